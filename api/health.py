@@ -1,0 +1,55 @@
+"""Alive, ready: what a platform asks before it sends requests."""
+
+import logging
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from flask import Blueprint, Response
+
+from api.errors import problem_response
+from api.json_text import json_response
+from api.loaded import LoadedModels
+from persistence.model_persistence import ModelNotFound, UntrustedArtifact
+
+_log = logging.getLogger(__name__)
+
+
+def blueprint(models: LoadedModels) -> Blueprint:
+    """Give the health routes."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/health")
+    def health() -> Response:
+        """Greet, and say whether the default model answers."""
+        return json_response(
+            {
+                "msg": "Hello World! I'm up!",
+                "now": format_datetime(datetime.now(UTC), usegmt=True),
+                "status": "degraded" if _trouble(models) else "ok",
+            }
+        )
+
+    @routes.get("/livez")
+    def livez() -> Response:
+        """Say that the process answers; asks nothing of model or disk."""
+        return json_response({"status": "alive"})
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        """Say whether the default model answers its worked example."""
+        if trouble := _trouble(models):
+            _log.error("not ready: %s", trouble)
+            return problem_response(503, "the default model does not answer; the log says why")
+        version = models.get()
+        return json_response(
+            {"status": "ready", "model": {"name": version.name, "version": version.version}}
+        )
+
+    return routes
+
+
+def _trouble(models: LoadedModels) -> str | None:
+    try:
+        return models.get().self_test()
+    except (ModelNotFound, UntrustedArtifact) as error:
+        return str(error)

@@ -1,0 +1,97 @@
+"""JSON in and out, strictly: what RFC 8259 allows, and no more."""
+
+import json
+import re
+from typing import Any
+
+from flask import Response
+
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class InvalidJson(ValueError):
+    """The bytes are not JSON that we accept; the message says why."""
+
+
+class RepeatedKeys(dict[str, Any]):
+    """An object that names keys twice; the first value of each is kept.
+
+    Attributes
+    ----------
+    repeated : list of str
+        The keys that came again.
+    """
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__()
+        self.repeated: list[str] = []
+        for key, value in pairs:
+            if key not in self:
+                self[key] = value
+            elif key not in self.repeated:
+                self.repeated.append(key)
+
+
+def read_json(body: bytes) -> Any:
+    """Read UTF-8 JSON.
+
+    Returns
+    -------
+    object
+        Objects that repeat a key are `RepeatedKeys`; 1e999 is infinite and
+        left to the validation.
+
+    Raises
+    ------
+    InvalidJson
+        For other encodings, NaN and Infinity, lone surrogates, nesting that
+        Python cannot follow, numbers of thousands of digits, and plain
+        syntax errors.
+    """
+    if not body.strip():
+        raise InvalidJson("the body is empty: send a record as JSON")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidJson(f"the body is not UTF-8 (byte {error.start}): send UTF-8") from error
+    try:
+        found = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except InvalidJson:
+        raise
+    except json.JSONDecodeError as error:
+        raise InvalidJson(
+            f"the body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}"
+        ) from error
+    except RecursionError as error:
+        raise InvalidJson("the body is nested too deeply: a record is flat") from error
+    except ValueError as error:
+        raise InvalidJson("the body holds a number with too many digits") from error
+    if _ESCAPED_SURROGATE.search(body):
+        _refuse_lone_surrogates(found)
+    return found
+
+
+def write_json(value: Any) -> bytes:
+    """Write compact UTF-8 JSON; a number that is not finite is an error."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def json_response(value: Any, *, status: int = 200, mimetype: str = "application/json") -> Response:
+    """Answer with JSON and a line end."""
+    return Response(write_json(value) + b"\n", status=status, mimetype=mimetype)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else RepeatedKeys(pairs)
+
+
+def _refuse_constant(word: str) -> None:
+    raise InvalidJson(f"the body holds {word}, which is not JSON: send null for a gap")
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidJson("the body holds half a surrogate pair, which is no text") from error

@@ -1,0 +1,255 @@
+"""The API's own description, OpenAPI 3.1, made from the cards."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response
+
+from api.field_schema import record_schema
+from api.json_text import json_response
+from api.loaded import LoadedModels
+from api.predict import class_name
+from models.fields import Number
+from models.schema import Schema
+from persistence.model_persistence import ModelNotFound, UntrustedArtifact
+
+_log = logging.getLogger(__name__)
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details",
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+    },
+}
+_FINDING = {
+    "type": "object",
+    "description": "What is remarked of one value",
+    "required": ["pointer", "detail", "code"],
+    "properties": {
+        "pointer": {"type": "string", "description": "JSON pointer into the body"},
+        "detail": {"type": "string", "description": "What was found and what is expected"},
+        "code": {"type": "string"},
+    },
+}
+_SERVED = {
+    "type": "object",
+    "required": ["name", "version"],
+    "properties": {"name": {"type": "string"}, "version": {"type": "string"}},
+}
+_DATE = {"type": "string", "description": "RFC 5322 date, GMT"}
+
+
+def describe(
+    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str
+) -> dict[str, Any]:
+    """Describe the whole API.
+
+    Parameters
+    ----------
+    cards : mapping of str to card
+        The promoted version of every model.
+    default : str
+        The model that ``/v0/predict`` asks.
+    """
+    paths: dict[str, Any] = _health_paths()
+    schemas: dict[str, Any] = {"Problem": _PROBLEM, "Finding": _FINDING, "Served": _SERVED}
+    for name, card in cards.items():
+        schemas |= _model_schemas(name, card)
+        for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
+            paths |= _model_paths(name, card, prefix=prefix)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": service,
+            "version": "0",
+            "description": "\n\n".join(_introduction(card) for card in cards.values()),
+        },
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
+    """Give the route of the description."""
+    routes = Blueprint("openapi", __name__)
+
+    @routes.get("/openapi.json")
+    def document() -> Response:
+        """Describe this API."""
+        cards = {}
+        for name in models.store.names():
+            try:
+                cards[name] = models.card(name)
+            except (ModelNotFound, UntrustedArtifact) as error:
+                _log.error("left out of the description: %s", error)
+        return json_response(describe(cards, default=models.default, service=service))
+
+    return routes
+
+
+def _introduction(card: Mapping[str, Any]) -> str:
+    note = card["data"]["note"]
+    trained = f" Trained on sample data, {note}." if note else ""
+    return f"**{card['title']}** ({card['model']}, version {card['version']}). {card['description']}{trained}"
+
+
+def _model_schemas(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
+    schema = Schema.from_json(card["schema"])
+    return {
+        f"{name}_record": record_schema(schema),
+        f"{name}_columns": record_schema(schema, is_columns=True),
+        f"{name}_prediction": _prediction_schema(schema, card),
+    }
+
+
+def _prediction_schema(schema: Schema, card: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(schema.target, Number):
+        value: dict[str, Any] = {"type": "number", "description": schema.target.unit}
+    else:
+        value = {"enum": card["classes"]}
+    properties = {"value": value}
+    if card["has_probabilities"]:
+        share = {"type": "number", "minimum": 0, "maximum": 1}
+        names = [class_name(label) for label in card["classes"]]
+        properties["probability"] = {**share, "description": "Of the predicted class"}
+        properties["probabilities"] = {
+            "type": "object",
+            "required": names,
+            "properties": {one: share for one in names},
+        }
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
+    record = card["example"]["record"]
+    columns = {field: [value] for field, value in record.items()}
+    reference = {"$ref": f"#/components/schemas/{name}_record"}
+    header = ",".join(record)
+    cells = ",".join(class_name(value) for value in record.values())
+    inputs = {
+        "application/json": {
+            "schema": {
+                "oneOf": [
+                    reference,
+                    {"type": "array", "items": reference, "minItems": 1},
+                    {
+                        "type": "object",
+                        "required": ["data"],
+                        "properties": {"data": {"$ref": f"#/components/schemas/{name}_columns"}},
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+            "examples": {
+                "one": {"summary": "One record", "value": record},
+                "many": {"summary": "A list of records", "value": [record, record]},
+                "columns": {"summary": "Columns", "value": {"data": columns}},
+            },
+        },
+        "text/csv": {"schema": {"type": "string"}, "example": f"{header}\n{cells}\n"},
+    }
+    title = f"{card['title']} ({name})"
+    identifier = prefix.strip("/").replace("/", "_")
+    return {
+        f"{prefix}/predict": {
+            "post": {
+                "operationId": f"{identifier}_predict",
+                "tags": [title],
+                "summary": "Predict one record or many",
+                "requestBody": {"required": True, "content": inputs},
+                "responses": {
+                    "200": _answer(_prediction_answer(name), "The predictions"),
+                    **_problems(400, 413, 415, 422, 503),
+                },
+            }
+        },
+        f"{prefix}/model_info": {
+            "get": {
+                "operationId": f"{identifier}_model_info",
+                "tags": [title],
+                "summary": "Describe the served version",
+                "responses": {
+                    "200": _answer(_info_answer(), "The version"),
+                    **_problems(503),
+                },
+            }
+        },
+    }
+
+
+def _prediction_answer(name: str) -> dict[str, Any]:
+    one = {"$ref": f"#/components/schemas/{name}_prediction"}
+    shared = {
+        "prediction_time": _DATE,
+        "model": {"$ref": "#/components/schemas/Served"},
+        "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+    }
+    forms = {"prediction": one, "predictions": {"type": "array", "items": one}}
+    return {
+        "oneOf": [
+            {
+                "type": "object",
+                "required": [key, "prediction_time", "model"],
+                "properties": {key: form, **shared},
+            }
+            for key, form in forms.items()
+        ]
+    }
+
+
+def _info_answer() -> dict[str, Any]:
+    weights = {"type": "object", "additionalProperties": {"type": "number"}}
+    properties = {
+        "model_name": {"type": "string", "description": "The estimator's class"},
+        "num_trees": {"type": "integer", "description": "Left out where there are no trees"},
+        "num_features": {"type": "integer"},
+        "feature_importances": weights,
+        "model_created_at": {**_DATE, "description": "The training time"},
+        "model": {"$ref": "#/components/schemas/Served"},
+    }
+    required = [key for key in properties if key != "num_trees"]
+    return {"type": "object", "required": required, "properties": properties}
+
+
+def _health_paths() -> dict[str, Any]:
+    def get(name: str, summary: str, keys: list[str], problems: dict[str, Any]) -> dict[str, Any]:
+        schema = {
+            "type": "object",
+            "required": keys,
+            "properties": {key: {"type": "string"} for key in keys},
+        }
+        responses = {"200": _answer(schema, summary), **problems}
+        operation = {"operationId": name, "tags": ["Health"], "summary": summary}
+        return {"get": {**operation, "responses": responses}}
+
+    return {
+        "/health": get("health", "Greets; status is ok or degraded", ["msg", "now", "status"], {}),
+        "/livez": get("livez", "The process answers", ["status"], {}),
+        "/readyz": get("readyz", "The model answers its example", ["status"], _problems(503)),
+    }
+
+
+def _answer(schema: Mapping[str, Any], description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _problems(*statuses: int) -> dict[str, Any]:
+    meanings = {
+        400: "The body is malformed",
+        413: "The body is too large",
+        415: "The content type or encoding is another one",
+        422: "Records are not valid; every problem is listed",
+        503: "No version can be served",
+    }
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        str(status): {"description": meanings[status], "content": content} for status in statuses
+    }

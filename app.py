@@ -1,0 +1,90 @@
+"""The web service: which parts are plugged in.
+
+python app.py                on this machine: prints an example to paste
+gunicorn app:app             anywhere
+"""
+
+import logging
+import os
+import re
+import shlex
+import socket
+import sys
+import uuid
+
+from flask import Flask, Response, g, request
+
+from api import docs, errors, health, model_info, openapi, predict
+from api.json_text import write_json
+from api.loaded import LoadedModels
+from persistence.model_persistence import ModelNotFound, ModelStore, UntrustedArtifact
+from settings import InvalidSettings, Settings
+
+#: What the service is called, wherever a person reads it.
+NAME = "Pronto"
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def create_app(settings: Settings) -> Flask:
+    """Make the application; nothing is opened before the first request."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    models = LoadedModels(ModelStore(settings.model_store), settings.default_model)
+    app.extensions["models"] = models
+    app.before_request(_name_request)
+    app.after_request(_finish)
+    errors.init_app(app)
+    app.register_blueprint(health.blueprint(models))
+    app.register_blueprint(predict.blueprint(models))
+    app.register_blueprint(model_info.blueprint(models))
+    app.register_blueprint(openapi.blueprint(models, service=NAME))
+    app.register_blueprint(docs.blueprint(service=NAME))
+    return app
+
+
+def _name_request() -> None:
+    asked = request.headers.get("X-Request-Id", "")
+    g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+
+
+def _finish(answer: Response) -> Response:
+    answer.headers["X-Request-Id"] = g.request_id
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+def main() -> None:
+    """Serve on this machine: say where and how to ask, then become gunicorn."""
+    try:
+        settings = Settings.from_environment()
+        version = ModelStore(settings.model_store).read_card(settings.default_model)
+    except (InvalidSettings, ModelNotFound, UntrustedArtifact) as error:
+        sys.exit(f"app: {error}")
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((settings.host, settings.port))
+        except OSError as error:
+            sys.exit(
+                f"app: cannot listen on {settings.host}:{settings.port} ({error.strerror}): "
+                "stop what listens there, or choose another with PORT=8001"
+            )
+    address = f"http://{settings.host}:{settings.port}"
+    record = write_json(version["example"]["record"]).decode()
+    print(
+        f"{NAME} serves {version['model']}, version {version['version']}, at {address}\n"
+        f"Documentation: {address}/docs\n"
+        "Try it:\n\n"
+        f"curl -s {address}/v0/predict -H 'Content-Type: application/json' \\\n"
+        f"  -d {shlex.quote(record)}\n",
+        flush=True,
+    )
+    os.execvp(sys.executable, [sys.executable, "-m", "gunicorn", "app:app"])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()
+else:
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    app = create_app(Settings.from_environment())

@@ -1,0 +1,48 @@
+"""How gunicorn serves the application; read by ``gunicorn app:app`` by itself.
+
+Sized for two workers in 512 MB. onnxruntime is imported after the fork only:
+a process that imported it and then forks leaves children that hang.
+"""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+from persistence.model_persistence import ModelStore
+from persistence.trusted_types import UntrustedArtifact
+from settings import Settings
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+_settings = Settings.from_environment()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.web_concurrency
+worker_class = "gthread"
+threads = _settings.threads
+preload_app = True
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+timeout = 30
+graceful_timeout = 20  # platforms kill after 30
+keepalive = 95  # longer than a router's 90 s, so that the router closes first
+forwarded_allow_ips = "*"
+
+
+def on_starting(server: Any) -> None:
+    """Train the default model when none is stored, before any port is bound."""
+    name = _settings.default_model
+    if not _settings.train_if_absent or name in ModelStore(_settings.model_store).names():
+        return
+    server.log.info("no version of %s is stored: training one", name)
+    subprocess.run([sys.executable, "build_model.py", name, "--if-absent"], check=True)  # noqa: S603
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load the default model, so that the first request need not wait."""
+    try:
+        worker.wsgi.extensions["models"].get()
+    except (LookupError, UntrustedArtifact) as error:
+        worker.log.error("not ready: %s", error)

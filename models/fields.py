@@ -1,0 +1,279 @@
+"""The kinds of field a model has, and how each reads one value.
+
+Nothing here needs scikit-learn, pandas or Flask: the service reads fields
+from a version's card.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from typing import Any, ClassVar, Literal, NamedTuple
+
+Policy = Literal["refuse", "accept"]
+
+#: What a pipeline sees in place of a missing or an unknown category.
+MISSING = "__missing__"
+UNKNOWN = "__unknown__"
+
+#: Beyond this a double cannot hold every whole number.
+MAX_EXACT_INTEGER = 2**53
+
+
+class Finding(NamedTuple):
+    """What a field has to say about one value.
+
+    Attributes
+    ----------
+    code : str
+        One of ``missing``, ``wrong_type``, ``not_finite``, ``out_of_range``
+        and ``unknown_category``.
+    detail : str
+        The value and the remedy, as a sentence.
+    is_refused : bool
+        False when the field's policy accepts the value all the same.
+    """
+
+    code: str
+    detail: str
+    is_refused: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Field:
+    """What the three kinds of field share."""
+
+    name: str
+    example: Any
+    column: str = ""
+    unit: str = ""
+    description: str = ""
+    missing: Policy = "refuse"
+
+    kind: ClassVar[str]
+    absent: ClassVar[Any]
+
+    def __post_init__(self) -> None:
+        if not self.column:
+            object.__setattr__(self, "column", self.name)
+
+    def _read_missing(self) -> tuple[Any, Finding | None]:
+        if self.missing == "accept":
+            return self.absent, None
+        return None, Finding("missing", f"is required: send {self.expected()}")
+
+    def expected(self) -> str:
+        """Say in words what a valid value is."""
+        raise NotImplementedError
+
+    def read(self, value: Any) -> tuple[Any, Finding | None]:
+        """Turn one value into what the pipeline takes.
+
+        Parameters
+        ----------
+        value : object
+            A JSON value, or a cell of a table; None stands for a gap.
+
+        Returns
+        -------
+        (clean, finding)
+            `clean` is a float for numbers and flags (NaN for an accepted
+            gap) and a string for categories. `finding` is None when there is
+            nothing to remark; when it is refused, `clean` is None.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(_Field):
+    """A quantity, held as a double.
+
+    Parameters
+    ----------
+    name : str
+        The key in a request.
+    example : float
+        A valid value, used in the documentation and the worked example.
+    column : str, optional
+        The column of the source table; the name when left out.
+    unit : str, optional
+        Such as ``"years"``.
+    minimum, maximum : float, optional
+        The range, both ends included.
+    integer : bool
+        Whether only whole numbers are valid.
+    missing, out_of_range : {"refuse", "accept"}
+        What happens to a gap and to a number outside the range. An accepted
+        gap is NaN; an accepted number goes to the model as it is, and the
+        answer carries a warning.
+    """
+
+    minimum: float | None = None
+    maximum: float | None = None
+    integer: bool = False
+    out_of_range: Policy = "refuse"
+
+    kind: ClassVar[str] = "number"
+    absent: ClassVar[Any] = math.nan
+
+    def expected(self) -> str:
+        noun = "a whole number" if self.integer else "a number"
+        if self.minimum is not None and self.maximum is not None:
+            noun += f" from {self.minimum:g} to {self.maximum:g}"
+        elif self.minimum is not None:
+            noun += f" of at least {self.minimum:g}"
+        elif self.maximum is not None:
+            noun += f" of at most {self.maximum:g}"
+        return f"{noun} ({self.unit})" if self.unit else noun
+
+    def read(self, value: Any) -> tuple[Any, Finding | None]:
+        if value is None:
+            return self._read_missing()
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+        if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
+            return None, Finding(
+                "not_finite",
+                f"is {shown(value)}, more than a double holds exactly: send {self.expected()}",
+            )
+        number = float(value)
+        if not math.isfinite(number):
+            return None, Finding("not_finite", f"is not a finite double: send {self.expected()}")
+        if self.integer and not number.is_integer():
+            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+        if (self.minimum is not None and number < self.minimum) or (
+            self.maximum is not None and number > self.maximum
+        ):
+            finding = Finding(
+                "out_of_range",
+                f"is {shown(value)}, out of range: send {self.expected()}",
+                self.out_of_range == "refuse",
+            )
+            return (None if finding.is_refused else number), finding
+        return number, None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category(_Field):
+    """One word out of a list.
+
+    Parameters
+    ----------
+    name, example, column, unit, missing
+        As for `Number`. An accepted gap reaches the pipeline as ``MISSING``.
+    categories : tuple of str
+        The valid words, compared exactly. A target may list whole numbers.
+    synonyms : mapping of str to str
+        Other words for a category.
+    unknown : {"refuse", "accept"}
+        What happens to any other word. An accepted one reaches the pipeline
+        as ``UNKNOWN``, and the answer carries a warning.
+    """
+
+    categories: tuple[Any, ...]
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+    unknown: Policy = "refuse"
+
+    kind: ClassVar[str] = "category"
+    absent: ClassVar[Any] = MISSING
+
+    def expected(self) -> str:
+        return "one of " + ", ".join(str(c) for c in self.categories)
+
+    def read(self, value: Any) -> tuple[Any, Finding | None]:
+        if value is None:
+            return self._read_missing()
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+        if value in self.categories:
+            return value, None
+        if value in self.synonyms:
+            return self.synonyms[value], None
+        if not isinstance(value, str):
+            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+        words = [*map(str, self.categories), *self.synonyms]
+        finding = Finding(
+            "unknown_category",
+            f"is {shown(value)}, unknown{did_you_mean(value, words)}: send {self.expected()}",
+            self.unknown == "refuse",
+        )
+        return (None if finding.is_refused else UNKNOWN), finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flag(_Field):
+    """True or false; the pipeline sees 1.0 or 0.0.
+
+    Parameters
+    ----------
+    name, example, column, unit, missing
+        As for `Number`.
+    synonyms : mapping of str to bool
+        Words that stand for true or false, such as ``{"yes": True}``.
+    """
+
+    synonyms: Mapping[str, bool] = field(default_factory=dict)
+
+    kind: ClassVar[str] = "flag"
+    absent: ClassVar[Any] = math.nan
+
+    def expected(self) -> str:
+        return " or ".join(["true", "false", *self.synonyms])
+
+    def read(self, value: Any) -> tuple[Any, Finding | None]:
+        if value is None:
+            return self._read_missing()
+        if isinstance(value, bool):
+            return float(value), None
+        if isinstance(value, str) and value in self.synonyms:
+            return float(self.synonyms[value]), None
+        return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+
+
+Field = Number | Category | Flag
+_KINDS: dict[str, type[Number] | type[Category] | type[Flag]] = {
+    kind.kind: kind for kind in (Number, Category, Flag)
+}
+
+
+def shown(value: Any) -> str:
+    """Write a value for an error message, at most 40 characters of it."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and abs(value) > 10**30:
+        return "a very large whole number"
+    text = ascii(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def did_you_mean(word: str, words: list[str]) -> str:
+    """Suggest the nearest of `words`, or nothing when none is near."""
+    near = get_close_matches(word[:64], words, n=1, cutoff=0.6)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def field_to_json(one: Field) -> dict[str, Any]:
+    """Write a field for a card; `field_from_json` reads it back equal."""
+    written = {"kind": one.kind, **asdict(one)}
+    if "synonyms" in written:
+        written["synonyms"] = [list(pair) for pair in written["synonyms"].items()]
+    return written
+
+
+def field_from_json(written: Mapping[str, Any]) -> Field:
+    """Read a field from a card.
+
+    Raises
+    ------
+    KeyError, TypeError
+        When the card names a kind or an attribute that does not exist.
+    """
+    known = dict(written)
+    kind = _KINDS[known.pop("kind")]
+    if "synonyms" in known:
+        known["synonyms"] = dict(known["synonyms"])
+    if "categories" in known:
+        known["categories"] = tuple(known["categories"])
+    return kind(**known)

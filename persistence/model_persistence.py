@@ -1,0 +1,271 @@
+"""Trained versions on disk: write, read, list, promote.
+
+    <root>/<model>/promoted.json            which version is served by default
+    <root>/<model>/<version>/card.json      what the version is
+    <root>/<model>/<version>/model.onnx     the exported model, if there is one
+    <root>/<model>/<version>/model.skops    the fitted pipeline
+    <root>/<model>/<version>/report.html    how it was trained
+
+A version exists whole or not at all and never changes. Every file's size and
+digest stand in the card, and the card's own digest in the card: they are
+checked before any byte reaches a deserialiser.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from models import NAME
+from models.fields import Field
+from models.schema import Schema
+from persistence.runtime import NativeRuntime, OnnxRuntime, Runtime
+from persistence.trusted_types import UntrustedArtifact, load_pipeline
+from persistence.version import StoredVersion
+
+__all__ = ["ModelNotFound", "ModelStore", "UntrustedArtifact", "VersionNotFound"]
+
+#: The card's format. Raise it with any change that an older reader would
+#: misunderstand, keep `_checked_card` reading the older ones, and keep one
+#: version of each format under tests/versions/.
+FORMAT = 1
+
+VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{5}")
+
+
+class ModelNotFound(LookupError):
+    """No version of such a model is stored, or none is promoted."""
+
+
+class VersionNotFound(LookupError):
+    """The model has no such version."""
+
+
+class ModelStore:
+    """The versions under one folder.
+
+    Parameters
+    ----------
+    root : Path
+        Need not exist: it is made by the first `write`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        """List the models that have a promoted version."""
+        found = (path.parent.name for path in self.root.glob("*/promoted.json"))
+        return sorted(name for name in found if NAME.fullmatch(name))
+
+    def versions(self, name: str) -> list[str]:
+        """List a model's versions, oldest first; empty when there are none."""
+        if not NAME.fullmatch(name):
+            return []
+        found = (path.parent.name for path in (self.root / name).glob("*/card.json"))
+        return sorted(version for version in found if VERSION.fullmatch(version))
+
+    def promoted(self, name: str) -> str:
+        """Name the version that is served by default.
+
+        Raises
+        ------
+        ModelNotFound
+            When the model has no promoted version.
+        """
+        if name not in self.names():
+            raise ModelNotFound(
+                f"there is no promoted version of model {name!r}: "
+                f"train one with `python build_model.py {name}`"
+            )
+        pointer = json.loads((self.root / name / "promoted.json").read_bytes())
+        return str(pointer["version"])
+
+    def promote(self, name: str, version: str) -> None:
+        """Make a version the one that is served by default.
+
+        Raises
+        ------
+        VersionNotFound
+            When there is no such version.
+        """
+        self._folder(name, version)
+        pointer = json.dumps({"version": version}).encode()
+        _write_file(self.root / name / ".promoted.json", pointer)
+        (self.root / name / ".promoted.json").replace(self.root / name / "promoted.json")
+        _sync_folder(self.root / name)
+
+    def read_card(self, name: str, version: str | None = None) -> dict[str, Any]:
+        """Read and check the card of a version, by default the promoted one.
+
+        Raises
+        ------
+        ModelNotFound, VersionNotFound
+            When there is none.
+        UntrustedArtifact
+            When the card is damaged or of a newer format.
+        """
+        version = self.promoted(name) if version is None else version
+        folder = self._folder(name, version)
+        return _checked_card((folder / "card.json").read_bytes(), name, version)
+
+    def read(self, name: str, version: str | None = None) -> StoredVersion:
+        """Read a version, by default the promoted one, ready to predict.
+
+        Raises
+        ------
+        ModelNotFound, VersionNotFound
+            When there is none.
+        UntrustedArtifact
+            When a file differs from the card, holds a type that is not
+            trusted, or was fitted with another scikit-learn.
+        """
+        card = self.read_card(name, version)
+        folder = self._folder(name, card["version"])
+        fields = Schema.from_json(card["schema"]).fields
+        return StoredVersion(card, _load_runtime(folder, card, fields))
+
+    def read_pipeline(self, name: str, version: str | None = None) -> Any:
+        """Read the fitted scikit-learn pipeline of a version.
+
+        Raises
+        ------
+        ModelNotFound, VersionNotFound, UntrustedArtifact
+            As `read`.
+        """
+        card = self.read_card(name, version)
+        return _load_pipeline(self._folder(name, card["version"]), card)
+
+    def write(self, card: Mapping[str, Any], files: Mapping[str, bytes], *, at: datetime) -> str:
+        """Store a version, whole or not at all.
+
+        Parameters
+        ----------
+        card : mapping
+            Everything but what this adds: format, version, training time,
+            file digests and the card's own digest.
+        files : mapping of str to bytes
+            File name to content.
+        at : datetime
+            When it was trained, aware of its zone.
+
+        Returns
+        -------
+        str
+            The version: UTC time and the beginning of the card's digest.
+        """
+        if not NAME.fullmatch(card["model"]):
+            raise ValueError(f"{card['model']!r} cannot be a model's name")
+        full = {
+            **card,
+            "format": FORMAT,
+            "created_at": at.isoformat(timespec="seconds"),
+            "files": {name: _fingerprint(content) for name, content in files.items()},
+        }
+        full["digest"] = _card_digest(full)
+        version = f"{at:%Y%m%dT%H%M%SZ}-{full['digest'][:5]}"
+        full["version"] = version
+        written = json.dumps(full, indent=1, allow_nan=False, ensure_ascii=False).encode()
+        home = self.root / card["model"]
+        home.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=".writing-", dir=home))
+        try:
+            draft.chmod(0o755)
+            for name, content in {**files, "card.json": written}.items():
+                _write_file(draft / name, content)
+            _sync_folder(draft)
+            draft.rename(home / version)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        _sync_folder(home)
+        return version
+
+    def _folder(self, name: str, version: str) -> Path:
+        # Looked up among what is there, never joined from what was asked.
+        if version not in self.versions(name):
+            raise VersionNotFound(f"model {name!r} has no version {version!r}")
+        return self.root / name / version
+
+
+def _load_runtime(folder: Path, card: Mapping[str, Any], fields: tuple[Field, ...]) -> Runtime:
+    if card["runtime"] == "onnx":
+        content = _checked_file(folder, card, "model.onnx")
+        has_probabilities = bool(card["has_probabilities"])
+        return OnnxRuntime(content, fields, has_probabilities=has_probabilities)
+    return NativeRuntime(_load_pipeline(folder, card), fields)
+
+
+def _load_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
+    content = _checked_file(folder, card, "model.skops")
+    import sklearn
+
+    fitted, here = card["libraries"]["scikit-learn"], sklearn.__version__
+    if fitted.split(".")[:2] != here.split(".")[:2]:
+        raise UntrustedArtifact(
+            f"version {card['version']} was fitted with scikit-learn {fitted}, here is {here}: "
+            f"train it again, or install scikit-learn {fitted}"
+        )
+    return load_pipeline(content, model=card["model"])
+
+
+def _checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
+    try:
+        card = json.loads(content)
+        found = card["format"], card["model"], card["version"], card["digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UntrustedArtifact(f"the card of {name} {version} is damaged: {error!r}") from error
+    if found[0] != FORMAT:
+        raise UntrustedArtifact(
+            f"the card of {name} {version} has format {found[0]!r}, this code reads {FORMAT}"
+        )
+    if found[1:] != (name, version, _card_digest(card)) or not version.endswith(found[3][:5]):
+        raise UntrustedArtifact(
+            f"the card of {name} {version} was changed after it was written: train it again"
+        )
+    return dict(card)
+
+
+def _checked_file(folder: Path, card: Mapping[str, Any], name: str) -> bytes:
+    if name not in card["files"]:
+        raise UntrustedArtifact(f"the card of {card['version']} lists no {name}")
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as error:
+        raise UntrustedArtifact(f"{name} of {card['version']} cannot be read: {error}") from error
+    if _fingerprint(content) != card["files"][name]:
+        raise UntrustedArtifact(
+            f"{name} of {card['version']} differs from the digest in its card: train it again"
+        )
+    return content
+
+
+def _fingerprint(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _card_digest(card: Mapping[str, Any]) -> str:
+    body = {key: value for key, value in card.items() if key not in ("digest", "version")}
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+"""The types that a stored pipeline may be made of, and how it is read.
+
+The list is ours and fixed: what an artefact says about itself is never asked.
+skops itself knows most of scikit-learn; this adds the compiled parts that it
+leaves to the reader's judgement.
+"""
+
+from typing import Any
+
+#: Types that skops does not trust by itself and that scikit-learn's own
+#: estimators need, by the family that brings them.
+TRUSTED_TYPES = frozenset(
+    {
+        "numpy.dtype",
+        # trees, forests, boosting, voting
+        "sklearn.tree._tree.Tree",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.utils._bunch.Bunch",
+        # neighbours
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.metrics._dist_metrics.ManhattanDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        # neural networks, generalised linear models, calibration
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn._loss.loss.HalfTweedieLossIdentity",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        # feature selection and splines
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.feature_selection._univariate_selection.f_regression",
+        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "scipy.interpolate._bsplines.BSpline",
+    }
+)
+
+
+class UntrustedArtifact(ValueError):
+    """A stored file is not what its card says, or holds what we do not trust."""
+
+
+def load_pipeline(content: bytes, *, model: str) -> Any:
+    """Read a pipeline that skops wrote; nothing else is ever tried.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's bytes, whose digest the caller has checked.
+    model : str
+        The model's name: types from ``models/<model>.py``, the project's own
+        code, are trusted too.
+
+    Raises
+    ------
+    UntrustedArtifact
+        When the file is no skops file, or names a type that is neither
+        known to skops nor listed here.
+    """
+    import zipfile
+
+    from skops.io import get_untrusted_types, loads
+
+    try:
+        asked = set(get_untrusted_types(data=content))
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+        raise UntrustedArtifact(f"the stored pipeline is not a skops file: {error}") from error
+    own = f"models.{model}."
+    foreign = sorted(
+        name for name in asked if name not in TRUSTED_TYPES and not name.startswith(own)
+    )
+    if foreign:
+        raise UntrustedArtifact(
+            f"the stored pipeline holds types that are not trusted: {', '.join(foreign)}; "
+            "if they are scikit-learn's own, add them to persistence/trusted_types.py"
+        )
+    return loads(content, trusted=sorted(asked))

@@ -1,0 +1,77 @@
+"""Every setting: its name in the environment, default, unit and meaning.
+
+Only the files that are run read this; everything below them is handed plain
+values.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+class InvalidSettings(ValueError):
+    """Some settings cannot be read; the message names each and its remedy."""
+
+
+def _whole(minimum: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text) if text.isdecimal() else minimum - 1
+        if value < minimum:
+            raise ValueError(f"a whole number of at least {minimum}")
+        return value
+
+    return read
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError("true or false")
+    return text.lower() in ("true", "1")
+
+
+def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
+    return field(default=default, metadata={"read": read, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings, each from the environment variable of its name in capitals."""
+
+    model_store: Path = _setting(Path("artifacts"), Path, "Folder of the trained versions")
+    default_model: str = _setting("credit", str, "The model that `/v0/predict` asks")
+    train_if_absent: bool = _setting(
+        True, _flag, "Whether the server trains the default model at start when none is stored"
+    )
+    max_body_bytes: int = _setting(5 * 2**20, _whole(1), "Largest request body, in bytes")
+    host: str = _setting(
+        "", str, "Address to listen on; empty: all when PORT is set, else 127.0.0.1"
+    )
+    port: int = _setting(8000, _whole(1), "Port to listen on")
+    web_concurrency: int = _setting(2, _whole(1), "Worker processes")
+    threads: int = _setting(4, _whole(1), "Threads per worker")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings; an empty variable counts as absent.
+
+        Raises
+        ------
+        InvalidSettings
+            Naming every variable that cannot be read.
+        """
+        found: dict[str, Any] = {}
+        problems = []
+        for one in fields(cls):
+            if not (text := environment.get(one.name.upper(), "")):
+                continue
+            try:
+                found[one.name] = one.metadata["read"](text)
+            except ValueError as error:
+                problems.append(f"{one.name.upper()} is {text!r}: give {error}")
+        if problems:
+            raise InvalidSettings("; ".join(problems))
+        if not found.get("host"):
+            found["host"] = "0.0.0.0" if environment.get("PORT") else "127.0.0.1"  # noqa: S104
+        return cls(**found)

@@ -1,0 +1,49 @@
+"""Check that a stored version loads and answers; not a test suite.
+
+python test_model.py            the default model's promoted version
+python test_model.py credit
+"""
+
+import sys
+
+from persistence.model_persistence import (
+    ModelNotFound,
+    ModelStore,
+    UntrustedArtifact,
+)
+from settings import InvalidSettings, Settings
+
+
+def main(arguments: list[str]) -> int:
+    """Check one model; give the exit status, 1 when it does not answer."""
+    try:
+        settings = Settings.from_environment()
+        name = arguments[0] if arguments else settings.default_model
+        version = ModelStore(settings.model_store).read(name)
+        trouble = version.self_test()
+    except (InvalidSettings, ModelNotFound, UntrustedArtifact) as error:
+        print(f"test_model: {error}", file=sys.stderr)
+        return 1
+    if trouble:
+        print(f"test_model: {version.version} of {name}: {trouble}", file=sys.stderr)
+        return 1
+    card = version.card
+    example = card["example"]
+    print(f"{name}, version {version.version}, served by {card['runtime']}")
+    print(f"example   {example['record']}")
+    print(f"answer    {example['value']} (probability {example['probability']})")
+    score = card["scores"][card["score"]]
+    print(f"{card['score']}   {score['value']:.4f}, baseline {score['baseline']:.4f}")
+    for importances in ("impurity", "permutation"):
+        _print_importances(importances, card[f"{importances}_importances"])
+    return 0
+
+
+def _print_importances(kind: str, weights: dict[str, object]) -> None:
+    means = {name: w["mean"] if isinstance(w, dict) else w for name, w in weights.items()}
+    for name in sorted(means, key=lambda name: -means[name]):
+        print(f"{kind:<12} {name:<24} {means[name]:8.4f}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

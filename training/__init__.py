@@ -1,0 +1,1 @@
+"""How a version is made: read, split, fit, score, export and verify, report."""

@@ -1,0 +1,105 @@
+"""What a card says of a version before it is judged."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+
+from models.schema import ModelDefinition
+from training.scores import positive_class
+
+_LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops", "skl2onnx", "onnx", "onnxruntime")
+
+
+def describe(
+    name: str, definition: ModelDefinition, pipeline: Any, *, data: Path
+) -> dict[str, Any]:
+    """Begin the card of a version.
+
+    Parameters
+    ----------
+    pipeline : estimator
+        Fitted.
+    data : Path
+        The table it learnt from; its name and digest are kept, not its place.
+    """
+    classes = None
+    if definition.schema.task == "classification":
+        classes = [_plain(label) for label in pipeline.classes_]
+    is_sample = data.resolve() == definition.sample.resolve()
+    return {
+        "model": name,
+        "title": definition.title,
+        "description": definition.description,
+        "task": definition.schema.task,
+        "schema": definition.schema.to_json(),
+        "classes": classes,
+        "positive": positive_class(definition.target, classes) if classes else None,
+        "threshold": definition.threshold,
+        "has_probabilities": classes is not None and hasattr(pipeline, "predict_proba"),
+        "estimator": type(_last(pipeline)).__name__,
+        "trees": _count_trees(_last(pipeline)),
+        "score": definition.score,
+        "seed": definition.seed,
+        "hyperparameters": _hyperparameters(pipeline),
+        "data": {
+            "name": data.name,
+            "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+            "note": definition.sample_note if is_sample else "",
+        },
+        "code": {"revision": _revision(), "python": platform.python_version()},
+        "libraries": {library: importlib.metadata.version(library) for library in _LIBRARIES},
+    }
+
+
+def _last(pipeline: Any) -> Any:
+    return pipeline[-1] if isinstance(pipeline, Pipeline) else pipeline
+
+
+def _count_trees(estimator: Any) -> int | None:
+    """Count the trees of a forest or a boosting; None where there are none."""
+    if hasattr(estimator, "tree_"):
+        return 1
+    if hasattr(estimator, "_predictors"):  # histogram gradient boosting
+        return sum(len(stage) for stage in estimator._predictors)
+    trees = np.ravel(getattr(estimator, "estimators_", ()))
+    return len(trees) if len(trees) and all(hasattr(tree, "tree_") for tree in trees) else None
+
+
+def _hyperparameters(pipeline: Any) -> dict[str, Any]:
+    """Give the last step's parameters; what JSON cannot hold is written as text."""
+    found = {}
+    for name, value in sorted(_last(pipeline).get_params(deep=False).items()):
+        is_plain = not isinstance(value, (BaseEstimator, float)) or value == value  # noqa: PLR0124
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            is_plain = False
+        found[name] = value if is_plain else repr(value)
+    return found
+
+
+def _plain(label: Any) -> Any:
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def _revision() -> str:
+    """Name the commit, with a plus sign when files differ from it."""
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]  # fixed words only
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    return done.stdout.strip()

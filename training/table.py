@@ -1,0 +1,112 @@
+"""The training table, checked against the schema and turned into X and y."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from models.fields import Field, Finding, Flag, Number, did_you_mean, shown
+from models.schema import Schema
+from persistence.runtime import frame
+
+#: How many row numbers one line names before it counts the rest.
+ROWS_NAMED = 5
+
+
+class InvalidTable(ValueError):
+    """The table does not fit the schema.
+
+    Attributes
+    ----------
+    problems : list of str
+        One line per column and value: the rows, the value, the remedy.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def read_table(table: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+    """Check every cell and give what a pipeline is fitted on.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_source_columns)
+        Columns that no field names are passed over. Rows are counted from 1
+        in messages, the header left out.
+
+    Returns
+    -------
+    X : DataFrame of shape (n_rows, n_fields)
+    y : Series of shape (n_rows,)
+        bool for a flag, double for a number, categories as declared.
+    remarks : list of str
+        What the fields' policies accepted, such as numbers out of range.
+
+    Raises
+    ------
+    InvalidTable
+        With all problems: missing columns, refused values, one class only.
+    """
+    problems: list[str] = []
+    remarks: list[str] = []
+    columns: dict[str, np.ndarray] = {}
+    for one in (*schema.fields, schema.target):
+        if one.column not in table.columns:
+            hint = did_you_mean(one.column, [str(column) for column in table.columns])
+            problems.append(f"column {one.column!r} of field {one.name!r} is not there{hint}")
+            continue
+        columns[one.name], refused, accepted = _read_column(table[one.column], one)
+        problems += refused
+        remarks += accepted
+    if not problems and not len(table):
+        problems.append("the table has no rows")
+    if problems:
+        raise InvalidTable(problems)
+    y = _target(columns[schema.target.name], schema.target)
+    return frame(columns, schema.fields), y, remarks
+
+
+def _read_column(column: pd.Series, one: Field) -> tuple[np.ndarray, list[str], list[str]]:
+    codes, values = pd.factorize(column, use_na_sentinel=True)
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    cleaned = np.empty(len(plain) + 1, dtype=object)  # the last is for gaps, code -1
+    findings: list[tuple[int, Any, Finding]] = []
+    for code, value in enumerate([*plain, None]):
+        if value is None and not (codes == -1).any():
+            continue
+        cleaned[code], finding = one.read(value)
+        if finding:
+            findings.append((code if value is not None else -1, value, finding))
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for code, _value, finding in findings:
+        rows = (np.flatnonzero(codes == code) + 1).tolist()
+        lines[finding.is_refused].append(
+            f"{_rows(rows)}, column {one.column!r} (field {one.name!r}): {finding.detail}"
+        )
+    return cleaned[codes], lines[True], lines[False]
+
+
+def _rows(rows: list[int]) -> str:
+    named = ", ".join(map(str, rows[:ROWS_NAMED]))
+    more = len(rows) - ROWS_NAMED
+    return f"row{'s' if len(rows) > 1 else ''} {named}" + (f" and {more} more" if more > 0 else "")
+
+
+def _target(values: np.ndarray, target: Field) -> pd.Series:
+    if isinstance(target, Number):
+        return pd.Series(values.astype(np.float64), name=target.name)
+    y = pd.Series(values, name=target.name)
+    y = y.astype(bool) if isinstance(target, Flag) else y.infer_objects()
+    counts = y.value_counts()
+    scarce = [f"{shown(label)} ({count} rows)" for label, count in counts.items() if count < 10]
+    if len(counts) < 2 or scarce:
+        raise InvalidTable(
+            [
+                f"column {target.column!r}: a classification needs at least two classes "
+                f"with 10 rows each; found {len(counts)} classes"
+                + (f", too few of {', '.join(scarce)}" if scarce else "")
+            ]
+        )
+    return y.astype(object) if y.dtype != bool and not np.issubdtype(y.dtype, np.integer) else y

@@ -1,0 +1,183 @@
+"""One training run, from a table to everything that a version is made of."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.dummy import DummyClassifier, DummyRegressor
+
+from models.schema import ModelDefinition
+from persistence.runtime import Columns, NativeRuntime, Runtime
+from persistence.version import decide
+from training.card import describe
+from training.choice import UnfitPipeline, choose_runtime
+from training.importances import impurity_importances, permutation_importances
+from training.reference import reference
+from training.report import write_report
+from training.scores import SCORES, Judged, class_scores, judge, score
+from training.split import split_rows
+from training.table import read_table
+
+#: Opens one step of the run: ``with step("fit") as say: say("200 trees")``.
+Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run gives.
+
+    Attributes
+    ----------
+    card : dict
+        All but what storing it adds.
+    files : dict of str to bytes
+        The model files and the report.
+    held_out : DataFrame of shape (n_held_out, n_source_columns)
+        The rows it was judged on, as they came.
+    """
+
+    card: dict[str, Any]
+    files: dict[str, bytes]
+    held_out: pd.DataFrame
+
+
+def train(name: str, definition: ModelDefinition, data: Path, *, step: Step) -> Trained:
+    """Train one version.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    data : Path
+        The table that the definition's `load_data` reads.
+    step : callable
+        Opens each step; see `Step`.
+
+    Raises
+    ------
+    training.table.InvalidTable
+        When the table does not fit the schema.
+    training.choice.UnfitPipeline
+        When the fitted pipeline refuses a record that the schema accepts.
+    persistence.trusted_types.UntrustedArtifact
+        When the pipeline holds a type that is not trusted.
+    """
+    schema = definition.schema
+    with step("read") as say:
+        table = definition.load_data(data).reset_index(drop=True)
+        X, y, remarks = read_table(table, schema)
+        for remark in remarks:
+            say(f"accepted: {remark}")
+        say(f"{len(X)} rows of {data.name} fit the schema")
+    with step("split") as say:
+        rows, held_out = split_rows(
+            X, y, seed=definition.seed, is_classification=schema.task == "classification"
+        )
+        say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
+    with step("fit") as say:
+        pipeline = definition.build_pipeline()
+        pipeline.fit(X.iloc[rows], y.iloc[rows])
+        card = describe(name, definition, pipeline, data=data)
+        _check_score(card)
+        counts = {"rows": len(X), "training_rows": len(rows), "held_out_rows": len(held_out)}
+        card["data"] |= counts
+        say(card["estimator"])
+    columns, truth = _columns(X.iloc[held_out]), y.iloc[held_out]
+    with step("score") as say:
+        judged = judge_columns(NativeRuntime(pipeline, schema.fields), columns, truth, card)
+        baseline = _baseline(X, y, rows, held_out, card)
+        card["scores"] = score(judged, baseline, seed=definition.seed)
+        card["class_scores"] = class_scores(judged)
+        say("\n".join(_score_line(name, one) for name, one in card["scores"].items()))
+    with step("importances") as say:
+        card["impurity_importances"] = impurity_importances(pipeline)
+        card["permutation_importances"] = permutation_importances(
+            pipeline,
+            X.iloc[held_out],
+            truth,
+            scorer=_scorer(definition, card),
+            seed=definition.seed,
+        )
+        means = {name: one["mean"] for name, one in card["permutation_importances"].items()}
+        say("most important: " + ", ".join(sorted(means, key=lambda name: -means[name])[:3]))
+    with step("export") as say:
+        found, files = choose_runtime(definition, pipeline, columns, card)
+        card |= found
+        say(_runtime_line(card))
+    with step("report"):
+        card["reference"] = reference(X.iloc[rows], schema.fields)
+        files["report.html"] = write_report(card, judged, X.iloc[rows])
+    return Trained(card, files, table.iloc[held_out])
+
+
+def judge_columns(
+    runtime: Runtime, columns: Columns, truth: pd.Series, card: Mapping[str, Any]
+) -> Judged:
+    """Answer clean columns and put the true values beside the answers."""
+    predictions = decide(runtime.run(columns), card)
+    return judge(truth.to_numpy(), predictions, classes=card["classes"], positive=card["positive"])
+
+
+def _check_score(card: Mapping[str, Any]) -> None:
+    if SCORES[card["score"]].needs_probabilities and not card["has_probabilities"]:
+        raise UnfitPipeline(
+            f"score {card['score']!r} needs probabilities and {card['estimator']} gives none: "
+            "choose 'accuracy', or wrap it in CalibratedClassifierCV"
+        )
+
+
+def _columns(X: pd.DataFrame) -> dict[str, list[Any]]:
+    return {str(name): X[name].tolist() for name in X.columns}
+
+
+def _baseline(
+    X: pd.DataFrame, y: pd.Series, rows: np.ndarray, held_out: np.ndarray, card: Mapping[str, Any]
+) -> Judged:
+    """Judge a model that ignores its input: the class shares, or the mean."""
+    truth = y.iloc[held_out].to_numpy()
+    if card["classes"] is None:
+        dummy = DummyRegressor().fit(X.iloc[rows], y.iloc[rows])
+        return Judged(truth, dummy.predict(X.iloc[held_out]))
+    dummy = DummyClassifier(strategy="prior").fit(X.iloc[rows], y.iloc[rows])
+    return Judged(
+        truth,
+        dummy.predict(X.iloc[held_out]),
+        dummy.predict_proba(X.iloc[held_out]) if card["has_probabilities"] else None,
+        card["classes"],
+        card["positive"],
+    )
+
+
+def _scorer(
+    definition: ModelDefinition, card: Mapping[str, Any]
+) -> Callable[[Any, pd.DataFrame, pd.Series], float]:
+    chosen = SCORES[definition.score]
+
+    def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
+        runtime = NativeRuntime(pipeline, definition.fields)
+        value = chosen.compute(judge_columns(runtime, _columns(X), y, card))
+        return value if chosen.is_better_higher else -value
+
+    return scorer
+
+
+def _score_line(name: str, one: Mapping[str, float]) -> str:
+    return (
+        f"{name} {one['value']:.4f} (95 % interval {one['low']:.4f} to {one['high']:.4f}), "
+        f"baseline {one['baseline']:.4f}"
+    )
+
+
+def _runtime_line(card: Mapping[str, Any]) -> str:
+    seconds = card["seconds"]["one_row"]
+    if card["runtime"] == "native":
+        return f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {card['runtime_reason']}"
+    parity = card["parity"]
+    return (
+        f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {parity['mismatches']} of "
+        f"{parity['rows']} labels differ, probabilities by up to {parity['difference']:.1g}"
+    )
