@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,10 +83,9 @@ def build(store: ModelStore, name: str, *, data: Path | None, promote: str) -> s
     if not source.is_file():
         raise FileNotFoundError(f"there is no data file {source}: name one with --data")
     print(f"{name}: training on {source}", flush=True)
-    at = datetime.now(UTC)
     trained = train(name, definition, source, step=step)
     with step("store") as say:
-        version = store.write(trained.card, trained.files, at=at)
+        version = store.write(trained.card, trained.files)
         say(f"version {version} in {store.root / name / version}")
     with step("promote") as say:
         reason = _refusal(store, definition, trained, promote=promote)

@@ -119,11 +119,11 @@ class Number(_Field):
     def expected(self) -> str:
         noun = "a whole number" if self.integer else "a number"
         if self.minimum is not None and self.maximum is not None:
-            noun += f" from {self.minimum:g} to {self.maximum:g}"
+            noun += f" from {_plain(self.minimum)} to {_plain(self.maximum)}"
         elif self.minimum is not None:
-            noun += f" of at least {self.minimum:g}"
+            noun += f" of at least {_plain(self.minimum)}"
         elif self.maximum is not None:
-            noun += f" of at most {self.maximum:g}"
+            noun += f" of at most {_plain(self.maximum)}"
         return f"{noun} ({self.unit})" if self.unit else noun
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
@@ -252,6 +252,12 @@ def did_you_mean(word: str, words: list[str]) -> str:
     """Suggest the nearest of `words`, or nothing when none is near."""
     near = get_close_matches(word[:64], words, n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _plain(number: float) -> str:
+    """Write a number without exponent where it is whole, 10000 and not 1e+04."""
+    is_short = float(number).is_integer() and abs(number) < 10**15
+    return str(int(number)) if is_short else str(number)
 
 
 def field_to_json(one: Field) -> dict[str, Any]:

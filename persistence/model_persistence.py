@@ -18,7 +18,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,18 +142,17 @@ class ModelStore:
         card = self.read_card(name, version)
         return _load_pipeline(self._folder(name, card["version"]), card)
 
-    def write(self, card: Mapping[str, Any], files: Mapping[str, bytes], *, at: datetime) -> str:
+    def write(self, card: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         """Store a version, whole or not at all.
 
         Parameters
         ----------
         card : mapping
-            Everything but what this adds: format, version, training time,
-            file digests and the card's own digest.
+            Everything but what this adds: format, version, file digests and
+            the card's own digest. ``created_at`` is the training time, ISO
+            8601 with its zone.
         files : mapping of str to bytes
             File name to content.
-        at : datetime
-            When it was trained, aware of its zone.
 
         Returns
         -------
@@ -165,10 +164,10 @@ class ModelStore:
         full = {
             **card,
             "format": FORMAT,
-            "created_at": at.isoformat(timespec="seconds"),
             "files": {name: _fingerprint(content) for name, content in files.items()},
         }
         full["digest"] = _card_digest(full)
+        at = datetime.fromisoformat(card["created_at"]).astimezone(UTC)
         version = f"{at:%Y%m%dT%H%M%SZ}-{full['digest'][:5]}"
         full["version"] = version
         written = json.dumps(full, indent=1, allow_nan=False, ensure_ascii=False).encode()

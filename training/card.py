@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def describe(
         "positive": positive_class(definition.target, classes) if classes else None,
         "threshold": definition.threshold,
         "has_probabilities": classes is not None and hasattr(pipeline, "predict_proba"),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "estimator": type(_last(pipeline)).__name__,
         "trees": _count_trees(_last(pipeline)),
         "score": definition.score,

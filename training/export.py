@@ -115,6 +115,7 @@ def main(folder: Path, model: str) -> None:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
             (folder / f"{recipe}.txt").write_text(reason)
         else:
+            # Renamed when whole: the time limit may strike while it is written.
             draft = folder / f"{recipe}.draft"
             draft.write_bytes(exported)
             draft.rename(folder / f"{recipe}.onnx")
