@@ -71,7 +71,8 @@ def _count_trees(estimator: Any) -> int | None:
         return 1
     if hasattr(estimator, "_predictors"):  # histogram gradient boosting
         return sum(len(stage) for stage in estimator._predictors)
-    trees = np.ravel(getattr(estimator, "estimators_", ()))
+    trees = getattr(estimator, "estimators_", ())
+    trees = trees.ravel().tolist() if isinstance(trees, np.ndarray) else list(trees)
     return len(trees) if len(trees) and all(hasattr(tree, "tree_") for tree in trees) else None
 
 

@@ -1,6 +1,6 @@
 """Which runtime serves a version: the export that passes, else the pipeline."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from zipfile import ZIP_DEFLATED
 
@@ -15,12 +15,21 @@ from training.export import RECIPES, export
 from training.parity import challenge, compare, measure, slower
 
 
+#: (stored pipeline, fields, model=name) -> exports and reasons, by recipe.
+Export = Callable[..., tuple[dict[str, bytes], dict[str, str]]]
+
+
 class UnfitPipeline(ValueError):
     """The fitted pipeline cannot answer what the schema accepts."""
 
 
 def choose_runtime(
-    definition: ModelDefinition, pipeline: Any, columns: Columns, card: Mapping[str, Any]
+    definition: ModelDefinition,
+    pipeline: Any,
+    columns: Columns,
+    card: Mapping[str, Any],
+    *,
+    export: Export = export,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Export a fitted pipeline, compare, decide.
 
@@ -28,6 +37,8 @@ def choose_runtime(
     ----------
     columns : mapping of str to sequence
         The held-out rows, clean.
+    export : callable
+        Converts; by default in a process of its own, under a time limit.
 
     Returns
     -------

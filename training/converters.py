@@ -1,24 +1,28 @@
 """What skl2onnx 1.20 needs to convert pipelines exactly.
 
-Three gaps are closed: onnxruntime has no imputer for doubles, a tree's
-missing-value flag reaches ONNX as a numpy number that protobuf refuses, and a
-voting classifier only converts when it does not flatten.
+Gaps that are closed: onnxruntime has no imputer for doubles, histogram
+gradient boosting is not converted exactly, LinearSVC refuses the option that
+every classifier needs, and a voting classifier must not flatten.
 """
 
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
-import skl2onnx.common.tree_ensemble as tree_ensemble
 from onnx import TensorProto
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 from skl2onnx.operator_converters.common import concatenate_variables
+from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
+from skl2onnx.operator_converters.linear_classifier import convert_sklearn_linear_classifier
 from skl2onnx.shape_calculators.imputer import calculate_sklearn_imputer_output_shapes
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import VotingClassifier
 from sklearn.impute import SimpleImputer
+from sklearn.svm import LinearSVC
+
+from training.hist_gradient_boosting import register_hist_gradient_boosting
 
 
 def register_converters() -> None:
@@ -30,8 +34,15 @@ def register_converters() -> None:
         _convert_imputer,
         overwrite=True,
     )
-    if tree_ensemble.add_node is not _add_node:
-        tree_ensemble.add_node = _add_node
+    update_registered_converter(
+        LinearSVC,
+        "SklearnLinearSVC",
+        calculate_linear_classifier_output_shapes,
+        convert_sklearn_linear_classifier,
+        overwrite=True,
+        options={name: [True, False] for name in ("zipmap", "nocl", "raw_scores")},
+    )
+    register_hist_gradient_boosting()
 
 
 def without_flattening(pipeline: Any) -> Any:
@@ -68,14 +79,3 @@ def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
     )
     container.add_node("IsNaN", [values], [is_gap], op_version=13)
     container.add_node("Where", [is_gap, fill, values], operator.outputs[0].full_name, op_version=9)
-
-
-_original_add_node = tree_ensemble.add_node
-
-
-def _add_node(*args: Any, nodes_missing_value_tracks_true: Any = 0, **kwargs: Any) -> Any:
-    return _original_add_node(
-        *args,
-        nodes_missing_value_tracks_true=int(nodes_missing_value_tracks_true),
-        **kwargs,
-    )

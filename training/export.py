@@ -97,9 +97,7 @@ def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
     kinds = {True: StringTensorType, False: DoubleTensorType}
     types = [(one.name, kinds[isinstance(one, Category)]([None, 1])) for one in fields]
     estimator = pipeline.steps[-1][1]
-    options = None
-    if is_classifier(estimator) and hasattr(estimator, "predict_proba"):
-        options = {id(estimator): {"zipmap": False}}
+    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
     model = convert_sklearn(pipeline, "model", initial_types=types, options=options)
     return bytes(model.SerializeToString())
 

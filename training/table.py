@@ -97,8 +97,11 @@ def _rows(rows: list[int]) -> str:
 def _target(values: np.ndarray, target: Field) -> pd.Series:
     if isinstance(target, Number):
         return pd.Series(values.astype(np.float64), name=target.name)
-    y = pd.Series(values, name=target.name)
-    y = y.astype(bool) if isinstance(target, Flag) else y.infer_objects()
+    if isinstance(target, Flag):
+        dtype: Any = bool
+    else:
+        dtype = np.int64 if all(isinstance(c, int) for c in target.categories) else object
+    y = pd.Series(values, name=target.name).astype(dtype)
     counts = y.value_counts()
     scarce = [f"{shown(label)} ({count} rows)" for label, count in counts.items() if count < 10]
     if len(counts) < 2 or scarce:
@@ -109,4 +112,4 @@ def _target(values: np.ndarray, target: Field) -> pd.Series:
                 + (f", too few of {', '.join(scarce)}" if scarce else "")
             ]
         )
-    return y.astype(object) if y.dtype != bool and not np.issubdtype(y.dtype, np.integer) else y
+    return y

@@ -1,0 +1,49 @@
+"""Every estimator people bring trains, exports or falls back, and serves alike."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from persistence.model_persistence import ModelStore
+from persistence.version import decide
+from tests.estimators import TRIALS, Case, native_outputs, run_trial, table_row
+
+TABLE = Path(__file__).parent.parent / "docs/reference/estimators.md"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("case", "target"), TRIALS, ids=[f"{case.name}-{target}" for case, target in TRIALS]
+)
+def test_estimator_when_stored_and_read_back_answers_as_fitted(
+    case: Case, target: str, tmp_path: Path
+) -> None:
+    trial = run_trial(case, target)
+    store = ModelStore(tmp_path)
+    store.promote("toy", store.write(trial.card, trial.files))
+
+    served = store.read("toy")
+
+    outputs = native_outputs(trial)
+    columns = {str(name): trial.X[name].tolist() for name in trial.X.columns}
+    expected, actual = decide(outputs, trial.card), served.predict(columns)
+    if target == "number":
+        assert [one.value for one in actual] == pytest.approx(
+            trial.pipeline.predict(trial.X), rel=1e-5, abs=1e-3
+        )
+    else:
+        assert [one.value for one in expected] == [one.value for one in actual]
+    if outputs.probabilities is not None:
+        found = np.array([one.probabilities for one in actual])
+        assert np.abs(outputs.probabilities - found).max() <= 1e-5
+    assert served.self_test() is None
+    assert table_row(case, target, trial.card) in TABLE.read_text().splitlines()
+
+
+def test_table_when_cases_change_holds_no_stale_lines() -> None:
+    lines = [line for line in TABLE.read_text().splitlines() if line.startswith("| ")]
+
+    named = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in lines[1:]]
+
+    assert [(case.name, target) for case, target in TRIALS] == named
