@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.fields import MISSING, Category, Field
+from models.fields import MISSING, UNKNOWN, Category, Field
 
 BINS = 10
 
@@ -20,7 +20,7 @@ def reference(X: pd.DataFrame, fields: Sequence[Field]) -> dict[str, dict[str, A
     dict of str to dict
         Numbers and flags: ``edges`` (inner edges at the deciles, k values),
         ``counts`` (k + 1 bins, each closed on the left) and ``missing``.
-        Categories: ``counts`` by word and ``missing``.
+        Categories: ``counts`` by word, ``missing`` and ``unknown``.
     """
     return {
         one.name: _words(X[one.name], one)
@@ -33,12 +33,13 @@ def reference(X: pd.DataFrame, fields: Sequence[Field]) -> dict[str, dict[str, A
 def _words(column: pd.Series, one: Category) -> dict[str, Any]:
     found = Counter(column.tolist())
     counts = {word: found.get(word, 0) for word in one.categories}
-    return {"counts": counts, "missing": found.get(MISSING, 0)}
+    return {"counts": counts, "missing": found.get(MISSING, 0), "unknown": found.get(UNKNOWN, 0)}
 
 
 def _numbers(values: np.ndarray) -> dict[str, Any]:
     known = values[np.isfinite(values)]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1])) if len(known) else []
+    deciles = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges = np.unique(np.quantile(known, deciles, method="lower")) if len(known) else []
     counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
     return {
         "edges": [float(edge) for edge in edges],

@@ -1,0 +1,263 @@
+"""Versions on disk: whole or absent, checked before they are believed."""
+
+import json
+import os
+import pickle
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skops.io import dumps
+
+from persistence import model_persistence
+from persistence.model_persistence import (
+    ModelNotFound,
+    ModelStore,
+    UntrustedArtifact,
+    VersionNotFound,
+)
+from persistence.trusted_types import load_pipeline
+from tests.estimators import CASES, Trial, run_trial
+
+KEPT = Path(__file__).parent / "versions"
+
+
+@pytest.fixture(scope="module")
+def trial() -> Trial:
+    (case,) = [case for case in CASES if case.name == "LogisticRegression"]
+    return run_trial(case, "text")
+
+
+@pytest.fixture
+def store(tmp_path: Path, trial: Trial) -> ModelStore:
+    store = ModelStore(tmp_path)
+    store.promote("toy", store.write(trial.card, trial.files))
+    return store
+
+
+def folder(store: ModelStore) -> Path:
+    return store.root / "toy" / store.promoted("toy")
+
+
+def test_version_when_written_holds_its_files_and_a_readable_card(store: ModelStore) -> None:
+    card = store.read_card("toy")
+
+    assert {"model.onnx", "model.skops", "card.json"} == {p.name for p in folder(store).iterdir()}
+    assert ["high", "low", "middle"] == card["classes"]
+    assert card["version"].endswith(card["digest"][:5])
+    assert "onnx" == card["runtime"]
+    for name, fingerprint in card["files"].items():
+        assert (folder(store) / name).stat().st_size == fingerprint["bytes"]
+
+
+def test_store_when_nothing_is_there_says_how_to_train(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "absent")
+
+    with pytest.raises(ModelNotFound, match="python build_model.py toy"):
+        store.read("toy")
+    assert [] == store.names()
+    assert [] == store.versions("toy")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "..", "../toy", "toy/../toy", "/toy", "TOY", "toy\0", "t" * 300, "*", "toý", ".toy"],
+)
+def test_store_when_a_name_is_odd_finds_nothing(store: ModelStore, name: str) -> None:
+    with pytest.raises(ModelNotFound):
+        store.read(name)
+    with pytest.raises(VersionNotFound):
+        store.read_card(name, store.promoted("toy"))
+
+
+@pytest.mark.parametrize("version", ["", "..", "../toy", "latest", "promoted.json", "*", "\0"])
+def test_store_when_a_version_is_odd_finds_nothing(store: ModelStore, version: str) -> None:
+    with pytest.raises(VersionNotFound):
+        store.read("toy", version)
+    with pytest.raises(VersionNotFound):
+        store.promote("toy", version)
+
+
+def test_promotion_when_another_version_is_chosen_moves_the_pointer(
+    store: ModelStore, trial: Trial
+) -> None:
+    first = store.promoted("toy")
+    second = store.write({**trial.card, "title": "Another"}, trial.files)
+
+    assert first == store.promoted("toy")
+    store.promote("toy", second)
+    assert second == store.promoted("toy")
+    store.promote("toy", first)
+    assert first == store.read("toy").version
+    assert sorted([first, second]) == store.versions("toy")
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "card.json"])
+def test_reading_when_any_byte_differs_is_refused(store: ModelStore, name: str) -> None:
+    path = folder(store) / name
+    whole = path.read_bytes()
+    step = max(1, len(whole) // 150)
+
+    for place in range(0, len(whole), step):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises((UntrustedArtifact, VersionNotFound)):
+            store.read("toy")
+        path.write_bytes(whole[:place])
+        with pytest.raises((UntrustedArtifact, VersionNotFound)):
+            store.read("toy")
+    path.write_bytes(whole)
+    assert store.read("toy").self_test() is None
+
+
+def test_reading_when_a_file_is_damaged_gives_no_byte_to_a_loader(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[bytes] = []
+    monkeypatch.setattr(
+        model_persistence, "OnnxRuntime", lambda content, *rest, **named: reached.append(content)
+    )
+    (folder(store) / "model.onnx").write_bytes(b"something else")
+
+    with pytest.raises(UntrustedArtifact, match="differs from the digest"):
+        store.read("toy")
+
+    assert [] == reached
+
+
+def test_reading_when_a_file_is_gone_is_refused(store: ModelStore) -> None:
+    (folder(store) / "model.onnx").unlink()
+
+    with pytest.raises(UntrustedArtifact, match="cannot be read"):
+        store.read("toy")
+
+
+def test_reading_when_the_card_has_a_newer_format_is_refused(
+    store: ModelStore, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_persistence, "FORMAT", 2)
+    newer = store.write(trial.card, trial.files)
+    monkeypatch.undo()
+
+    with pytest.raises(UntrustedArtifact, match="has format 2, this code reads 1"):
+        store.read("toy", newer)
+
+
+def test_pipeline_when_fitted_with_another_minor_version_is_refused(
+    store: ModelStore, trial: Trial
+) -> None:
+    libraries = {**trial.card["libraries"], "scikit-learn": "1.2.3"}
+    native = store.write({**trial.card, "runtime": "native", "libraries": libraries}, trial.files)
+
+    with pytest.raises(UntrustedArtifact, match=r"fitted with scikit-learn 1\.2\.3"):
+        store.read("toy", native)
+
+
+class Gadget:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch gadget-ran",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [pickle.dumps(Gadget()), pickle.dumps(LogisticRegression()), b"", b"PK\x03\x04", b"\x80\x05."],
+)
+def test_loading_when_the_file_is_no_skops_file_is_refused(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UntrustedArtifact, match="not a skops file"):
+        load_pipeline(content, model="toy")
+
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_loading_when_a_type_is_not_ours_names_it() -> None:
+    foreign = Pipeline([("call", FunctionTransformer(os.system)), ("model", LogisticRegression())])
+
+    with pytest.raises(UntrustedArtifact, match=r"posix\.system"):
+        load_pipeline(dumps(foreign), model="toy")
+
+
+def test_loading_when_a_function_is_the_models_own_trusts_it() -> None:
+    from models.credit import load_data
+
+    pipeline = dumps(FunctionTransformer(load_data))
+
+    assert load_data is load_pipeline(pipeline, model="credit").func
+    with pytest.raises(UntrustedArtifact, match=r"models\.credit\.load_data"):
+        load_pipeline(pipeline, model="toy")
+
+
+def test_writing_when_it_fails_half_way_leaves_nothing(
+    store: ModelStore, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sorted(path.name for path in (store.root / "toy").iterdir())
+    calls = {"open": 0}
+    original = model_persistence._write_file
+
+    def fail_on_the_second(path: Path, content: bytes) -> None:
+        calls["open"] += 1
+        if calls["open"] == 2:
+            raise OSError(28, "No space left on device")
+        original(path, content)
+
+    monkeypatch.setattr(model_persistence, "_write_file", fail_on_the_second)
+    with pytest.raises(OSError, match="No space left"):
+        store.write({**trial.card, "title": "Torn"}, trial.files)
+
+    assert before == sorted(path.name for path in (store.root / "toy").iterdir())
+
+
+def test_writing_when_killed_half_way_leaves_no_version(store: ModelStore) -> None:
+    draft = store.root / "toy" / ".writing-abc"
+    draft.mkdir()
+    (draft / "card.json").write_text("{}")
+
+    assert 1 == len(store.versions("toy"))
+
+
+def test_writing_when_two_write_at_once_stores_both(store: ModelStore, trial: Trial) -> None:
+    written: list[str] = []
+
+    def write(title: str) -> None:
+        written.append(store.write({**trial.card, "title": title}, trial.files))
+
+    threads = [threading.Thread(target=write, args=(f"Writer {n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 8 == len(set(written))
+    assert set(written) <= set(store.versions("toy"))
+    assert all(store.read("toy", version).self_test() is None for version in written)
+
+
+def test_card_when_strings_are_looked_at_holds_no_place_of_this_machine(trial: Trial) -> None:
+    written = json.dumps(trial.card)
+
+    assert str(Path.cwd()) not in written
+    assert str(Path.home()) not in written
+
+
+@pytest.mark.parametrize("path", sorted(KEPT.glob("*/*/promoted.json")), ids=lambda p: p.parts[-3])
+def test_kept_version_when_its_format_is_old_is_still_served(path: Path) -> None:
+    store = ModelStore(path.parent.parent)
+
+    version = store.read(path.parent.name)
+
+    assert version.self_test() is None
+    assert "onnx" == version.card["runtime"]
+
+
+def test_kept_versions_when_counted_are_one_per_format() -> None:
+    formats = {int(path.name.removeprefix("format_")) for path in KEPT.iterdir()}
+
+    assert set(range(1, model_persistence.FORMAT + 1)) == formats
