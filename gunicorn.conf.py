@@ -7,6 +7,7 @@ a process that imported it and then forks leaves children that hang.
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from persistence.model_persistence import ModelStore
@@ -24,7 +25,7 @@ worker_class = "gthread"
 threads = _settings.threads
 preload_app = True
 control_socket_disable = True
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 timeout = 30
 graceful_timeout = 20  # platforms kill after 30
 keepalive = 95  # longer than a router's 90 s, so that the router closes first

@@ -5,6 +5,7 @@ python test_model.py credit
 """
 
 import sys
+from typing import Any
 
 from persistence.model_persistence import (
     ModelNotFound,
@@ -39,7 +40,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _print_importances(kind: str, weights: dict[str, object]) -> None:
+def _print_importances(kind: str, weights: dict[str, Any]) -> None:
     means = {name: w["mean"] if isinstance(w, dict) else w for name, w in weights.items()}
     for name in sorted(means, key=lambda name: -means[name]):
         print(f"{kind:<12} {name:<24} {means[name]:8.4f}")

@@ -107,9 +107,9 @@ def _invalid_records(error: InvalidRecords) -> Response:
 def _not_found(error: LookupError) -> Response:
     # A request for a model by name is the client's slip; one for the default
     # model finds a service that is not ready.
-    is_named = bool(request.view_args and "name" in request.view_args)
-    if is_named:
-        return problem_response(404, f"there is no model {request.view_args['name']!r} here")
+    name = (request.view_args or {}).get("name")
+    if name is not None:
+        return problem_response(404, f"there is no model {name[:80]!r} here")
     _log.error("no model to serve: %s", error)
     return problem_response(503, "no version of the default model is stored yet")
 

@@ -44,6 +44,7 @@ _SERVED = {
     "required": ["name", "version"],
     "properties": {"name": {"type": "string"}, "version": {"type": "string"}},
 }
+_TEXT = {"type": "string"}
 _DATE = {"type": "string", "description": "RFC 5322 date, GMT"}
 
 
@@ -98,7 +99,8 @@ def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
 def _introduction(card: Mapping[str, Any]) -> str:
     note = card["data"]["note"]
     trained = f" Trained on sample data, {note}." if note else ""
-    return f"**{card['title']}** ({card['model']}, version {card['version']}). {card['description']}{trained}"
+    title = f"**{card['title']}** ({card['model']}, version {card['version']})"
+    return f"{title}. {card['description']}{trained}"
 
 
 def _model_schemas(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def _prediction_schema(schema: Schema, card: Mapping[str, Any]) -> dict[str, Any
         properties["probabilities"] = {
             "type": "object",
             "required": names,
-            "properties": {one: share for one in names},
+            "properties": dict.fromkeys(names, share),
         }
     return {"type": "object", "required": list(properties), "properties": properties}
 
@@ -224,7 +226,7 @@ def _health_paths() -> dict[str, Any]:
         schema = {
             "type": "object",
             "required": keys,
-            "properties": {key: {"type": "string"} for key in keys},
+            "properties": {key: dict(_TEXT) for key in keys},
         }
         responses = {"200": _answer(schema, summary), **problems}
         operation = {"operationId": name, "tags": ["Health"], "summary": summary}

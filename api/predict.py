@@ -1,8 +1,8 @@
 """One record or many to predictions."""
 
 import math
-from email.utils import format_datetime
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from flask import Blueprint, Response, request

@@ -1,6 +1,7 @@
 """Validation: every problem of every record at once, or clean columns."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from api.body import Records
@@ -36,7 +37,7 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
             detail = f"is {shown(record)}: send a record, an object with the model's fields"
             problems.append(Problem(pointer, detail, "wrong_type"))
             continue
-        problems += _key_problems(record, schema, lambda name, row=row: records.pointer(row, name))
+        problems += _key_problems(record, schema, partial(records.pointer, row))
         for one in schema.fields:
             clean, finding = one.read(record.get(one.name))
             columns[one.name].append(clean)

@@ -16,10 +16,10 @@ from typing import Any, TextIO
 ROWS = 1500
 SEED = 2019
 
-HEADER = (
-    "Status,Seniority,Home,Time,Age,Marital,Records,Job,"
-    "Expenses,Income,Assets,Debt,Amount,Price"
-).split(",")  # fmt: skip
+HEADER = [
+    "Status", "Seniority", "Home", "Time", "Age", "Marital", "Records", "Job",
+    "Expenses", "Income", "Assets", "Debt", "Amount", "Price",
+]  # fmt: skip
 
 
 def make_applicant(draw: random.Random) -> dict[str, Any]:

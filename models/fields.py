@@ -187,10 +187,10 @@ class Category(_Field):
             return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
         if value in self.categories:
             return value, None
-        if value in self.synonyms:
-            return self.synonyms[value], None
         if not isinstance(value, str):
             return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+        if value in self.synonyms:
+            return self.synonyms[value], None
         words = [*map(str, self.categories), *self.synonyms]
         finding = Finding(
             "unknown_category",

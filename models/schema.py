@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from sklearn.pipeline import Pipeline
 
+Extras = Literal["refuse", "ignore"] | tuple[str, ...]
+
 __all__ = ["Category", "Flag", "InvalidDefinition", "ModelDefinition", "Number", "Schema"]
 
 
@@ -50,7 +52,7 @@ class Schema:
 
     fields: tuple[Field, ...]
     target: Field
-    extras: Literal["refuse", "ignore"] | tuple[str, ...] = "refuse"
+    extras: Extras = "refuse"
 
     @property
     def task(self) -> str:
@@ -97,7 +99,7 @@ class Schema:
         return cls(
             fields=tuple(field_from_json(one) for one in written["fields"]),
             target=field_from_json(written["target"]),
-            extras=extras if isinstance(extras, str) else tuple(extras),
+            extras=tuple(extras) if isinstance(extras, list) else extras,
         )
 
 
@@ -146,7 +148,7 @@ class ModelDefinition:
     score: str
     description: str = ""
     sample_note: str = ""
-    extras: Literal["refuse", "ignore"] | tuple[str, ...] = "refuse"
+    extras: Extras = "refuse"
     threshold: float = 0.5
     seed: int = 0
     schema: Schema = field(init=False)
@@ -196,11 +198,14 @@ def _field_contradictions(one: Field) -> list[str]:
     if isinstance(one, Category):
         if not one.categories:
             problems.append(f"field {one.name!r}: there are no categories")
-        for word in {MISSING, UNKNOWN} & set(one.categories):
-            problems.append(f"field {one.name!r}: {word!r} is reserved")
-        for word, category in one.synonyms.items():
-            if category not in one.categories or word in one.categories:
-                problems.append(f"field {one.name!r}: synonym {word!r} is of no use")
+        reserved = {MISSING, UNKNOWN} & set(one.categories)
+        problems += [f"field {one.name!r}: {word!r} is reserved" for word in reserved]
+        useless = [
+            word
+            for word, category in one.synonyms.items()
+            if category not in one.categories or word in one.categories
+        ]
+        problems += [f"field {one.name!r}: synonym {word!r} is of no use" for word in useless]
     _, finding = one.read(one.example)
     if finding:
         problems.append(f"field {one.name!r}: the example {finding.detail}")

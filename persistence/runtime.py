@@ -15,7 +15,8 @@ from models.fields import Category, Field
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Columns = Mapping[str, Sequence[Any]]
+#: Clean values by field, one sequence of equal length for each.
+Columns = Mapping[str, Any]
 
 
 class Outputs(NamedTuple):
@@ -88,7 +89,7 @@ class OnnxRuntime:
 
     def run(self, columns: Columns) -> Outputs:
         """Give the outputs for clean columns of equal length."""
-        feeds = {
+        feeds: dict[str, Any] = {
             name: np.array(columns[name], dtype=dtype).reshape(-1, 1)
             for name, dtype in self._inputs
         }

@@ -5,7 +5,6 @@ python -m tests.estimators > docs/reference/estimators.md
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,12 +42,8 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from models.schema import Category, Flag, ModelDefinition, Number
-from persistence.runtime import NativeRuntime
-from training.card import describe
-from training.choice import choose_runtime
-from training.export import RECIPES, convert
-from training.table import read_table
+from models.fields import Field
+from models.schema import Category, Flag, Number
 
 ROWS = 200
 
@@ -63,7 +58,7 @@ FIELDS = (
 )
 NUMBERS = [one.name for one in FIELDS if isinstance(one, Number)]
 
-TARGETS = {
+TARGETS: dict[str, Field] = {
     "bool": Flag(name="sold", example=True),
     "int": Category(name="grade", categories=(0, 1), example=1),
     "text": Category(name="band", categories=("low", "middle", "high"), example="low"),
@@ -84,7 +79,7 @@ def make_table() -> pd.DataFrame:
             "size": size,
             "balance": np.where(draw.random(ROWS) < 0.1, np.nan, balance),
             "rooms": draw.integers(1, 9, ROWS),
-            "kind": pd.Series(np.where(draw.random(ROWS) < 0.05, None, kind), dtype=object),
+            "kind": pd.Series(kind, dtype=object).mask(draw.random(ROWS) < 0.05, None),
             "is_new": is_new,
         }
     )
@@ -209,95 +204,3 @@ CASES = (
         ),
     ),
 )  # fmt: skip
-TRIALS = [(case, target) for case in CASES for target in case.targets]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What became of one case: its card, its files, and the fitted pipeline."""
-
-    card: dict[str, Any]
-    files: dict[str, bytes]
-    pipeline: Any
-    X: pd.DataFrame
-
-
-def define(case: Case, target: str) -> ModelDefinition:
-    """Make the model definition of a case."""
-    is_number = target == "number"
-    return ModelDefinition(
-        title=case.name,
-        fields=FIELDS,
-        target=TARGETS[target],
-        sample=Path(__file__),
-        load_data=lambda path: make_table(),
-        build_pipeline=lambda: Pipeline(
-            [("prepare", case.preparation()), ("model", case.estimator())]
-        ),
-        score="r2" if is_number else "accuracy",
-    )
-
-
-def convert_here(
-    skops: bytes, fields: Any, *, model: str
-) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Convert as `training.export.export` does, but in this process."""
-    from persistence.trusted_types import load_pipeline
-
-    exported, reasons = {}, {}
-    for recipe in RECIPES:
-        try:
-            exported[recipe] = convert(load_pipeline(skops, model=model), fields, recipe=recipe)
-        except Exception as error:
-            reasons[recipe] = f"{type(error).__name__}: {error}"
-    return exported, reasons
-
-
-def run_trial(case: Case, target: str) -> Trial:
-    """Fit a case on the invented rows and choose its runtime."""
-    definition = define(case, target)
-    X, y, _ = read_table(make_table(), definition.schema)
-    pipeline = definition.build_pipeline().fit(X, y)
-    card = describe("toy", definition, pipeline, data=Path(__file__))
-    columns = {str(name): X[name].tolist() for name in X.columns}
-    found, files = choose_runtime(definition, pipeline, columns, card, export=convert_here)
-    filled = {"scores": {}, "class_scores": [], "impurity_importances": {}}
-    card |= found | filled | {"permutation_importances": {}, "reference": {}}
-    return Trial(card, files, pipeline, X)
-
-
-def native_outputs(trial: Trial) -> Any:
-    """Answer the invented rows with the fitted pipeline itself."""
-    columns = {str(name): trial.X[name].tolist() for name in trial.X.columns}
-    return NativeRuntime(trial.pipeline, FIELDS).run(columns)
-
-
-_HEAD = """# Estimators and their runtimes
-
-Every estimator here is fitted on 200 invented rows with gaps and an unknown word, exported, compared with the fitted
-pipeline on those rows and on the [challenge rows](../explanation/parity.md), stored, read back and asked again. The
-tests do it at every run and fail when this table is not what they find. Write it anew with
-`python -m tests.estimators > docs/reference/estimators.md`.
-
-`onnx` is served by onnxruntime without scikit-learn; `native` is served by the fitted pipeline. Neighbours are
-exported while there are few rows: an exported model that is slower than its pipeline is served natively.
-
-| estimator | target | runtime | recipe | largest difference |
-|---|---|---|---|---|
-"""
-
-
-def table_row(case: Case, target: str, card: dict[str, Any]) -> str:
-    """Write a trial's line of the table."""
-    parity = card["parity"] or {}
-    if card["runtime"] == "native":
-        return f"| {case.name} | {target} | native | - | - |"
-    recipe, difference = parity["recipe"], parity["difference"]
-    size = "< 1e-9" if difference < 1e-9 else "< 1e-5"
-    return f"| {case.name} | {target} | onnx | {recipe} | {size} |"
-
-
-if __name__ == "__main__":
-    print(_HEAD, end="")
-    for one, kind in TRIALS:
-        print(table_row(one, kind, run_trial(one, kind).card), flush=True)

@@ -7,7 +7,8 @@ import pytest
 
 from persistence.model_persistence import ModelStore
 from persistence.version import decide
-from tests.estimators import TRIALS, Case, native_outputs, run_trial, table_row
+from tests.estimators import Case
+from tests.trials import TRIALS, native_outputs, run_trial, table_row
 
 TABLE = Path(__file__).parent.parent / "docs/reference/estimators.md"
 

@@ -73,7 +73,7 @@ def test_model_when_asked_row_by_row_answers_as_for_the_batch(
 def test_model_when_keys_come_in_another_order_answers_alike(
     built: StoredVersion, rows: list[dict[str, Any]]
 ) -> None:
-    shuffle = random.Random(0).sample
+    shuffle = random.Random(0).sample  # noqa: S311
     mixed = [dict(shuffle(list(row.items()), len(row))) for row in rows]
 
     assert ask(built, rows)["predictions"] == ask(built, mixed)["predictions"]

@@ -27,33 +27,16 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
-from skops.io import dumps
+from sklearn.preprocessing import OneHotEncoder
 
 from models.fields import Category, Flag, Number
 from models.schema import ModelDefinition
 from persistence.runtime import NativeRuntime, OnnxRuntime, Outputs
-from tests.estimators import (
-    FIELDS,
-    Case,
-    convert_here,
-    define,
-    make_table,
-    only_encoded,
-    prepare,
-)
-from training.card import describe
-from training.choice import UnfitPipeline, choose_runtime
-from training.export import convert, export
+from tests.estimators import FIELDS, only_encoded, prepare
+from tests.trials import fit
+from training.export import convert
 from training.hist_gradient_boosting import register_hist_gradient_boosting
 from training.parity import TOLERANCE, Parity, challenge, compare, slower
-from training.table import read_table
-
-
-def fit(estimator: Any, preparation: Any) -> tuple[ModelDefinition, Pipeline, pd.DataFrame]:
-    definition = define(Case("trap", lambda: estimator, ("bool",), lambda: preparation), "bool")
-    X, y, _ = read_table(make_table(), definition.schema)
-    return definition, definition.build_pipeline().fit(X, y), X
 
 
 def gate(exported: bytes, definition: ModelDefinition, pipeline: Any, X: pd.DataFrame) -> Parity:
@@ -243,40 +226,6 @@ def test_compare_when_an_export_answers_nan_refuses_it() -> None:
     assert parity.reason
 
 
-def test_export_when_the_time_is_up_says_so() -> None:
-    scaler = QuantileTransformer(n_quantiles=100)
-    _, pipeline, _ = fit(LogisticRegression(), prepare(before=(scaler,)))
-
-    exported, reasons = export(dumps(pipeline), FIELDS, model="toy", time_limit=0.05)
-
-    assert exported == {}
-    assert {"double", "cast"} == set(reasons)
-    assert all("more than 0.05 s" in reason for reason in reasons.values())
-
-
-def test_export_when_in_its_own_process_gives_the_same_bytes_as_here(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PYTHONHASHSEED", "0")
-    _, pipeline, _ = fit(RandomForestClassifier(5, random_state=0), prepare())
-    stored = dumps(pipeline)
-
-    once, _ = export(stored, FIELDS, model="toy")
-    again, _ = export(stored, FIELDS, model="toy")
-
-    assert {"cast", "double"} == set(once)
-    assert once == again
-
-
-def test_choice_when_the_pipeline_refuses_an_allowed_word_says_so() -> None:
-    definition, pipeline, X = fit(LogisticRegression(), prepare(OneHotEncoder()))
-    card = describe("toy", definition, pipeline, data=definition.sample)
-    columns = {str(name): X[name].tolist() for name in X.columns}
-
-    with pytest.raises(UnfitPipeline, match="refuses records that the schema accepts"):
-        choose_runtime(definition, pipeline, columns, card, export=convert_here)
-
-
 @pytest.mark.parametrize(
     ("one_row", "thousand_rows", "reason"),
     [
@@ -305,8 +254,8 @@ def test_challenge_when_fields_declare_policies_makes_only_what_they_accept() ->
         Category(name="e", example="x", categories=("x",), unknown="accept", missing="accept"),
         Flag(name="f", example=True),
     )
-    columns = {"a": [1.0, 2.0], "b": [3.0, 4.0], "c": [1.0, 2.0], "d": ["x", "y"],
-               "e": ["x", "x"], "f": [1.0, 0.0]}  # fmt: skip
+    numbers = {"a": [1.0, 2.0], "b": [3.0, 4.0], "c": [1.0, 2.0], "f": [1.0, 0.0]}
+    columns: dict[str, list[Any]] = {**numbers, "d": ["x", "y"], "e": ["x", "x"]}
 
     rows = challenge(columns, fields, seed=0)
 

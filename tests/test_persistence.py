@@ -21,7 +21,8 @@ from persistence.model_persistence import (
     VersionNotFound,
 )
 from persistence.trusted_types import load_pipeline
-from tests.estimators import CASES, Trial, run_trial
+from tests.estimators import CASES
+from tests.trials import Trial, run_trial
 
 KEPT = Path(__file__).parent / "versions"
 
@@ -57,7 +58,7 @@ def test_version_when_written_holds_its_files_and_a_readable_card(store: ModelSt
 def test_store_when_nothing_is_there_says_how_to_train(tmp_path: Path) -> None:
     store = ModelStore(tmp_path / "absent")
 
-    with pytest.raises(ModelNotFound, match="python build_model.py toy"):
+    with pytest.raises(ModelNotFound, match="train one with"):
         store.read("toy")
     assert [] == store.names()
     assert [] == store.versions("toy")

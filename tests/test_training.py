@@ -1,8 +1,5 @@
 """Reading the table, splitting, scoring: against independent expectations."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +9,8 @@ from sklearn import metrics
 
 from models.schema import Category, Flag, Number, Schema
 from persistence.version import Prediction
-from training.scores import Judged, class_scores, judge, positive_class, score
 from training.reference import reference
+from training.scores import Judged, class_scores, judge, positive_class, score
 from training.split import split_rows
 from training.table import InvalidTable, read_table
 
@@ -68,10 +65,14 @@ def test_table_when_cells_are_wrong_names_every_row_column_value_and_remedy() ->
         read_table(table.drop(columns="Income"), SCHEMA)
 
     assert [
-        "rows 3, 4, column 'Age' (field 'age'): is 17.0, out of range: "
-        "send a whole number from 18 to 100",
-        "rows 5, 6, 7, 8, 9 and 2 more, column 'Age' (field 'age'): is 30.5: "
-        "send a whole number from 18 to 100",
+        (
+            "rows 3, 4, column 'Age' (field 'age'): is 17.0, out of range: "
+            "send a whole number from 18 to 100"
+        ),
+        (
+            "rows 5, 6, 7, 8, 9 and 2 more, column 'Age' (field 'age'): is 30.5: "
+            "send a whole number from 18 to 100"
+        ),
         "column 'Income' of field 'income' is not there",
         "row 1, column 'Job' (field 'job'): is 'c', unknown: send one of a, b",
         "row 2, column 'Status' (field 'good'): is required: send true or false or good or bad",
@@ -133,15 +134,21 @@ def judged_binary(shares: list[float]) -> Judged:
 def test_scores_when_there_are_two_classes_equal_their_formulas() -> None:
     scores = score(judged_binary(SHARES), judged_binary([0.6] * 5), seed=0)
 
-    pairs = [(g, b) for g, t in zip(SHARES, TRUTH) if t for b, u in zip(SHARES, TRUTH) if not u]
+    pairs = [
+        (g, b)
+        for g, t in zip(SHARES, TRUTH, strict=True)
+        if t
+        for b, u in zip(SHARES, TRUTH, strict=True)
+        if not u
+    ]
     assert sum(g > b for g, b in pairs) / len(pairs) == pytest.approx(scores["roc_auc"]["value"])
     assert 0.8 == scores["accuracy"]["value"]
-    assert np.mean([(p - t) ** 2 for p, t in zip(SHARES, TRUTH)]) == pytest.approx(
+    assert np.mean([(p - t) ** 2 for p, t in zip(SHARES, TRUTH, strict=True)]) == pytest.approx(
         scores["brier"]["value"]
     )
-    assert -np.mean([np.log(p if t else 1 - p) for p, t in zip(SHARES, TRUTH)]) == pytest.approx(
-        scores["log_loss"]["value"]
-    )
+    assert -np.mean(
+        [np.log(p if t else 1 - p) for p, t in zip(SHARES, TRUTH, strict=True)]
+    ) == pytest.approx(scores["log_loss"]["value"])
     assert 0.5 == scores["roc_auc"]["baseline"]
     assert 0.6 == scores["accuracy"]["baseline"]
 

@@ -80,7 +80,7 @@ def _hyperparameters(pipeline: Any) -> dict[str, Any]:
     """Give the last step's parameters; what JSON cannot hold is written as text."""
     found = {}
     for name, value in sorted(_last(pipeline).get_params(deep=False).items()):
-        is_plain = not isinstance(value, (BaseEstimator, float)) or value == value  # noqa: PLR0124
+        is_plain = not isinstance(value, (BaseEstimator, float)) or value == value
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):

@@ -14,7 +14,6 @@ from persistence.version import decide
 from training.export import RECIPES, export
 from training.parity import challenge, compare, measure, slower
 
-
 #: (stored pipeline, fields, model=name) -> exports and reasons, by recipe.
 Export = Callable[..., tuple[dict[str, bytes], dict[str, str]]]
 

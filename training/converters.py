@@ -12,8 +12,8 @@ import numpy as np
 from onnx import TensorProto
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
-from skl2onnx.operator_converters.common import concatenate_variables
 from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
+from skl2onnx.operator_converters.common import concatenate_variables
 from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
 from skl2onnx.operator_converters.linear_classifier import convert_sklearn_linear_classifier
 from skl2onnx.shape_calculators.imputer import calculate_sklearn_imputer_output_shapes

@@ -109,7 +109,7 @@ def main(folder: Path, model: str) -> None:
     for recipe in RECIPES:
         try:
             exported = convert(pipeline, fields, recipe=recipe)
-        except Exception as error:  # skl2onnx raises many kinds; each is a reason
+        except Exception as error:  # noqa: BLE001 - skl2onnx raises many kinds; each is a reason
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
             (folder / f"{recipe}.txt").write_text(reason)
         else:

@@ -94,7 +94,7 @@ def compare(
     rows = len(next(iter(columns.values())))
     try:
         exported = export().run(columns)
-    except Exception as error:  # onnxruntime's errors share no base of their own
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base of their own
         return Parity(rows, rows, 0.0, f"it does not run: {' '.join(str(error).split())[:200]}")
     difference = _difference(exported, native, is_regression=card["classes"] is None)
     if card["classes"] is None:

@@ -39,7 +39,7 @@ def _words(column: pd.Series, one: Category) -> dict[str, Any]:
 def _numbers(values: np.ndarray) -> dict[str, Any]:
     known = values[np.isfinite(values)]
     deciles = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(known, deciles, method="lower")) if len(known) else []
+    edges: Any = np.unique(np.quantile(known, deciles, method="lower")) if len(known) else []
     counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
     return {
         "edges": [float(edge) for edge in edges],

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 from sklearn.calibration import CalibrationDisplay
 
-from models.fields import Category
+from models.fields import Category, Field
 from models.schema import Schema
 from training.scores import Judged
 
@@ -44,10 +44,7 @@ def write_report(card: Mapping[str, Any], judged: Judged, X: pd.DataFrame) -> by
     )
     pictures = {title: _draw(drawing) for title, drawing in _pictures(card, judged).items()}
     schema = Schema.from_json(card["schema"])
-    columns = [
-        (one, _draw(_column_drawing(X[one.name], isinstance(one, Category)), (3.2, 1.9)))
-        for one in schema.fields
-    ]
+    columns = [(one, _draw(_column_drawing(X[one.name], one), (3.2, 1.9))) for one in schema.fields]
     template = environment.get_template("report.html")
     return template.render(card=card, pictures=pictures, columns=columns).encode()
 
@@ -145,9 +142,9 @@ def _bars(ax: Axes, weights: Mapping[str, float], xlabel: str = "") -> None:
     ax.set_xlabel(xlabel)
 
 
-def _column_drawing(column: pd.Series, is_category: bool) -> Drawing:
+def _column_drawing(column: pd.Series, field: Field) -> Drawing:
     def draw(ax: Axes) -> None:
-        if is_category:
+        if isinstance(field, Category):
             counts = column.value_counts().head(12)[::-1]
             ax.barh([str(word) for word in counts.index], counts.to_numpy())
         else:

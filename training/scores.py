@@ -143,7 +143,7 @@ def score(judged: Judged, baseline: Judged, *, seed: int) -> dict[str, dict[str,
     n = len(judged.truth)
     draws: dict[str, list[float]] = {name: [] for name in scores}
     generator = np.random.default_rng(seed)
-    for _ in range(int(np.clip(BOOTSTRAP_ROWS // n, 50, 1000))):
+    for _ in range(int(np.clip(BOOTSTRAP_ROWS // n, 50, 500))):
         sample = judged.take(generator.integers(0, n, n))
         if judged.classes is not None and len(np.unique(sample.truth)) < len(judged.classes):
             continue

@@ -1,0 +1,201 @@
+"""The commands a person types, in a copy of the project with a model of their own."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from persistence.model_persistence import ModelStore
+
+ROOT = Path(__file__).parent.parent
+
+ASK = """
+import json, sys
+from app import create_app
+from settings import Settings
+client = create_app(Settings.from_environment()).test_client()
+answer = client.post("/v0/models/mine/predict", json=json.loads(sys.argv[1]))
+print(json.dumps([answer.status_code, answer.json]))
+"""
+
+
+def run(project: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=project,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project where models/mine.py is credit.py with other fields and data."""
+    copy = tmp_path_factory.mktemp("copy") / "project"
+    copy.mkdir()
+    for name in ("api", "models", "persistence", "training", "data"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in ROOT.glob("*.py"):
+        shutil.copy(path, copy)
+    text = (ROOT / "models/credit.py").read_text()
+    text = text.replace("n_estimators=200", "n_estimators=5").replace("credit_sample", "mine")
+    text = text.replace('name="seniority", column="Seniority"', 'name="tenure", column="Tenure"')
+    (copy / "models/mine.py").write_text(text.replace("Credit approval", "My own model"))
+    lines = (ROOT / "data/credit_sample.csv").read_text().replace("Seniority", "Tenure")
+    (copy / "data/mine.csv").write_text("".join(lines.splitlines(keepends=True)[:501]))
+    done = run(copy, "build_model.py", "mine")
+    assert (0, "") == (done.returncode, done.stderr)
+    return copy
+
+
+def store(project: Path) -> ModelStore:
+    return ModelStore(project / "artifacts")
+
+
+def test_copy_of_the_sample_when_changed_trains_and_serves_without_another_file(
+    project: Path,
+) -> None:
+    record = store(project).read_card("mine")["example"]["record"]
+
+    check = run(project, "test_model.py", "mine")
+    done = run(project, "-c", ASK, json.dumps(record))
+    wrong = run(project, "-c", ASK, json.dumps({**record, "seniority": 1}))
+
+    assert (0, "") == (check.returncode, check.stderr)
+    assert "roc_auc" in check.stdout
+    assert "tenure" in check.stdout
+    assert json.loads(done.stdout)[1]["model"]["name"] == "mine"
+    assert [
+        json.loads(wrong.stdout)[0],
+        json.loads(wrong.stdout)[1]["errors"][0]["pointer"],
+    ] == [422, "/seniority"]
+
+
+def test_build_when_repeated_elsewhere_gives_the_same_export(project: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "another place"
+    shutil.copytree(project, moved, ignore=shutil.ignore_patterns("artifacts"))
+
+    done = run(moved, "build_model.py", "mine", PYTHONHASHSEED="7", OMP_NUM_THREADS="2")
+
+    assert (0, "") == (done.returncode, done.stderr)
+    digests = set()
+    for one in (project, moved):
+        version = store(one).versions("mine")[0]
+        content = (one / "artifacts/mine" / version / "model.onnx").read_bytes()
+        digests.add(hashlib.sha256(content).hexdigest())
+    assert 1 == len(digests)
+
+
+def test_build_when_it_runs_prints_a_line_per_step(project: Path) -> None:
+    done = run(project, "build_model.py", "mine", "--promote", "never")
+
+    assert 0 == done.returncode
+    steps = re.findall(r"^  (\w+) +[\d.]+ s  ", done.stdout, flags=re.MULTILINE)
+    assert list(dict.fromkeys(steps)) == [
+        "read",
+        "split",
+        "fit",
+        "score",
+        "importances",
+        "export",
+        "store",
+        "promote",
+    ]
+    assert "not promoted, as asked" in done.stdout
+
+
+def test_promotion_when_asked_if_better_keeps_the_better_version(project: Path) -> None:
+    before = store(project).promoted("mine")
+
+    same = run(project, "build_model.py", "mine", "--promote", "if-better")
+
+    assert 0 == same.returncode
+    assert f"is no better than {before}'s" in same.stdout
+    assert before == store(project).promoted("mine")
+    assert len(store(project).versions("mine")) >= 2
+
+
+def test_build_when_a_version_is_there_and_absent_is_asked_does_nothing(project: Path) -> None:
+    versions = store(project).versions("mine")
+
+    done = run(project, "-X", "importtime", "build_model.py", "mine", "--if-absent")
+
+    assert f"mine: version {store(project).promoted('mine')} is there\n" == done.stdout
+    assert versions == store(project).versions("mine")
+    assert not re.search(r"\| +(sklearn|pandas|onnxruntime)$", done.stderr, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing"], "there is no model 'nothing': models/ has credit, mine"),
+        (["mine", "--data", "absent.csv"], "there is no data file absent.csv"),
+        (["mine", "--data", "wrong.csv"], "row 1, column 'Age' (field 'age'): is 7, out of range"),
+        (["mine", "--data", "wrong.csv"], "row 2, column 'Job' (field 'job'): is 'pirate'"),
+        (["mine", "--data", "wrong.csv"], "column 'Price' of field 'price' is not there"),
+        (["torn"], "models/torn.py must define `definition = ModelDefinition(...)`"),
+        (["odd"], "the example is 'x', unknown: send one of y"),
+    ],
+)
+def test_build_when_something_is_wrong_says_what_and_stores_nothing(
+    project: Path, words: list[str], message: str
+) -> None:
+    lines = (project / "data/mine.csv").read_text().splitlines()[:40]
+    cells = [line.split(",")[:-1] for line in lines]
+    cells[1][4] = "7"
+    cells[2][7] = "pirate"
+    (project / "wrong.csv").write_text("\n".join(",".join(line) for line in cells) + "\n")
+    (project / "models/torn.py").write_text("defintion = None\n")
+    (project / "models/odd.py").write_text(
+        "from models.schema import Category\nfrom models import schema\n"
+        "definition = schema.ModelDefinition(title='', target=schema.Flag(name='t', example=True),"
+        "fields=(Category(name='a', example='x', categories=('y',)),), sample=None,"
+        "load_data=None, build_pipeline=None, score='roc_auc')\n"
+    )
+
+    try:
+        done = run(project, "build_model.py", *words)
+    finally:
+        (project / "models/torn.py").unlink()
+        (project / "models/odd.py").unlink()
+
+    assert 1 == done.returncode
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["credit", "../mine"])
+def test_check_when_nothing_is_stored_exits_1_and_says_how(project: Path, name: str) -> None:
+    done = run(project, "test_model.py", name)
+
+    assert 1 == done.returncode
+    assert f"there is no promoted version of model {name!r}" in done.stderr
+
+
+def test_check_when_the_artefact_was_changed_exits_1(project: Path) -> None:
+    version = store(project).promoted("mine")
+    path = project / "artifacts/mine" / version / "model.onnx"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"\0\0")
+
+    done = run(project, "test_model.py", "mine")
+    path.write_bytes(whole)
+
+    assert 1 == done.returncode
+    assert "differs from the digest" in done.stderr
+
+
+def test_sample_when_made_again_is_the_file_in_the_repository() -> None:
+    done = subprocess.run(
+        [sys.executable, "data/make_credit_sample.py"], cwd=ROOT, capture_output=True, check=True
+    )
+
+    assert (ROOT / "data/credit_sample.csv").read_bytes() == done.stdout
