@@ -3,14 +3,19 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from api.errors import BadRequest, InvalidRecords, Problem
 from api.json_text import InvalidJson, RepeatedKeys, read_json
 from models.fields import Flag, Number
 from models.schema import Schema
+
+#: Records in one request; more would let one small body fill the memory.
+MAX_RECORDS = 10_000
 
 _NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 
@@ -25,13 +30,17 @@ class Records:
         Each should be an object; that is for the validation to say.
     is_single : bool
         Whether the body was one record, so that the answer is one prediction.
+    is_table : bool
+        Whether all rows have the same keys, named once in the body.
     pointer : callable
-        (row number from 0, field name) -> JSON pointer into the body.
+        (row number from 0, field name) -> JSON pointer into the body; with
+        an empty name, to the record.
     """
 
     rows: list[Any]
-    is_single: bool
     pointer: Callable[[int, str], str]
+    is_single: bool = False
+    is_table: bool = False
 
 
 def read_body(body: bytes, content_type: str, schema: Schema) -> Records:
@@ -40,8 +49,8 @@ def read_body(body: bytes, content_type: str, schema: Schema) -> Records:
     Raises
     ------
     BadRequest
-        415 for a content type other than JSON and CSV in UTF-8, 400 for a
-        body that is malformed.
+        415 for a content type other than JSON and CSV in UTF-8, 413 for too
+        many records, 400 for a body that is malformed.
     InvalidRecords
         When columns or CSV lines do not make up records.
     """
@@ -63,25 +72,36 @@ def read_body(body: bytes, content_type: str, schema: Schema) -> Records:
 
 def _read_value(value: Any, schema: Schema) -> Records:
     if isinstance(value, list):
-        return Records(value, is_single=False, pointer=lambda row, name: f"/{row}{_step(name)}")
+        _refuse_too_many(len(value))
+        return Records(value, lambda row, name: f"/{row}{_step(name)}")
     if isinstance(value, dict) and list(value) == ["data"] and isinstance(value["data"], dict):
+        if isinstance(value, RepeatedKeys):
+            raise InvalidRecords([_repeated("/data")])
         return _read_columns(value["data"], schema)
-    return Records([value], is_single=True, pointer=lambda row, name: _step(name))
+    return Records([value], lambda row, name: _step(name), is_single=True)
+
+
+def _refuse_too_many(count: int) -> None:
+    if count > MAX_RECORDS:
+        raise BadRequest(413, f"there are more than {MAX_RECORDS} records: send fewer at once")
+
+
+def _repeated(pointer: str) -> Problem:
+    return Problem(pointer, "is given twice: send it once", "repeated")
 
 
 def _read_columns(columns: Mapping[str, Any], schema: Schema) -> Records:
     """Turn columns into rows; a column that is no list or too short is a problem."""
+    names = {one.name for one in schema.fields}
+    kept = {name: one for name, one in columns.items() if name in names or not schema.ignores(name)}
     problems = [
         Problem(f"/data{_step(name)}", "is a column: send a list of values", "wrong_type")
-        for name, column in columns.items()
-        if not isinstance(column, list) and not schema.ignores(name)
+        for name, column in kept.items()
+        if not isinstance(column, list)
     ]
     if isinstance(columns, RepeatedKeys):
-        problems += [
-            Problem(f"/data{_step(name)}", "is given twice: send it once", "repeated")
-            for name in columns.repeated
-        ]
-    lists = {name: column for name, column in columns.items() if isinstance(column, list)}
+        problems += [_repeated(f"/data{_step(name)}") for name in columns.repeated]
+    lists = {name: column for name, column in kept.items() if isinstance(column, list)}
     rows = max((len(column) for column in lists.values()), default=0)
     problems += [
         Problem(f"/data{_step(name)}", f"has {len(column)} values, others {rows}", "wrong_length")
@@ -90,10 +110,11 @@ def _read_columns(columns: Mapping[str, Any], schema: Schema) -> Records:
     ]
     if problems:
         raise InvalidRecords(problems)
+    _refuse_too_many(rows)
     return Records(
         [{name: column[row] for name, column in lists.items()} for row in range(rows)],
-        is_single=False,
-        pointer=lambda row, name: f"/data{_step(name)}/{row}",
+        lambda row, name: f"/data{_step(name)}/{row}" if name else "/data",
+        is_table=True,
     )
 
 
@@ -104,15 +125,17 @@ def _read_csv(body: bytes, schema: Schema) -> Records:
     except UnicodeDecodeError as error:
         raise BadRequest(400, f"the body is not UTF-8 (byte {error.start})") from error
     try:
-        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        lines = list(islice((line for line in reader if line), MAX_RECORDS + 2))
     except csv.Error as error:
         raise BadRequest(400, f"the body is not CSV: {error}") from error
     if not lines:
         raise BadRequest(400, "the body is empty: send a header line and records")
     header, *cells = lines
-    repeated = sorted({name for name in header if header.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(header).items() if times > 1)
     if repeated:
         raise BadRequest(400, f"the header names {', '.join(map(repr, repeated))} twice")
+    _refuse_too_many(len(cells))
     problems = [
         Problem(f"/{row}", f"has {len(line)} cells, the header {len(header)}", "wrong_length")
         for row, line in enumerate(cells)
@@ -120,15 +143,15 @@ def _read_csv(body: bytes, schema: Schema) -> Records:
     ]
     if problems:
         raise InvalidRecords(problems)
-    readers = {one.name: _cell_reader(one) for one in schema.fields}
-    reader = [readers.get(name, _as_text) for name in header]
+    by_name = {one.name: _cell_reader(one) for one in schema.fields}
+    readers = [by_name.get(name, _as_text) for name in header]
     return Records(
         [
-            {name: read(cell) for name, read, cell in zip(header, reader, line, strict=True)}
+            {name: read(cell) for name, read, cell in zip(header, readers, line, strict=True)}
             for line in cells
         ],
-        is_single=False,
-        pointer=lambda row, name: f"/{row}{_step(name)}",
+        lambda row, name: f"/{row}{_step(name)}",
+        is_table=True,
     )
 
 
@@ -153,5 +176,5 @@ def _as_number(cell: str) -> Any:
 
 
 def _step(name: str) -> str:
-    """Give one step of a JSON pointer."""
-    return "/" + name.replace("~", "~0").replace("/", "~1")
+    """Give one step of a JSON pointer; none for an empty name."""
+    return name and "/" + name.replace("~", "~0").replace("/", "~1")

@@ -16,7 +16,7 @@ from persistence.model_persistence import ModelNotFound, UntrustedArtifact, Vers
 
 _log = logging.getLogger(__name__)
 
-#: An answer lists this many problems and counts the rest.
+#: An answer lists this many problems at most.
 PROBLEMS_LISTED = 1000
 
 
@@ -46,7 +46,8 @@ class BadRequest(Exception):
     Parameters
     ----------
     status : int
-        400 when it is malformed, 415 when it is of another kind.
+        400 when it is malformed, 413 when it holds too much, 415 when it is
+        of another kind.
     detail : str
         What was found and what is expected.
     """
@@ -86,7 +87,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(BadRequest, _bad_request)
     app.register_error_handler(InvalidRecords, _invalid_records)
     app.register_error_handler(ModelNotFound, _not_found)
-    app.register_error_handler(VersionNotFound, _not_found)
+    app.register_error_handler(VersionNotFound, _untrusted)
     app.register_error_handler(UntrustedArtifact, _untrusted)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)
@@ -100,11 +101,11 @@ def _invalid_records(error: InvalidRecords) -> Response:
     count = len(error.problems)
     detail = f"the input has {count} problem{'s' if count > 1 else ''}"
     if count > PROBLEMS_LISTED:
-        detail += f"; the first {PROBLEMS_LISTED} are listed"
+        detail = f"the input has more than {PROBLEMS_LISTED} problems; the first are listed"
     return problem_response(422, detail, problems=error.problems)
 
 
-def _not_found(error: LookupError) -> Response:
+def _not_found(error: ModelNotFound) -> Response:
     # A request for a model by name is the client's slip; one for the default
     # model finds a service that is not ready.
     name = (request.view_args or {}).get("name")
@@ -114,7 +115,7 @@ def _not_found(error: LookupError) -> Response:
     return problem_response(503, "no version of the default model is stored yet")
 
 
-def _untrusted(error: UntrustedArtifact) -> Response:
+def _untrusted(error: UntrustedArtifact | VersionNotFound) -> Response:
     _log.error("a version was refused: %s", error)
     return problem_response(503, "the stored version was refused; the service log says why")
 

@@ -9,7 +9,6 @@ from flask import Blueprint, Response
 from api.errors import problem_response
 from api.json_text import json_response
 from api.loaded import LoadedModels
-from persistence.model_persistence import ModelNotFound, UntrustedArtifact
 
 _log = logging.getLogger(__name__)
 
@@ -51,5 +50,5 @@ def blueprint(models: LoadedModels) -> Blueprint:
 def _trouble(models: LoadedModels) -> str | None:
     try:
         return models.get().self_test()
-    except (ModelNotFound, UntrustedArtifact) as error:
-        return str(error)
+    except Exception as error:  # noqa: BLE001  a model may fail in any way; it is not ready
+        return f"{type(error).__name__}: {error}"

@@ -6,6 +6,10 @@ from typing import Any
 
 from flask import Response
 
+#: How deep lists and objects may nest; a table of columns needs three levels.
+MAX_NESTING = 32
+
+_TOO_DEEP = f"the body is nested too deeply, beyond {MAX_NESTING} levels: a record is flat"
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -24,12 +28,13 @@ class RepeatedKeys(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__()
-        self.repeated: list[str] = []
+        again: dict[str, None] = {}
         for key, value in pairs:
-            if key not in self:
+            if key in self:
+                again[key] = None
+            else:
                 self[key] = value
-            elif key not in self.repeated:
-                self.repeated.append(key)
+        self.repeated = list(again)
 
 
 def read_json(body: bytes) -> Any:
@@ -44,8 +49,8 @@ def read_json(body: bytes) -> Any:
     Raises
     ------
     InvalidJson
-        For other encodings, NaN and Infinity, lone surrogates, nesting that
-        Python cannot follow, numbers of thousands of digits, and plain
+        For other encodings, NaN and Infinity, lone surrogates, nesting
+        deeper than `MAX_NESTING`, numbers of thousands of digits, and plain
         syntax errors.
     """
     if not body.strip():
@@ -63,9 +68,11 @@ def read_json(body: bytes) -> Any:
             f"the body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}"
         ) from error
     except RecursionError as error:
-        raise InvalidJson("the body is nested too deeply: a record is flat") from error
+        raise InvalidJson(_TOO_DEEP) from error
     except ValueError as error:
         raise InvalidJson("the body holds a number with too many digits") from error
+    if _nests_too_deeply(found):
+        raise InvalidJson(_TOO_DEEP)
     if _ESCAPED_SURROGATE.search(body):
         _refuse_lone_surrogates(found)
     return found
@@ -84,6 +91,18 @@ def json_response(value: Any, *, status: int = 200, mimetype: str = "application
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else RepeatedKeys(pairs)
+
+
+def _nests_too_deeply(value: Any) -> bool:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_NESTING):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    return bool(level)
 
 
 def _refuse_constant(word: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from api.body import read_body
+from api.body import Records, read_body
 from api.errors import BadRequest, InvalidRecords, Problem
 from api.json_text import json_response
 from api.loaded import LoadedModels
@@ -33,7 +33,7 @@ def predict_body(version: StoredVersion, body: bytes, content_type: str) -> dict
     records = read_body(body, content_type, version.schema)
     columns, warnings = read_records(records, version.schema)
     predictions = version.predict(columns)
-    _refuse_endless(predictions)
+    _refuse_endless(predictions, records)
     written = [_write(prediction, version.card["classes"]) for prediction in predictions]
     answer: dict[str, Any] = (
         {"prediction": written[0]} if records.is_single else {"predictions": written}
@@ -81,9 +81,12 @@ def _write(prediction: Prediction, classes: list[Any] | None) -> dict[str, Any]:
     return written
 
 
-def _refuse_endless(predictions: list[Prediction]) -> None:
+def _refuse_endless(predictions: list[Prediction], records: Records) -> None:
+    detail = "record {} of {} has no finite answer from this model"
     problems = [
-        Problem(f"/{row}", "has no finite answer from this model", "no_finite_answer")
+        Problem(
+            records.pointer(row, ""), detail.format(row + 1, len(predictions)), "no_finite_answer"
+        )
         for row, prediction in enumerate(predictions)
         if isinstance(prediction.value, float) and not math.isfinite(prediction.value)
     ]

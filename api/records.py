@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from api.body import Records
-from api.errors import InvalidRecords, Problem
+from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
 from api.json_text import RepeatedKeys
 from models.fields import did_you_mean, shown
 from models.schema import Schema
@@ -24,7 +25,7 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
     Raises
     ------
     InvalidRecords
-        With every problem of every record.
+        With every problem of every record, or more than can be listed.
     """
     columns: dict[str, list[Any]] = {one.name: [] for one in schema.fields}
     problems: list[Problem] = []
@@ -32,16 +33,18 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
     if not records.rows:
         problems.append(Problem("", "there are no records: send at least one", "no_records"))
     for row, record in enumerate(records.rows):
+        if len(problems) > PROBLEMS_LISTED:
+            break
         if not isinstance(record, dict):
-            pointer = "" if records.is_single else f"/{row}"
             detail = f"is {shown(record)}: send a record, an object with the model's fields"
-            problems.append(Problem(pointer, detail, "wrong_type"))
+            problems.append(Problem(records.pointer(row, ""), detail, "wrong_type"))
             continue
-        problems += _key_problems(record, schema, partial(records.pointer, row))
+        if row == 0 or not records.is_table:
+            problems += _key_problems(record, schema, partial(records.pointer, row))
         for one in schema.fields:
             clean, finding = one.read(record.get(one.name))
             columns[one.name].append(clean)
-            if finding:
+            if finding and (one.name in record or not finding.is_refused):
                 found = Problem(records.pointer(row, one.name), finding.detail, finding.code)
                 (problems if finding.is_refused else warnings).append(found)
     if problems:
@@ -53,11 +56,16 @@ def _key_problems(
     record: dict[str, Any], schema: Schema, pointer: Callable[[str], str]
 ) -> list[Problem]:
     names = [one.name for one in schema.fields]
+    extras = (name for name in record if name not in names and not schema.ignores(name))
     problems = [
         Problem(pointer(name), f"is no field{did_you_mean(name, names)}: leave it out", "extra")
-        for name in record
-        if name not in names and not schema.ignores(name)
+        for name in islice(extras, PROBLEMS_LISTED + 1)  # a suggestion takes its time
     ]
+    for one in schema.fields:
+        if one.name not in record:
+            _, finding = one.read(None)
+            if finding:
+                problems.append(Problem(pointer(one.name), finding.detail, finding.code))
     if isinstance(record, RepeatedKeys):
         problems += [
             Problem(pointer(name), "is given twice: send it once", "repeated")
