@@ -11,7 +11,7 @@ from typing import Any
 
 from api.errors import BadRequest, InvalidRecords, Problem
 from api.json_text import InvalidJson, RepeatedKeys, read_json
-from models.fields import Flag, Number
+from models.fields import Flag, Number, shown
 from models.schema import Schema
 
 #: Records in one request; more would let one small body fill the memory.
@@ -34,11 +34,11 @@ class Records:
         Whether all rows have the same keys, named once in the body.
     pointer : callable
         (row number from 0, field name) -> JSON pointer into the body; with
-        an empty name, to the record.
+        None for a name, to the record.
     """
 
     rows: list[Any]
-    pointer: Callable[[int, str], str]
+    pointer: Callable[[int, str | None], str]
     is_single: bool = False
     is_table: bool = False
 
@@ -113,7 +113,7 @@ def _read_columns(columns: Mapping[str, Any], schema: Schema) -> Records:
     _refuse_too_many(rows)
     return Records(
         [{name: column[row] for name, column in lists.items()} for row in range(rows)],
-        lambda row, name: f"/data{_step(name)}/{row}" if name else "/data",
+        lambda row, name: "/data" if name is None else f"/data{_step(name)}/{row}",
         is_table=True,
     )
 
@@ -134,7 +134,7 @@ def _read_csv(body: bytes, schema: Schema) -> Records:
     header, *cells = lines
     repeated = sorted(name for name, times in Counter(header).items() if times > 1)
     if repeated:
-        raise BadRequest(400, f"the header names {', '.join(map(repr, repeated))} twice")
+        raise BadRequest(400, f"the header names {', '.join(map(shown, repeated[:5]))} twice")
     _refuse_too_many(len(cells))
     problems = [
         Problem(f"/{row}", f"has {len(line)} cells, the header {len(header)}", "wrong_length")
@@ -175,6 +175,6 @@ def _as_number(cell: str) -> Any:
     return cell or None
 
 
-def _step(name: str) -> str:
-    """Give one step of a JSON pointer; none for an empty name."""
-    return name and "/" + name.replace("~", "~0").replace("/", "~1")
+def _step(name: str | None) -> str:
+    """Give one step of a JSON pointer, or none."""
+    return "" if name is None else "/" + name.replace("~", "~0").replace("/", "~1")

@@ -96,6 +96,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _nests_too_deeply(value: Any) -> bool:
     level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(MAX_NESTING):
+        if not level:
+            return False
         level = [
             inner
             for outer in level

@@ -1,5 +1,7 @@
 """The API's own description, OpenAPI 3.1, made from the cards."""
 
+import csv
+import io
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -134,12 +136,10 @@ def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str
     record = card["example"]["record"]
     columns = {field: [value] for field, value in record.items()}
     reference = {"$ref": f"#/components/schemas/{name}_record"}
-    header = ",".join(record)
-    cells = ",".join(class_name(value) for value in record.values())
     inputs = {
         "application/json": {
             "schema": {
-                "oneOf": [
+                "anyOf": [
                     reference,
                     {"type": "array", "items": reference, "minItems": 1},
                     {
@@ -156,7 +156,7 @@ def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str
                 "columns": {"summary": "Columns", "value": {"data": columns}},
             },
         },
-        "text/csv": {"schema": {"type": "string"}, "example": f"{header}\n{cells}\n"},
+        "text/csv": {"schema": {"type": "string"}, "example": _write_csv(record)},
     }
     title = f"{card['title']} ({name})"
     identifier = prefix.strip("/").replace("/", "_")
@@ -185,6 +185,13 @@ def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str
             }
         },
     }
+
+
+def _write_csv(record: Mapping[str, Any]) -> str:
+    lines = io.StringIO()
+    cells = ["" if value is None else class_name(value) for value in record.values()]
+    csv.writer(lines, lineterminator="\n").writerows([record, cells])
+    return lines.getvalue()
 
 
 def _prediction_answer(name: str) -> dict[str, Any]:

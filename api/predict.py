@@ -85,7 +85,9 @@ def _refuse_endless(predictions: list[Prediction], records: Records) -> None:
     detail = "record {} of {} has no finite answer from this model"
     problems = [
         Problem(
-            records.pointer(row, ""), detail.format(row + 1, len(predictions)), "no_finite_answer"
+            records.pointer(row, None),
+            detail.format(row + 1, len(predictions)),
+            "no_finite_answer",
         )
         for row, prediction in enumerate(predictions)
         if isinstance(prediction.value, float) and not math.isfinite(prediction.value)

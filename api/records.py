@@ -37,7 +37,7 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
             break
         if not isinstance(record, dict):
             detail = f"is {shown(record)}: send a record, an object with the model's fields"
-            problems.append(Problem(records.pointer(row, ""), detail, "wrong_type"))
+            problems.append(Problem(records.pointer(row, None), detail, "wrong_type"))
             continue
         if row == 0 or not records.is_table:
             problems += _key_problems(record, schema, partial(records.pointer, row))
