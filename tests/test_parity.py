@@ -213,17 +213,51 @@ def test_gate_when_labels_are_swapped_refuses_the_export() -> None:
     assert parity.mismatches > 0
 
 
-def test_compare_when_an_export_answers_nan_refuses_it() -> None:
-    class Endless:
-        def run(self, columns: Any) -> Outputs:
-            return Outputs(None, np.full((2, 2), np.nan))
+class Fixed:
+    """Answers the same whatever it is asked."""
 
-    native = Outputs(None, np.array([[0.4, 0.6], [0.7, 0.3]]))
+    def __init__(self, outputs: Outputs) -> None:
+        self.outputs = outputs
+
+    def run(self, columns: Any) -> Outputs:
+        return self.outputs
+
+
+@pytest.mark.parametrize(
+    ("shift", "is_accepted"),
+    [(0.0, True), (0.9e-5, True), (1.1e-5, False), (1e-3, False), (np.nan, False)],
+)
+def test_compare_when_probabilities_differ_accepts_up_to_the_tolerance(
+    shift: float, *, is_accepted: bool
+) -> None:
+    native = np.array([[0.4, 0.6], [0.7, 0.3]])
     card = {"classes": [False, True], "positive": True, "threshold": 0.5}
 
-    parity = compare(Endless, native, {"size": [1.0, 2.0]}, card)
+    parity = compare(
+        lambda: Fixed(Outputs(None, native + [-shift, shift])),
+        Outputs(None, native),
+        {"size": [1.0, 2.0]},
+        card,
+    )
 
-    assert parity.reason
+    assert is_accepted == (parity.reason == "")
+
+
+@pytest.mark.parametrize(("factor", "is_accepted"), [(1 + 0.9e-5, True), (1 + 1.2e-5, False)])
+def test_compare_when_numbers_differ_accepts_up_to_the_tolerance(
+    factor: float, *, is_accepted: bool
+) -> None:
+    native = np.array([1000.0, -1000.0, 0.0])
+    card = {"classes": None, "positive": None, "threshold": 0.5}
+
+    parity = compare(
+        lambda: Fixed(Outputs(native * factor, None)),
+        Outputs(native, None),
+        {"size": [1.0, 2.0, 3.0]},
+        card,
+    )
+
+    assert is_accepted == (parity.reason == "")
 
 
 @pytest.mark.parametrize(
