@@ -1,7 +1,9 @@
 """Train a model and store it as a new version.
 
-python build_model.py credit
-python build_model.py credit --data applicants.csv --promote if-better
+For instance::
+
+    python build_model.py credit
+    python build_model.py credit --data applicants.csv --promote if-better
 """
 
 import argparse

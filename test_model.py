@@ -1,7 +1,9 @@
 """Check that a stored version loads and answers; not a test suite.
 
-python test_model.py            the default model's promoted version
-python test_model.py credit
+For instance::
+
+    python test_model.py            the default model's promoted version
+    python test_model.py credit
 """
 
 import sys

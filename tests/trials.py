@@ -1,6 +1,8 @@
 """A trial of an estimator: fitted, exported, judged; also writes their table.
 
-python -m tests.trials > docs/reference/estimators.md
+Write the table anew with::
+
+    python -m tests.trials > docs/reference/estimators.md
 """
 
 from dataclasses import dataclass
