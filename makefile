@@ -1,0 +1,52 @@
+# Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
+
+.DEFAULT_GOAL := help
+.PHONY: help deps model check run test lint lock lock-check docs docs-check clean
+
+python := .venv/bin/python
+
+# The settings of .env, where there is one; the environment itself wins.
+settings := set -a; given=$$(export -p); if [ -f .env ]; then . ./.env; fi; eval "$$given"; unset given; \
+	$(if $(model),DEFAULT_MODEL='$(model)';)
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' makefile
+
+run: deps  ## Serve on this machine, training first where no version is: make run model=credit
+	@$(settings) $(python) build_model.py --if-absent && exec $(python) app.py
+
+test: deps  ## Run the tests: make test args="-k schema"
+	@$(python) build_model.py --if-absent && exec $(python) -m pytest $(args)
+
+model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
+	@$(settings) exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \
+		$(if $(promote),--promote $(promote))
+
+check: deps  ## Ask the served version its worked example: make check name=credit
+	@$(settings) $(python) build_model.py $(name) --if-absent && exec $(python) test_model.py $(name)
+
+deps:  ## Install the locked packages into .venv: PYTHON=python3.12 make deps
+	@bin/setup
+
+lint: deps  ## Check style, traps and types (ruff, mypy)
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(python) -m mypy
+
+lock:  ## Lock the newest versions that Pipfile allows, and export the requirements files
+	@bin/setup pipenv
+	@.setup/pipenv/bin/python bin/lock.py
+
+lock-check:  ## Check that Pipfile, Pipfile.lock and the requirements files agree
+	@bin/setup pipenv
+	@.setup/pipenv/bin/python bin/lock.py --check
+
+docs: deps  ## Write the generated pages of docs/
+	@$(python) docs/generate.py
+
+docs-check: deps  ## Check that the generated pages of docs/ are up to date
+	@$(python) docs/generate.py --check
+
+clean:  ## Remove .venv, .setup and caches; artifacts/ stays
+	@rm -rf .venv .setup .ruff_cache .mypy_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

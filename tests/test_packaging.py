@@ -1,0 +1,203 @@
+"""The files that install and deploy the project say the same thing everywhere."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from settings import Settings
+
+ROOT = Path(__file__).parent.parent
+LOCK = json.loads((ROOT / "Pipfile.lock").read_text())
+REQUIREMENTS = {"requirements.txt": "default", "requirements-dev.txt": "develop"}
+
+#: Written so that no index's name stands in this file.
+ADDRESS = re.compile(r"https?:|^\s*(-i|-f|--index|--extra|--find|--trusted)", re.MULTILINE)
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def normalise(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pipfile() -> dict[str, dict[str, str]]:
+    return tomllib.loads(read("Pipfile"))
+
+
+def required(file: str) -> dict[str, tuple[str, set[str]]]:
+    """Read a requirements file: name to pinned version and hashes."""
+    found = {}
+    for line in read(file).splitlines():
+        if line and not line.startswith("#"):
+            pin = re.match(r"([A-Za-z0-9._-]+)(==[^;\s]+)", line)
+            assert pin, f"{file}: {line[:60]!r} pins no version"
+            found[normalise(pin[1])] = (pin[2], set(re.findall(r"--hash=(sha256:\S+)", line)))
+    return found
+
+
+def make(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    given = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(
+        ["make", *arguments], cwd=cwd, env=given, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(("file", "section"), REQUIREMENTS.items())
+def test_requirements_are_what_the_lock_says(file: str, section: str) -> None:
+    locked = {
+        normalise(name): (entry["version"], set(entry["hashes"]))
+        for name, entry in LOCK[section].items()
+    }
+
+    assert locked == required(file)
+    assert all(hashes for _, hashes in required(file).values())
+
+
+@pytest.mark.parametrize(
+    ("section", "locked"), [("packages", "default"), ("dev-packages", "develop")]
+)
+def test_every_package_of_the_pipfile_is_locked(section: str, locked: str) -> None:
+    asked = {normalise(name) for name in pipfile()[section]}
+
+    assert asked <= {normalise(name) for name in LOCK[locked]}
+
+
+def test_versions_that_both_requirements_files_name_are_equal() -> None:
+    served, developed = (required(file) for file in REQUIREMENTS)
+
+    assert {name: served[name] for name in served.keys() & developed.keys()} == {
+        name: developed[name] for name in served.keys() & developed.keys()
+    }
+
+
+def test_the_lock_leaves_the_index_to_the_user() -> None:
+    entries = [entry for section in REQUIREMENTS.values() for entry in LOCK[section].values()]
+
+    assert LOCK["_meta"]["sources"] == []
+    assert "source" not in pipfile()
+    assert not [entry for entry in entries if "index" in entry]
+
+
+@pytest.mark.parametrize("file", ["Pipfile", "Pipfile.lock", *REQUIREMENTS])
+def test_no_address_stands_in(file: str) -> None:
+    assert not ADDRESS.findall(read(file))
+
+
+def test_the_python_version_is_the_same_everywhere() -> None:
+    tools = tomllib.loads(read("pyproject.toml"))["tool"]
+    version = read(".python-version").strip()
+
+    assert re.fullmatch(r"3\.\d+", version)
+    assert version == tools["mypy"]["python_version"]
+    assert "py" + version.replace(".", "") == tools["ruff"]["target-version"]
+    assert f"OLDEST={version}\n" in read("bin/setup")
+    assert "requires" not in pipfile()
+
+
+def test_slugignore_names_both_pipfiles_and_negates_nothing() -> None:
+    lines = read(".slugignore").splitlines()
+
+    assert {"/Pipfile", "/Pipfile.lock"} <= set(lines)
+    assert not [line for line in lines if line.startswith("!")]
+
+
+@pytest.mark.parametrize("name", ["tests", "data", "models", "requirements.txt", "Procfile"])
+def test_slugignore_keeps(name: str, tmp_path: Path) -> None:
+    """Heroku CI runs the tests in what .slugignore leaves."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".git/info").mkdir(exist_ok=True)
+    shutil.copy(ROOT / ".slugignore", tmp_path / ".git/info/exclude")
+
+    ignored = subprocess.run(["git", "check-ignore", "-q", name], cwd=tmp_path, check=False)
+
+    assert ignored.returncode == 1
+
+
+@pytest.mark.parametrize("file", ["Procfile", ".python-version", "bin/setup", "bin/pre_compile"])
+def test_line_ends_are_those_of_linux(file: str) -> None:
+    content = (ROOT / file).read_bytes()
+
+    assert b"\r" not in content
+    assert content.endswith(b"\n")
+
+
+def test_the_procfile_serves_the_web() -> None:
+    assert read("Procfile") == "web: gunicorn app:app\n"
+
+
+@pytest.mark.parametrize("name", ["setup", "pre_compile", "post_compile"])
+def test_scripts_are_executable(name: str) -> None:
+    assert os.access(ROOT / "bin" / name, os.X_OK)
+
+
+@pytest.mark.parametrize("is_test", [False, True], ids=["deploy", "ci"])
+def test_pre_compile_leaves_pip_as_the_only_manager(is_test: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    names = ["Pipfile", "Pipfile.lock", *REQUIREMENTS]
+    for name in names:
+        shutil.copy(ROOT / name, tmp_path)
+    environment = {**os.environ, "INSTALL_TEST": "1" if is_test else ""}
+
+    for _ in range(2):
+        subprocess.run([ROOT / "bin/pre_compile"], cwd=tmp_path, env=environment, check=True)
+
+    test_file = tmp_path / "requirements-test.txt"
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {*REQUIREMENTS, *([test_file.name] if is_test else [])}
+    assert not is_test or test_file.read_text() == read("requirements-dev.txt")
+
+
+def test_app_json_names_only_settings_that_exist() -> None:
+    app = json.loads(read("app.json"))
+
+    assert set(app["env"]) <= {one.name.upper() for one in fields(Settings)}
+    assert "pytest" in app["environments"]["test"]["scripts"]["test"]
+
+
+def test_the_example_environment_has_every_setting_and_sets_none() -> None:
+    lines = read(".env.example").splitlines()
+    named = [
+        line.removeprefix("#").split("=")[0] for line in lines if re.match(r"#?[A-Z_]+=", line)
+    ]
+
+    assert sorted(one.name.upper() for one in fields(Settings)) == sorted(named)
+    assert not [line for line in lines if line and not line.startswith("#")]
+
+
+def test_make_help_lists_every_target() -> None:
+    rules = set(re.findall(r"^([a-z][\w-]*):(?!=)", read("makefile"), re.MULTILINE))
+    phony = set(re.findall(r"^\.PHONY: (.+)$", read("makefile"), re.MULTILINE)[0].split())
+
+    shown = make("help").stdout
+
+    assert rules == phony
+    assert rules == set(re.findall(r"^  make (\S+) +\S", shown, re.MULTILINE))
+    assert shown == make().stdout
+
+
+@pytest.mark.parametrize("python", ["/nonexistent/python", "/bin/false"])
+def test_a_python_that_cannot_be_run_is_a_sentence(python: str) -> None:
+    done = make("deps", f"PYTHON={python}")
+
+    assert done.returncode != 0
+    assert f"PYTHON={python} cannot be run" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_python_that_is_too_old_is_a_sentence(tmp_path: Path) -> None:
+    old = tmp_path / "python3.9"
+    old.write_text('#!/bin/sh\ncase "$2" in *"version_info >="*) ;; *) echo 3.9.2 ;; esac\n')
+    old.chmod(0o755)
+
+    done = make("deps", f"PYTHON={old}")
+
+    assert done.returncode != 0
+    assert f"PYTHON={old} is Python 3.9.2" in done.stderr
