@@ -5,6 +5,7 @@ outputs. onnxruntime, pandas and scikit-learn are imported when first needed:
 onnxruntime must not be imported in a process that forks.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -71,6 +72,9 @@ class OnnxRuntime:
     """
 
     def __init__(self, content: bytes, fields: Sequence[Field], *, has_probabilities: bool) -> None:
+        # Without this, importing it starts a thread that reports to its maker and
+        # hangs the children of a process that forks afterwards.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

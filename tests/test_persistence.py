@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -262,3 +264,34 @@ def test_kept_versions_when_counted_are_one_per_format() -> None:
     formats = {int(path.name.removeprefix("format_")) for path in KEPT.iterdir()}
 
     assert set(range(1, model_persistence.FORMAT + 1)) == formats
+
+
+LOAD = """
+import os, sys
+from pathlib import Path
+from persistence.model_persistence import ModelStore
+trouble = ModelStore(Path(sys.argv[1])).read("toy").self_test()
+print(trouble, len(os.listdir("/proc/self/task")))
+if (child := os.fork()) == 0:
+    sys.exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_runtime_when_loaded_reports_to_nobody_and_can_fork(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {**os.environ, "HOME": str(home), "OPENBLAS_NUM_THREADS": "1"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD, str(store.root)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert "None 1\n0\n" == done.stdout
+    assert [] == list(home.rglob("*"))
