@@ -1,0 +1,119 @@
+"""Write the pages of docs/ that other files already say.
+
+    python docs/generate.py            rewrite them
+    python docs/generate.py --check    exit 1 when one is stale
+
+``reference/settings.md`` comes from settings.py, ``reference/make.md`` from the
+makefile's comments.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from settings import Settings  # noqa: E402
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+NOTE = "<!-- Written by `make docs` from {source}: edit that, not this page. -->\n"
+
+_TARGET = re.compile(r"^([a-z][\w-]*):.*?## (.+)$", re.MULTILINE)
+_EXAMPLE = re.compile(r"^(.*?): ((?:[A-Z]+=\S+ )?make .+)$")
+_KINDS = {Path: "path", bool: "flag", int: "whole number", str: "text"}
+
+
+def pages() -> dict[Path, str]:
+    """Give the text of every generated page."""
+    return {
+        REFERENCE / "settings.md": settings_page(),
+        REFERENCE / "make.md": make_page((ROOT / "makefile").read_text()),
+    }
+
+
+def settings_page() -> str:
+    """Describe every setting from its metadata."""
+    types = get_type_hints(Settings)
+    rows = [
+        (
+            f"`{one.name.upper()}`",
+            _KINDS[types[one.name]],
+            f"`{default}`" if (default := _default(one)) else "empty",
+            one.metadata["meaning"],
+        )
+        for one in fields(Settings)
+    ]
+    return "\n".join(
+        [
+            NOTE.format(source="settings.py"),
+            "# Settings\n",
+            "Each is read from the environment, once, when a command starts.",
+            "An empty variable counts as absent.",
+            "A value that cannot be read stops the command; the message names every such variable.",
+            "`make run`, `make model` and `make check` also read `.env`; the environment wins.",
+            "Copy `.env.example` to begin one.",
+            "A flag is `true` or `false`, `1` or `0`.\n",
+            _table(("Name", "Kind", "Default", "Meaning"), rows),
+        ]
+    )
+
+
+def make_page(makefile: str) -> str:
+    """Describe every target from its ``##`` comment."""
+    rows = []
+    for name, text in _TARGET.findall(makefile):
+        found = _EXAMPLE.match(text)
+        what, example = found.groups() if found else (text, f"make {name}")
+        rows.append((f"`make {name}`", what, f"`{example}`"))
+    return "\n".join(
+        [
+            NOTE.format(source="the makefile"),
+            "# make\n",
+            "`make` alone lists the targets.",
+            "Every target that needs Python first makes `.venv` from `Pipfile.lock`.",
+            "That takes a minute or two once, then next to nothing.\n",
+            _table(("Target", "What it does", "Example"), rows),
+        ]
+    )
+
+
+def stale() -> list[Path]:
+    """List the generated pages whose file says something else."""
+    return [
+        path for path, text in pages().items() if not path.is_file() or path.read_text() != text
+    ]
+
+
+def main() -> int:
+    """Write the pages, or check them; give the exit status."""
+    parser = argparse.ArgumentParser(description="Write the generated pages of docs/.")
+    parser.add_argument("--check", action="store_true", help="only tell whether they are stale")
+    is_check = parser.parse_args().check
+    found = stale()
+    for path in found:
+        name = path.relative_to(ROOT)
+        if is_check:
+            print(f"docs: {name} is stale. Run: make docs", file=sys.stderr)
+        else:
+            path.write_text(pages()[path])
+            print(f"docs: wrote {name}")
+    return 1 if is_check and found else 0
+
+
+def _default(one: "Field[Any]") -> str:
+    default = one.default
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
