@@ -1,7 +1,9 @@
 """The web service: which parts are plugged in.
 
-python app.py                on this machine: prints an example to paste
-gunicorn app:app             anywhere
+Run it in one of two ways::
+
+    python app.py           on this machine: prints an example to paste
+    gunicorn app:app        anywhere
 """
 
 import logging
@@ -17,7 +19,12 @@ from flask import Flask, Response, g, request
 from api import docs, errors, health, model_info, openapi, predict
 from api.json_text import write_json
 from api.loaded import LoadedModels
-from persistence.model_persistence import ModelNotFound, ModelStore, UntrustedArtifact
+from persistence.model_persistence import (
+    ModelNotFound,
+    ModelStore,
+    UntrustedArtifact,
+    VersionNotFound,
+)
 from settings import InvalidSettings, Settings
 
 #: What the service is called, wherever a person reads it.
@@ -30,6 +37,7 @@ def create_app(settings: Settings) -> Flask:
     """Make the application; nothing is opened before the first request."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.merge_slashes = False  # a double slash is not found, not redirected
     models = LoadedModels(ModelStore(settings.model_store), settings.default_model)
     app.extensions["models"] = models
     app.before_request(_name_request)
@@ -59,15 +67,17 @@ def main() -> None:
     try:
         settings = Settings.from_environment()
         version = ModelStore(settings.model_store).read_card(settings.default_model)
-    except (InvalidSettings, ModelNotFound, UntrustedArtifact) as error:
+    except (InvalidSettings, ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
         sys.exit(f"app: {error}")
-    with socket.socket() as trial:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((settings.host, settings.port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
             sys.exit(
-                f"app: cannot listen on {settings.host}:{settings.port} ({error.strerror}): "
+                f"app: cannot listen on {settings.host}:{settings.port} ({reason}): "
                 "stop what listens there, or choose another with PORT=8001"
             )
     address = f"http://{settings.host}:{settings.port}"

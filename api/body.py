@@ -11,13 +11,11 @@ from typing import Any
 
 from api.errors import BadRequest, InvalidRecords, Problem
 from api.json_text import InvalidJson, RepeatedKeys, read_json
-from models.fields import Flag, Number, shown
+from models.fields import Flag, Number, number_in, shown
 from models.schema import Schema
 
 #: Records in one request; more would let one small body fill the memory.
 MAX_RECORDS = 10_000
-
-_NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,30 @@ def _read_value(value: Any, schema: Schema) -> Records:
     if isinstance(value, list):
         _refuse_too_many(len(value))
         return Records(value, lambda row, name: f"/{row}{_step(name)}")
-    if isinstance(value, dict) and list(value) == ["data"] and isinstance(value["data"], dict):
-        if isinstance(value, RepeatedKeys):
-            raise InvalidRecords([_repeated("/data")])
+    if isinstance(value, dict) and "data" in value and not _is_key(schema, "data"):
+        _refuse_company(value)
         return _read_columns(value["data"], schema)
     return Records([value], lambda row, name: _step(name), is_single=True)
+
+
+def _is_key(schema: Schema, name: str) -> bool:
+    return schema.ignores(name) or any(one.name == name for one in schema.fields)
+
+
+def _refuse_company(value: Mapping[str, Any]) -> None:
+    """See that ``data`` holds columns and stands alone, once."""
+    problems = [
+        Problem(_step(name), "stands beside data: leave it out", "extra")
+        for name in value
+        if name != "data"
+    ]
+    if isinstance(value, RepeatedKeys):
+        problems += [_repeated(_step(name)) for name in value.repeated]
+    if not isinstance(value["data"], dict):
+        detail = f"is {shown(value['data'])}: send an object of columns"
+        problems.append(Problem("/data", detail, "wrong_type"))
+    if problems:
+        raise InvalidRecords(problems)
 
 
 def _refuse_too_many(count: int) -> None:
@@ -170,9 +187,8 @@ def _as_flag(cell: str) -> Any:
 
 
 def _as_number(cell: str) -> Any:
-    if _NUMBER.fullmatch(cell):
-        return int(cell) if cell.lstrip("-").isdecimal() else float(cell)
-    return cell or None
+    number = number_in(cell)
+    return (cell or None) if number is None else number
 
 
 def _step(name: str | None) -> str:

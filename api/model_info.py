@@ -17,7 +17,7 @@ def model_info(version: StoredVersion) -> dict[str, Any]:
     Returns
     -------
     dict
-        The original's keys first: ``model_name`` is the estimator's class,
+        What version 0 promises first: ``model_name`` is the estimator's class,
         ``num_trees`` is left out where there are no trees, ``num_features``
         counts what the estimator sees, ``feature_importances`` are the
         impurity importances or, where the model has none, the permutation

@@ -1,8 +1,8 @@
 """Credit: is this applicant a good payer?
 
-The fields, the original's Portuguese synonyms and its pipeline: one-hot
-categories, then a random forest. Amounts are in the data set's own currency
-unit, which its source does not name.
+One-hot categories, then a random forest. Words are taken in English and in
+Portuguese. Amounts are in the data set's own currency unit, which its source
+does not name.
 """
 
 from pathlib import Path
@@ -88,7 +88,7 @@ definition = ModelDefinition(
     description="Tells whether an applicant for consumer credit is a good payer.",
     fields=fields,
     target=target,
-    extras=("approved",),  # the original's example request carries it
+    extras=("approved",),  # clients send the known outcome along
     sample=Path("data/credit_sample.csv"),
     sample_note="synthetic: made by data/make_credit_sample.py, no real applicants",
     load_data=load_data,

@@ -5,6 +5,7 @@ from a version's card.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
@@ -18,6 +19,8 @@ UNKNOWN = "__unknown__"
 
 #: Beyond this a double cannot hold every whole number.
 MAX_EXACT_INTEGER = 2**53
+
+_NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 
 
 class Finding(NamedTuple):
@@ -240,12 +243,22 @@ def shown(value: Any) -> str:
     """Write a value for an error message, at most 40 characters of it."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
-    if isinstance(value, bool):
-        return str(value).lower()
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
     if isinstance(value, int) and abs(value) > 10**30:
         return "a very large whole number"
     text = ascii(value) if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def number_in(text: str) -> int | float | None:
+    """Give the number that a cell of text spells; None when it spells none.
+
+    Digits, point and exponent as in JSON, nothing around them.
+    """
+    if not _NUMBER.fullmatch(text):
+        return None
+    return int(text) if text.lstrip("-").isdecimal() else float(text)
 
 
 def did_you_mean(word: str, words: list[str]) -> str:

@@ -141,6 +141,8 @@ def test_build_when_a_version_is_there_and_absent_is_asked_does_nothing(project:
         (["mine", "--data", "wrong.csv"], "row 1, column 'Age' (field 'age'): is 7, out of range"),
         (["mine", "--data", "wrong.csv"], "row 2, column 'Job' (field 'job'): is 'pirate'"),
         (["mine", "--data", "wrong.csv"], "column 'Price' of field 'price' is not there"),
+        (["mine", "--data", "empty.csv"], "empty.csv cannot be read as a table: No columns"),
+        (["mine", "--data", "binary.csv"], "binary.csv cannot be read as a table: 'utf-8' codec"),
         (["torn"], "models/torn.py must define `definition = ModelDefinition(...)`"),
         (["odd"], "the example is 'x', unknown: send one of y"),
     ],
@@ -153,6 +155,8 @@ def test_build_when_something_is_wrong_says_what_and_stores_nothing(
     cells[1][4] = "7"
     cells[2][7] = "pirate"
     (project / "wrong.csv").write_text("\n".join(",".join(line) for line in cells) + "\n")
+    (project / "empty.csv").write_bytes(b"")
+    (project / "binary.csv").write_bytes(b"\xff\xfe\x00")
     (project / "models/torn.py").write_text("defintion = None\n")
     (project / "models/odd.py").write_text(
         "from models.schema import Category\nfrom models import schema\n"

@@ -79,6 +79,17 @@ def test_table_when_cells_are_wrong_names_every_row_column_value_and_remedy() ->
     ] == sorted(caught.value.problems, key=lambda line: line.split("column")[1][:5])
 
 
+def test_table_when_one_cell_makes_a_column_text_names_that_cell_only() -> None:
+    table = make_table(Age=["20", "30"] * 19 + ["n/a", "4e1"])
+
+    with pytest.raises(InvalidTable) as caught:
+        read_table(table, SCHEMA)
+
+    assert [
+        "row 39, column 'Age' (field 'age'): is 'n/a': send a whole number from 18 to 100"
+    ] == caught.value.problems
+
+
 def test_table_when_a_column_is_misspelt_suggests_the_near_one() -> None:
     with pytest.raises(InvalidTable, match="did you mean 'Incme'"):
         read_table(make_table().rename(columns={"Income": "Incme"}), SCHEMA)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.fields import Field, Finding, Flag, Number, did_you_mean, shown
+from models.fields import Field, Finding, Flag, Number, did_you_mean, number_in, shown
 from models.schema import Schema
 from persistence.runtime import frame
 
@@ -70,7 +70,7 @@ def read_table(table: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.Se
 
 def _read_column(column: pd.Series, one: Field) -> tuple[np.ndarray, list[str], list[str]]:
     codes, values = pd.factorize(column, use_na_sentinel=True)
-    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    plain = [_plain(value, one) for value in values]
     cleaned = np.empty(len(plain) + 1, dtype=object)  # the last is for gaps, code -1
     findings: list[tuple[int, Any, Finding]] = []
     for code, value in enumerate([*plain, None]):
@@ -86,6 +86,17 @@ def _read_column(column: pd.Series, one: Field) -> tuple[np.ndarray, list[str], 
             f"{_rows(rows)}, column {one.column!r} (field {one.name!r}): {finding.detail}"
         )
     return cleaned[codes], lines[True], lines[False]
+
+
+def _plain(value: Any, one: Field) -> Any:
+    """Give a cell as JSON would hold it.
+
+    One odd cell makes a whole column of numbers text; the others are numbers still.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    number = number_in(value) if isinstance(one, Number) and isinstance(value, str) else None
+    return value if number is None else number
 
 
 def _rows(rows: list[int]) -> str:

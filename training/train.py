@@ -20,7 +20,7 @@ from training.reference import reference
 from training.report import write_report
 from training.scores import SCORES, Judged, class_scores, judge, score
 from training.split import split_rows
-from training.table import read_table
+from training.table import InvalidTable, read_table
 
 #: Opens one step of the run: ``with step("fit") as say: say("200 trees")``.
 Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
@@ -68,7 +68,7 @@ def train(name: str, definition: ModelDefinition, data: Path, *, step: Step) -> 
     """
     schema = definition.schema
     with step("read") as say:
-        table = definition.load_data(data).reset_index(drop=True)
+        table = _load(definition, data)
         X, y, remarks = read_table(table, schema)
         for remark in remarks:
             say(f"accepted: {remark}")
@@ -120,6 +120,13 @@ def judge_columns(
     """Answer clean columns and put the true values beside the answers."""
     predictions = decide(runtime.run(columns), card)
     return judge(truth.to_numpy(), predictions, classes=card["classes"], positive=card["positive"])
+
+
+def _load(definition: ModelDefinition, data: Path) -> pd.DataFrame:
+    try:
+        return definition.load_data(data).reset_index(drop=True)
+    except ValueError as error:  # what pandas raises for a file that is no table
+        raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
 
 
 def _check_score(card: Mapping[str, Any]) -> None:
