@@ -12,12 +12,15 @@ from typing import Any
 
 from persistence.model_persistence import ModelStore
 from persistence.trusted_types import UntrustedArtifact
-from settings import Settings
+from settings import InvalidSettings, Settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-_settings = Settings.from_environment()
+try:
+    _settings = Settings.from_environment()
+except InvalidSettings as error:
+    sys.exit(f"gunicorn: {error}")
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_concurrency
@@ -38,7 +41,9 @@ def on_starting(server: Any) -> None:
     if not _settings.train_if_absent or name in ModelStore(_settings.model_store).names():
         return
     server.log.info("no version of %s is stored: training one", name)
-    subprocess.run([sys.executable, "build_model.py", name, "--if-absent"], check=True)  # noqa: S603
+    command = [sys.executable, "build_model.py", name, "--if-absent"]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603
+        sys.exit(f"gunicorn: no version of {name} could be trained; the reason stands above")
 
 
 def post_worker_init(worker: Any) -> None:

@@ -14,7 +14,7 @@ from api.loaded import LoadedModels
 from api.predict import class_name
 from models.fields import Number
 from models.schema import Schema
-from persistence.model_persistence import ModelNotFound, UntrustedArtifact
+from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
         for name in models.store.names():
             try:
                 cards[name] = models.card(name)
-            except (ModelNotFound, UntrustedArtifact) as error:
+            except (ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
                 _log.error("left out of the description: %s", error)
         return json_response(describe(cards, default=models.default, service=service))
 

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api.body import Records, read_body
 from api.errors import BadRequest, InvalidRecords, Problem
@@ -57,8 +58,7 @@ def blueprint(models: LoadedModels) -> Blueprint:
         if encoding.strip().lower() != "identity":
             raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
         version = models.get(name)
-        body = request.get_data(cache=False)
-        answer = json_response(predict_body(version, body, request.content_type or ""))
+        answer = json_response(predict_body(version, _read_body(), request.content_type or ""))
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
@@ -68,6 +68,23 @@ def blueprint(models: LoadedModels) -> Blueprint:
 def class_name(label: Any) -> str:
     """Write a class as a JSON key: true, false, or the label itself."""
     return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _read_body() -> bytes:
+    try:
+        body = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:  # servers raise their own for broken chunks
+        raise BadRequest(400, "the body cannot be read: its chunks are malformed") from error
+    length = request.content_length
+    if length is not None and len(body) < length:
+        raise BadRequest(400, f"the body ends after {len(body)} of {length} bytes")
+    # A chunked body is cut off at the limit in silence: see whether there is more.
+    is_full = length is None and len(body) == request.max_content_length
+    if is_full and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
 
 
 def _write(prediction: Prediction, classes: list[Any] | None) -> dict[str, Any]:
