@@ -77,10 +77,10 @@ def main() -> None:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             sys.exit(
-                f"app: cannot listen on {settings.host}:{settings.port} ({reason}): "
+                f"app: cannot listen on {settings.address} ({reason}): "
                 "stop what listens there, or choose another with PORT=8001"
             )
-    address = f"http://{settings.host}:{settings.port}"
+    address = f"http://{settings.address}"
     record = write_json(version["example"]["record"]).decode()
     print(
         f"{NAME} serves {version['model']}, version {version['version']}, at {address}\n"

@@ -1,9 +1,12 @@
 """How gunicorn serves the application; read by ``gunicorn app:app`` by itself.
 
-Sized for two workers in 512 MB. onnxruntime is imported after the fork only:
-a process that imported it and then forks leaves children that hang.
+Sized for two workers in 512 MB. The master loads the default model once and
+never asks it anything: a library that has started threads of its own would
+not survive the fork.
 """
 
+import ctypes
+import gc
 import os
 import subprocess
 import sys
@@ -22,7 +25,7 @@ try:
 except InvalidSettings as error:
     sys.exit(f"gunicorn: {error}")
 
-bind = f"{_settings.host}:{_settings.port}"
+bind = _settings.address
 workers = _settings.web_concurrency
 worker_class = "gthread"
 threads = _settings.threads
@@ -46,9 +49,18 @@ def on_starting(server: Any) -> None:
         sys.exit(f"gunicorn: no version of {name} could be trained; the reason stands above")
 
 
-def post_worker_init(worker: Any) -> None:
-    """Load the default model, so that the first request need not wait."""
+def when_ready(server: Any) -> None:
+    """Load the default model before the workers fork, so that they share its memory."""
     try:
-        worker.wsgi.extensions["models"].get()
+        server.app.wsgi().extensions["models"].reload()
     except (LookupError, UntrustedArtifact) as error:
-        worker.log.error("not ready: %s", error)
+        server.log.error("not ready: %s", error)
+    gc.collect()
+    gc.freeze()  # a collection in a worker would copy what is shared
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
+        trim(0)
+
+
+def on_reload(server: Any) -> None:
+    """Load the version that is promoted now; the old one goes on if that fails."""
+    when_ready(server)

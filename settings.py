@@ -52,6 +52,12 @@ class Settings:
     web_concurrency: int = _setting(2, _whole(1), "Worker processes")
     threads: int = _setting(4, _whole(1), "Threads per worker")
 
+    @property
+    def address(self) -> str:
+        """Host and port, as they stand in an address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings; an empty variable counts as absent.

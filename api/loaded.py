@@ -43,6 +43,16 @@ class LoadedModels:
                 self._versions[name] = found
         return found
 
+    def reload(self) -> None:
+        """Read the default model's promoted version anew, and forget the others.
+
+        Raises
+        ------
+        ModelNotFound, UntrustedArtifact
+            As `get`; what was read before is kept then.
+        """
+        self._versions = {self.default: self.store.read(self.default)}
+
     def card(self, name: str) -> Mapping[str, Any]:
         """Give the card of a model's served version without loading the model."""
         found = self._versions.get(name)
