@@ -16,7 +16,7 @@ run: deps  ## Serve on this machine, training first where no version is: make ru
 	@$(settings) $(python) build_model.py --if-absent && exec $(python) app.py
 
 test: deps  ## Run the tests: make test args="-k schema"
-	@$(python) build_model.py --if-absent && exec $(python) -m pytest $(args)
+	@unset MAKEFLAGS MAKELEVEL MFLAGS; $(python) build_model.py --if-absent && exec $(python) -m pytest $(args)
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
 	@$(settings) exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \

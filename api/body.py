@@ -72,14 +72,17 @@ def _read_value(value: Any, schema: Schema) -> Records:
     if isinstance(value, list):
         _refuse_too_many(len(value))
         return Records(value, lambda row, name: f"/{row}{_step(name)}")
-    if isinstance(value, dict) and "data" in value and not _is_key(schema, "data"):
+    if isinstance(value, dict) and _holds_columns(value, schema):
         _refuse_company(value)
         return _read_columns(value["data"], schema)
     return Records([value], lambda row, name: _step(name), is_single=True)
 
 
-def _is_key(schema: Schema, name: str) -> bool:
-    return schema.ignores(name) or any(one.name == name for one in schema.fields)
+def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
+    if "data" not in value or any(one.name == "data" for one in schema.fields):
+        return False
+    # Beside other keys it may be an extra that the model ignores.
+    return len(value) == 1 or not schema.ignores("data")
 
 
 def _refuse_company(value: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from api.body import MAX_RECORDS
 from api.field_schema import record_schema
 from api.json_text import json_response
 from api.loaded import LoadedModels
@@ -133,31 +134,6 @@ def _prediction_schema(schema: Schema, card: Mapping[str, Any]) -> dict[str, Any
 
 
 def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
-    record = card["example"]["record"]
-    columns = {field: [value] for field, value in record.items()}
-    reference = {"$ref": f"#/components/schemas/{name}_record"}
-    inputs = {
-        "application/json": {
-            "schema": {
-                "anyOf": [
-                    reference,
-                    {"type": "array", "items": reference, "minItems": 1},
-                    {
-                        "type": "object",
-                        "required": ["data"],
-                        "properties": {"data": {"$ref": f"#/components/schemas/{name}_columns"}},
-                        "additionalProperties": False,
-                    },
-                ]
-            },
-            "examples": {
-                "one": {"summary": "One record", "value": record},
-                "many": {"summary": "A list of records", "value": [record, record]},
-                "columns": {"summary": "Columns", "value": {"data": columns}},
-            },
-        },
-        "text/csv": {"schema": {"type": "string"}, "example": _write_csv(record)},
-    }
     title = f"{card['title']} ({name})"
     identifier = prefix.strip("/").replace("/", "_")
     return {
@@ -166,7 +142,10 @@ def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str
                 "operationId": f"{identifier}_predict",
                 "tags": [title],
                 "summary": "Predict one record or many",
-                "requestBody": {"required": True, "content": inputs},
+                "requestBody": {
+                    "required": True,
+                    "content": _inputs(name, card["example"]["record"]),
+                },
                 "responses": {
                     "200": _answer(_prediction_answer(name), "The predictions"),
                     **_problems(400, 413, 415, 422, 503),
@@ -184,6 +163,34 @@ def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str
                 },
             }
         },
+    }
+
+
+def _inputs(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the forms in which records come, each with an example."""
+    columns = {field: [value] for field, value in record.items()}
+    reference = {"$ref": f"#/components/schemas/{name}_record"}
+    return {
+        "application/json": {
+            "schema": {
+                "anyOf": [
+                    reference,
+                    {"type": "array", "items": reference, "minItems": 1, "maxItems": MAX_RECORDS},
+                    {
+                        "type": "object",
+                        "required": ["data"],
+                        "properties": {"data": {"$ref": f"#/components/schemas/{name}_columns"}},
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+            "examples": {
+                "one": {"summary": "One record", "value": record},
+                "many": {"summary": "A list of records", "value": [record, record]},
+                "columns": {"summary": "Columns", "value": {"data": columns}},
+            },
+        },
+        "text/csv": {"schema": {"type": "string"}, "example": _write_csv(record)},
     }
 
 

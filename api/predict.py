@@ -98,6 +98,10 @@ def _write(prediction: Prediction, classes: list[Any] | None) -> dict[str, Any]:
     return written
 
 
+def _numbers(value: Any) -> tuple[float, ...]:
+    return (value,) if isinstance(value, float) else ()
+
+
 def _refuse_endless(predictions: list[Prediction], records: Records) -> None:
     detail = "record {} of {} has no finite answer from this model"
     problems = [
@@ -107,7 +111,7 @@ def _refuse_endless(predictions: list[Prediction], records: Records) -> None:
             "no_finite_answer",
         )
         for row, prediction in enumerate(predictions)
-        if isinstance(prediction.value, float) and not math.isfinite(prediction.value)
+        if not all(map(math.isfinite, prediction.probabilities or _numbers(prediction.value)))
     ]
     if problems:
         raise InvalidRecords(problems)

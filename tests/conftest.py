@@ -1,0 +1,153 @@
+"""What the tests share: trained models, and the service over them.
+
+Each model is trained once per run, whatever the number of pytest's workers.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+import models
+from app import create_app
+from build_model import build
+from persistence.model_persistence import ModelStore
+from settings import Settings
+from tests.toys import coin, parcel, rent
+from training.train import train
+
+ROOT = Path(__file__).parent.parent
+
+TOYS = {"parcel": parcel.definition, "rent": rent.definition, "coin": coin.definition}
+
+#: A good record of each.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    name: definition.schema.example() for name, definition in TOYS.items()
+}
+
+#: When the toys say that they were trained.
+TRAINED_AT = "2020-01-02T03:04:05+00:00"
+
+hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("project")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="count every skip as a failure")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real_data: reads the real data sets in ../shared/data")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.option.no_skips:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and --no-skips was given: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped and collector.config.option.no_skips:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and --no-skips was given: {report.longrepr}"
+    return report
+
+
+def serve(store: ModelStore, default: str, **settings: Any) -> Flask:
+    """Make the application over a store."""
+    app = create_app(Settings(model_store=store.root, default_model=default, **settings))
+    # Failures are answered as in production, not raised into the test.
+    app.testing = False
+    return app
+
+
+def make_once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[ModelStore], None]
+) -> ModelStore:
+    """Fill a store once per run: the first worker makes it, the others wait for it."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    done = base / f"{name}.done"
+    store = ModelStore(base / name)
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            make(store)
+            done.touch()
+    return store
+
+
+def in_silence(title: str) -> AbstractContextManager[Callable[[str], None]]:
+    """Open a step of a training that tells nobody."""
+    return nullcontext(lambda text: None)
+
+
+def build_credit(store: ModelStore, data: Path | None) -> None:
+    """Train the credit model as the command does."""
+    if "credit" not in models.names():
+        pytest.skip("models/credit.py is not here")
+    build(store, "credit", data=data, promote="always")
+
+
+@pytest.fixture(scope="session")
+def toy_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """A store with parcel and rent, which are exported, and coin, which is native."""
+
+    def make(store: ModelStore) -> None:
+        for name, definition in TOYS.items():
+            trained = train(name, definition, definition.sample, step=in_silence)
+            card = {**trained.card, "created_at": TRAINED_AT}
+            store.promote(name, store.write(card, trained.files))
+
+    return make_once(tmp_path_factory, "toys", make)
+
+
+@pytest.fixture(scope="session")
+def toy_client(toy_store: ModelStore) -> FlaskClient:
+    """Ask the toys; parcel is the default."""
+    return serve(toy_store, "parcel").test_client()
+
+
+@pytest.fixture(scope="session")
+def credit_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """A store with the credit model, trained on its sample."""
+    return make_once(tmp_path_factory, "credit", lambda store: build_credit(store, None))
+
+
+@pytest.fixture(scope="session")
+def client(credit_store: ModelStore) -> FlaskClient:
+    """Ask the credit model, trained on its sample."""
+    return serve(credit_store, "credit").test_client()
+
+
+@pytest.fixture(scope="session")
+def credit_data() -> Path:
+    """The table of real applicants."""
+    asked = os.environ.get("CREDIT_DATA")
+    path = Path(asked) if asked else ROOT / "../shared/data/credit/credit_data.csv"
+    if not path.is_file():
+        pytest.skip(f"there is no {path}: name the table of real applicants in CREDIT_DATA")
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_store(tmp_path_factory: pytest.TempPathFactory, credit_data: Path) -> ModelStore:
+    """A store with the credit model, trained on the real applicants."""
+    return make_once(tmp_path_factory, "real", lambda store: build_credit(store, credit_data))

@@ -1,0 +1,92 @@
+"""The documentation's page in a browser: everything our own, and it works."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+
+from persistence.model_persistence import ModelStore
+from tests.answers import read_strictly
+from tests.serving import Server, running
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture(scope="module")
+def server(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    with running(
+        folder, until="/readyz", model_store=toy_store.root, default_model="parcel"
+    ) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no {CHROMIUM}: install the Debian package chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What a page asked for and what it complained of."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.address = address
+        self.complaints: list[str] = []
+        self.strangers: list[str] = []
+        page.on("console", lambda one: self.complaints.append(f"{one.type}: {one.text}"))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._see)
+
+    def _see(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.address}/", "data:", "blob:")):
+            self.strangers.append(request.url)
+
+
+def test_docs_page_when_opened_shows_every_route_and_asks_nobody_else(
+    browser: Browser, server: Server
+) -> None:
+    address = f"http://127.0.0.1:{server.port}"
+    page = browser.new_page()
+    watch = Watch(page, address)
+
+    page.goto(f"{address}/", wait_until="networkidle")
+
+    shown = page.locator(".opblock-summary-path")
+    expect(shown).not_to_have_count(0)
+    paths = {one.get_attribute("data-path") for one in shown.all()}
+    assert set(server.ask("/openapi.json")[1]["paths"]) == paths
+    assert f"{address}/docs" == page.url
+    assert ([], []) == (watch.strangers, watch.complaints)
+    page.close()
+
+
+def test_docs_page_when_the_example_is_executed_shows_the_prediction(
+    browser: Browser, server: Server
+) -> None:
+    address = f"http://127.0.0.1:{server.port}"
+    page = browser.new_page()
+    watch = Watch(page, address)
+    page.goto(f"{address}/docs", wait_until="networkidle")
+
+    block = page.locator(".opblock", has=page.locator('[data-path="/v0/predict"]'))
+    block.locator(".opblock-summary-control").click()
+    with page.expect_response("**/v0/predict") as asked:
+        block.get_by_role("button", name="Execute").click()
+
+    answer = read_strictly(asked.value.body())
+    live = block.locator(".live-responses-table tbody")
+    expect(live.locator(".response-col_status").first).to_contain_text("200")
+    expect(live.locator(".response-col_description").first).to_contain_text(
+        str(answer["prediction"]["probability"])
+    )
+    assert "small" == answer["prediction"]["value"]
+    assert ([], []) == (watch.strangers, watch.complaints)
+    page.close()
