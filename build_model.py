@@ -45,7 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
     name = options.model or settings.default_model
     store = ModelStore(settings.model_store)
     if options.if_absent and name in store.names():
-        print(f"{name}: version {store.promoted(name)} is there")
+        try:
+            print(f"{name}: version {store.promoted(name)} is there")
+        except UntrustedArtifact as error:
+            return _fail(error)
         return 0
 
     from models import UnknownModel

@@ -38,17 +38,9 @@ def make_applicant(draw: random.Random) -> dict[str, Any]:
     time = draw.choices((12, 24, 36, 48, 60), (4, 10, 16, 20, 50))[0]
     expenses = 35 + round(draw.expovariate(1 / 20)) + (15 if marital == "married" else 0)
     spare = (income - expenses - amount / time) / 60
-    liking = (
-        0.2
-        + 0.09 * seniority
-        + 0.8 * spare
-        - 1.9 * (records == "yes")
-        - 1.1 * (job == "partime")
-        + 0.5 * (home == "owner")
-        - 1.6 * amount / price
-        + 0.00004 * assets
-        - 0.0002 * debt
-    )
+    liking = 0.2 + 0.09 * seniority + 0.8 * spare - 1.6 * amount / price
+    liking += 0.5 * (home == "owner") + 0.00004 * assets - 0.0002 * debt
+    liking -= 1.9 * (records == "yes") + 1.1 * (job == "partime")
     is_good = draw.random() < 1 / (1 + math.exp(-liking - 0.8))
     return {
         "Status": "good" if is_good else "bad",

@@ -78,14 +78,21 @@ class ModelStore:
         ------
         ModelNotFound
             When the model has no promoted version.
+        UntrustedArtifact
+            When the file that names it is damaged.
         """
         if name not in self.names():
             raise ModelNotFound(
                 f"there is no promoted version of model {name!r}: "
                 f"train one with `python build_model.py {name}`"
             )
-        pointer = json.loads((self.root / name / "promoted.json").read_bytes())
-        return str(pointer["version"])
+        try:
+            pointer = json.loads((self.root / name / "promoted.json").read_bytes())
+            return str(pointer["version"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UntrustedArtifact(
+                f"promoted.json of model {name!r} is damaged: remove it and train again"
+            ) from error
 
     def promote(self, name: str, version: str) -> None:
         """Make a version the one that is served by default.

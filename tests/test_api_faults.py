@@ -126,7 +126,6 @@ def test_service_when_the_promoted_version_is_gone_refuses_it(store: ModelStore)
     read_problem(client.post("/v0/models/parcel/predict", json=PARCEL), 503)
 
 
-@pytest.mark.xfail(strict=True, reason="the pointer is read unchecked")
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b'{"version": "x"'])
 def test_service_when_the_pointer_is_damaged_refuses_the_version(
     store: ModelStore, content: bytes

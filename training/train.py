@@ -94,16 +94,8 @@ def train(name: str, definition: ModelDefinition, data: Path, *, step: Step) -> 
         card["class_scores"] = class_scores(judged)
         say("\n".join(_score_line(name, one) for name, one in card["scores"].items()))
     with step("importances") as say:
-        card["impurity_importances"] = impurity_importances(pipeline)
-        card["permutation_importances"] = permutation_importances(
-            pipeline,
-            X.iloc[held_out],
-            truth,
-            scorer=_scorer(definition, card),
-            seed=definition.seed,
-        )
-        means = {name: one["mean"] for name, one in card["permutation_importances"].items()}
-        say("most important: " + ", ".join(sorted(means, key=lambda name: -means[name])[:3]))
+        card |= _importances(definition, pipeline, X.iloc[held_out], truth, card)
+        say(_importance_line(card))
     with step("export") as say:
         found, files = choose_runtime(definition, pipeline, columns, card)
         card |= found
@@ -170,6 +162,27 @@ def _scorer(
         return value if chosen.is_better_higher else -value
 
     return scorer
+
+
+def _importances(
+    definition: ModelDefinition,
+    pipeline: Any,
+    X: pd.DataFrame,
+    y: pd.Series,
+    card: Mapping[str, Any],
+) -> dict[str, Any]:
+    scorer = _scorer(definition, card)
+    return {
+        "impurity_importances": impurity_importances(pipeline),
+        "permutation_importances": permutation_importances(
+            pipeline, X, y, scorer=scorer, seed=definition.seed
+        ),
+    }
+
+
+def _importance_line(card: Mapping[str, Any]) -> str:
+    means = {name: one["mean"] for name, one in card["permutation_importances"].items()}
+    return "most important: " + ", ".join(sorted(means, key=lambda name: -means[name])[:3])
 
 
 def _score_line(name: str, one: Mapping[str, float]) -> str:
