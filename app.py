@@ -64,6 +64,7 @@ def _finish(answer: Response) -> Response:
 
 def main() -> None:
     """Serve on this machine: say where and how to ask, then become gunicorn."""
+    os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # whatever PORT is
     try:
         settings = Settings.from_environment()
         version = ModelStore(settings.model_store).read_card(settings.default_model)

@@ -177,13 +177,12 @@ class ModelStore:
         at = datetime.fromisoformat(card["created_at"]).astimezone(UTC)
         version = f"{at:%Y%m%dT%H%M%SZ}-{full['digest'][:5]}"
         full["version"] = version
-        written = json.dumps(full, indent=1, allow_nan=False, ensure_ascii=False).encode()
         home = self.root / card["model"]
         home.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".writing-", dir=home))
         try:
             draft.chmod(0o755)
-            for name, content in {**files, "card.json": written}.items():
+            for name, content in {**files, "card.json": _card_text(full)}.items():
                 _write_file(draft / name, content)
             _sync_folder(draft)
             draft.rename(home / version)
@@ -224,14 +223,16 @@ def _load_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
 def _checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
     try:
         card = json.loads(content)
-        found = card["format"], card["model"], card["version"], card["digest"]
+        format_number, digest = card["format"], card["digest"]
+        is_ours = (card["model"], card["version"]) == (name, version)
+        is_whole = _card_digest(card) == digest and _card_text(card) == content
     except (ValueError, KeyError, TypeError) as error:
         raise UntrustedArtifact(f"the card of {name} {version} is damaged: {error!r}") from error
-    if found[0] != FORMAT:
+    if format_number != FORMAT:
         raise UntrustedArtifact(
-            f"the card of {name} {version} has format {found[0]!r}, this code reads {FORMAT}"
+            f"the card of {name} {version} has format {format_number!r}, this code reads {FORMAT}"
         )
-    if found[1:] != (name, version, _card_digest(card)) or not version.endswith(found[3][:5]):
+    if not (is_ours and is_whole and version.endswith(digest[:5])):
         raise UntrustedArtifact(
             f"the card of {name} {version} was changed after it was written: train it again"
         )
@@ -260,6 +261,10 @@ def _card_digest(card: Mapping[str, Any]) -> str:
     body = {key: value for key, value in card.items() if key not in ("digest", "version")}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _card_text(card: Mapping[str, Any]) -> bytes:
+    return json.dumps(card, indent=1, allow_nan=False, ensure_ascii=False).encode()
 
 
 def _write_file(path: Path, content: bytes) -> None:

@@ -116,6 +116,14 @@ def test_reading_when_any_byte_differs_is_refused(store: ModelStore, name: str) 
     assert store.read("toy").self_test() is None
 
 
+def test_reading_when_the_card_is_written_otherwise_is_refused(store: ModelStore) -> None:
+    path = folder(store) / "card.json"
+    path.write_text(json.dumps(json.loads(path.read_text())))
+
+    with pytest.raises(UntrustedArtifact, match="was changed after it was written"):
+        store.read("toy")
+
+
 def test_reading_when_a_file_is_damaged_gives_no_byte_to_a_loader(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +279,7 @@ import os, sys
 from pathlib import Path
 from persistence.model_persistence import ModelStore
 trouble = ModelStore(Path(sys.argv[1])).read("toy").self_test()
-print(trouble, len(os.listdir("/proc/self/task")))
+print(trouble, len(os.listdir("/proc/self/task")), flush=True)
 if (child := os.fork()) == 0:
     sys.exit(0)
 print(os.waitpid(child, 0)[1])
