@@ -138,6 +138,7 @@ def running(
     server = Server(process, port, log)
     try:
         wait_until(lambda: server.answers(until), f"200 from {until}")
+        wait_until(lambda: len(server.workers()) == 2, "both workers")
         yield server
     finally:
         if process.poll() is None:

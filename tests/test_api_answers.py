@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from api.json_text import write_json
 from persistence.model_persistence import ModelStore
 from persistence.runtime import Outputs
 from persistence.version import decide
@@ -65,6 +66,12 @@ def test_prediction_when_of_a_number_has_no_probability(toy_client: FlaskClient)
     assert {"value"} == set(prediction)
     # The rows are made at 30 a square metre and 100 more in Recife.
     assert 1765 == pytest.approx(prediction["value"], abs=30)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_answer_when_it_would_not_be_json_is_not_written(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json({"prediction": {"value": number}})
 
 
 @pytest.mark.parametrize("model", ["parcel", "rent", "coin"])

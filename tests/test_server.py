@@ -40,15 +40,12 @@ def mapped(pid: int) -> set[str]:
 def test_server_when_it_serves_an_export_has_not_loaded_what_training_needs(
     server: Server,
 ) -> None:
-    wait_until(
-        lambda: [True, True] == ["onnxruntime" in mapped(pid) for pid in server.workers()],
-        "onnxruntime in both workers",
-    )
     for _ in range(20):
         assert 200 == server.ask("/v0/predict", EXAMPLES["parcel"])[0]
         assert 200 == server.ask("/v0/model_info")[0]
         assert 200 == server.ask("/openapi.json")[0]
 
+    assert [True, True] == ["onnxruntime" in mapped(pid) for pid in server.workers()]
     for pid in (server.process.pid, *server.workers()):
         assert set() == mapped(pid) & {*HEAVY, "skl2onnx", "matplotlib"}
 
@@ -163,7 +160,7 @@ def test_server_when_told_to_stop_answers_the_request_in_flight(
             # The worker has the request in hand and asks for the body.
             assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
             server.process.send_signal(signal.SIGTERM)
-            wait_until(lambda: len(server.workers()) == 1, "the end of the idle worker")
+            wait_until(lambda: len(server.workers()) < 2, "the end of the idle worker")
             connection.sendall(body)
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
 
