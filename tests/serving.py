@@ -48,6 +48,13 @@ def environment(**chosen: Any) -> dict[str, str]:
     return kept | {name.upper(): str(value) for name, value in chosen.items()}
 
 
+def heeds_signals(worker: int) -> bool:
+    """Tell whether a worker is past its start, in which it would miss a signal."""
+    status = Path(f"/proc/{worker}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGABRT - 1) & 1)  # the last one that it prepares for
+
+
 class Server:
     """A started service.
 
@@ -138,7 +145,7 @@ def running(
     server = Server(process, port, log)
     try:
         wait_until(lambda: server.answers(until), f"200 from {until}")
-        wait_until(lambda: len(server.workers()) == 2, "both workers")
+        wait_until(lambda: [True] * 2 == [*map(heeds_signals, server.workers())], "both workers")
         yield server
     finally:
         if process.poll() is None:
