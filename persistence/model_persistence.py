@@ -120,7 +120,13 @@ class ModelStore:
         """
         version = self.promoted(name) if version is None else version
         folder = self._folder(name, version)
-        return _checked_card((folder / "card.json").read_bytes(), name, version)
+        try:
+            content = (folder / "card.json").read_bytes()
+        except OSError as error:
+            raise UntrustedArtifact(
+                f"the card of {name} {version} cannot be read: {error}"
+            ) from error
+        return _checked_card(content, name, version)
 
     def read(self, name: str, version: str | None = None) -> StoredVersion:
         """Read a version, by default the promoted one, ready to predict.
@@ -226,7 +232,7 @@ def _checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
         format_number, digest = card["format"], card["digest"]
         is_ours = (card["model"], card["version"]) == (name, version)
         is_whole = _card_digest(card) == digest and _card_text(card) == content
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UntrustedArtifact(f"the card of {name} {version} is damaged: {error!r}") from error
     if format_number != FORMAT:
         raise UntrustedArtifact(

@@ -117,6 +117,18 @@ def test_reading_when_the_card_is_written_otherwise_is_refused(store: ModelStore
         store.read("toy")
 
 
+def test_reading_when_the_card_cannot_be_read_is_refused(store: ModelStore) -> None:
+    path = folder(store) / "card.json"
+    path.write_text("[" * 100_000)
+
+    with pytest.raises(UntrustedArtifact, match="is damaged"):
+        store.read("toy")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(UntrustedArtifact, match="cannot be read"):
+        store.read("toy")
+
+
 def test_reading_when_a_file_is_damaged_gives_no_byte_to_a_loader(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
