@@ -8,15 +8,15 @@ Run it in one of two ways::
 
 import logging
 import os
-import re
 import shlex
 import socket
 import sys
-import uuid
+import threading
 
-from flask import Flask, Response, g, request
+from flask import Flask
 
-from api import docs, errors, health, model_info, openapi, predict
+from api import docs, errors, health, model_info, openapi, predict, request_id
+from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
 from persistence.model_persistence import (
@@ -30,8 +30,6 @@ from settings import InvalidSettings, Settings
 #: What the service is called, wherever a person reads it.
 NAME = "Pronto"
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
 
 def create_app(settings: Settings) -> Flask:
     """Make the application; nothing is opened before the first request."""
@@ -40,26 +38,17 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # a double slash is not found, not redirected
     models = LoadedModels(ModelStore(settings.model_store), settings.default_model)
     app.extensions["models"] = models
-    app.before_request(_name_request)
-    app.after_request(_finish)
+    request_id.init_app(app)
     errors.init_app(app)
-    app.register_blueprint(health.blueprint(models))
-    app.register_blueprint(predict.blueprint(models))
+    app.extensions["stopping"] = stopping = threading.Event()
+    app.register_blueprint(health.blueprint(models, stopping))
+    app.register_blueprint(predict.blueprint(models, max_table_bytes=settings.max_table_bytes))
     app.register_blueprint(model_info.blueprint(models))
     app.register_blueprint(openapi.blueprint(models, service=NAME))
     app.register_blueprint(docs.blueprint(service=NAME))
+    if settings.fast_path:
+        app.extensions["fast_path"] = FastPath(app, models)
     return app
-
-
-def _name_request() -> None:
-    asked = request.headers.get("X-Request-Id", "")
-    g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-
-
-def _finish(answer: Response) -> Response:
-    answer.headers["X-Request-Id"] = g.request_id
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
 
 
 def main() -> None:

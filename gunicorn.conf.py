@@ -15,6 +15,7 @@ from typing import Any
 
 from persistence.model_persistence import ModelStore
 from persistence.trusted_types import UntrustedArtifact
+from server.drain import keep_signals_over_forks
 from settings import InvalidSettings, Settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -27,19 +28,21 @@ except InvalidSettings as error:
 
 bind = _settings.address
 workers = _settings.web_concurrency
-worker_class = "gthread"
+worker_class = "server.worker.Worker"
 threads = _settings.threads
 preload_app = True
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 timeout = 30
 graceful_timeout = 20  # platforms kill after 30
+worker_connections = 10_000
 keepalive = 95  # longer than a router's 90 s, so that the router closes first
 forwarded_allow_ips = "*"
 
 
 def on_starting(server: Any) -> None:
     """Train the default model when none is stored, before any port is bound."""
+    keep_signals_over_forks()
     name = _settings.default_model
     if not _settings.train_if_absent or name in ModelStore(_settings.model_store).names():
         return

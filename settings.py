@@ -44,13 +44,21 @@ class Settings:
     train_if_absent: bool = _setting(
         True, _flag, "Whether the server trains the default model at start when none is stored"
     )
-    max_body_bytes: int = _setting(5 * 2**20, _whole(1), "Largest request body, in bytes")
+    max_body_bytes: int = _setting(5 * 2**20, _whole(1), "Largest JSON body, in bytes")
+    max_table_bytes: int = _setting(
+        2**30,
+        _whole(1),
+        "Largest table (CSV, JSON lines, Arrow, Parquet), and answer to one, in bytes",
+    )
     host: str = _setting(
         "", str, "Address to listen on; empty: all when PORT is set, else 127.0.0.1"
     )
     port: int = _setting(8000, _whole(1), "Port to listen on")
     web_concurrency: int = _setting(2, _whole(1), "Worker processes")
     threads: int = _setting(4, _whole(1), "Threads per worker")
+    fast_path: bool = _setting(
+        True, _flag, "Whether plain requests to predict are answered on the worker's event loop"
+    )
 
     @property
     def address(self) -> str:

@@ -1,21 +1,24 @@
-"""The forms in which records come: one, a list, columns, CSV."""
+"""The forms in which records come in JSON: one, a list, columns."""
 
-import csv
-import io
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from api.errors import BadRequest, InvalidRecords, Problem
 from api.json_text import InvalidJson, RepeatedKeys, read_json
-from models.fields import Flag, Number, number_in, shown
+from models.fields import shown
 from models.schema import Schema
 
-#: Records in one request; more would let one small body fill the memory.
+#: Records in one JSON body; more would let one small body fill the memory.
 MAX_RECORDS = 10_000
+
+#: The media types of bodies.
+JSON, CSV, LINES = "application/json", "text/csv", "application/x-ndjson"
+ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
+
+#: Those whose records are read while they come, in any number.
+TABLES = (CSV, LINES, ARROW, PARQUET)
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,16 @@ class Records:
     Attributes
     ----------
     rows : list
-        Each should be an object; that is for the validation to say.
+        Each should be an object; that is for the validation to say. A `Problem`
+        stands for a row that could not be read.
     is_single : bool
         Whether the body was one record, so that the answer is one prediction.
     is_table : bool
         Whether all rows have the same keys, named once in the body.
+    first : int
+        The number of the first row; not 0 in a part of a table.
     pointer : callable
-        (row number from 0, field name) -> JSON pointer into the body; with
+        (row number, field name) -> JSON pointer into the body; with
         None for a name, to the record.
     """
 
@@ -39,43 +45,52 @@ class Records:
     pointer: Callable[[int, str | None], str]
     is_single: bool = False
     is_table: bool = False
+    first: int = 0
 
 
-def read_body(body: bytes, content_type: str, schema: Schema) -> Records:
-    """Read a request's body.
+def media_type(content_type: str) -> str:
+    """Give the media type of a body, in small letters.
 
     Raises
     ------
     BadRequest
-        415 for a content type other than JSON and CSV in UTF-8, 413 for too
-        many records, 400 for a body that is malformed.
-    InvalidRecords
-        When columns or CSV lines do not make up records.
+        415 for one that cannot be read, or for another charset than UTF-8.
     """
     kind, _, parameters = content_type.partition(";")
     charset = re.search(r'charset="?([^";\s]+)', parameters, re.IGNORECASE)
     if charset and charset.group(1).lower() not in ("utf-8", "utf8"):
         raise BadRequest(415, f"the charset is {charset.group(1)[:40]!r}: send utf-8")
     kind = kind.strip().lower()
-    if kind == "application/json":
-        try:
-            return _read_value(read_json(body), schema)
-        except InvalidJson as error:
-            raise BadRequest(400, str(error)) from error
-    if kind == "text/csv":
-        return _read_csv(body, schema)
+    if kind in (JSON, *TABLES):
+        return kind
     named = repr(kind[:80]) if kind else "missing"
-    raise BadRequest(415, f"the content type is {named}: send application/json or text/csv")
+    raise BadRequest(415, f"the content type is {named}: send {' or '.join((JSON, *TABLES))}")
+
+
+def read_body(body: bytes, schema: Schema) -> Records:
+    """Read a JSON body.
+
+    Raises
+    ------
+    BadRequest
+        413 for too many records, 400 for a body that is malformed.
+    InvalidRecords
+        When columns do not make up records.
+    """
+    try:
+        return _read_value(read_json(body), schema)
+    except InvalidJson as error:
+        raise BadRequest(400, f"the body {error}") from error
 
 
 def _read_value(value: Any, schema: Schema) -> Records:
     if isinstance(value, list):
         _refuse_too_many(len(value))
-        return Records(value, lambda row, name: f"/{row}{_step(name)}")
+        return Records(value, lambda row, name: f"/{row}{step(name)}")
     if isinstance(value, dict) and _holds_columns(value, schema):
         _refuse_company(value)
         return _read_columns(value["data"], schema)
-    return Records([value], lambda row, name: _step(name), is_single=True)
+    return Records([value], lambda row, name: step(name), is_single=True)
 
 
 def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
@@ -88,12 +103,12 @@ def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
 def _refuse_company(value: Mapping[str, Any]) -> None:
     """See that ``data`` holds columns and stands alone, once."""
     problems = [
-        Problem(_step(name), "stands beside data: leave it out", "extra")
+        Problem(step(name), "stands beside data: leave it out", "extra")
         for name in value
         if name != "data"
     ]
     if isinstance(value, RepeatedKeys):
-        problems += [_repeated(_step(name)) for name in value.repeated]
+        problems += [_repeated(step(name)) for name in value.repeated]
     if not isinstance(value["data"], dict):
         detail = f"is {shown(value['data'])}: send an object of columns"
         problems.append(Problem("/data", detail, "wrong_type"))
@@ -115,16 +130,16 @@ def _read_columns(columns: Mapping[str, Any], schema: Schema) -> Records:
     names = {one.name for one in schema.fields}
     kept = {name: one for name, one in columns.items() if name in names or not schema.ignores(name)}
     problems = [
-        Problem(f"/data{_step(name)}", "is a column: send a list of values", "wrong_type")
+        Problem(f"/data{step(name)}", "is a column: send a list of values", "wrong_type")
         for name, column in kept.items()
         if not isinstance(column, list)
     ]
     if isinstance(columns, RepeatedKeys):
-        problems += [_repeated(f"/data{_step(name)}") for name in columns.repeated]
+        problems += [_repeated(f"/data{step(name)}") for name in columns.repeated]
     lists = {name: column for name, column in kept.items() if isinstance(column, list)}
     rows = max((len(column) for column in lists.values()), default=0)
     problems += [
-        Problem(f"/data{_step(name)}", f"has {len(column)} values, others {rows}", "wrong_length")
+        Problem(f"/data{step(name)}", f"has {len(column)} values, others {rows}", "wrong_length")
         for name, column in lists.items()
         if len(column) != rows
     ]
@@ -133,67 +148,11 @@ def _read_columns(columns: Mapping[str, Any], schema: Schema) -> Records:
     _refuse_too_many(rows)
     return Records(
         [{name: column[row] for name, column in lists.items()} for row in range(rows)],
-        lambda row, name: "/data" if name is None else f"/data{_step(name)}/{row}",
+        lambda row, name: "/data" if name is None else f"/data{step(name)}/{row}",
         is_table=True,
     )
 
 
-def _read_csv(body: bytes, schema: Schema) -> Records:
-    """Read a header and lines; empty cells are gaps, numbers and flags are text."""
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadRequest(400, f"the body is not UTF-8 (byte {error.start})") from error
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        lines = list(islice((line for line in reader if line), MAX_RECORDS + 2))
-    except csv.Error as error:
-        raise BadRequest(400, f"the body is not CSV: {error}") from error
-    if not lines:
-        raise BadRequest(400, "the body is empty: send a header line and records")
-    header, *cells = lines
-    repeated = sorted(name for name, times in Counter(header).items() if times > 1)
-    if repeated:
-        raise BadRequest(400, f"the header names {', '.join(map(shown, repeated[:5]))} twice")
-    _refuse_too_many(len(cells))
-    problems = [
-        Problem(f"/{row}", f"has {len(line)} cells, the header {len(header)}", "wrong_length")
-        for row, line in enumerate(cells)
-        if len(line) != len(header)
-    ]
-    if problems:
-        raise InvalidRecords(problems)
-    by_name = {one.name: _cell_reader(one) for one in schema.fields}
-    readers = [by_name.get(name, _as_text) for name in header]
-    return Records(
-        [
-            {name: read(cell) for name, read, cell in zip(header, readers, line, strict=True)}
-            for line in cells
-        ],
-        lambda row, name: f"/{row}{_step(name)}",
-        is_table=True,
-    )
-
-
-def _cell_reader(one: Any) -> Callable[[str], Any]:
-    if isinstance(one, Number):
-        return _as_number
-    return _as_flag if isinstance(one, Flag) else _as_text
-
-
-def _as_text(cell: str) -> Any:
-    return cell or None
-
-
-def _as_flag(cell: str) -> Any:
-    return {"true": True, "false": False, "": None}.get(cell, cell)
-
-
-def _as_number(cell: str) -> Any:
-    number = number_in(cell)
-    return (cell or None) if number is None else number
-
-
-def _step(name: str | None) -> str:
-    """Give one step of a JSON pointer, or none."""
+def step(name: str | None) -> str:
+    """Give the step of a JSON pointer to a key; none for None."""
     return "" if name is None else "/" + name.replace("~", "~0").replace("/", "~1")

@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from api.json_text import json_response
+from api.json_text import write_json
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 _log = logging.getLogger(__name__)
 
 #: An answer lists this many problems at most.
 PROBLEMS_LISTED = 1000
+
+#: The content type of a failure.
+PROBLEM_TYPE = "application/problem+json"
 
 
 class Problem(NamedTuple):
@@ -66,58 +69,78 @@ class InvalidRecords(Exception):
         self.problems = problems
 
 
-def problem_response(
-    status: int, detail: str, *, problems: list[Problem] | None = None
-) -> Response:
-    """Phrase a failure as ``application/problem+json``."""
+def problem_body(
+    status: int, detail: str, *, request_id: str, problems: list[Problem] | None = None
+) -> bytes:
+    """Phrase a failure as RFC 9457 has it."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "request_id": g.get("request_id", ""),
+        "request_id": request_id,
     }
     if problems:
         body["errors"] = [problem._asdict() for problem in problems[:PROBLEMS_LISTED]]
-    return json_response(body, status=status, mimetype="application/problem+json")
+    return write_json(body) + b"\n"
+
+
+def problem_response(status: int, detail: str) -> Response:
+    """Answer a failure of the request at hand."""
+    body = problem_body(status, detail, request_id=g.get("request_id", ""))
+    return Response(body, status=status, mimetype=PROBLEM_TYPE)
+
+
+def failure(error: Exception, *, model: str | None, request_id: str) -> tuple[int, bytes, str]:
+    """Give status, body and content type for whatever was raised.
+
+    Parameters
+    ----------
+    model : str or None
+        The model that the request names, if it names one. A request for a
+        model by name is the client's slip when it is not there; one for the
+        default model finds a service that is not ready.
+    request_id : str
+        Stands in the body, and in the log where the failure is ours.
+    """
+    problems = None
+    if isinstance(error, BadRequest):
+        status, detail = error.status, error.detail
+    elif isinstance(error, InvalidRecords):
+        status, detail, problems = 422, _count(error.problems), error.problems
+    elif isinstance(error, ModelNotFound) and model is not None:
+        status, detail = 404, f"there is no model {model[:80]!r} here"
+    elif isinstance(error, ModelNotFound):
+        _log.error("no model to serve: %s", error)
+        status, detail = 503, "no version of the default model is stored yet"
+    elif isinstance(error, (VersionNotFound, UntrustedArtifact)):
+        _log.error("a version was refused: %s", error)
+        status, detail = 503, "the stored version was refused; the service log says why"
+    else:
+        _log.error("unexpected error, request %s", request_id, exc_info=error)
+        status = 500
+        detail = "the service failed; the request id finds the cause in its log"
+    body = problem_body(status, detail, request_id=request_id, problems=problems)
+    return status, body, PROBLEM_TYPE
 
 
 def init_app(app: Flask) -> None:
     """Make the application phrase every failure here."""
-    app.register_error_handler(BadRequest, _bad_request)
-    app.register_error_handler(InvalidRecords, _invalid_records)
-    app.register_error_handler(ModelNotFound, _not_found)
-    app.register_error_handler(VersionNotFound, _untrusted)
-    app.register_error_handler(UntrustedArtifact, _untrusted)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(Exception, _other)
 
 
-def _bad_request(error: BadRequest) -> Response:
-    return problem_response(error.status, error.detail)
+def _other(error: Exception) -> Response:
+    model = (request.view_args or {}).get("name")
+    status, body, kind = failure(error, model=model, request_id=g.get("request_id", ""))
+    return Response(body, status=status, mimetype=kind)
 
 
-def _invalid_records(error: InvalidRecords) -> Response:
-    count = len(error.problems)
-    detail = f"the input has {count} problem{'s' if count > 1 else ''}"
+def _count(problems: list[Problem]) -> str:
+    count = len(problems)
     if count > PROBLEMS_LISTED:
-        detail = f"the input has more than {PROBLEMS_LISTED} problems; the first are listed"
-    return problem_response(422, detail, problems=error.problems)
-
-
-def _not_found(error: ModelNotFound) -> Response:
-    # A request for a model by name is the client's slip; one for the default
-    # model finds a service that is not ready.
-    name = (request.view_args or {}).get("name")
-    if name is not None:
-        return problem_response(404, f"there is no model {name[:80]!r} here")
-    _log.error("no model to serve: %s", error)
-    return problem_response(503, "no version of the default model is stored yet")
-
-
-def _untrusted(error: UntrustedArtifact | VersionNotFound) -> Response:
-    _log.error("a version was refused: %s", error)
-    return problem_response(503, "the stored version was refused; the service log says why")
+        return f"the input has more than {PROBLEMS_LISTED} problems; the first are listed"
+    return f"the input has {count} problem{'s' if count > 1 else ''}"
 
 
 def _http(error: HTTPException) -> Response:
@@ -133,8 +156,3 @@ def _http(error: HTTPException) -> Response:
     if error.code == 405:
         answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or []))  # type: ignore[attr-defined]
     return answer
-
-
-def _unexpected(error: Exception) -> Response:
-    _log.exception("unexpected error, request %s", g.get("request_id", ""))
-    return problem_response(500, "the service failed; the request id finds the cause in its log")

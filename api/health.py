@@ -1,11 +1,11 @@
 """Alive, ready: what a platform asks before it sends requests."""
 
 import logging
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from threading import Event
 
 from flask import Blueprint, Response
 
+from api.dates import http_date
 from api.errors import problem_response
 from api.json_text import json_response
 from api.loaded import LoadedModels
@@ -13,8 +13,8 @@ from api.loaded import LoadedModels
 _log = logging.getLogger(__name__)
 
 
-def blueprint(models: LoadedModels) -> Blueprint:
-    """Give the health routes."""
+def blueprint(models: LoadedModels, stopping: Event) -> Blueprint:
+    """Give the health routes; once `stopping` is set the service is not ready."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/health")
@@ -23,7 +23,7 @@ def blueprint(models: LoadedModels) -> Blueprint:
         return json_response(
             {
                 "msg": "Hello World! I'm up!",
-                "now": format_datetime(datetime.now(UTC), usegmt=True),
+                "now": http_date(),
                 "status": "degraded" if _trouble(models) else "ok",
             }
         )
@@ -35,7 +35,9 @@ def blueprint(models: LoadedModels) -> Blueprint:
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        """Say whether the default model answers its worked example."""
+        """Say whether the default model answers its worked example, and we do not stop."""
+        if stopping.is_set():
+            return problem_response(503, "the service is stopping: ask another instance")
         if trouble := _trouble(models):
             _log.error("not ready: %s", trouble)
             return problem_response(503, "the default model does not answer; the log says why")

@@ -9,12 +9,12 @@ from flask import Response
 #: How deep lists and objects may nest; a table of columns needs three levels.
 MAX_NESTING = 32
 
-_TOO_DEEP = f"the body is nested too deeply, beyond {MAX_NESTING} levels: a record is flat"
+_TOO_DEEP = f"is nested too deeply, beyond {MAX_NESTING} levels: a record is flat"
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class InvalidJson(ValueError):
-    """The bytes are not JSON that we accept; the message says why."""
+    """The bytes are not JSON that we accept; the message says so of them: ``is empty``."""
 
 
 class RepeatedKeys(dict[str, Any]):
@@ -54,23 +54,22 @@ def read_json(body: bytes) -> Any:
         syntax errors.
     """
     if not body.strip():
-        raise InvalidJson("the body is empty: send a record as JSON")
+        raise InvalidJson("is empty: send a record as JSON")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidJson(f"the body is not UTF-8 (byte {error.start}): send UTF-8") from error
+        raise InvalidJson(f"is not UTF-8 (byte {error.start}): send UTF-8") from error
     try:
         found = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
     except InvalidJson:
         raise
     except json.JSONDecodeError as error:
-        raise InvalidJson(
-            f"the body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}"
-        ) from error
+        line = f"line {error.lineno}, " if "\n" in text else ""
+        raise InvalidJson(f"is not JSON: {error.msg}, {line}column {error.colno}") from error
     except RecursionError as error:
         raise InvalidJson(_TOO_DEEP) from error
     except ValueError as error:
-        raise InvalidJson("the body holds a number with too many digits") from error
+        raise InvalidJson("holds a number with too many digits") from error
     if _nests_too_deeply(found):
         raise InvalidJson(_TOO_DEEP)
     if _ESCAPED_SURROGATE.search(body):
@@ -83,9 +82,14 @@ def write_json(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def json_response(value: Any, *, status: int = 200, mimetype: str = "application/json") -> Response:
+def json_response(value: Any) -> Response:
     """Answer with JSON and a line end."""
-    return Response(write_json(value) + b"\n", status=status, mimetype=mimetype)
+    return Response(write_json(value) + b"\n", mimetype="application/json")
+
+
+def class_name(label: Any) -> str:
+    """Write a class as a JSON key: true, false, or the label itself."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -108,11 +112,11 @@ def _nests_too_deeply(value: Any) -> bool:
 
 
 def _refuse_constant(word: str) -> None:
-    raise InvalidJson(f"the body holds {word}, which is not JSON: send null for a gap")
+    raise InvalidJson(f"holds {word}, which is not JSON: send null for a gap")
 
 
 def _refuse_lone_surrogates(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InvalidJson("the body holds half a surrogate pair, which is no text") from error
+        raise InvalidJson("holds half a surrogate pair, which is no text") from error

@@ -43,6 +43,10 @@ class LoadedModels:
                 self._versions[name] = found
         return found
 
+    def loaded(self, name: str | None = None) -> StoredVersion | None:
+        """Give a model's promoted version if it is in memory already."""
+        return self._versions.get(self.default if name is None else name)
+
     def reload(self) -> None:
         """Read the default model's promoted version anew, and forget the others.
 

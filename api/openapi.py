@@ -10,9 +10,8 @@ from flask import Blueprint, Response
 
 from api.body import MAX_RECORDS
 from api.field_schema import record_schema
-from api.json_text import json_response
+from api.json_text import class_name, json_response
 from api.loaded import LoadedModels
-from api.predict import class_name
 from models.fields import Number
 from models.schema import Schema
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound

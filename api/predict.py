@@ -1,73 +1,63 @@
-"""One record or many to predictions."""
+"""The routes that predict."""
 
-import math
-from datetime import UTC, datetime
-from email.utils import format_datetime
-from typing import Any
+import io
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from api.body import Records, read_body
-from api.errors import BadRequest, InvalidRecords, Problem
-from api.json_text import json_response
+from api.body import TABLES
+from api.errors import BadRequest
 from api.loaded import LoadedModels
-from api.records import read_records
-from persistence.version import Prediction, StoredVersion
+from api.prediction import Asked, answer
+from api.upload import Upload
 
 
-def predict_body(version: StoredVersion, body: bytes, content_type: str) -> dict[str, Any]:
-    """Answer a request's body; what every way in comes down to.
+def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
+    """Give the routes that predict.
 
-    Returns
-    -------
-    dict
-        ``prediction`` for one record, ``predictions`` for many; beside it
-        the time, the model and its version, and ``warnings`` for what a
-        field's policy accepted.
-
-    Raises
-    ------
-    BadRequest, InvalidRecords
-        For input that is not valid.
+    Parameters
+    ----------
+    max_table_bytes : int
+        How long a table may be; other bodies are held to Flask's own limit.
     """
-    records = read_body(body, content_type, version.schema)
-    columns, warnings = read_records(records, version.schema)
-    predictions = version.predict(columns)
-    _refuse_endless(predictions, records)
-    written = [_write(prediction, version.card["classes"]) for prediction in predictions]
-    answer: dict[str, Any] = (
-        {"prediction": written[0]} if records.is_single else {"predictions": written}
-    )
-    answer["prediction_time"] = format_datetime(datetime.now(UTC), usegmt=True)
-    answer["model"] = {"name": version.name, "version": version.version}
-    if warnings:
-        answer["warnings"] = [warning._asdict() for warning in warnings]
-    return answer
-
-
-def blueprint(models: LoadedModels) -> Blueprint:
-    """Give the routes that predict."""
     routes = Blueprint("predict", __name__)
 
     @routes.post("/v0/predict", defaults={"name": None})
     @routes.post("/v0/models/<name>/predict")
     def predict(name: str | None) -> Response:
         """Predict one record or many."""
-        encoding = request.headers.get("Content-Encoding", "identity")
-        if encoding.strip().lower() != "identity":
-            raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
-        version = models.get(name)
-        answer = json_response(predict_body(version, _read_body(), request.content_type or ""))
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        asked = Asked(
+            body=_body(max_table_bytes),
+            content_type=request.content_type or "",
+            content_encoding=request.headers.get("Content-Encoding", ""),
+            request_id=g.request_id,
+            model=name,
+            accept=request.headers.get("Accept", ""),
+        )
+        found = answer(models, asked)
+        body = found.spool or found.body
+        response = Response(body, status=found.status, content_type=found.content_type)
+        response.headers.update(found.headers)
+        if found.spool:
+            response.content_length = found.spool.size
+        if found.status == 200:
+            response.headers["Cache-Control"] = "no-store"
+        return response
 
     return routes
 
 
-def class_name(label: Any) -> str:
-    """Write a class as a JSON key: true, false, or the label itself."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
+def _body(max_table_bytes: int) -> bytes | Upload:
+    """Give a body whole, but a table that is large, or may be, as it comes."""
+    kind = (request.content_type or "").partition(";")[0].strip().lower()
+    if kind not in TABLES:
+        return _read_body()
+    length = request.content_length
+    if length is not None and length <= (request.max_content_length or 0):
+        return Upload(io.BytesIO(_read_body()), length=length, most=max_table_bytes)
+    if length is None and "wsgi.input_terminated" not in request.environ:
+        length = 0  # nobody knows where such a body ends
+    return Upload(request.environ["wsgi.input"], length=length, most=max_table_bytes)
 
 
 def _read_body() -> bytes:
@@ -85,33 +75,3 @@ def _read_body() -> bytes:
     if is_full and request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return body
-
-
-def _write(prediction: Prediction, classes: list[Any] | None) -> dict[str, Any]:
-    written: dict[str, Any] = {"value": prediction.value}
-    if prediction.probabilities is not None and classes is not None:
-        written["probability"] = prediction.probability
-        written["probabilities"] = {
-            class_name(label): probability
-            for label, probability in zip(classes, prediction.probabilities, strict=True)
-        }
-    return written
-
-
-def _numbers(value: Any) -> tuple[float, ...]:
-    return (value,) if isinstance(value, float) else ()
-
-
-def _refuse_endless(predictions: list[Prediction], records: Records) -> None:
-    detail = "record {} of {} has no finite answer from this model"
-    problems = [
-        Problem(
-            records.pointer(row, None),
-            detail.format(row + 1, len(predictions)),
-            "no_finite_answer",
-        )
-        for row, prediction in enumerate(predictions)
-        if not all(map(math.isfinite, prediction.probabilities or _numbers(prediction.value)))
-    ]
-    if problems:
-        raise InvalidRecords(problems)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.body import Records
 from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
@@ -12,14 +12,32 @@ from models.fields import did_you_mean, shown
 from models.schema import Schema
 
 
-def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]], list[Problem]]:
+class Accepted(NamedTuple):
+    """A value that is not valid, and that the field's policy accepts: a warning.
+
+    Attributes
+    ----------
+    row : int
+        The record's number, from 0.
+    field : str
+        The field's name.
+    problem : Problem
+        What there is to remark.
+    """
+
+    row: int
+    field: str
+    problem: Problem
+
+
+def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]], list[Accepted]]:
     """Validate records against a schema.
 
     Returns
     -------
     columns : dict of str to list
         What the model takes, one list per field.
-    warnings : list of Problem
+    warnings : list of Accepted
         What the fields' policies accepted, such as unknown categories.
 
     Raises
@@ -29,27 +47,38 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
     """
     columns: dict[str, list[Any]] = {one.name: [] for one in schema.fields}
     problems: list[Problem] = []
-    warnings: list[Problem] = []
+    warnings: list[Accepted] = []
     if not records.rows:
         problems.append(Problem("", "there are no records: send at least one", "no_records"))
-    for row, record in enumerate(records.rows):
+    is_begun = records.first > 0
+    for row, record in enumerate(records.rows, start=records.first):
         if len(problems) > PROBLEMS_LISTED:
             break
         if not isinstance(record, dict):
-            detail = f"is {shown(record)}: send a record, an object with the model's fields"
-            problems.append(Problem(records.pointer(row, None), detail, "wrong_type"))
+            problems.append(_no_record(record, records.pointer(row, None)))
             continue
-        if row == 0 or not records.is_table:
+        if not (is_begun and records.is_table):
             problems += _key_problems(record, schema, partial(records.pointer, row))
+            is_begun = True
         for one in schema.fields:
             clean, finding = one.read(record.get(one.name))
             columns[one.name].append(clean)
             if finding and (one.name in record or not finding.is_refused):
                 found = Problem(records.pointer(row, one.name), finding.detail, finding.code)
-                (problems if finding.is_refused else warnings).append(found)
+                if finding.is_refused:
+                    problems.append(found)
+                else:
+                    warnings.append(Accepted(row, one.name, found))
     if problems:
         raise InvalidRecords(problems)
     return columns, warnings
+
+
+def _no_record(found: Any, pointer: str) -> Problem:
+    if isinstance(found, Problem):
+        return found
+    detail = f"is {shown(found)}: send a record, an object with the model's fields"
+    return Problem(pointer, detail, "wrong_type")
 
 
 def _key_problems(

@@ -1,6 +1,6 @@
 """Lock the Pipfile, and export the requirements files from the lock.
 
-    make lock          rewrite Pipfile.lock, requirements.txt, requirements-dev.txt
+    make lock          rewrite Pipfile.lock and the requirements files
     make lock-check    exit 1 when they do not agree
 
 Runs on the Python that ``bin/setup pipenv`` made. No file it writes names a
@@ -17,7 +17,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-EXPORTS = {"requirements.txt": [], "requirements-dev.txt": ["--dev-only"]}
+EXPORTS = {
+    "requirements.txt": [],
+    "requirements-serve.txt": ["--categories", "serve"],
+    "requirements-dev.txt": ["--dev-only"],
+}
 HEADER = "# Written by `make lock` from Pipfile.lock; edit Pipfile instead.\n"
 FILES = ("Pipfile", "Pipfile.lock", *EXPORTS)
 ADDRESS = re.compile(r"https?:|^\s*(-i|-f|--index|--extra|--find)", re.MULTILINE)
@@ -45,7 +49,7 @@ def lock() -> None:
 
 
 def check() -> None:
-    """Exit 1 with every disagreement between the four files."""
+    """Exit 1 with every disagreement between the files."""
     problems = [
         f"{name} is not what Pipfile.lock says"
         for name, text in exports(".").items()

@@ -1,6 +1,7 @@
 """One file per model: its presence registers it, its stem is the model's name.
 
-``schema.py`` and ``fields.py`` are the words such a file is written in.
+The files in `VOCABULARY` are no models: ``schema.py`` and ``fields.py`` are the
+words that a model file is written in, and the others read records by them.
 """
 
 import re
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from models.schema import ModelDefinition
 
-_VOCABULARY = {"__init__", "fields", "schema"}
+#: The files here that describe no model.
+VOCABULARY = {"__init__", "codes", "decoder", "fields", "schema"}
 
 #: What a model may be called: it stands in addresses and folder names.
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
@@ -21,7 +23,7 @@ class UnknownModel(LookupError):
 
 def names() -> list[str]:
     """List the models that have a file here, in alphabetical order."""
-    stems = {path.stem for path in Path(__file__).parent.glob("*.py")} - _VOCABULARY
+    stems = {path.stem for path in Path(__file__).parent.glob("*.py")} - VOCABULARY
     return sorted(stem for stem in stems if NAME.fullmatch(stem))
 
 

@@ -1,8 +1,9 @@
 """How a stored model is run: exported through onnxruntime, or natively.
 
-Both runtimes take clean columns, as a schema's fields read them, and give raw
-outputs. onnxruntime, pandas and scikit-learn are imported when first needed:
-onnxruntime must not be imported in a process that forks.
+Both runtimes take clean values, as a schema's fields read them, by column or
+as a matrix of doubles, and give raw outputs. onnxruntime, pandas and
+scikit-learn are imported when first needed: onnxruntime must not be imported in
+a process that forks.
 """
 
 import os
@@ -11,13 +12,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from models.codes import Coding
 from models.fields import Category, Field
+from persistence.slices import in_slices
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 #: Clean values by field, one sequence of equal length for each.
 Columns = Mapping[str, Any]
+
+#: The only input of an exported graph. Graphs of old have one per field.
+RECORD = "record"
 
 
 class Outputs(NamedTuple):
@@ -28,7 +34,7 @@ class Outputs(NamedTuple):
     values : ndarray of shape (n,) or None
         Labels or numbers; None where the probabilities say it all.
     probabilities : ndarray of shape (n, n_classes) or None
-        In the order of the card's classes.
+        Doubles, in the order of the card's classes.
     """
 
     values: Any
@@ -40,6 +46,10 @@ class Runtime(Protocol):
 
     def run(self, columns: Columns) -> Outputs:
         """Give the outputs for clean columns of equal length."""
+        ...
+
+    def run_matrix(self, matrix: Any) -> Outputs:
+        """Give the outputs for clean values, doubles of shape (n, n_fields)."""
         ...
 
 
@@ -58,49 +68,67 @@ def frame(columns: Columns, fields: Sequence[Field]) -> "DataFrame":
     )
 
 
+def open_session(content: bytes) -> Any:
+    """Open an ONNX file with onnxruntime, for one thread."""
+    # Without this, importing it starts a thread that reports to its maker and
+    # hangs the children of a process that forks afterwards.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
 class OnnxRuntime:
-    """Runs an exported model with one thread.
+    """Runs an exported model.
 
     Parameters
     ----------
     content : bytes
         The file's bytes, whose digest the caller has checked.
     fields : sequence of fields
-        As in the card; each is an input of the graph.
+        As in the card.
     has_probabilities : bool
         Whether the second output holds probabilities.
     """
 
     def __init__(self, content: bytes, fields: Sequence[Field], *, has_probabilities: bool) -> None:
-        # Without this, importing it starts a thread that reports to its maker and
-        # hangs the children of a process that forks afterwards.
-        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+        self._session = open_session(content)
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = False
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
+        # Only read by a run, so threads may share it; to make one takes as long as small models.
+        self._options = onnxruntime.RunOptions()
+        self._coding = Coding(fields)
         self._has_probabilities = has_probabilities
         outputs = [output.name for output in self._session.get_outputs()]
-        self._output = outputs[1] if has_probabilities else outputs[0]
-        needed = {one.name for one in self._session.get_inputs()}
-        self._inputs = [(one.name, _dtype(one)) for one in fields if one.name in needed]
+        self._outputs = outputs[1:2] if has_probabilities else outputs[:1]
+        inputs = [(one.name, one.type, one.shape[1:]) for one in self._session.get_inputs()]
+        self._inputs = [name for name, _, _ in inputs]
+        self._is_packed = [(RECORD, "tensor(double)", [len(fields)])] == inputs
 
     def run(self, columns: Columns) -> Outputs:
         """Give the outputs for clean columns of equal length."""
-        feeds: dict[str, Any] = {
-            name: np.array(columns[name], dtype=dtype).reshape(-1, 1)
-            for name, dtype in self._inputs
-        }
-        (output,) = self._session.run([self._output], feeds)
+        return self.run_matrix(self._coding.pack(columns))
+
+    def run_matrix(self, matrix: Any) -> Outputs:
+        """Give the outputs for clean values, doubles of shape (n, n_fields)."""
+        output = in_slices(self._answer, matrix)
         if self._has_probabilities:
-            return Outputs(None, output.astype(np.float64))
+            return Outputs(None, output.astype(np.float64, copy=False))
         return Outputs(output.reshape(-1), None)
+
+    def _answer(self, matrix: Any) -> Any:
+        if self._is_packed:
+            feeds = {RECORD: matrix}
+        else:
+            columns = self._coding.unpack(matrix)
+            feeds = {name: columns[name].reshape(-1, 1) for name in self._inputs}
+        (output,) = self._session.run(self._outputs, feeds, self._options)
+        return output
 
 
 class NativeRuntime:
@@ -109,6 +137,7 @@ class NativeRuntime:
     def __init__(self, pipeline: Any, fields: Sequence[Field]) -> None:
         self._pipeline = pipeline
         self._fields = fields
+        self._coding = Coding(fields)
 
     def run(self, columns: Columns) -> Outputs:
         """Give the outputs for clean columns of equal length."""
@@ -116,6 +145,10 @@ class NativeRuntime:
         if hasattr(self._pipeline, "predict_proba"):
             return Outputs(None, self._pipeline.predict_proba(table))
         return Outputs(np.asarray(self._pipeline.predict(table)).reshape(-1), None)
+
+    def run_matrix(self, matrix: Any) -> Outputs:
+        """Give the outputs for clean values, doubles of shape (n, n_fields)."""
+        return self.run(self._coding.unpack(matrix))
 
 
 def _dtype(one: Field) -> type:

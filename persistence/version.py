@@ -6,11 +6,11 @@ the classes, what a label is called.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from models.decoder import Decoder
 from models.schema import Schema
 from persistence.runtime import Columns, Outputs, Runtime
 
@@ -22,8 +22,7 @@ TOLERANCE = 1e-5
 TIE = 1e-6
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """The answer for one record.
 
     Attributes
@@ -42,6 +41,30 @@ class Prediction:
     probability: float | None = None
 
 
+class Decisions(NamedTuple):
+    """The answers for n records, column by column.
+
+    Attributes
+    ----------
+    chosen : list of int or None
+        The place of each predicted class among the card's; None for
+        regressions.
+    numbers : ndarray of shape (n,) or None
+        The predicted doubles of a regression.
+    probabilities : ndarray of shape (n, n_classes) or None
+        None for regressions and for classifiers that give none.
+    """
+
+    chosen: list[int] | None
+    numbers: Any
+    probabilities: Any
+
+    @property
+    def size(self) -> int:
+        """How many records are answered."""
+        return len(self.numbers if self.chosen is None else self.chosen)
+
+
 class StoredVersion:
     """One trained, immutable result of a model.
 
@@ -56,7 +79,11 @@ class StoredVersion:
     def __init__(self, card: Mapping[str, Any], runtime: Runtime) -> None:
         self.card = card
         self.schema = Schema.from_json(card["schema"])
+        self.decoder = Decoder(self.schema)
         self._runtime = runtime
+        for_one = float(card["seconds"]["one_row"])
+        rest = float(card["seconds"]["thousand_rows"]) - for_one
+        self._seconds = for_one, max(0.0, rest) / 999
 
     @property
     def name(self) -> str:
@@ -68,9 +95,22 @@ class StoredVersion:
         """The version's identifier."""
         return str(self.card["version"])
 
+    def seconds(self, records: int) -> float:
+        """Estimate how long a prediction for so many records takes."""
+        for_one, for_another = self._seconds
+        return for_one + (records - 1) * for_another
+
     def predict(self, columns: Columns) -> list[Prediction]:
         """Answer clean columns of equal length, one prediction per record."""
         return decide(self._runtime.run(columns), self.card)
+
+    def predict_matrix(self, matrix: Any) -> list[Prediction]:
+        """Answer clean values in the form of `Decoded.matrix`."""
+        return decide(self._runtime.run_matrix(matrix), self.card)
+
+    def decide_matrix(self, matrix: Any) -> Decisions:
+        """Answer as `predict_matrix`, with no object made for each record."""
+        return decide_columns(self._runtime.run_matrix(matrix), self.card)
 
     def self_test(self) -> str | None:
         """Answer the card's worked example.
@@ -105,20 +145,40 @@ def decide(outputs: Outputs, card: Mapping[str, Any]) -> list[Prediction]:
     if classes is None:
         return [Prediction(float(value)) for value in outputs.values]
     if outputs.probabilities is None:
-        named = {_plain(one): one for one in classes}
-        return [Prediction(named[_plain(value)]) for value in outputs.values]
-    probabilities = outputs.probabilities
-    if len(classes) == 2:
-        positive = classes.index(card["positive"])
-        is_positive = probabilities[:, positive] >= card["threshold"] - TIE
-        chosen = np.where(is_positive, positive, 1 - positive)
-    else:
-        highest = probabilities.max(axis=1, keepdims=True)
-        chosen = (probabilities >= highest - TIE).argmax(axis=1)
+        return [Prediction(classes[index]) for index in _places(outputs.values, card)]
+    rows = outputs.probabilities.tolist()
     return [
         Prediction(classes[index], tuple(row), row[index])
-        for index, row in zip(chosen.tolist(), probabilities.tolist(), strict=True)
+        for index, row in zip(_choose(rows, card), rows, strict=True)
     ]
+
+
+def decide_columns(outputs: Outputs, card: Mapping[str, Any]) -> Decisions:
+    """Turn raw outputs into the answers that `decide` gives, column by column."""
+    if card["classes"] is None:
+        return Decisions(None, np.asarray(outputs.values, dtype=np.float64), None)
+    if outputs.probabilities is None:
+        return Decisions(_places(outputs.values, card), None, None)
+    rows = outputs.probabilities.tolist()
+    return Decisions(_choose(rows, card), None, outputs.probabilities)
+
+
+def _places(labels: Any, card: Mapping[str, Any]) -> list[int]:
+    named = {_plain(one): place for place, one in enumerate(card["classes"])}
+    return [named[_plain(label)] for label in labels]
+
+
+def _choose(rows: list[list[float]], card: Mapping[str, Any]) -> list[int]:
+    classes = card["classes"]
+    if len(classes) == 2:
+        positive, least = classes.index(card["positive"]), card["threshold"] - TIE
+        return [positive if row[positive] >= least else 1 - positive for row in rows]
+    return [_most_probable(row) for row in rows]
+
+
+def _most_probable(row: list[float]) -> int:
+    least = max(row) - TIE
+    return next((index for index, one in enumerate(row) if one >= least), 0)
 
 
 def _plain(label: Any) -> Any:

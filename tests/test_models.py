@@ -8,10 +8,19 @@ from typing import Any
 import pytest
 
 import models
-from api.predict import predict_body
+from api.loaded import LoadedModels
+from api.prediction import Asked, answer
 from build_model import build
 from persistence.model_persistence import ModelStore
 from persistence.version import StoredVersion
+
+
+class Held(LoadedModels):
+    """One version in memory, and no store."""
+
+    def __init__(self, version: StoredVersion) -> None:
+        super().__init__(ModelStore(Path("nowhere")), version.name)
+        self._versions[version.name] = version
 
 
 @pytest.fixture(scope="module", params=models.names())
@@ -24,7 +33,10 @@ def built(
 
 
 def ask(version: StoredVersion, body: Any) -> Any:
-    return predict_body(version, json.dumps(body).encode(), "application/json")
+    asked = Asked(json.dumps(body).encode(), "application/json", "", "id", version.name)
+    found = answer(Held(version), asked)
+    assert 200 == found.status, found.body
+    return json.loads(found.body)
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,21 @@ import shutil
 import subprocess
 import tomllib
 from dataclasses import fields
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from settings import Settings
 
 ROOT = Path(__file__).parent.parent
 LOCK = json.loads((ROOT / "Pipfile.lock").read_text())
-REQUIREMENTS = {"requirements.txt": "default", "requirements-dev.txt": "develop"}
+REQUIREMENTS = {
+    "requirements.txt": "default",
+    "requirements-serve.txt": "serve",
+    "requirements-dev.txt": "develop",
+}
 
 #: Written so that no index's name stands in this file.
 ADDRESS = re.compile(r"https?:|^\s*(-i|-f|--index|--extra|--find|--trusted)", re.MULTILINE)
@@ -64,7 +70,8 @@ def test_requirements_are_what_the_lock_says(file: str, section: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "locked"), [("packages", "default"), ("dev-packages", "develop")]
+    ("section", "locked"),
+    [("packages", "default"), ("serve", "serve"), ("dev-packages", "develop")],
 )
 def test_every_package_of_the_pipfile_is_locked(section: str, locked: str) -> None:
     asked = {normalise(name) for name in pipfile()[section]}
@@ -73,11 +80,39 @@ def test_every_package_of_the_pipfile_is_locked(section: str, locked: str) -> No
 
 
 def test_versions_that_both_requirements_files_name_are_equal() -> None:
-    served, developed = (required(file) for file in REQUIREMENTS)
+    whole, developed = required("requirements.txt"), required("requirements-dev.txt")
 
-    assert {name: served[name] for name in served.keys() & developed.keys()} == {
-        name: developed[name] for name in served.keys() & developed.keys()
+    assert {name: whole[name] for name in whole.keys() & developed.keys()} == {
+        name: developed[name] for name in whole.keys() & developed.keys()
     }
+
+
+def test_serving_packages_when_compared_are_lines_of_requirements_txt() -> None:
+    """Same versions, same digests: a version that was trained here is served there."""
+    assert set(read("requirements-serve.txt").splitlines()) <= set(
+        read("requirements.txt").splitlines()
+    )
+
+
+def test_serving_packages_when_asked_for_leave_the_range_to_packages() -> None:
+    asked = pipfile()
+
+    assert asked["serve"].keys() <= asked["packages"].keys()
+    assert {"*"} == set(asked["serve"].values())
+
+
+def test_serving_packages_when_followed_are_complete_and_no_more() -> None:
+    named = required("requirements-serve.txt").keys()
+    asked = {normalise(name) for name in pipfile()["serve"]}
+
+    needed = {
+        normalise(one.name)
+        for name in named
+        for one in map(Requirement, metadata.requires(name) or [])
+        if one.marker is None or one.marker.evaluate({"extra": ""})
+    }
+
+    assert asked | needed == named
 
 
 def test_the_lock_leaves_the_index_to_the_user() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import models
 from persistence.model_persistence import ModelStore
 from tests.conftest import EXAMPLES, ROOT
 from tests.serving import DEADLINE, Server, ask, running, wait_until
@@ -72,12 +73,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose only model is rent."""
     folder = tmp_path_factory.mktemp("project") / "copy"
     folder.mkdir()
-    for room in ("api", "models", "persistence", "training"):
+    for room in ("api", "models", "persistence", "server", "training"):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     for path in ROOT.glob("*.py"):
         shutil.copy(path, folder)
     for path in (folder / "models").glob("*.py"):
-        if path.stem not in ("__init__", "schema", "fields"):
+        if path.stem not in models.VOCABULARY:
             path.unlink()
     shutil.copy(ROOT / "tests/toys/rent.py", folder / "models")
     return folder

@@ -68,14 +68,27 @@ def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
     Returns
     -------
     bytes
-        An ONNX file with one input per field, each of shape (n, 1), doubles
-        or text. The same pipeline gives the same bytes under one
-        ``PYTHONHASHSEED``.
+        An ONNX file whose one input, ``record``, takes doubles of shape
+        (n, n_fields), as `training.packing` makes it. The same pipeline gives
+        the same bytes under one ``PYTHONHASHSEED``.
 
     Raises
     ------
     Exception
         Whatever skl2onnx says of a pipeline that it cannot convert.
+    """
+    from training.packing import packed
+
+    return bytes(packed(translate(pipeline, fields, recipe=recipe), fields).SerializeToString())
+
+
+def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:
+    """Give a fitted pipeline as skl2onnx converts it.
+
+    Returns
+    -------
+    ModelProto
+        With one input per field, each of shape (n, 1), doubles or text.
     """
     import numpy as np
     from skl2onnx import convert_sklearn
@@ -98,8 +111,7 @@ def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
     types = [(one.name, kinds[isinstance(one, Category)]([None, 1])) for one in fields]
     estimator = pipeline.steps[-1][1]
     options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
-    model = convert_sklearn(pipeline, "model", initial_types=types, options=options)
-    return bytes(model.SerializeToString())
+    return convert_sklearn(pipeline, "model", initial_types=types, options=options)
 
 
 def main(folder: Path, model: str) -> None:

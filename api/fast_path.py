@@ -1,0 +1,161 @@
+"""Predictions answered without Flask's dispatch, byte for byte as it would.
+
+The worker asks here first. Whatever is not a plain request to predict, plainly
+valid and quick, is left to the application.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import flask
+from flask import Flask
+
+from api import predict
+from api.dates import http_date
+from api.loaded import LoadedModels
+from api.prediction import Asked, answer_at_once
+from api.request_id import finish, name_request, request_id
+
+#: Bodies above this are left to the threads.
+MOST_BYTES = 16 * 1024
+
+#: Headers that change what is asked, or how it is to be answered.
+_DOUBTFUL = frozenset(
+    (b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer")
+)
+_HOST = re.compile(rb"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?")
+_ACCEPTED = (b"*/*", b"application/json", None)
+_NAMED = re.compile(rb"/v0/models/([a-z0-9_]{1,64})/predict")
+
+_HEAD = (
+    "HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: {}\r\nConnection: {}\r\n"
+    "Content-Type: application/json\r\nContent-Length: {}\r\nCache-Control: no-store\r\n"
+    "X-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+)
+
+#: What this module does itself when it answers; all else must run.
+_KNOWN = (name_request, finish)
+
+
+class Written(NamedTuple):
+    """An answer as it goes over the wire.
+
+    Attributes
+    ----------
+    head, body : bytes
+        One follows the other.
+    is_last : bool
+        Whether the connection is closed afterwards.
+    """
+
+    head: bytes
+    body: bytes
+    is_last: bool
+
+
+class FastPath:
+    """What may be answered on the worker's event loop.
+
+    Parameters
+    ----------
+    app : Flask
+        Asked what a user has added to it.
+    models : LoadedModels
+        Asked for what is in memory; nothing is loaded here.
+    """
+
+    def __init__(self, app: Flask, models: LoadedModels) -> None:
+        self._app = app
+        self._models = models
+
+    def answer(
+        self, url: bytes, headers: Mapping[bytes, bytes], body: bytes, *, is_last: bool
+    ) -> Written | None:
+        """Answer a whole POST over HTTP/1.1.
+
+        Parameters
+        ----------
+        url : bytes
+            The request's target, as it came.
+        headers : mapping of bytes to bytes
+            Names in small letters, none of them repeated.
+        is_last : bool
+            Whether the connection is to be closed, whatever the client wants.
+
+        Returns
+        -------
+        Written or None
+            None to leave the request to the application.
+        """
+        if url == b"/v0/predict":
+            model = None
+        elif named := _NAMED.fullmatch(url):
+            model = named[1].decode()
+        else:
+            return None
+        connection = headers.get(b"connection", b"keep-alive").lower()
+        if (
+            len(body) > MOST_BYTES
+            or not _DOUBTFUL.isdisjoint(headers)
+            or connection not in (b"keep-alive", b"close")
+            or headers.get(b"accept") not in _ACCEPTED
+            or not _HOST.fullmatch(headers.get(b"host", b""))
+        ):
+            return None
+        name = request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+        kind = headers.get(b"content-type", b"").decode("latin-1")
+        try:
+            found = answer_at_once(self._models, Asked(body, kind, "", name, model))
+        except Exception:  # noqa: BLE001  the application meets it again, and phrases it
+            return None
+        if found is None:
+            return None
+        is_last = is_last or connection == b"close"
+        after = "close" if is_last else "keep-alive"
+        head = _HEAD.format(http_date(), after, len(found.body), name)
+        return Written(head.encode("latin-1"), found.body, is_last)
+
+    def obstacles(self) -> list[str]:
+        """Name what was added to the application and would be passed over here."""
+        return [*self._added_functions(), *self._replaced(), *self._listeners()]
+
+    def _added_functions(self) -> Iterator[str]:
+        for kind in ("before_request", "after_request", "teardown_request"):
+            for scope, functions in getattr(self._app, f"{kind}_funcs").items():
+                if scope in (None, "predict"):
+                    yield from (f"{kind} {_name(one)}" for one in functions if one not in _KNOWN)
+        for one in self._app.teardown_appcontext_funcs:
+            yield f"teardown_appcontext {_name(one)}"
+        for scope, functions in self._app.url_value_preprocessors.items():
+            if scope in (None, "predict"):
+                yield from (f"url_value_preprocessor {_name(one)}" for one in functions)
+
+    def _replaced(self) -> Iterator[str]:
+        app = self._app
+        if type(app) is not Flask or "wsgi_app" in vars(app):
+            yield "the application's wsgi_app is another"
+        for name in ("__call__", "wsgi_app", "full_dispatch_request", "process_response"):
+            if getattr(Flask, name).__module__ != "flask.app":
+                yield f"Flask.{name} is another"
+        for name in ("request_class", "response_class", "session_interface"):
+            if getattr(app, name) is not getattr(Flask, name):
+                yield f"the application's {name} is another"
+        view = getattr(app.view_functions["predict.predict"], "__code__", None)
+        if view is None or view.co_filename != predict.__file__:
+            yield "the view of /v0/predict is another"
+        routes = app.url_map.bind("localhost")
+        if routes.match("/v0/predict", "POST") != ("predict.predict", {"name": None}):
+            yield "another route answers /v0/predict"
+
+    def _listeners(self) -> Iterator[str]:
+        for name in (
+            "appcontext_popped", "appcontext_pushed", "appcontext_tearing_down",
+            "request_finished", "request_started", "request_tearing_down",
+        ):  # fmt: skip
+            if getattr(flask, name).receivers:
+                yield f"the signal {name} has a receiver"
+
+
+def _name(function: Any) -> str:
+    return f"{function.__module__}.{getattr(function, '__qualname__', function)}"

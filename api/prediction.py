@@ -1,0 +1,206 @@
+"""The one prediction function: a request's bytes in, an answer's bytes out.
+
+Every way in comes down to it: the Flask view, the event loop of the worker,
+and whatever protocol speaks for them.
+"""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import msgspec
+
+from api.body import JSON, MAX_RECORDS, TABLES, Records, media_type, read_body
+from api.dates import http_date
+from api.errors import BadRequest, InvalidRecords, Problem, failure
+from api.json_text import class_name
+from api.loaded import LoadedModels
+from api.records import Accepted, read_records
+from api.tables import WRITERS, answer_table, endless
+from api.upload import MOST_IN_MEMORY, Spool, Upload
+from api.written import CONTENT_TYPES, wished_form
+from models.codes import Coding
+from models.decoder import Decoded
+from persistence.version import Prediction, StoredVersion
+
+#: The longest that the event loop may be held by one prediction.
+LOOP_SECONDS = 0.002
+
+#: The content types that a JSON client sends; others are looked at more closely.
+_JSON = ("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8")
+
+
+class Asked(NamedTuple):
+    """A request to predict, as any way in hands it over.
+
+    Attributes
+    ----------
+    body : bytes or Upload
+        As it came, or as it comes.
+    content_type, content_encoding : str
+        The headers' values; empty when absent.
+    request_id : str
+        Stands in the answer when something is wrong.
+    model : str or None
+        Its name; None for the default model.
+    accept : str
+        The header's value; empty when absent.
+    """
+
+    body: bytes | Upload
+    content_type: str
+    content_encoding: str
+    request_id: str
+    model: str | None
+    accept: str = ""
+
+
+class Answer(NamedTuple):
+    """What a request is answered.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status.
+    body : bytes
+        Empty when `spool` holds it.
+    content_type : str
+        That of the form asked for, or of a problem.
+    headers : mapping of str to str
+        What the form has no room for.
+    spool : Spool or None
+        A body that is too long for the memory; whoever sends it closes it.
+    """
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: Mapping[str, str] = MappingProxyType({})
+    spool: Spool | None = None
+
+
+def answer(models: LoadedModels, asked: Asked) -> Answer:
+    """Answer a request, whatever it is; nothing is raised."""
+    try:
+        encoding = asked.content_encoding.strip().lower()
+        if encoding not in ("", "identity"):
+            raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
+        form = wished_form(asked.accept)
+        version = models.get(asked.model)
+        found = _predict(version, asked, form)
+        headers = {"X-Model": version.name, "X-Model-Version": version.version}
+        return Answer(
+            status=200,
+            body=b"" if isinstance(found, Spool) else found,
+            content_type=CONTENT_TYPES[form],
+            headers={} if form == JSON else headers,
+            spool=found if isinstance(found, Spool) else None,
+        )
+    except Exception as error:  # noqa: BLE001  every failure is phrased, the unexpected too
+        if isinstance(asked.body, Upload):
+            asked.body.drain()
+        return Answer(*failure(error, model=asked.model, request_id=asked.request_id))
+
+
+def answer_at_once(models: LoadedModels, asked: Asked) -> Answer | None:
+    """Answer a valid request for a quick model, as `answer` would.
+
+    Returns
+    -------
+    Answer or None
+        None when there is more to it: the model is not loaded or would take
+        longer than `LOOP_SECONDS`, or the body is not plainly valid.
+    """
+    version = models.loaded(asked.model)
+    if version is None or asked.content_encoding or asked.content_type.lower() not in _JSON:
+        return None
+    assert isinstance(asked.body, bytes)
+    decoded = version.decoder.read(asked.body)
+    if decoded is None or len(decoded.matrix) > MAX_RECORDS:
+        return None
+    if version.seconds(len(decoded.matrix)) > LOOP_SECONDS:
+        return None
+    if decoded.is_single:
+        body = _answer_one(version, decoded.matrix)
+    else:
+        body = _answer_many(version, decoded.matrix, JSON)
+    return None if body is None else Answer(200, body)
+
+
+def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
+    kind = media_type(asked.content_type)
+    if kind in TABLES:
+        upload = asked.body if isinstance(asked.body, Upload) else Upload.of(asked.body)
+        spool = answer_table(version, upload, kind, form)
+        return spool.whole() if spool.size <= MOST_IN_MEMORY else spool
+    body = asked.body.read_whole() if isinstance(asked.body, Upload) else asked.body
+    warnings: list[Accepted] = []
+    decoded = version.decoder.read(body)
+    if decoded is None or len(decoded.matrix) > MAX_RECORDS:
+        records = read_body(body, version.schema)
+        columns, warnings = read_records(records, version.schema)
+        decoded = Decoded(Coding(version.schema.fields).pack(columns), records.is_single)
+    written = (
+        _answer_one(version, decoded.matrix, warnings)
+        if decoded.is_single and form == JSON
+        else _answer_many(version, decoded.matrix, form, warnings)
+    )
+    if written is None:
+        rows = endless(version.decide_matrix(decoded.matrix))
+        raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
+    return written
+
+
+def _answer_one(
+    version: StoredVersion, matrix: Any, warnings: Sequence[Accepted] = ()
+) -> bytes | None:
+    """Answer one record in JSON; None when the answer is not finite."""
+    (prediction,) = version.predict_matrix(matrix)
+    if not all(map(math.isfinite, prediction.probabilities or _numbers(prediction.value))):
+        return None
+    classes = version.card["classes"]
+    names = None if classes is None else [class_name(label) for label in classes]
+    found: dict[str, Any] = {"prediction": _written(prediction, names)}
+    found["prediction_time"] = http_date()
+    found["model"] = {"name": version.name, "version": version.version}
+    if warnings:
+        found["warnings"] = [warning.problem._asdict() for warning in warnings]
+    return msgspec.json.encode(found) + b"\n"
+
+
+def _answer_many(
+    version: StoredVersion, matrix: Any, form: str, warnings: Sequence[Accepted] = ()
+) -> bytes | None:
+    """Answer records in some form; None when an answer is not finite."""
+    decisions = version.decide_matrix(matrix)
+    if endless(decisions):
+        return None
+    spool = Spool(sys.maxsize, what="the answer")
+    writer = WRITERS[form](version, spool)
+    writer.add(decisions, warnings)
+    writer.finish()
+    return spool.whole()
+
+
+def _written(prediction: Prediction, names: list[str] | None) -> dict[str, Any]:
+    if prediction.probabilities is None or names is None:
+        return {"value": prediction.value}
+    return {
+        "value": prediction.value,
+        "probability": prediction.probability,
+        "probabilities": dict(zip(names, prediction.probabilities, strict=True)),
+    }
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    return (value,) if isinstance(value, float) else ()
+
+
+def _endless_problems(records: Records, rows: Sequence[int]) -> list[Problem]:
+    detail = f"record {{}} of {len(records.rows)} has no finite answer from this model"
+    return [
+        Problem(records.pointer(row, None), detail.format(row + 1), "no_finite_answer")
+        for row in rows
+    ]

@@ -1,0 +1,99 @@
+"""Tables: records in any number, read, predicted and written block by block.
+
+The answer is written while the request is read, and sent when all rows are
+known to be valid. So its status can tell whether they are, and a client may
+send everything before it reads anything.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from api.arrow_table import ArrowWriter, read_arrow, read_parquet
+from api.blocks import Block
+from api.body import ARROW, CSV, JSON, LINES, PARQUET
+from api.csv_table import read_csv
+from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
+from api.lines_table import read_lines
+from api.upload import Spool, Upload
+from api.written import CsvWriter, JsonWriter, LinesWriter, Writer
+from persistence.version import Decisions, StoredVersion
+
+#: How many numbers of an answer are in memory at a time.
+_MOST_NUMBERS = 2**16
+
+_READERS = {CSV: read_csv, LINES: read_lines, ARROW: read_arrow, PARQUET: read_parquet}
+#: Forms of an answer.
+WRITERS: dict[str, type[Writer]] = {
+    JSON: JsonWriter, CSV: CsvWriter, LINES: LinesWriter, ARROW: ArrowWriter
+}  # fmt: skip
+
+
+def answer_table(version: StoredVersion, upload: Upload, kind: str, form: str) -> Spool:
+    """Answer every row of a table.
+
+    Parameters
+    ----------
+    kind : str
+        The media type of what is uploaded.
+    form : str
+        The media type of the answer.
+
+    Raises
+    ------
+    BadRequest
+        When the table cannot be read, or it or its answer is too large.
+    InvalidRecords
+        With every problem of every row, or more than can be listed.
+    """
+    blocks = _READERS[kind](upload, version.schema, version.decoder)
+    return write_blocks(version, blocks, form, most=upload.most)
+
+
+def write_blocks(version: StoredVersion, blocks: Iterator[Block], form: str, *, most: int) -> Spool:
+    """Predict blocks and write the answer."""
+    spool = Spool(most, what="the answer")
+    problems: list[Problem] = []
+    size = 0
+    try:
+        writer = WRITERS[form](version, spool)
+        width = 2 + len(version.card["classes"] or ())
+        for block in blocks:
+            problems += block.problems
+            if len(problems) > PROBLEMS_LISTED:
+                break
+            size += block.size
+            for part in block.parts(max(1, _MOST_NUMBERS // width)) if not problems else ():
+                decisions = version.decide_matrix(part.matrix)
+                problems += _endless(decisions, part.first)
+                writer.add(decisions, part.warnings)
+        if not size and not problems:
+            detail = "there are no records: send at least one"
+            problems.append(Problem("", detail, "no_records"))
+        if problems:
+            raise InvalidRecords(problems)
+        writer.finish()
+        spool.seal()
+    except BaseException:
+        spool.close()
+        raise
+    return spool
+
+
+def endless(decisions: Decisions) -> list[int]:
+    """List the rows whose answer is not finite."""
+    if decisions.probabilities is not None:
+        found = np.isfinite(decisions.probabilities).all(axis=1)
+    elif decisions.numbers is not None:
+        found = np.isfinite(decisions.numbers)
+    else:
+        return []
+    return [] if found.all() else np.flatnonzero(~found).tolist()
+
+
+def _endless(decisions: Decisions, first: int) -> list[Problem]:
+    detail = "record {} has no finite answer from this model"
+    return [
+        Problem(f"/{first + row}", detail.format(first + row + 1), "no_finite_answer")
+        for row in endless(decisions)
+    ]

@@ -1,0 +1,57 @@
+"""Many rows at once: on every core, with the answers of one."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+#: No slice has fewer rows. To hand one over takes 0.1 to 0.2 ms.
+LEAST_ROWS = 128
+
+#: A slice begins at a multiple of this. Kernels take rows by the block, and those
+#: left over in another way, which may round otherwise: so the same rows are left
+#: over as in one piece, and every answer keeps its last bit.
+BLOCK = 32
+
+
+def in_slices(answer: Callable[[Any], Any], matrix: Any, *, cores: int | None = None) -> Any:
+    """Answer the rows of a matrix in as many slices as there are cores.
+
+    Parameters
+    ----------
+    answer : callable
+        ndarray of shape (n, ...) -> ndarray of shape (n, ...); it lets other
+        threads run while it computes.
+    cores : int, optional
+        By default those that this process may use.
+
+    Returns
+    -------
+    ndarray
+        The answers in the order of the rows.
+    """
+    parts = min(cores or usable_cores(), len(matrix) // LEAST_ROWS)
+    if parts < 2:
+        return answer(matrix)
+    step = len(matrix) // (parts * BLOCK) * BLOCK
+    first, *others = np.split(matrix, range(step, step * parts, step))
+    pending = [_pool().submit(answer, one) for one in others]
+    return np.concatenate([answer(first), *(one.result() for one in pending)])
+
+
+@cache
+def usable_cores() -> int:
+    """Count the cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix="slices")
+
+
+# A fork copies no threads: the child makes a pool of its own.
+os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,141 @@
+"""A client's connection, and the request that is being read from it."""
+
+import errno
+import socket
+from typing import Any
+
+from gunicorn.workers.gthread import TConn
+
+try:
+    import httptools
+except ImportError:  # then threads read every request
+    httptools = None  # type: ignore[assignment]
+
+#: Whether the loop can read requests.
+HAS_PARSER = httptools is not None
+
+#: A thread waits so long for one read or write.
+THREAD_SECONDS = 30
+
+
+class TimedSocket(socket.socket):
+    """A connection on which a thread does not wait for ever."""
+
+    def setblocking(self, flag: bool) -> None:  # noqa: FBT001  as the standard library has it
+        """Block for `THREAD_SECONDS` at most, or not at all."""
+        self.settimeout(THREAD_SECONDS if flag else 0.0)
+
+    def recv(self, *args: Any) -> bytes:
+        """Receive; a client that sends nothing for too long counts as gone."""
+        try:
+            return super().recv(*args)
+        except TimeoutError as error:
+            raise ConnectionResetError(errno.ECONNRESET, "the client sends nothing") from error
+
+    def sendall(self, *args: Any) -> None:
+        """Send; a client that takes nothing for too long counts as gone."""
+        try:
+            super().sendall(*args)
+        except TimeoutError as error:
+            raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
+
+
+class Connection(TConn):  # type: ignore[misc]
+    """A connection whose next request is read on the event loop.
+
+    Attributes
+    ----------
+    raw : bytes or bytearray
+        All that has come of the request.
+    url, headers, body
+        What the parser has found in it; names of headers in small letters.
+    is_ours : bool
+        Whether so far nothing calls for a thread.
+    phase : dict
+        The one of `Waiting` in which it waits, or waited last.
+    held : int
+        Bytes counted among those of unfinished requests.
+    """
+
+    def __init__(self, cfg: Any, client_socket: socket.socket, client: Any, listener: Any) -> None:
+        timed = TimedSocket(fileno=client_socket.detach())
+        super().__init__(cfg, timed, client, listener)
+        self.phase: dict[Connection, float] = {}
+        self.held = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Wait for a request with a new parser."""
+        self._parser = httptools and httptools.HttpRequestParser(self)
+        self.clear()
+
+    def clear(self) -> None:
+        """Wait for a request after one that came whole and alone."""
+        self.raw: bytes | bytearray = b""
+        self.body: bytes | bytearray = b""
+        self.url = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.fields = self.begun = self.completed = 0
+        self.has_head = False
+        self.is_ours = True
+
+    def feed(self, received: bytes) -> None:
+        """Read on; what the parser does not like is left to gunicorn's own."""
+        if self.raw:
+            self.raw = bytearray(self.raw) if isinstance(self.raw, bytes) else self.raw
+            self.raw += received
+        else:
+            self.raw = received
+        try:
+            self._parser.feed_data(received)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.is_ours = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether one request has come, and nothing after it."""
+        return self.completed == self.begun == 1
+
+    def is_plain_post(self) -> bool:
+        """Tell whether the whole request is a POST over HTTP/1.1 with no field repeated."""
+        return (
+            self.raw.startswith(b"POST /")
+            and self._parser.get_http_version() == "1.1"
+            and self.fields == len(self.headers)
+            and b"content-length" in self.headers
+        )
+
+    # The parser calls these.
+
+    def on_message_begin(self) -> None:
+        """Count the requests that have begun."""
+        self.begun += 1
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the target."""
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field."""
+        self.headers[name.lower()] = value
+        self.fields += 1
+        if b"_" in name:
+            self.is_ours = False
+
+    def on_headers_complete(self) -> None:
+        """Note that the body begins."""
+        self.has_head = True
+        if b"expect" in self.headers:
+            self.is_ours = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if self.body:
+            self.body = bytearray(self.body) if isinstance(self.body, bytes) else self.body
+            self.body += body
+        else:
+            self.body = body
+
+    def on_message_complete(self) -> None:
+        """Count the requests that have come whole."""
+        self.completed += 1

@@ -1,0 +1,68 @@
+"""How a worker stops without losing a request."""
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from server.listener import children, is_held_by, refuse_new
+
+if TYPE_CHECKING:
+    from server.worker import Worker
+
+#: After SIGTERM: new connections are taken until none has come for QUIET
+#: seconds, at most for ACCEPT seconds; then those that have begun to connect get
+#: LAST seconds. Connections without a request are kept for LINGER seconds.
+QUIET_SECONDS, ACCEPT_SECONDS, LAST_SECONDS, LINGER_SECONDS = 0.25, 5, 0.2, 2
+
+
+def keep_signals_over_forks() -> None:
+    """Let no SIGTERM get lost between a worker's fork and its `init_signals`.
+
+    To be called once, in gunicorn's master.
+    """
+    master = os.getpid()
+
+    def change(how: int) -> None:
+        if os.getpid() == master:
+            signal.pthread_sigmask(how, [signal.SIGTERM])
+
+    change(signal.SIG_UNBLOCK)  # an upgrade's new master has it blocked
+    os.register_at_fork(
+        before=lambda: change(signal.SIG_BLOCK),
+        after_in_parent=lambda: change(signal.SIG_UNBLOCK),
+    )
+
+
+def drain(worker: "Worker") -> None:
+    """Answer all that was accepted.
+
+    While gunicorn's master holds the listening sockets, as when it
+    replaces this worker, others take the new connections. When it has
+    closed them the service stops, and nobody else will.
+    """
+    if stopping := getattr(worker.wsgi, "extensions", {}).get("stopping"):
+        stopping.set()
+    start = worker.last_accept = time.monotonic()
+    last_call = 0.0  # when new connections began to be refused
+    is_open, is_alone, next_check = True, False, 0.0
+    worker.waiting.hurry(start + LINGER_SECONDS)
+    while (now := time.monotonic()) < start + worker.cfg.graceful_timeout:
+        if now >= next_check:
+            next_check = now + 0.02
+            is_alone = not any(is_held_by(worker.ppid, one) for one in worker.sockets)
+        is_full = worker.running >= worker.cfg.threads and not last_call
+        if is_full or not is_alone:
+            worker.last_accept = now
+        is_late = now > worker.last_accept + QUIET_SECONDS or now > start + ACCEPT_SECONDS
+        if is_alone and is_late and not last_call:
+            last_call = now
+            siblings = children(worker.ppid)
+            is_open = all(refuse_new(one, siblings=siblings) for one in worker.sockets)
+        if last_call and now > last_call + LAST_SECONDS:
+            is_open = False
+        is_idle = not worker.running and not worker.waiting
+        if is_idle and (not is_open or (not is_alone and now > start + QUIET_SECONDS)):
+            break
+        worker.turn(may_accept=is_open and is_alone and not is_full, seconds=0.02)
+    worker.set_accept_enabled(False)
