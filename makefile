@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test lint lock lock-check docs docs-check clean
+.PHONY: help deps model check run test lint lock lock-check stress growth docs docs-check clean
 
 python := .venv/bin/python
 
@@ -40,6 +40,12 @@ lock:  ## Lock the newest versions that Pipfile allows, and export the requireme
 lock-check:  ## Check that Pipfile, Pipfile.lock and the requirements files agree
 	@bin/setup pipenv
 	@.setup/pipenv/bin/python bin/lock.py --check
+
+stress: deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
+	@$(python) -m benchmarks.stress $(args)
+
+growth: deps  ## Measure how a prediction's cost grows: make growth args=--write
+	@$(python) -m benchmarks.growth $(args)
 
 docs: deps  ## Write the generated pages of docs/
 	@$(python) docs/generate.py

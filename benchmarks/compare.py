@@ -1,0 +1,167 @@
+"""This service beside others: same model, same record, same machine, in turn.
+
+    python -m benchmarks.compare            all of them; writes docs/reference/benchmark.md
+    python -m benchmarks.compare --quick    this service, FastAPI + ONNX and the floor; prints
+
+Linux only, since the figures of a server's processes come from /proc.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.client import HTTPException
+from pathlib import Path
+
+from benchmarks import environments, processes, wrk
+from benchmarks.contender import Contender
+from benchmarks.environments import NotInstalled
+from benchmarks.machine import describe, main_versions
+from benchmarks.measuring import Floor, Round, measure, measure_floor
+from benchmarks.page import Conditions, Entry, page, tables
+from benchmarks.plot import draw
+from benchmarks.questions import Questions, prepare
+from benchmarks.roster import CONTENDERS, OURS, QUICK
+from benchmarks.running import NotStarted, WrongAnswer
+from benchmarks.running import prepare as prepare_contender
+from benchmarks.summary import best_way, compare, lowest, summarise
+
+PAGE = environments.ROOT / "docs/reference/benchmark.md"
+
+#: What takes one contender out of the comparison and leaves the others in.
+FAILURES = (
+    NotStarted, WrongAnswer, OSError, HTTPException, ValueError, subprocess.CalledProcessError,
+)  # fmt: skip
+
+
+@dataclass
+class Outcome:
+    """What became of a contender.
+
+    Attributes
+    ----------
+    rounds : list of Round
+    reason : str
+        Why it is out of the comparison; empty when it is not.
+    size : float
+        MB of its environment.
+    versions : dict of str to str
+        Of what its environment holds.
+    """
+
+    contender: Contender
+    environment: Path | None = None
+    rounds: list[Round] = field(default_factory=list)
+    reason: str = ""
+    size: float = 0.0
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit status, 1 when this service could not be measured."""
+    options = _parser().parse_args(arguments)
+    try:
+        wrk.find_wrk()
+    except wrk.WrkAbsent as error:
+        print(f"compare: {error}", file=sys.stderr)
+        return 1
+    processes.adopt_orphans()
+    chosen: tuple[Contender, ...] = QUICK if options.quick else CONTENDERS
+    if options.only:
+        chosen = tuple(one for one in CONTENDERS if one.name in {OURS.name, *options.only})
+    questions = prepare()
+    outcomes = [_install(one) for one in chosen]
+    floors = _run_rounds(outcomes, questions, options.rounds, options.seconds)
+    entries = _entries(outcomes)
+    floor = lowest(floors) if floors else None
+    if options.quick or options.only or outcomes[0].reason:
+        print(f"\n{tables(entries, floor)}")
+    else:
+        conditions = Conditions(
+            describe(), datetime.now(UTC).date().isoformat(), wrk.version(),
+            options.rounds, options.seconds,
+        )  # fmt: skip
+        PAGE.write_text(page(entries, floor, conditions))
+        draw(entries, PAGE.with_suffix(".svg"))
+        print(f"wrote {PAGE.relative_to(environments.ROOT)} and its plot")
+    return 1 if outcomes[0].reason else 0
+
+
+def _install(one: Contender) -> Outcome:
+    outcome = Outcome(one)
+    try:
+        outcome.environment = environments.make(one.environment, one.requirements)
+        prepare_contender(one, outcome.environment)
+    except (NotInstalled, NotStarted) as error:
+        outcome.reason = str(error)
+        print(f"{one.name}: {error}", file=sys.stderr)
+    else:
+        outcome.size = environments.size_mb(outcome.environment)
+        outcome.versions = environments.versions(outcome.environment)
+    return outcome
+
+
+def _run_rounds(
+    outcomes: list[Outcome], questions: Questions, rounds: int, seconds: int
+) -> list[Floor]:
+    floors = []
+    for number in range(rounds):
+        turn = number % len(outcomes)
+        for outcome in [*outcomes[turn:], *outcomes[:turn]]:
+            if not outcome.reason:
+                print(f"round {number + 1} of {rounds}: {outcome.contender.title}", flush=True)
+                _run_round(outcome, questions, seconds)
+        if outcomes[0].environment:
+            floors.append(measure_floor(outcomes[0].environment, seconds=seconds / 4))
+    return floors
+
+
+def _run_round(outcome: Outcome, questions: Questions, seconds: int) -> None:
+    assert outcome.environment
+    ways = outcome.contender.many
+    if outcome.rounds:
+        best = best_way(outcome.rounds[0])
+        ways = tuple(way for way in ways if way.title == best)
+    try:
+        found = measure(
+            outcome.contender, outcome.environment, questions, seconds=seconds, ways=ways
+        )
+    except FAILURES as error:
+        outcome.reason = f"{type(error).__name__}: {error}"
+        print(f"{outcome.contender.name}: {outcome.reason}", file=sys.stderr)
+    else:
+        outcome.rounds.append(found)
+
+
+def _entries(outcomes: Sequence[Outcome]) -> list[Entry]:
+    ours, *_ = outcomes
+    entries = []
+    for one in outcomes:
+        is_in = bool(one.rounds) and not one.reason
+        is_beside = is_in and one is not ours and not ours.reason
+        entries.append(
+            Entry(
+                title=one.contender.title,
+                figures=summarise(one.rounds) if is_in else None,
+                ratios=compare(ours.rounds, one.rounds) if is_beside else None,
+                reason=one.reason,
+                size=one.size,
+                versions=main_versions(one.contender.requirements, one.versions),
+            )
+        )
+    return entries
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Compare this service with others.")
+    parser.add_argument("--quick", action="store_true", help="two servers and the floor; print")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds over all (5)")
+    parser.add_argument("--seconds", type=int, default=5, help="length of each load (5)")
+    parser.add_argument("--only", nargs="+", default=(), help="contenders beside this service")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

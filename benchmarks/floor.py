@@ -1,0 +1,116 @@
+"""What a prediction costs without HTTP: the in-process floor.
+
+    python -m benchmarks.floor SECONDS
+
+It runs in a process of its own, in the environment that serves, and prints one
+line of JSON.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from benchmarks.questions import FILES, MODEL, STORE, Questions, is_right, read
+from benchmarks.ways import OURS_MANY, OURS_ONE, Way, columns
+
+
+class Cost(NamedTuple):
+    """What one call costs.
+
+    Attributes
+    ----------
+    seconds : float
+        By the clock.
+    cpu_seconds : float
+        Of this process, all threads.
+    """
+
+    seconds: float
+    cpu_seconds: float
+
+
+def answerer() -> Callable[[Way, bytes], bytes]:
+    """Give this service's prediction: a body, sent in some way, to the answer's body.
+
+    This is the one place of the benchmark that knows what it is called. As in
+    the service, a plain record takes the short way.
+    """
+    from api.loaded import LoadedModels
+    from api.prediction import Asked, answer, answer_at_once
+    from persistence.model_persistence import ModelStore
+
+    models = LoadedModels(ModelStore(STORE), MODEL)
+    models.get()
+
+    def ask(way: Way, body: bytes) -> bytes:
+        asked = Asked(body, way.content_type, "", "", None, way.accept)
+        found = answer_at_once(models, asked) if way is OURS_ONE else None
+        answered = (found or answer(models, asked)).body
+        return answered if isinstance(answered, bytes) else answered.whole()
+
+    return ask
+
+
+def measure(seconds: float) -> dict[str, Any]:
+    """Measure this service's prediction and the bare session, one row and many."""
+    questions = read()
+    ask = answerer()
+    many = {}
+    for way in OURS_MANY:
+        body = _checked(ask, way, questions)
+        cost = _cost(partial(ask, way, body), seconds / len(OURS_MANY))
+        many[way.title] = _rate(cost, questions)
+    body = _checked(ask, OURS_ONE, questions)
+    one = _cost(partial(ask, OURS_ONE, body), seconds)
+    return {"one": one._asdict(), "many": many} | _measure_session(questions, seconds)
+
+
+def _measure_session(questions: Questions, seconds: float) -> dict[str, Any]:
+    import os
+
+    os.environ["BENCHMARK_FILES"] = str(FILES)
+    from benchmarks.contenders.credit import feed_columns, feed_one, load_session
+
+    session = load_session()
+    feeds = feed_one(questions.record)
+    one = _cost(lambda: session.run(["probabilities"], feeds), seconds)
+    feeds = feed_columns(columns(questions.records))
+    many = _cost(lambda: session.run(["probabilities"], feeds), seconds)
+    return {"session_one": one._asdict(), "session_many": _rate(many, questions)}
+
+
+def _checked(ask: Callable[[Way, bytes], bytes], way: Way, questions: Questions) -> bytes:
+    is_one = way is OURS_ONE
+    body = way.write([questions.record] if is_one else questions.records)
+    expected = [questions.probability] if is_one else questions.probabilities
+    if not is_right(way.probabilities(ask(way, body)), expected):
+        sys.exit(f"floor: {way.title} is answered wrongly")
+    return body
+
+
+def _rate(cost: Cost, questions: Questions) -> float:
+    return len(questions.records) / cost.seconds
+
+
+def _cost(call: Callable[[], Any], seconds: float) -> Cost:
+    """Time a call: the median of batches, after as many calls that do not count."""
+    call()
+    began = time.perf_counter()
+    call()
+    batch = max(1, int(seconds / 20 / max(time.perf_counter() - began, 1e-6)))
+    costs = []
+    for _ in range(20):
+        clock, cpu = time.perf_counter(), time.process_time()
+        for _ in range(batch):
+            call()
+        costs.append(
+            Cost((time.perf_counter() - clock) / batch, (time.process_time() - cpu) / batch)
+        )
+    return sorted(costs)[len(costs) // 2]
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(float(sys.argv[1]))))

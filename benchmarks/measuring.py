@@ -1,0 +1,158 @@
+"""One round: each contender started, loaded, weighed and stopped; then the floor."""
+
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import processes, wrk
+from benchmarks.contender import Contender
+from benchmarks.environments import BENCH, ROOT
+from benchmarks.questions import Questions
+from benchmarks.running import Question, Running, running
+from benchmarks.ways import Way
+
+#: Connections of the two loads with one record per request, and of that with many.
+FEW, MORE, BULK = 1, 32, 4
+
+
+@dataclass(frozen=True)
+class Window:
+    """One load.
+
+    Attributes
+    ----------
+    rate : float
+        Requests per second.
+    p50, p99 : float
+        Milliseconds.
+    cpu : float
+        Microseconds of CPU of all the server's processes per request.
+    failures : int
+    """
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+    failures: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one contender did in one round.
+
+    Attributes
+    ----------
+    cold_start : float
+        Seconds from launch to the first right answer.
+    memory : float
+        MB (PSS) of all its processes, after the loads.
+    few, more : Window
+        At `FEW` and `MORE` connections.
+    bulk : dict of str to float
+        Way to rows per second.
+    bulk_failures : int
+    """
+
+    cold_start: float
+    memory: float
+    few: Window
+    more: Window
+    bulk: dict[str, float]
+    bulk_failures: int = 0
+
+
+@dataclass(frozen=True)
+class Floor:
+    """In-process figures: microseconds for one row, rows per second for many."""
+
+    one: float
+    one_cpu: float
+    session_one: float
+    many: float
+    session_many: float
+
+
+def measure(
+    one: Contender, environment: Path, questions: Questions, *, seconds: int, ways: Sequence[Way]
+) -> Round:
+    """Measure a contender once.
+
+    Parameters
+    ----------
+    seconds : int
+        The length of each load.
+    ways : sequence of Way
+        Those in which many records are sent.
+
+    Raises
+    ------
+    NotStarted, WrongAnswer
+        It is out of the comparison then.
+    """
+    single = Question([questions.record], [questions.probability])
+    many = Question(list(questions.records), questions.probabilities)
+    with running(one, environment, single) as started:
+        _load(started, one.one, single, connections=MORE, seconds=max(1, seconds // 3))
+        few = _load(started, one.one, single, connections=FEW, seconds=seconds)
+        more = _load(started, one.one, single, connections=MORE, seconds=seconds)
+        bulk = {
+            way.title: _load(started, way, many, connections=BULK, seconds=max(2, seconds // 2))
+            for way in ways
+        }
+        return Round(
+            cold_start=started.cold_start_seconds,
+            memory=processes.memory_mb(started.pids()),
+            few=few,
+            more=more,
+            bulk={title: load.rate * len(questions.records) for title, load in bulk.items()},
+            bulk_failures=sum(load.failures for load in bulk.values()),
+        )
+
+
+def measure_floor(environment: Path, *, seconds: float) -> Floor:
+    """Measure what a prediction costs in-process, in this service's environment."""
+    command = [str(environment / "bin/python"), "-m", "benchmarks.floor", str(seconds)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    found = json.loads(done.stdout)
+    return Floor(
+        one=found["one"]["seconds"] * 1e6,
+        one_cpu=found["one"]["cpu_seconds"] * 1e6,
+        session_one=found["session_one"]["seconds"] * 1e6,
+        many=max(found["many"].values()),
+        session_many=found["session_many"],
+    )
+
+
+def _load(
+    started: Running, way: Way, question: Question, *, connections: int, seconds: int
+) -> Window:
+    """Load a contender; one request in the middle, and one on each side, is checked."""
+    script = BENCH / "running" / "wrk.lua"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    wrk.write_script(script, way.write(question.records), way.headers())
+    started.check(way, question)
+    processes.settle(started.pids())
+    with ThreadPoolExecutor(1) as pool:
+        before = processes.cpu_seconds(started.pids())
+        sample = pool.submit(_check_later, started, way, question, seconds / 2)
+        report = wrk.run(started.url(way), script, connections=connections, seconds=seconds)
+        spent = processes.cpu_seconds(started.pids()) - before
+        sample.result()
+    started.check(way, question)
+    return Window(
+        rate=report.rate,
+        p50=report.p50,
+        p99=report.p99,
+        cpu=spent / (report.requests + 1) * 1e6,
+        failures=report.failures,
+    )
+
+
+def _check_later(started: Running, way: Way, question: Question, delay: float) -> None:
+    time.sleep(delay)
+    started.check(way, question)

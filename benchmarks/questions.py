@@ -1,0 +1,124 @@
+"""What every contender is asked, and what is right: one model, one record, the same rows.
+
+The model is the sample model, trained once into a store of the benchmark's
+own. Contenders get it in the form they serve: the fitted pipeline as joblib
+writes it, or a plain ONNX export with one named input per column.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.environments import BENCH, ROOT
+from models.fields import Field, Flag, Number
+
+MODEL = "credit"
+STORE = BENCH / "store"
+
+#: Where the contenders find the model: pipeline.joblib and model.onnx.
+FILES = BENCH / "model"
+
+ROWS = 1_000
+
+#: Single precision in front of the trees may cost this much.
+TOLERANCE = 1e-5
+
+_SOURCES = ("models", "training", "persistence")
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Records with the fitted pipeline's probabilities of the positive class.
+
+    Attributes
+    ----------
+    record, probability : dict, float
+        The card's worked example.
+    records, probabilities : list
+        The first `ROWS` rows of the sample table that have no gaps.
+    """
+
+    record: dict[str, Any]
+    probability: float
+    records: list[dict[str, Any]]
+    probabilities: list[float]
+
+
+def is_right(found: list[float], expected: list[float]) -> bool:
+    """Tell whether every probability is there and close enough."""
+    return len(found) == len(expected) and all(
+        abs(one - other) <= TOLERANCE for one, other in zip(found, expected, strict=True)
+    )
+
+
+def read() -> Questions:
+    """Read the questions that `prepare` wrote."""
+    return Questions(**json.loads((FILES / "questions.json").read_text()))
+
+
+def prepare() -> Questions:
+    """Train, export and ask the pipeline, unless that is done for this very code."""
+    marker = FILES / "made-for"
+    wanted = _fingerprint()
+    if not marker.is_file() or marker.read_text() != wanted:
+        print("training the model and exporting it for the contenders", flush=True)
+        shutil.rmtree(STORE, ignore_errors=True)
+        FILES.mkdir(parents=True, exist_ok=True)
+        variables = os.environ | {"MODEL_STORE": str(STORE)}
+        command = [sys.executable, "build_model.py", MODEL]
+        subprocess.run(  # noqa: S603
+            command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, check=True
+        )
+        _write_files()
+        marker.write_text(wanted)
+    return read()
+
+
+def _write_files() -> None:
+    import joblib
+
+    from models import find
+    from persistence.model_persistence import ModelStore
+    from training.export import convert
+    from training.table import read_table
+
+    store = ModelStore(STORE)
+    card, pipeline = store.read_card(MODEL), store.read_pipeline(MODEL)
+    definition = find(MODEL)
+    fields = definition.schema.fields
+    joblib.dump(pipeline, FILES / "pipeline.joblib")
+    (FILES / "model.onnx").write_bytes(convert(pipeline, fields, recipe="cast"))
+    whole = definition.load_data(definition.sample).dropna()
+    rows, _, _ = read_table(whole.head(ROWS), definition.schema)
+    records = [
+        {one.name: _plain(value, one) for one, value in zip(fields, row, strict=True)}
+        for row in rows.itertuples(index=False)
+    ]
+    positive = list(pipeline.classes_).index(card["positive"])
+    questions = {
+        "record": card["example"]["record"],
+        "probability": float(card["example"]["probabilities"][positive]),
+        "records": records,
+        "probabilities": pipeline.predict_proba(rows)[:, positive].tolist(),
+    }
+    (FILES / "questions.json").write_text(json.dumps(questions))
+
+
+def _plain(value: Any, one: Field) -> Any:
+    if isinstance(one, Flag):
+        return bool(value)
+    is_whole = isinstance(one, Number) and float(value).is_integer()
+    return int(value) if is_whole else value
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    paths = [path for room in _SOURCES for path in sorted((ROOT / room).rglob("*.py"))]
+    for path in [*paths, ROOT / "Pipfile.lock", ROOT / "build_model.py"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
