@@ -80,7 +80,10 @@ def open_session(content: bytes) -> Any:
     options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    # It keeps the file's bytes for a change of providers, which never comes.
+    session._model_bytes = None
+    return session
 
 
 class OnnxRuntime:
