@@ -38,6 +38,7 @@ graceful_timeout = 20  # platforms kill after 30
 worker_connections = 10_000
 keepalive = 95  # longer than a router's 90 s, so that the router closes first
 forwarded_allow_ips = "*"
+forwarder_headers = ""  # no client says where the application is mounted
 
 
 def on_starting(server: Any) -> None:

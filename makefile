@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test lint lock lock-check stress growth docs docs-check clean
+.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth docs docs-check clean
 
 python := .venv/bin/python
 
@@ -41,6 +41,12 @@ lock-check:  ## Check that Pipfile, Pipfile.lock and the requirements files agre
 	@bin/setup pipenv
 	@.setup/pipenv/bin/python bin/lock.py --check
 
+bench: deps  ## Compare with other servers, in an hour; write the page: make bench args="--rounds 3"
+	@$(python) -m benchmarks.compare $(args)
+
+bench-quick: deps  ## Compare with FastAPI + ONNX and the in-process floor; only print
+	@$(python) -m benchmarks.compare --quick $(args)
+
 stress: deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
 	@$(python) -m benchmarks.stress $(args)
 
@@ -53,6 +59,6 @@ docs: deps  ## Write the generated pages of docs/
 docs-check: deps  ## Check that the generated pages of docs/ are up to date
 	@$(python) docs/generate.py --check
 
-clean:  ## Remove .venv, .setup and caches; artifacts/ stays
-	@rm -rf .venv .setup .ruff_cache .mypy_cache .pytest_cache .hypothesis
+clean:  ## Remove .venv, .setup, .bench and caches; artifacts/ stays
+	@rm -rf .venv .setup .bench .ruff_cache .mypy_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

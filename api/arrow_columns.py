@@ -1,15 +1,10 @@
-"""Columns of Arrow: as doubles where they are plainly valid, else as values.
-
-pyarrow is not among the packages of the service: it is imported when a request
-asks for it, and the answer says so when it is not there.
-"""
+"""Columns of Arrow: as doubles where they are plainly valid, else as values."""
 
 import re
 from typing import Any
 
 import numpy as np
 
-from api.errors import BadRequest
 from models.decoder import Decoder
 from models.fields import MAX_EXACT_INTEGER, Flag, Number
 from models.schema import Schema
@@ -19,25 +14,11 @@ _KINDS = {
     "null": "gaps", "bool": "flags", "string": "text", "large_string": "text",
     "string_view": "views", "halffloat": "numbers", "float": "numbers", "double": "numbers",
 } | {f"{sign}int{bits}": "numbers" for sign in ("", "u") for bits in (8, 16, 32, 64)}  # fmt: skip
+
+#: A dictionary of so many bytes is not looked into.
+_FEW = 2**20
+
 _WORDS = re.compile(r"dictionary<values=(large_)?string, indices=u?int(8|16|32|64), ordered=[01]>")
-
-
-def import_pyarrow(status: int) -> Any:
-    """Import pyarrow.
-
-    Raises
-    ------
-    BadRequest
-        With `status`, when it is not installed.
-    """
-    try:
-        import pyarrow
-        import pyarrow.ipc
-        import pyarrow.parquet
-    except ImportError as error:
-        detail = "Arrow and Parquet need a package that is not installed here: pip install pyarrow"
-        raise BadRequest(status, detail) from error
-    return pyarrow
 
 
 def kind_of(described: Any) -> str | None:
@@ -53,8 +34,11 @@ def kind_of(described: Any) -> str | None:
     return "words" if _WORDS.fullmatch(name) else _KINDS.get(name)
 
 
-def text_size(column: Any, *, enough: int) -> int:
-    """Add up the text that the values of a column hold, in bytes; no exact sum below `enough`."""
+def text_size(column: Any) -> int:
+    """Add up the text that the values of a column hold, in bytes.
+
+    Words that repeat count once, and not at all where all of them are short.
+    """
     kind = kind_of(column.type)
     if kind == "text":
         return int(column.nbytes)
@@ -62,7 +46,7 @@ def text_size(column: Any, *, enough: int) -> int:
         lengths = np.frombuffer(column.buffers()[1], dtype=np.int32)[::4]
         there = column.is_valid().to_numpy(zero_copy_only=False)
         return int(lengths[column.offset : column.offset + len(column)][there].sum(dtype=np.int64))
-    if kind == "words" and column.dictionary.nbytes > enough:
+    if kind == "words" and column.dictionary.nbytes > _FEW:
         words = column.dictionary
         used = column.indices.unique().drop_null().to_pylist()
         return sum(len(found) for at in used if (found := words[at].as_buffer()))
@@ -152,8 +136,10 @@ def _read_words(column: Any, codes: dict[Any, float], *, is_optional: bool) -> A
 
 def _used_words(column: Any) -> tuple[Any, list[Any]]:
     """Give each value's place among the words that are used, and these; -1 for a gap."""
-    if kind_of(column.type) != "words":
-        column = column.dictionary_encode()
-    used = column.indices.dictionary_encode()
-    words = column.dictionary.take(used.dictionary).to_pylist()
-    return used.indices.fill_null(-1).to_numpy(zero_copy_only=False), words
+    if kind_of(column.type) == "words":
+        places = column.indices.dictionary_encode()
+        words = column.dictionary.take(places.dictionary)
+    else:
+        places = column.dictionary_encode()
+        words = places.dictionary
+    return places.indices.fill_null(-1).to_numpy(zero_copy_only=False), words.to_pylist()

@@ -9,7 +9,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from operator import methodcaller
 from typing import Any
 
@@ -32,7 +32,7 @@ _SPACES_AND_NULL = (" ", "\t", "\r", "\n", "n")
 _LONG_EXPONENT = re.compile(r"[eE][+-]?\d{5}")
 
 
-def read_csv(upload: Upload, schema: Schema, decoder: Decoder) -> Iterator[Block]:
+def read_csv(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Block]:
     """Read CSV in UTF-8: empty cells are gaps, blank lines count for nothing.
 
     Raises

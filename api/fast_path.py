@@ -22,9 +22,12 @@ MOST_BYTES = 16 * 1024
 
 #: Headers that change what is asked, or how it is to be answered.
 _DOUBTFUL = frozenset(
-    (b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer")
-)
-_HOST = re.compile(rb"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?")
+    (
+        b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer",
+        b"x-forwarded-protocol", b"x-forwarded-ssl",  # gunicorn refuses two that disagree
+    )
+)  # fmt: skip
+_HOST = re.compile(rb"(?:[A-Za-z0-9-]{1,63}\.){0,9}[A-Za-z0-9-]{1,63}(?::[0-9]{1,5})?")
 _ACCEPTED = (b"*/*", b"application/json", None)
 _NAMED = re.compile(rb"/v0/models/([a-z0-9_]{1,64})/predict")
 
@@ -95,15 +98,17 @@ class FastPath:
         else:
             return None
         connection = headers.get(b"connection", b"keep-alive").lower()
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        name = request_id(given)
         if (
-            len(body) > MOST_BYTES
+            len(body) > min(MOST_BYTES, self._app.config["MAX_CONTENT_LENGTH"] or MOST_BYTES)
             or not _DOUBTFUL.isdisjoint(headers)
             or connection not in (b"keep-alive", b"close")
             or headers.get(b"accept") not in _ACCEPTED
             or not _HOST.fullmatch(headers.get(b"host", b""))
+            or (given and name != given)
         ):
             return None
-        name = request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
         kind = headers.get(b"content-type", b"").decode("latin-1")
         try:
             found = answer_at_once(self._models, Asked(body, kind, "", name, model))
@@ -133,11 +138,15 @@ class FastPath:
 
     def _replaced(self) -> Iterator[str]:
         app = self._app
-        if type(app) is not Flask or "wsgi_app" in vars(app):
-            yield "the application's wsgi_app is another"
+        if type(app) is not Flask:
+            yield "the application's class is another"
+        for name in filter(lambda one: callable(getattr(Flask, one, None)), vars(app)):
+            yield f"the application's {name} is another"
         for name in ("__call__", "wsgi_app", "full_dispatch_request", "process_response"):
             if getattr(Flask, name).__module__ != "flask.app":
                 yield f"Flask.{name} is another"
+        if app.config["TRUSTED_HOSTS"] or app.url_map.host_matching or app.subdomain_matching:
+            yield "the application looks at the host"
         for name in ("request_class", "response_class", "session_interface"):
             if getattr(app, name) is not getattr(Flask, name):
                 yield f"the application's {name} is another"

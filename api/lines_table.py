@@ -1,6 +1,6 @@
 """JSON lines, block by block: one record a line."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from api.blocks import Block, read_slowly, whole_lines
@@ -11,7 +11,7 @@ from models.decoder import Decoder
 from models.schema import Schema
 
 
-def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Iterator[Block]:
+def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Block]:
     """Read JSON lines; blank ones count for nothing.
 
     Raises

@@ -5,13 +5,15 @@ known to be valid. So its status can tell whether they are, and a client may
 send everything before it reads anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 
 import numpy as np
 
-from api.arrow_table import ArrowWriter, read_arrow, read_parquet
+from api.arrow_table import read_binary
+from api.arrow_written import ArrowWriter
 from api.blocks import Block
-from api.body import ARROW, CSV, JSON, LINES, PARQUET
+from api.body import ARROW, CSV, JSON, LINES
 from api.csv_table import read_csv
 from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
 from api.lines_table import read_lines
@@ -22,7 +24,6 @@ from persistence.version import Decisions, StoredVersion
 #: How many numbers of an answer are in memory at a time.
 _MOST_NUMBERS = 2**16
 
-_READERS = {CSV: read_csv, LINES: read_lines, ARROW: read_arrow, PARQUET: read_parquet}
 #: Forms of an answer.
 WRITERS: dict[str, type[Writer]] = {
     JSON: JsonWriter, CSV: CsvWriter, LINES: LinesWriter, ARROW: ArrowWriter
@@ -46,12 +47,16 @@ def answer_table(version: StoredVersion, upload: Upload, kind: str, form: str) -
     InvalidRecords
         With every problem of every row, or more than can be listed.
     """
-    blocks = _READERS[kind](upload, version.schema, version.decoder)
-    return write_blocks(version, blocks, form, most=upload.most)
+    if kind in (CSV, LINES):
+        read_text = read_csv if kind == CSV else read_lines
+        blocks: Generator[Block] = read_text(upload, version.schema, version.decoder)
+    else:
+        blocks = read_binary(upload, version.card["schema"], kind)
+    with closing(blocks):
+        return _write(version, blocks, form, most=upload.most)
 
 
-def write_blocks(version: StoredVersion, blocks: Iterator[Block], form: str, *, most: int) -> Spool:
-    """Predict blocks and write the answer."""
+def _write(version: StoredVersion, blocks: Iterator[Block], form: str, *, most: int) -> Spool:
     spool = Spool(most, what="the answer")
     problems: list[Problem] = []
     size = 0

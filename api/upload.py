@@ -124,6 +124,13 @@ class Spool:
         with _room_on_disk():
             self.file.flush()
 
+    def descriptor(self) -> int:
+        """Be done with writing, and give the file for another process to read."""
+        with _room_on_disk():
+            found = self.file.fileno()
+            self.file.flush()
+        return found
+
     def __iter__(self) -> Iterator[bytes]:
         """Give all bytes in pieces."""
         self.file.seek(0)

@@ -15,7 +15,7 @@ import numpy as np
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from api.arrow_columns import import_pyarrow
+from api.arrow_table import has_pyarrow, missing_pyarrow
 from api.body import ARROW, CSV, JSON, LINES
 from api.dates import http_date
 from api.errors import BadRequest
@@ -46,13 +46,10 @@ def wished_form(accept: str) -> str:
         for kind, quality in parse_accept_header(accept, MIMEAccept)
     )
     form = wishes.best_match(FORMS)
-    if form == ARROW:
-        try:
-            import_pyarrow(406)
-        except BadRequest:
-            form = wishes.best_match(FORMS[:-1])
-            if form is None:
-                raise
+    if form == ARROW and not has_pyarrow():
+        form = wishes.best_match(FORMS[:-1])
+        if form is None:
+            raise missing_pyarrow(406)
     if form is None:
         raise BadRequest(406, f"Accept is {accept[:80]!r}: accept {' or '.join(FORMS)}")
     return form

@@ -2,15 +2,17 @@
 
     python -m benchmarks.compare            all of them; writes docs/reference/benchmark.md
     python -m benchmarks.compare --quick    this service, FastAPI + ONNX and the floor; prints
+    python -m benchmarks.compare --here     this service and the floor, nothing installed; prints
 
 Linux only, since the figures of a server's processes come from /proc.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPException
 from pathlib import Path
@@ -29,6 +31,9 @@ from benchmarks.running import prepare as prepare_contender
 from benchmarks.summary import best_way, compare, lowest, summarise
 
 PAGE = environments.ROOT / "docs/reference/benchmark.md"
+
+#: Every figure of the last comparison, round by round.
+RAW = environments.BENCH / "results.json"
 
 #: What takes one contender out of the comparison and leaves the others in.
 FAILURES = (
@@ -62,21 +67,21 @@ class Outcome:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give its exit status, 1 when this service could not be measured."""
     options = _parser().parse_args(arguments)
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (3 if options.quick else 5)
     try:
         wrk.find_wrk()
     except wrk.WrkAbsent as error:
         print(f"compare: {error}", file=sys.stderr)
         return 1
     processes.adopt_orphans()
-    chosen: tuple[Contender, ...] = QUICK if options.quick else CONTENDERS
-    if options.only:
-        chosen = tuple(one for one in CONTENDERS if one.name in {OURS.name, *options.only})
     questions = prepare()
-    outcomes = [_install(one) for one in chosen]
+    outcomes = _outcomes(options)
     floors = _run_rounds(outcomes, questions, options.rounds, options.seconds)
+    RAW.write_text(json.dumps({one.contender.name: [*map(asdict, one.rounds)] for one in outcomes}))
     entries = _entries(outcomes)
     floor = lowest(floors) if floors else None
-    if options.quick or options.only or outcomes[0].reason:
+    if options.quick or options.here or options.only or outcomes[0].reason:
         print(f"\n{tables(entries, floor)}")
     else:
         conditions = Conditions(
@@ -87,6 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         draw(entries, PAGE.with_suffix(".svg"))
         print(f"wrote {PAGE.relative_to(environments.ROOT)} and its plot")
     return 1 if outcomes[0].reason else 0
+
+
+def _outcomes(options: argparse.Namespace) -> list[Outcome]:
+    if options.here:
+        return [Outcome(OURS, Path(sys.prefix))]
+    chosen: tuple[Contender, ...] = QUICK if options.quick else CONTENDERS
+    if options.only:
+        chosen = tuple(one for one in CONTENDERS if one.name in {OURS.name, *options.only})
+    return [_install(one) for one in chosen]
 
 
 def _install(one: Contender) -> Outcome:
@@ -113,8 +127,12 @@ def _run_rounds(
             if not outcome.reason:
                 print(f"round {number + 1} of {rounds}: {outcome.contender.title}", flush=True)
                 _run_round(outcome, questions, seconds)
-        if outcomes[0].environment:
-            floors.append(measure_floor(outcomes[0].environment, seconds=seconds / 4))
+        ours = outcomes[0]
+        if ours.environment and not ours.reason:
+            try:
+                floors.append(measure_floor(ours.environment, seconds=seconds / 4))
+            except subprocess.CalledProcessError as error:
+                print(f"the floor could not be measured: {error.stderr}", file=sys.stderr)
     return floors
 
 
@@ -157,10 +175,23 @@ def _entries(outcomes: Sequence[Outcome]) -> list[Entry]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Compare this service with others.")
     parser.add_argument("--quick", action="store_true", help="two servers and the floor; print")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds over all (5)")
-    parser.add_argument("--seconds", type=int, default=5, help="length of each load (5)")
-    parser.add_argument("--only", nargs="+", default=(), help="contenders beside this service")
+    parser.add_argument("--rounds", type=_positive, help="rounds over all (5; quick: 3)")
+    parser.add_argument("--seconds", type=_positive, help="length of each load (5; quick: 3)")
+    parser.add_argument(
+        "--here", action="store_true", help="this service alone, in this environment; print"
+    )
+    names = [one.name for one in CONTENDERS if one is not OURS]
+    parser.add_argument(
+        "--only", nargs="+", choices=names, metavar="NAME",
+        help=f"these beside this service; print: {', '.join(names)}",
+    )  # fmt: skip
     return parser
+
+
+def _positive(text: str) -> int:
+    if (value := int(text)) < 1:
+        raise ValueError(text)
+    return value
 
 
 if __name__ == "__main__":

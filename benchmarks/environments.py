@@ -42,7 +42,7 @@ def make(name: str, requirements: Sequence[str]) -> Path:
     """
     folder = BENCH / "environments" / name
     marker = folder / "made-for"
-    wanted = _fingerprint(requirements)
+    wanted = _fingerprint(folder, requirements)
     if marker.is_file() and marker.read_text() == wanted:
         return folder
     print(f"{name}: making an environment", flush=True)
@@ -87,8 +87,8 @@ def _site_packages(folder: Path) -> Path:
     return path
 
 
-def _fingerprint(requirements: Sequence[str]) -> str:
-    lines = [sys.version, *requirements]
+def _fingerprint(folder: Path, requirements: Sequence[str]) -> str:
+    lines = [sys.version, str(folder), *requirements]  # programs name their folder
     for one in requirements:
         if one.startswith("-r "):
             content = (ROOT / one.removeprefix("-r ")).read_bytes()

@@ -102,7 +102,7 @@ def _ask_all(server: Server, connections: int) -> Asked:
 def _ask_by_wrk(server: Server, connections: int) -> Asked:
     script = BENCH / "growth.lua"
     question = _questions()[0]
-    wrk.write_script(script, question.body, question.content_type)
+    wrk.write_script(script, question.body, {"Content-Type": question.content_type})
     url = f"http://127.0.0.1:{server.port}{question.path}"
     wrk.run(url, script, connections=connections, seconds=1)
     before = server.cpu_seconds()

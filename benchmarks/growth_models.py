@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,7 @@ def pipeline_of(shape: Shape) -> Any:
     )
 
 
+@cache
 def _fingerprint() -> str:
     digest = hashlib.sha256(sys.version.encode())
     for name in _SOURCES:

@@ -101,7 +101,7 @@ def measure(
         few = _load(started, one.one, single, connections=FEW, seconds=seconds)
         more = _load(started, one.one, single, connections=MORE, seconds=seconds)
         bulk = {
-            way.title: _load(started, way, many, connections=BULK, seconds=max(2, seconds // 2))
+            way.title: _load(started, way, many, connections=BULK, seconds=max(1, seconds // 2))
             for way in ways
         }
         return Round(
@@ -144,6 +144,8 @@ def _load(
         spent = processes.cpu_seconds(started.pids()) - before
         sample.result()
     started.check(way, question)
+    if not report.requests:
+        raise ValueError(f"{way.path}: no answer in {seconds} s of load")
     return Window(
         rate=report.rate,
         p50=report.p50,

@@ -150,8 +150,10 @@ def _single(entries: Sequence[Entry]) -> str:
 def _others(entries: Sequence[Entry]) -> str:
     head = ("", "start, s", "memory, MB", "installed, MB", "rows/s in bulk", "sent as")
     rows = [
-        (one.title, *map(figure, (found.cold_start, found.memory, one.size, found.bulk)),
-         found.bulk_way)
+        (
+            one.title, figure(found.cold_start), figure(found.memory),
+            figure(one.size) if one.size else "", figure(found.bulk), found.bulk_way,
+        )
         for one in entries
         if (found := one.figures)
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.contender import CODE, SKLEARN, Contender
@@ -147,4 +148,38 @@ RAY = Contender(
     ),
 )
 
-PEERS = (BENTOML, MLSERVER, MLFLOW, LITSERVE, VETIVER, RAY)
+BENTOML_BATCHED = replace(
+    BENTOML,
+    name="bentoml-batched",
+    title="BentoML, batching",
+    one=Way("one record", "/batched", nested(write_list, "table"), list),
+    many=(
+        Way("JSON list", "/batched", nested(write_list, "table"), list),
+        Way("JSON columns", "/batched", nested(write_columns, "table"), list),
+    ),
+)
+
+MLSERVER_BATCHED = replace(
+    MLSERVER,
+    name="mlserver-batched",
+    title="MLServer, batching",
+    prepare=(*MLSERVER.prepare, "batched"),
+)
+
+LITSERVE_BATCHED = replace(
+    LITSERVE,
+    name="litserve-batched",
+    title="LitServe, batching",
+    command=(*LITSERVE.command, "batched"),
+)
+
+RAY_BATCHED = replace(
+    RAY, name="ray-batched", title="Ray Serve, batching", command=(*RAY.command, "batched")
+)
+
+#: With batching, requests that come together are predicted together: nothing
+#: is gained on one connection, much on many.
+PEERS = (
+    BENTOML, BENTOML_BATCHED, MLSERVER, MLSERVER_BATCHED, MLFLOW, LITSERVE, LITSERVE_BATCHED,
+    VETIVER, RAY, RAY_BATCHED,
+)  # fmt: skip

@@ -5,6 +5,7 @@ own. Contenders get it in the form they serve: the fitted pipeline as joblib
 writes it, or a plain ONNX export with one named input per column.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -63,20 +64,26 @@ def read() -> Questions:
 
 def prepare() -> Questions:
     """Train, export and ask the pipeline, unless that is done for this very code."""
+    FILES.mkdir(parents=True, exist_ok=True)
     marker = FILES / "made-for"
     wanted = _fingerprint()
-    if not marker.is_file() or marker.read_text() != wanted:
-        print("training the model and exporting it for the contenders", flush=True)
-        shutil.rmtree(STORE, ignore_errors=True)
-        FILES.mkdir(parents=True, exist_ok=True)
-        variables = os.environ | {"MODEL_STORE": str(STORE)}
-        command = [sys.executable, "build_model.py", MODEL]
-        subprocess.run(  # noqa: S603
-            command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, check=True
-        )
-        _write_files()
-        marker.write_text(wanted)
+    with (BENCH / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another measurement may need the same
+        if not marker.is_file() or marker.read_text() != wanted:
+            print("training the model and exporting it for the contenders", flush=True)
+            _train()
+            _write_files()
+            marker.write_text(wanted)
     return read()
+
+
+def _train() -> None:
+    shutil.rmtree(STORE, ignore_errors=True)
+    variables = os.environ | {"MODEL_STORE": str(STORE)}
+    command = [sys.executable, "build_model.py", MODEL]
+    subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, check=True
+    )
 
 
 def _write_files() -> None:
@@ -84,7 +91,7 @@ def _write_files() -> None:
 
     from models import find
     from persistence.model_persistence import ModelStore
-    from training.export import convert
+    from training.export import translate
     from training.table import read_table
 
     store = ModelStore(STORE)
@@ -92,7 +99,8 @@ def _write_files() -> None:
     definition = find(MODEL)
     fields = definition.schema.fields
     joblib.dump(pipeline, FILES / "pipeline.joblib")
-    (FILES / "model.onnx").write_bytes(convert(pipeline, fields, recipe="cast"))
+    plain = translate(pipeline, fields, recipe="cast")
+    (FILES / "model.onnx").write_bytes(plain.SerializeToString())
     whole = definition.load_data(definition.sample).dropna()
     rows, _, _ = read_table(whole.head(ROWS), definition.schema)
     records = [

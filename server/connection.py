@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import time
 from typing import Any
 
 from gunicorn.workers.gthread import TConn
@@ -17,20 +18,36 @@ HAS_PARSER = httptools is not None
 #: A thread waits so long for one read or write.
 THREAD_SECONDS = 30
 
+#: Once a thread has waited so long for a request, in seconds, the client must
+#: have sent so many bytes for every second of waiting.
+PATIENCE_SECONDS, LEAST_PACE = 10, 1000
+
 
 class TimedSocket(socket.socket):
     """A connection on which a thread does not wait for ever."""
 
+    _is_measured = False
+
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001  as the standard library has it
-        """Block for `THREAD_SECONDS` at most, or not at all."""
+        """Block for `THREAD_SECONDS` at most and begin to measure the pace, or do not block."""
         self.settimeout(THREAD_SECONDS if flag else 0.0)
+        self._is_measured = flag
+        self._waited = self._received = 0.0
 
     def recv(self, *args: Any) -> bytes:
-        """Receive; a client that sends nothing for too long counts as gone."""
-        try:
+        """Receive; a client that sends nothing for too long, or too slowly, counts as gone."""
+        if not self._is_measured:
             return super().recv(*args)
+        start = time.monotonic()
+        try:
+            found = super().recv(*args)
         except TimeoutError as error:
             raise ConnectionResetError(errno.ECONNRESET, "the client sends nothing") from error
+        self._waited += time.monotonic() - start
+        self._received += len(found)
+        if self._waited > PATIENCE_SECONDS and self._received < LEAST_PACE * self._waited:
+            raise ConnectionResetError(errno.ECONNRESET, "the client sends too slowly")
+        return found
 
     def sendall(self, *args: Any) -> None:
         """Send; a client that takes nothing for too long counts as gone."""
@@ -99,8 +116,8 @@ class Connection(TConn):  # type: ignore[misc]
     def is_plain_post(self) -> bool:
         """Tell whether the whole request is a POST over HTTP/1.1 with no field repeated."""
         return (
-            self.raw.startswith(b"POST /")
-            and self._parser.get_http_version() == "1.1"
+            self.raw.startswith(b"POST %b HTTP/1.1\r\n" % self.url)
+            and self.raw.endswith(self.body)
             and self.fields == len(self.headers)
             and b"content-length" in self.headers
         )

@@ -1,5 +1,6 @@
 """Answers given on the event loop: whether there may be any, and how they are logged."""
 
+import os
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ def find_fast_path(worker: "Worker") -> Any:
     if fast_path is None:
         return None
     obstacles = fast_path.obstacles()
+    if os.environ.get("SCRIPT_NAME"):
+        obstacles.append("SCRIPT_NAME is set")
     for hook in ("pre_request", "post_request"):
         setting = worker.cfg.settings[hook]
         if setting.get() is not setting.default:

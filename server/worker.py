@@ -82,6 +82,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._most_bytes = limit + 2**16
         # Reading a setting of gunicorn's takes as long as parsing a request.
         self._keepalive, self._most_fields = self.cfg.keepalive, self.cfg.limit_request_fields
+        limits = self.cfg.limit_request_line, self.cfg.limit_request_field_size
+        self._most_head = min(4000, *(one for one in limits if one > 0))
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
@@ -105,11 +107,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             may_accept = self._make_room()
         if may_accept != self._accepting:
             self.set_accept_enabled(may_accept)
-        try:
-            events = self.poller.select(seconds)
-        except InterruptedError:
-            return
-        for key, _ in events:
+        for key, _ in self.poller.select(seconds):
             key.data(key.fileobj)
 
     def accept(self, listener: Any) -> None:
@@ -150,10 +148,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Answer, hand over, or wait for more."""
         if received:
             conn.feed(received)
-        is_whole = conn.is_whole
-        if is_whole and self._answer(conn):
+        if conn.is_whole and self._answer(conn):
             return
-        if is_whole or not received or not conn.is_ours or not self._may_grow(conn, received):
+        if conn.completed or not received or not conn.is_ours or not self._may_grow(conn, received):
             self._hand_over(conn)
             return
         conn.held += len(received)
@@ -174,7 +171,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """Answer on the loop, if that is for the loop to do."""
         if self._fast_path is None or not conn.is_ours or not conn.is_plain_post():
             return False
-        if conn.fields > self._most_fields or len(conn.raw) - len(conn.body) > 4000:
+        if conn.fields > self._most_fields or len(conn.raw) - len(conn.body) > self._most_head:
             return False
         start = time.monotonic()
         is_last = not self.alive or self.nr + 1 >= self.max_requests or not self._keepalive
@@ -199,12 +196,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self._close(conn)
             return
+        self._release(conn)
+        conn.clear()
         if sent < len(answer):  # a client that does not read: a thread waits for it
             self._leave_loop(conn)
             self._submit(conn, partial(self._send_rest, answer=answer[sent:], stays=stays))
         elif stays:
-            self._release(conn)
-            conn.clear()
             self.waiting.put(conn, self.waiting.idle, self._keepalive)
         else:
             self._close(conn)

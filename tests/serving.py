@@ -124,28 +124,40 @@ def ask(
 @contextmanager
 def running(
     folder: Path, *, project: Path = ROOT, command: tuple[str, ...] = GUNICORN,
-    until: str = "/livez", **settings: Any,
+    until: str = "/livez", config: str = "", **settings: Any,
 ) -> Iterator[Server]:  # fmt: skip
-    """Start a service; it is killed at the end if it still runs.
+    """Start a service in a process group of its own; it is killed at the end if it still runs.
 
     Parameters
     ----------
     folder : Path
         For its log.
     until : str
-        The path that has to answer 200 before the test goes on.
+        The path that has to answer 200 before the test goes on; empty to go
+        on at once.
+    config : str
+        Python that goes on where `gunicorn.conf.py` ends.
+    settings
+        Variables of its environment, in any case.
     """
     port = free_port()
     chosen = {"host": "127.0.0.1", "port": port} | settings
     log = folder / f"{port}.log"
+    if config:
+        own = folder / f"{port}.conf.py"
+        own.write_text(f"exec(open('gunicorn.conf.py').read())\n{config}")
+        command = (*command, "--config", str(own))
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, cwd=project, env=environment(**chosen), stdout=out, stderr=subprocess.STDOUT
-        )
+            command, cwd=project, env=environment(**chosen), stdout=out, stderr=subprocess.STDOUT,
+            process_group=0,
+        )  # fmt: skip
     server = Server(process, port, log)
+    ready = [True] * int(settings.get("web_concurrency", 2))
     try:
-        wait_until(lambda: server.answers(until), f"200 from {until}")
-        wait_until(lambda: [True] * 2 == [*map(heeds_signals, server.workers())], "both workers")
+        if until:
+            wait_until(lambda: server.answers(until), f"200 from {until}")
+            wait_until(lambda: ready == [*map(heeds_signals, server.workers())], "all workers")
         yield server
     finally:
         if process.poll() is None:

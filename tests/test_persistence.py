@@ -154,11 +154,11 @@ def test_reading_when_a_file_is_gone_is_refused(store: ModelStore) -> None:
 def test_reading_when_the_card_has_a_newer_format_is_refused(
     store: ModelStore, trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_persistence, "FORMAT", 2)
+    monkeypatch.setattr(model_persistence, "FORMAT", 3)
     newer = store.write(trial.card, trial.files)
     monkeypatch.undo()
 
-    with pytest.raises(UntrustedArtifact, match="has format 2, this code reads 1"):
+    with pytest.raises(UntrustedArtifact, match="has format 3, this code reads 1 to 2"):
         store.read("toy", newer)
 
 

@@ -1,6 +1,7 @@
 """BentoML with a scikit-learn pipeline."""
 
 import bentoml
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
@@ -37,6 +38,11 @@ class Credit:
         """Predict one record."""
         table = pd.DataFrame([record.model_dump()])
         return {"probability": float(self.pipeline.predict_proba(table)[0, 1])}
+
+    @bentoml.api(batchable=True, max_batch_size=4_000)
+    def batched(self, table: pd.DataFrame) -> np.ndarray:
+        """Predict the tables of several requests at once."""
+        return np.asarray(self.pipeline.predict_proba(table)[:, 1])
 
     @bentoml.api
     def many(self, table: pd.DataFrame) -> dict[str, list[float]]:

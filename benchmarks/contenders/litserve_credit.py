@@ -1,4 +1,4 @@
-"""LitServe with a scikit-learn pipeline."""
+"""LitServe with a scikit-learn pipeline: litserve_credit.py PORT [batched]."""
 
 import sys
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import litserve
 import pandas as pd
 
-from benchmarks.contenders.credit import load_pipeline
+from benchmarks.contenders.credit import ask_together, load_pipeline
 
 
 class Credit(litserve.LitAPI):
@@ -30,8 +30,26 @@ class Credit(litserve.LitAPI):
         return {"probabilities": output}
 
 
+class BatchedCredit(Credit):
+    """Predicts the records of several requests at once."""
+
+    def batch(self, inputs: list[pd.DataFrame]) -> list[pd.DataFrame]:
+        """Leave the tables apart."""
+        return inputs
+
+    def predict(self, x: list[pd.DataFrame]) -> list[list[float]]:
+        """Give the probabilities of the positive class for each request."""
+        return ask_together(self.pipeline, x)
+
+    def unbatch(self, output: list[list[float]]) -> list[list[float]]:
+        """Leave the answers apart."""
+        return output
+
+
 if __name__ == "__main__":
-    server = litserve.LitServer(Credit(), accelerator="cpu", workers_per_device=2, timeout=60)
+    is_batched = sys.argv[2:] == ["batched"]
+    api = BatchedCredit(max_batch_size=32, batch_timeout=0.005) if is_batched else Credit()
+    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=2, timeout=60)
     server.run(
         host="127.0.0.1", port=int(sys.argv[1]), num_api_servers=1, log_level="warning",
         access_log=False, generate_client_file=False,

@@ -1,4 +1,7 @@
-"""Write the folder that MLServer's scikit-learn runtime serves: mlserver_credit.py FOLDER."""
+"""Write the folder that MLServer's scikit-learn runtime serves.
+
+python -m benchmarks.contenders.mlserver_credit FOLDER [batched]
+"""
 
 import json
 import sys
@@ -12,7 +15,10 @@ SETTINGS = {
     "parameters": {"uri": str(FILES / "pipeline.joblib"), "content_type": "pd"},
 }
 
+BATCHED = {"max_batch_size": 32, "max_batch_time": 0.005}
+
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(exist_ok=True)
-    (folder / "model-settings.json").write_text(json.dumps(SETTINGS))
+    settings = SETTINGS | (BATCHED if sys.argv[2:] == ["batched"] else {})
+    (folder / "model-settings.json").write_text(json.dumps(settings))
