@@ -19,6 +19,9 @@ class Fixed:
     def run(self, columns: Any) -> Outputs:
         return self.outputs
 
+    def run_matrix(self, matrix: Any) -> Outputs:
+        return self.outputs
+
 
 @pytest.mark.parametrize(
     ("shift", "is_accepted"),
