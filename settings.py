@@ -48,7 +48,7 @@ class Settings:
     max_table_bytes: int = _setting(
         2**30,
         _whole(1),
-        "Largest table (CSV, JSON lines, Arrow, Parquet), and answer to one, in bytes",
+        "Largest table, and answer to one, in bytes",
     )
     host: str = _setting(
         "", str, "Address to listen on; empty: all when PORT is set, else 127.0.0.1"

@@ -152,11 +152,8 @@ BENTOML_BATCHED = replace(
     BENTOML,
     name="bentoml-batched",
     title="BentoML, batching",
-    one=Way("one record", "/batched", nested(write_list, "table"), list),
-    many=(
-        Way("JSON list", "/batched", nested(write_list, "table"), list),
-        Way("JSON columns", "/batched", nested(write_columns, "table"), list),
-    ),
+    one=Way("one record", "/batched", _LIST, list),
+    many=(Way("JSON list", "/batched", _LIST, list),),
 )
 
 MLSERVER_BATCHED = replace(

@@ -1,7 +1,6 @@
 """BentoML with a scikit-learn pipeline."""
 
 import bentoml
-import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
@@ -40,9 +39,11 @@ class Credit:
         return {"probability": float(self.pipeline.predict_proba(table)[0, 1])}
 
     @bentoml.api(batchable=True, max_batch_size=4_000)
-    def batched(self, table: pd.DataFrame) -> np.ndarray:
-        """Predict the tables of several requests at once."""
-        return np.asarray(self.pipeline.predict_proba(table)[:, 1])
+    def batched(self, records: list[Record]) -> list[float]:
+        """Predict the records of several requests at once."""
+        table = pd.DataFrame([one.model_dump() for one in records])
+        found: list[float] = self.pipeline.predict_proba(table)[:, 1].tolist()
+        return found
 
     @bentoml.api
     def many(self, table: pd.DataFrame) -> dict[str, list[float]]:
