@@ -45,6 +45,7 @@ def drain(worker: "Worker") -> None:
         stopping.set()
     start = worker.last_accept = time.monotonic()
     last_call = 0.0  # when new connections began to be refused
+    turned = start
     is_open, is_alone, next_check = True, False, 0.0
     worker.waiting.hurry(start + LINGER_SECONDS)
     while (now := time.monotonic()) < start + worker.cfg.graceful_timeout:
@@ -59,10 +60,12 @@ def drain(worker: "Worker") -> None:
             last_call = now
             siblings = children(worker.ppid)
             is_open = all(refuse_new(one, siblings=siblings) for one in worker.sockets)
-        if last_call and now > last_call + LAST_SECONDS:
+        # The queue is empty when a whole turn has brought nobody.
+        if last_call and turned > last_call + LAST_SECONDS and worker.last_accept < turned:
             is_open = False
         is_idle = not worker.running and not worker.waiting
         if is_idle and (not is_open or (not is_alone and now > start + QUIET_SECONDS)):
             break
+        turned = now
         worker.turn(may_accept=is_open and is_alone and not is_full, seconds=0.02)
     worker.set_accept_enabled(False)

@@ -14,8 +14,19 @@ from persistence.model_persistence import ModelStore
 from tests.answers import found, read_problem, read_strictly
 from tests.conftest import EXAMPLES, serve
 from tests.table_bodies import (
-    ARROW, CSV, JSON, LINES, PARCEL, PARCELS, PARQUET, WRITERS, ask, predictions, write_columns,
-    write_csv, write_lines,
+    ARROW,
+    CSV,
+    JSON,
+    LINES,
+    PARCEL,
+    PARCELS,
+    PARQUET,
+    WRITERS,
+    ask,
+    predictions,
+    write_columns,
+    write_csv,
+    write_lines,
 )  # fmt: skip
 
 FORMS = [JSON, CSV, LINES, ARROW]

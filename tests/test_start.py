@@ -4,6 +4,8 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from persistence.model_persistence import ModelStore
 from tests.conftest import ROOT
+from tests.pages import table
 from tests.serving import APP, DEADLINE, GUNICORN, environment, free_port, running
 
 
@@ -19,6 +22,17 @@ def run(*command: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
         command, cwd=ROOT, env=environment(**settings), capture_output=True, text=True,
         timeout=DEADLINE, check=False,
     )  # fmt: skip
+
+
+def test_app_when_imported_loads_the_packages_of_its_budget_and_no_other() -> None:
+    budget = set(table(ROOT / "docs/explanation/start-and-size.md", "Import"))
+
+    done = run(sys.executable, "-c", "import app, sys; print(*sys.modules)")
+
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    installed = {name for name in metadata.packages_distributions() if not name.startswith("_")}
+    # msgspec takes this one where it is there; it is not in a serving environment
+    assert budget == loaded & installed - {"typing_extensions"}
 
 
 @pytest.mark.parametrize("command", [APP, GUNICORN])
