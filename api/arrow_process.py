@@ -11,7 +11,6 @@ import os
 import resource
 import signal
 import socket
-import struct
 import sys
 import traceback
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from typing import Any
 import msgspec
 
 from api.arrow_columns import kind_of, read_columns, text_size, values_of
+from api.arrow_messages import receive, send
 from api.blocks import MOST_ROWS, Block, read_slowly, too_long
 from api.body import ARROW, step
 from api.errors import BadRequest, InvalidRecords, Problem
@@ -42,8 +42,6 @@ _MOST_TEXT = 2**22
 
 #: What is raised for a damaged file, beside pyarrow's own.
 _DAMAGED = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError)
-
-_SIZES = struct.Struct("<II")
 
 
 class Asked(msgspec.Struct, array_like=True):
@@ -224,37 +222,6 @@ class _Table:
 
 def _other_kind(described: Any) -> str:
     return f"is a column of {str(described)[:60]}: send numbers, booleans or text"
-
-
-def send(connection: socket.socket, told: Any, content: Any = b"") -> None:
-    """Send a message, and bytes that belong to it."""
-    message = msgspec.json.encode(told)
-    connection.sendall(_SIZES.pack(len(message), len(content)) + message)
-    if len(content):
-        connection.sendall(content)
-
-
-def receive(connection: socket.socket) -> tuple[bytes, bytearray]:
-    """Receive what `send` has sent.
-
-    Raises
-    ------
-    EOFError
-        When there is nobody at the other end.
-    """
-    sizes = _SIZES.unpack(_receive_exactly(connection, _SIZES.size))
-    return bytes(_receive_exactly(connection, sizes[0])), _receive_exactly(connection, sizes[1])
-
-
-def _receive_exactly(connection: socket.socket, size: int) -> bytearray:
-    content = bytearray(size)
-    left = memoryview(content)
-    while left:
-        received = connection.recv_into(left)
-        if not received:
-            raise EOFError
-        left = left[received:]
-    return content
 
 
 def tell(connection: socket.socket, blocks: Iterator[Block]) -> None:

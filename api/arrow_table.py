@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from api.arrow_process import Asked, Told, receive, send
+from api.arrow_messages import receive, send
+from api.arrow_process import Asked, Told
 from api.blocks import PIECE, Block
 from api.errors import BadRequest
 from api.upload import Spool, Upload

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from persistence.model_persistence import ModelStore
@@ -171,7 +172,7 @@ def questions(store: ModelStore, *, rows: int = 400) -> list[Question]:
     for number, (record, right) in enumerate(zip(records, expected, strict=True)):
         path = b"/v0/predict?n" if number % 4 == 3 else b"/v0/predict"
         sent = request(json.dumps(record), path=path, fields=_agents(number))
-        found.append(Question(sent, lambda answer, right=right: _has(answer, "prediction", right)))
+        found.append(Question(sent, partial(_has, key="prediction", right=right)))
     many = request(json.dumps(records * (rows // 24)))
     found.insert(
         7, Question(many, lambda answer: _has(answer, "predictions", expected * (rows // 24)))

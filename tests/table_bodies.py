@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -65,7 +65,9 @@ def write_parquet(table: Any, **options: Any) -> bytes:
     return sink.getvalue()
 
 
-WRITERS = {CSV: write_csv, LINES: write_lines, ARROW: write_arrow, PARQUET: write_parquet}
+WRITERS: dict[str, Callable[[Any], bytes]] = {
+    CSV: write_csv, LINES: write_lines, ARROW: write_arrow, PARQUET: write_parquet
+}  # fmt: skip
 
 
 def write_columns(records: Sequence[dict[str, Any]]) -> bytes:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from flask.testing import FlaskClient
@@ -22,16 +22,19 @@ from tests.conftest import TOYS
 from tests.table_bodies import ARROW, CSV, JSON, LINES, PARCEL, WRITERS, ask, predictions
 from tests.test_decoder import DECODER, GOOD, NAMES, SCHEMA, bodies, numbers, same
 
+ODD_CELLS = [
+    "", "a:b", "é", "e", "\\", "true", "false", "yes", "no", "s", "m", "x", " 3", "3 ", "\t3",
+    "3\n", "3\r", "1,5", "null", "1e00005", "1E-0001", "-00", "007", "[1]", '"', '"3"', "\n",
+    "\u0663", "True", "-0", "-0.0", "3.0", "1e2", "9007199254740993", "9007199254740992.0",
+    "1e400", "NaN", "nan", "inf",
+]  # fmt: skip
 cells = (
     numbers
     | st.integers(-(2**60), 2**60).map(str)
     | st.floats().map(repr)
-    | st.sampled_from(
-        ["", "a:b", "é", "e", "\\", "true", "false", "yes", "no", "s", "m", "x", " 3", "3 ", "1,5",
-         "null", "1e00005", "1E-0001", "-00", "007", "[1]", '"', "3\r", "\n", "\u0663", "True"]
-    )
+    | st.sampled_from(ODD_CELLS)
     | st.text(max_size=4)
-)  # fmt: skip
+)
 PLAIN_CELLS = {name: text.strip('"') for name, text in GOOD.items()}
 
 
@@ -63,7 +66,17 @@ def as_read(block: Block) -> list[list[float]] | None:
 def test_csv_columns_when_they_are_taken_whole_are_what_the_cells_say(
     table: tuple[list[str], list[list[str]]],
 ) -> None:
-    header, rows = table
+    assert_columns_are_as_cells(*table)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_csv_columns_when_a_cell_is_odd_are_what_the_cells_say(name: str) -> None:
+    for cell in ODD_CELLS:
+        row = PLAIN_CELLS | {name: cell}
+        assert_columns_are_as_cells(NAMES, [[*PLAIN_CELLS.values()], [*row.values()]])
+
+
+def assert_columns_are_as_cells(header: list[str], rows: list[list[str]]) -> None:
     columns = _Columns(header, SCHEMA, DECODER)
 
     matrix = columns.read([*zip(*rows, strict=True)])
@@ -83,7 +96,7 @@ def test_csv_lines_when_they_are_cut_are_what_the_csv_module_reads(
 ) -> None:
     header, rows = table
     text = io.StringIO()
-    how = csv.QUOTE_ALL if is_quoted else csv.QUOTE_MINIMAL
+    how: Literal[0, 1] = csv.QUOTE_ALL if is_quoted else csv.QUOTE_MINIMAL
     csv.writer(text, lineterminator=end, quoting=how).writerows(rows)
 
     found = _cut(text.getvalue(), len(header))

@@ -249,7 +249,7 @@ def test_table_when_the_body_is_empty_is_refused(
 
 @pytest.mark.parametrize("kind", [LINES, ARROW, PARQUET])
 def test_table_when_it_has_no_rows_is_refused(toy_client: FlaskClient, kind: str) -> None:
-    body = b" \n\n" if kind == LINES else WRITERS[kind](pa.Table.from_pylist([PARCEL])[:0])  # type: ignore[arg-type]
+    body = b" \n\n" if kind == LINES else WRITERS[kind](pa.Table.from_pylist([PARCEL])[:0])
 
     assert {("", "no_records")} == found(read_problem(ask(toy_client, body, kind), 422))
 
