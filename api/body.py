@@ -64,7 +64,9 @@ def media_type(content_type: str) -> str:
     if kind in (JSON, *TABLES):
         return kind
     named = repr(kind[:80]) if kind else "missing"
-    raise BadRequest(415, f"the content type is {named}: send {' or '.join((JSON, *TABLES))}")
+    raise BadRequest(
+        415, f"the content type is {named}: send {JSON} or {CSV}; /docs lists the others"
+    )
 
 
 def read_body(body: bytes, schema: Schema) -> Records:

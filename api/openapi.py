@@ -8,9 +8,9 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.body import MAX_RECORDS
+from api.body import ARROW, CSV, LINES, MAX_RECORDS, PARQUET
 from api.field_schema import record_schema
-from api.json_text import class_name, json_response
+from api.json_text import class_name, json_response, write_json
 from api.loaded import LoadedModels
 from models.fields import Number
 from models.schema import Schema
@@ -146,8 +146,8 @@ def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str
                     "content": _inputs(name, card["example"]["record"]),
                 },
                 "responses": {
-                    "200": _answer(_prediction_answer(name), "The predictions"),
-                    **_problems(400, 413, 415, 422, 503),
+                    "200": _predictions(name),
+                    **_problems(400, 406, 408, 413, 415, 422, 503, 507),
                 },
             }
         },
@@ -189,8 +189,27 @@ def _inputs(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
                 "columns": {"summary": "Columns", "value": {"data": columns}},
             },
         },
-        "text/csv": {"schema": {"type": "string"}, "example": _write_csv(record)},
+        CSV: {"schema": _TEXT, "example": _write_csv(record)},
+        LINES: {"schema": _TEXT, "example": 2 * (write_json(record).decode() + "\n")},
+        ARROW: {},
+        PARQUET: {},
     }
+
+
+def _predictions(name: str) -> dict[str, Any]:
+    """Describe the forms of an answer; those for many rows bear the version in headers."""
+    answer = _answer(_prediction_answer(name), "The predictions")
+    answer["content"] |= {
+        CSV: {"schema": {**_TEXT, "description": "A line a prediction"}},
+        LINES: {"schema": {**_TEXT, "description": "A prediction a line"}},
+        ARROW: {},
+    }
+    headers = {"X-Model": "The model's name", "X-Model-Version": "What answered"}
+    answer["headers"] = {
+        header: {"description": f"{meaning}; not with JSON", "schema": _TEXT}
+        for header, meaning in headers.items()
+    }
+    return answer
 
 
 def _write_csv(record: Mapping[str, Any]) -> str:
@@ -259,10 +278,13 @@ def _answer(schema: Mapping[str, Any], description: str) -> dict[str, Any]:
 def _problems(*statuses: int) -> dict[str, Any]:
     meanings = {
         400: "The body is malformed",
-        413: "The body is too large",
+        406: "Accept names no form that there is",
+        408: "The body came too slowly",
+        413: "The body or its answer is too large",
         415: "The content type or encoding is another one",
         422: "Records are not valid; every problem is listed",
         503: "No version can be served",
+        507: "There is no room on disk",
     }
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {

@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         sections.append(SECTIONS[name]())
         print(sections[-1].write(), end="\n\n", flush=True)
     if options.write:
-        text = "\n\n".join([machine(), *(one.write() for one in sections)])
+        picture = f"![CPU time by size, one picture per section]({PLOT.name})"
+        text = "\n\n".join([machine(), picture, *(one.write() for one in sections)])
         write_figures(PAGE, "growth", text)
         draw(sections, PLOT)
     return 0

@@ -1,5 +1,6 @@
 """How the tests read a page of the documentation, and compare what it shows."""
 
+import csv
 import json
 import re
 import shlex
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from werkzeug.test import TestResponse
 
 ROOT = Path(__file__).parent.parent
 ADDRESS = "http://127.0.0.1:8000"
@@ -42,6 +44,28 @@ def table(page: Path, heading: str) -> dict[str, list[str]]:
     return {name.strip("`"): cells for name, cells in names.items()}
 
 
+def assert_answer_like(shown: Any, answer: TestResponse) -> None:
+    """Compare JSON or CSV that a page shows with an answer."""
+
+    def rows(text: str) -> list[Any]:
+        return [[_cell(cell) for cell in row] for row in csv.reader(text.splitlines())]
+
+    if isinstance(shown, str):
+        assert 200 == answer.status_code
+        assert_like(rows(shown), rows(answer.text))
+        return
+    status = shown["status"] if "errors" in shown or "type" in shown else 200
+    assert status == answer.status_code
+    assert_like(shown, answer.get_json())
+
+
+def _cell(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def words(command: str) -> list[str]:
     return shlex.split(command.replace("\\\n", " "))
 
@@ -71,6 +95,7 @@ def examples(*pages: Path) -> list[Any]:
         for block, after in pairwise([*found, Block("", "", "")]):
             if block.kind == "sh" and block.text.startswith("curl"):
                 shown = json.loads(after.text) if after.kind == "json" else shown
+                shown = after.text if after.kind == "csv" else shown
                 name = f"{page.name}-{len(given)}"
                 given.append(pytest.param(words(block.text), shown, id=name))
     return given
@@ -80,6 +105,6 @@ def request_of(curl: list[str]) -> tuple[str, dict[str, str], str | None]:
     """Read a curl command: path, headers, body."""
     options = dict(pairwise(curl))
     (url,) = (word for word in curl if word.startswith(ADDRESS))
-    name, _, value = options.get("-H", "").partition(": ")
+    headers = dict(value.split(": ") for option, value in pairwise(curl) if option == "-H")
     body = options.get("-d") or options.get("--data-binary")
-    return url.removeprefix(ADDRESS), {name: value} if name else {}, body
+    return url.removeprefix(ADDRESS), headers, body

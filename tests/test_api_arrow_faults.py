@@ -96,9 +96,9 @@ def repeated(value: Any, rows: int) -> Any:
         ),
         pytest.param(
             lambda: write_parquet(
-                repeated(pa.array(["x" * 300_000_000] * 3).dictionary_encode(), 3)
+                repeated(pa.array(["x" * 100_000_000] * 5).dictionary_encode(), 5)
             ),
-            id="300 MB in a word",
+            id="100 MB in a word",
         ),
         pytest.param(
             lambda: write_arrow(repeated(pa.array(["x" * 5_000_000, "y"]), 2)),

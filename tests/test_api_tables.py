@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import resource
 from typing import Any
 
 import pyarrow as pa
@@ -256,3 +257,32 @@ def test_table_when_it_has_no_rows_is_refused(toy_client: FlaskClient, kind: str
 
 def test_table_when_the_model_is_absent_is_refused(toy_client: FlaskClient) -> None:
     read_problem(ask(toy_client, write_lines(PARCELS), LINES, model="beer"), 404)
+
+
+def test_table_when_it_comes_too_slowly_is_refused(toy_client: FlaskClient) -> None:
+    class Slow(io.BytesIO):
+        """A body that the server gives up."""
+
+        def read(self, *args: Any) -> bytes:
+            raise ConnectionResetError("the client sends too slowly")
+
+    answer = toy_client.post(
+        "/v0/predict",
+        content_type=CSV,
+        environ_overrides={"wsgi.input": Slow(), "wsgi.input_terminated": True},
+    )
+
+    assert "too slowly" in read_problem(answer, 408)["detail"]
+
+
+def test_table_when_the_disk_is_full_is_refused(toy_client: FlaskClient) -> None:
+    body = b"size,edge\n" + b"1,1\n" * 100_000
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**21, most[1]))
+    try:
+        answer = ask(toy_client, body, CSV, model="coin")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+
+    assert "no room on disk" in read_problem(answer, 507)["detail"]
