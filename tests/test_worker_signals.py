@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,16 @@ def lives(process: int) -> bool:
         return False
 
 
+def are_gone(server: Server, workers: set[int]) -> bool:
+    """Tell whether none of these workers is left."""
+    return not workers & {*server.workers()}
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a process is no more."""
+    return not lives(pid)
+
+
 def test_workers_when_reloaded_under_load_lose_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
@@ -41,7 +52,7 @@ def test_workers_when_reloaded_under_load_lose_nothing(
             for _ in range(3):
                 old = {*server.workers()}
                 server.process.send_signal(signal.SIGHUP)
-                wait_until(lambda old=old: not old & {*server.workers()}, "only new workers")
+                wait_until(partial(are_gone, server, old), "only new workers")
                 wait_for_more(load)
             load.stopping.set()
         assert [] == load.lost
@@ -78,7 +89,7 @@ def test_worker_when_it_alone_is_told_to_stop_is_replaced_and_loses_nothing(
                 told = server.workers()[0]
                 os.kill(told, signal.SIGTERM)
                 os.kill(told, signal.SIGTERM)
-                wait_until(lambda told=told: not lives(told), "the end of the worker")
+                wait_until(partial(has_ended, told), "the end of the worker")
                 wait_for_more(load)
             load.stopping.set()
         assert [] == load.lost
