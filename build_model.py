@@ -51,10 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
             return _fail(error)
         return 0
 
-    from models import UnknownModel
-    from models.schema import InvalidDefinition
-    from training.choice import UnfitPipeline
-    from training.table import InvalidTable
+    try:
+        from models import UnknownModel
+        from models.schema import InvalidDefinition
+        from training.choice import UnfitPipeline
+        from training.table import InvalidTable
+    except ModuleNotFoundError as error:
+        return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
     sentences = (UnknownModel, InvalidDefinition, InvalidTable, UnfitPipeline, UntrustedArtifact)
     try:
@@ -147,8 +150,8 @@ def _refusal(
     return f"not promoted: {score} {ours:.4f} is no better than {current.version}'s {theirs:.4f}"
 
 
-def _fail(error: Exception) -> int:
-    print(f"build_model: {error}", file=sys.stderr)
+def _fail(reason: object) -> int:
+    print(f"build_model: {reason}", file=sys.stderr)
     return 1
 
 

@@ -211,7 +211,14 @@ def _load_runtime(folder: Path, card: Mapping[str, Any], fields: tuple[Field, ..
         content = _checked_file(folder, card, "model.onnx")
         has_probabilities = bool(card["has_probabilities"])
         return OnnxRuntime(content, fields, has_probabilities=has_probabilities)
-    return NativeRuntime(_load_pipeline(folder, card), fields)
+    try:
+        pipeline = _load_pipeline(folder, card)
+    except ModuleNotFoundError as error:
+        raise UntrustedArtifact(
+            f"version {card['version']} of {card['model']} is native, so it needs scikit-learn, "
+            f"and {error.name} is not installed: pip install -r requirements.txt"
+        ) from error
+    return NativeRuntime(pipeline, fields)
 
 
 def _load_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:

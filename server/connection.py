@@ -3,6 +3,7 @@
 import errno
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.workers.gthread import TConn
@@ -18,15 +19,28 @@ HAS_PARSER = httptools is not None
 #: A thread waits so long for one read or write.
 THREAD_SECONDS = 30
 
+#: Bytes that a thread may leave for the event loop to send.
+MOST_LEFT = 2**23
+
 #: Once a thread has waited so long for a request, in seconds, the client must
 #: have sent so many bytes for every second of waiting.
 PATIENCE_SECONDS, LEAST_PACE = 10, 1000
 
 
 class TimedSocket(socket.socket):
-    """A connection on which a thread does not wait for ever."""
+    """A connection on which a thread does not wait for ever.
+
+    Attributes
+    ----------
+    unsent : bytearray
+        What the client has not taken yet; the event loop sends it.
+    """
 
     _is_measured = False
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.unsent = bytearray()
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001  as the standard library has it
         """Block for `THREAD_SECONDS` at most and begin to measure the pace, or do not block."""
@@ -49,12 +63,31 @@ class TimedSocket(socket.socket):
             raise ConnectionResetError(errno.ECONNRESET, "the client sends too slowly")
         return found
 
-    def sendall(self, *args: Any) -> None:
-        """Send; a client that takes nothing for too long counts as gone."""
-        try:
-            super().sendall(*args)
-        except TimeoutError as error:
-            raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
+    def sendall(self, content: Any, *_: Any) -> None:
+        """Send what the client takes at once; leave the rest, unless it is too much."""
+        sent = 0
+        if not self.unsent:
+            seconds = self.gettimeout()
+            self.settimeout(0.0)
+            with suppress(BlockingIOError):
+                sent = self.send(content)
+            self.settimeout(seconds)
+        self.unsent += memoryview(content)[sent:]
+        if len(self.unsent) > MOST_LEFT:
+            try:
+                super().sendall(self.unsent)
+            except TimeoutError as error:
+                raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
+            self.unsent.clear()
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a part of a file, as `sendall` does."""
+        file.seek(offset)
+        sent = 0
+        while piece := file.read(2**18 if count is None else min(2**18, count - sent)):
+            self.sendall(piece)
+            sent += len(piece)
+        return sent
 
 
 class Connection(TConn):  # type: ignore[misc]
@@ -72,6 +105,12 @@ class Connection(TConn):  # type: ignore[misc]
         The one of `Waiting` in which it waits, or waited last.
     held : int
         Bytes counted among those of unfinished requests.
+    is_slow : bool
+        Whether a thread has it, or is to have it, before its request is whole.
+    stays : bool
+        Whether it is kept once its answer is sent.
+    to_forget : int
+        Bytes that may still come after this side has ended it.
     """
 
     def __init__(self, cfg: Any, client_socket: socket.socket, client: Any, listener: Any) -> None:
@@ -79,6 +118,8 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(cfg, timed, client, listener)
         self.phase: dict[Connection, float] = {}
         self.held = 0
+        self.is_slow = self.stays = False
+        self.to_forget = 2**16
         self.restart()
 
     def restart(self) -> None:

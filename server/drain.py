@@ -6,14 +6,15 @@ import time
 from typing import TYPE_CHECKING
 
 from server.listener import children, is_held_by, refuse_new
+from server.loop import LINGER_SECONDS
 
 if TYPE_CHECKING:
     from server.worker import Worker
 
 #: After SIGTERM: new connections are taken until none has come for QUIET
 #: seconds, at most for ACCEPT seconds; then those that have begun to connect get
-#: LAST seconds. Connections without a request are kept for LINGER seconds.
-QUIET_SECONDS, ACCEPT_SECONDS, LAST_SECONDS, LINGER_SECONDS = 0.25, 5, 0.2, 2
+#: LAST seconds.
+QUIET_SECONDS, ACCEPT_SECONDS, LAST_SECONDS = 0.25, 5, 0.2
 
 
 def keep_signals_over_forks() -> None:
@@ -46,12 +47,14 @@ def drain(worker: "Worker") -> None:
     start = worker.last_accept = time.monotonic()
     last_call = 0.0  # when new connections began to be refused
     turned = start
-    is_open, is_alone, next_check = True, False, 0.0
+    is_open, is_alone, may_refuse, next_check = True, False, False, 0.0
     worker.waiting.hurry(start + LINGER_SECONDS)
     while (now := time.monotonic()) < start + worker.cfg.graceful_timeout:
         if now >= next_check:
             next_check = now + 0.02
-            is_alone = not any(is_held_by(worker.ppid, one) for one in worker.sockets)
+            held = [is_held_by(worker.ppid, one) for one in worker.sockets]
+            is_alone = not any(held)
+            may_refuse = None not in held and "LISTEN_FDS" not in worker.cfg.env_orig
         is_full = worker.running >= worker.cfg.threads and not last_call
         if is_full or not is_alone:
             worker.last_accept = now
@@ -59,7 +62,9 @@ def drain(worker: "Worker") -> None:
         if is_alone and is_late and not last_call:
             last_call = now
             siblings = children(worker.ppid)
-            is_open = all(refuse_new(one, siblings=siblings) for one in worker.sockets)
+            is_open = may_refuse and all(
+                refuse_new(one, siblings=siblings) for one in worker.sockets
+            )
         # The queue is empty when a whole turn has brought nobody.
         if last_call and turned > last_call + LAST_SECONDS and worker.last_accept < turned:
             is_open = False

@@ -1,57 +1,41 @@
 """The listening sockets at the end of a service's life."""
 
-import ctypes
 import os
 import socket
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
-# Linux's name for "run this filter over what arrives".
-_SO_ATTACH_FILTER = 26
-
-# For a packet's TCP flags: drop a SYN that is no answer to one, let the rest pass.
-# Each line is an instruction of a classic packet filter: code, jumps, operand.
-_NO_NEW_CONNECTIONS = (
-    (0x30, 0, 0, 13),  # load the flags' byte
-    (0x54, 0, 0, 0x12),  # keep SYN and ACK
-    (0x15, 0, 1, 0x02),  # SYN alone?
-    (0x06, 0, 0, 0),  # then drop
-    (0x06, 0, 0, 0xFFFFFFFF),  # else pass
-)
+# Linux's "a packet must have so many hops left, else drop it", for IPv4 and IPv6.
+# No packet that came over a network has 255 left, and nearly none starts with as many.
+_LEAST_HOPS = {
+    socket.AF_INET: ((socket.IPPROTO_IP, 21),),
+    socket.AF_INET6: ((socket.IPPROTO_IP, 21), (socket.IPPROTO_IPV6, 73)),
+}
+_ANY, _NONE = 0, 255
 
 
-class _Instruction(ctypes.Structure):
-    _fields_ = [
-        ("code", ctypes.c_uint16),
-        ("jump_true", ctypes.c_uint8),
-        ("jump_false", ctypes.c_uint8),
-        ("operand", ctypes.c_uint32),
-    ]
-
-
-class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_uint16), ("filter", ctypes.POINTER(_Instruction))]
-
-
-def is_held_by(process: int, listener: socket.socket) -> bool:
-    """Tell whether a process has a listening socket open; no where that cannot be seen."""
+def is_held_by(process: int, listener: socket.socket) -> bool | None:
+    """Tell whether a process has a listening socket open; None where that cannot be seen."""
     wanted = f"socket:[{os.fstat(listener.fileno()).st_ino}]"
-    with suppress(OSError):
+    try:
         for link in Path(f"/proc/{process}/fd").iterdir():
-            with suppress(OSError):
+            try:
                 if os.readlink(link) == wanted:  # noqa: PTH115  the name, not a path
                     return True
+            except FileNotFoundError:
+                continue  # closed meanwhile
+    except OSError:
+        return None
     return False
 
 
 def children(process: int) -> list[int]:
     """List a process's children; none where that cannot be seen."""
-    with suppress(OSError):
-        return [
-            int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        ]
-    return []
+    try:
+        found = Path(f"/proc/{process}/task/{process}/children").read_text()
+    except OSError:
+        return []
+    return [int(one) for one in found.split()]
 
 
 def refuse_new(listener: socket.socket, *, siblings: Iterable[int]) -> bool:
@@ -59,7 +43,7 @@ def refuse_new(listener: socket.socket, *, siblings: Iterable[int]) -> bool:
 
     A new one is asked again by the client's kernel a second later; by then
     the socket is closed and it is refused, so that nothing is accepted that
-    nobody will answer.
+    nobody will answer. Those that are accepted from now on are to be admitted.
 
     Parameters
     ----------
@@ -72,18 +56,26 @@ def refuse_new(listener: socket.socket, *, siblings: Iterable[int]) -> bool:
     bool
         Whether it was done; it can be on Linux, over TCP.
     """
-    is_tcp = listener.family in (socket.AF_INET, socket.AF_INET6)
-    if not is_tcp or os.environ.get("LISTEN_FDS") or not Path("/proc/self/fd").is_dir():
-        return False
     ours = {os.getpid(), *siblings}
-    others = {int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal()} - ours
+    try:
+        others = {int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal()} - ours
+    except OSError:
+        return False  # no Linux
     if any(is_held_by(other, listener) for other in others):
         return False
-    steps = [_Instruction(*step) for step in _NO_NEW_CONNECTIONS]
-    instructions = (_Instruction * len(steps))(*steps)
-    program = _Program(len(instructions), instructions)
+    return _set_least_hops(listener, _NONE)
+
+
+def admit(connection: socket.socket) -> bool:
+    """Let a socket take all packets: a new connection has its listener's limit."""
+    return _set_least_hops(connection, _ANY)
+
+
+def _set_least_hops(one: socket.socket, hops: int) -> bool:
+    options = _LEAST_HOPS.get(one.family, ())
     try:
-        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, bytes(program))
-    except OSError:  # a sandbox may not allow it
+        for level, option in options:
+            one.setsockopt(level, option, hops)
+    except OSError:  # a sandbox may not know them
         return False
-    return True
+    return bool(options)

@@ -23,6 +23,12 @@ class Waiting:
         Those whose last request was answered.
     in_head, in_body : dict
         Those of whose request a part has come.
+    queued : dict
+        Those that wait for a thread which may wait for the rest of a request.
+    sending : dict
+        Those whose client has not taken all of the answer yet.
+    ending : dict
+        Those that this side has ended and the client has not.
     """
 
     def __init__(self) -> None:
@@ -30,9 +36,18 @@ class Waiting:
         self.idle: Phase = {}
         self.in_head: Phase = {}
         self.in_body: Phase = {}
+        self.queued: Phase = {}
+        self.sending: Phase = {}
+        self.ending: Phase = {}
+        self._phases = (
+            self.silent, self.idle, self.in_head, self.in_body, self.queued, self.sending,
+            self.ending,
+        )  # fmt: skip
+        # Those that are closed without a word when their deadline has passed.
+        self.wordless = (self.silent, self.sending, self.ending)
 
     def __len__(self) -> int:
-        return sum(map(len, (self.silent, self.idle, self.in_head, self.in_body)))
+        return sum(map(len, self._phases))
 
     def put(self, conn: Connection, phase: Phase, seconds: float) -> None:
         """Let a connection wait, at the end of a phase."""
@@ -49,12 +64,12 @@ class Waiting:
 
     def slowest(self) -> Connection:
         """Give the connection whose request has been under way longest."""
-        return next(iter(self.in_body or self.in_head))
+        return next(iter(self.in_body or self.queued or self.in_head))
 
     def late(self, now: float) -> list[Connection]:
         """List the connections whose deadline has passed."""
         found = []
-        for phase in (self.silent, self.idle, self.in_head, self.in_body):
+        for phase in self._phases:
             for conn, deadline in phase.items():
                 if deadline > now:
                     break

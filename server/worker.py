@@ -15,53 +15,35 @@ import errno
 import resource
 import selectors
 import signal
-import socket
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
 
 from server.connection import HAS_PARSER, Connection
-from server.drain import LINGER_SECONDS, drain
+from server.drain import drain
+from server.listener import admit
+from server.loop import LINGER_SECONDS, LoopWorker
 from server.on_loop import find_fast_path, log_access
-from server.waiting import HEAD_SECONDS, Waiting
-
-#: Bytes of unfinished requests that a worker holds; beyond, the oldest is dropped.
-MOST_UNFINISHED = 64 * 2**20
-
-_TOO_LATE = (
-    b"HTTP/1.1 408 Request Timeout\r\nServer: gunicorn\r\nConnection: close\r\n"
-    b"Content-Length: 0\r\n\r\n"
-)
+from server.waiting import HEAD_SECONDS
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class Worker(LoopWorker):
     """Reads and answers on an event loop, and in threads.
 
     Attributes
     ----------
     running : int
         Connections that threads have.
-    waiting : Waiting
-        The others.
     last_accept : float
         When the last connection was taken, by the monotonic clock.
     """
 
-    alive: bool
-    worker_connections: int
-
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
         self.running = 0
-        self._next_look = 0.0
-        self._unfinished = 0
-        self.waiting = Waiting()
+        self._slow = 0
         # The process needs some files of its own.
         most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.worker_connections = max(1, min(self.worker_connections, most_files - 50))
@@ -80,13 +62,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._logs = self.log.access_log_enabled or type(self.log).access is not Logger.access
         limit = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or 0
         self._most_bytes = limit + 2**16
-        # Reading a setting of gunicorn's takes as long as parsing a request.
-        self._keepalive, self._most_fields = self.cfg.keepalive, self.cfg.limit_request_fields
+        self._most_fields = self.cfg.limit_request_fields
         limits = self.cfg.limit_request_line, self.cfg.limit_request_field_size
         self._most_head = min(4000, *(one for one in limits if one > 0))
+        self._most_slow = max(1, self.cfg.threads // 2)
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
+        for listener in self.sockets:
+            admit(listener)  # whatever a service that has stopped may have left on it
         while self.alive and self.is_parent_alive():
             self.turn(may_accept=self.running < self.cfg.threads, seconds=1.0)
         drain(self)
@@ -96,53 +80,51 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.poller.close()
         self.method_queue.close()
 
-    def turn(self, *, may_accept: bool, seconds: float) -> None:
-        """Wait for events, and see to them."""
-        now = time.monotonic()
-        if now >= self._next_look:
-            self._next_look = now + min(seconds, 0.5)
-            self.notify()
-            self._close_late(now)
-        if may_accept and self.nr_conns >= self.worker_connections:
-            may_accept = self._make_room()
-        if may_accept != self._accepting:
-            self.set_accept_enabled(may_accept)
-        for key, _ in self.poller.select(seconds):
-            key.data(key.fileobj)
-
     def accept(self, listener: Any) -> None:
         """Take one connection, and what it has sent already."""
         try:
             client_socket, client = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE) and self._make_room():
+            if error.errno in (errno.EMFILE, errno.ENFILE) and self.make_room():
                 return
             if error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EMFILE, errno.ENFILE):
                 return
             raise
         self.nr_conns += 1
         self.last_accept = time.monotonic()
+        if not self.alive:
+            admit(client_socket)
         conn = Connection(self.cfg, client_socket, client, listener.getsockname())
         if not self._reads:
             self.enqueue_req(conn)
             return
-        self.waiting.put(conn, self.waiting.silent, HEAD_SECONDS)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._read, conn))
-        self._read(conn, conn.sock)
+        seconds = HEAD_SECONDS if self.alive else LINGER_SECONDS
+        self.waiting.put(conn, self.waiting.silent, seconds)
+        self.watch(conn)
+        self.read(conn, conn.sock)
 
-    def _read(self, conn: Connection, _: Any) -> None:
+    def read(self, conn: Connection, _: Any) -> None:
+        """Read a part of a request."""
         if conn not in conn.phase:
             return  # closed, or with a thread, since the event came
+        if not self._reads and conn.phase is self.waiting.idle:
+            self.leave_loop(conn)
+            self.enqueue_req(conn)
+            return
         try:
             received = conn.sock.recv(65536)
         except BlockingIOError:
             return
         except OSError:
             received = b""
-        if not received and not conn.raw:
-            self._close(conn)
-            return
-        self._take(conn, received)
+        if conn.phase is self.waiting.ending:
+            conn.to_forget -= len(received)
+            if not received or conn.to_forget < 0:
+                self.close(conn)
+        elif received or conn.raw:
+            self._take(conn, received)
+        else:
+            self.close(conn)
 
     def _take(self, conn: Connection, received: bytes) -> None:
         """Answer, hand over, or wait for more."""
@@ -150,14 +132,14 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             conn.feed(received)
         if conn.is_whole and self._answer(conn):
             return
-        if conn.completed or not received or not conn.is_ours or not self._may_grow(conn, received):
+        if conn.completed or not received:
             self._hand_over(conn)
-            return
-        conn.held += len(received)
-        self._unfinished += len(received)
-        self.waiting.grow(conn)
-        if self._unfinished > MOST_UNFINISHED:
-            self._drop(self.waiting.slowest())
+        elif not conn.is_ours or not self._may_grow(conn, received):
+            conn.is_slow = True
+            self._hand_over(conn)
+        else:
+            self.waiting.grow(conn)
+            self.hold(conn, len(received))
 
     def _may_grow(self, conn: Connection, received: bytes) -> bool:
         if conn.has_head:
@@ -185,60 +167,31 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         if self._logs:
             seconds = time.monotonic() - start
             log_access(self.log, conn, found.head, found.body, seconds=seconds)
-        self._send(conn, found.head + found.body, stays=not found.is_last)
+        self.send(conn, found.head + found.body, stays=not found.is_last)
         return True
 
-    def _send(self, conn: Connection, answer: bytes, *, stays: bool) -> None:
-        try:
-            sent = conn.sock.send(answer)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            self._close(conn)
-            return
-        self._release(conn)
-        conn.clear()
-        if sent < len(answer):  # a client that does not read: a thread waits for it
-            self._leave_loop(conn)
-            self._submit(conn, partial(self._send_rest, answer=answer[sent:], stays=stays))
-        elif stays:
-            self.waiting.put(conn, self.waiting.idle, self._keepalive)
-        else:
-            self._close(conn)
-
-    def _send_rest(self, conn: Connection, *, answer: bytes, stays: bool) -> bool:
-        conn.init()
-        conn.sock.setblocking(True)
-        try:
-            conn.sock.sendall(answer)
-        except OSError:
-            return False
-        return stays
-
     def _hand_over(self, conn: Connection) -> None:
-        """Let a thread handle the bytes that have come, with gunicorn's own parser."""
-        self._leave_loop(conn)
+        """Let a thread handle the bytes that have come, with gunicorn's own parser.
+
+        A thread that gets a request before it is whole may have to wait. Only
+        half of them may; other such requests are queued.
+        """
+        self.leave_loop(conn)
+        if conn.is_slow and self._slow >= self._most_slow:
+            self.waiting.put(conn, self.waiting.queued, HEAD_SECONDS)
+            self.hold(conn, len(conn.raw) - conn.held)
+            return
+        self._slow += conn.is_slow
+        self.release(conn)
         conn.init()
         conn.parser.unreader.unread(conn.raw)
         conn.restart()
         self.enqueue_req(conn)
 
-    def _release(self, conn: Connection) -> None:
-        self._unfinished -= conn.held
-        conn.held = 0
-
-    def _leave_loop(self, conn: Connection) -> None:
-        self._release(conn)
-        conn.phase.pop(conn, None)
-        self.poller.unregister(conn.sock)
-
     def enqueue_req(self, conn: Connection) -> None:
         """Give a connection to a thread."""
-        self._submit(conn, self.handle)
-
-    def _submit(self, conn: Connection, task: Callable[[Connection], Any]) -> None:
         self.running += 1
-        future = self.tpool.submit(task, conn)
+        future = self.tpool.submit(self.handle, conn)
         future.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
         )
@@ -246,52 +199,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
         """Take a connection back from its thread."""
         self.running -= 1
-        is_kept = not fs.cancelled() and fs.exception() is None and fs.result() is True
-        if not is_kept:
-            self.nr_conns -= 1
-            conn.close(graceful=not fs.cancelled())
-            return
-        conn.sock.setblocking(False)
-        self.waiting.put(
-            conn, self.waiting.idle, self.cfg.keepalive if self.alive else LINGER_SECONDS
-        )
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._read, conn))
-        if rest := conn.parser.unreader.take_buffered():  # of the next request
-            self._take(conn, rest)
-
-    def _close(self, conn: Connection) -> None:
-        self._leave_loop(conn)
-        self.nr_conns -= 1
-        conn.close()
-
-    def _drop(self, conn: Connection) -> None:
-        """Tell a client that it was too slow."""
-        with suppress(OSError):
-            conn.sock.send(_TOO_LATE)
-        self._close(conn)
-
-    def _close_late(self, now: float) -> None:
-        for conn in self.waiting.late(now):
-            if conn.phase is self.waiting.idle:
-                self._close_idle(conn)
-            elif conn.phase is self.waiting.silent:
-                self._close(conn)
-            else:
-                self._drop(conn)
-
-    def _make_room(self) -> bool:
-        """Close the connection that has been idle longest."""
-        if not self.waiting.idle:
-            return False
-        self._close_idle(next(iter(self.waiting.idle)))
-        return bool(self.nr_conns < self.worker_connections)
-
-    def _close_idle(self, conn: Connection) -> None:
-        try:
-            has_news = bool(conn.sock.recv(1, socket.MSG_PEEK))
-        except OSError:
-            has_news = False
-        if has_news:  # the next request came in the last moment
-            self.waiting.put(conn, self.waiting.idle, 1)
+        self._slow -= conn.is_slow
+        conn.is_slow = False
+        if conn.sock.fileno() < 0 or fs.cancelled():
+            self.close(conn)
         else:
-            self._close(conn)
+            conn.sock.setblocking(False)
+            stays = fs.exception() is None and fs.result() is True
+            if getattr(conn.sock, "unsent", b""):
+                self.send_rest(conn, stays=stays)
+            else:
+                self.go_on(conn, stays=stays)
+        if self.waiting.queued and self._slow < self._most_slow:
+            self._hand_over(next(iter(self.waiting.queued)))
+
+    def go_on(self, conn: Connection, *, stays: bool) -> None:
+        """Wait for the next request on a connection, or begin with it, or end it."""
+        super().go_on(conn, stays=stays)
+        if stays and conn.parser and (rest := conn.parser.unreader.take_buffered()):
+            self._take(conn, rest)

@@ -13,7 +13,8 @@ from tests.serving import DEADLINE
 _MADE_UP = re.compile(rb"[0-9a-f]{32}")
 _DATE = rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT"
 _PAGE = re.compile(
-    rb"(<html>.*<h1><p>Bad Request</p></h1>\n {4}).*(\n  </body>\n</html>\n)", re.DOTALL
+    rb"(<html>\n  <head>\n    <title>[A-Za-z ]+</title>.*</h1>\n {4}).*(\n  </body>\n</html>\n)",
+    re.DOTALL,
 )
 _DATED = re.compile(rb'"(prediction_time|now)":"(' + _DATE + rb')"')
 
@@ -173,16 +174,13 @@ def read_answers(found: bytes, methods: Sequence[bytes] = ()) -> list[Answer]:
     return answers
 
 
-def masked(answer: Answer, *, keeps_reason: bool = True) -> Answer:
+def masked(answer: Answer) -> Answer:
     """Replace dates and ids that were made up; each must be what it should be.
 
-    Parameters
-    ----------
-    keeps_reason : bool
-        Whether to keep the sentence in gunicorn's own error page; which one it
-        is may depend on how much has come when it stumbles.
+    The sentence in gunicorn's own error pages is replaced too: it tells how
+    much had come when gunicorn stumbled.
     """
-    if not keeps_reason and (page := _PAGE.fullmatch(answer.body)):
+    if page := _PAGE.fullmatch(answer.body):
         others = dict(answer.fields) | {b"Content-Length": b""}
         return Answer(answer.line, tuple(others.items()), page[1] + page[2])
     fields = []

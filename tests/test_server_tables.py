@@ -126,7 +126,8 @@ def test_table_when_it_is_refused_early_is_read_to_its_end(server: Server, early
 def test_table_when_its_length_is_too_large_is_refused_before_it_comes(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), DEADLINE) as connection:
         connection.sendall(head(f"Content-Length: {LIMIT + 1}"))
-        answer = connection.recv(65536)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
 
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert f"larger than {LIMIT} bytes".encode() in answer

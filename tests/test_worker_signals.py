@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -125,12 +126,16 @@ def successor(server: Server) -> int | None:
     return None
 
 
+#: As a platform starts it; started with ``-m``, gunicorn cannot start itself anew.
+SCRIPT = (str(Path(sys.executable).with_name("gunicorn")), "app:app")
+
+
 def test_service_when_upgraded_under_load_loses_nothing_and_goes_on(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
     with running(
         tmp_path, until="/readyz", model_store=toy_store.root, default_model="parcel",
-        config="import server.drain\nserver.drain.ACCEPT_SECONDS = 0.5\n",
+        command=SCRIPT, config="import server.drain\nserver.drain.ACCEPT_SECONDS = 0.5\n",
     ) as server:  # fmt: skip
         with steady_load(server.port, asked) as load:
             server.process.send_signal(signal.SIGUSR2)
