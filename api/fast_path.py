@@ -5,16 +5,18 @@ valid and quick, is left to the application.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import flask
+import msgspec
 from flask import Flask
 
 from api import predict
 from api.dates import http_date
 from api.loaded import LoadedModels
-from api.prediction import Asked, answer_at_once
+from api.prediction import Asked, answer_at_once, each
 from api.request_id import finish, name_request, request_id
 
 #: Bodies above this are left to the threads.
@@ -28,6 +30,7 @@ _DOUBTFUL = frozenset(
     )
 )  # fmt: skip
 _HOST = re.compile(rb"(?:[A-Za-z0-9-]{1,63}\.){0,9}[A-Za-z0-9-]{1,63}(?::[0-9]{1,5})?")
+_is_host = lru_cache(1000)(_HOST.fullmatch)
 _ACCEPTED = (b"*/*", b"application/json", None)
 _NAMED = re.compile(rb"/v0/models/([a-z0-9_]{1,64})/predict")
 
@@ -41,7 +44,7 @@ _HEAD = (
 _KNOWN = (name_request, finish)
 
 
-class Written(NamedTuple):
+class Written(msgspec.Struct, frozen=True, gc=False):
     """An answer as it goes over the wire.
 
     Attributes
@@ -72,54 +75,50 @@ class FastPath:
         self._app = app
         self._models = models
 
-    def answer(
-        self, url: bytes, headers: Mapping[bytes, bytes], body: bytes, *, is_last: bool
-    ) -> Written | None:
-        """Answer a whole POST over HTTP/1.1.
+    def answers(
+        self, requests: Sequence[tuple[bytes, Mapping[bytes, bytes], bytes, bool]]
+    ) -> list[Written | None]:
+        """Answer whole POSTs over HTTP/1.1.
 
         Parameters
         ----------
-        url : bytes
-            The request's target, as it came.
-        headers : mapping of bytes to bytes
-            Names in small letters, none of them repeated.
-        is_last : bool
-            Whether the connection is to be closed, whatever the client wants.
+        requests : sequence of (url, headers, body, is_last)
+            The target as it came; the headers' names in small letters, none of
+            them repeated; whether the connection is to be closed, whatever the
+            client wants.
 
         Returns
         -------
-        Written or None
-            None to leave the request to the application.
+        list of Written or None
+            None for a request that is left to the application.
         """
+        asked = each(self._asked, requests)
+        bodies = answer_at_once(self._models, asked)
+        return [
+            None if body is None else _written(headers, one.request_id, body, is_last=is_last)
+            for (_, headers, _, is_last), one, body in zip(requests, asked, bodies, strict=True)
+        ]
+
+    def _asked(self, request: tuple[bytes, Mapping[bytes, bytes], bytes, bool]) -> Asked | None:
+        url, headers, body, _ = request
         if url == b"/v0/predict":
             model = None
         elif named := _NAMED.fullmatch(url):
             model = named[1].decode()
         else:
             return None
-        connection = headers.get(b"connection", b"keep-alive").lower()
-        given = headers.get(b"x-request-id", b"").decode("latin-1")
-        name = request_id(given)
+        given = headers.get(b"x-request-id")
+        name = request_id(given.decode("latin-1") if given else "")
         if (
             len(body) > min(MOST_BYTES, self._app.config["MAX_CONTENT_LENGTH"] or MOST_BYTES)
             or not _DOUBTFUL.isdisjoint(headers)
-            or connection not in (b"keep-alive", b"close")
+            or headers.get(b"connection", b"keep-alive").lower() not in (b"keep-alive", b"close")
             or headers.get(b"accept") not in _ACCEPTED
-            or not _HOST.fullmatch(headers.get(b"host", b""))
-            or (given and name != given)
+            or not _is_host(headers.get(b"host", b""))
+            or (given and name.encode("latin-1") != given)
         ):
             return None
-        kind = headers.get(b"content-type", b"").decode("latin-1")
-        try:
-            found = answer_at_once(self._models, Asked(body, kind, "", name, model))
-        except Exception:  # noqa: BLE001  the application meets it again, and phrases it
-            return None
-        if found is None:
-            return None
-        is_last = is_last or connection == b"close"
-        after = "close" if is_last else "keep-alive"
-        head = _HEAD.format(http_date(), after, len(found.body), name)
-        return Written(head.encode("latin-1"), found.body, is_last)
+        return Asked(body, headers.get(b"content-type", b"").decode("latin-1"), "", name, model)
 
     def obstacles(self) -> list[str]:
         """Name what was added to the application and would be passed over here."""
@@ -164,6 +163,15 @@ class FastPath:
         ):  # fmt: skip
             if getattr(flask, name).receivers:
                 yield f"the signal {name} has a receiver"
+
+
+def _written(
+    headers: Mapping[bytes, bytes], request_id: str, body: bytes, *, is_last: bool
+) -> Written:
+    is_last = is_last or headers.get(b"connection", b"").lower() == b"close"
+    after = "close" if is_last else "keep-alive"
+    head = _HEAD.format(http_date(), after, len(body), request_id)
+    return Written(head.encode("latin-1"), body, is_last)
 
 
 def _name(function: Any) -> str:

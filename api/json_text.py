@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from flask import Response
@@ -87,6 +88,7 @@ def json_response(value: Any) -> Response:
     return Response(write_json(value) + b"\n", mimetype="application/json")
 
 
+@lru_cache(1000, typed=True)  # 1 equals True
 def class_name(label: Any) -> str:
     """Write a class as a JSON key: true, false, or the label itself."""
     return str(label).lower() if isinstance(label, bool) else str(label)

@@ -6,7 +6,9 @@ and whatever protocol speaks for them.
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -23,7 +25,7 @@ from api.upload import MOST_IN_MEMORY, Spool, Upload
 from api.written import CONTENT_TYPES, wished_form
 from models.codes import Coding
 from models.decoder import Decoded
-from persistence.version import Prediction, StoredVersion
+from persistence.version import Decisions, Prediction, StoredVersion
 
 #: The longest that the event loop may be held by one prediction.
 LOOP_SECONDS = 0.002
@@ -31,8 +33,10 @@ LOOP_SECONDS = 0.002
 #: The content types that a JSON client sends; others are looked at more closely.
 _JSON = ("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8")
 
+_encode = msgspec.json.Encoder().encode
 
-class Asked(NamedTuple):
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request to predict, as any way in hands it over.
 
     Attributes
@@ -104,15 +108,42 @@ def answer(models: LoadedModels, asked: Asked) -> Answer:
         return Answer(*failure(error, model=asked.model, request_id=asked.request_id))
 
 
-def answer_at_once(models: LoadedModels, asked: Asked) -> Answer | None:
-    """Answer a valid request for a quick model, as `answer` would.
+def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[bytes | None]:
+    """Answer valid requests for quick models, as `answer` would.
+
+    All of them take a step before any takes the next, so that the step's code
+    and data are in the processor's caches: 16 together take two thirds of the
+    time that they take one by one.
+
+    Parameters
+    ----------
+    asked : sequence of Asked or None
+        With whole bodies.
 
     Returns
     -------
-    Answer or None
-        None when there is more to it: the model is not loaded or would take
-        longer than `LOOP_SECONDS`, or the body is not plainly valid.
+    list of bytes or None
+        For each the body of a 200, in JSON. None when there is more to it: the
+        model is not loaded or would take longer than `LOOP_SECONDS`, or the
+        body is not plainly valid.
     """
+    read = each(partial(_read_at_once, models), asked)
+    return each(_write_at_once, each(_predict_at_once, read))
+
+
+def each(step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """Take a step with each item; where that fails, or there is none, give None."""
+    found = []
+    for item in items:
+        taken = None
+        if item is not None:
+            with suppress(Exception):  # whoever answers instead meets it again, and phrases it
+                taken = step(item)
+        found.append(taken)
+    return found
+
+
+def _read_at_once(models: LoadedModels, asked: Asked) -> tuple[StoredVersion, Decoded] | None:
     version = models.loaded(asked.model)
     if version is None or asked.content_encoding or asked.content_type.lower() not in _JSON:
         return None
@@ -120,13 +151,24 @@ def answer_at_once(models: LoadedModels, asked: Asked) -> Answer | None:
     decoded = version.decoder.read(asked.body)
     if decoded is None or len(decoded.matrix) > MAX_RECORDS:
         return None
-    if version.seconds(len(decoded.matrix)) > LOOP_SECONDS:
-        return None
+    is_quick = version.seconds(len(decoded.matrix)) <= LOOP_SECONDS
+    return (version, decoded) if is_quick else None
+
+
+def _predict_at_once(
+    read: tuple[StoredVersion, Decoded],
+) -> tuple[StoredVersion, Prediction | Decisions]:
+    version, decoded = read
     if decoded.is_single:
-        body = _answer_one(version, decoded.matrix)
-    else:
-        body = _answer_many(version, decoded.matrix, JSON)
-    return None if body is None else Answer(200, body)
+        return version, version.predict_one(decoded.matrix)
+    return version, version.decide_matrix(decoded.matrix)
+
+
+def _write_at_once(predicted: tuple[StoredVersion, Prediction | Decisions]) -> bytes | None:
+    version, found = predicted
+    if isinstance(found, Prediction):
+        return _write_one(version, found)
+    return _write_many(version, found, JSON)
 
 
 def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
@@ -143,9 +185,9 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
         columns, warnings = read_records(records, version.schema)
         decoded = Decoded(Coding(version.schema.fields).pack(columns), records.is_single)
     written = (
-        _answer_one(version, decoded.matrix, warnings)
+        _write_one(version, version.predict_one(decoded.matrix), warnings)
         if decoded.is_single and form == JSON
-        else _answer_many(version, decoded.matrix, form, warnings)
+        else _write_many(version, version.decide_matrix(decoded.matrix), form, warnings)
     )
     if written is None:
         rows = endless(version.decide_matrix(decoded.matrix))
@@ -153,28 +195,26 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
     return written
 
 
-def _answer_one(
-    version: StoredVersion, matrix: Any, warnings: Sequence[Accepted] = ()
+def _write_one(
+    version: StoredVersion, prediction: Prediction, warnings: Sequence[Accepted] = ()
 ) -> bytes | None:
-    """Answer one record in JSON; None when the answer is not finite."""
-    (prediction,) = version.predict_matrix(matrix)
+    """Write the answer for one record in JSON; None when it is not finite."""
     if not all(map(math.isfinite, prediction.probabilities or _numbers(prediction.value))):
         return None
-    classes = version.card["classes"]
-    names = None if classes is None else [class_name(label) for label in classes]
-    found: dict[str, Any] = {"prediction": _written(prediction, names)}
-    found["prediction_time"] = http_date()
-    found["model"] = {"name": version.name, "version": version.version}
+    found: dict[str, Any] = {
+        "prediction": _written(prediction, version.card["classes"]),
+        "prediction_time": http_date(),
+        "model": {"name": version.name, "version": version.version},
+    }
     if warnings:
         found["warnings"] = [warning.problem._asdict() for warning in warnings]
-    return msgspec.json.encode(found) + b"\n"
+    return _encode(found) + b"\n"
 
 
-def _answer_many(
-    version: StoredVersion, matrix: Any, form: str, warnings: Sequence[Accepted] = ()
+def _write_many(
+    version: StoredVersion, decisions: Decisions, form: str, warnings: Sequence[Accepted] = ()
 ) -> bytes | None:
-    """Answer records in some form; None when an answer is not finite."""
-    decisions = version.decide_matrix(matrix)
+    """Write the answers for records in some form; None when one is not finite."""
     if endless(decisions):
         return None
     spool = Spool(sys.maxsize, what="the answer")
@@ -184,13 +224,13 @@ def _answer_many(
     return spool.whole()
 
 
-def _written(prediction: Prediction, names: list[str] | None) -> dict[str, Any]:
-    if prediction.probabilities is None or names is None:
+def _written(prediction: Prediction, classes: Sequence[Any]) -> dict[str, Any]:
+    if prediction.probabilities is None:
         return {"value": prediction.value}
     return {
         "value": prediction.value,
         "probability": prediction.probability,
-        "probabilities": dict(zip(names, prediction.probabilities, strict=True)),
+        "probabilities": dict(zip(map(class_name, classes), prediction.probabilities, strict=True)),
     }
 
 

@@ -47,9 +47,11 @@ def answerer() -> Callable[[Way, bytes], bytes]:
 
     def ask(way: Way, body: bytes) -> bytes:
         asked = Asked(body, way.content_type, "", "", None, way.accept)
-        found = answer_at_once(models, asked) if way is OURS_ONE else None
-        answered = (found or answer(models, asked)).body
-        return answered if isinstance(answered, bytes) else answered.whole()
+        (at_once,) = answer_at_once(models, [asked if way is OURS_ONE else None])
+        if at_once:
+            return at_once
+        found = answer(models, asked)
+        return found.spool.whole() if found.spool else found.body
 
     return ask
 

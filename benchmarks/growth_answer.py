@@ -69,7 +69,10 @@ def answerer(store: Path) -> Ask:
     def ask(model: str, body: bytes, content_type: str) -> tuple[int, bytes]:
         models.get(model)
         asked = Asked(body, content_type, "", "", model)
-        found = answer_at_once(models, asked) or answer(models, asked)
+        (at_once,) = answer_at_once(models, [asked])
+        if at_once:
+            return 200, at_once
+        found = answer(models, asked)
         return found.status, found.spool.whole() if found.spool else found.body
 
     return ask

@@ -7,7 +7,7 @@ None reads the body again, field by field, and lists what is wrong with it.
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -30,7 +30,7 @@ _SCALAR = (
 )
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """Records that are valid and call for no warning.
 
     Attributes

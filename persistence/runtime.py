@@ -8,8 +8,9 @@ a process that forks.
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 import numpy as np
 
 from models.codes import Coding
@@ -26,7 +27,7 @@ Columns = Mapping[str, Any]
 RECORD = "record"
 
 
-class Outputs(NamedTuple):
+class Outputs(msgspec.Struct, frozen=True, gc=False):
     """What a model gives for n records.
 
     Attributes
@@ -96,7 +97,8 @@ class OnnxRuntime:
     fields : sequence of fields
         As in the card.
     has_probabilities : bool
-        Whether the second output holds probabilities.
+        Whether the second output, or the only one, holds probabilities: one of
+        each class, or that of the second of two classes alone.
     """
 
     def __init__(self, content: bytes, fields: Sequence[Field], *, has_probabilities: bool) -> None:
@@ -105,10 +107,12 @@ class OnnxRuntime:
 
         # Only read by a run, so threads may share it; to make one takes as long as small models.
         self._options = onnxruntime.RunOptions()
+        # What the session's own method checks every time is always so here.
+        self._run = getattr(self._session, "_sess", self._session).run
         self._coding = Coding(fields)
         self._has_probabilities = has_probabilities
         outputs = [output.name for output in self._session.get_outputs()]
-        self._outputs = outputs[1:2] if has_probabilities else outputs[:1]
+        self._outputs = outputs[1:2] or outputs if has_probabilities else outputs[:1]
         inputs = [(one.name, one.type, one.shape[1:]) for one in self._session.get_inputs()]
         self._inputs = [name for name, _, _ in inputs]
         self._is_packed = [(RECORD, "tensor(double)", [len(fields)])] == inputs
@@ -121,7 +125,7 @@ class OnnxRuntime:
         """Give the outputs for clean values, doubles of shape (n, n_fields)."""
         output = in_slices(self._answer, matrix)
         if self._has_probabilities:
-            return Outputs(None, output.astype(np.float64, copy=False))
+            return Outputs(None, _of_each_class(output))
         return Outputs(output.reshape(-1), None)
 
     def _answer(self, matrix: Any) -> Any:
@@ -130,8 +134,19 @@ class OnnxRuntime:
         else:
             columns = self._coding.unpack(matrix)
             feeds = {name: columns[name].reshape(-1, 1) for name in self._inputs}
-        (output,) = self._session.run(self._outputs, feeds, self._options)
+        (output,) = self._run(self._outputs, feeds, self._options)
         return output
+
+
+def _of_each_class(probabilities: Any) -> Any:
+    """Give probabilities as doubles, and the first class's where it is left out."""
+    if probabilities.shape[1] > 1:
+        return probabilities.astype(np.float64, copy=False)
+    if len(probabilities) == 1:  # plain floats: each call of NumPy's takes a microsecond or two
+        alone = min(probabilities.item(), 1.0)
+        return np.array(((1.0 - alone, alone),))
+    second = np.minimum(probabilities, 1.0, dtype=np.float64)  # a sum may round above 1
+    return np.concatenate((1.0 - second, second), axis=1)
 
 
 class NativeRuntime:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from models.decoder import Decoder
@@ -22,7 +23,7 @@ TOLERANCE = 1e-5
 TIE = 1e-6
 
 
-class Prediction(NamedTuple):
+class Prediction(msgspec.Struct, frozen=True, gc=False):
     """The answer for one record.
 
     Attributes
@@ -74,26 +75,23 @@ class StoredVersion:
         As `card.json` has it.
     runtime : Runtime
         What runs the model.
+
+    Attributes
+    ----------
+    name, version : str
+        Of the model, and the identifier of this.
     """
 
     def __init__(self, card: Mapping[str, Any], runtime: Runtime) -> None:
         self.card = card
+        self.name = str(card["model"])
+        self.version = str(card["version"])
         self.schema = Schema.from_json(card["schema"])
         self.decoder = Decoder(self.schema)
         self._runtime = runtime
         for_one = float(card["seconds"]["one_row"])
         rest = float(card["seconds"]["thousand_rows"]) - for_one
         self._seconds = for_one, max(0.0, rest) / 999
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return str(self.card["model"])
-
-    @property
-    def version(self) -> str:
-        """The version's identifier."""
-        return str(self.card["version"])
 
     def seconds(self, records: int) -> float:
         """Estimate how long a prediction for so many records takes."""
@@ -104,12 +102,13 @@ class StoredVersion:
         """Answer clean columns of equal length, one prediction per record."""
         return decide(self._runtime.run(columns), self.card)
 
-    def predict_matrix(self, matrix: Any) -> list[Prediction]:
-        """Answer clean values in the form of `Decoded.matrix`."""
-        return decide(self._runtime.run_matrix(matrix), self.card)
+    def predict_one(self, matrix: Any) -> Prediction:
+        """Answer one clean record in the form of `Decoded.matrix`."""
+        (found,) = decide(self._runtime.run_matrix(matrix), self.card)
+        return found
 
     def decide_matrix(self, matrix: Any) -> Decisions:
-        """Answer as `predict_matrix`, with no object made for each record."""
+        """Answer clean records in the form of `Decoded.matrix`."""
         return decide_columns(self._runtime.run_matrix(matrix), self.card)
 
     def self_test(self) -> str | None:

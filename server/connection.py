@@ -149,11 +149,6 @@ class Connection(TConn):  # type: ignore[misc]
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.is_ours = False
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether one request has come, and nothing after it."""
-        return self.completed == self.begun == 1
-
     def is_plain_post(self) -> bool:
         """Tell whether the whole request is a POST over HTTP/1.1 with no field repeated."""
         return (

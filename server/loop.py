@@ -100,7 +100,8 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self.close(conn)
             return
-        self.release(conn)
+        if conn.held:
+            self.release(conn)
         conn.clear()
         if sent < len(answer):
             conn.sock.unsent += answer[sent:]

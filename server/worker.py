@@ -15,6 +15,7 @@ import errno
 import resource
 import selectors
 import signal
+import socket
 import time
 from concurrent.futures import Future
 from typing import Any
@@ -27,6 +28,11 @@ from server.listener import admit
 from server.loop import LINGER_SECONDS, LoopWorker
 from server.on_loop import find_fast_path, log_access
 from server.waiting import HEAD_SECONDS
+
+#: Requests that the loop answers together; the first of them waits for the last.
+MOST_TOGETHER = 32
+
+_recv = socket.socket.recv  # that of `TimedSocket` is for threads
 
 
 class Worker(LoopWorker):
@@ -44,6 +50,7 @@ class Worker(LoopWorker):
         """Prepare what belongs to this process, then run."""
         self.running = 0
         self._slow = 0
+        self._whole: list[Connection] = []
         # The process needs some files of its own.
         most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.worker_connections = max(1, min(self.worker_connections, most_files - 50))
@@ -58,7 +65,7 @@ class Worker(LoopWorker):
         """Serve until told to stop, then until all is answered."""
         has_more = self.cfg.is_ssl or self.cfg.proxy_protocol != "off"
         self._reads = HAS_PARSER and not has_more and "h2" not in self.cfg.http_protocols
-        self._fast_path = find_fast_path(self) if self._reads else None
+        self._fast_path: Any = find_fast_path(self) if self._reads else None
         self._logs = self.log.access_log_enabled or type(self.log).access is not Logger.access
         limit = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or 0
         self._most_bytes = limit + 2**16
@@ -79,6 +86,12 @@ class Worker(LoopWorker):
         self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
+
+    def turn(self, *, may_accept: bool, seconds: float) -> None:
+        """Wait for events, and see to them."""
+        super().turn(may_accept=may_accept, seconds=seconds)
+        if self._whole:
+            self._answer_whole()
 
     def accept(self, listener: Any) -> None:
         """Take one connection, and what it has sent already."""
@@ -112,7 +125,7 @@ class Worker(LoopWorker):
             self.enqueue_req(conn)
             return
         try:
-            received = conn.sock.recv(65536)
+            received = _recv(conn.sock, 65536)
         except BlockingIOError:
             return
         except OSError:
@@ -127,12 +140,16 @@ class Worker(LoopWorker):
             self.close(conn)
 
     def _take(self, conn: Connection, received: bytes) -> None:
-        """Answer, hand over, or wait for more."""
+        """Have it answered on the loop, hand it over, or wait for more."""
         if received:
             conn.feed(received)
-        if conn.is_whole and self._answer(conn):
-            return
-        if conn.completed or not received:
+        if self._is_for_the_loop(conn):
+            conn.phase.pop(conn)
+            self.release(conn)
+            self._whole.append(conn)
+            if len(self._whole) == MOST_TOGETHER:
+                self._answer_whole()
+        elif conn.completed or not received:
             self._hand_over(conn)
         elif not conn.is_ours or not self._may_grow(conn, received):
             conn.is_slow = True
@@ -149,26 +166,37 @@ class Worker(LoopWorker):
         is_odd = b"\n" in received and conn.raw.count(b"\n") != conn.raw.count(b"\r\n")
         return len(conn.raw) < 2**16 and not is_odd
 
-    def _answer(self, conn: Connection) -> bool:
-        """Answer on the loop, if that is for the loop to do."""
-        if self._fast_path is None or not conn.is_ours or not conn.is_plain_post():
-            return False
-        if conn.fields > self._most_fields or len(conn.raw) - len(conn.body) > self._most_head:
-            return False
+    def _is_for_the_loop(self, conn: Connection) -> bool:
+        return (
+            self._fast_path is not None
+            and conn.is_ours
+            and conn.completed == conn.begun == 1
+            and conn.is_plain_post()
+            and conn.fields <= self._most_fields
+            and len(conn.raw) - len(conn.body) <= self._most_head
+        )
+
+    def _answer_whole(self) -> None:
+        """Answer the requests for the loop that have come; threads get what it does not answer."""
         start = time.monotonic()
-        is_last = not self.alive or self.nr + 1 >= self.max_requests or not self._keepalive
-        found = self._fast_path.answer(conn.url, conn.headers, bytes(conn.body), is_last=is_last)
-        if found is None:
-            return False
-        self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
-            self.log.info("Autorestarting worker after current request.")
-            self.alive = False
-        if self._logs:
-            seconds = time.monotonic() - start
-            log_access(self.log, conn, found.head, found.body, seconds=seconds)
-        self.send(conn, found.head + found.body, stays=not found.is_last)
-        return True
+        conns, self._whole = self._whole, []
+        is_last = not self.alive or not self._keepalive
+        requests = [
+            (one.url, one.headers, bytes(one.body), is_last or self.nr + place >= self.max_requests)
+            for place, one in enumerate(conns, start=1)
+        ]
+        for conn, found in zip(conns, self._fast_path.answers(requests), strict=True):
+            if found is None:
+                self._hand_over(conn)
+                continue
+            self.nr += 1
+            if self.nr >= self.max_requests and self.alive:
+                self.log.info("Autorestarting worker after current request.")
+                self.alive = False
+            if self._logs:
+                seconds = time.monotonic() - start
+                log_access(self.log, conn, found.head, found.body, seconds=seconds)
+            self.send(conn, found.head + found.body, stays=not found.is_last)
 
     def _hand_over(self, conn: Connection) -> None:
         """Let a thread handle the bytes that have come, with gunicorn's own parser.

@@ -138,8 +138,9 @@ class Workshop:
 
 
 def without_figures(text: str) -> list[str]:
-    """Keep the words of what a command printed."""
-    return [" ".join(re.sub(r"\d[\w.-]*", "#", line).split()) for line in text.splitlines()]
+    """Keep the words of what a command printed, but for steps that a slow machine is still at."""
+    lines = [line for line in text.splitlines() if not line.endswith("  still at work")]
+    return [" ".join(re.sub(r"\d[\w.-]*", "#", line).split()) for line in lines]
 
 
 def spread(text: str) -> str:

@@ -13,8 +13,8 @@ from tests.raw_http import connect
 from tests.serving import DEADLINE, Server, running, wait_until
 from tests.steady_load import Question, questions, steady_load
 
-#: Services that are stopped under load: a few in CI, more with `make drain`.
-ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "100"))
+#: Services that are stopped under load: a few every day, 100 in CI, more with `make drain`.
+ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "12"))
 
 #: Rounds at a time; most of a round is waiting.
 AT_ONCE = 4

@@ -77,9 +77,11 @@ def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
     Exception
         Whatever skl2onnx says of a pipeline that it cannot convert.
     """
+    from training.one_sum import with_one_sum
     from training.packing import packed
 
-    return bytes(packed(translate(pipeline, fields, recipe=recipe), fields).SerializeToString())
+    translated = with_one_sum(translate(pipeline, fields, recipe=recipe))
+    return bytes(packed(translated, fields).SerializeToString())
 
 
 def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:

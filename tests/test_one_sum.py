@@ -1,0 +1,53 @@
+"""A forest of two classes that sums one probability."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from models.fields import Number
+from persistence.runtime import OnnxRuntime
+from training.export import convert, translate
+from training.one_sum import with_one_sum
+
+FIELDS = tuple(Number(name=f"x{place}", example=0) for place in range(4))
+ROWS = np.random.default_rng(0).normal(size=(300, 4))
+
+
+def fitted(estimator: Any, classes: int) -> Any:
+    names = [one.name for one in FIELDS]
+    columns = ColumnTransformer([("as they are", "passthrough", names)])
+    truth = np.digitize(ROWS[:, 0], [0, 0.5][: classes - 1])
+    return make_pipeline(columns, estimator).fit(pd.DataFrame(ROWS, columns=names), truth)
+
+
+@pytest.mark.parametrize("kind", [RandomForestClassifier, ExtraTreesClassifier])
+@pytest.mark.parametrize("rows", [1, 2, 300])
+def test_forest_when_it_has_two_classes_gives_both_probabilities(kind: Any, rows: int) -> None:
+    forest = fitted(kind(n_estimators=150, random_state=0), 2)
+    runtime = OnnxRuntime(convert(forest, FIELDS, recipe="cast"), FIELDS, has_probabilities=True)
+    asked = ROWS[:rows].astype(np.float32).astype(np.float64)
+
+    found = runtime.run_matrix(asked).probabilities
+
+    assert np.float64 == found.dtype
+    expected = forest.predict_proba(pd.DataFrame(asked, columns=[one.name for one in FIELDS]))
+    np.testing.assert_allclose(expected, found, atol=1e-6)
+    np.testing.assert_array_equal(1.0, found.sum(axis=1))
+    assert 0 <= found.min() and found.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("estimator", "classes"),
+    [(RandomForestClassifier(n_estimators=3), 3), (LogisticRegression(), 2)],
+)
+def test_other_models_when_converted_are_left_as_they_are(estimator: Any, classes: int) -> None:
+    model = translate(fitted(estimator, classes), FIELDS, recipe="cast")
+
+    assert with_one_sum(model) is model
+    assert 2 == len(model.graph.output)
