@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def admit(connection: socket.socket) -> bool:
 
 
 def _set_least_hops(one: socket.socket, hops: int) -> bool:
-    options = _LEAST_HOPS.get(one.family, ())
+    options = _LEAST_HOPS.get(one.family, ()) if sys.platform == "linux" else ()
     try:
         for level, option in options:
             one.setsockopt(level, option, hops)

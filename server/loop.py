@@ -152,9 +152,10 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
 
     def close(self, conn: Connection) -> None:
         """Close a connection that no thread has."""
+        if conn in self.waiting.sending:
+            self._unsent -= len(conn.sock.unsent)
         self.leave_loop(conn)
         self.release(conn)
-        self._unsent -= len(getattr(conn.sock, "unsent", b""))
         self.nr_conns -= 1
         conn.close()
 

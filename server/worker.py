@@ -27,7 +27,7 @@ from server.drain import drain
 from server.listener import admit
 from server.loop import LINGER_SECONDS, LoopWorker
 from server.on_loop import find_fast_path, log_access
-from server.waiting import HEAD_SECONDS
+from server.waiting import BODY_SECONDS, HEAD_SECONDS
 
 #: Requests that the loop answers together; the first of them waits for the last.
 MOST_TOGETHER = 32
@@ -206,7 +206,7 @@ class Worker(LoopWorker):
         """
         self.leave_loop(conn)
         if conn.is_slow and self._slow >= self._most_slow:
-            self.waiting.put(conn, self.waiting.queued, HEAD_SECONDS)
+            self.waiting.put(conn, self.waiting.queued, BODY_SECONDS)
             self.hold(conn, len(conn.raw) - conn.held)
             return
         self._slow += conn.is_slow
