@@ -244,5 +244,11 @@ class Worker(LoopWorker):
     def go_on(self, conn: Connection, *, stays: bool) -> None:
         """Wait for the next request on a connection, or begin with it, or end it."""
         super().go_on(conn, stays=stays)
-        if stays and conn.parser and (rest := conn.parser.unreader.take_buffered()):
+        if not stays or not conn.parser or not (rest := conn.parser.unreader.take_buffered()):
+            return
+        if self._reads:
             self._take(conn, rest)
+        else:
+            conn.parser.unreader.unread(rest)
+            self.leave_loop(conn)
+            self.enqueue_req(conn)

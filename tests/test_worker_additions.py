@@ -10,7 +10,7 @@ import pytest
 from persistence.model_persistence import ModelStore
 from tests.conftest import EXAMPLES
 from tests.raw_http import Answer, connect, read_answer, request
-from tests.serving import Server, running
+from tests.serving import Server, running, wait_until
 
 ASKED = request(json.dumps(EXAMPLES["parcel"]), fields=[(b"X-Request-Id", b"mine")])
 OFF = "the fast path is off, threads answer everything: "
@@ -67,9 +67,7 @@ def post_request(worker, req, environ, answer):
 """
 
 ELSEWHERE = """
-@app.blueprints["health"].before_request
-def look():
-    pass
+app.before_request_funcs["health"] = [lambda: None]
 
 @app.errorhandler(418)
 def phrase(error):
@@ -94,6 +92,10 @@ def ask(server: Server, asked: bytes = ASKED) -> Answer:
         return read_answer(link)
 
 
+def said(server: Server) -> str:
+    return server.log.read_text()
+
+
 @pytest.mark.parametrize(
     ("added", "named"),
     [
@@ -113,10 +115,9 @@ def test_addition_when_made_to_the_application_runs_and_the_log_says_so(
         model_store=toy_store.root, default_model="parcel",
     ) as server:  # fmt: skip
         answer = ask(server)
-        said = server.log.read_text()
+        wait_until(lambda: 2 == said(server).count(OFF + named), "a line per worker")
 
     assert (200, b"yes") == (answer.status, answer.field(b"X-Seen"))
-    assert 2 == said.count(OFF + named)  # one line per worker
 
 
 def test_hook_when_set_in_gunicorn_runs_and_the_log_says_so(
@@ -126,10 +127,9 @@ def test_hook_when_set_in_gunicorn_runs_and_the_log_says_so(
         tmp_path, until="/readyz", config=HOOK, model_store=toy_store.root, default_model="parcel"
     ) as server:
         assert 200 == ask(server).status
-        said = server.log.read_text()
-
-    assert 2 == said.count(OFF + "gunicorn's hook post_request")
-    assert "the hook saw /v0/predict" in said
+        named = "gunicorn's hook post_request"
+        wait_until(lambda: 2 == said(server).count(OFF + named), "a line per worker")
+        wait_until(lambda: "the hook saw /v0/predict" in said(server), "the hook's line")
 
 
 def test_addition_when_it_is_to_other_routes_leaves_the_fast_path_on(
@@ -142,10 +142,10 @@ def test_addition_when_it_is_to_other_routes_leaves_the_fast_path_on(
         model_store=toy_store.root, default_model="parcel",
     ) as server:  # fmt: skip
         assert 200 == ask(server).status
-        said = server.log.read_text()
+        wait_until(lambda: "answered by MainThread: /v0/predict" in said(server), "its line")
+        assert 0 == server.stop()
 
-    assert OFF not in said
-    assert "answered by MainThread: /v0/predict" in said
+    assert OFF not in said(server)
 
 
 def test_access_log_when_the_fast_path_answers_has_the_same_line(

