@@ -28,8 +28,8 @@ from api.body import ARROW, step
 from api.errors import BadRequest, InvalidRecords, Problem
 from api.records import Accepted
 from models.decoder import Decoder
-from models.fields import shown
 from models.schema import Schema
+from models.wording import shown
 
 #: The memory that a file may take to read, in bytes.
 MOST_MEMORY = 2**28

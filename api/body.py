@@ -7,8 +7,8 @@ from typing import Any
 
 from api.errors import BadRequest, InvalidRecords, Problem
 from api.json_text import InvalidJson, RepeatedKeys, read_json
-from models.fields import shown
 from models.schema import Schema
+from models.wording import shown
 
 #: Records in one JSON body; more would let one small body fill the memory.
 MAX_RECORDS = 10_000

@@ -20,8 +20,9 @@ from api.blocks import LONGEST_ROW, Block, read_slowly, too_long, whole_lines
 from api.errors import BadRequest, Problem
 from api.upload import Upload
 from models.decoder import Decoder
-from models.fields import Field, Flag, Number, number_in, shown
+from models.fields import Field, Flag, Number, number_in
 from models.schema import Schema
+from models.wording import shown
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r\n?|\n")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from api.body import Records
 from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
 from api.json_text import RepeatedKeys
-from models.fields import did_you_mean, shown
 from models.schema import Schema
+from models.wording import did_you_mean, shown
 
 
 class Accepted(NamedTuple):
@@ -84,8 +84,9 @@ def _no_record(found: Any, pointer: str) -> Problem:
 def _key_problems(
     record: dict[str, Any], schema: Schema, pointer: Callable[[str], str]
 ) -> list[Problem]:
-    names = [one.name for one in schema.fields]
-    extras = (name for name in record if name not in names and not schema.ignores(name))
+    names = sorted(one.name for one in schema.fields)
+    known = set(names)
+    extras = (name for name in record if name not in known and not schema.ignores(name))
     problems = [
         Problem(pointer(name), f"is no field{did_you_mean(name, names)}: leave it out", "extra")
         for name in islice(extras, PROBLEMS_LISTED + 1)  # a suggestion takes its time

@@ -184,7 +184,7 @@ def read_locust(report: dict[str, Any], requests: int) -> Result:
 def write_table(results: list[Result]) -> str:
     """Write the results as a Markdown table, and below it why requests failed."""
     head = ("generator", "requests", "correct", "failed", "p50 ms", "p99 ms", "max ms",
-            "per second", "seconds", "CPU s, service", "CPU s, generator")  # fmt: skip
+            "per s", "s", "CPU s, service", "CPU s, generator")  # fmt: skip
     rows = [
         (
             one.generator,

@@ -11,7 +11,7 @@ from pathlib import Path
 from models.schema import ModelDefinition
 
 #: The files here that describe no model.
-VOCABULARY = {"__init__", "codes", "decoder", "fields", "schema"}
+VOCABULARY = {"__init__", "codes", "decoder", "fields", "schema", "wording"}
 
 #: What a model may be called: it stands in addresses and folder names.
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")

@@ -8,8 +8,10 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
+
+from models.wording import did_you_mean, plain, shown
 
 Policy = Literal["refuse", "accept"]
 
@@ -19,6 +21,9 @@ UNKNOWN = "__unknown__"
 
 #: Beyond this a double cannot hold every whole number.
 MAX_EXACT_INTEGER = 2**53
+
+#: A message lists so many categories.
+_MOST_LISTED = 50
 
 _NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 
@@ -122,11 +127,11 @@ class Number(_Field):
     def expected(self) -> str:
         noun = "a whole number" if self.integer else "a number"
         if self.minimum is not None and self.maximum is not None:
-            noun += f" from {_plain(self.minimum)} to {_plain(self.maximum)}"
+            noun += f" from {plain(self.minimum)} to {plain(self.maximum)}"
         elif self.minimum is not None:
-            noun += f" of at least {_plain(self.minimum)}"
+            noun += f" of at least {plain(self.minimum)}"
         elif self.maximum is not None:
-            noun += f" of at most {_plain(self.maximum)}"
+            noun += f" of at most {plain(self.maximum)}"
         return f"{noun} ({self.unit})" if self.unit else noun
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
@@ -180,24 +185,34 @@ class Category(_Field):
     kind: ClassVar[str] = "category"
     absent: ClassVar[Any] = MISSING
 
+    @cached_property
+    def _known(self) -> frozenset[Any]:
+        return frozenset(self.categories)
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return sorted([*map(str, self.categories), *self.synonyms])
+
     def expected(self) -> str:
-        return "one of " + ", ".join(str(c) for c in self.categories)
+        listed = ", ".join(map(str, self.categories[:_MOST_LISTED]))
+        rest = len(self.categories) - _MOST_LISTED
+        return f"one of {listed}" + (f" and {rest:,} more" if rest > 0 else "")
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
             return self._read_missing()
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
-        if value in self.categories:
+        if value in self._known:
             return value, None
         if not isinstance(value, str):
             return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
         if value in self.synonyms:
             return self.synonyms[value], None
-        words = [*map(str, self.categories), *self.synonyms]
+        nearest = did_you_mean(value, self._words)
         finding = Finding(
             "unknown_category",
-            f"is {shown(value)}, unknown{did_you_mean(value, words)}: send {self.expected()}",
+            f"is {shown(value)}, unknown{nearest}: send {self.expected()}",
             self.unknown == "refuse",
         )
         return (None if finding.is_refused else UNKNOWN), finding
@@ -239,18 +254,6 @@ _KINDS: dict[str, type[Number] | type[Category] | type[Flag]] = {
 }
 
 
-def shown(value: Any) -> str:
-    """Write a value for an error message, at most 40 characters of it."""
-    if isinstance(value, (dict, list)):
-        return "an object" if isinstance(value, dict) else "a list"
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    if isinstance(value, int) and abs(value) > 10**30:
-        return "a very large whole number"
-    text = ascii(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
 def number_in(text: str) -> int | float | None:
     """Give the number that a cell of text spells; None when it spells none.
 
@@ -259,18 +262,6 @@ def number_in(text: str) -> int | float | None:
     if not _NUMBER.fullmatch(text):
         return None
     return int(text) if text.lstrip("-").isdecimal() else float(text)
-
-
-def did_you_mean(word: str, words: list[str]) -> str:
-    """Suggest the nearest of `words`, or nothing when none is near."""
-    near = get_close_matches(word[:64], words, n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def _plain(number: float) -> str:
-    """Write a number without exponent where it is whole, 10000 and not 1e+04."""
-    is_short = float(number).is_integer() and abs(number) < 10**15
-    return str(int(number)) if is_short else str(number)
 
 
 def field_to_json(one: Field) -> dict[str, Any]:

@@ -106,6 +106,20 @@ def test_field_when_a_value_is_long_shows_its_beginning_in_ascii() -> None:
     assert len(finding.detail) < 120
 
 
+@pytest.mark.parametrize(("word", "nearest"), [("w0500x", "w0500"), ("w", ""), ("zzz", "")])
+def test_category_when_it_has_many_words_names_a_few_and_the_nearest(
+    word: str, nearest: str
+) -> None:
+    words = tuple(f"w{number:04}" for number in range(1000))
+    field = Category(name="word", example="w0000", categories=words)
+
+    finding = field.read(word)[1]
+
+    assert finding is not None
+    assert finding.detail.endswith("send one of " + ", ".join(words[:50]) + " and 950 more")
+    assert (f"did you mean '{nearest}'?" in finding.detail) == bool(nearest)
+
+
 def test_schema_when_written_and_read_is_equal() -> None:
     schema = Schema((AGE, INCOME, HOME, JOB, RECORDS), Flag(name="ok", example=True), ("note",))
 

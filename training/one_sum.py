@@ -1,20 +1,24 @@
-"""Let a forest of two classes sum one probability.
+"""Let a forest of two classes sum one probability, in double precision.
 
-skl2onnx makes a forest that gives a label and two probabilities. Only the
-second one counts: the label is decided by the card's threshold, and the first
-is what remains of 1. One that gives a single sum finds each leaf's share beside
-the leaf, and answers a record in two thirds of the time.
+skl2onnx makes a forest that gives a label and two probabilities, and adds up
+in single precision. Only the second probability counts: the label is decided
+by the card's threshold, and the first is what remains of 1. One that gives a
+single sum finds each leaf's share beside the leaf, and answers a record in two
+thirds of the time.
+
+scikit-learn rounds the inputs of a tree to single precision. A double rounds to
+no more than a threshold exactly if it is no more than the largest double that
+does, so with these as thresholds the rounding can be left out.
 """
 
-from onnx import ModelProto, TensorProto, helper
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, helper
+from onnx.numpy_helper import from_array
 
 #: Of a classifier's attributes, those that a regressor has under another name.
-_RENAMED = {
-    "class_treeids": "target_treeids",
-    "class_nodeids": "target_nodeids",
-    "class_ids": "target_ids",
-    "class_weights": "target_weights",
-}
+_RENAMED = {"class_treeids": "target_treeids", "class_nodeids": "target_nodeids"}
 
 
 def with_one_sum(model: ModelProto) -> ModelProto:
@@ -23,36 +27,80 @@ def with_one_sum(model: ModelProto) -> ModelProto:
     Returns
     -------
     ModelProto
-        With the output ``probabilities`` of shape (n, 1); the same model
-        when it does not end with a forest of two classes.
+        With the output ``probabilities`` of shape (n, 1); the same model when
+        it does not end with a forest of two classes over inputs that are
+        rounded to single precision.
     """
     forest = model.graph.node[-1]
     given = {one.name: helper.get_attribute_value(one) for one in forest.attribute}
     labels = given.get("classlabels_int64s") or given.get("classlabels_strings") or ()
+    rounded = _rounded(model, forest.input[0])
     if (
         forest.op_type != "TreeEnsembleClassifier"
         or list(forest.output) != [one.name for one in model.graph.output]
         or given["post_transform"] != b"NONE"
         or len(labels) != 2
         or len(set(given["class_ids"])) != 1  # of both classes the share would be there twice
-        or "base_values" in given
+        or set(given["nodes_modes"]) - {b"LEAF", b"BRANCH_LEQ"}
+        or rounded is None
     ):
         return model
-    shares = forest.output[1]
-    kept = {
-        _RENAMED.get(name, name): value
-        for name, value in given.items()
-        if name.startswith("nodes_") or name in _RENAMED
-    }
-    kept["target_ids"] = [0] * len(given["class_ids"])
     new = ModelProto()
     new.CopyFrom(model)
     del new.graph.node[-1], new.graph.output[:]
+    new.graph.node.remove(rounded)
+    shares = forest.output[1]
     new.graph.node.append(
         helper.make_node(
-            "TreeEnsembleRegressor", forest.input, [shares], domain=forest.domain,
-            n_targets=1, aggregate_function="SUM", post_transform="NONE", **kept,
+            "TreeEnsembleRegressor", [rounded.input[0]], [shares], domain=forest.domain,
+            n_targets=1, aggregate_function="SUM", post_transform="NONE", **_in_doubles(given),
         )
     )  # fmt: skip
     new.graph.output.append(helper.make_tensor_value_info(shares, TensorProto.FLOAT, [None, 1]))
+    for one in new.opset_import:
+        if one.domain == forest.domain:
+            one.version = max(3, one.version)  # the first with doubles
     return new
+
+
+def largest_that_round_to(limits: Any) -> Any:
+    """Give the largest doubles that round to no more than some singles.
+
+    Parameters
+    ----------
+    limits : ndarray of single precision
+
+    Returns
+    -------
+    ndarray of double precision
+    """
+    with np.errstate(over="ignore"):
+        above = np.nextafter(limits, np.float32(np.inf)).astype(np.float64)
+    above[np.isinf(above)] = 2.0**128
+    middle = (limits.astype(np.float64) + above) / 2
+    # What lies in the middle rounds to the one whose last bit is 0.
+    is_even = limits.view(np.int32) & 1 == 0
+    return np.where(is_even, middle, np.nextafter(middle, -np.inf))
+
+
+def _rounded(model: ModelProto, name: str) -> NodeProto | None:
+    """Give the node that makes a tensor by rounding to single precision."""
+    nodes: list[NodeProto] = list(model.graph.node)
+    for node in nodes:
+        kinds = [one.i for one in node.attribute if one.name == "to"]
+        if node.op_type == "Cast" and list(node.output) == [name] and kinds == [TensorProto.FLOAT]:
+            return node
+    return None
+
+
+def _in_doubles(given: dict[str, Any]) -> dict[str, Any]:
+    singles = np.array(given["nodes_values"], dtype=np.float32)
+    weights = np.array(given["class_weights"], dtype=np.float64)
+    left_out = ("nodes_values", "nodes_hitrates")
+    return {
+        **{key: one for key, one in given.items() if key[:6] == "nodes_" and key not in left_out},
+        **{new: given[old] for old, new in _RENAMED.items()},
+        "target_ids": [0] * len(given["class_ids"]),
+        "nodes_values_as_tensor": from_array(largest_that_round_to(singles), "thresholds"),
+        "target_weights_as_tensor": from_array(weights, "shares"),
+    }

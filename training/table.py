@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.fields import Field, Finding, Flag, Number, did_you_mean, number_in, shown
+from models.fields import Field, Finding, Flag, Number, number_in
 from models.schema import Schema
+from models.wording import did_you_mean, shown
 from persistence.runtime import frame
 
 #: How many row numbers one line names before it counts the rest.
@@ -54,7 +55,7 @@ def read_table(table: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.Se
     columns: dict[str, np.ndarray] = {}
     for one in (*schema.fields, schema.target):
         if one.column not in table.columns:
-            hint = did_you_mean(one.column, [str(column) for column in table.columns])
+            hint = did_you_mean(one.column, sorted(map(str, table.columns)))
             problems.append(f"column {one.column!r} of field {one.name!r} is not there{hint}")
             continue
         columns[one.name], refused, accepted = _read_column(table[one.column], one)
