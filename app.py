@@ -15,7 +15,7 @@ import threading
 
 from flask import Flask
 
-from api import docs, errors, health, model_info, openapi, predict, request_id
+from api import catalog, docs, errors, health, model_info, openapi, predict, request_id
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
@@ -36,7 +36,11 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False  # a double slash is not found, not redirected
-    models = LoadedModels(ModelStore(settings.model_store), settings.default_model)
+    app.url_map.redirect_defaults = False  # nor is one address of a route to another
+    models = LoadedModels(
+        ModelStore(settings.model_store), settings.default_model,
+        most=settings.versions_in_memory,
+    )  # fmt: skip
     app.extensions["models"] = models
     request_id.init_app(app)
     errors.init_app(app)
@@ -44,6 +48,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint(models, stopping))
     app.register_blueprint(predict.blueprint(models, max_table_bytes=settings.max_table_bytes))
     app.register_blueprint(model_info.blueprint(models))
+    app.register_blueprint(catalog.blueprint(models))
     app.register_blueprint(openapi.blueprint(models, service=NAME))
     app.register_blueprint(docs.blueprint(service=NAME))
     if settings.fast_path:

@@ -41,6 +41,9 @@ class Settings:
 
     model_store: Path = _setting(Path("artifacts"), Path, "Folder of the trained versions")
     default_model: str = _setting("credit", str, "The model that `/v0/predict` asks")
+    versions_in_memory: int = _setting(
+        20, _whole(2), "Versions in memory at most; those least recently asked leave"
+    )
     train_if_absent: bool = _setting(
         True, _flag, "Whether the server trains the default model at start when none is stored"
     )

@@ -91,25 +91,30 @@ def problem_response(status: int, detail: str) -> Response:
     return Response(body, status=status, mimetype=PROBLEM_TYPE)
 
 
-def failure(error: Exception, *, model: str | None, request_id: str) -> tuple[int, bytes, str]:
+def failure(
+    error: Exception, *, asked_for: tuple[str | None, str | None], request_id: str
+) -> tuple[int, bytes, str]:
     """Give status, body and content type for whatever was raised.
 
     Parameters
     ----------
-    model : str or None
-        The model that the request names, if it names one. A request for a
-        model by name is the client's slip when it is not there; one for the
-        default model finds a service that is not ready.
+    asked_for : tuple of str or None
+        The model and the version that the request names, if it names any. What
+        is asked for by name is the client's slip when it is not there; without
+        a name the service is not ready.
     request_id : str
         Stands in the body, and in the log where the failure is ours.
     """
     problems = None
+    model, version = asked_for
     if isinstance(error, BadRequest):
         status, detail = error.status, error.detail
     elif isinstance(error, InvalidRecords):
         status, detail, problems = 422, _count(error.problems), error.problems
     elif isinstance(error, ModelNotFound) and model is not None:
         status, detail = 404, f"there is no model {model[:80]!r} here"
+    elif isinstance(error, VersionNotFound) and version is not None:
+        status, detail = 404, f"there is no version {version[:80]!r} of {(model or '')[:80]!r} here"
     elif isinstance(error, ModelNotFound):
         _log.error("no model to serve: %s", error)
         status, detail = 503, "no version of the default model is stored yet"
@@ -131,8 +136,11 @@ def init_app(app: Flask) -> None:
 
 
 def _other(error: Exception) -> Response:
-    model = (request.view_args or {}).get("name")
-    status, body, kind = failure(error, model=model, request_id=g.get("request_id", ""))
+    asked = request.view_args or {}
+    status, body, kind = failure(
+        error, asked_for=(asked.get("name"), asked.get("version")),
+        request_id=g.get("request_id", ""),
+    )  # fmt: skip
     return Response(body, status=status, mimetype=kind)
 
 

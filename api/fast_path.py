@@ -32,7 +32,10 @@ _DOUBTFUL = frozenset(
 _HOST = re.compile(rb"(?:[A-Za-z0-9-]{1,63}\.){0,9}[A-Za-z0-9-]{1,63}(?::[0-9]{1,5})?")
 _is_host = lru_cache(1000)(_HOST.fullmatch)
 _ACCEPTED = (b"*/*", b"application/json", None)
-_NAMED = re.compile(rb"/v0/models/([a-z0-9_]{1,64})/predict")
+_NAMED = re.compile(
+    rb"/v0/models/([a-z0-9_]{1,64})(?:/versions/([0-9]{8}T[0-9]{6}Z-[0-9a-f]{5}))?/predict"
+    rb"|/inference/([a-z0-9_]{1,64})"
+)
 
 _HEAD = (
     "HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: {}\r\nConnection: {}\r\n"
@@ -101,12 +104,13 @@ class FastPath:
 
     def _asked(self, request: tuple[bytes, Mapping[bytes, bytes], bytes, bool]) -> Asked | None:
         url, headers, body, _ = request
-        if url == b"/v0/predict":
-            model = None
-        elif named := _NAMED.fullmatch(url):
-            model = named[1].decode()
-        else:
-            return None
+        model = version = None
+        if url != b"/v0/predict":
+            named = _NAMED.fullmatch(url)
+            if not named:
+                return None
+            model = (named[1] or named[3]).decode()
+            version = named[2].decode() if named[2] else None
         given = headers.get(b"x-request-id")
         name = request_id(given.decode("latin-1") if given else "")
         if (
@@ -118,7 +122,8 @@ class FastPath:
             or (given and name.encode("latin-1") != given)
         ):
             return None
-        return Asked(body, headers.get(b"content-type", b"").decode("latin-1"), "", name, model)
+        kind = headers.get(b"content-type", b"").decode("latin-1")
+        return Asked(body, kind, "", name, model, version)
 
     def obstacles(self) -> list[str]:
         """Name what was added to the application and would be passed over here."""
@@ -153,7 +158,10 @@ class FastPath:
         if view is None or view.co_filename != predict.__file__:
             yield "the view of /v0/predict is another"
         routes = app.url_map.bind("localhost")
-        if routes.match("/v0/predict", "POST") != ("predict.predict", {"name": None}):
+        if routes.match("/v0/predict", "POST") != (
+            "predict.predict",
+            {"name": None, "version": None},
+        ):
             yield "another route answers /v0/predict"
 
     def _listeners(self) -> Iterator[str]:

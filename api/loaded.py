@@ -1,7 +1,9 @@
-"""The versions that this process serves, read from the store on first use."""
+"""The versions that this process holds in memory, read from the store on first use."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from persistence.model_persistence import ModelStore
@@ -9,43 +11,54 @@ from persistence.version import StoredVersion
 
 
 class LoadedModels:
-    """Promoted versions by model name.
+    """Versions by model and identifier; those least recently asked leave.
 
     Parameters
     ----------
     store : ModelStore
         Where they are read from.
     default : str
-        The model that is meant when none is named.
+        The model that is meant when none is named. Its promoted version stays.
+    most : int
+        Versions in memory at most.
     """
 
-    def __init__(self, store: ModelStore, default: str) -> None:
+    def __init__(self, store: ModelStore, default: str, *, most: int = 20) -> None:
         self.store = store
         self.default = default
-        self._versions: dict[str, StoredVersion] = {}
+        self._most = most
+        self._promoted: dict[str, str] = {}
+        self._versions: OrderedDict[tuple[str, str], StoredVersion] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, name: str | None = None) -> StoredVersion:
-        """Give a model's promoted version, by default the default model's.
+    def get(self, name: str | None = None, version: str | None = None) -> StoredVersion:
+        """Give a version, by default the promoted one of the default model.
 
         Raises
         ------
         ModelNotFound
             When the model has no promoted version.
+        VersionNotFound
+            When it has no such version.
         UntrustedArtifact
             When the version is refused.
         """
-        name = self.default if name is None else name
-        found = self._versions.get(name)
+        found = self.loaded(name, version)
         if found is None:
+            name = self.default if name is None else name
             with self._lock:
-                found = self._versions.get(name) or self.store.read(name)
-                self._versions[name] = found
+                found = self.loaded(name, version) or self._read(name, version)
         return found
 
-    def loaded(self, name: str | None = None) -> StoredVersion | None:
-        """Give a model's promoted version if it is in memory already."""
-        return self._versions.get(self.default if name is None else name)
+    def loaded(self, name: str | None = None, version: str | None = None) -> StoredVersion | None:
+        """Give a version, as `get`, if it is in memory already."""
+        name = self.default if name is None else name
+        key = (name, self._promoted.get(name, "") if version is None else version)
+        found = self._versions.get(key)
+        if found is not None and len(self._versions) == self._most:
+            with suppress(KeyError):  # another thread may just let it go
+                self._versions.move_to_end(key)
+        return found
 
     def reload(self) -> None:
         """Read the default model's promoted version anew, and forget the others.
@@ -55,9 +68,22 @@ class LoadedModels:
         ModelNotFound, UntrustedArtifact
             As `get`; what was read before is kept then.
         """
-        self._versions = {self.default: self.store.read(self.default)}
+        found = self.store.read(self.default)
+        with self._lock:
+            self._promoted = {self.default: found.version}
+            self._versions = OrderedDict({(self.default, found.version): found})
 
-    def card(self, name: str) -> Mapping[str, Any]:
-        """Give the card of a model's served version without loading the model."""
-        found = self._versions.get(name)
-        return found.card if found else self.store.read_card(name)
+    def card(self, name: str, version: str | None = None) -> Mapping[str, Any]:
+        """Give the card of a version, as `get`, without loading the model."""
+        found = self.loaded(name, version)
+        return found.card if found else self.store.read_card(name, version)
+
+    def _read(self, name: str, version: str | None) -> StoredVersion:
+        found = self.store.read(name, version)
+        if version is None:
+            self._promoted[name] = found.version
+        self._versions[name, found.version] = found
+        kept = (self.default, self._promoted.get(self.default, ""))
+        while len(self._versions) > max(2, self._most):
+            self._versions.pop(next(one for one in self._versions if one != kept))
+        return found

@@ -1,5 +1,6 @@
 """What the served version is and how it was made."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
@@ -8,10 +9,9 @@ from flask import Blueprint, Response
 
 from api.json_text import json_response
 from api.loaded import LoadedModels
-from persistence.version import StoredVersion
 
 
-def model_info(version: StoredVersion) -> dict[str, Any]:
+def model_info(card: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a version from its card.
 
     Returns
@@ -23,7 +23,6 @@ def model_info(version: StoredVersion) -> dict[str, Any]:
         impurity importances or, where the model has none, the permutation
         importances, and ``model_created_at`` is the training time.
     """
-    card = version.card
     permutation = card["permutation_importances"]
     importances = card["impurity_importances"]
     info: dict[str, Any] = {"model_name": card["estimator"]}
@@ -36,7 +35,7 @@ def model_info(version: StoredVersion) -> dict[str, Any]:
     created_at = datetime.fromisoformat(card["created_at"])
     info["model_created_at"] = format_datetime(created_at, usegmt=True)
     info["permutation_importances"] = permutation
-    info["model"] = {"name": version.name, "version": version.version}
+    info["model"] = {"name": card["model"], "version": card["version"]}
     info |= {
         key: card[key]
         for key in (
@@ -51,10 +50,11 @@ def blueprint(models: LoadedModels) -> Blueprint:
     """Give the routes that describe a model."""
     routes = Blueprint("model_info", __name__)
 
-    @routes.get("/v0/model_info", defaults={"name": None})
-    @routes.get("/v0/models/<name>/model_info")
-    def show(name: str | None) -> Response:
-        """Describe the served version."""
-        return json_response(model_info(models.get(name)))
+    @routes.get("/v0/model_info", defaults={"name": None, "version": None})
+    @routes.get("/v0/models/<name>/model_info", defaults={"version": None})
+    @routes.get("/v0/models/<name>/versions/<version>/model_info")
+    def show(name: str | None, version: str | None) -> Response:
+        """Describe a version, by default the promoted one."""
+        return json_response(model_info(models.get(name, version).card))
 
     return routes

@@ -12,6 +12,7 @@ from api.body import ARROW, CSV, LINES, MAX_RECORDS, PARQUET
 from api.field_schema import record_schema
 from api.json_text import class_name, json_response, write_json
 from api.loaded import LoadedModels
+from api.openapi_parts import TEXT, answer, fixed_paths, problems
 from models.fields import Number
 from models.schema import Schema
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -46,7 +47,6 @@ _SERVED = {
     "required": ["name", "version"],
     "properties": {"name": {"type": "string"}, "version": {"type": "string"}},
 }
-_TEXT = {"type": "string"}
 _DATE = {"type": "string", "description": "RFC 5322 date, GMT"}
 
 
@@ -62,12 +62,13 @@ def describe(
     default : str
         The model that ``/v0/predict`` asks.
     """
-    paths: dict[str, Any] = _health_paths()
+    paths: dict[str, Any] = fixed_paths()
     schemas: dict[str, Any] = {"Problem": _PROBLEM, "Finding": _FINDING, "Served": _SERVED}
     for name, card in cards.items():
         schemas |= _model_schemas(name, card)
         for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
             paths |= _model_paths(name, card, prefix=prefix)
+        paths |= _version_paths(name, card)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -132,9 +133,11 @@ def _prediction_schema(schema: Schema, card: Mapping[str, Any]) -> dict[str, Any
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
+def _model_paths(
+    name: str, card: Mapping[str, Any], *, prefix: str, identifier: str = ""
+) -> dict[str, Any]:
     title = f"{card['title']} ({name})"
-    identifier = prefix.strip("/").replace("/", "_")
+    identifier = identifier or prefix.strip("/").replace("/", "_")
     return {
         f"{prefix}/predict": {
             "post": {
@@ -147,7 +150,7 @@ def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str
                 },
                 "responses": {
                     "200": _predictions(name),
-                    **_problems(400, 406, 408, 413, 415, 422, 503, 507),
+                    **problems(400, 406, 408, 413, 415, 422, 503, 507),
                 },
             }
         },
@@ -157,12 +160,31 @@ def _model_paths(name: str, card: Mapping[str, Any], *, prefix: str) -> dict[str
                 "tags": [title],
                 "summary": "Describe the served version",
                 "responses": {
-                    "200": _answer(_info_answer(), "The version"),
-                    **_problems(503),
+                    "200": answer(_info_answer(), "The version"),
+                    **problems(503),
                 },
             }
         },
     }
+
+
+def _version_paths(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the routes of a model's other versions, and its second address."""
+    version = {
+        "name": "version",
+        "in": "path",
+        "required": True,
+        "description": "Its identifier; another version may have other fields",
+        "schema": TEXT,
+        "example": card["version"],
+    }
+    prefix = f"/v0/models/{name}/versions/{{version}}"
+    paths = _model_paths(name, card, prefix=prefix, identifier=f"{name}_version")
+    for operation in [one for path in paths.values() for one in path.values()]:
+        operation["parameters"] = [version]
+        operation["responses"] |= problems(404)
+    predict = _model_paths(name, card, prefix="", identifier=f"inference_{name}")["/predict"]
+    return {**paths, f"/inference/{name}": predict}
 
 
 def _inputs(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -189,8 +211,8 @@ def _inputs(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
                 "columns": {"summary": "Columns", "value": {"data": columns}},
             },
         },
-        CSV: {"schema": _TEXT, "example": _write_csv(record)},
-        LINES: {"schema": _TEXT, "example": 2 * (write_json(record).decode() + "\n")},
+        CSV: {"schema": TEXT, "example": _write_csv(record)},
+        LINES: {"schema": TEXT, "example": 2 * (write_json(record).decode() + "\n")},
         ARROW: {},
         PARQUET: {},
     }
@@ -198,18 +220,18 @@ def _inputs(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _predictions(name: str) -> dict[str, Any]:
     """Describe the forms of an answer; those for many rows bear the version in headers."""
-    answer = _answer(_prediction_answer(name), "The predictions")
-    answer["content"] |= {
-        CSV: {"schema": {**_TEXT, "description": "A line a prediction"}},
-        LINES: {"schema": {**_TEXT, "description": "A prediction a line"}},
+    found = answer(_prediction_answer(name), "The predictions")
+    found["content"] |= {
+        CSV: {"schema": {**TEXT, "description": "A line a prediction"}},
+        LINES: {"schema": {**TEXT, "description": "A prediction a line"}},
         ARROW: {},
     }
     headers = {"X-Model": "The model's name", "X-Model-Version": "What answered"}
-    answer["headers"] = {
-        header: {"description": f"{meaning}; not with JSON", "schema": _TEXT}
+    found["headers"] = {
+        header: {"description": f"{meaning}; not with JSON", "schema": TEXT}
         for header, meaning in headers.items()
     }
-    return answer
+    return found
 
 
 def _write_csv(record: Mapping[str, Any]) -> str:
@@ -251,42 +273,3 @@ def _info_answer() -> dict[str, Any]:
     }
     required = [key for key in properties if key != "num_trees"]
     return {"type": "object", "required": required, "properties": properties}
-
-
-def _health_paths() -> dict[str, Any]:
-    def get(name: str, summary: str, keys: list[str], problems: dict[str, Any]) -> dict[str, Any]:
-        schema = {
-            "type": "object",
-            "required": keys,
-            "properties": {key: dict(_TEXT) for key in keys},
-        }
-        responses = {"200": _answer(schema, summary), **problems}
-        operation = {"operationId": name, "tags": ["Health"], "summary": summary}
-        return {"get": {**operation, "responses": responses}}
-
-    return {
-        "/health": get("health", "Greets; status is ok or degraded", ["msg", "now", "status"], {}),
-        "/livez": get("livez", "The process answers", ["status"], {}),
-        "/readyz": get("readyz", "The model answers its example", ["status"], _problems(503)),
-    }
-
-
-def _answer(schema: Mapping[str, Any], description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-def _problems(*statuses: int) -> dict[str, Any]:
-    meanings = {
-        400: "The body is malformed",
-        406: "Accept names no form that there is",
-        408: "The body came too slowly",
-        413: "The body or its answer is too large",
-        415: "The content type or encoding is another one",
-        422: "Records are not valid; every problem is listed",
-        503: "No version can be served",
-        507: "There is no room on disk",
-    }
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        str(status): {"description": meanings[status], "content": content} for status in statuses
-    }

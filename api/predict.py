@@ -22,9 +22,11 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
     """
     routes = Blueprint("predict", __name__)
 
-    @routes.post("/v0/predict", defaults={"name": None})
-    @routes.post("/v0/models/<name>/predict")
-    def predict(name: str | None) -> Response:
+    @routes.post("/v0/predict", defaults={"name": None, "version": None})
+    @routes.post("/v0/models/<name>/predict", defaults={"version": None})
+    @routes.post("/v0/models/<name>/versions/<version>/predict")
+    @routes.post("/inference/<name>", defaults={"version": None})
+    def predict(name: str | None, version: str | None) -> Response:
         """Predict one record or many."""
         asked = Asked(
             body=_body(max_table_bytes),
@@ -32,6 +34,7 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
             content_encoding=request.headers.get("Content-Encoding", ""),
             request_id=g.request_id,
             model=name,
+            version=version,
             accept=request.headers.get("Accept", ""),
         )
         found = answer(models, asked)

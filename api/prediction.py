@@ -49,6 +49,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
         Stands in the answer when something is wrong.
     model : str or None
         Its name; None for the default model.
+    version : str or None
+        Its identifier; None for the promoted one.
     accept : str
         The header's value; empty when absent.
     """
@@ -58,6 +60,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     content_encoding: str
     request_id: str
     model: str | None
+    version: str | None = None
     accept: str = ""
 
 
@@ -92,7 +95,7 @@ def answer(models: LoadedModels, asked: Asked) -> Answer:
         if encoding not in ("", "identity"):
             raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
         form = wished_form(asked.accept)
-        version = models.get(asked.model)
+        version = models.get(asked.model, asked.version)
         found = _predict(version, asked, form)
         headers = {"X-Model": version.name, "X-Model-Version": version.version}
         return Answer(
@@ -105,7 +108,8 @@ def answer(models: LoadedModels, asked: Asked) -> Answer:
     except Exception as error:  # noqa: BLE001  every failure is phrased, the unexpected too
         if isinstance(asked.body, Upload):
             asked.body.drain()
-        return Answer(*failure(error, model=asked.model, request_id=asked.request_id))
+        asked_for = (asked.model, asked.version)
+        return Answer(*failure(error, asked_for=asked_for, request_id=asked.request_id))
 
 
 def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[bytes | None]:
@@ -144,7 +148,7 @@ def each(step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
 
 
 def _read_at_once(models: LoadedModels, asked: Asked) -> tuple[StoredVersion, Decoded] | None:
-    version = models.loaded(asked.model)
+    version = models.loaded(asked.model, asked.version)
     if version is None or asked.content_encoding or asked.content_type.lower() not in _JSON:
         return None
     assert isinstance(asked.body, bytes)

@@ -46,7 +46,7 @@ def answerer() -> Callable[[Way, bytes], bytes]:
     models.get()
 
     def ask(way: Way, body: bytes) -> bytes:
-        asked = Asked(body, way.content_type, "", "", None, way.accept)
+        asked = Asked(body, way.content_type, "", "", None, accept=way.accept)
         (at_once,) = answer_at_once(models, [asked if way is OURS_ONE else None])
         if at_once:
             return at_once

@@ -64,7 +64,7 @@ def answerer(store: Path) -> Ask:
     from api.prediction import Asked, answer, answer_at_once
     from persistence.model_persistence import ModelStore
 
-    models = LoadedModels(ModelStore(store), "")
+    models = LoadedModels(ModelStore(store), "", most=1000)
 
     def ask(model: str, body: bytes, content_type: str) -> tuple[int, bytes]:
         models.get(model)

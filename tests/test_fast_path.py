@@ -69,3 +69,20 @@ def test_requests_when_one_of_them_fails_are_answered_all_the_same(
 
     assert found[4] is None
     assert [*expected[:4], *expected[5:]] == [*found[:4], *found[5:]]
+
+
+def test_model_when_asked_at_its_other_addresses_is_answered_alike(app: Flask) -> None:
+    version = app.extensions["models"].get("rent").version
+    paths = (
+        "/v0/models/rent/predict",
+        "/inference/rent",
+        f"/v0/models/rent/versions/{version}/predict",
+    )
+
+    one, *others = answers(app, [request(EXAMPLES["rent"], path) for path in paths])
+
+    assert one
+    assert [one, one] == others
+    assert [None] == answers(
+        app, [request(EXAMPLES["rent"], "/v0/models/rent/versions/20200101T000000Z-00000/predict")]
+    )

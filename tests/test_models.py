@@ -20,7 +20,8 @@ class Held(LoadedModels):
 
     def __init__(self, version: StoredVersion) -> None:
         super().__init__(ModelStore(Path("nowhere")), version.name)
-        self._versions[version.name] = version
+        self._promoted[version.name] = version.version
+        self._versions[version.name, version.version] = version
 
 
 @pytest.fixture(scope="module", params=models.names())

@@ -1,7 +1,6 @@
 """The API's description: valid, complete, and of one mind with the service."""
 
 import json
-import re
 from typing import Any
 
 import pytest
@@ -60,7 +59,8 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
     document = describe(serve(ModelStore(toy_store.root / "nothing"), "parcel").test_client())
 
     OpenAPIV31SpecValidator(document).validate()
-    assert {"/health", "/livez", "/readyz"} == set(document["paths"])
+    catalog = {"/v0/models", "/v0/models/{name}", "/v0/models/{name}/versions"}
+    assert {"/health", "/livez", "/readyz", *catalog} == set(document["paths"])
 
 
 def test_description_when_compared_with_the_routes_has_each_and_no_other(
@@ -75,11 +75,11 @@ def test_description_when_compared_with_the_routes_has_each_and_no_other(
     }
 
     routed = {
-        (re.sub("<name>", name, rule.rule), method)
+        (rule.rule.replace("<name>", name).replace("<version>", "{version}"), method)
         for rule in app.url_map.iter_rules()
         if rule.rule not in FOR_PEOPLE
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        for name in TOYS
+        for name in (["{name}"] if rule.endpoint.startswith("catalog.") else TOYS)
     }
     assert routed == documented
 
@@ -105,12 +105,16 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
             for example in examples or filter(None, [content.get("example")]):
                 assert [] == check(document, content["schema"], example)
                 body = example if isinstance(example, str) else json.dumps(example)
-                answer = toy_client.post(path, data=body, content_type=kind)
+                where = path
+                for one in operation.get("parameters", []):
+                    where = where.replace(f"{{{one['name']}}}", one["example"])
+                answer = toy_client.post(where, data=body, content_type=kind)
                 assert 200 == answer.status_code, answer.text
                 assert [] == check(document, shape, read_strictly(answer.data))
                 sent += 1
-    # One record, a list, columns, CSV and lines; three models, one of them the default too.
-    assert 20 == sent
+    # One record, a list, columns, CSV and lines; three models by name, by version and at their
+    # second address, and one as the default.
+    assert 50 == sent
 
 
 def test_answers_when_there_are_warnings_or_problems_are_as_described(

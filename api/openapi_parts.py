@@ -1,0 +1,89 @@
+"""Parts of the API's description that are the same for every model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+#: The schema of any text.
+TEXT = {"type": "string"}
+
+
+def fixed_paths() -> dict[str, Any]:
+    """Describe the routes of health, and those that list models."""
+
+    def get(name: str, summary: str, keys: list[str], failures: dict[str, Any]) -> dict[str, Any]:
+        schema = {
+            "type": "object",
+            "required": keys,
+            "properties": {key: dict(TEXT) for key in keys},
+        }
+        responses = {"200": answer(schema, summary), **failures}
+        operation = {"operationId": name, "tags": ["Health"], "summary": summary}
+        return {"get": {**operation, "responses": responses}}
+
+    return {
+        **_catalog_paths(),
+        "/health": get("health", "Greets; status is ok or degraded", ["msg", "now", "status"], {}),
+        "/livez": get("livez", "The process answers", ["status"], {}),
+        "/readyz": get("readyz", "The model answers its example", ["status"], problems(503)),
+    }
+
+
+def _catalog_paths() -> dict[str, Any]:
+    described = dict.fromkeys(("name", "version", "title", "task", "created_at"), TEXT)
+    model = {"type": "object", "required": list(described), "properties": described}
+    versions = {"type": "array", "items": TEXT}
+    name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
+
+    def get(identifier: str, summary: str, properties: dict[str, Any]) -> dict[str, Any]:
+        schema = {"type": "object", "required": list(properties), "properties": properties}
+        operation = {"operationId": identifier, "tags": ["Models"], "summary": summary}
+        return {"get": {**operation, "responses": {"200": answer(schema, summary)}}}
+
+    return {
+        "/v0/models": get(
+            "models", "Lists the models", {"models": _list_of(model), "default_model": TEXT}
+        ),
+        "/v0/models/{name}": _of_one(
+            get("model", "Describes a model", {**described, "versions": versions}), name
+        ),
+        "/v0/models/{name}/versions": _of_one(
+            get(
+                "versions", "Lists a model's versions", {"model": TEXT, "versions": _list_of(model)}
+            ),
+            name,
+        ),
+    }
+
+
+def _list_of(items: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _of_one(path: dict[str, Any], parameter: Mapping[str, Any]) -> dict[str, Any]:
+    path["get"]["parameters"] = [parameter]
+    path["get"]["responses"] |= problems(404, 503)
+    return path
+
+
+def answer(schema: Mapping[str, Any], description: str) -> dict[str, Any]:
+    """Describe an answer in JSON."""
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def problems(*statuses: int) -> dict[str, Any]:
+    """Describe failures, by status."""
+    meanings = {
+        400: "The body is malformed",
+        404: "There is no such model, or no such version",
+        406: "Accept names no form that there is",
+        408: "The body came too slowly",
+        413: "The body or its answer is too large",
+        415: "The content type or encoding is another one",
+        422: "Records are not valid; every problem is listed",
+        503: "No version can be served",
+        507: "There is no room on disk",
+    }
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        str(status): {"description": meanings[status], "content": content} for status in statuses
+    }
