@@ -9,58 +9,46 @@ TEXT = {"type": "string"}
 
 def fixed_paths() -> dict[str, Any]:
     """Describe the routes of health, and those that list models."""
-
-    def get(name: str, summary: str, keys: list[str], failures: dict[str, Any]) -> dict[str, Any]:
-        schema = {
-            "type": "object",
-            "required": keys,
-            "properties": {key: dict(TEXT) for key in keys},
-        }
-        responses = {"200": answer(schema, summary), **failures}
-        operation = {"operationId": name, "tags": ["Health"], "summary": summary}
-        return {"get": {**operation, "responses": responses}}
-
+    greeting = dict.fromkeys(("msg", "now", "status"), TEXT)
+    status = {"status": TEXT}
+    ready = _get("readyz", "Health", "The model answers its example", status)
+    ready["get"]["responses"] |= problems(503)
     return {
         **_catalog_paths(),
-        "/health": get("health", "Greets; status is ok or degraded", ["msg", "now", "status"], {}),
-        "/livez": get("livez", "The process answers", ["status"], {}),
-        "/readyz": get("readyz", "The model answers its example", ["status"], problems(503)),
+        "/health": _get("health", "Health", "Greets; status is ok or degraded", greeting),
+        "/livez": _get("livez", "Health", "The process answers", status),
+        "/readyz": ready,
     }
 
 
 def _catalog_paths() -> dict[str, Any]:
     described = dict.fromkeys(("name", "version", "title", "task", "created_at"), TEXT)
     model = {"type": "object", "required": list(described), "properties": described}
-    versions = {"type": "array", "items": TEXT}
-    name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
-
-    def get(identifier: str, summary: str, properties: dict[str, Any]) -> dict[str, Any]:
-        schema = {"type": "object", "required": list(properties), "properties": properties}
-        operation = {"operationId": identifier, "tags": ["Models"], "summary": summary}
-        return {"get": {**operation, "responses": {"200": answer(schema, summary)}}}
-
+    listed = {"models": _list_of(model), "default_model": TEXT}
+    one = {**described, "versions": _list_of(TEXT)}
+    several = {"model": TEXT, "versions": _list_of(model)}
     return {
-        "/v0/models": get(
-            "models", "Lists the models", {"models": _list_of(model), "default_model": TEXT}
-        ),
-        "/v0/models/{name}": _of_one(
-            get("model", "Describes a model", {**described, "versions": versions}), name
-        ),
+        "/v0/models": _get("models", "Models", "Lists the models", listed),
+        "/v0/models/{name}": _of_one(_get("model", "Models", "Describes a model", one)),
         "/v0/models/{name}/versions": _of_one(
-            get(
-                "versions", "Lists a model's versions", {"model": TEXT, "versions": _list_of(model)}
-            ),
-            name,
+            _get("versions", "Models", "Lists a model's versions", several)
         ),
     }
+
+
+def _get(identifier: str, tag: str, summary: str, properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(properties), "properties": properties}
+    operation = {"operationId": identifier, "tags": [tag], "summary": summary}
+    return {"get": {**operation, "responses": {"200": answer(schema, summary)}}}
 
 
 def _list_of(items: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-def _of_one(path: dict[str, Any], parameter: Mapping[str, Any]) -> dict[str, Any]:
-    path["get"]["parameters"] = [parameter]
+def _of_one(path: dict[str, Any]) -> dict[str, Any]:
+    name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
+    path["get"]["parameters"] = [name]
     path["get"]["responses"] |= problems(404, 503)
     return path
 

@@ -4,8 +4,11 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +36,22 @@ def lives(process: int) -> bool:
         return False
 
 
+@contextmanager
+def loaded(
+    store: ModelStore, asked: list[Question], folder: Path, **chosen: Any
+) -> Iterator[tuple[Server, Load]]:
+    """Start a service under load; at the end nothing is lost, nobody refused, and it stops."""
+    with running(
+        folder, until="/readyz", model_store=store.root, default_model="parcel", **chosen
+    ) as server:
+        with steady_load(server.port, asked) as load:
+            yield server, load
+            load.stopping.set()
+        assert [] == load.lost
+        assert 0 == load.counts["refused"]
+        assert 0 == server.stop()
+
+
 def are_gone(server: Server, workers: set[int]) -> bool:
     """Tell whether none of these workers is left."""
     return not workers & {*server.workers()}
@@ -46,56 +65,35 @@ def has_ended(pid: int) -> bool:
 def test_workers_when_reloaded_under_load_lose_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
-    with running(
-        tmp_path, until="/readyz", model_store=toy_store.root, default_model="parcel"
-    ) as server:
-        with steady_load(server.port, asked) as load:
-            for _ in range(3):
-                old = {*server.workers()}
-                server.process.send_signal(signal.SIGHUP)
-                wait_until(partial(are_gone, server, old), "only new workers")
-                wait_for_more(load)
-            load.stopping.set()
-        assert [] == load.lost
-        assert 0 == load.counts["refused"]
-        assert 0 == server.stop()
+    with loaded(toy_store, asked, tmp_path) as (server, load):
+        for _ in range(3):
+            old = {*server.workers()}
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(partial(are_gone, server, old), "only new workers")
+            wait_for_more(load)
 
 
 def test_workers_when_recycled_under_load_lose_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
-    with running(
-        tmp_path, until="/readyz", model_store=toy_store.root, default_model="parcel",
-        gunicorn_cmd_args="--max-requests 150 --max-requests-jitter 50",
-    ) as server:  # fmt: skip
-        with steady_load(server.port, asked) as load:
-            wait_until(
-                lambda: server.log.read_text().count("Autorestarting") > 8 or bool(load.lost),
-                "many recycled workers",
-            )
-            load.stopping.set()
-        assert [] == load.lost
-        assert 0 == load.counts["refused"]
-        assert 0 == server.stop()
+    often = "--max-requests 150 --max-requests-jitter 50"
+    with loaded(toy_store, asked, tmp_path, gunicorn_cmd_args=often) as (server, load):
+        wait_until(
+            lambda: server.log.read_text().count("Autorestarting") > 8 or bool(load.lost),
+            "many recycled workers",
+        )
 
 
 def test_worker_when_it_alone_is_told_to_stop_is_replaced_and_loses_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
-    with running(
-        tmp_path, until="/readyz", model_store=toy_store.root, default_model="parcel"
-    ) as server:
-        with steady_load(server.port, asked) as load:
-            for _ in range(4):
-                told = server.workers()[0]
-                os.kill(told, signal.SIGTERM)
-                os.kill(told, signal.SIGTERM)
-                wait_until(partial(has_ended, told), "the end of the worker")
-                wait_for_more(load)
-            load.stopping.set()
-        assert [] == load.lost
-        assert 0 == load.counts["refused"]
-        assert 0 == server.stop()
+    with loaded(toy_store, asked, tmp_path) as (server, load):
+        for _ in range(4):
+            told = server.workers()[0]
+            os.kill(told, signal.SIGTERM)
+            os.kill(told, signal.SIGTERM)
+            wait_until(partial(has_ended, told), "the end of the worker")
+            wait_for_more(load)
 
 
 def test_worker_when_killed_loses_at_most_what_it_was_running(
