@@ -1,14 +1,16 @@
-"""Every failure as one JSON shape: RFC 9457 problem details.
+"""Every failure as one JSON shape, RFC 9457 problem details, or as a protocol has it.
 
 The only table from exceptions to statuses. Nothing below this room knows
 HTTP, nothing above it phrases an error.
 """
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from api.json_text import write_json
@@ -69,32 +71,54 @@ class InvalidRecords(Exception):
         self.problems = problems
 
 
-def problem_body(
-    status: int, detail: str, *, request_id: str, problems: list[Problem] | None = None
-) -> bytes:
+class Failure(NamedTuple):
+    """Why a request is not answered as it asks.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status.
+    detail : str
+        What was found and what is expected.
+    problems : sequence of Problem
+        Every one, where values are at fault.
+    """
+
+    status: int
+    detail: str
+    problems: Sequence[Problem] = ()
+
+
+#: Phrases a failure, with the request's id, in the form of some protocol: body and content type.
+Phrase = Callable[[Failure, str], tuple[bytes, str]]
+
+
+def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as RFC 9457 has it."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
+        "title": HTTPStatus(found.status).phrase,
+        "status": found.status,
+        "detail": found.detail,
         "request_id": request_id,
     }
-    if problems:
-        body["errors"] = [problem._asdict() for problem in problems[:PROBLEMS_LISTED]]
-    return write_json(body) + b"\n"
+    if found.problems:
+        body["errors"] = [problem._asdict() for problem in found.problems[:PROBLEMS_LISTED]]
+    return write_json(body) + b"\n", PROBLEM_TYPE
 
 
-def problem_response(status: int, detail: str) -> Response:
-    """Answer a failure of the request at hand."""
-    body = problem_body(status, detail, request_id=g.get("request_id", ""))
-    return Response(body, status=status, mimetype=PROBLEM_TYPE)
+def failure_response(found: Failure) -> Response:
+    """Answer a failure of the request at hand, in the form of the protocol that it speaks."""
+    forms: Mapping[str, Phrase] = current_app.extensions["failure_forms"]
+    of_path = (form for prefix, form in forms.items() if request.path.startswith(prefix))
+    body, kind = next(of_path, phrase)(found, g.get("request_id", ""))
+    return Response(body, status=found.status, content_type=kind)
 
 
-def failure(
+def explain(
     error: Exception, *, asked_for: tuple[str | None, str | None], request_id: str
-) -> tuple[int, bytes, str]:
-    """Give status, body and content type for whatever was raised.
+) -> Failure:
+    """Say what whatever was raised means to the client.
 
     Parameters
     ----------
@@ -103,45 +127,46 @@ def failure(
         is asked for by name is the client's slip when it is not there; without
         a name the service is not ready.
     request_id : str
-        Stands in the body, and in the log where the failure is ours.
+        Stands in the log where the failure is ours.
     """
-    problems = None
     model, version = asked_for
     if isinstance(error, BadRequest):
-        status, detail = error.status, error.detail
-    elif isinstance(error, InvalidRecords):
-        status, detail, problems = 422, _count(error.problems), error.problems
-    elif isinstance(error, ModelNotFound) and model is not None:
-        status, detail = 404, f"there is no model {model[:80]!r} here"
-    elif isinstance(error, VersionNotFound) and version is not None:
-        status, detail = 404, f"there is no version {version[:80]!r} of {(model or '')[:80]!r} here"
-    elif isinstance(error, ModelNotFound):
+        return Failure(error.status, error.detail)
+    if isinstance(error, InvalidRecords):
+        return Failure(422, _count(error.problems), error.problems)
+    if isinstance(error, ModelNotFound) and model is not None:
+        return Failure(404, f"there is no model {model[:80]!r} here")
+    if isinstance(error, VersionNotFound) and version is not None:
+        named = f"there is no version {version[:80]!r} of {(model or '')[:80]!r} here"
+        return Failure(404, named)
+    if isinstance(error, ModelNotFound):
         _log.error("no model to serve: %s", error)
-        status, detail = 503, "no version of the default model is stored yet"
-    elif isinstance(error, (VersionNotFound, UntrustedArtifact)):
+        return Failure(503, "no version of the default model is stored yet")
+    if isinstance(error, (VersionNotFound, UntrustedArtifact)):
         _log.error("a version was refused: %s", error)
-        status, detail = 503, "the stored version was refused; the service log says why"
-    else:
-        _log.error("unexpected error, request %s", request_id, exc_info=error)
-        status = 500
-        detail = "the service failed; the request id finds the cause in its log"
-    body = problem_body(status, detail, request_id=request_id, problems=problems)
-    return status, body, PROBLEM_TYPE
+        return Failure(503, "the stored version was refused; the service log says why")
+    _log.error("unexpected error, request %s", request_id, exc_info=error)
+    return Failure(500, "the service failed; the request id finds the cause in its log")
 
 
-def init_app(app: Flask) -> None:
-    """Make the application phrase every failure here."""
+def init_app(app: Flask, *, forms: Mapping[str, Phrase] = MappingProxyType({})) -> None:
+    """Make the application phrase every failure here.
+
+    Parameters
+    ----------
+    forms : mapping of str to callable
+        By the beginning of a path, how the protocol that is spoken there
+        phrases a failure.
+    """
+    app.extensions["failure_forms"] = forms
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _other)
 
 
 def _other(error: Exception) -> Response:
     asked = request.view_args or {}
-    status, body, kind = failure(
-        error, asked_for=(asked.get("name"), asked.get("version")),
-        request_id=g.get("request_id", ""),
-    )  # fmt: skip
-    return Response(body, status=status, mimetype=kind)
+    asked_for = (asked.get("name"), asked.get("version"))
+    return failure_response(explain(error, asked_for=asked_for, request_id=g.get("request_id", "")))
 
 
 def _count(problems: list[Problem]) -> str:
@@ -160,7 +185,7 @@ def _http(error: HTTPException) -> Response:
         f"{', '.join(sorted(getattr(error, 'valid_methods', None) or []))}",
         413: f"the body is larger than {request.max_content_length} bytes",
     }
-    answer = problem_response(error.code, details.get(error.code, error.description or ""))
+    answer = failure_response(Failure(error.code, details.get(error.code, error.description or "")))
     if error.code == 405:
         answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or []))  # type: ignore[attr-defined]
     return answer

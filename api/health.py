@@ -6,7 +6,7 @@ from threading import Event
 from flask import Blueprint, Response
 
 from api.dates import http_date
-from api.errors import problem_response
+from api.errors import Failure, failure_response
 from api.json_text import json_response
 from api.loaded import LoadedModels
 
@@ -37,10 +37,12 @@ def blueprint(models: LoadedModels, stopping: Event) -> Blueprint:
     def readyz() -> Response:
         """Say whether the default model answers its worked example, and we do not stop."""
         if stopping.is_set():
-            return problem_response(503, "the service is stopping: ask another instance")
+            return failure_response(Failure(503, "the service is stopping: ask another instance"))
         if trouble := _trouble(models):
             _log.error("not ready: %s", trouble)
-            return problem_response(503, "the default model does not answer; the log says why")
+            return failure_response(
+                Failure(503, "the default model does not answer; the log says why")
+            )
         version = models.get()
         return json_response(
             {"status": "ready", "model": {"name": version.name, "version": version.version}}

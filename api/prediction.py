@@ -16,7 +16,7 @@ import msgspec
 
 from api.body import JSON, MAX_RECORDS, TABLES, Records, media_type, read_body
 from api.dates import http_date
-from api.errors import BadRequest, InvalidRecords, Problem, failure
+from api.errors import BadRequest, InvalidRecords, Problem, explain, phrase
 from api.json_text import class_name
 from api.loaded import LoadedModels
 from api.records import Accepted, read_records
@@ -109,7 +109,8 @@ def answer(models: LoadedModels, asked: Asked) -> Answer:
         if isinstance(asked.body, Upload):
             asked.body.drain()
         asked_for = (asked.model, asked.version)
-        return Answer(*failure(error, asked_for=asked_for, request_id=asked.request_id))
+        found_wrong = explain(error, asked_for=asked_for, request_id=asked.request_id)
+        return Answer(found_wrong.status, *phrase(found_wrong, asked.request_id))
 
 
 def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[bytes | None]:
@@ -186,8 +187,8 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
     decoded = version.decoder.read(body)
     if decoded is None or len(decoded.matrix) > MAX_RECORDS:
         records = read_body(body, version.schema)
-        columns, warnings = read_records(records, version.schema)
-        decoded = Decoded(Coding(version.schema.fields).pack(columns), records.is_single)
+        matrix, warnings = _read_matrix(version, records)
+        decoded = Decoded(matrix, records.is_single)
     written = (
         _write_one(version, version.predict_one(decoded.matrix), warnings)
         if decoded.is_single and form == JSON
@@ -197,6 +198,34 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
         rows = endless(version.decide_matrix(decoded.matrix))
         raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
     return written
+
+
+def decide_records(version: StoredVersion, records: Records) -> tuple[Decisions, list[Accepted]]:
+    """Validate records that some protocol has read, and predict them.
+
+    Returns
+    -------
+    decisions : Decisions
+        All of them finite.
+    warnings : list of Accepted
+        What the fields' policies accepted.
+
+    Raises
+    ------
+    InvalidRecords
+        With every problem of every record, or when an answer is not finite.
+    """
+    matrix, warnings = _read_matrix(version, records)
+    decisions = version.decide_matrix(matrix)
+    if rows := endless(decisions):
+        raise InvalidRecords(_endless_problems(records, rows))
+    return decisions, warnings
+
+
+def _read_matrix(version: StoredVersion, records: Records) -> tuple[Any, list[Accepted]]:
+    """Validate records; give them in the form of `Decoded.matrix`, and the warnings."""
+    columns, warnings = read_records(records, version.schema)
+    return Coding(version.schema.fields).pack(columns), warnings
 
 
 def _write_one(
