@@ -15,10 +15,11 @@ import threading
 
 from flask import Flask
 
-from api import catalog, docs, errors, health, model_info, openapi, predict, request_id
+from api import auth, catalog, docs, errors, health, model_info, openapi, predict, request_id
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
+from commands.keys import keys_group
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
@@ -51,6 +52,11 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(catalog.blueprint(models))
     app.register_blueprint(openapi.blueprint(models, service=NAME))
     app.register_blueprint(docs.blueprint(service=NAME))
+    auth.init_app(
+        app,
+        auth.Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access),
+    )
+    app.cli.add_command(keys_group(settings.keys_file))
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models)
     return app
@@ -77,11 +83,15 @@ def main() -> None:
             )
     address = f"http://{settings.address}"
     record = write_json(version["example"]["record"]).decode()
+    callers = auth.Callers(
+        settings.keys_file, api_key=settings.api_key, is_open=settings.open_access
+    )
+    key = " -H 'x-api-key: YOUR KEY'" if callers.are_asked else ""
     print(
         f"{NAME} serves {version['model']}, version {version['version']}, at {address}\n"
         f"Documentation: {address}/docs\n"
         "Try it:\n\n"
-        f"curl -s {address}/v0/predict -H 'Content-Type: application/json' \\\n"
+        f"curl -s {address}/v0/predict{key} -H 'Content-Type: application/json' \\\n"
         f"  -d {shlex.quote(record)}\n",
         flush=True,
     )

@@ -44,6 +44,7 @@ forwarder_headers = ""  # no client says where the application is mounted
 def on_starting(server: Any) -> None:
     """Train the default model when none is stored, before any port is bound."""
     keep_signals_over_forks()
+    _refuse_strangers(server)
     name = _settings.default_model
     if not _settings.train_if_absent or name in ModelStore(_settings.model_store).names():
         return
@@ -51,6 +52,21 @@ def on_starting(server: Any) -> None:
     command = [sys.executable, "build_model.py", name, "--if-absent"]
     if subprocess.run(command, check=False).returncode:  # noqa: S603
         sys.exit(f"gunicorn: no version of {name} could be trained; the reason stands above")
+
+
+def _refuse_strangers(server: Any) -> None:
+    """Stop when others can reach the service and nothing says who may ask it."""
+    callers = server.app.wsgi().extensions["callers"]
+    if callers.are_asked or callers.is_open:
+        return
+    for address in server.cfg.address:
+        host = address[0] if isinstance(address, tuple) else str(address)
+        if host not in ("localhost", "::1") and not host.startswith("127."):
+            sys.exit(
+                f"gunicorn: others can reach {host}, and there is no API key. Make one with "
+                "`flask keys make NAME`, or set API_KEY; or set OPEN_ACCESS=true where a "
+                "gateway checks the callers"
+            )
 
 
 def when_ready(server: Any) -> None:

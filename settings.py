@@ -31,6 +31,12 @@ def _flag(text: str) -> bool:
     return text.lower() in ("true", "1")
 
 
+def _secret(text: str) -> str:
+    if len(text) < 22 or len(set(text)) < 10:  # 128 bits, as letters and digits
+        raise ValueError("at least 22 random characters")
+    return text
+
+
 def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"read": read, "meaning": meaning})
 
@@ -63,6 +69,16 @@ class Settings:
         True, _flag, "Whether plain requests to predict are answered on the worker's event loop"
     )
 
+    keys_file: Path = _setting(
+        Path("keys.json"), Path, "File of the API keys that `flask keys` makes; need not exist"
+    )
+    api_key: str = _setting(
+        "", _secret, "One more API key, good to predict and to read; at least 22 random characters"
+    )
+    open_access: bool = _setting(
+        False, _flag, "Whether no key is ever asked for, as a gateway checks the callers"
+    )
+
     @property
     def address(self) -> str:
         """Host and port, as they stand in an address."""
@@ -86,7 +102,8 @@ class Settings:
             try:
                 found[one.name] = one.metadata["read"](text)
             except ValueError as error:
-                problems.append(f"{one.name.upper()} is {text!r}: give {error}")
+                shown = "too weak" if one.metadata["read"] is _secret else repr(text)
+                problems.append(f"{one.name.upper()} is {shown}: give {error}")
         if problems:
             raise InvalidSettings("; ".join(problems))
         if not found.get("host"):

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from api.auth import may_see
 from api.json_text import json_response
 from api.loaded import LoadedModels
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -23,7 +24,7 @@ def blueprint(models: LoadedModels) -> Blueprint:
     @routes.get("/v0/models")
     def show_models() -> Response:
         """List the models that have a promoted version."""
-        found = [_summary(models, name, None) for name in models.store.names()]
+        found = [_summary(models, name, None) for name in models.store.names() if may_see(name)]
         return json_response(
             {"models": [one for one in found if one], "default_model": models.default}
         )

@@ -14,6 +14,7 @@ import msgspec
 from flask import Flask
 
 from api import predict
+from api.auth import HEADERS, Callers, check_caller, key_text
 from api.dates import http_date
 from api.loaded import LoadedModels
 from api.prediction import Asked, answer_at_once, each
@@ -44,7 +45,8 @@ _HEAD = (
 )
 
 #: What this module does itself when it answers; all else must run.
-_KNOWN = (name_request, finish)
+_KNOWN = (name_request, check_caller, finish)
+_KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
@@ -77,6 +79,7 @@ class FastPath:
     def __init__(self, app: Flask, models: LoadedModels) -> None:
         self._app = app
         self._models = models
+        self._callers: Callers = app.extensions["callers"]
 
     def answers(
         self, requests: Sequence[tuple[bytes, Mapping[bytes, bytes], bytes, bool]]
@@ -122,8 +125,16 @@ class FastPath:
             or (given and name.encode("latin-1") != given)
         ):
             return None
+        if self._callers.are_asked and not self._may_ask(headers, model):
+            return None
         kind = headers.get(b"content-type", b"").decode("latin-1")
         return Asked(body, kind, "", name, model, version)
+
+    def _may_ask(self, headers: Mapping[bytes, bytes], model: str | None) -> bool:
+        given = (headers.get(name, b"").decode("latin-1") for name in _KEY_HEADERS)
+        key = self._callers.find(key_text(given))
+        model = self._models.default if model is None else model
+        return key is not None and "predict" in key.scopes and key.may_ask(model)
 
     def obstacles(self) -> list[str]:
         """Name what was added to the application and would be passed over here."""

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 
+from api.auth import may_see
 from api.body import ARROW, CSV, LINES, MAX_RECORDS, PARQUET
 from api.field_schema import record_schema
 from api.json_text import class_name, json_response, write_json
 from api.loaded import LoadedModels
-from api.openapi_parts import TEXT, answer, fixed_paths, problems
+from api.openapi_parts import KEY_SCHEMES, TEXT, answer, fixed_paths, guard, problems
 from models.fields import Number
 from models.schema import Schema
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -51,7 +52,7 @@ _DATE = {"type": "string", "description": "RFC 5322 date, GMT"}
 
 
 def describe(
-    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str
+    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str, are_keys_asked: bool
 ) -> dict[str, Any]:
     """Describe the whole API.
 
@@ -61,6 +62,8 @@ def describe(
         The promoted version of every model.
     default : str
         The model that ``/v0/predict`` asks.
+    are_keys_asked : bool
+        Whether a request needs a key now.
     """
     paths: dict[str, Any] = fixed_paths()
     schemas: dict[str, Any] = {"Problem": _PROBLEM, "Finding": _FINDING, "Served": _SERVED}
@@ -69,6 +72,7 @@ def describe(
         for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
             paths |= _model_paths(name, card, prefix=prefix)
         paths |= _version_paths(name, card)
+    guard(paths, are_keys_asked=are_keys_asked)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -77,7 +81,7 @@ def describe(
             "description": "\n\n".join(_introduction(card) for card in cards.values()),
         },
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, "securitySchemes": KEY_SCHEMES},
     }
 
 
@@ -89,12 +93,17 @@ def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
     def document() -> Response:
         """Describe this API."""
         cards = {}
-        for name in models.store.names():
+        for name in filter(may_see, models.store.names()):
             try:
                 cards[name] = models.card(name)
             except (ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
                 _log.error("left out of the description: %s", error)
-        return json_response(describe(cards, default=models.default, service=service))
+        return json_response(
+            describe(
+                cards, default=models.default, service=service,
+                are_keys_asked=current_app.extensions["callers"].are_asked,
+            )
+        )  # fmt: skip
 
     return routes
 

@@ -6,6 +6,12 @@ from typing import Any
 #: The schema of any text.
 TEXT = {"type": "string"}
 
+#: How a key may come.
+KEY_SCHEMES = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "Bearer": {"type": "http", "scheme": "bearer"},
+}
+
 
 def fixed_paths() -> dict[str, Any]:
     """Describe the routes of health, and those that list models."""
@@ -62,6 +68,8 @@ def problems(*statuses: int) -> dict[str, Any]:
     """Describe failures, by status."""
     meanings = {
         400: "The body is malformed",
+        401: "No API key, or one that is not known or whose time is over",
+        403: "The API key may not ask this",
         404: "There is no such model, or no such version",
         406: "Accept names no form that there is",
         408: "The body came too slowly",
@@ -75,3 +83,14 @@ def problems(*statuses: int) -> dict[str, Any]:
     return {
         str(status): {"description": meanings[status], "content": content} for status in statuses
     }
+
+
+def guard(paths: Mapping[str, Any], *, are_keys_asked: bool) -> None:
+    """Say of every operation whether it takes a key; those of health take none."""
+    for operation in [one for path in paths.values() for one in path.values()]:
+        if "Health" in operation["tags"]:
+            operation["security"] = []
+            continue
+        operation["responses"] |= problems(401, 403)
+        if are_keys_asked:
+            operation["security"] = [{name: []} for name in KEY_SCHEMES]

@@ -67,6 +67,7 @@ def pytest_make_collect_report(
 
 def serve(store: ModelStore, default: str, **settings: Any) -> Flask:
     """Make the application over a store."""
+    settings = {"keys_file": store.root / "no-keys.json", **settings}
     app = create_app(Settings(model_store=store.root, default_model=default, **settings))
     # Failures are answered as in production, not raised into the test.
     app.testing = False

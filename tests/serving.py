@@ -141,7 +141,7 @@ def running(
         Variables of its environment, in any case.
     """
     port = free_port()
-    chosen = {"host": "127.0.0.1", "port": port} | settings
+    chosen = {"host": "127.0.0.1", "port": port, "keys_file": folder / "no-keys.json"} | settings
     log = folder / f"{port}.log"
     if config:
         own = folder / f"{port}.conf.py"

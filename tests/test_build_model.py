@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project where models/mine.py is credit.py with other fields and data."""
     copy = tmp_path_factory.mktemp("copy") / "project"
     copy.mkdir()
-    for name in ("api", "models", "persistence", "training", "data"):
+    for name in ("api", "commands", "models", "persistence", "training", "data"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for path in ROOT.glob("*.py"):
         shutil.copy(path, copy)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
+from persistence.keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.answers import read_strictly
 from tests.serving import Server, running
@@ -90,3 +91,36 @@ def test_docs_page_when_the_example_is_executed_shows_the_prediction(
     assert "small" == answer["prediction"]["value"]
     assert ([], []) == (watch.strangers, watch.complaints)
     page.close()
+
+
+def test_docs_page_when_keys_are_asked_shows_the_api_for_a_key_and_sends_it_along(
+    browser: Browser, toy_store: ModelStore, tmp_path: Path
+) -> None:
+    text, key = make_key("reader")
+    KeyFile(tmp_path / "keys.json").add(key)
+    with running(
+        tmp_path, until="/readyz", model_store=toy_store.root, default_model="parcel",
+        keys_file=tmp_path / "keys.json",
+    ) as server:  # fmt: skip
+        address = f"http://127.0.0.1:{server.port}"
+        page = browser.new_page()
+        watch = Watch(page, address)
+        page.goto(f"{address}/docs", wait_until="networkidle")
+        expect(page.get_by_label("API key")).to_be_visible()
+        assert 0 == page.locator(".opblock").count()
+
+        page.get_by_label("API key").fill("nonsense")
+        page.get_by_role("button", name="Show the API").click()
+        expect(page.get_by_role("alert")).to_contain_text("not known")
+        page.get_by_label("API key").fill(text)
+        page.get_by_role("button", name="Show the API").click()
+        block = page.locator(".opblock", has=page.locator('[data-path="/v0/predict"]'))
+        block.locator(".opblock-summary-control").click()
+        with page.expect_response("**/v0/predict") as asked:
+            block.get_by_role("button", name="Execute").click()
+
+        assert 200 == asked.value.status
+        expect(page.get_by_label("API key")).to_be_hidden()
+        assert [] == watch.strangers
+        assert all("401" in one for one in watch.complaints), watch.complaints
+        page.close()

@@ -14,7 +14,7 @@ import pytest
 from persistence.model_persistence import ModelStore
 from tests.conftest import ROOT
 from tests.pages import table
-from tests.serving import APP, DEADLINE, GUNICORN, environment, free_port, running
+from tests.serving import APP, DEADLINE, GUNICORN, environment, running
 
 
 def run(*command: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
@@ -54,7 +54,7 @@ def test_start_when_nothing_is_stored_says_how_to_train(tmp_path: Path) -> None:
 
 
 def test_start_when_there_is_no_such_model_says_so(tmp_path: Path) -> None:
-    done = run(*GUNICORN, model_store=tmp_path, default_model="nothing", port=free_port())
+    done = run(*GUNICORN, model_store=tmp_path, default_model="nothing", host="127.0.0.1")
 
     assert 1 == done.returncode
     assert "Traceback" not in done.stderr

@@ -35,7 +35,7 @@ class Workshop:
             self.port = trial.getsockname()[1]
         self.begun: set[str] = set()
         self.service: subprocess.Popen[bytes] | None = None
-        for name in ("api", "models", "persistence", "server", "training", "data"):
+        for name in ("api", "commands", "models", "persistence", "server", "training", "data"):
             shutil.copytree(
                 ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
             )

@@ -1,0 +1,1 @@
+"""What the `flask` command does, beside serving."""
