@@ -15,7 +15,18 @@ import threading
 
 from flask import Flask
 
-from api import auth, catalog, docs, errors, health, model_info, openapi, predict, request_id
+from api import (
+    auth,
+    catalog,
+    docs,
+    errors,
+    health,
+    model_info,
+    openapi,
+    predict,
+    rate_limit,
+    request_id,
+)  # fmt: skip
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
@@ -52,14 +63,29 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(catalog.blueprint(models))
     app.register_blueprint(openapi.blueprint(models, service=NAME))
     app.register_blueprint(docs.blueprint(service=NAME))
-    auth.init_app(
-        app,
-        auth.Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access),
-    )
+    auth.init_app(app, _callers(settings))
+    rate_limit.init_app(app, _rate_limit(settings))
     app.cli.add_command(keys_group(settings.keys_file))
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models)
     return app
+
+
+def _callers(settings: Settings) -> auth.Callers:
+    return auth.Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
+
+
+def _rate_limit(settings: Settings) -> rate_limit.RateLimit:
+    text, redis = settings.rate_limit, settings.rate_limit_redis
+    try:
+        rate = rate_limit.Rate.read(text) if text else None
+    except ValueError as error:
+        raise InvalidSettings(f"RATE_LIMIT is {text!r}: give {error}") from error
+    try:
+        counts = rate_limit.RedisCounts(redis) if redis else rate_limit.SharedCounts()
+    except ValueError as error:
+        raise InvalidSettings(f"RATE_LIMIT_REDIS is {redis!r}: {error}") from error
+    return rate_limit.RateLimit(rate, counts)
 
 
 def main() -> None:
@@ -83,9 +109,7 @@ def main() -> None:
             )
     address = f"http://{settings.address}"
     record = write_json(version["example"]["record"]).decode()
-    callers = auth.Callers(
-        settings.keys_file, api_key=settings.api_key, is_open=settings.open_access
-    )
+    callers = _callers(settings)
     key = " -H 'x-api-key: YOUR KEY'" if callers.are_asked else ""
     print(
         f"{NAME} serves {version['model']}, version {version['version']}, at {address}\n"
@@ -102,4 +126,7 @@ if __name__ == "__main__":
     main()
 else:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    app = create_app(Settings.from_environment())
+    try:
+        app = create_app(Settings.from_environment())
+    except InvalidSettings as error:
+        sys.exit(f"app: {error}")

@@ -79,6 +79,13 @@ class Settings:
         False, _flag, "Whether no key is ever asked for, as a gateway checks the callers"
     )
 
+    rate_limit: str = _setting(
+        "", str, "Requests in seconds that each API key may send, as 600/60; empty: no limit"
+    )
+    rate_limit_redis: str = _setting(
+        "", str, "Redis that counts for several machines, as redis://host:6379/0; empty: this one"
+    )
+
     @property
     def address(self) -> str:
         """Host and port, as they stand in an address."""

@@ -18,7 +18,9 @@ from api.auth import HEADERS, Callers, check_caller, key_text
 from api.dates import http_date
 from api.loaded import LoadedModels
 from api.prediction import Asked, answer_at_once, each
+from api.rate_limit import RateLimit, RedisCounts, Standing, count_request, show_standing
 from api.request_id import finish, name_request, request_id
+from persistence.keys import Key
 
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024
@@ -41,12 +43,17 @@ _NAMED = re.compile(
 _HEAD = (
     "HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: {}\r\nConnection: {}\r\n"
     "Content-Type: application/json\r\nContent-Length: {}\r\nCache-Control: no-store\r\n"
-    "X-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+    "{}X-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n\r\n"
 )
 
 #: What this module does itself when it answers; all else must run.
-_KNOWN = (name_request, check_caller, finish)
+_KNOWN = (name_request, check_caller, count_request, show_standing, finish)
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
+
+
+#: The target as it came; the headers, their names in small letters; the body; whether
+#: the connection is to be closed, whatever the client wants.
+Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
@@ -80,18 +87,15 @@ class FastPath:
         self._app = app
         self._models = models
         self._callers: Callers = app.extensions["callers"]
+        self._limit: RateLimit = app.extensions["rate_limit"]
 
-    def answers(
-        self, requests: Sequence[tuple[bytes, Mapping[bytes, bytes], bytes, bool]]
-    ) -> list[Written | None]:
+    def answers(self, requests: Sequence[Request]) -> list[Written | None]:
         """Answer whole POSTs over HTTP/1.1.
 
         Parameters
         ----------
-        requests : sequence of (url, headers, body, is_last)
-            The target as it came; the headers' names in small letters, none of
-            them repeated; whether the connection is to be closed, whatever the
-            client wants.
+        requests : sequence of Request
+            With headers of which none is repeated.
 
         Returns
         -------
@@ -99,13 +103,22 @@ class FastPath:
             None for a request that is left to the application.
         """
         asked = each(self._asked, requests)
+        standings = [self._limit.take(one.key) if one else None for one in asked]
+        for place, standing in enumerate(standings):
+            if standing and standing.is_refused:
+                asked[place] = standings[place] = None
         bodies = answer_at_once(self._models, asked)
-        return [
-            None if body is None else _written(headers, one.request_id, body, is_last=is_last)
-            for (_, headers, _, is_last), one, body in zip(requests, asked, bodies, strict=True)
-        ]
+        found: list[Written | None] = []
+        for request, one, standing, body in zip(requests, asked, standings, bodies, strict=True):
+            if body is not None:
+                found.append(_written(request, one.request_id, standing, body))
+                continue
+            found.append(None)
+            if standing:
+                self._limit.give_back(standing)
+        return found
 
-    def _asked(self, request: tuple[bytes, Mapping[bytes, bytes], bytes, bool]) -> Asked | None:
+    def _asked(self, request: Request) -> Asked | None:
         url, headers, body, _ = request
         model = version = None
         if url != b"/v0/predict":
@@ -125,20 +138,27 @@ class FastPath:
             or (given and name.encode("latin-1") != given)
         ):
             return None
-        if self._callers.are_asked and not self._may_ask(headers, model):
-            return None
+        key = None
+        if self._callers.are_asked:
+            key = self._find_key(headers, model)
+            if key is None:
+                return None
         kind = headers.get(b"content-type", b"").decode("latin-1")
-        return Asked(body, kind, "", name, model, version)
+        return Asked(body, kind, "", name, model, version, key=key)
 
-    def _may_ask(self, headers: Mapping[bytes, bytes], model: str | None) -> bool:
+    def _find_key(self, headers: Mapping[bytes, bytes], model: str | None) -> Key | None:
+        """Give the caller's key, if it is good for the model."""
         given = (headers.get(name, b"").decode("latin-1") for name in _KEY_HEADERS)
         key = self._callers.find(key_text(given))
         model = self._models.default if model is None else model
-        return key is not None and "predict" in key.scopes and key.may_ask(model)
+        is_good = key is not None and "predict" in key.scopes and key.may_ask(model)
+        return key if is_good else None
 
     def obstacles(self) -> list[str]:
         """Name what was added to the application and would be passed over here."""
-        return [*self._added_functions(), *self._replaced(), *self._listeners()]
+        is_redis = isinstance(self._limit.counts, RedisCounts)
+        found = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
+        return [*found, *self._added_functions(), *self._replaced(), *self._listeners()]
 
     def _added_functions(self) -> Iterator[str]:
         for kind in ("before_request", "after_request", "teardown_request"):
@@ -184,12 +204,16 @@ class FastPath:
                 yield f"the signal {name} has a receiver"
 
 
-def _written(
-    headers: Mapping[bytes, bytes], request_id: str, body: bytes, *, is_last: bool
-) -> Written:
+def _written(request: Request, request_id: str, standing: Standing | None, body: bytes) -> Written:
+    _, headers, _, is_last = request
     is_last = is_last or headers.get(b"connection", b"").lower() == b"close"
     after = "close" if is_last else "keep-alive"
-    head = _HEAD.format(http_date(), after, len(body), request_id)
+    more = (
+        "".join(f"{name}: {one}\r\n" for name, one in standing.headers().items())
+        if standing
+        else ""
+    )
+    head = _HEAD.format(http_date(), after, len(body), more, request_id)
     return Written(head.encode("latin-1"), body, is_last)
 
 

@@ -76,6 +76,7 @@ def problems(*statuses: int) -> dict[str, Any]:
         413: "The body or its answer is too large",
         415: "The content type or encoding is another one",
         422: "Records are not valid; every problem is listed",
+        429: "The API key has sent as many requests as it may",
         503: "No version can be served",
         507: "There is no room on disk",
     }
@@ -91,6 +92,6 @@ def guard(paths: Mapping[str, Any], *, are_keys_asked: bool) -> None:
         if "Health" in operation["tags"]:
             operation["security"] = []
             continue
-        operation["responses"] |= problems(401, 403)
+        operation["responses"] |= problems(401, 403, 429)
         if are_keys_asked:
             operation["security"] = [{name: []} for name in KEY_SCHEMES]

@@ -25,6 +25,7 @@ from api.upload import MOST_IN_MEMORY, Spool, Upload
 from api.written import CONTENT_TYPES, wished_form
 from models.codes import Coding
 from models.decoder import Decoded
+from persistence.keys import Key
 from persistence.version import Decisions, Prediction, StoredVersion
 
 #: The longest that the event loop may be held by one prediction.
@@ -53,6 +54,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
         Its identifier; None for the promoted one.
     accept : str
         The header's value; empty when absent.
+    key : Key or None
+        The caller's, where keys are asked.
     """
 
     body: bytes | Upload
@@ -62,6 +65,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     model: str | None
     version: str | None = None
     accept: str = ""
+    key: Key | None = None
 
 
 class Answer(NamedTuple):
