@@ -15,7 +15,18 @@ import threading
 
 from flask import Flask
 
-from api import catalog, docs, errors, health, model_info, openapi, predict, request_id
+from api import (
+    catalog,
+    docs,
+    errors,
+    health,
+    metrics,
+    metrics_page,
+    model_info,
+    openapi,
+    predict,
+    request_id,
+)
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
@@ -42,6 +53,7 @@ def create_app(settings: Settings) -> Flask:
         most=settings.versions_in_memory,
     )  # fmt: skip
     app.extensions["models"] = models
+    counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4)
     request_id.init_app(app)
     errors.init_app(app)
     app.extensions["stopping"] = stopping = threading.Event()
@@ -51,6 +63,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(catalog.blueprint(models))
     app.register_blueprint(openapi.blueprint(models, service=NAME))
     app.register_blueprint(docs.blueprint(service=NAME))
+    app.register_blueprint(metrics_page.blueprint(counted))
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models)
     return app

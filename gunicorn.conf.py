@@ -65,6 +65,28 @@ def when_ready(server: Any) -> None:
         trim(0)
 
 
+def pre_fork(server: Any, worker: Any) -> None:
+    """Choose where the worker counts."""
+    if counted := _metrics(worker):
+        worker.slot = counted.free_slot(getattr(one, "slot", 0) for one in server.WORKERS.values())
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Count there."""
+    if counted := _metrics(worker):
+        counted.begin(worker.slot)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget what only a living worker says; what it has counted stays."""
+    if counted := _metrics(worker):
+        counted.end(worker.slot)
+
+
+def _metrics(worker: Any) -> Any:
+    return getattr(worker.app.wsgi(), "extensions", {}).get("metrics") if preload_app else None
+
+
 def on_reload(server: Any) -> None:
     """Load the version that is promoted now; the old one goes on if that fails."""
     when_ready(server)

@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from api.json_text import write_json
+from api.metrics import count_invalid
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 _log = logging.getLogger(__name__)
@@ -133,6 +134,7 @@ def explain(
     if isinstance(error, BadRequest):
         return Failure(error.status, error.detail)
     if isinstance(error, InvalidRecords):
+        count_invalid(asked_for, error.problems)
         return Failure(422, _count(error.problems), error.problems)
     if isinstance(error, ModelNotFound) and model is not None:
         return Failure(404, f"there is no model {model[:80]!r} here")

@@ -5,8 +5,9 @@ valid and quick, is left to the application.
 """
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import flask
@@ -16,8 +17,10 @@ from flask import Flask
 from api import predict
 from api.dates import http_date
 from api.loaded import LoadedModels
+from api.metrics import note_predicted
 from api.prediction import Asked, answer_at_once, each
 from api.request_id import finish, name_request, request_id
+from api.tallies import Count
 
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024
@@ -77,6 +80,7 @@ class FastPath:
     def __init__(self, app: Flask, models: LoadedModels) -> None:
         self._app = app
         self._models = models
+        self._metrics = app.extensions["metrics"]
 
     def answers(
         self, requests: Sequence[tuple[bytes, Mapping[bytes, bytes], bytes, bool]]
@@ -95,8 +99,17 @@ class FastPath:
         list of Written or None
             None for a request that is left to the application.
         """
+        start = time.perf_counter()
         asked = each(self._asked, requests)
-        bodies = answer_at_once(self._models, asked)
+        counts: list[Count] = []
+        bodies = answer_at_once(self._models, asked, tell=partial(note_predicted, counts))
+        routes: dict[str, int] = {}
+        for (url, *_), body in zip(requests, bodies, strict=True):
+            if body is not None:
+                route = _route(url)
+                routes[route] = routes.get(route, 0) + 1
+        if routes:
+            self._metrics.count_at_once(routes, time.perf_counter() - start, counts)
         return [
             None if body is None else _written(headers, one.request_id, body, is_last=is_last)
             for (_, headers, _, is_last), one, body in zip(requests, asked, bodies, strict=True)
@@ -130,10 +143,11 @@ class FastPath:
         return [*self._added_functions(), *self._replaced(), *self._listeners()]
 
     def _added_functions(self) -> Iterator[str]:
+        known = (*_KNOWN, self._metrics.start, self._metrics.finish)
         for kind in ("before_request", "after_request", "teardown_request"):
             for scope, functions in getattr(self._app, f"{kind}_funcs").items():
                 if scope in (None, "predict"):
-                    yield from (f"{kind} {_name(one)}" for one in functions if one not in _KNOWN)
+                    yield from (f"{kind} {_name(one)}" for one in functions if one not in known)
         for one in self._app.teardown_appcontext_funcs:
             yield f"teardown_appcontext {_name(one)}"
         for scope, functions in self._app.url_value_preprocessors.items():
@@ -171,6 +185,15 @@ class FastPath:
         ):  # fmt: skip
             if getattr(flask, name).receivers:
                 yield f"the signal {name} has a receiver"
+
+
+def _route(url: bytes) -> str:
+    if url == b"/v0/predict":
+        return "/v0/predict"
+    if url.startswith(b"/inference/"):
+        return "/inference/<name>"
+    named = b"/versions/" in url
+    return f"/v0/models/<name>{'/versions/<version>' if named else ''}/predict"
 
 
 def _written(

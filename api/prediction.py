@@ -19,6 +19,7 @@ from api.dates import http_date
 from api.errors import BadRequest, InvalidRecords, Problem, explain, phrase
 from api.json_text import class_name
 from api.loaded import LoadedModels
+from api.metrics import count_predictions
 from api.records import Accepted, read_records
 from api.tables import WRITERS, answer_table, endless
 from api.upload import MOST_IN_MEMORY, Spool, Upload
@@ -113,7 +114,12 @@ def answer(models: LoadedModels, asked: Asked) -> Answer:
         return Answer(found_wrong.status, *phrase(found_wrong, asked.request_id))
 
 
-def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[bytes | None]:
+def answer_at_once(
+    models: LoadedModels,
+    asked: Sequence[Asked | None],
+    *,
+    tell: Callable[[StoredVersion, Prediction | Decisions], None] = lambda version, found: None,
+) -> list[bytes | None]:
     """Answer valid requests for quick models, as `answer` would.
 
     All of them take a step before any takes the next, so that the step's code
@@ -124,6 +130,8 @@ def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[
     ----------
     asked : sequence of Asked or None
         With whole bodies.
+    tell : callable
+        Told what each version has predicted, where that is the answer.
 
     Returns
     -------
@@ -133,7 +141,12 @@ def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[
         body is not plainly valid.
     """
     read = each(partial(_read_at_once, models), asked)
-    return each(_write_at_once, each(_predict_at_once, read))
+    predicted = each(_predict_at_once, read)
+    bodies = each(_write_at_once, predicted)
+    for found, body in zip(predicted, bodies, strict=True):
+        if body is not None:
+            tell(*found)
+    return bodies
 
 
 def each(step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
@@ -189,14 +202,17 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
         records = read_body(body, version.schema)
         matrix, warnings = _read_matrix(version, records)
         decoded = Decoded(matrix, records.is_single)
-    written = (
-        _write_one(version, version.predict_one(decoded.matrix), warnings)
-        if decoded.is_single and form == JSON
-        else _write_many(version, version.decide_matrix(decoded.matrix), form, warnings)
-    )
+    predicted: Prediction | Decisions
+    if decoded.is_single and form == JSON:
+        predicted = version.predict_one(decoded.matrix)
+        written = _write_one(version, predicted, warnings)
+    else:
+        predicted = version.decide_matrix(decoded.matrix)
+        written = _write_many(version, predicted, form, warnings)
     if written is None:
         rows = endless(version.decide_matrix(decoded.matrix))
         raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
+    count_predictions(version, predicted)
     return written
 
 
@@ -219,6 +235,7 @@ def decide_records(version: StoredVersion, records: Records) -> tuple[Decisions,
     decisions = version.decide_matrix(matrix)
     if rows := endless(decisions):
         raise InvalidRecords(_endless_problems(records, rows))
+    count_predictions(version, decisions)
     return decisions, warnings
 
 
