@@ -16,17 +16,21 @@ import threading
 from flask import Flask
 
 from api import (
+    access_log,
     catalog,
     docs,
     errors,
     health,
+    logs,
     metrics,
     metrics_page,
     model_info,
     openapi,
     predict,
     request_id,
-)
+    steps,
+    trace,
+)  # fmt: skip
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
@@ -37,6 +41,8 @@ from persistence.model_persistence import (
     VersionNotFound,
 )
 from settings import InvalidSettings, Settings
+
+_log = logging.getLogger(__name__)
 
 #: What the service is called, wherever a person reads it.
 NAME = "Pronto"
@@ -54,7 +60,13 @@ def create_app(settings: Settings) -> Flask:
     )  # fmt: skip
     app.extensions["models"] = models
     counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4)
+    if settings.access_log:
+        access_log.init_app(app)
     request_id.init_app(app)
+    trace.init_app(app)
+    steps.init_app(app)
+    if settings.otel_exporter_otlp_endpoint:
+        _trace(app)
     errors.init_app(app)
     app.extensions["stopping"] = stopping = threading.Event()
     app.register_blueprint(health.blueprint(models, stopping))
@@ -65,8 +77,20 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(docs.blueprint(service=NAME))
     app.register_blueprint(metrics_page.blueprint(counted))
     if settings.fast_path:
-        app.extensions["fast_path"] = FastPath(app, models)
+        app.extensions["fast_path"] = FastPath(app, models, logs=settings.access_log)
     return app
+
+
+def _trace(app: Flask) -> None:
+    try:
+        from api import spans
+    except ImportError as error:
+        _log.warning(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but nothing is traced: %s is not installed; "
+            "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http", error.name
+        )  # fmt: skip
+        return
+    spans.init_app(app, service=NAME)
 
 
 def main() -> None:
@@ -104,5 +128,6 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 else:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    app = create_app(Settings.from_environment())
+    _settings = Settings.from_environment()
+    logs.init(_settings.log_format)
+    app = create_app(_settings)

@@ -31,6 +31,15 @@ def _flag(text: str) -> bool:
     return text.lower() in ("true", "1")
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return text
+
+    return read
+
+
 def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"read": read, "meaning": meaning})
 
@@ -62,6 +71,15 @@ class Settings:
     fast_path: bool = _setting(
         True, _flag, "Whether plain requests to predict are answered on the worker's event loop"
     )
+    log_format: str = _setting(
+        "",
+        _one_of("json", "text"),
+        "`json`, one object a line, or `text`; empty: json when PORT is set, else text",
+    )
+    access_log: bool = _setting(False, _flag, "Whether each request gets a line in the log")
+    otel_exporter_otlp_endpoint: str = _setting(
+        "", str, "Where traces go, by OTLP over HTTP; empty: nowhere"
+    )
 
     @property
     def address(self) -> str:
@@ -89,6 +107,8 @@ class Settings:
                 problems.append(f"{one.name.upper()} is {text!r}: give {error}")
         if problems:
             raise InvalidSettings("; ".join(problems))
+        if not found.get("log_format"):
+            found["log_format"] = "json" if environment.get("PORT") else "text"
         if not found.get("host"):
             found["host"] = "0.0.0.0" if environment.get("PORT") else "127.0.0.1"  # noqa: S104
         return cls(**found)

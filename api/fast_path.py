@@ -14,13 +14,14 @@ import flask
 import msgspec
 from flask import Flask
 
-from api import predict
+from api import access_log, predict, steps
 from api.dates import http_date
 from api.loaded import LoadedModels
 from api.metrics import note_predicted
 from api.prediction import Asked, answer_at_once, each
 from api.request_id import finish, name_request, request_id
 from api.tallies import Count
+from api.trace import name_trace, trace_id
 
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024
@@ -30,6 +31,7 @@ _DOUBTFUL = frozenset(
     (
         b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer",
         b"x-forwarded-protocol", b"x-forwarded-ssl",  # gunicorn refuses two that disagree
+        b"x-server-timing",
     )
 )  # fmt: skip
 _HOST = re.compile(rb"(?:[A-Za-z0-9-]{1,63}\.){0,9}[A-Za-z0-9-]{1,63}(?::[0-9]{1,5})?")
@@ -47,7 +49,9 @@ _HEAD = (
 )
 
 #: What this module does itself when it answers; all else must run.
-_KNOWN = (name_request, finish)
+_KNOWN = (
+    name_request, finish, name_trace, access_log.start, access_log.finish, steps.begin, steps.finish
+)  # fmt: skip
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
@@ -75,11 +79,14 @@ class FastPath:
         Asked what a user has added to it.
     models : LoadedModels
         Asked for what is in memory; nothing is loaded here.
+    logs : bool
+        Whether each request gets a line in the log.
     """
 
-    def __init__(self, app: Flask, models: LoadedModels) -> None:
+    def __init__(self, app: Flask, models: LoadedModels, *, logs: bool = False) -> None:
         self._app = app
         self._models = models
+        self._logs = logs
         self._metrics = app.extensions["metrics"]
 
     def answers(
@@ -110,10 +117,38 @@ class FastPath:
                 routes[route] = routes.get(route, 0) + 1
         if routes:
             self._metrics.count_at_once(routes, time.perf_counter() - start, counts)
+        if self._logs:
+            self._log(requests, asked, bodies, seconds=time.perf_counter() - start)
         return [
             None if body is None else _written(headers, one.request_id, body, is_last=is_last)
             for (_, headers, _, is_last), one, body in zip(requests, asked, bodies, strict=True)
         ]
+
+    def _log(
+        self,
+        requests: Sequence[tuple[bytes, Mapping[bytes, bytes], bytes, bool]],
+        asked: Sequence[Asked | None],
+        bodies: Sequence[bytes | None],
+        *,
+        seconds: float,
+    ) -> None:
+        for (url, headers, *_), one, body in zip(requests, asked, bodies, strict=True):
+            if one is None or body is None:
+                continue
+            served = self._models.loaded(one.model, one.version)
+            parent = headers.get(b"traceparent")
+            access_log.log_request(
+                method="POST",
+                route=_route(url),
+                path=url.decode("latin-1"),
+                status=200,
+                seconds=seconds,
+                bytes=len(body),
+                request_id=one.request_id,
+                trace_id=trace_id(parent.decode("latin-1").strip()) if parent else None,
+                model=served.name if served else None,
+                version=served.version if served else None,
+            )
 
     def _asked(self, request: tuple[bytes, Mapping[bytes, bytes], bytes, bool]) -> Asked | None:
         url, headers, body, _ = request

@@ -21,6 +21,7 @@ from api.json_text import class_name
 from api.loaded import LoadedModels
 from api.metrics import count_predictions
 from api.records import Accepted, read_records
+from api.steps import step
 from api.tables import WRITERS, answer_table, endless
 from api.upload import MOST_IN_MEMORY, Spool, Upload
 from api.written import CONTENT_TYPES, wished_form
@@ -115,10 +116,7 @@ def answer(models: LoadedModels, asked: Asked) -> Answer:
 
 
 def answer_at_once(
-    models: LoadedModels,
-    asked: Sequence[Asked | None],
-    *,
-    tell: Callable[[StoredVersion, Prediction | Decisions], None] = lambda version, found: None,
+    models: LoadedModels, asked: Sequence[Asked | None], tell: Callable[..., None] = lambda *_: None
 ) -> list[bytes | None]:
     """Answer valid requests for quick models, as `answer` would.
 
@@ -131,7 +129,7 @@ def answer_at_once(
     asked : sequence of Asked or None
         With whole bodies.
     tell : callable
-        Told what each version has predicted, where that is the answer.
+        Told a version and what it has predicted, wherever that is the answer.
 
     Returns
     -------
@@ -197,18 +195,21 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
         return spool.whole() if spool.size <= MOST_IN_MEMORY else spool
     body = asked.body.read_whole() if isinstance(asked.body, Upload) else asked.body
     warnings: list[Accepted] = []
-    decoded = version.decoder.read(body)
-    if decoded is None or len(decoded.matrix) > MAX_RECORDS:
-        records = read_body(body, version.schema)
-        matrix, warnings = _read_matrix(version, records)
-        decoded = Decoded(matrix, records.is_single)
-    predicted: Prediction | Decisions
-    if decoded.is_single and form == JSON:
-        predicted = version.predict_one(decoded.matrix)
-        written = _write_one(version, predicted, warnings)
-    else:
-        predicted = version.decide_matrix(decoded.matrix)
-        written = _write_many(version, predicted, form, warnings)
+    with step("validate"):
+        decoded = version.decoder.read(body)
+        if decoded is None or len(decoded.matrix) > MAX_RECORDS:
+            records = read_body(body, version.schema)
+            matrix, warnings = _read_matrix(version, records)
+            decoded = Decoded(matrix, records.is_single)
+    is_one = decoded.is_single and form == JSON
+    with step("predict"):
+        predicted = (version.predict_one if is_one else version.decide_matrix)(decoded.matrix)
+    with step("write"):
+        written = (
+            _write_one(version, predicted, warnings)
+            if isinstance(predicted, Prediction)
+            else _write_many(version, predicted, form, warnings)
+        )
     if written is None:
         rows = endless(version.decide_matrix(decoded.matrix))
         raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
@@ -231,8 +232,10 @@ def decide_records(version: StoredVersion, records: Records) -> tuple[Decisions,
     InvalidRecords
         With every problem of every record, or when an answer is not finite.
     """
-    matrix, warnings = _read_matrix(version, records)
-    decisions = version.decide_matrix(matrix)
+    with step("validate"):
+        matrix, warnings = _read_matrix(version, records)
+    with step("predict"):
+        decisions = version.decide_matrix(matrix)
     if rows := endless(decisions):
         raise InvalidRecords(_endless_problems(records, rows))
     count_predictions(version, decisions)

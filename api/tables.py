@@ -20,6 +20,7 @@ from api.csv_table import read_csv
 from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
 from api.lines_table import read_lines
 from api.metrics import classes_of, count_predictions
+from api.steps import each_in, step
 from api.upload import Spool, Upload
 from api.written import CsvWriter, JsonWriter, LinesWriter, Writer
 from persistence.version import Decisions, StoredVersion
@@ -67,16 +68,18 @@ def _write(version: StoredVersion, blocks: Iterator[Block], form: str, *, most: 
     try:
         writer = WRITERS[form](version, spool)
         width = 2 + len(version.card["classes"] or ())
-        for block in blocks:
+        for block in each_in("validate", blocks):
             problems += block.problems
             if len(problems) > PROBLEMS_LISTED:
                 break
             size += block.size
             for part in block.parts(max(1, _MOST_NUMBERS // width)) if not problems else ():
-                decisions = version.decide_matrix(part.matrix)
+                with step("predict"):
+                    decisions = version.decide_matrix(part.matrix)
                 problems += _endless(decisions, part.first)
                 counts += classes_of(version, decisions)
-                writer.add(decisions, part.warnings)
+                with step("write"):
+                    writer.add(decisions, part.warnings)
         if not size and not problems:
             detail = "there are no records: send at least one"
             problems.append(Problem("", detail, "no_records"))
