@@ -16,16 +16,22 @@ import threading
 from flask import Flask
 
 from api import (
+    access_log,
     auth,
     catalog,
     docs,
     errors,
     health,
+    logs,
+    metrics,
+    metrics_page,
     model_info,
     openapi,
     predict,
     rate_limit,
     request_id,
+    steps,
+    trace,
 )  # fmt: skip
 from api.fast_path import FastPath
 from api.json_text import write_json
@@ -38,6 +44,8 @@ from persistence.model_persistence import (
     VersionNotFound,
 )
 from settings import InvalidSettings, Settings
+
+_log = logging.getLogger(__name__)
 
 #: What the service is called, wherever a person reads it.
 NAME = "Pronto"
@@ -54,21 +62,38 @@ def create_app(settings: Settings) -> Flask:
         most=settings.versions_in_memory,
     )  # fmt: skip
     app.extensions["models"] = models
-    request_id.init_app(app)
+    _observe(app, settings)
     errors.init_app(app)
     app.extensions["stopping"] = stopping = threading.Event()
-    app.register_blueprint(health.blueprint(models, stopping))
-    app.register_blueprint(predict.blueprint(models, max_table_bytes=settings.max_table_bytes))
-    app.register_blueprint(model_info.blueprint(models))
-    app.register_blueprint(catalog.blueprint(models))
-    app.register_blueprint(openapi.blueprint(models, service=NAME))
-    app.register_blueprint(docs.blueprint(service=NAME))
+    for routes in (
+        health.blueprint(models, stopping),
+        predict.blueprint(models, max_table_bytes=settings.max_table_bytes),
+        model_info.blueprint(models),
+        catalog.blueprint(models),
+        openapi.blueprint(models, service=NAME),
+        docs.blueprint(service=NAME),
+        metrics_page.blueprint(app.extensions["metrics"]),
+    ):
+        app.register_blueprint(routes)
     auth.init_app(app, _callers(settings))
     rate_limit.init_app(app, _rate_limit(settings))
     app.cli.add_command(keys_group(settings.keys_file))
     if settings.fast_path:
-        app.extensions["fast_path"] = FastPath(app, models)
+        app.extensions["fast_path"] = FastPath(app, models, logs=settings.access_log)
     return app
+
+
+def _observe(app: Flask, settings: Settings) -> None:
+    """Name, count, trace and log every request."""
+    models = app.extensions["models"]
+    metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4)
+    if settings.access_log:
+        access_log.init_app(app)
+    request_id.init_app(app)
+    trace.init_app(app)
+    steps.init_app(app)
+    if settings.otel_exporter_otlp_endpoint:
+        _trace(app)
 
 
 def _callers(settings: Settings) -> auth.Callers:
@@ -86,6 +111,18 @@ def _rate_limit(settings: Settings) -> rate_limit.RateLimit:
     except ValueError as error:
         raise InvalidSettings(f"RATE_LIMIT_REDIS is {redis!r}: {error}") from error
     return rate_limit.RateLimit(rate, counts)
+
+
+def _trace(app: Flask) -> None:
+    try:
+        from api import spans
+    except ImportError as error:
+        _log.warning(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but nothing is traced: %s is not installed; "
+            "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http", error.name
+        )  # fmt: skip
+        return
+    spans.init_app(app, service=NAME)
 
 
 def main() -> None:
@@ -125,8 +162,9 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 else:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
-        app = create_app(Settings.from_environment())
+        _settings = Settings.from_environment()
+        logs.init(_settings.log_format)
+        app = create_app(_settings)
     except InvalidSettings as error:
         sys.exit(f"app: {error}")

@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gunicorn.glogging import Logger
+
+from api.logs import formatter
 from persistence.model_persistence import ModelStore
 from persistence.trusted_types import UntrustedArtifact
 from server.drain import keep_signals_over_forks
@@ -26,6 +29,19 @@ try:
 except InvalidSettings as error:
     sys.exit(f"gunicorn: {error}")
 
+
+class _Log(Logger):  # type: ignore[misc]
+    """gunicorn's own log, written as the application's."""
+
+    def setup(self, cfg: Any) -> None:
+        """Set up gunicorn's log, then change how lines are written."""
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            if getattr(handler, "_gunicorn", False):  # not one that a user has configured
+                handler.setFormatter(formatter(_settings.log_format))
+
+
+logger_class = _Log
 bind = _settings.address
 workers = _settings.web_concurrency
 worker_class = "server.worker.Worker"
@@ -79,6 +95,28 @@ def when_ready(server: Any) -> None:
     gc.freeze()  # a collection in a worker would copy what is shared
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
         trim(0)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Choose where the worker counts."""
+    if counted := _metrics(worker):
+        worker.slot = counted.free_slot(getattr(one, "slot", 0) for one in server.WORKERS.values())
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Count there."""
+    if counted := _metrics(worker):
+        counted.begin(worker.slot)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget what only a living worker says; what it has counted stays."""
+    if counted := _metrics(worker):
+        counted.end(worker.slot)
+
+
+def _metrics(worker: Any) -> Any:
+    return getattr(worker.app.wsgi(), "extensions", {}).get("metrics") if preload_app else None
 
 
 def on_reload(server: Any) -> None:

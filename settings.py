@@ -37,6 +37,15 @@ def _secret(text: str) -> str:
     return text
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return text
+
+    return read
+
+
 def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"read": read, "meaning": meaning})
 
@@ -67,6 +76,15 @@ class Settings:
     threads: int = _setting(4, _whole(1), "Threads per worker")
     fast_path: bool = _setting(
         True, _flag, "Whether plain requests to predict are answered on the worker's event loop"
+    )
+    log_format: str = _setting(
+        "",
+        _one_of("json", "text"),
+        "`json`, one object a line, or `text`; empty: json when PORT is set, else text",
+    )
+    access_log: bool = _setting(False, _flag, "Whether each request gets a line in the log")
+    otel_exporter_otlp_endpoint: str = _setting(
+        "", str, "Where traces go, by OTLP over HTTP; empty: nowhere"
     )
 
     keys_file: Path = _setting(
@@ -113,6 +131,8 @@ class Settings:
                 problems.append(f"{one.name.upper()} is {shown}: give {error}")
         if problems:
             raise InvalidSettings("; ".join(problems))
+        if not found.get("log_format"):
+            found["log_format"] = "json" if environment.get("PORT") else "text"
         if not found.get("host"):
             found["host"] = "0.0.0.0" if environment.get("PORT") else "127.0.0.1"  # noqa: S104
         return cls(**found)

@@ -35,6 +35,7 @@ ACCESS = MappingProxyType(
         "docs.page": PUBLIC,
         "docs.static": PUBLIC,
         "openapi.document": "read",
+        "metrics.show": "read",
         "model_info.show": "read",
         "catalog.show_models": "read",
         "catalog.show_model": "read",

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
+from api import trace
 from api.json_text import write_json
+from api.metrics import count_invalid
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 _log = logging.getLogger(__name__)
@@ -102,6 +104,8 @@ def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
         "detail": found.detail,
         "request_id": request_id,
     }
+    if trace_id := trace.current():
+        body["trace_id"] = trace_id
     if found.problems:
         body["errors"] = [problem._asdict() for problem in found.problems[:PROBLEMS_LISTED]]
     return write_json(body) + b"\n", PROBLEM_TYPE
@@ -133,6 +137,7 @@ def explain(
     if isinstance(error, BadRequest):
         return Failure(error.status, error.detail)
     if isinstance(error, InvalidRecords):
+        count_invalid(asked_for, error.problems)
         return Failure(422, _count(error.problems), error.problems)
     if isinstance(error, ModelNotFound) and model is not None:
         return Failure(404, f"there is no model {model[:80]!r} here")

@@ -5,21 +5,25 @@ valid and quick, is left to the application.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 
-import flask
 import msgspec
 from flask import Flask
 
-from api import predict
+from api import access_log, steps
+from api.asked import Asked
 from api.auth import HEADERS, Callers, check_caller, key_text
 from api.dates import http_date
 from api.loaded import LoadedModels
-from api.prediction import Asked, answer_at_once, each
+from api.metrics import note_predicted
+from api.obstacles import obstacles
+from api.prediction import answer_at_once, each
 from api.rate_limit import RateLimit, RedisCounts, Standing, count_request, show_standing
 from api.request_id import finish, name_request, request_id
+from api.tallies import Count
+from api.trace import name_trace, trace_id
 from persistence.keys import Key
 
 #: Bodies above this are left to the threads.
@@ -30,6 +34,7 @@ _DOUBTFUL = frozenset(
     (
         b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer",
         b"x-forwarded-protocol", b"x-forwarded-ssl",  # gunicorn refuses two that disagree
+        b"x-server-timing",
     )
 )  # fmt: skip
 _HOST = re.compile(rb"(?:[A-Za-z0-9-]{1,63}\.){0,9}[A-Za-z0-9-]{1,63}(?::[0-9]{1,5})?")
@@ -47,7 +52,10 @@ _HEAD = (
 )
 
 #: What this module does itself when it answers; all else must run.
-_KNOWN = (name_request, check_caller, count_request, show_standing, finish)
+_KNOWN = (
+    name_request, finish, name_trace, access_log.start, access_log.finish, steps.begin,
+    steps.finish, check_caller, count_request, show_standing,
+)  # fmt: skip
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 
 
@@ -81,13 +89,17 @@ class FastPath:
         Asked what a user has added to it.
     models : LoadedModels
         Asked for what is in memory; nothing is loaded here.
+    logs : bool
+        Whether each request gets a line in the log.
     """
 
-    def __init__(self, app: Flask, models: LoadedModels) -> None:
+    def __init__(self, app: Flask, models: LoadedModels, *, logs: bool = False) -> None:
         self._app = app
         self._models = models
         self._callers: Callers = app.extensions["callers"]
         self._limit: RateLimit = app.extensions["rate_limit"]
+        self._logs = logs
+        self._metrics = app.extensions["metrics"]
 
     def answers(self, requests: Sequence[Request]) -> list[Written | None]:
         """Answer whole POSTs over HTTP/1.1.
@@ -102,21 +114,62 @@ class FastPath:
         list of Written or None
             None for a request that is left to the application.
         """
+        start = time.perf_counter()
         asked = each(self._asked, requests)
         standings = [self._limit.take(one.key) if one else None for one in asked]
         for place, standing in enumerate(standings):
             if standing and standing.is_refused:
                 asked[place] = standings[place] = None
-        bodies = answer_at_once(self._models, asked)
-        found: list[Written | None] = []
-        for request, one, standing, body in zip(requests, asked, standings, bodies, strict=True):
+        counts: list[Count] = []
+        bodies = answer_at_once(self._models, asked, tell=partial(note_predicted, counts))
+        self._count(requests, bodies, counts, time.perf_counter() - start)
+        if self._logs:
+            self._log(requests, asked, bodies, seconds=time.perf_counter() - start)
+        return list(map(self._finish, requests, asked, standings, bodies))
+
+    def _count(
+        self, requests: Sequence[Request], bodies: Sequence[bytes | None],
+        counts: Sequence[Count], seconds: float,
+    ) -> None:  # fmt: skip
+        routes: dict[str, int] = {}
+        for (url, *_), body in zip(requests, bodies, strict=True):
             if body is not None:
-                found.append(_written(request, one.request_id, standing, body))
-                continue
-            found.append(None)
+                route = _route(url)
+                routes[route] = routes.get(route, 0) + 1
+        if routes:
+            self._metrics.count_at_once(routes, seconds, counts)
+
+    def _finish(
+        self, request: Request, asked: Asked | None, standing: Standing | None, body: bytes | None
+    ) -> Written | None:
+        if asked is None or body is None:
             if standing:
                 self._limit.give_back(standing)
-        return found
+            return None
+        return _written(request, asked.request_id, standing, body)
+
+    def _log(
+        self, requests: Sequence[Request], asked: Sequence[Asked | None],
+        bodies: Sequence[bytes | None], *, seconds: float,
+    ) -> None:  # fmt: skip
+        for (url, headers, *_), one, body in zip(requests, asked, bodies, strict=True):
+            if one is None or body is None:
+                continue
+            served = self._models.loaded(one.model, one.version)
+            parent = headers.get(b"traceparent")
+            access_log.log_request(
+                method="POST",
+                route=_route(url),
+                path=url.decode("latin-1"),
+                status=200,
+                seconds=seconds,
+                bytes=len(body),
+                request_id=one.request_id,
+                trace_id=trace_id(parent.decode("latin-1").strip()) if parent else None,
+                model=served.name if served else None,
+                version=served.version if served else None,
+                key=one.key.name if one.key else None,
+            )
 
     def _asked(self, request: Request) -> Asked | None:
         url, headers, body, _ = request
@@ -158,50 +211,17 @@ class FastPath:
         """Name what was added to the application and would be passed over here."""
         is_redis = isinstance(self._limit.counts, RedisCounts)
         found = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
-        return [*found, *self._added_functions(), *self._replaced(), *self._listeners()]
+        known = (*_KNOWN, self._metrics.start, self._metrics.finish)
+        return [*found, *obstacles(self._app, known)]
 
-    def _added_functions(self) -> Iterator[str]:
-        for kind in ("before_request", "after_request", "teardown_request"):
-            for scope, functions in getattr(self._app, f"{kind}_funcs").items():
-                if scope in (None, "predict"):
-                    yield from (f"{kind} {_name(one)}" for one in functions if one not in _KNOWN)
-        for one in self._app.teardown_appcontext_funcs:
-            yield f"teardown_appcontext {_name(one)}"
-        for scope, functions in self._app.url_value_preprocessors.items():
-            if scope in (None, "predict"):
-                yield from (f"url_value_preprocessor {_name(one)}" for one in functions)
 
-    def _replaced(self) -> Iterator[str]:
-        app = self._app
-        if type(app) is not Flask:
-            yield "the application's class is another"
-        for name in filter(lambda one: callable(getattr(Flask, one, None)), vars(app)):
-            yield f"the application's {name} is another"
-        for name in ("__call__", "wsgi_app", "full_dispatch_request", "process_response"):
-            if getattr(Flask, name).__module__ != "flask.app":
-                yield f"Flask.{name} is another"
-        if app.config["TRUSTED_HOSTS"] or app.url_map.host_matching or app.subdomain_matching:
-            yield "the application looks at the host"
-        for name in ("request_class", "response_class", "session_interface"):
-            if getattr(app, name) is not getattr(Flask, name):
-                yield f"the application's {name} is another"
-        view = getattr(app.view_functions["predict.predict"], "__code__", None)
-        if view is None or view.co_filename != predict.__file__:
-            yield "the view of /v0/predict is another"
-        routes = app.url_map.bind("localhost")
-        if routes.match("/v0/predict", "POST") != (
-            "predict.predict",
-            {"name": None, "version": None},
-        ):
-            yield "another route answers /v0/predict"
-
-    def _listeners(self) -> Iterator[str]:
-        for name in (
-            "appcontext_popped", "appcontext_pushed", "appcontext_tearing_down",
-            "request_finished", "request_started", "request_tearing_down",
-        ):  # fmt: skip
-            if getattr(flask, name).receivers:
-                yield f"the signal {name} has a receiver"
+def _route(url: bytes) -> str:
+    if url == b"/v0/predict":
+        return "/v0/predict"
+    if url.startswith(b"/inference/"):
+        return "/inference/<name>"
+    named = b"/versions/" in url
+    return f"/v0/models/<name>{'/versions/<version>' if named else ''}/predict"
 
 
 def _written(request: Request, request_id: str, standing: Standing | None, body: bytes) -> Written:
@@ -215,7 +235,3 @@ def _written(request: Request, request_id: str, standing: Standing | None, body:
     )
     head = _HEAD.format(http_date(), after, len(body), more, request_id)
     return Written(head.encode("latin-1"), body, is_last)
-
-
-def _name(function: Any) -> str:
-    return f"{function.__module__}.{getattr(function, '__qualname__', function)}"

@@ -60,6 +60,10 @@ class LoadedModels:
                 self._versions.move_to_end(key)
         return found
 
+    def in_memory(self) -> list[StoredVersion]:
+        """List the versions that are in memory."""
+        return list(self._versions.values())
+
     def reload(self) -> None:
         """Read the default model's promoted version anew, and forget the others.
 

@@ -30,6 +30,7 @@ _PROBLEM = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
+        "trace_id": {"type": "string", "description": "Where the request names a trace"},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
     },
 }

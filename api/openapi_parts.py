@@ -24,7 +24,16 @@ def fixed_paths() -> dict[str, Any]:
         "/health": _get("health", "Health", "Greets; status is ok or degraded", greeting),
         "/livez": _get("livez", "Health", "The process answers", status),
         "/readyz": ready,
+        "/metrics": _metrics_path(),
     }
+
+
+def _metrics_path() -> dict[str, Any]:
+    path = _get("metrics", "Health", "The counts of all workers, for Prometheus", {})
+    path["get"]["responses"]["200"]["content"] = {
+        kind: {"schema": TEXT} for kind in ("text/plain", "application/openmetrics-text")
+    }
+    return path
 
 
 def _catalog_paths() -> dict[str, Any]:

@@ -5,10 +5,12 @@ import io
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from api.asked import Asked
 from api.body import TABLES
 from api.errors import BadRequest
 from api.loaded import LoadedModels
-from api.prediction import Asked, answer
+from api.prediction import answer
+from api.steps import step
 from api.upload import Upload
 
 
@@ -28,8 +30,10 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
     @routes.post("/inference/<name>", defaults={"version": None})
     def predict(name: str | None, version: str | None) -> Response:
         """Predict one record or many."""
+        with step("read"):
+            body = _body(max_table_bytes)
         asked = Asked(
-            body=_body(max_table_bytes),
+            body=body,
             content_type=request.content_type or "",
             content_encoding=request.headers.get("Content-Encoding", ""),
             request_id=g.request_id,
@@ -38,8 +42,9 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
             accept=request.headers.get("Accept", ""),
         )
         found = answer(models, asked)
-        body = found.spool or found.body
-        response = Response(body, status=found.status, content_type=found.content_type)
+        response = Response(
+            found.spool or found.body, status=found.status, content_type=found.content_type
+        )
         response.headers.update(found.headers)
         if found.spool:
             response.content_length = found.spool.size

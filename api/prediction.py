@@ -6,26 +6,27 @@ and whatever protocol speaks for them.
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from api.asked import Answer, Asked
 from api.body import JSON, MAX_RECORDS, TABLES, Records, media_type, read_body
 from api.dates import http_date
 from api.errors import BadRequest, InvalidRecords, Problem, explain, phrase
 from api.json_text import class_name
 from api.loaded import LoadedModels
+from api.metrics import count_predictions
 from api.records import Accepted, read_records
+from api.steps import step
 from api.tables import WRITERS, answer_table, endless
 from api.upload import MOST_IN_MEMORY, Spool, Upload
 from api.written import CONTENT_TYPES, wished_form
 from models.codes import Coding
 from models.decoder import Decoded
-from persistence.keys import Key
 from persistence.version import Decisions, Prediction, StoredVersion
 
 #: The longest that the event loop may be held by one prediction.
@@ -35,61 +36,6 @@ LOOP_SECONDS = 0.002
 _JSON = ("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8")
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Asked(msgspec.Struct, frozen=True, gc=False):
-    """A request to predict, as any way in hands it over.
-
-    Attributes
-    ----------
-    body : bytes or Upload
-        As it came, or as it comes.
-    content_type, content_encoding : str
-        The headers' values; empty when absent.
-    request_id : str
-        Stands in the answer when something is wrong.
-    model : str or None
-        Its name; None for the default model.
-    version : str or None
-        Its identifier; None for the promoted one.
-    accept : str
-        The header's value; empty when absent.
-    key : Key or None
-        The caller's, where keys are asked.
-    """
-
-    body: bytes | Upload
-    content_type: str
-    content_encoding: str
-    request_id: str
-    model: str | None
-    version: str | None = None
-    accept: str = ""
-    key: Key | None = None
-
-
-class Answer(NamedTuple):
-    """What a request is answered.
-
-    Attributes
-    ----------
-    status : int
-        The HTTP status.
-    body : bytes
-        Empty when `spool` holds it.
-    content_type : str
-        That of the form asked for, or of a problem.
-    headers : mapping of str to str
-        What the form has no room for.
-    spool : Spool or None
-        A body that is too long for the memory; whoever sends it closes it.
-    """
-
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: Mapping[str, str] = MappingProxyType({})
-    spool: Spool | None = None
 
 
 def answer(models: LoadedModels, asked: Asked) -> Answer:
@@ -117,7 +63,9 @@ def answer(models: LoadedModels, asked: Asked) -> Answer:
         return Answer(found_wrong.status, *phrase(found_wrong, asked.request_id))
 
 
-def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[bytes | None]:
+def answer_at_once(
+    models: LoadedModels, asked: Sequence[Asked | None], tell: Callable[..., None] = lambda *_: None
+) -> list[bytes | None]:
     """Answer valid requests for quick models, as `answer` would.
 
     All of them take a step before any takes the next, so that the step's code
@@ -128,6 +76,8 @@ def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[
     ----------
     asked : sequence of Asked or None
         With whole bodies.
+    tell : callable
+        Told a version and what it has predicted, wherever that is the answer.
 
     Returns
     -------
@@ -137,7 +87,12 @@ def answer_at_once(models: LoadedModels, asked: Sequence[Asked | None]) -> list[
         body is not plainly valid.
     """
     read = each(partial(_read_at_once, models), asked)
-    return each(_write_at_once, each(_predict_at_once, read))
+    predicted = each(_predict_at_once, read)
+    bodies = each(_write_at_once, predicted)
+    for found, body in zip(predicted, bodies, strict=True):
+        if body is not None:
+            tell(*found)
+    return bodies
 
 
 def each(step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
@@ -188,19 +143,25 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
         return spool.whole() if spool.size <= MOST_IN_MEMORY else spool
     body = asked.body.read_whole() if isinstance(asked.body, Upload) else asked.body
     warnings: list[Accepted] = []
-    decoded = version.decoder.read(body)
-    if decoded is None or len(decoded.matrix) > MAX_RECORDS:
-        records = read_body(body, version.schema)
-        matrix, warnings = _read_matrix(version, records)
-        decoded = Decoded(matrix, records.is_single)
-    written = (
-        _write_one(version, version.predict_one(decoded.matrix), warnings)
-        if decoded.is_single and form == JSON
-        else _write_many(version, version.decide_matrix(decoded.matrix), form, warnings)
-    )
+    with step("validate"):
+        decoded = version.decoder.read(body)
+        if decoded is None or len(decoded.matrix) > MAX_RECORDS:
+            records = read_body(body, version.schema)
+            matrix, warnings = _read_matrix(version, records)
+            decoded = Decoded(matrix, records.is_single)
+    is_one = decoded.is_single and form == JSON
+    with step("predict"):
+        predicted = (version.predict_one if is_one else version.decide_matrix)(decoded.matrix)
+    with step("write"):
+        written = (
+            _write_one(version, predicted, warnings)
+            if isinstance(predicted, Prediction)
+            else _write_many(version, predicted, form, warnings)
+        )
     if written is None:
         rows = endless(version.decide_matrix(decoded.matrix))
         raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
+    count_predictions(version, predicted)
     return written
 
 
@@ -219,10 +180,13 @@ def decide_records(version: StoredVersion, records: Records) -> tuple[Decisions,
     InvalidRecords
         With every problem of every record, or when an answer is not finite.
     """
-    matrix, warnings = _read_matrix(version, records)
-    decisions = version.decide_matrix(matrix)
+    with step("validate"):
+        matrix, warnings = _read_matrix(version, records)
+    with step("predict"):
+        decisions = version.decide_matrix(matrix)
     if rows := endless(decisions):
         raise InvalidRecords(_endless_problems(records, rows))
+    count_predictions(version, decisions)
     return decisions, warnings
 
 

@@ -5,8 +5,10 @@ known to be valid. So its status can tell whether they are, and a client may
 send everything before it reads anything.
 """
 
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,8 @@ from api.body import ARROW, CSV, JSON, LINES
 from api.csv_table import read_csv
 from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
 from api.lines_table import read_lines
+from api.metrics import classes_of, count_predictions
+from api.steps import each_in, step
 from api.upload import Spool, Upload
 from api.written import CsvWriter, JsonWriter, LinesWriter, Writer
 from persistence.version import Decisions, StoredVersion
@@ -60,18 +64,22 @@ def _write(version: StoredVersion, blocks: Iterator[Block], form: str, *, most: 
     spool = Spool(most, what="the answer")
     problems: list[Problem] = []
     size = 0
+    counts: Counter[Any] = Counter()
     try:
         writer = WRITERS[form](version, spool)
         width = 2 + len(version.card["classes"] or ())
-        for block in blocks:
+        for block in each_in("validate", blocks):
             problems += block.problems
             if len(problems) > PROBLEMS_LISTED:
                 break
             size += block.size
             for part in block.parts(max(1, _MOST_NUMBERS // width)) if not problems else ():
-                decisions = version.decide_matrix(part.matrix)
+                with step("predict"):
+                    decisions = version.decide_matrix(part.matrix)
                 problems += _endless(decisions, part.first)
-                writer.add(decisions, part.warnings)
+                counts += classes_of(version, decisions)
+                with step("write"):
+                    writer.add(decisions, part.warnings)
         if not size and not problems:
             detail = "there are no records: send at least one"
             problems.append(Problem("", detail, "no_records"))
@@ -79,6 +87,7 @@ def _write(version: StoredVersion, blocks: Iterator[Block], form: str, *, most: 
             raise InvalidRecords(problems)
         writer.finish()
         spool.seal()
+        count_predictions(version, counts)
     except BaseException:
         spool.close()
         raise

@@ -38,8 +38,9 @@ def answerer() -> Callable[[Way, bytes], bytes]:
     This is the one place of the benchmark that knows what it is called. As in
     the service, a plain record takes the short way.
     """
+    from api.asked import Asked
     from api.loaded import LoadedModels
-    from api.prediction import Asked, answer, answer_at_once
+    from api.prediction import answer, answer_at_once
     from persistence.model_persistence import ModelStore
 
     models = LoadedModels(ModelStore(STORE), MODEL)

@@ -60,8 +60,9 @@ def measure(store: Path, models: Sequence[str], kinds: Sequence[Bodies]) -> Cost
 
 def answerer(store: Path) -> Ask:
     """Give this service's prediction; the one place here that knows what it is called."""
+    from api.asked import Asked
     from api.loaded import LoadedModels
-    from api.prediction import Asked, answer, answer_at_once
+    from api.prediction import answer, answer_at_once
     from persistence.model_persistence import ModelStore
 
     models = LoadedModels(ModelStore(store), "", most=1000)

@@ -36,6 +36,10 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
     ----------
     waiting : Waiting
         The connections that no thread has.
+    running : int
+        Connections that threads have.
+    metrics
+        The application's, if it has some: told what it cannot see itself.
     """
 
     alive: bool
@@ -44,6 +48,8 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
         self.waiting = Waiting()
+        self.running = 0
+        self.metrics: Any = None
         self._next_look = 0.0
         self._unfinished = 0
         self._unsent = 0
@@ -57,6 +63,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         if now >= self._next_look:
             self._next_look = now + min(seconds, 0.5)
             self.notify()
+            self.tell()
             self._close_late(now)
         if may_accept and self.nr_conns >= self.worker_connections:
             may_accept = self.make_room()
@@ -64,6 +71,13 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
             self.set_accept_enabled(may_accept)
         for key, _ in self.poller.select(seconds):
             key.data(key.fileobj)
+
+    def tell(self) -> None:
+        """Say what is in flight."""
+        if self.metrics:
+            waiting = self.waiting
+            begun = (waiting.in_head, waiting.in_body, waiting.queued)
+            self.metrics.tell(threads=self.running, waiting=sum(map(len, begun)))
 
     def read(self, conn: Connection, _: Any) -> None:
         """See to what a client has sent."""
@@ -159,10 +173,16 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns -= 1
         conn.close()
 
+    def count_refused(self, status: int) -> None:
+        """Count a request that is refused before the application has seen it."""
+        if self.metrics:
+            self.metrics.count_refused(status)
+
     def drop(self, conn: Connection) -> None:
         """Tell a client that it was too slow."""
         with suppress(OSError):
             conn.sock.send(_TOO_LATE)
+        self.count_refused(408)
         self.close(conn)
 
     def make_room(self) -> bool:

@@ -21,6 +21,12 @@ from concurrent.futures import Future
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    UnsupportedTransferCoding,
+)
 
 from server.connection import HAS_PARSER, Connection
 from server.drain import drain
@@ -32,6 +38,12 @@ from server.waiting import BODY_SECONDS, HEAD_SECONDS
 #: Requests that the loop answers together; the first of them waits for the last.
 MOST_TOGETHER = 32
 
+#: What gunicorn answers with a status of its own, before the application has the request.
+_REFUSED = {
+    LimitRequestLine: 414, LimitRequestHeaders: 431, ExpectationFailed: 417,
+    UnsupportedTransferCoding: 501,
+}  # fmt: skip
+
 _recv = socket.socket.recv  # that of `TimedSocket` is for threads
 
 
@@ -40,15 +52,12 @@ class Worker(LoopWorker):
 
     Attributes
     ----------
-    running : int
-        Connections that threads have.
     last_accept : float
         When the last connection was taken, by the monotonic clock.
     """
 
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
-        self.running = 0
         self._slow = 0
         self._whole: list[Connection] = []
         # The process needs some files of its own.
@@ -65,6 +74,7 @@ class Worker(LoopWorker):
         """Serve until told to stop, then until all is answered."""
         has_more = self.cfg.is_ssl or self.cfg.proxy_protocol != "off"
         self._reads = HAS_PARSER and not has_more and "h2" not in self.cfg.http_protocols
+        self.metrics = getattr(self.wsgi, "extensions", {}).get("metrics")
         self._fast_path: Any = find_fast_path(self) if self._reads else None
         self._logs = self.log.access_log_enabled or type(self.log).access is not Logger.access
         limit = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or 0
@@ -215,6 +225,13 @@ class Worker(LoopWorker):
         conn.parser.unreader.unread(conn.raw)
         conn.restart()
         self.enqueue_req(conn)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what gunicorn cannot read, and count it."""
+        status = next((one for kind, one in _REFUSED.items() if isinstance(exc, kind)), None)
+        if status or req is None:
+            self.count_refused(status or 400)
+        super().handle_error(req, client, addr, exc)
 
     def enqueue_req(self, conn: Connection) -> None:
         """Give a connection to a thread."""

@@ -21,6 +21,7 @@ MATRIX = (
     ("/livez", "GET", "public"),
     ("/readyz", "GET", "public"),
     ("/openapi.json", "GET", "read"),
+    ("/metrics", "GET", "read"),
     ("/v0/model_info", "GET", "read"),
     ("/v0/models", "GET", "read"),
     ("/v0/models/<name>", "GET", "read"),

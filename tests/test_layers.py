@@ -45,6 +45,8 @@ MAY_USE = {
     "sqlite3": {"persistence"},
     "psycopg": {"persistence"},
     "gunicorn": {"gunicorn.conf", "server"},
+    "prometheus_client": {"api"},
+    "opentelemetry": {"api"},
     "pickle": set(),
     "cloudpickle": set(),
     "joblib": {"benchmarks"},

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import models
+from api.asked import Asked
 from api.loaded import LoadedModels
-from api.prediction import Asked, answer
+from api.prediction import answer
 from build_model import build
 from persistence.model_persistence import ModelStore
 from persistence.version import StoredVersion

@@ -60,7 +60,7 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
 
     OpenAPIV31SpecValidator(document).validate()
     catalog = {"/v0/models", "/v0/models/{name}", "/v0/models/{name}/versions"}
-    assert {"/health", "/livez", "/readyz", *catalog} == set(document["paths"])
+    assert {"/health", "/livez", "/readyz", "/metrics", *catalog} == set(document["paths"])
 
 
 def test_description_when_compared_with_the_routes_has_each_and_no_other(

@@ -16,7 +16,8 @@ from tests.serving import DEADLINE, environment, free_port, running
 from tests.test_layers import HEAVY
 
 #: The packages that serve, by the names they are imported by.
-NEEDED = {"flask", "gunicorn", "httptools", "msgspec", "numpy", "onnxruntime"}
+NEEDED = {"flask", "gunicorn", "httptools", "msgspec", "numpy", "onnxruntime",
+          "prometheus_client"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

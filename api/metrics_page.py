@@ -1,0 +1,118 @@
+"""What has been counted, as Prometheus reads it."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+
+from flask import Blueprint, Response, request
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from api import metrics
+from api.json_text import class_name
+from api.metrics import Metrics
+from api.processes import figures
+from api.tallies import Key
+
+Series = Mapping[Key, Sequence[float]]
+
+
+def blueprint(counted: Metrics) -> Blueprint:
+    """Give the route that Prometheus asks."""
+    routes = Blueprint("metrics", __name__)
+    registry = CollectorRegistry()
+    registry.register(_Tallied(counted))
+
+    @routes.get("/metrics")
+    def show() -> Response:
+        """Show the counts of all workers."""
+        encode, kind = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(registry), content_type=kind)
+
+    return routes
+
+
+class _Tallied(Collector):
+    def __init__(self, counted: Metrics) -> None:
+        self._counted = counted
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing before it is asked for."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Add the workers' counts up."""
+        self._counted.tell_versions()
+        found: dict[str, dict[Key, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
+        for (name, *labels), numbers in self._counted.tallies.read():
+            found[name][tuple(labels)].append(numbers)
+        sums = {
+            name: {key: [sum(one) for one in zip(*rows, strict=True)] for key, rows in kept.items()}
+            for name, kept in found.items()
+        }
+        for name, (text, named) in _COUNTERS.items():
+            family = CounterMetricFamily(name, text)
+            yield _filled(family, f"{name}_total", named, sums.get(name, {}))
+        yield _latency(sums.get(metrics.DURATION, {}))
+        for name, (text, named) in _GAUGES.items():
+            series = sums.get(name) or ({} if named else {(): [0]})
+            yield _filled(GaugeMetricFamily(name, text), name, named, series)
+        yield from _versions(found.get(metrics.TRAINED, {}))
+        yield from figures(self._counted.master)
+
+
+_Described = Mapping[str, tuple[str, tuple[str, ...]]]
+
+_COUNTERS: _Described = {
+    metrics.REQUESTS: ("Requests answered", ("route", "method", "status")),
+    metrics.REJECTIONS: ("Requests refused", ("reason",)),
+    metrics.PREDICTIONS: ("Records predicted", ("model", "version", "class")),
+    metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
+}
+_GAUGES: _Described = {
+    metrics.IN_FLIGHT: ("Requests that threads have, and connections that wait", ("where",)),
+    metrics.BACKLOG: ("Predictions that wait to be written to the log", ()),
+    metrics.WORKERS: ("Worker processes", ()),
+}
+
+
+def _filled(family: Metric, name: str, labels: Sequence[str], series: Series) -> Metric:
+    for values, (number,) in sorted(series.items(), key=str):
+        named = zip(labels, values, strict=True)
+        kept = {label: class_name(value) for label, value in named if value is not None}
+        family.add_sample(name, kept, number)
+    return family
+
+
+def _latency(series: Series) -> Metric:
+    family = HistogramMetricFamily(
+        metrics.DURATION, "Time from a request's having come to its answer", labels=["route"]
+    )
+    ends = [*map(str, metrics.BUCKETS), "+Inf"]
+    for (route,), (*counts, seconds) in sorted(series.items()):
+        family.add_metric([route], list(zip(ends, accumulate(counts), strict=True)), seconds)
+    return family
+
+
+def _versions(found: Mapping[Key, list[list[float]]]) -> Iterator[Metric]:
+    loaded = GaugeMetricFamily(
+        "model_loaded", "Processes that have a version in memory", labels=["model", "version"]
+    )
+    age = GaugeMetricFamily(
+        "model_age_seconds", "Time since a version was trained", labels=["model", "version"]
+    )
+    for key, rows in sorted(found.items()):
+        times = [at for (at,) in rows if at]
+        if times:
+            loaded.add_metric(key, len(times))
+            age.add_metric(key, time.time() - max(times))
+    yield loaded
+    yield age

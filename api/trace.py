@@ -1,0 +1,37 @@
+"""W3C trace context: the trace that a request belongs to."""
+
+import random
+import re
+
+from flask import Flask, g, has_request_context, request
+
+# Version, trace, parent, flags; a later version may go on after a dash.
+_PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_NOTHING = re.compile("0+")
+
+
+def trace_id(parent: str) -> str:
+    """Take the trace of a ``traceparent`` header, or begin one where it is not valid."""
+    found = _PARENT.fullmatch(parent)
+    is_valid = found and not (
+        _NOTHING.fullmatch(found[2])
+        or _NOTHING.fullmatch(found[3])
+        or (found[1] == "00" and found[5])
+    )
+    return found[2] if found and is_valid else f"{random.getrandbits(128):032x}"
+
+
+def init_app(app: Flask) -> None:
+    """Keep the trace of every request that names one in ``g.trace_id``."""
+    app.before_request(name_trace)
+
+
+def name_trace() -> None:
+    """Keep the request's trace, if it names one."""
+    if parent := request.headers.get("traceparent"):
+        g.trace_id = trace_id(parent.strip())
+
+
+def current() -> str:
+    """Give the trace of the request at hand; empty when there is none."""
+    return str(g.get("trace_id", "")) if has_request_context() else ""
