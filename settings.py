@@ -37,6 +37,16 @@ def _secret(text: str) -> str:
     return text
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 3600:
+        raise ValueError("seconds, from 0 to 3600")
+    return value
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in words:
@@ -103,6 +113,11 @@ class Settings:
     rate_limit_redis: str = _setting(
         "", str, "Redis that counts for several machines, as redis://host:6379/0; empty: this one"
     )
+
+    max_wait_seconds: float = _setting(
+        1.0, _seconds,
+        "A request that would wait longer for a thread gets 503, in seconds; 0: it waits",
+    )  # fmt: skip
 
     @property
     def address(self) -> str:

@@ -111,11 +111,15 @@ def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
     return write_json(body) + b"\n", PROBLEM_TYPE
 
 
+def phrase_of(app: Flask, path: str) -> Phrase:
+    """Give the way in which failures are phrased at an address."""
+    forms: Mapping[str, Phrase] = app.extensions["failure_forms"]
+    return next((form for prefix, form in forms.items() if path.startswith(prefix)), phrase)
+
+
 def failure_response(found: Failure) -> Response:
     """Answer a failure of the request at hand, in the form of the protocol that it speaks."""
-    forms: Mapping[str, Phrase] = current_app.extensions["failure_forms"]
-    of_path = (form for prefix, form in forms.items() if request.path.startswith(prefix))
-    body, kind = next(of_path, phrase)(found, g.get("request_id", ""))
+    body, kind = phrase_of(current_app, request.path)(found, g.get("request_id", ""))
     return Response(body, status=found.status, content_type=kind)
 
 

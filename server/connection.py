@@ -111,6 +111,8 @@ class Connection(TConn):  # type: ignore[misc]
         Whether it is kept once its answer is sent.
     to_forget : int
         Bytes that may still come after this side has ended it.
+    seconds : float
+        How long a thread took for its last request.
     """
 
     def __init__(self, cfg: Any, client_socket: socket.socket, client: Any, listener: Any) -> None:
@@ -120,6 +122,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.held = 0
         self.is_slow = self.stays = False
         self.to_forget = 2**16
+        self.seconds = 0.0
         self.restart()
 
     def restart(self) -> None:
@@ -148,6 +151,15 @@ class Connection(TConn):  # type: ignore[misc]
             self._parser.feed_data(received)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.is_ours = False
+
+    def is_alone(self) -> bool:
+        """Tell whether one whole request has come, and its client keeps the connection."""
+        return (
+            self.completed == self.begun == 1
+            and self.raw.partition(b"\r\n")[0].endswith(b" HTTP/1.1")
+            and not self.raw.startswith(b"HEAD ")
+            and self.headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
+        )
 
     def is_plain_post(self) -> bool:
         """Tell whether the whole request is a POST over HTTP/1.1 with no field repeated."""

@@ -173,10 +173,22 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns -= 1
         conn.close()
 
-    def count_refused(self, status: int) -> None:
+    def refuse(self, conn: Connection, answer: bytes, *, stays: bool) -> None:
+        """Send an answer, without waiting for the rest of a request."""
+        conn.phase.pop(conn, None)
+        if stays:
+            self.send(conn, answer, stays=True)
+            return
+        with suppress(OSError):
+            conn.sock.send(answer)
+        self.leave_loop(conn)
+        self.release(conn)
+        self.go_on(conn, stays=False)
+
+    def count_refused(self, status: int, reason: str | None = None) -> None:
         """Count a request that is refused before the application has seen it."""
         if self.metrics:
-            self.metrics.count_refused(status)
+            self.metrics.count_refused(status, reason)
 
     def drop(self, conn: Connection) -> None:
         """Tell a client that it was too slow."""

@@ -5,10 +5,23 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    UnsupportedTransferCoding,
+)
+
 from server.connection import Connection
 
 if TYPE_CHECKING:
     from server.worker import Worker
+
+#: What gunicorn answers with a status of its own, before the application has the request.
+_REFUSED = {
+    LimitRequestLine: 414, LimitRequestHeaders: 431, ExpectationFailed: 417,
+    UnsupportedTransferCoding: 501,
+}  # fmt: skip
 
 
 def find_fast_path(worker: "Worker") -> Any:
@@ -31,6 +44,11 @@ def find_fast_path(worker: "Worker") -> Any:
         found = "; ".join(obstacles)
         worker.log.warning("the fast path is off, threads answer everything: %s", found)
     return None if obstacles else fast_path
+
+
+def refused_with(error: BaseException) -> int | None:
+    """Give the status with which gunicorn refuses a request of itself, if it has one for it."""
+    return next((one for kind, one in _REFUSED.items() if isinstance(error, kind)), None)
 
 
 def log_access(log: Any, conn: Connection, head: bytes, body: bytes, *, seconds: float) -> None:

@@ -17,32 +17,21 @@ import selectors
 import signal
 import socket
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from gunicorn.glogging import Logger
-from gunicorn.http.errors import (
-    ExpectationFailed,
-    LimitRequestHeaders,
-    LimitRequestLine,
-    UnsupportedTransferCoding,
-)
 
 from server.connection import HAS_PARSER, Connection
 from server.drain import drain
 from server.listener import admit
+from server.load import Load
 from server.loop import LINGER_SECONDS, LoopWorker
-from server.on_loop import find_fast_path, log_access
+from server.on_loop import find_fast_path, log_access, refused_with
 from server.waiting import BODY_SECONDS, HEAD_SECONDS
 
 #: Requests that the loop answers together; the first of them waits for the last.
 MOST_TOGETHER = 32
-
-#: What gunicorn answers with a status of its own, before the application has the request.
-_REFUSED = {
-    LimitRequestLine: 414, LimitRequestHeaders: 431, ExpectationFailed: 417,
-    UnsupportedTransferCoding: 501,
-}  # fmt: skip
 
 _recv = socket.socket.recv  # that of `TimedSocket` is for threads
 
@@ -83,17 +72,22 @@ class Worker(LoopWorker):
         limits = self.cfg.limit_request_line, self.cfg.limit_request_field_size
         self._most_head = min(4000, *(one for one in limits if one > 0))
         self._most_slow = max(1, self.cfg.threads // 2)
+        self._overload: Any = getattr(self.wsgi, "extensions", {}).get("overload")
+        self._load = Load(self.cfg.threads, self._overload.most_seconds if self._overload else 0)
+        self._aside = ThreadPoolExecutor(1)  # for health, while all threads are busy
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
         for listener in self.sockets:
             admit(listener)  # whatever a service that has stopped may have left on it
         while self.alive and self.is_parent_alive():
-            self.turn(may_accept=self.running < self.cfg.threads, seconds=1.0)
+            may_accept, seconds = self._load.may_accept(self.running)
+            self.turn(may_accept=may_accept, seconds=seconds)
         drain(self)
         for listener in self.sockets:
             listener.close()
         self.tpool.shutdown(wait=False)
+        self._aside.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
 
@@ -214,36 +208,64 @@ class Worker(LoopWorker):
         A thread that gets a request before it is whole may have to wait. Only
         half of them may; other such requests are queued.
         """
+        if self._is_overloaded(conn):
+            self._refuse(conn)
+            return
         self.leave_loop(conn)
         if conn.is_slow and self._slow >= self._most_slow:
             self.waiting.put(conn, self.waiting.queued, BODY_SECONDS)
             self.hold(conn, len(conn.raw) - conn.held)
             return
+        pool = self._aside if self.running >= self.cfg.threads and self._spares(conn) else None
         self._slow += conn.is_slow
         self.release(conn)
         conn.init()
         conn.parser.unreader.unread(conn.raw)
         conn.restart()
-        self.enqueue_req(conn)
+        self.enqueue_req(conn, pool)
+
+    def _is_overloaded(self, conn: Connection) -> bool:
+        is_ours = self.alive and conn.is_ours and conn.has_head
+        return is_ours and self._load.is_too_much(self.running) and not self._spares(conn)
+
+    def _refuse(self, conn: Connection) -> None:
+        """Answer in place of the application, which has too much to do."""
+        stays = conn.is_alone() and not conn.is_slow
+        answer = self._overload.refusal(conn.url, conn.headers, is_last=not stays)
+        self.count_refused(503, "overloaded")
+        self.refuse(conn, answer, stays=stays)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what gunicorn cannot read, and count it."""
-        status = next((one for kind, one in _REFUSED.items() if isinstance(exc, kind)), None)
+        status = refused_with(exc)
         if status or req is None:
             self.count_refused(status or 400)
         super().handle_error(req, client, addr, exc)
 
-    def enqueue_req(self, conn: Connection) -> None:
+    def enqueue_req(self, conn: Connection, pool: ThreadPoolExecutor | None = None) -> None:
         """Give a connection to a thread."""
         self.running += 1
-        future = self.tpool.submit(self.handle, conn)
+        self._load.begin(self.running)
+        future = (pool or self.tpool).submit(self.handle, conn)
         future.add_done_callback(
             lambda done: self.method_queue.defer(self.finish_request, conn, done)
         )
 
+    def _spares(self, conn: Connection) -> bool:
+        return self._overload is not None and self._overload.spares(conn.url)
+
+    def handle(self, conn: Connection) -> Any:
+        """Answer a request, in a thread."""
+        start = time.monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            conn.seconds = time.monotonic() - start
+
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
         """Take a connection back from its thread."""
         self.running -= 1
+        self._load.end(conn.seconds)
         self._slow -= conn.is_slow
         conn.is_slow = False
         if conn.sock.fileno() < 0 or fs.cancelled():

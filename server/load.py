@@ -1,0 +1,60 @@
+"""How busy the threads are, and how long one more request would wait for one."""
+
+import time
+
+#: While all threads are busy, new connections are taken this often only: a worker
+#: that has a thread free takes them at once, so what is left then finds none.
+LOOK_SECONDS = 0.005
+
+#: How much the last request counts in the mean of how long one takes.
+_WEIGHT = 0.2
+
+
+class Load:
+    """What the threads of a worker have to do.
+
+    Parameters
+    ----------
+    threads : int
+        How many there are.
+    most_seconds : float
+        How long a request may have to wait for one; 0 for any time.
+    """
+
+    def __init__(self, threads: int, most_seconds: float) -> None:
+        self._threads = threads
+        self._most = most_seconds
+        self._mean = 0.0
+        self._still_since = 0.0
+        self._next_look = 0.0
+
+    def begin(self, running: int) -> None:
+        """Note that so many requests are with the threads, one more than before."""
+        if running == self._threads:
+            self._still_since = time.monotonic()
+
+    def end(self, seconds: float) -> None:
+        """Note that a thread has answered a request, and how long it took."""
+        self._still_since = time.monotonic()
+        self._mean += _WEIGHT * (min(seconds, self._most) - self._mean)
+
+    def is_too_much(self, running: int) -> bool:
+        """Tell whether one more request would wait too long."""
+        waiting = running + 1 - self._threads
+        if waiting <= 0 or not self._most:
+            return False
+        # Each takes as long as those before, and at least as long as nobody has been done.
+        still = min(time.monotonic() - self._still_since, self._most)
+        return waiting * max(self._mean, still) > self._most * self._threads
+
+    def may_accept(self, running: int) -> tuple[bool, float]:
+        """Tell whether to take new connections, and how long to wait for events at most."""
+        if running < self._threads:
+            return True, 1.0
+        if not self._most:
+            return False, 1.0
+        now = time.monotonic()
+        if now < self._next_look:
+            return False, LOOK_SECONDS
+        self._next_look = now + LOOK_SECONDS
+        return True, 0.0
