@@ -177,7 +177,7 @@ def test_writing_when_it_fails_half_way_leaves_nothing(
 ) -> None:
     before = sorted(path.name for path in (store.root / "toy").iterdir())
     calls = {"open": 0}
-    original = model_persistence._write_file
+    original = model_persistence.write_file
 
     def fail_on_the_second(path: Path, content: bytes) -> None:
         calls["open"] += 1
@@ -185,7 +185,7 @@ def test_writing_when_it_fails_half_way_leaves_nothing(
             raise OSError(28, "No space left on device")
         original(path, content)
 
-    monkeypatch.setattr(model_persistence, "_write_file", fail_on_the_second)
+    monkeypatch.setattr(model_persistence, "write_file", fail_on_the_second)
     with pytest.raises(OSError, match="No space left"):
         store.write({**trial.card, "title": "Torn"}, trial.files)
 
