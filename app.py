@@ -19,6 +19,7 @@ from api import catalog, docs, errors, health, model_info, openapi, predict, req
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
+from commands import COMMANDS
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
@@ -51,6 +52,8 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(catalog.blueprint(models))
     app.register_blueprint(openapi.blueprint(models, service=NAME))
     app.register_blueprint(docs.blueprint(service=NAME))
+    for command in COMMANDS:
+        app.cli.add_command(command)
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models)
     return app
@@ -92,4 +95,7 @@ if __name__ == "__main__":
     main()
 else:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    app = create_app(Settings.from_environment())
+    try:
+        app = create_app(Settings.from_environment())
+    except InvalidSettings as error:
+        sys.exit(f"app: {error}")

@@ -1,0 +1,7 @@
+"""The command line: what `flask` can do beside serving."""
+
+from commands.predict import predict
+from commands.versions import models
+
+#: Every command; `app.py` hands them to Flask.
+COMMANDS = (models, predict)
