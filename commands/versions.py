@@ -133,9 +133,9 @@ def rollback(name: str, *, dry_run: bool) -> Said:
 def diff(name: str, old: str | None, new: str | None, data: Path | None) -> Said:
     """Tell what changed from version A to version B.
 
-    Without B, it is the promoted version that A is compared with. Without A,
-    the promoted version is compared with the newest or, where that is
-    promoted, the one promoted before with it.
+    B is the promoted version where only A is named. With none named, it is
+    told what changed from the promoted version to the newest or, where the
+    newest is promoted, from the one that was promoted before.
 
     \b
     Examples:

@@ -39,7 +39,7 @@ MAY_IMPORT = {
 
 #: Rooms and files that alone may import a library.
 MAY_USE = {
-    "click": {"commands"},
+    "click": {"commands", "docs"},
     "flask": {"app", "api", "commands", "monitoring", "benchmarks"},
     "werkzeug": {"app", "api", "monitoring"},
     "sqlalchemy": set(),
