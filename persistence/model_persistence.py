@@ -89,7 +89,7 @@ class ModelStore:
         UntrustedArtifact
             When the file that names it is damaged.
         """
-        if name not in self.names():
+        if not NAME.fullmatch(name) or not (self.root / name / "promoted.json").exists():
             raise ModelNotFound(
                 f"there is no promoted version of model {name!r}: "
                 f"train one with `python build_model.py {name}`"
