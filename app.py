@@ -37,7 +37,7 @@ from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
 from api.overload import Overload
-from commands.keys import keys_group
+from commands import COMMANDS
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
@@ -79,7 +79,8 @@ def create_app(settings: Settings) -> Flask:
     auth.init_app(app, _callers(settings))
     rate_limit.init_app(app, _rate_limit(settings))
     app.extensions["overload"] = Overload(app, most_seconds=settings.max_wait_seconds)
-    app.cli.add_command(keys_group(settings.keys_file))
+    for command in COMMANDS:
+        app.cli.add_command(command)
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models, logs=settings.access_log)
     return app

@@ -73,12 +73,14 @@ class Callers:
 
     Attributes
     ----------
+    file : KeyFile
+        Where the keys stand.
     is_open : bool
         As above.
     """
 
     def __init__(self, file: Path, *, api_key: str = "", is_open: bool = False) -> None:
-        self._file = KeyFile(file)
+        self.file = KeyFile(file)
         self.is_open = is_open
         self._digest_of_one = sha256(api_key.encode() or token_bytes()).digest()
         self._keys: dict[str, tuple[Key, bytes]] = {}
@@ -106,7 +108,7 @@ class Callers:
         """Read the file when it is another than before; keep what was read when it is damaged."""
         self._next_look = time.monotonic() + LOOK_SECONDS
         try:
-            found = self._file.path.stat()
+            found = self.file.path.stat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
         except OSError:
             stamp = None
@@ -114,7 +116,7 @@ class Callers:
             return
         self._stamp = stamp
         try:
-            keys = self._file.read()
+            keys = self.file.read()
         except InvalidKeys as error:
             self._were_keys = True
             _log.error("the keys read before stay: %s", error)

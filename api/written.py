@@ -229,5 +229,5 @@ def _weave(parts: Sequence[Sequence[bytes]]) -> bytes:
 
 def _cell(text: str) -> bytes:
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow([text])
-    return line.getvalue().encode()
+    csv.writer(line, lineterminator="\r\n").writerow([text])  # quotes what its line end has
+    return line.getvalue()[:-2].encode()

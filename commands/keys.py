@@ -1,130 +1,111 @@
-"""``flask keys``: make, list and remove API keys."""
+"""`flask keys`: make, list and remove API keys."""
 
-import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
+from flask import current_app
 
+from api.auth import Callers
+from commands.terminal import Refused, Said, speaking, table
 from persistence.keys import SCOPES, InvalidKeys, Key, KeyFile, make_key
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+@click.group()
+def keys() -> None:
+    """Make, list and remove API keys."""
 
 
-def keys_group(path: Path) -> AppGroup:
-    """Give the commands over a file of keys.
+@keys.command("make")
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice(SCOPES),
+    default=("predict", "read"), show_default=True, help="What it is good for; repeatable.",
+)  # fmt: skip
+@click.option("--model", "models", multiple=True, help="A model it may ask; default: all.")
+@click.option("--days", type=click.IntRange(1, 36500), help="Days that it lasts.")
+@click.option("--rate-limit", help="Requests in seconds, as 100/60.")
+@speaking
+def make(
+    name: str, scopes: Sequence[str], models: Sequence[str], days: int | None,
+    rate_limit: str | None,
+) -> Said:  # fmt: skip
+    """Make a key for NAME and print it, once.
 
-    Parameters
-    ----------
-    path : Path
-        The file; made by the first key.
+    A running service takes it within two seconds. For a new key in place of an
+    old one, make it, hand it over, then remove the old one.
+
+    \b
+    Examples:
+      flask keys make analytics
+      flask keys make nightly --scope predict --model credit --days 90
+      flask keys make partner --rate-limit 100/60 --json
     """
-    group = AppGroup("keys", help="Make, list and remove API keys.")
-    group.add_command(_make(KeyFile(path)))
-    group.add_command(_list(KeyFile(path)))
-    group.add_command(_remove(KeyFile(path)))
-    return group
+    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days) if days else None
+    try:
+        text, key = make_key(
+            name, scopes=tuple(dict.fromkeys(scopes)), rate_limit=rate_limit,
+            models=tuple(dict.fromkeys(models)) or None, expires_at=expires,
+        )  # fmt: skip
+        _file().add(key)
+    except InvalidKeys as error:
+        raise Refused(str(error)) from error
+    return Said({"key": text, **_described(key)}, text)
 
 
-def _make(file: KeyFile) -> click.Command:
-    @click.command("make")
-    @click.argument("name")
-    @click.option(
-        "--scope", "scopes", multiple=True, type=click.Choice(SCOPES),
-        default=("predict", "read"), show_default=True, help="What it is good for; repeatable.",
-    )  # fmt: skip
-    @click.option("--model", "models", multiple=True, help="A model it may ask; default: all.")
-    @click.option("--days", type=click.IntRange(1, 36500), help="Days that it lasts.")
-    @click.option("--rate-limit", help="Requests in seconds, as 100/60.")
-    @_JSON
-    def make(
-        name: str, scopes: tuple[str, ...], models: tuple[str, ...], days: int | None,
-        rate_limit: str | None, *, as_json: bool,
-    ) -> None:  # fmt: skip
-        """Make a key for NAME and print it, once.
+@keys.command("list")
+@speaking
+def list_keys() -> Said:
+    """List the keys; their texts are nowhere.
 
-        A running service takes it within two seconds. For a new key in place
-        of an old one, make it, hand it over, then remove the old one.
-
-        \b
-        Examples:
-          flask keys make analytics
-          flask keys make nightly --scope predict --model credit --days 90
-        """
-        expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days) if days else None
-        try:
-            text, key = make_key(
-                name, scopes=tuple(dict.fromkeys(scopes)), rate_limit=rate_limit,
-                models=tuple(dict.fromkeys(models)) or None, expires_at=expires,
-            )  # fmt: skip
-            file.add(key)
-        except InvalidKeys as error:
-            raise click.ClickException(str(error)) from error
-        if as_json:
-            click.echo(json.dumps({"key": text, **_described(key)}))
-            return
-        click.echo(f"Key {key.id} for {name}; {file.path} keeps only its digest.", err=True)
-        click.echo(text)
-
-    return make
+    \b
+    Examples:
+      flask keys list
+      flask keys list --json
+    """
+    file = _file()
+    try:
+        found = file.read()
+    except InvalidKeys as error:
+        raise Refused(str(error)) from error
+    document = {"keys": [_described(key) for key in found]}
+    if not found:
+        return Said(document, f"there is no key in {file.path}: flask keys make NAME makes one")
+    head = ("id", "name", "scopes", "models", "until", "limit")
+    return Said(document, table(head, [_row(key) for key in found]))
 
 
-def _list(file: KeyFile) -> click.Command:
-    @click.command("list")
-    @_JSON
-    def list_keys(*, as_json: bool) -> None:
-        """List the keys; their texts are nowhere.
+@keys.command()
+@click.argument("identifier", metavar="ID")
+@speaking
+def remove(identifier: str) -> Said:
+    """Remove a key, so that it is refused from now on.
 
-        \b
-        Example:
-          flask keys list
-        """
-        try:
-            keys = file.read()
-        except InvalidKeys as error:
-            raise click.ClickException(str(error)) from error
-        if as_json:
-            click.echo(json.dumps([_described(key) for key in keys]))
-            return
-        if not keys:
-            click.echo(f"There is no key in {file.path}. Make one: flask keys make NAME")
-        for key in keys:
-            models = ", ".join(key.models) if key.models else "all models"
-            until = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "for good"
-            over = ", over" if key.has_expired() else ""
-            limit = f", {key.rate_limit} s" if key.rate_limit else ""
-            click.echo(
-                f"{key.id}  {key.name}: {'+'.join(key.scopes)}, {models}, {until}{over}{limit}"
-            )
+    Every worker of a running service knows within two seconds. ID is what
+    stands before the dot of the key.
 
-    return list_keys
+    \b
+    Examples:
+      flask keys remove 1a2b3c4d
+    """
+    try:
+        key = _file().remove(identifier)
+    except InvalidKeys as error:
+        raise Refused(str(error)) from error
+    return Said(_described(key), f"removed key {key.id} of {key.name}")
 
 
-def _remove(file: KeyFile) -> click.Command:
-    @click.command("remove")
-    @click.argument("identifier", metavar="ID")
-    @_JSON
-    def remove(identifier: str, *, as_json: bool) -> None:
-        """Remove a key, so that it is refused from now on.
+def _file() -> KeyFile:
+    callers: Callers = current_app.extensions["callers"]
+    return callers.file
 
-        Every worker of a running service knows within two seconds. ID is what
-        stands before the dot of the key.
 
-        \b
-        Example:
-          flask keys remove 1a2b3c4d
-        """
-        try:
-            key = file.remove(identifier)
-        except InvalidKeys as error:
-            raise click.ClickException(str(error)) from error
-        click.echo(
-            json.dumps(_described(key)) if as_json else f"Removed key {key.id} of {key.name}."
-        )
-
-    return remove
+def _row(key: Key) -> Sequence[str]:
+    until = f"{key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "for good"
+    models = ", ".join(key.models) if key.models else "all"
+    over = ", over" if key.has_expired() else ""
+    return (key.id, key.name, ", ".join(key.scopes), models, until + over, key.rate_limit or "")
 
 
 def _described(key: Key) -> dict[str, Any]:

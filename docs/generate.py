@@ -4,10 +4,11 @@
     python docs/generate.py --check    exit 1 when one is stale
 
 ``reference/settings.md`` comes from settings.py, ``reference/make.md`` from the
-makefile's comments.
+makefile's comments, ``reference/command-line.md`` from the commands' help.
 """
 
 import argparse
+import inspect
 import re
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from typing import Any, get_type_hints
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import click  # noqa: E402
+
+from commands import COMMANDS  # noqa: E402
 from settings import Settings  # noqa: E402
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
@@ -25,7 +29,12 @@ NOTE = "<!-- Written by `make docs` from {source}: edit that, not this page. -->
 
 _TARGET = re.compile(r"^([a-z][\w-]*):.*?## (.+)$", re.MULTILINE)
 _EXAMPLE = re.compile(r"^(.*?): ((?:[A-Z]+=\S+ )?make .+)$")
-_KINDS = {Path: "path", bool: "flag", int: "whole number", str: "text"}
+_EXIT_CODES = [
+    ("0", "done"),
+    ("1", "refused, or the input is not valid; standard error says why"),
+    ("2", "wrong usage: an unknown option, a file that is not there"),
+]
+_KINDS = {Path: "path", bool: "flag", int: "whole number", float: "number", str: "text"}
 
 
 def pages() -> dict[Path, str]:
@@ -33,6 +42,7 @@ def pages() -> dict[Path, str]:
     return {
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "make.md": make_page((ROOT / "makefile").read_text()),
+        REFERENCE / "command-line.md": command_page(COMMANDS),
     }
 
 
@@ -80,6 +90,39 @@ def make_page(makefile: str) -> str:
             _table(("Target", "What it does", "Example"), rows),
         ]
     )
+
+
+def command_page(commands: Sequence[click.Command]) -> str:
+    """Describe every command from its help."""
+    program = click.Context(click.Group("flask"), info_name="flask")
+    return "\n".join(
+        [
+            NOTE.format(source="commands/"),
+            "# The command line\n",
+            "`flask` finds `app.py` by itself in the project's folder. Where `.venv` is not active",
+            "it is `.venv/bin/flask`. It reads the [settings](settings.md) from the environment,",
+            "and not from `.env`.\n",
+            _table(("Exit code", "Meaning"), _EXIT_CODES),
+            "With `--json` a command prints one JSON document on standard output and nothing else.",
+            "A refusal is then an object with `error` and, for a file, `errors`. Messages go to",
+            "standard error.\n",
+            *(_command(one, program) for one in commands),
+        ]
+    )
+
+
+def _command(command: click.Command, parent: click.Context) -> str:
+    context = click.Context(command, info_name=command.name, parent=parent)
+    text, _, examples = inspect.cleandoc(command.help or "").partition("\b\nExamples:\n")
+    words = [context.command_path, *command.collect_usage_pieces(context)]
+    parts = [f"## `{context.command_path}`\n", f"{text.strip()}\n"]
+    if isinstance(command, click.Group):
+        return "\n".join([*parts, *(_command(one, context) for one in command.commands.values())])
+    parts += ["```text", " ".join(words), "```\n", "```sh", inspect.cleandoc(examples), "```\n"]
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    found = [record for one in options if (record := one.get_help_record(context))]
+    rows = [(f"`{name}`".replace("|", "\\|"), meaning) for name, meaning in found]
+    return "\n".join([*parts, _table(("Option", "Meaning"), rows)])
 
 
 def stale() -> list[Path]:

@@ -1,6 +1,6 @@
 """Trained versions on disk: write, read, list, promote.
 
-    <root>/<model>/promoted.json            which version is served by default
+    <root>/<model>/promoted.json            which version is served by default, and those before
     <root>/<model>/<version>/card.json      what the version is
     <root>/<model>/<version>/model.onnx     the exported model, if there is one
     <root>/<model>/<version>/model.skops    the fitted pipeline
@@ -11,9 +11,7 @@ digest stand in the card, and the card's own digest in the card: they are
 checked before any byte reaches a deserialiser.
 """
 
-import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -25,17 +23,21 @@ from typing import Any
 from models import NAME
 from models.fields import Field
 from models.schema import Schema
+from persistence.cards import (
+    FORMAT,
+    card_digest,
+    card_text,
+    checked_card,
+    checked_file,
+    fingerprint,
+)
+from persistence.promotions import DAMAGED, Promotion, add_promotion, read_promotions
 from persistence.runtime import NativeRuntime, OnnxRuntime, Runtime
 from persistence.trusted_types import UntrustedArtifact, load_pipeline
 from persistence.version import StoredVersion
+from persistence.whole_files import sync_folder, write_file
 
 __all__ = ["ModelNotFound", "ModelStore", "UntrustedArtifact", "VersionNotFound"]
-
-#: The card's format. Raise it with any change that an older reader would
-#: misunderstand, keep `_checked_card` reading the older ones, and keep one
-#: version of each format under tests/versions/.
-#: 2: the exported graph takes rows of doubles (before: an input per field).
-FORMAT = 2
 
 VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{5}")
 
@@ -65,6 +67,11 @@ class ModelStore:
         found = (path.parent.name for path in self.root.glob("*/promoted.json"))
         return sorted(name for name in found if NAME.fullmatch(name))
 
+    def stored_names(self) -> list[str]:
+        """List the models that have a version, promoted or not."""
+        found = {path.parent.parent.name for path in self.root.glob("*/*/card.json")}
+        return sorted(name for name in found if self.versions(name))
+
     def versions(self, name: str) -> list[str]:
         """List a model's versions, oldest first; empty when there are none."""
         if not NAME.fullmatch(name):
@@ -82,7 +89,7 @@ class ModelStore:
         UntrustedArtifact
             When the file that names it is damaged.
         """
-        if name not in self.names():
+        if not NAME.fullmatch(name) or not (self.root / name / "promoted.json").exists():
             raise ModelNotFound(
                 f"there is no promoted version of model {name!r}: "
                 f"train one with `python build_model.py {name}`"
@@ -90,13 +97,13 @@ class ModelStore:
         try:
             pointer = json.loads((self.root / name / "promoted.json").read_bytes())
             return str(pointer["version"])
-        except (ValueError, KeyError, TypeError) as error:
+        except DAMAGED as error:
             raise UntrustedArtifact(
                 f"promoted.json of model {name!r} is damaged: remove it and train again"
             ) from error
 
-    def promote(self, name: str, version: str) -> None:
-        """Make a version the one that is served by default.
+    def promote(self, name: str, version: str, *, is_rollback: bool = False) -> None:
+        """Make a version the one that is served by default, and remember when.
 
         Raises
         ------
@@ -104,10 +111,23 @@ class ModelStore:
             When there is no such version.
         """
         self._folder(name, version)
-        pointer = json.dumps({"version": version}).encode()
-        _write_file(self.root / name / ".promoted.json", pointer)
-        (self.root / name / ".promoted.json").replace(self.root / name / "promoted.json")
-        _sync_folder(self.root / name)
+        add_promotion(self.root / name, version, is_rollback=is_rollback)
+
+    def promotions(self, name: str) -> list[Promotion]:
+        """List a model's promotions, oldest first; the last is the promoted version.
+
+        Raises
+        ------
+        ModelNotFound, UntrustedArtifact
+            As `promoted`.
+        """
+        self.promoted(name)
+        try:
+            return read_promotions(self.root / name)
+        except DAMAGED as error:
+            raise UntrustedArtifact(
+                f"the promotions in promoted.json of model {name!r} are damaged: promote a version"
+            ) from error
 
     def read_card(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Read and check the card of a version, by default the promoted one.
@@ -127,7 +147,7 @@ class ModelStore:
             raise UntrustedArtifact(
                 f"the card of {name} {version} cannot be read: {error}"
             ) from error
-        return _checked_card(content, name, version)
+        return checked_card(content, name, version)
 
     def read(self, name: str, version: str | None = None) -> StoredVersion:
         """Read a version, by default the promoted one, ready to predict.
@@ -144,6 +164,29 @@ class ModelStore:
         folder = self._folder(name, card["version"])
         fields = Schema.from_json(card["schema"]).fields
         return StoredVersion(card, _load_runtime(folder, card, fields))
+
+    def check(self, name: str, version: str) -> str | None:
+        """See that a version may be promoted.
+
+        Returns
+        -------
+        str or None
+            Why not; None when every file is as the card says and the worked
+            example is answered as recorded.
+
+        Raises
+        ------
+        VersionNotFound
+            When there is none.
+        """
+        folder = self._folder(name, version)
+        try:
+            card = self.read_card(name, version)
+            for one in card["files"]:
+                checked_file(folder, card, one)
+            return self.read(name, version).self_test()
+        except Exception as error:  # noqa: BLE001  a damaged model raises whatever it likes
+            return str(error) or repr(error)
 
     def read_pipeline(self, name: str, version: str | None = None) -> Any:
         """Read the fitted scikit-learn pipeline of a version.
@@ -178,9 +221,9 @@ class ModelStore:
         full = {
             **card,
             "format": FORMAT,
-            "files": {name: _fingerprint(content) for name, content in files.items()},
+            "files": {name: fingerprint(content) for name, content in files.items()},
         }
-        full["digest"] = _card_digest(full)
+        full["digest"] = card_digest(full)
         at = datetime.fromisoformat(card["created_at"]).astimezone(UTC)
         version = f"{at:%Y%m%dT%H%M%SZ}-{full['digest'][:5]}"
         full["version"] = version
@@ -189,14 +232,14 @@ class ModelStore:
         draft = Path(tempfile.mkdtemp(prefix=".writing-", dir=home))
         try:
             draft.chmod(0o755)
-            for name, content in {**files, "card.json": _card_text(full)}.items():
-                _write_file(draft / name, content)
-            _sync_folder(draft)
+            for name, content in {**files, "card.json": card_text(full)}.items():
+                write_file(draft / name, content)
+            sync_folder(draft)
             draft.rename(home / version)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        _sync_folder(home)
+        sync_folder(home)
         return version
 
     def _folder(self, name: str, version: str) -> Path:
@@ -208,7 +251,7 @@ class ModelStore:
 
 def _load_runtime(folder: Path, card: Mapping[str, Any], fields: tuple[Field, ...]) -> Runtime:
     if card["runtime"] == "onnx":
-        content = _checked_file(folder, card, "model.onnx")
+        content = checked_file(folder, card, "model.onnx")
         has_probabilities = bool(card["has_probabilities"])
         return OnnxRuntime(content, fields, has_probabilities=has_probabilities)
     try:
@@ -222,7 +265,7 @@ def _load_runtime(folder: Path, card: Mapping[str, Any], fields: tuple[Field, ..
 
 
 def _load_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
-    content = _checked_file(folder, card, "model.skops")
+    content = checked_file(folder, card, "model.skops")
     import sklearn
 
     fitted, here = card["libraries"]["scikit-learn"], sklearn.__version__
@@ -232,66 +275,3 @@ def _load_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
             f"train it again, or install scikit-learn {fitted}"
         )
     return load_pipeline(content, model=card["model"])
-
-
-def _checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
-    try:
-        card = json.loads(content)
-        format_number, digest = card["format"], card["digest"]
-        is_ours = (card["model"], card["version"]) == (name, version)
-        is_whole = _card_digest(card) == digest and _card_text(card) == content
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UntrustedArtifact(f"the card of {name} {version} is damaged: {error!r}") from error
-    if format_number not in range(1, FORMAT + 1):
-        raise UntrustedArtifact(
-            f"the card of {name} {version} has format {format_number!r}, "
-            f"this code reads 1 to {FORMAT}"
-        )
-    if not (is_ours and is_whole and version.endswith(digest[:5])):
-        raise UntrustedArtifact(
-            f"the card of {name} {version} was changed after it was written: train it again"
-        )
-    return dict(card)
-
-
-def _checked_file(folder: Path, card: Mapping[str, Any], name: str) -> bytes:
-    if name not in card["files"]:
-        raise UntrustedArtifact(f"the card of {card['version']} lists no {name}")
-    try:
-        content = (folder / name).read_bytes()
-    except OSError as error:
-        raise UntrustedArtifact(f"{name} of {card['version']} cannot be read: {error}") from error
-    if _fingerprint(content) != card["files"][name]:
-        raise UntrustedArtifact(
-            f"{name} of {card['version']} differs from the digest in its card: train it again"
-        )
-    return content
-
-
-def _fingerprint(content: bytes) -> dict[str, Any]:
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _card_digest(card: Mapping[str, Any]) -> str:
-    body = {key: value for key, value in card.items() if key not in ("digest", "version")}
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _card_text(card: Mapping[str, Any]) -> bytes:
-    return json.dumps(card, indent=1, allow_nan=False, ensure_ascii=False).encode()
-
-
-def _write_file(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

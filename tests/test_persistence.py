@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from persistence import model_persistence
+from persistence import cards, model_persistence, whole_files
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
@@ -177,7 +177,7 @@ def test_writing_when_it_fails_half_way_leaves_nothing(
 ) -> None:
     before = sorted(path.name for path in (store.root / "toy").iterdir())
     calls = {"open": 0}
-    original = model_persistence._write_file
+    original = whole_files.write_file
 
     def fail_on_the_second(path: Path, content: bytes) -> None:
         calls["open"] += 1
@@ -185,7 +185,7 @@ def test_writing_when_it_fails_half_way_leaves_nothing(
             raise OSError(28, "No space left on device")
         original(path, content)
 
-    monkeypatch.setattr(model_persistence, "_write_file", fail_on_the_second)
+    monkeypatch.setattr(model_persistence, "write_file", fail_on_the_second)
     with pytest.raises(OSError, match="No space left"):
         store.write({**trial.card, "title": "Torn"}, trial.files)
 
@@ -237,7 +237,7 @@ def test_kept_version_when_its_format_is_old_is_still_served(path: Path) -> None
 def test_kept_versions_when_counted_are_one_per_format() -> None:
     formats = {int(path.name.removeprefix("format_")) for path in KEPT.iterdir()}
 
-    assert set(range(1, model_persistence.FORMAT + 1)) == formats
+    assert set(range(1, cards.FORMAT + 1)) == formats
 
 
 LOAD = """

@@ -1,0 +1,222 @@
+"""`flask models`: what is stored, and which version is served."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from commands.answers import compare_answers
+from commands.card_text import card_text
+from commands.difference import difference, difference_text
+from commands.terminal import Refused, Said, served, speaking, table
+from persistence.model_persistence import (
+    ModelNotFound,
+    ModelStore,
+    UntrustedArtifact,
+    VersionNotFound,
+)
+from persistence.promotions import version_before
+
+#: A running service goes on with what it has loaded.
+RELOAD = "A running service takes it when it is reloaded: kill -HUP and gunicorn's process id."
+
+
+@click.group()
+def models() -> None:
+    """Look at the stored versions, and choose the one that is served."""
+
+
+@models.command("list")
+@click.option("--model", "name", metavar="NAME", help="Only the versions of this model.")
+@speaking
+def list_versions(name: str | None) -> Said:
+    """List the stored versions of every model, newest first.
+
+    The promoted version, the one that is served by default, is marked with *.
+
+    \b
+    Examples:
+      flask models list
+      flask models list --model credit
+      flask models list --json
+    """
+    store = served().store
+    names = store.stored_names()
+    if name is not None and name not in names:
+        raise ModelNotFound(f"no version of model {name!r} is stored in {store.root}")
+    rows = [row for one in names if name in (None, one) for row in _rows(store, one)]
+    if not rows:
+        remedy = f"train one with `python build_model.py {served().default}`"
+        return Said({"versions": []}, f"no version is stored in {store.root}: {remedy}")
+    head = ("model", "version", "", "trained", "score", "", "runtime", "size")
+    lines = [_line(one) for one in rows if "refused" not in one]
+    refused = [f"refused: {one['refused']}" for one in rows if "refused" in one]
+    return Said({"versions": rows}, "\n".join([table(head, lines), *refused]))
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version", required=False)
+@speaking
+def show(name: str, version: str | None) -> Said:
+    """Show what a version says about itself, by default the promoted one.
+
+    \b
+    Examples:
+      flask models show credit
+      flask models show credit 20260102T101500Z-3fa9c
+      flask models show credit --json
+    """
+    store = served().store
+    card = store.read_card(name, version)
+    is_promoted = card["version"] == _promoted(store, name)
+    return Said({"promoted": is_promoted, "card": card}, card_text(card, is_promoted=is_promoted))
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version")
+@click.option("--dry-run", is_flag=True, help="Only check; promote nothing.")
+@speaking
+def promote(name: str, version: str, *, dry_run: bool) -> Said:
+    """Make a version the one that is served by default.
+
+    It is checked before: every file against its digest in the card, and the
+    answer to its worked example. A version that does not pass is refused.
+
+    \b
+    Examples:
+      flask models promote credit 20260102T101500Z-3fa9c
+      flask models promote credit 20260102T101500Z-3fa9c --dry-run
+    """
+    return _promote(name, version, dry_run=dry_run)
+
+
+@models.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Only check; promote nothing.")
+@speaking
+def rollback(name: str, *, dry_run: bool) -> Said:
+    """Go back to the version that was promoted before.
+
+    It is checked as by promote. A second rollback goes one promotion further
+    back, not forth again; to go forth, promote.
+
+    \b
+    Examples:
+      flask models rollback credit --dry-run
+      flask models rollback credit
+    """
+    store = served().store
+    version, is_remembered = version_before(store.promotions(name), store.versions(name))
+    if version is None:
+        raise Refused(
+            f"nothing was promoted before {store.promoted(name)} of {name}: "
+            f"name a version with `flask models promote {name} VERSION`"
+        )
+    said = _promote(name, version, dry_run=dry_run, is_rollback=True)
+    if is_remembered:
+        return said
+    guess = "nobody wrote down what was promoted before: this is the newest older version"
+    return Said({**said.document, "is_guess": True}, f"{said.text}\n{guess.capitalize()}.")
+
+
+@models.command()
+@click.argument("name")
+@click.argument("old", required=False, metavar="[A]")
+@click.argument("new", required=False, metavar="[B]")
+@click.option(
+    "--data", "data", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Let both answer the records of this file; formats as in `flask predict`.",
+)  # fmt: skip
+@speaking
+def diff(name: str, old: str | None, new: str | None, data: Path | None) -> Said:
+    """Tell what changed from version A to version B.
+
+    B is the promoted version where only A is named. With none named, it is
+    told what changed from the promoted version to the newest or, where the
+    newest is promoted, from the one that was promoted before.
+
+    \b
+    Examples:
+      flask models diff credit
+      flask models diff credit 20260102T101500Z-3fa9c
+      flask models diff credit --data applicants.csv
+    """
+    store = served().store
+    first, second = _pair(store, name, old, new)
+    found = difference(store.read_card(name, first), store.read_card(name, second))
+    if data is not None:
+        versions = store.read(name, first), store.read(name, second)
+        found["answers"] = compare_answers(*versions, data)
+    return Said(found, difference_text(found))
+
+
+def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = False) -> Said:
+    store = served().store
+    if trouble := store.check(name, version):
+        raise Refused(f"{version} of {name} is not promoted: {trouble}")
+    before = _promoted(store, name)
+    document = {"model": name, "version": version, "before": before, "dry_run": dry_run}
+    was = f"Before: {before}." if before else "No version was promoted before."
+    if dry_run:
+        return Said(document, f"{version} of {name} may be promoted. {was} Nothing is changed.")
+    store.promote(name, version, is_rollback=is_rollback)
+    if before == version:
+        return Said(document, f"{version} of {name} is promoted already.")
+    return Said(document, f"{version} of {name} is promoted. {was}\n{RELOAD}")
+
+
+def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:
+    """Name the two versions to compare, the older one first."""
+    versions = store.versions(name)
+    if old is not None:
+        pair = old, new or store.promoted(name)
+    elif not versions:
+        pair = "", store.promoted(name)
+    elif store.promoted(name) != versions[-1]:
+        pair = store.promoted(name), versions[-1]
+    else:
+        before, _ = version_before(store.promotions(name), versions)
+        pair = before or (versions[-2] if versions[1:] else versions[-1]), versions[-1]
+    if pair[0] == pair[1]:
+        raise Refused(
+            f"there is nothing to compare {pair[0]} of {name} with: "
+            f"name two versions of `flask models list --model {name}`"
+        )
+    return pair
+
+
+def _promoted(store: ModelStore, name: str) -> str | None:
+    try:
+        return store.promoted(name)
+    except (ModelNotFound, UntrustedArtifact):
+        return None
+
+
+def _rows(store: ModelStore, name: str) -> list[dict[str, Any]]:
+    promoted = _promoted(store, name)
+    return [_row(store, name, one, promoted) for one in reversed(store.versions(name))]
+
+
+def _row(store: ModelStore, name: str, version: str, promoted: str | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": name, "version": version, "promoted": version == promoted}
+    try:
+        card = store.read_card(name, version)
+    except (VersionNotFound, UntrustedArtifact) as error:
+        return {**row, "refused": str(error)}
+    return row | {
+        "created_at": card["created_at"],
+        "score": card["score"],
+        "value": card["scores"][card["score"]]["value"],
+        "runtime": card["runtime"],
+        "bytes": sum(one["bytes"] for one in card["files"].values()),
+    }
+
+
+def _line(row: dict[str, Any]) -> list[str]:
+    mark = "*" if row["promoted"] else ""
+    size = f"{row['bytes'] / 1e6:.1f} MB"
+    score = f"{row['value']:.4f}"
+    trained = row["created_at"][:16].replace("T", " ")
+    return [row["model"], row["version"], mark, trained, row["score"], score, row["runtime"], size]
