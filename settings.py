@@ -116,7 +116,7 @@ class Settings:
 
     max_wait_seconds: float = _setting(
         1.0, _seconds,
-        "A request that would wait longer for a thread gets 503, in seconds; 0: it waits",
+        "Seconds that a request may wait for a thread; one that would wait longer gets 503; 0: any",
     )  # fmt: skip
 
     @property

@@ -33,10 +33,11 @@ class Load:
         if running == self._threads:
             self._still_since = time.monotonic()
 
-    def end(self, seconds: float) -> None:
-        """Note that a thread has answered a request, and how long it took."""
+    def end(self, seconds: float | None) -> None:
+        """Note that a thread is done, and how long it took; None when its client was slow."""
         self._still_since = time.monotonic()
-        self._mean += _WEIGHT * (min(seconds, self._most) - self._mean)
+        if seconds is not None:
+            self._mean += _WEIGHT * (min(seconds, self._most) - self._mean)
 
     def is_too_much(self, running: int) -> bool:
         """Tell whether one more request would wait too long."""

@@ -265,7 +265,7 @@ class Worker(LoopWorker):
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
         """Take a connection back from its thread."""
         self.running -= 1
-        self._load.end(conn.seconds)
+        self._load.end(None if conn.is_slow else conn.seconds)
         self._slow -= conn.is_slow
         conn.is_slow = False
         if conn.sock.fileno() < 0 or fs.cancelled():

@@ -73,7 +73,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose only model is rent."""
     folder = tmp_path_factory.mktemp("project") / "copy"
     folder.mkdir()
-    for room in ("api", "models", "persistence", "server", "training"):
+    for room in ("api", "commands", "models", "persistence", "server", "training"):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     for path in ROOT.glob("*.py"):
         shutil.copy(path, folder)
