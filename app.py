@@ -15,10 +15,11 @@ import threading
 
 from flask import Flask
 
-from api import catalog, docs, errors, health, model_info, openapi, predict, request_id
+from api import catalog, docs, errors, health, model_info, openapi, predict, request_id, v1, v2
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
+from api.one_line import phrase_line
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
@@ -43,12 +44,14 @@ def create_app(settings: Settings) -> Flask:
     )  # fmt: skip
     app.extensions["models"] = models
     request_id.init_app(app)
-    errors.init_app(app)
+    errors.init_app(app, forms={"/v2": phrase_line, "/v1": phrase_line})
     app.extensions["stopping"] = stopping = threading.Event()
     app.register_blueprint(health.blueprint(models, stopping))
     app.register_blueprint(predict.blueprint(models, max_table_bytes=settings.max_table_bytes))
     app.register_blueprint(model_info.blueprint(models))
     app.register_blueprint(catalog.blueprint(models))
+    app.register_blueprint(v2.blueprint(models, stopping, service=NAME))
+    app.register_blueprint(v1.blueprint(models))
     app.register_blueprint(openapi.blueprint(models, service=NAME))
     app.register_blueprint(docs.blueprint(service=NAME))
     if settings.fast_path:

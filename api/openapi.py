@@ -13,6 +13,7 @@ from api.field_schema import record_schema
 from api.json_text import class_name, json_response, write_json
 from api.loaded import LoadedModels
 from api.openapi_parts import TEXT, answer, fixed_paths, problems
+from api.openapi_protocols import PROTOCOL_SCHEMAS, protocol_paths
 from models.fields import Number
 from models.schema import Schema
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -62,8 +63,9 @@ def describe(
     default : str
         The model that ``/v0/predict`` asks.
     """
-    paths: dict[str, Any] = fixed_paths()
+    paths: dict[str, Any] = fixed_paths() | protocol_paths(cards.get(default))
     schemas: dict[str, Any] = {"Problem": _PROBLEM, "Finding": _FINDING, "Served": _SERVED}
+    schemas |= PROTOCOL_SCHEMAS
     for name, card in cards.items():
         schemas |= _model_schemas(name, card)
         for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
