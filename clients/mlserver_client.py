@@ -68,7 +68,7 @@ def ask_by_command(frame: pd.DataFrame) -> list[bool]:
         if done.returncode:
             raise ValueError(done.stderr[-500:])
         answers = [json.loads(line) for line in answered.read_text().splitlines()]
-    answers.sort(key=lambda one: one["parameters"]["inference_id"] if "parameters" in one else 0)
+    answers.sort(key=lambda one: one["parameters"]["batch_index"])
     return [one["outputs"][0]["data"][0] for one in answers]
 
 
