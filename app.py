@@ -32,10 +32,13 @@ from api import (
     request_id,
     steps,
     trace,
+    v1,
+    v2,
 )  # fmt: skip
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
+from api.one_line import phrase_line
 from api.overload import Overload
 from commands import COMMANDS
 from persistence.model_persistence import (
@@ -64,13 +67,15 @@ def create_app(settings: Settings) -> Flask:
     )  # fmt: skip
     app.extensions["models"] = models
     _observe(app, settings)
-    errors.init_app(app)
+    errors.init_app(app, forms={"/v2": phrase_line, "/v1": phrase_line})
     app.extensions["stopping"] = stopping = threading.Event()
     for routes in (
         health.blueprint(models, stopping),
         predict.blueprint(models, max_table_bytes=settings.max_table_bytes),
         model_info.blueprint(models),
         catalog.blueprint(models),
+        v2.blueprint(models, stopping, service=NAME),
+        v1.blueprint(models),
         openapi.blueprint(models, service=NAME),
         docs.blueprint(service=NAME),
         metrics_page.blueprint(app.extensions["metrics"]),

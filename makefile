@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth drain docs docs-check clean
+.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth drain clients docs docs-check clean
 
 python := .venv/bin/python
 
@@ -55,6 +55,9 @@ growth: deps  ## Measure how a prediction's cost grows: make growth args=--write
 
 drain: deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
 	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_worker_drain.py
+
+clients: deps  ## Ask the service through the clients of other servers: make clients args=triton
+	@$(settings) $(python) build_model.py credit --if-absent && exec $(python) -m clients.table $(args)
 
 docs: deps  ## Write the generated pages of docs/
 	@$(python) docs/generate.py

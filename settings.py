@@ -116,7 +116,7 @@ class Settings:
 
     max_wait_seconds: float = _setting(
         1.0, _seconds,
-        "Seconds that a request may wait for a thread; one that would wait longer gets 503; 0: any",
+        "Seconds that a request may have to wait for a thread, else it gets 503; 0: any",
     )  # fmt: skip
 
     @property

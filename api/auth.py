@@ -41,6 +41,20 @@ ACCESS = MappingProxyType(
         "catalog.show_model": "read",
         "catalog.show_versions": "read",
         "predict.predict": "predict",
+        "v2.server": PUBLIC,
+        "v2.live": PUBLIC,
+        "v2.ready": PUBLIC,
+        "v2.show_models": "read",
+        "v2.show_model": "read",
+        "v2.model_ready": "read",
+        "v2.index": "read",
+        "v2.infer": "predict",
+        "v2.load": "publish",
+        "v2.unload": "publish",
+        "v1.show_models": "read",
+        "v1.model_ready": "read",
+        "v1.predict": "predict",
+        "v1.explain": "predict",
     }
 )
 
@@ -186,6 +200,12 @@ def check_caller() -> Response | None:
 
 def _default_model() -> str:
     return str(current_app.extensions["models"].default)
+
+
+def public_paths(app: Flask) -> set[str]:
+    """Give the addresses that are open to all, those without parameters."""
+    rules = (rule for rule in app.url_map.iter_rules() if not rule.arguments)
+    return {rule.rule for rule in rules if ACCESS.get(rule.endpoint) == PUBLIC}
 
 
 def may_see(model: str) -> bool:

@@ -87,7 +87,7 @@ def read_body(body: bytes, schema: Schema) -> Records:
 
 def _read_value(value: Any, schema: Schema) -> Records:
     if isinstance(value, list):
-        _refuse_too_many(len(value))
+        refuse_too_many(len(value))
         return Records(value, lambda row, name: f"/{row}{step(name)}")
     if isinstance(value, dict) and _holds_columns(value, schema):
         _refuse_company(value)
@@ -118,7 +118,8 @@ def _refuse_company(value: Mapping[str, Any]) -> None:
         raise InvalidRecords(problems)
 
 
-def _refuse_too_many(count: int) -> None:
+def refuse_too_many(count: int) -> None:
+    """Raise a `BadRequest` with 413 for more than `MAX_RECORDS`."""
     if count > MAX_RECORDS:
         raise BadRequest(413, f"there are more than {MAX_RECORDS} records: send fewer at once")
 
@@ -147,7 +148,7 @@ def _read_columns(columns: Mapping[str, Any], schema: Schema) -> Records:
     ]
     if problems:
         raise InvalidRecords(problems)
-    _refuse_too_many(rows)
+    refuse_too_many(rows)
     return Records(
         [{name: column[row] for name, column in lists.items()} for row in range(rows)],
         lambda row, name: "/data" if name is None else f"/data{step(name)}/{row}",

@@ -1,7 +1,9 @@
 """The API's pages: Swagger UI from our own files, working offline."""
 
-from flask import Blueprint, Response, make_response, redirect, render_template, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
+
+from api.json_text import json_response
 
 #: Only our own files; Swagger UI styles its elements inline.
 _POLICY = (
@@ -20,8 +22,14 @@ def blueprint(*, service: str) -> Blueprint:
 
     @routes.get("/")
     def home() -> AnyResponse:
-        """Lead to the documentation."""
-        return redirect(url_for("docs.page"))
+        """Lead a browser to the documentation; tell a program that the process answers."""
+        wishes = request.accept_mimetypes
+        is_browser = wishes.quality("text/html") > wishes.quality("application/json")
+        answer: AnyResponse = (
+            redirect(url_for("docs.page")) if is_browser else json_response({"status": "alive"})
+        )
+        answer.headers["Vary"] = "Accept"
+        return answer
 
     @routes.get("/docs")
     def page() -> Response:

@@ -38,8 +38,13 @@ class RepeatedKeys(dict[str, Any]):
         self.repeated = list(again)
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
     """Read UTF-8 JSON.
+
+    Parameters
+    ----------
+    takes_nan : bool
+        Whether NaN and Infinity, which are not JSON, are read as such doubles.
 
     Returns
     -------
@@ -60,8 +65,9 @@ def read_json(body: bytes) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidJson(f"is not UTF-8 (byte {error.start}): send UTF-8") from error
+    constant = float if takes_nan else _refuse_constant
     try:
-        found = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        found = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except InvalidJson:
         raise
     except json.JSONDecodeError as error:

@@ -3,17 +3,18 @@
 import csv
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from api.auth import may_see
+from api.auth import may_see, public_paths
 from api.body import ARROW, CSV, LINES, MAX_RECORDS, PARQUET
 from api.field_schema import record_schema
 from api.json_text import class_name, json_response, write_json
 from api.loaded import LoadedModels
 from api.openapi_parts import KEY_SCHEMES, TEXT, answer, fixed_paths, guard, problems
+from api.openapi_protocols import PROTOCOL_SCHEMAS, protocol_paths
 from models.fields import Number
 from models.schema import Schema
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -53,7 +54,12 @@ _DATE = {"type": "string", "description": "RFC 5322 date, GMT"}
 
 
 def describe(
-    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str, are_keys_asked: bool
+    cards: Mapping[str, Mapping[str, Any]],
+    *,
+    default: str,
+    service: str,
+    public: Collection[str] = (),
+    are_keys_asked: bool = False,
 ) -> dict[str, Any]:
     """Describe the whole API.
 
@@ -63,17 +69,20 @@ def describe(
         The promoted version of every model.
     default : str
         The model that ``/v0/predict`` asks.
+    public : collection of str
+        The addresses that are open to all.
     are_keys_asked : bool
         Whether a request needs a key now.
     """
-    paths: dict[str, Any] = fixed_paths()
+    paths: dict[str, Any] = fixed_paths() | protocol_paths(cards.get(default))
     schemas: dict[str, Any] = {"Problem": _PROBLEM, "Finding": _FINDING, "Served": _SERVED}
+    schemas |= PROTOCOL_SCHEMAS
     for name, card in cards.items():
         schemas |= _model_schemas(name, card)
         for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
             paths |= _model_paths(name, card, prefix=prefix)
         paths |= _version_paths(name, card)
-    guard(paths, are_keys_asked=are_keys_asked)
+    guard(paths, public=public, are_keys_asked=are_keys_asked)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -102,6 +111,7 @@ def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
         return json_response(
             describe(
                 cards, default=models.default, service=service,
+                public=public_paths(current_app),
                 are_keys_asked=current_app.extensions["callers"].are_asked,
             )
         )  # fmt: skip

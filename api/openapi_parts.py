@@ -1,6 +1,6 @@
 """Parts of the API's description that are the same for every model."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 #: The schema of any text.
@@ -95,12 +95,24 @@ def problems(*statuses: int) -> dict[str, Any]:
     }
 
 
-def guard(paths: Mapping[str, Any], *, are_keys_asked: bool) -> None:
-    """Say of every operation whether it takes a key; those of health take none."""
-    for operation in [one for path in paths.values() for one in path.values()]:
-        if "Health" in operation["tags"]:
-            operation["security"] = []
-            continue
-        operation["responses"] |= problems(401, 403, 429)
-        if are_keys_asked:
-            operation["security"] = [{name: []} for name in KEY_SCHEMES]
+def guard(paths: Mapping[str, Any], *, public: Collection[str], are_keys_asked: bool) -> None:
+    """Say of every operation whether it takes a key, and how it is refused without.
+
+    Parameters
+    ----------
+    public : collection of str
+        The addresses that are open to all.
+    """
+    for path, operations in paths.items():
+        for operation in operations.values():
+            if path in public:
+                operation["security"] = []
+                continue
+            answers = operation["responses"]
+            # In the form of the protocol that is spoken here.
+            forms = [one["content"] for status, one in answers.items() if status >= "400"]
+            for status, refusal in problems(401, 403, 429).items():
+                refusal["content"] = forms[0] if forms else refusal["content"]
+                answers.setdefault(status, refusal)
+            if are_keys_asked:
+                operation["security"] = [{name: []} for name in KEY_SCHEMES]

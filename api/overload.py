@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from api.auth import ACCESS, PUBLIC
+from api.auth import public_paths
 from api.dates import http_date
 from api.errors import Failure, phrase_of
 from api.request_id import request_id
@@ -36,12 +36,7 @@ class Overload:
     def __init__(self, app: Flask, *, most_seconds: float) -> None:
         self.most_seconds = most_seconds
         self._app = app
-        self._spared = {
-            rule.rule.encode()
-            for rule in app.url_map.iter_rules()
-            if not rule.arguments
-            and (ACCESS.get(rule.endpoint) == PUBLIC or rule.endpoint == "metrics.show")
-        }
+        self._spared = {path.encode() for path in (*public_paths(app), "/metrics")}
 
     def spares(self, url: bytes) -> bool:
         """Tell whether an address is answered however much there is to do, as those of health."""

@@ -59,16 +59,23 @@ def _body(max_table_bytes: int) -> bytes | Upload:
     """Give a body whole, but a table that is large, or may be, as it comes."""
     kind = (request.content_type or "").partition(";")[0].strip().lower()
     if kind not in TABLES:
-        return _read_body()
+        return whole_body()
     length = request.content_length
     if length is not None and length <= (request.max_content_length or 0):
-        return Upload(io.BytesIO(_read_body()), length=length, most=max_table_bytes)
+        return Upload(io.BytesIO(whole_body()), length=length, most=max_table_bytes)
     if length is None and "wsgi.input_terminated" not in request.environ:
         length = 0  # nobody knows where such a body ends
     return Upload(request.environ["wsgi.input"], length=length, most=max_table_bytes)
 
 
-def _read_body() -> bytes:
+def whole_body() -> bytes:
+    """Read the body of the request at hand, within Flask's limit.
+
+    Raises
+    ------
+    BadRequest
+        400 for one that ends early or whose chunks are malformed.
+    """
     try:
         body = request.get_data(cache=False)
     except HTTPException:

@@ -174,7 +174,7 @@ def test_method_when_it_is_options_names_those_allowed(asked: FlaskClient) -> No
         "/v0",
         "/v0/predict/",
         "/V0/predict",
-        "/v1/predict",
+        "/v9/predict",
         "/v0/predict/rent",
         "//v0/predict",
         "/v0//predict",

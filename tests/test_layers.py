@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "docs": {"commands", "settings"},
     "deploy": {"deploy", "persistence"},
     "benchmarks": {"benchmarks", "settings", "api", "training", "models", "persistence"},
+    "clients": {"clients", "benchmarks", "settings"},
 }
 
 #: Rooms and files that alone may import a library.

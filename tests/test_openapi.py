@@ -60,7 +60,8 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
 
     OpenAPIV31SpecValidator(document).validate()
     catalog = {"/v0/models", "/v0/models/{name}", "/v0/models/{name}/versions"}
-    assert {"/health", "/livez", "/readyz", "/metrics", *catalog} == set(document["paths"])
+    own = {path for path in document["paths"] if not path.startswith(("/v1", "/v2"))}
+    assert {"/health", "/livez", "/readyz", "/metrics", *catalog} == own
 
 
 def test_description_when_compared_with_the_routes_has_each_and_no_other(
@@ -79,7 +80,7 @@ def test_description_when_compared_with_the_routes_has_each_and_no_other(
         for rule in app.url_map.iter_rules()
         if rule.rule not in FOR_PEOPLE
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        for name in (["{name}"] if rule.endpoint.startswith("catalog.") else TOYS)
+        for name in (["{name}"] if rule.endpoint.startswith(("catalog.", "v1.", "v2.")) else TOYS)
     }
     assert routed == documented
 
@@ -99,6 +100,8 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
     sent = 0
 
     for path, operation in posts(document).items():
+        if "200" not in operation["responses"]:
+            continue
         shape = operation["responses"]["200"]["content"]["application/json"]["schema"]
         for kind, content in operation["requestBody"]["content"].items():
             examples = [one["value"] for one in content.get("examples", {}).values()]
@@ -113,8 +116,8 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
                 assert [] == check(document, shape, read_strictly(answer.data))
                 sent += 1
     # One record, a list, columns, CSV and lines; three models by name, by version and at their
-    # second address, and one as the default.
-    assert 50 == sent
+    # second address, and one as the default. Then tensors, twice, an index and instances.
+    assert 50 + 4 == sent
 
 
 def test_answers_when_there_are_warnings_or_problems_are_as_described(

@@ -42,7 +42,7 @@ def unhurried(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -
     """A service whose clients have the usual time."""
     with running(
         tmp_path_factory.mktemp("unhurried"), until="/readyz", web_concurrency=1, threads=4,
-        model_store=toy_store.root, default_model="parcel",
+        model_store=toy_store.root, default_model="parcel", max_wait_seconds=0,
     ) as started:  # fmt: skip
         yield started
 

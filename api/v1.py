@@ -1,0 +1,108 @@
+"""KServe's V1 protocol: instances in, predictions out. An adapter, as `api/v2.py`."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import MethodNotAllowed
+
+from api.auth import may_see
+from api.body import Records, refuse_too_many, step
+from api.errors import BadRequest, Failure, InvalidRecords, Problem, failure_response
+from api.inflate import inflate
+from api.json_text import InvalidJson, RepeatedKeys, json_response, read_json
+from api.loaded import LoadedModels
+from api.one_line import refuse_records, write_line
+from api.predict import whole_body
+from api.prediction import decide_records
+from models.schema import Schema
+from models.wording import shown
+
+_VERBS = (":predict", ":explain")
+
+
+def blueprint(models: LoadedModels) -> Blueprint:
+    """Give the routes of the protocol."""
+    routes = Blueprint("v1", __name__)
+
+    @routes.get("/v1/models")
+    def show_models() -> Response:
+        """Name the models that have a promoted version."""
+        return json_response({"models": [*filter(may_see, models.store.names())]})
+
+    @routes.get("/v1/models/<name>")
+    def model_ready(name: str) -> Response:
+        """Say whether a model answers its worked example."""
+        if name.endswith(_VERBS):
+            raise MethodNotAllowed(["POST", "OPTIONS"])
+        if models.get(name).self_test():
+            return failure_response(Failure(503, f"model {name!r} does not answer"))
+        return json_response({"name": name, "ready": True})
+
+    @routes.post("/v1/models/<name>:predict")
+    def predict(name: str) -> Response:
+        """Predict instances."""
+        version = models.get(name)
+        encoding = request.headers.get("Content-Encoding", "")
+        body = inflate(whole_body(), encoding, most=request.max_content_length or 0)
+        decisions, warnings = decide_records(version, read_instances(body, version.schema))
+        labels = version.card["classes"]
+        found: dict[str, Any] = {
+            "predictions": decisions.numbers.tolist()
+            if decisions.chosen is None
+            else [labels[place] for place in decisions.chosen]
+        }
+        if warnings:
+            found["warnings"] = write_line([one.problem for one in warnings])
+        answer = json_response(found)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+    @routes.post("/v1/models/<name>:explain")
+    def explain(name: str) -> Response:
+        """Say that no explanations are given."""
+        return failure_response(Failure(501, "there are no explanations here: use :predict"))
+
+    routes.register_error_handler(InvalidRecords, refuse_records)
+    return routes
+
+
+def read_instances(body: bytes, schema: Schema) -> Records:
+    """Read ``{"instances": [...]}``: records, or rows in the schema's order.
+
+    NaN stands for a gap, as null does.
+
+    Raises
+    ------
+    BadRequest
+        413 for too many records, 400 for a body that is malformed.
+    """
+    try:
+        asked = read_json(body, takes_nan=True)
+    except InvalidJson as error:
+        raise BadRequest(400, f"the body {error}") from error
+    rows = asked.get("instances") if isinstance(asked, dict) else None
+    if not isinstance(rows, list):
+        raise BadRequest(400, 'the body has no list of instances: send {"instances": [...]}')
+    if isinstance(asked, RepeatedKeys) and "instances" in asked.repeated:
+        raise BadRequest(400, "the body has instances twice: send them once")
+    refuse_too_many(len(rows))
+    names = [one.name for one in schema.fields]
+    return Records(
+        [_record(one, names, f"/instances/{row}") for row, one in enumerate(rows)],
+        lambda row, name: f"/instances/{row}{step(name)}",
+    )
+
+
+def _record(found: Any, names: list[str], pointer: str) -> Any:
+    """Give a record; a `Problem` for what is neither an object nor a row."""
+    if isinstance(found, list):
+        if len(found) != len(names):
+            detail = f"has {len(found)} values, the model {len(names)} fields: {', '.join(names)}"
+            return Problem(pointer, detail, "wrong_length")
+        found = dict(zip(names, found, strict=True))
+    if not isinstance(found, dict):
+        detail = f"is {shown(found)}: send an object, or a list of the fields' values"
+        return Problem(pointer, detail, "wrong_type")
+    gaps = [name for name, value in found.items() if value != value]
+    found.update(dict.fromkeys(gaps))
+    return found

@@ -1,0 +1,1 @@
+"""Real clients of other servers against this service: one script each, and a table."""
