@@ -1,8 +1,9 @@
 """The web service: which parts are plugged in.
 
-Run it in one of two ways::
+Run it in one of three ways::
 
     python app.py           on this machine: prints an example to paste
+    python app.py serve     in a container, on port 8080 unless the platform names another
     gunicorn app:app        anywhere
 """
 
@@ -15,7 +16,19 @@ import threading
 
 from flask import Flask
 
-from api import catalog, docs, errors, health, model_info, openapi, predict, request_id
+from api import (
+    catalog,
+    docs,
+    errors,
+    health,
+    invocations,
+    model_info,
+    openapi,
+    predict,
+    request_id,
+    vertex,
+    vetiver,
+)
 from api.fast_path import FastPath
 from api.json_text import write_json
 from api.loaded import LoadedModels
@@ -30,6 +43,9 @@ from settings import InvalidSettings, Settings
 #: What the service is called, wherever a person reads it.
 NAME = "Pronto"
 
+#: The version of what is answered over HTTP.
+VERSION = "0"
+
 
 def create_app(settings: Settings) -> Flask:
     """Make the application; nothing is opened before the first request."""
@@ -43,17 +59,47 @@ def create_app(settings: Settings) -> Flask:
     )  # fmt: skip
     app.extensions["models"] = models
     request_id.init_app(app)
-    errors.init_app(app)
+    errors.init_app(app, forms=_forms(settings))
     app.extensions["stopping"] = stopping = threading.Event()
     app.register_blueprint(health.blueprint(models, stopping))
     app.register_blueprint(predict.blueprint(models, max_table_bytes=settings.max_table_bytes))
+    app.register_blueprint(
+        invocations.blueprint(
+            models, stopping, version=f"{NAME} {VERSION}",
+            max_table_bytes=settings.max_table_bytes, workers=settings.web_concurrency,
+        )
+    )  # fmt: skip
+    app.register_blueprint(vetiver.blueprint(models))
     app.register_blueprint(model_info.blueprint(models))
     app.register_blueprint(catalog.blueprint(models))
-    app.register_blueprint(openapi.blueprint(models, service=NAME))
+    vertex_routes = (settings.aip_health_route, settings.aip_predict_route)
+    app.register_blueprint(
+        openapi.blueprint(models, service=NAME, version=VERSION, vertex_routes=vertex_routes)
+    )
     app.register_blueprint(docs.blueprint(service=NAME))
+    vertex.init_app(
+        app, models, stopping, health_route=vertex_routes[0], predict_route=vertex_routes[1]
+    )  # fmt: skip
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models)
     return app
+
+
+def _forms(settings: Settings) -> dict[str, errors.Phrase]:
+    """Say how failures are phrased, by path, where another protocol is spoken."""
+    mlflow = ("/invocations", "/ping", "/version", "/execution-parameters")
+    google = filter(None, (settings.aip_health_route, settings.aip_predict_route))
+    return {
+        **dict.fromkeys(google, vertex.phrase),
+        **dict.fromkeys(mlflow, invocations.phrase),
+        "/predict": vetiver.phrase,
+    }
+
+
+def serve() -> None:
+    """Become gunicorn on all addresses, as the platforms that start a container expect."""
+    os.environ["SAGEMAKER_BIND_TO_PORT"] = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
+    os.execvp(sys.executable, [sys.executable, "-m", "gunicorn", "app:app"])  # noqa: S606
 
 
 def main() -> None:
@@ -89,7 +135,12 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["serve"]:
+        serve()
     main()
 else:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    app = create_app(Settings.from_environment())
+    try:
+        app = create_app(Settings.from_environment())
+    except (InvalidSettings, vertex.RouteTaken) as error:
+        sys.exit(f"app: {error}")

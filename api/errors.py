@@ -107,10 +107,20 @@ def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
     return write_json(body) + b"\n", PROBLEM_TYPE
 
 
+def sentence(found: Failure) -> str:
+    """Say a failure in one line, every problem with its place in the body."""
+    listed = "; ".join(
+        one.detail if one.code == "no_records" else f"{one.pointer or 'the body'} {one.detail}"
+        for one in found.problems[:PROBLEMS_LISTED]
+    )
+    return f"{found.detail}: {listed}" if listed else found.detail
+
+
 def failure_response(found: Failure) -> Response:
     """Answer a failure of the request at hand, in the form of the protocol that it speaks."""
     forms: Mapping[str, Phrase] = current_app.extensions["failure_forms"]
-    of_path = (form for prefix, form in forms.items() if request.path.startswith(prefix))
+    path = f"{request.path}/"
+    of_path = (form for prefix, form in forms.items() if path.startswith(f"{prefix}/"))
     body, kind = next(of_path, phrase)(found, g.get("request_id", ""))
     return Response(body, status=found.status, content_type=kind)
 
@@ -155,7 +165,7 @@ def init_app(app: Flask, *, forms: Mapping[str, Phrase] = MappingProxyType({})) 
     Parameters
     ----------
     forms : mapping of str to callable
-        By the beginning of a path, how the protocol that is spoken there
+        By a path, how the protocol that is spoken there, and below it,
         phrases a failure.
     """
     app.extensions["failure_forms"] = forms

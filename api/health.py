@@ -36,19 +36,24 @@ def blueprint(models: LoadedModels, stopping: Event) -> Blueprint:
     @routes.get("/readyz")
     def readyz() -> Response:
         """Say whether the default model answers its worked example, and we do not stop."""
-        if stopping.is_set():
-            return failure_response(Failure(503, "the service is stopping: ask another instance"))
-        if trouble := _trouble(models):
-            _log.error("not ready: %s", trouble)
-            return failure_response(
-                Failure(503, "the default model does not answer; the log says why")
-            )
+        if reason := not_ready(models, stopping):
+            return failure_response(Failure(503, reason))
         version = models.get()
         return json_response(
             {"status": "ready", "model": {"name": version.name, "version": version.version}}
         )
 
     return routes
+
+
+def not_ready(models: LoadedModels, stopping: Event) -> str | None:
+    """Say why no requests should be sent here; None when they should."""
+    if stopping.is_set():
+        return "the service is stopping: ask another instance"
+    if trouble := _trouble(models):
+        _log.error("not ready: %s", trouble)
+        return "the default model does not answer; the log says why"
+    return None
 
 
 def _trouble(models: LoadedModels) -> str | None:

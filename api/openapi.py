@@ -12,6 +12,7 @@ from api.body import ARROW, CSV, LINES, MAX_RECORDS, PARQUET
 from api.field_schema import record_schema
 from api.json_text import class_name, json_response, write_json
 from api.loaded import LoadedModels
+from api.openapi_hosts import host_paths, protocol_paths
 from api.openapi_parts import TEXT, answer, fixed_paths, problems
 from models.fields import Number
 from models.schema import Schema
@@ -51,8 +52,9 @@ _DATE = {"type": "string", "description": "RFC 5322 date, GMT"}
 
 
 def describe(
-    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str
-) -> dict[str, Any]:
+    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str, version: str,
+    vertex_routes: tuple[str, str],
+) -> dict[str, Any]:  # fmt: skip
     """Describe the whole API.
 
     Parameters
@@ -61,19 +63,24 @@ def describe(
         The promoted version of every model.
     default : str
         The model that ``/v0/predict`` asks.
+    vertex_routes : tuple of str
+        Where Vertex AI asks for health and predictions; empty for none.
     """
-    paths: dict[str, Any] = fixed_paths()
+    paths: dict[str, Any] = fixed_paths() | host_paths(vertex_routes[0])
     schemas: dict[str, Any] = {"Problem": _PROBLEM, "Finding": _FINDING, "Served": _SERVED}
     for name, card in cards.items():
         schemas |= _model_schemas(name, card)
         for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
             paths |= _model_paths(name, card, prefix=prefix)
         paths |= _version_paths(name, card)
+    if default in cards:
+        record = cards[default]["example"]["record"]
+        paths |= protocol_paths(default, record, vertex_routes[1])
     return {
         "openapi": "3.1.0",
         "info": {
             "title": service,
-            "version": "0",
+            "version": version,
             "description": "\n\n".join(_introduction(card) for card in cards.values()),
         },
         "paths": paths,
@@ -81,7 +88,9 @@ def describe(
     }
 
 
-def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
+def blueprint(
+    models: LoadedModels, *, service: str, version: str, vertex_routes: tuple[str, str]
+) -> Blueprint:
     """Give the route of the description."""
     routes = Blueprint("openapi", __name__)
 
@@ -94,7 +103,12 @@ def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
                 cards[name] = models.card(name)
             except (ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
                 _log.error("left out of the description: %s", error)
-        return json_response(describe(cards, default=models.default, service=service))
+        return json_response(
+            describe(
+                cards, default=models.default, service=service, version=version,
+                vertex_routes=vertex_routes,
+            )
+        )  # fmt: skip
 
     return routes
 

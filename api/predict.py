@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from api.body import TABLES
 from api.errors import BadRequest
 from api.loaded import LoadedModels
-from api.prediction import Asked, answer
+from api.prediction import Answer, Asked, answer
 from api.upload import Upload
 
 
@@ -29,7 +29,7 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
     def predict(name: str | None, version: str | None) -> Response:
         """Predict one record or many."""
         asked = Asked(
-            body=_body(max_table_bytes),
+            body=body_of(_kind(), max_table_bytes),
             content_type=request.content_type or "",
             content_encoding=request.headers.get("Content-Encoding", ""),
             request_id=g.request_id,
@@ -37,33 +37,55 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
             version=version,
             accept=request.headers.get("Accept", ""),
         )
-        found = answer(models, asked)
-        body = found.spool or found.body
-        response = Response(body, status=found.status, content_type=found.content_type)
-        response.headers.update(found.headers)
-        if found.spool:
-            response.content_length = found.spool.size
-        if found.status == 200:
-            response.headers["Cache-Control"] = "no-store"
-        return response
+        return respond(answer(models, asked))
 
     return routes
 
 
-def _body(max_table_bytes: int) -> bytes | Upload:
-    """Give a body whole, but a table that is large, or may be, as it comes."""
-    kind = (request.content_type or "").partition(";")[0].strip().lower()
+def respond(found: Answer) -> Response:
+    """Send an answer."""
+    body = found.spool or found.body
+    response = Response(body, status=found.status, content_type=found.content_type)
+    response.headers.update(found.headers)
+    if found.spool:
+        response.content_length = found.spool.size
+    if found.status == 200:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _kind() -> str:
+    return (request.content_type or "").partition(";")[0].strip().lower()
+
+
+def body_of(kind: str, max_table_bytes: int) -> bytes | Upload:
+    """Give the request's body whole, but a table that is large, or may be, as it comes.
+
+    Parameters
+    ----------
+    kind : str
+        Its media type.
+    """
     if kind not in TABLES:
-        return _read_body()
+        return whole_body()
     length = request.content_length
     if length is not None and length <= (request.max_content_length or 0):
-        return Upload(io.BytesIO(_read_body()), length=length, most=max_table_bytes)
+        return Upload(io.BytesIO(whole_body()), length=length, most=max_table_bytes)
     if length is None and "wsgi.input_terminated" not in request.environ:
         length = 0  # nobody knows where such a body ends
     return Upload(request.environ["wsgi.input"], length=length, most=max_table_bytes)
 
 
-def _read_body() -> bytes:
+def whole_body() -> bytes:
+    """Give the request's body whole.
+
+    Raises
+    ------
+    BadRequest
+        400 for one that ends early or whose chunks are malformed.
+    RequestEntityTooLarge
+        When it is longer than Flask allows.
+    """
     try:
         body = request.get_data(cache=False)
     except HTTPException:

@@ -60,7 +60,8 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
 
     OpenAPIV31SpecValidator(document).validate()
     catalog = {"/v0/models", "/v0/models/{name}", "/v0/models/{name}/versions"}
-    assert {"/health", "/livez", "/readyz", *catalog} == set(document["paths"])
+    hosts = {"/ping", "/version", "/execution-parameters"}
+    assert {"/health", "/livez", "/readyz", *catalog, *hosts} == set(document["paths"])
 
 
 def test_description_when_compared_with_the_routes_has_each_and_no_other(
@@ -113,8 +114,8 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
                 assert [] == check(document, shape, read_strictly(answer.data))
                 sent += 1
     # One record, a list, columns, CSV and lines; three models by name, by version and at their
-    # second address, and one as the default.
-    assert 50 == sent
+    # second address, and one as the default. Six forms of an invocation, and vetiver's list.
+    assert 57 == sent
 
 
 def test_answers_when_there_are_warnings_or_problems_are_as_described(
