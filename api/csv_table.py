@@ -142,7 +142,11 @@ class _Columns:
     """
 
     def __init__(
-        self, header: list[str], schema: Schema, decoder: Decoder, flags: Mapping[str, bool]
+        self,
+        header: list[str],
+        schema: Schema,
+        decoder: Decoder,
+        flags: Mapping[str, bool] = FLAGS,
     ) -> None:
         self._flags = flags
         self._header = header

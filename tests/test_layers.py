@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "data": set(),
     "bin": set(),
     "docs": {"settings"},
+    "clients": {"clients"},
     "deploy": {"deploy", "persistence"},
     "benchmarks": {"benchmarks", "settings", "api", "training", "models", "persistence"},
 }

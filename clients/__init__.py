@@ -1,0 +1,1 @@
+"""Other systems' clients, asked to speak with a running service."""
