@@ -19,9 +19,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from clients.telling import credit_records, http, predict, tell
+from clients.telling import Got, credit_records, http, predict, tell
 
 NEEDS: list[str] = []
+
+JSON_LINES, NPY = "application/jsonlines", "application/x-npy"
 
 #: How long SageMaker and Vertex AI wait for an answer about health, in seconds.
 _PING_SECONDS, _HEALTH_SECONDS = 2, 10
@@ -45,50 +47,37 @@ def sagemaker(
     """List what SageMaker asks."""
     where, values = f"{address}/invocations", [one["value"] for one in expected]
     rows = "".join(",".join(map(cell, one.values())) + "\n" for one in records).encode()
-    unnamed = [[*one.values()] for one in records]
-    names = (",".join(records[0]) + "\n").encode()
+    table = (",".join(records[0]) + "\n").encode() + rows
+    faulty = rows.replace(b",30,", b",7,").replace(b",7,", b",30,", 1)
     lines = "".join(json.dumps(one) + "\n" for one in records).encode()
+    instances = json.dumps({"instances": records}).encode()
+    unnamed = json.dumps([[*one.values()] for one in records]).encode()
+
+    def ask(body: bytes, kind: str, **headers: str) -> Got:
+        return http(where, body, Content_Type=kind, **headers)
+
+    def same(body: bytes, kind: str) -> bool:
+        return bool(json.loads(ask(body, kind).body)["predictions"] == values)
+
     written = "".join(f"{json.dumps(one)}\n" for one in values).encode()
-
-    def same(body: bytes, kind: str, accept: str = "") -> bool:
-        accepted = {"Accept": accept} if accept else {}
-        got = http(where, body, Content_Type=kind, **accepted)
-        if accept == "text/csv":
-            return got.body == written
-        if accept:
-            found = [json.loads(line) for line in got.body.splitlines()]
-            return got.kind == accept and found == expected
-        return bool(json.loads(got.body)["predictions"] == values)
-
+    objects = [json.dumps(one, separators=(",", ":")).encode() for one in expected]
+    as_lines = {"Accept": JSON_LINES}
     return [
         ("GET /ping within 2 s", lambda: within(f"{address}/ping", _PING_SECONDS)),
         ("GET /execution-parameters", lambda: describes_batches(address)),
         ("text/csv without a header", lambda: same(rows, "text/csv")),
-        ("text/csv with a header", lambda: same(names + rows, "text/csv")),
+        ("text/csv with a header", lambda: same(table, "text/csv")),
         ("text/csv; header=absent", lambda: same(rows, "text/csv; header=absent")),
-        ("text/csv; header=present", lambda: same(names + rows, "text/csv; header=present")),
-        ("text/csv answered as text/csv", lambda: same(rows, "text/csv", "text/csv")),
-        ("application/jsonlines", lambda: same(lines, "application/jsonlines")),
-        (
-            "application/jsonlines answered so",
-            lambda: same(lines, "application/jsonlines", "application/jsonlines"),
-        ),
-        (
-            "application/json, instances",
-            lambda: same(json.dumps({"instances": records}).encode(), "application/json"),
-        ),
-        (
-            "application/json, a list of rows",
-            lambda: same(json.dumps(unnamed).encode(), "application/json"),
-        ),
-        ("application/x-npy of another width is refused", lambda: 400 == http(
-            where, npy(3), Content_Type="application/x-npy").status),
-        ("another content type is refused", lambda: 415 == http(
-            where, rows, Content_Type="image/png").status),
-        ("a faulty row is named", lambda: b"/1/age is 7" in http(
-            where, rows.replace(b",30,", b",7,").replace(b",7,", b",30,", 1),
-            Content_Type="text/csv").body),
-    ]  # fmt: skip
+        ("text/csv; header=present", lambda: same(table, "text/csv; header=present")),
+        ("CSV for CSV", lambda: ask(rows, "text/csv", Accept="text/csv").body == written),
+        (JSON_LINES, lambda: same(lines, JSON_LINES)),
+        ("lines for lines", lambda: ask(lines, JSON_LINES, **as_lines).body.split() == objects),
+        ("application/json, instances", lambda: same(instances, "application/json")),
+        ("application/json, a list of rows", lambda: same(unnamed, "application/json")),
+        ("x-npy of another width is refused", lambda: ask(npy(3), NPY).status == 400),
+        ("another content type is refused", lambda: ask(rows, "image/png").status == 415),
+        ("a faulty row is named", lambda: b"/1/age is 7" in ask(faulty, "text/csv").body),
+    ]
 
 
 def vertex(
@@ -138,7 +127,7 @@ def describes_batches(address: str) -> bool:
     """Tell whether the parameters are those that SageMaker takes, within its limit."""
     found = json.loads(http(f"{address}/execution-parameters").body)
     size = found["MaxConcurrentTransforms"] * found["MaxPayloadInMB"]
-    return found["BatchStrategy"] == "MULTI_RECORD" and 0 < size <= 100
+    return bool(found["BatchStrategy"] == "MULTI_RECORD" and 0 < size <= 100)
 
 
 def cell(value: Any) -> str:

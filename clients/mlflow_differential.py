@@ -174,7 +174,7 @@ def good(records: list[dict[str, Any]], names: list[str], rows: list[Any]) -> It
 
 def bad_values(first: dict[str, Any]) -> Iterator[Sent]:
     """Write records with a fault each."""
-    for what, changes in {
+    faults: dict[str, dict[str, Any]] = {
         "text for a number": {"age": "thirty"},
         "a number in quotes": {"age": "30"},
         "an unknown word": {"job": "astronaut"},
@@ -185,7 +185,8 @@ def bad_values(first: dict[str, Any]) -> Iterator[Sent]:
         "1 for a flag": {"records": 1},
         "a list for a number": {"age": [30]},
         "an extra key": {"shoe_size": 44},
-    }.items():
+    }
+    for what, changes in faults.items():
         yield of(what, {"dataframe_records": [{**first, **changes}]}, status=400)
     short = {name: value for name, value in first.items() if name != "age"}
     yield of("a key left out", {"dataframe_records": [short]}, status=400)
