@@ -13,8 +13,8 @@ from api.vertex import RouteTaken
 from persistence.model_persistence import ModelStore
 from settings import InvalidSettings, Settings
 from tests.answers import read_strictly
-from tests.conftest import EXAMPLES, serve
-from tests.serving import APP, GUNICORN, free_port, running
+from tests.conftest import serve
+from tests.serving import APP, GUNICORN, free_port, running, wait_until
 from tests.table_bodies import PARCEL, PARCELS
 from tests.test_start import run
 
@@ -235,8 +235,7 @@ def test_serve_when_a_host_starts_it_answers_at_the_port_that_it_names(
         sagemaker_bind_to_port=port, port="", host="", until="", web_concurrency=1,
     ) as server:  # fmt: skip
         server.port = port
-        while not server.answers("/ping"):
-            pass
+        wait_until(lambda: server.answers("/livez"), "200 from /livez")
 
         assert 200 == server.ask("/invocations", {"inputs": [PARCEL]})[0]
 
@@ -278,34 +277,3 @@ def test_protocols_when_sent_anything_answer_in_their_form(
             read_strictly(answer.data)
         else:
             assert answer.mimetype in ("text/plain", "text/csv", "application/jsonlines")
-
-
-#: A body as each of the systems that this one grew out of takes it.
-BODIES: dict[str, Any] = {
-    "one record": EXAMPLES["rent"],
-    "a list": [EXAMPLES["rent"]],
-    "columns": {"data": {name: [value] for name, value in EXAMPLES["rent"].items()}},
-    "a string of a record": json.dumps(EXAMPLES["rent"]),
-    "a string of a list": json.dumps([EXAMPLES["rent"]]),
-}
-
-
-@pytest.mark.parametrize("kind", ["application/json", None, "application/x-www-form-urlencoded"])
-@pytest.mark.parametrize("path", ["/v0/predict", "/inference/rent"])
-@pytest.mark.parametrize("what", BODIES)
-def test_body_when_of_an_earlier_system_is_answered(
-    toy_store: ModelStore, what: str, path: str, kind: str | None
-) -> None:
-    asked = serve(toy_store, "rent").test_client()
-
-    answer = asked.post(path, data=json.dumps(BODIES[what]), content_type=kind)
-
-    (expected,) = expect(asked, [EXAMPLES["rent"]])
-    found = read_strictly(answer.data)
-    one = "record" in what
-    assert expected == (found["prediction"] if one else found["predictions"][0])
-
-
-@pytest.mark.parametrize("text", ["[", "{", '"a"', "3", json.dumps(json.dumps({}))])
-def test_body_when_its_string_holds_no_record_is_refused(asked: FlaskClient, text: str) -> None:
-    assert asked.post("/v0/predict", json=text).status_code in (400, 422)
