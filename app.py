@@ -1,8 +1,9 @@
 """The web service: which parts are plugged in.
 
-Run it in one of two ways::
+Run it in one of three ways::
 
     python app.py           on this machine: prints an example to paste
+    python app.py serve     in a container, on port 8080 unless the platform names another
     gunicorn app:app        anywhere
 """
 
@@ -22,6 +23,7 @@ from api import (
     docs,
     errors,
     health,
+    invocations,
     logs,
     metrics,
     metrics_page,
@@ -34,6 +36,8 @@ from api import (
     trace,
     v1,
     v2,
+    vertex,
+    vetiver,
 )  # fmt: skip
 from api.fast_path import FastPath
 from api.json_text import write_json
@@ -54,6 +58,9 @@ _log = logging.getLogger(__name__)
 #: What the service is called, wherever a person reads it.
 NAME = "Pronto"
 
+#: The version of what is answered over HTTP.
+VERSION = "0"
+
 
 def create_app(settings: Settings) -> Flask:
     """Make the application; nothing is opened before the first request."""
@@ -67,20 +74,8 @@ def create_app(settings: Settings) -> Flask:
     )  # fmt: skip
     app.extensions["models"] = models
     _observe(app, settings)
-    errors.init_app(app, forms={"/v2": phrase_line, "/v1": phrase_line})
-    app.extensions["stopping"] = stopping = threading.Event()
-    for routes in (
-        health.blueprint(models, stopping),
-        predict.blueprint(models, max_table_bytes=settings.max_table_bytes),
-        model_info.blueprint(models),
-        catalog.blueprint(models),
-        v2.blueprint(models, stopping, service=NAME),
-        v1.blueprint(models),
-        openapi.blueprint(models, service=NAME),
-        docs.blueprint(service=NAME),
-        metrics_page.blueprint(app.extensions["metrics"]),
-    ):
-        app.register_blueprint(routes)
+    errors.init_app(app, forms=_forms(settings))
+    _mount(app, settings)
     auth.init_app(app, _callers(settings))
     rate_limit.init_app(app, _rate_limit(settings))
     app.extensions["overload"] = Overload(app, most_seconds=settings.max_wait_seconds)
@@ -89,6 +84,34 @@ def create_app(settings: Settings) -> Flask:
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models, logs=settings.access_log)
     return app
+
+
+def _mount(app: Flask, settings: Settings) -> None:
+    """Plug in the routes."""
+    models = app.extensions["models"]
+    app.extensions["stopping"] = stopping = threading.Event()
+    most = settings.max_table_bytes
+    vertex_routes = (settings.aip_health_route, settings.aip_predict_route)
+    for routes in (
+        health.blueprint(models, stopping),
+        predict.blueprint(models, max_table_bytes=most),
+        model_info.blueprint(models),
+        catalog.blueprint(models),
+        v2.blueprint(models, stopping, service=NAME),
+        v1.blueprint(models),
+        invocations.blueprint(
+            models, stopping, version=f"{NAME} {VERSION}", max_table_bytes=most,
+            workers=settings.web_concurrency,
+        ),
+        vetiver.blueprint(models),
+        openapi.blueprint(models, service=NAME, version=VERSION, vertex_routes=vertex_routes),
+        docs.blueprint(service=NAME),
+        metrics_page.blueprint(app.extensions["metrics"]),
+    ):  # fmt: skip
+        app.register_blueprint(routes)
+    vertex.init_app(
+        app, models, stopping, health_route=vertex_routes[0], predict_route=vertex_routes[1]
+    )
 
 
 def _observe(app: Flask, settings: Settings) -> None:
@@ -133,6 +156,25 @@ def _trace(app: Flask) -> None:
     spans.init_app(app, service=NAME)
 
 
+def _forms(settings: Settings) -> dict[str, errors.Phrase]:
+    """Say how failures are phrased, by path, where another protocol is spoken."""
+    mlflow = ("/invocations", "/ping", "/version", "/execution-parameters")
+    google = filter(None, (settings.aip_health_route, settings.aip_predict_route))
+    return {
+        **dict.fromkeys(google, vertex.phrase),
+        **dict.fromkeys(mlflow, invocations.phrase),
+        "/predict": vetiver.phrase,
+        "/v2": phrase_line,
+        "/v1": phrase_line,
+    }
+
+
+def serve() -> None:
+    """Become gunicorn on all addresses, as the platforms that start a container expect."""
+    os.environ["SAGEMAKER_BIND_TO_PORT"] = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
+    os.execvp(sys.executable, [sys.executable, "-m", "gunicorn", "app:app"])  # noqa: S606
+
+
 def main() -> None:
     """Serve on this machine: say where and how to ask, then become gunicorn."""
     os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # whatever PORT is
@@ -168,11 +210,13 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["serve"]:
+        serve()
     main()
 else:
     try:
         _settings = Settings.from_environment()
         logs.init(_settings.log_format)
         app = create_app(_settings)
-    except InvalidSettings as error:
+    except (InvalidSettings, vertex.RouteTaken) as error:
         sys.exit(f"app: {error}")

@@ -5,6 +5,7 @@ values.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -23,6 +24,12 @@ def _whole(minimum: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def _route(text: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~:-]+)+", text):
+        raise ValueError('a path such as "/model/predict", without an ending slash')
+    return text
 
 
 def _flag(text: str) -> bool:
@@ -60,6 +67,10 @@ def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"read": read, "meaning": meaning})
 
 
+#: The variables in which platforms name the port; the first that is there counts.
+_PORTS = ("port", "aip_http_port", "sagemaker_bind_to_port")
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings, each from the environment variable of its name in capitals."""
@@ -82,6 +93,14 @@ class Settings:
         "", str, "Address to listen on; empty: all when PORT is set, else 127.0.0.1"
     )
     port: int = _setting(8000, _whole(1), "Port to listen on")
+    aip_http_port: int = _setting(
+        0, _whole(1), "Vertex AI's name for the port; counts when `PORT` is absent"
+    )
+    sagemaker_bind_to_port: int = _setting(
+        0, _whole(1), "SageMaker's name for the port; counts when the two others are absent"
+    )
+    aip_health_route: str = _setting("", _route, "Where Vertex AI asks whether to send requests")
+    aip_predict_route: str = _setting("", _route, "Where Vertex AI sends instances")
     web_concurrency: int = _setting(2, _whole(1), "Worker processes")
     threads: int = _setting(4, _whole(1), "Threads per worker")
     fast_path: bool = _setting(
@@ -148,6 +167,8 @@ class Settings:
             raise InvalidSettings("; ".join(problems))
         if not found.get("log_format"):
             found["log_format"] = "json" if environment.get("PORT") else "text"
+        named = [found[one] for one in _PORTS if one in found]
+        found["port"] = named[0] if named else cls.port
         if not found.get("host"):
-            found["host"] = "0.0.0.0" if environment.get("PORT") else "127.0.0.1"  # noqa: S104
+            found["host"] = "0.0.0.0" if named else "127.0.0.1"  # noqa: S104
         return cls(**found)

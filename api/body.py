@@ -17,6 +17,9 @@ MAX_RECORDS = 10_000
 JSON, CSV, LINES = "application/json", "text/csv", "application/x-ndjson"
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 
+#: What comes without being chosen: nothing, or what curl says of any text. No form is taken here.
+_UNSAID = ("", "application/x-www-form-urlencoded")
+
 #: Those whose records are read while they come, in any number.
 TABLES = (CSV, LINES, ARROW, PARQUET)
 
@@ -49,7 +52,7 @@ class Records:
 
 
 def media_type(content_type: str) -> str:
-    """Give the media type of a body, in small letters.
+    """Give the media type of a body, in small letters; where none was chosen, JSON.
 
     Raises
     ------
@@ -61,11 +64,12 @@ def media_type(content_type: str) -> str:
     if charset and charset.group(1).lower() not in ("utf-8", "utf8"):
         raise BadRequest(415, f"the charset is {charset.group(1)[:40]!r}: send utf-8")
     kind = kind.strip().lower()
+    if kind in _UNSAID:
+        return JSON
     if kind in (JSON, *TABLES):
         return kind
-    named = repr(kind[:80]) if kind else "missing"
     raise BadRequest(
-        415, f"the content type is {named}: send {JSON} or {CSV}; /docs lists the others"
+        415, f"the content type is {kind[:80]!r}: send {JSON} or {CSV}; /docs lists the others"
     )
 
 
@@ -86,12 +90,14 @@ def read_body(body: bytes, schema: Schema) -> Records:
 
 
 def _read_value(value: Any, schema: Schema) -> Records:
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        value = read_json(value.encode())  # some gateways write the body into a string; once
     if isinstance(value, list):
         refuse_too_many(len(value))
         return Records(value, lambda row, name: f"/{row}{step(name)}")
     if isinstance(value, dict) and _holds_columns(value, schema):
         _refuse_company(value)
-        return _read_columns(value["data"], schema)
+        return read_columns(value["data"], schema, at="/data")
     return Records([value], lambda row, name: step(name), is_single=True)
 
 
@@ -110,7 +116,7 @@ def _refuse_company(value: Mapping[str, Any]) -> None:
         if name != "data"
     ]
     if isinstance(value, RepeatedKeys):
-        problems += [_repeated(step(name)) for name in value.repeated]
+        problems += [repeated(step(name)) for name in value.repeated]
     if not isinstance(value["data"], dict):
         detail = f"is {shown(value['data'])}: send an object of columns"
         problems.append(Problem("/data", detail, "wrong_type"))
@@ -124,25 +130,39 @@ def refuse_too_many(count: int) -> None:
         raise BadRequest(413, f"there are more than {MAX_RECORDS} records: send fewer at once")
 
 
-def _repeated(pointer: str) -> Problem:
+def repeated(pointer: str) -> Problem:
+    """Say that a key is given twice."""
     return Problem(pointer, "is given twice: send it once", "repeated")
 
 
-def _read_columns(columns: Mapping[str, Any], schema: Schema) -> Records:
-    """Turn columns into rows; a column that is no list or too short is a problem."""
+def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Records:
+    """Turn columns into rows.
+
+    Parameters
+    ----------
+    at : str
+        JSON pointer to the object of columns.
+
+    Raises
+    ------
+    InvalidRecords
+        When a column is no list, or shorter than another.
+    BadRequest
+        413 for too many records.
+    """
     names = {one.name for one in schema.fields}
     kept = {name: one for name, one in columns.items() if name in names or not schema.ignores(name)}
     problems = [
-        Problem(f"/data{step(name)}", "is a column: send a list of values", "wrong_type")
+        Problem(f"{at}{step(name)}", "is a column: send a list of values", "wrong_type")
         for name, column in kept.items()
         if not isinstance(column, list)
     ]
     if isinstance(columns, RepeatedKeys):
-        problems += [_repeated(f"/data{step(name)}") for name in columns.repeated]
+        problems += [repeated(f"{at}{step(name)}") for name in columns.repeated]
     lists = {name: column for name, column in kept.items() if isinstance(column, list)}
     rows = max((len(column) for column in lists.values()), default=0)
     problems += [
-        Problem(f"/data{step(name)}", f"has {len(column)} values, others {rows}", "wrong_length")
+        Problem(f"{at}{step(name)}", f"has {len(column)} values, others {rows}", "wrong_length")
         for name, column in lists.items()
         if len(column) != rows
     ]
@@ -151,7 +171,7 @@ def _read_columns(columns: Mapping[str, Any], schema: Schema) -> Records:
     refuse_too_many(rows)
     return Records(
         [{name: column[row] for name, column in lists.items()} for row in range(rows)],
-        lambda row, name: "/data" if name is None else f"/data{step(name)}/{row}",
+        lambda row, name: at if name is None else f"{at}{step(name)}/{row}",
         is_table=True,
     )
 

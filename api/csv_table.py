@@ -9,7 +9,8 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
 from operator import methodcaller
 from typing import Any
 
@@ -30,11 +31,21 @@ _count_commas = methodcaller("count", ",")
 
 #: What JSON takes in a number or beside it and a cell does not.
 _SPACES_AND_NULL = (" ", "\t", "\r", "\n", "n")
+#: How flags are written, and how pandas writes them.
+FLAGS = {"true": True, "false": False}
+PANDAS_FLAGS = {**FLAGS, "True": True, "False": False}
 _LONG_EXPONENT = re.compile(r"[eE][+-]?\d{5}")
 
 
-def read_csv(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Block]:
+def read_csv(
+    upload: Upload, schema: Schema, decoder: Decoder, *, flags: Mapping[str, bool] = FLAGS
+) -> Generator[Block]:
     """Read CSV in UTF-8: empty cells are gaps, blank lines count for nothing.
+
+    Parameters
+    ----------
+    flags : mapping of str to bool
+        The words for true and false, beside a field's synonyms.
 
     Raises
     ------
@@ -44,7 +55,7 @@ def read_csv(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Bloc
     """
     lines = _Lines(upload)
     header = _read_header(lines)
-    columns = _Columns(header, schema, decoder)
+    columns = _Columns(header, schema, decoder, flags)
     first = 0
     while (text := lines.take()) is not None:
         cells: Sequence[Sequence[str]] | None = _cut(text, len(header))
@@ -130,7 +141,14 @@ class _Columns:
         The names of the columns.
     """
 
-    def __init__(self, header: list[str], schema: Schema, decoder: Decoder) -> None:
+    def __init__(
+        self,
+        header: list[str],
+        schema: Schema,
+        decoder: Decoder,
+        flags: Mapping[str, bool] = FLAGS,
+    ) -> None:
+        self._flags = flags
         self._header = header
         self._fields = schema.fields
         self._decoder = decoder
@@ -165,12 +183,12 @@ class _Columns:
                 raise LookupError("a gap")
             cells = [cell or None for cell in cells]  # type: ignore[misc]
         if isinstance(one, Flag):
-            codes = {**codes, "true": codes[True], "false": codes[False]}
+            codes = {**codes, **{word: codes[is_so] for word, is_so in self._flags.items()}}
         return [*map(codes.__getitem__, cells)]
 
     def records(self, rows: Sequence[Sequence[str]], first: int) -> list[Any]:
         """Give rows as records, those of another length as problems."""
-        by_name = {one.name: _cell_reader(one) for one in self._fields}
+        by_name = {one.name: _cell_reader(one, self._flags) for one in self._fields}
         named = [(name, by_name.get(name, _as_text)) for name in self._header]
         return [
             {name: read(cell) for (name, read), cell in zip(named, row, strict=True)}
@@ -222,18 +240,18 @@ def _wrong_length(number: int, row: Sequence[str], header: Sequence[Any]) -> Pro
     return Problem(f"/{number}", f"has {len(row)} cells, the header {len(header)}", "wrong_length")
 
 
-def _cell_reader(one: Field) -> Callable[[str], Any]:
+def _cell_reader(one: Field, flags: Mapping[str, bool]) -> Callable[[str], Any]:
     if isinstance(one, Number):
         return _as_number
-    return _as_flag if isinstance(one, Flag) else _as_text
+    return partial(_as_flag, flags) if isinstance(one, Flag) else _as_text
 
 
 def _as_text(cell: str) -> Any:
     return cell or None
 
 
-def _as_flag(cell: str) -> Any:
-    return {"true": True, "false": False, "": None}.get(cell, cell)
+def _as_flag(flags: Mapping[str, bool], cell: str) -> Any:
+    return flags.get(cell, cell or None)
 
 
 def _as_number(cell: str) -> Any:

@@ -112,9 +112,19 @@ def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
 
 
 def phrase_of(app: Flask, path: str) -> Phrase:
-    """Give the way in which failures are phrased at an address."""
+    """Give the way in which failures are phrased at an address and below it."""
     forms: Mapping[str, Phrase] = app.extensions["failure_forms"]
-    return next((form for prefix, form in forms.items() if path.startswith(prefix)), phrase)
+    path = f"{path.partition('?')[0]}/"
+    return next((form for prefix, form in forms.items() if path.startswith(f"{prefix}/")), phrase)
+
+
+def sentence(found: Failure) -> str:
+    """Say a failure in one line, every problem with its place in the body."""
+    listed = "; ".join(
+        one.detail if one.code == "no_records" else f"{one.pointer or 'the body'} {one.detail}"
+        for one in found.problems[:PROBLEMS_LISTED]
+    )
+    return f"{found.detail}: {listed}" if listed else found.detail
 
 
 def failure_response(found: Failure) -> Response:
@@ -164,7 +174,7 @@ def init_app(app: Flask, *, forms: Mapping[str, Phrase] = MappingProxyType({})) 
     Parameters
     ----------
     forms : mapping of str to callable
-        By the beginning of a path, how the protocol that is spoken there
+        By a path, how the protocol that is spoken there, and below it,
         phrases a failure.
     """
     app.extensions["failure_forms"] = forms

@@ -36,7 +36,7 @@ def blueprint(models: LoadedModels, stopping: Event) -> Blueprint:
     @routes.get("/readyz")
     def readyz() -> Response:
         """Say whether the default model answers its worked example, and we do not stop."""
-        if reason := unready(models, stopping):
+        if reason := not_ready(models, stopping):
             return failure_response(Failure(503, reason))
         version = models.get()
         return json_response(
@@ -46,8 +46,8 @@ def blueprint(models: LoadedModels, stopping: Event) -> Blueprint:
     return routes
 
 
-def unready(models: LoadedModels, stopping: Event) -> str | None:
-    """Say why the service is not ready; None when it is."""
+def not_ready(models: LoadedModels, stopping: Event) -> str | None:
+    """Say why no requests should be sent here; None when they should."""
     if stopping.is_set():
         return "the service is stopping: ask another instance"
     if trouble := _trouble(models):

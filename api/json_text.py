@@ -1,6 +1,7 @@
 """JSON in and out, strictly: what RFC 8259 allows, and no more."""
 
 import json
+import math
 import re
 from functools import lru_cache
 from typing import Any
@@ -11,6 +12,8 @@ from flask import Response
 MAX_NESTING = 32
 
 _TOO_DEEP = f"is nested too deeply, beyond {MAX_NESTING} levels: a record is flat"
+#: What some clients write that is no JSON; the first stands for a gap.
+_CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -44,7 +47,8 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
     Parameters
     ----------
     takes_nan : bool
-        Whether NaN and Infinity, which are not JSON, are read as such doubles.
+        Whether NaN is read as a gap, and Infinity left to the validation, for
+        clients that write them.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidJson(f"is not UTF-8 (byte {error.start}): send UTF-8") from error
-    constant = float if takes_nan else _refuse_constant
+    constant = _CONSTANTS.__getitem__ if takes_nan else _refuse_constant
     try:
         found = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except InvalidJson:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app
 
+from api import openapi_hosts
 from api.auth import may_see, public_paths
 from api.body import ARROW, CSV, LINES, MAX_RECORDS, PARQUET
 from api.field_schema import record_schema
@@ -54,13 +55,9 @@ _DATE = {"type": "string", "description": "RFC 5322 date, GMT"}
 
 
 def describe(
-    cards: Mapping[str, Mapping[str, Any]],
-    *,
-    default: str,
-    service: str,
-    public: Collection[str] = (),
-    are_keys_asked: bool = False,
-) -> dict[str, Any]:
+    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str, version: str,
+    vertex_routes: tuple[str, str], public: Collection[str] = (), are_keys_asked: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Describe the whole API.
 
     Parameters
@@ -69,12 +66,15 @@ def describe(
         The promoted version of every model.
     default : str
         The model that ``/v0/predict`` asks.
+    vertex_routes : tuple of str
+        Where Vertex AI asks for health and predictions; empty for none.
     public : collection of str
         The addresses that are open to all.
     are_keys_asked : bool
         Whether a request needs a key now.
     """
-    paths: dict[str, Any] = fixed_paths() | protocol_paths(cards.get(default))
+    paths: dict[str, Any] = fixed_paths() | openapi_hosts.host_paths(vertex_routes[0])
+    paths |= protocol_paths(cards.get(default))
     schemas: dict[str, Any] = {"Problem": _PROBLEM, "Finding": _FINDING, "Served": _SERVED}
     schemas |= PROTOCOL_SCHEMAS
     for name, card in cards.items():
@@ -82,12 +82,15 @@ def describe(
         for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
             paths |= _model_paths(name, card, prefix=prefix)
         paths |= _version_paths(name, card)
+    if default in cards:
+        record = cards[default]["example"]["record"]
+        paths |= openapi_hosts.protocol_paths(default, record, vertex_routes[1])
     guard(paths, public=public, are_keys_asked=are_keys_asked)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": service,
-            "version": "0",
+            "version": version,
             "description": "\n\n".join(_introduction(card) for card in cards.values()),
         },
         "paths": paths,
@@ -95,7 +98,9 @@ def describe(
     }
 
 
-def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
+def blueprint(
+    models: LoadedModels, *, service: str, version: str, vertex_routes: tuple[str, str]
+) -> Blueprint:
     """Give the route of the description."""
     routes = Blueprint("openapi", __name__)
 
@@ -110,8 +115,8 @@ def blueprint(models: LoadedModels, *, service: str) -> Blueprint:
                 _log.error("left out of the description: %s", error)
         return json_response(
             describe(
-                cards, default=models.default, service=service,
-                public=public_paths(current_app),
+                cards, default=models.default, service=service, version=version,
+                vertex_routes=vertex_routes, public=public_paths(current_app),
                 are_keys_asked=current_app.extensions["callers"].are_asked,
             )
         )  # fmt: skip

@@ -5,7 +5,7 @@ import io
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from api.asked import Asked
+from api.asked import Answer, Asked
 from api.body import TABLES
 from api.errors import BadRequest
 from api.loaded import LoadedModels
@@ -31,7 +31,7 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
     def predict(name: str | None, version: str | None) -> Response:
         """Predict one record or many."""
         with step("read"):
-            body = _body(max_table_bytes)
+            body = body_of(_kind(), max_table_bytes)
         asked = Asked(
             body=body,
             content_type=request.content_type or "",
@@ -41,23 +41,35 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
             version=version,
             accept=request.headers.get("Accept", ""),
         )
-        found = answer(models, asked)
-        response = Response(
-            found.spool or found.body, status=found.status, content_type=found.content_type
-        )
-        response.headers.update(found.headers)
-        if found.spool:
-            response.content_length = found.spool.size
-        if found.status == 200:
-            response.headers["Cache-Control"] = "no-store"
-        return response
+        return respond(answer(models, asked))
 
     return routes
 
 
-def _body(max_table_bytes: int) -> bytes | Upload:
-    """Give a body whole, but a table that is large, or may be, as it comes."""
-    kind = (request.content_type or "").partition(";")[0].strip().lower()
+def respond(found: Answer) -> Response:
+    """Send an answer."""
+    body = found.spool or found.body
+    response = Response(body, status=found.status, content_type=found.content_type)
+    response.headers.update(found.headers)
+    if found.spool:
+        response.content_length = found.spool.size
+    if found.status == 200:
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _kind() -> str:
+    return (request.content_type or "").partition(";")[0].strip().lower()
+
+
+def body_of(kind: str, max_table_bytes: int) -> bytes | Upload:
+    """Give the request's body whole, but a table that is large, or may be, as it comes.
+
+    Parameters
+    ----------
+    kind : str
+        Its media type.
+    """
     if kind not in TABLES:
         return whole_body()
     length = request.content_length
@@ -69,12 +81,14 @@ def _body(max_table_bytes: int) -> bytes | Upload:
 
 
 def whole_body() -> bytes:
-    """Read the body of the request at hand, within Flask's limit.
+    """Give the request's body whole.
 
     Raises
     ------
     BadRequest
         400 for one that ends early or whose chunks are malformed.
+    RequestEntityTooLarge
+        When it is longer than Flask allows.
     """
     try:
         body = request.get_data(cache=False)

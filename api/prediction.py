@@ -139,7 +139,7 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
     kind = media_type(asked.content_type)
     if kind in TABLES:
         upload = asked.body if isinstance(asked.body, Upload) else Upload.of(asked.body)
-        spool = answer_table(version, upload, kind, form)
+        spool = answer_table(version, upload, kind, WRITERS[form])
         return spool.whole() if spool.size <= MOST_IN_MEMORY else spool
     body = asked.body.read_whole() if isinstance(asked.body, Upload) else asked.body
     warnings: list[Accepted] = []

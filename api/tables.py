@@ -6,7 +6,7 @@ send everything before it reads anything.
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -16,7 +16,7 @@ from api.arrow_table import read_binary
 from api.arrow_written import ArrowWriter
 from api.blocks import Block
 from api.body import ARROW, CSV, JSON, LINES
-from api.csv_table import read_csv
+from api.csv_table import FLAGS, read_csv
 from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
 from api.lines_table import read_lines
 from api.metrics import classes_of, count_predictions
@@ -34,15 +34,20 @@ WRITERS: dict[str, type[Writer]] = {
 }  # fmt: skip
 
 
-def answer_table(version: StoredVersion, upload: Upload, kind: str, form: str) -> Spool:
+def answer_table(
+    version: StoredVersion, upload: Upload, kind: str, form: type[Writer],
+    *, flags: Mapping[str, bool] = FLAGS,
+) -> Spool:  # fmt: skip
     """Answer every row of a table.
 
     Parameters
     ----------
     kind : str
         The media type of what is uploaded.
-    form : str
-        The media type of the answer.
+    form : Writer
+        What writes the answer.
+    flags : mapping of str to bool
+        The words for true and false in CSV.
 
     Raises
     ------
@@ -51,22 +56,26 @@ def answer_table(version: StoredVersion, upload: Upload, kind: str, form: str) -
     InvalidRecords
         With every problem of every row, or more than can be listed.
     """
-    if kind in (CSV, LINES):
-        read_text = read_csv if kind == CSV else read_lines
-        blocks: Generator[Block] = read_text(upload, version.schema, version.decoder)
+    blocks: Generator[Block]
+    if kind == CSV:
+        blocks = read_csv(upload, version.schema, version.decoder, flags=flags)
+    elif kind == LINES:
+        blocks = read_lines(upload, version.schema, version.decoder)
     else:
         blocks = read_binary(upload, version.card["schema"], kind)
     with closing(blocks):
         return _write(version, blocks, form, most=upload.most)
 
 
-def _write(version: StoredVersion, blocks: Iterator[Block], form: str, *, most: int) -> Spool:
+def _write(
+    version: StoredVersion, blocks: Iterator[Block], form: type[Writer], *, most: int
+) -> Spool:
     spool = Spool(most, what="the answer")
     problems: list[Problem] = []
     size = 0
     counts: Counter[Any] = Counter()
     try:
-        writer = WRITERS[form](version, spool)
+        writer = form(version, spool)
         width = 2 + len(version.card["classes"] or ())
         for block in each_in("validate", blocks):
             problems += block.problems

@@ -6,16 +6,16 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.auth import may_see
-from api.body import Records, refuse_too_many, step
-from api.errors import BadRequest, Failure, InvalidRecords, Problem, failure_response
+from api.body import Records
+from api.errors import BadRequest, Failure, InvalidRecords, failure_response
 from api.inflate import inflate
+from api.instances import read_rows
 from api.json_text import InvalidJson, RepeatedKeys, json_response, read_json
 from api.loaded import LoadedModels
 from api.one_line import refuse_records, write_line
 from api.predict import whole_body
 from api.prediction import decide_records
 from models.schema import Schema
-from models.wording import shown
 
 _VERBS = (":predict", ":explain")
 
@@ -85,24 +85,4 @@ def read_instances(body: bytes, schema: Schema) -> Records:
         raise BadRequest(400, 'the body has no list of instances: send {"instances": [...]}')
     if isinstance(asked, RepeatedKeys) and "instances" in asked.repeated:
         raise BadRequest(400, "the body has instances twice: send them once")
-    refuse_too_many(len(rows))
-    names = [one.name for one in schema.fields]
-    return Records(
-        [_record(one, names, f"/instances/{row}") for row, one in enumerate(rows)],
-        lambda row, name: f"/instances/{row}{step(name)}",
-    )
-
-
-def _record(found: Any, names: list[str], pointer: str) -> Any:
-    """Give a record; a `Problem` for what is neither an object nor a row."""
-    if isinstance(found, list):
-        if len(found) != len(names):
-            detail = f"has {len(found)} values, the model {len(names)} fields: {', '.join(names)}"
-            return Problem(pointer, detail, "wrong_length")
-        found = dict(zip(names, found, strict=True))
-    if not isinstance(found, dict):
-        detail = f"is {shown(found)}: send an object, or a list of the fields' values"
-        return Problem(pointer, detail, "wrong_type")
-    gaps = [name for name, value in found.items() if value != value]
-    found.update(dict.fromkeys(gaps))
-    return found
+    return read_rows(rows, schema, at="/instances")

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, request
 
 from api.auth import may_see
 from api.errors import BadRequest, Failure, InvalidRecords, failure_response
-from api.health import unready
+from api.health import not_ready
 from api.inflate import inflate
 from api.json_text import InvalidJson, json_response, read_json
 from api.loaded import LoadedModels
@@ -85,7 +85,7 @@ def _add_health(routes: Blueprint, models: LoadedModels, stopping: Event, *, ser
     @routes.get("/v2/health/ready")
     def ready() -> Response:
         """Say whether the service is ready, as ``/readyz`` does."""
-        return _readiness({"live": True}, unready(models, stopping))
+        return _readiness({"live": True}, not_ready(models, stopping))
 
 
 def _add_models(routes: Blueprint, models: LoadedModels) -> None:

@@ -31,8 +31,13 @@ FORMS = (JSON, CSV, LINES, ARROW)
 CONTENT_TYPES = {form: form for form in FORMS} | {CSV: f"{CSV}; charset=utf-8"}
 
 
-def wished_form(accept: str) -> str:
+def wished_form(accept: str, forms: Sequence[str] = FORMS) -> str:
     """Choose the form that an Accept header likes best.
+
+    Parameters
+    ----------
+    forms : sequence of str
+        The media types that there are; the first is JSON.
 
     Raises
     ------
@@ -45,13 +50,13 @@ def wished_form(accept: str) -> str:
         (kind.removesuffix("; charset=utf-8"), quality)
         for kind, quality in parse_accept_header(accept, MIMEAccept)
     )
-    form = wishes.best_match(FORMS)
+    form = wishes.best_match(forms)
     if form == ARROW and not has_pyarrow():
         form = wishes.best_match(FORMS[:-1])
         if form is None:
             raise missing_pyarrow(406)
     if form is None:
-        raise BadRequest(406, f"Accept is {accept[:80]!r}: accept {' or '.join(FORMS)}")
+        raise BadRequest(406, f"Accept is {accept[:80]!r}: accept {' or '.join(forms)}")
     return form
 
 

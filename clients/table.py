@@ -26,10 +26,23 @@ from settings import Settings
 
 #: What pip installs for each script, by the part of its name before ``_client``.
 PINS: dict[str, tuple[str, ...]] = {
+    "hosts": (),
     "kserve": ("kserve==0.21.0",),
+    "mlflow": ("mlflow-skinny==3.17.2", "numpy==2.4.6", "pandas==3.1.1", "scipy==1.17.1"),
+    "mlflow_differential": (
+        "mlflow==3.17.2",
+        "numpy==2.4.6",
+        "pandas==3.1.1",
+        "scikit-learn==1.9.1",
+        "skops==0.16.0",
+    ),
     "mlserver": ("mlserver==1.7.1", "pandas==2.3.3"),
     "triton": ("tritonclient[http]==2.73.0",),
+    "vetiver": ("pandas==3.1.1", "scikit-learn==1.9.1", "vetiver==0.2.6"),
 }
+
+#: Where a service under Vertex AI is asked.
+ROUTES = {"aip_health_route": "/vertex/health", "aip_predict_route": "/vertex/predict"}
 
 #: The model that the scripts ask.
 MODEL = "credit"
@@ -45,14 +58,21 @@ def names() -> list[str]:
     return sorted(path.stem.removesuffix("_client") for path in _FOLDER.glob("*_client.py"))
 
 
-def ask(name: str, address: str) -> list[Line]:
-    """Run the script of a client; what it does not say is a failure, too."""
+def ask(name: str, address: str, **settings: object) -> list[Line]:
+    """Run the script of a client; what it does not say is a failure, too.
+
+    Parameters
+    ----------
+    settings
+        Those of the service that a script has to know.
+    """
     try:
         folder = environments.make(f"client-{name}", PINS[name])
     except environments.NotInstalled as error:
         return [{"client": name, "call": "install", "verdict": str(error)}]
     command = [str(folder / "bin/python"), str(_FOLDER / f"{name}_client.py"), address]
     given = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    given |= {key.upper(): str(value) for key, value in settings.items()}
     try:
         done = subprocess.run(  # noqa: S603
             command, env=given, capture_output=True, text=True, timeout=_SECONDS, check=False
@@ -87,9 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
         shutil.copytree(stored, store / MODEL)
-        with serving(store, MODEL) as server:
+        with serving(store, MODEL, **ROUTES) as server:
             address = f"http://127.0.0.1:{server.port}"
-            lines = [line for name in asked for line in ask(name, address)]
+            told = {"model_store": store, **ROUTES}
+            lines = [line for name in asked for line in ask(name, address, **told)]
     print(write_table(lines))
     failed = sum(line["verdict"] != "pass" for line in lines)
     print(f"\n{len(lines)} calls, {failed} failed")

@@ -14,7 +14,7 @@ import click
 from api.arrow_table import has_pyarrow
 from api.body import ARROW, CSV, LINES, PARQUET
 from api.errors import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
-from api.tables import answer_table
+from api.tables import WRITERS, answer_table
 from api.upload import Spool, Upload
 from commands.terminal import Refused
 from persistence.version import StoredVersion
@@ -73,7 +73,9 @@ def answer_file(version: StoredVersion, path: Path, kind: str, form: str) -> Spo
     named = click.format_filename(path)
     try:
         with path.open("rb") as file, _progress(file) as (stream, size):
-            return answer_table(version, Upload(stream, length=size, most=sys.maxsize), kind, form)
+            return answer_table(
+                version, Upload(stream, length=size, most=sys.maxsize), kind, WRITERS[form]
+            )
     except BadRequest as error:
         raise Refused(f"{named}: {error.detail}{_hint(path, kind)}") from error
     except InvalidRecords as error:

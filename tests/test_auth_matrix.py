@@ -39,6 +39,13 @@ MATRIX = (
     ("/v1/models/<name>", "GET", "read"),
     ("/v1/models/<name>:predict", "POST", "predict"),
     ("/v1/models/<name>:explain", "POST", "predict"),
+    ("/ping", "GET", "public"),
+    ("/version", "GET", "public"),
+    ("/execution-parameters", "GET", "public"),
+    ("/invocations", "POST", "predict"),
+    ("/predict", "POST", "predict"),
+    ("/vertex/health", "GET", "public"),
+    ("/vertex/predict", "POST", "predict"),
     ("/v0/model_info", "GET", "read"),
     ("/v0/models", "GET", "read"),
     ("/v0/models/<name>", "GET", "read"),
@@ -52,7 +59,7 @@ MATRIX = (
 )
 
 #: Those that ask the default model.
-OF_DEFAULT = ("/v0/predict", "/v0/model_info")
+OF_DEFAULT = ("/v0/predict", "/v0/model_info", "/invocations", "/predict", "/vertex/predict")
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")
 CELLS = [
@@ -82,7 +89,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def app(toy_store: ModelStore, keys: dict[str, str]) -> Flask:
-    return serve(toy_store, "parcel", keys_file=Path(keys["file"]))
+    return serve(
+        toy_store, "parcel", keys_file=Path(keys["file"]), aip_health_route="/vertex/health",
+        aip_predict_route="/vertex/predict",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +148,7 @@ def test_cell_answers_whom_it_should(
         assert (403 if rule in OF_DEFAULT else 200) == status("rent only")
 
 
-@pytest.mark.parametrize("address", ["/nothing", "/v0", "/v0/predict/", "//v0/predict"])
+@pytest.mark.parametrize("address", ["/nothing", "/v0", "/v0/predict/"])
 def test_address_when_there_is_nothing_tells_only_those_with_a_key(
     client: FlaskClient, keys: dict[str, str], address: str
 ) -> None:

@@ -60,8 +60,9 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
 
     OpenAPIV31SpecValidator(document).validate()
     catalog = {"/v0/models", "/v0/models/{name}", "/v0/models/{name}/versions"}
+    hosts = {"/ping", "/version", "/execution-parameters"}
     own = {path for path in document["paths"] if not path.startswith(("/v1", "/v2"))}
-    assert {"/health", "/livez", "/readyz", "/metrics", *catalog} == own
+    assert {"/health", "/livez", "/readyz", "/metrics", *catalog, *hosts} == own
 
 
 def test_description_when_compared_with_the_routes_has_each_and_no_other(
@@ -116,8 +117,9 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
                 assert [] == check(document, shape, read_strictly(answer.data))
                 sent += 1
     # One record, a list, columns, CSV and lines; three models by name, by version and at their
-    # second address, and one as the default. Then tensors, twice, an index and instances.
-    assert 50 + 4 == sent
+    # second address, and one as the default. Six forms of an invocation, and vetiver's list.
+    # Then tensors, twice, an index and instances.
+    assert 57 + 4 == sent
 
 
 def test_answers_when_there_are_warnings_or_problems_are_as_described(

@@ -255,7 +255,7 @@ def test_instances_when_bad_are_all_named(toy_client: FlaskClient) -> None:
     assert "/instances/0/shape is 'sack', unknown" in good(ask(gap))["warnings"]
     text = refused(ask(PARCEL, odd, [1, 2], 3))
     assert "the input has 3 problems: /instances/1/weight is -1" in text
-    assert "/instances/2 has 2 values, the model 7 fields: weight, pieces" in text
+    assert "/instances/2 has 2 values, expected are 7" in text
     assert "/instances/3 is 3" in text
     assert "no records" in refused(ask())
     assert "no list of instances" in refused(toy_client.post(PREDICT, data='{"inputs": []}'))
