@@ -20,9 +20,11 @@ from api import (
     access_log,
     auth,
     catalog,
+    cors,
     docs,
     errors,
     health,
+    idempotency,
     invocations,
     logs,
     metrics,
@@ -76,8 +78,10 @@ def create_app(settings: Settings) -> Flask:
     _observe(app, settings)
     errors.init_app(app, forms=_forms(settings))
     _mount(app, settings)
+    cors.init_app(app, _origins(settings))
     auth.init_app(app, _callers(settings))
     rate_limit.init_app(app, _rate_limit(settings))
+    idempotency.init_app(app)
     app.extensions["overload"] = Overload(app, most_seconds=settings.max_wait_seconds)
     for command in COMMANDS:
         app.cli.add_command(command)
@@ -125,6 +129,13 @@ def _observe(app: Flask, settings: Settings) -> None:
     steps.init_app(app)
     if settings.otel_exporter_otlp_endpoint:
         _trace(app)
+
+
+def _origins(settings: Settings) -> frozenset[str]:
+    try:
+        return cors.read_origins(settings.cors_origins)
+    except ValueError as error:
+        raise InvalidSettings(f"CORS_ORIGINS: {error}") from error
 
 
 def _callers(settings: Settings) -> auth.Callers:

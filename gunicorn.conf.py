@@ -119,6 +119,12 @@ def _metrics(worker: Any) -> Any:
     return getattr(worker.app.wsgi(), "extensions", {}).get("metrics") if preload_app else None
 
 
+def on_exit(server: Any) -> None:
+    """Remove what does not outlive the service."""
+    if kept := getattr(server.app.wsgi(), "extensions", {}).get("kept_answers"):
+        kept.remove()
+
+
 def on_reload(server: Any) -> None:
     """Load the version that is promoted now; the old one goes on if that fails."""
     when_ready(server)

@@ -133,6 +133,9 @@ class Settings:
         "", str, "Redis that counts for several machines, as redis://host:6379/0; empty: this one"
     )
 
+    cors_origins: str = _setting(
+        "", str, "Origins whose pages may ask from a browser, each in full, with commas between"
+    )
     max_wait_seconds: float = _setting(
         1.0, _seconds,
         "Seconds that a request may have to wait for a thread, else it gets 503; 0: any",

@@ -12,6 +12,15 @@ _POLICY = (
     "frame-ancestors 'none'"
 )
 
+_CONFINED = {
+    "Content-Security-Policy": _POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+}
+
 
 def blueprint(*, service: str) -> Blueprint:
     """Give the documentation's routes."""
@@ -34,8 +43,12 @@ def blueprint(*, service: str) -> Blueprint:
     @routes.get("/docs")
     def page() -> Response:
         """Show the API and let a person try it."""
-        answer = make_response(render_template("docs.html", service=service))
-        answer.headers["Content-Security-Policy"] = _POLICY
+        return make_response(render_template("docs.html", service=service))
+
+    @routes.after_request
+    def confine(answer: Response) -> Response:
+        """Let a page do no more than it has to."""
+        answer.headers.update(_CONFINED)
         return answer
 
     return routes

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 import msgspec
 from flask import Flask
 
-from api import access_log, steps
+from api import access_log, cors, idempotency, steps
 from api.asked import Asked
 from api.auth import HEADERS, Callers, check_caller, key_text
 from api.dates import http_date
@@ -34,7 +34,7 @@ _DOUBTFUL = frozenset(
     (
         b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer",
         b"x-forwarded-protocol", b"x-forwarded-ssl",  # gunicorn refuses two that disagree
-        b"x-server-timing",
+        b"x-server-timing", b"idempotency-key",
     )
 )  # fmt: skip
 _HOST = re.compile(rb"(?:[A-Za-z0-9-]{1,63}\.){0,9}[A-Za-z0-9-]{1,63}(?::[0-9]{1,5})?")
@@ -54,7 +54,8 @@ _HEAD = (
 #: What this module does itself when it answers; all else must run.
 _KNOWN = (
     name_request, finish, name_trace, access_log.start, access_log.finish, steps.begin,
-    steps.finish, check_caller, count_request, show_standing,
+    steps.finish, check_caller, count_request, show_standing, cors.answer_preflight,
+    cors.allow_origin, idempotency.begin, idempotency.keep,
 )  # fmt: skip
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 
@@ -99,6 +100,8 @@ class FastPath:
         self._callers: Callers = app.extensions["callers"]
         self._limit: RateLimit = app.extensions["rate_limit"]
         self._logs = logs
+        pages = (b"origin",) if app.extensions["origins"] else ()
+        self._doubtful = _DOUBTFUL.union(pages)
         self._metrics = app.extensions["metrics"]
 
     def answers(self, requests: Sequence[Request]) -> list[Written | None]:
@@ -184,7 +187,7 @@ class FastPath:
         name = request_id(given.decode("latin-1") if given else "")
         if (
             len(body) > min(MOST_BYTES, self._app.config["MAX_CONTENT_LENGTH"] or MOST_BYTES)
-            or not _DOUBTFUL.isdisjoint(headers)
+            or not self._doubtful.isdisjoint(headers)
             or headers.get(b"connection", b"keep-alive").lower() not in (b"keep-alive", b"close")
             or headers.get(b"accept") not in _ACCEPTED
             or not _is_host(headers.get(b"host", b""))

@@ -82,6 +82,7 @@ def problems(*statuses: int) -> dict[str, Any]:
         404: "There is no such model, or no such version",
         406: "Accept names no form that there is",
         408: "The body came too slowly",
+        409: "The request with this Idempotency-Key is being answered",
         413: "The body or its answer is too large",
         415: "The content type or encoding is another one",
         422: "Records are not valid; every problem is listed",
@@ -104,14 +105,16 @@ def guard(paths: Mapping[str, Any], *, public: Collection[str], are_keys_asked: 
         The addresses that are open to all.
     """
     for path, operations in paths.items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             if path in public:
                 operation["security"] = []
                 continue
             answers = operation["responses"]
             # In the form of the protocol that is spoken here.
             forms = [one["content"] for status, one in answers.items() if status >= "400"]
-            for status, refusal in problems(401, 403, 429).items():
+            for status, refusal in problems(
+                401, 403, *((409,) if method == "post" else ()), 429
+            ).items():
                 refusal["content"] = forms[0] if forms else refusal["content"]
                 answers.setdefault(status, refusal)
             if are_keys_asked:
