@@ -5,6 +5,9 @@ documentation advises for production: two workers where it has them, no debug
 mode, no line in a log per request.
 """
 
+import secrets
+from dataclasses import replace
+
 from benchmarks import peers
 from benchmarks.contender import CODE, ONNX, SKLEARN, Contender
 from benchmarks.environments import requirements_of_ours
@@ -30,15 +33,19 @@ _GRANIAN = (
     "--log-level", "warning", "--no-access-log",
 )  # fmt: skip
 
+#: This service is asked as in production: with a key, which is checked, limited and counted.
+KEY = secrets.token_urlsafe(32)
+EVERYTHING = {"TRAIN_IF_ABSENT": "false", "API_KEY": KEY, "RATE_LIMIT": "999999999/60"}
+
 OURS = Contender(
     name="ours",
     title="this service",
     environment="ours",
     requirements=(requirements_of_ours(),),
     command=("{bin}/gunicorn", "app:app"),
-    variables={"TRAIN_IF_ABSENT": "false"},
-    one=OURS_ONE,
-    many=OURS_MANY,
+    variables=EVERYTHING,
+    one=replace(OURS_ONE, key=KEY),
+    many=tuple(replace(way, key=KEY) for way in OURS_MANY),
     is_at_root=True,
 )
 
@@ -78,9 +85,9 @@ GRANIAN_FLASK = Contender(
     environment="granian-flask",
     requirements=(requirements_of_ours(), GRANIAN),
     command=(*_GRANIAN, "app:app"),
-    variables={"TRAIN_IF_ABSENT": "false"},
-    one=OURS_ONE,
-    many=OURS_MANY,
+    variables=EVERYTHING,
+    one=replace(OURS_ONE, key=KEY),
+    many=tuple(replace(way, key=KEY) for way in OURS_MANY),
     is_at_root=True,
 )
 

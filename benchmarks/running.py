@@ -181,12 +181,7 @@ def _variables(one: Contender, environment: Path, ports: list[int]) -> dict[str,
     kept = {name: value for name, value in os.environ.items() if name not in dropped}
     chosen = {name: _filled((text,), environment, ports)[0] for name, text in one.variables.items()}
     if one.is_at_root:
-        chosen |= {
-            "HOST": "127.0.0.1",
-            "OPEN_ACCESS": "true",
-            "PORT": str(ports[0]),
-            "MODEL_STORE": str(STORE),
-        }
+        chosen |= {"HOST": "127.0.0.1", "PORT": str(ports[0]), "MODEL_STORE": str(STORE)}
     return (
         kept
         | _THREADS

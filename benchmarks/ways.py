@@ -26,6 +26,8 @@ class Way:
         The form of answer that is asked for; empty for the server's own.
     parse : callable
         Body of an answer -> what `read` takes.
+    key : str
+        The API key that is sent; empty for none.
     """
 
     title: str
@@ -35,10 +37,12 @@ class Way:
     content_type: str = "application/json"
     accept: str = ""
     parse: Callable[[bytes], Any] = json.loads
+    key: str = ""
 
     def headers(self) -> dict[str, str]:
         """Give the headers of a request."""
         asked = {"Accept": self.accept} if self.accept else {}
+        asked |= {"x-api-key": self.key} if self.key else {}
         return {"Content-Type": self.content_type, **asked}
 
     def probabilities(self, body: bytes) -> list[float]:
