@@ -119,16 +119,30 @@ class FastPath:
         """
         start = time.perf_counter()
         asked = each(self._asked, requests)
-        standings = [self._limit.take(one.key) if one else None for one in asked]
-        for place, standing in enumerate(standings):
-            if standing and standing.is_refused:
-                asked[place] = standings[place] = None
+        standings = self._take(asked)
         counts: list[Count] = []
         bodies = answer_at_once(self._models, asked, tell=partial(note_predicted, counts))
         self._count(requests, bodies, counts, time.perf_counter() - start)
         if self._logs:
             self._log(requests, asked, bodies, seconds=time.perf_counter() - start)
         return list(map(self._finish, requests, asked, standings, bodies))
+
+    def _take(self, asked: list[Asked | None]) -> list[Standing | None]:
+        """Count the requests of each caller together; take those out that are one too many."""
+        standings: list[Standing | None] = [None] * len(asked)
+        callers: dict[str | None, list[int]] = {}
+        for place, one in enumerate(asked):
+            if one is not None:
+                callers.setdefault(one.key.id if one.key else None, []).append(place)
+        for places in callers.values():
+            first = asked[places[0]]
+            found = self._limit.take(first.key if first else None, len(places)) or ()
+            for place, standing in zip(places, found, strict=False):
+                if standing.is_refused:
+                    asked[place] = None
+                else:
+                    standings[place] = standing
+        return standings
 
     def _count(
         self, requests: Sequence[Request], bodies: Sequence[bytes | None],
@@ -204,8 +218,8 @@ class FastPath:
 
     def _find_key(self, headers: Mapping[bytes, bytes], model: str | None) -> Key | None:
         """Give the caller's key, if it is good for the model."""
-        given = (headers.get(name, b"").decode("latin-1") for name in _KEY_HEADERS)
-        key = self._callers.find(key_text(given))
+        given = [headers.get(name, b"").decode("latin-1") for name in _KEY_HEADERS]
+        key = self._callers.find(given[0] or key_text(given))
         model = self._models.default if model is None else model
         is_good = key is not None and "predict" in key.scopes and key.may_ask(model)
         return key if is_good else None

@@ -97,8 +97,8 @@ class Standing(NamedTuple):
 class Counts(Protocol):
     """Counts a caller's requests by window."""
 
-    def take(self, caller: str, rate: Rate, ends: int) -> int:
-        """Count one more; give how many there are, more than the rate when it is one too many."""
+    def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
+        """Count so many more, as far as there is room; give how many there were before."""
         ...
 
     def give_back(self, caller: str, rate: Rate, ends: int) -> None:
@@ -118,14 +118,14 @@ class SharedCounts:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the process
         self._threads = threading.Lock()
 
-    def take(self, caller: str, rate: Rate, ends: int) -> int:
-        """Count one more, if there is room for it."""
+    def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
+        """Count so many more, as far as there is room; give how many there were before."""
         digest = _digest(caller)
         with self._locked():
             place, used = self._find(digest, ends)
-            if used < rate.requests:
-                _SLOT.pack_into(self._memory, place, digest, ends, used + 1)
-            return used + 1
+            now = min(used + requests, rate.requests)
+            _SLOT.pack_into(self._memory, place, digest, ends, now)
+            return used
 
     def give_back(self, caller: str, rate: Rate, ends: int) -> None:
         """Count one less."""
@@ -185,17 +185,17 @@ class RedisCounts:
         self._failure: type[Exception] = redis.RedisError
         self._own = SharedCounts()
 
-    def take(self, caller: str, rate: Rate, ends: int) -> int:
-        """Count one more."""
+    def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
+        """Count so many more; give how many there were before."""
         name = f"rate:{_digest(caller):016x}:{rate.seconds}:{ends}"
         try:
             with self._client.pipeline() as both:
-                both.incr(name)
+                both.incrby(name, requests)
                 both.expire(name, rate.seconds + 1)
-                return int(both.execute()[0])
+                return int(both.execute()[0]) - requests
         except self._failure as error:
             _log.error("Redis does not count, this machine does: %s", error)
-            return self._own.take(caller, rate, ends)
+            return self._own.take(caller, rate, ends, requests)
 
     def give_back(self, caller: str, rate: Rate, ends: int) -> None:
         """Nothing is counted twice where Redis counts: threads answer everything."""
@@ -216,8 +216,8 @@ class RateLimit:
         self._rate = rate
         self.counts = counts
 
-    def take(self, key: Key | None) -> Standing | None:
-        """Count a request of a caller; None where there is no limit.
+    def take(self, key: Key | None, requests: int = 1) -> list[Standing] | None:
+        """Count requests of a caller; None where there is no limit.
 
         Without keys, all callers together are one.
         """
@@ -228,7 +228,8 @@ class RateLimit:
             return None
         ends = (int(time.time()) // rate.seconds + 1) * rate.seconds
         caller = key.id if key else ""
-        return Standing(caller, rate, self.counts.take(caller, rate, ends), ends)
+        before = self.counts.take(caller, rate, ends, requests)
+        return [Standing(caller, rate, before + n, ends) for n in range(1, requests + 1)]
 
     def give_back(self, standing: Standing) -> None:
         """Count a request that was not refused one time less."""
@@ -248,8 +249,11 @@ def count_request() -> Response | None:
     if ACCESS.get(request.endpoint or "") == PUBLIC:
         return None
     limit: RateLimit = current_app.extensions["rate_limit"]
-    g.standing = limit.take(g.key)
-    if g.standing is None or not g.standing.is_refused:
+    found = limit.take(g.key)
+    if found is None:
+        return None
+    (g.standing,) = found
+    if not g.standing.is_refused:
         return None
     rate = g.standing.rate
     allowed = f"{rate.requests} requests in {rate.seconds} seconds are allowed"
@@ -263,5 +267,6 @@ def show_standing(answer: Response) -> Response:
     return answer
 
 
+@lru_cache(1000)
 def _digest(caller: str) -> int:
     return int.from_bytes(blake2b(caller.encode(), digest_size=8).digest(), "little")

@@ -78,7 +78,7 @@ def test_keys_are_counted_each_on_its_own(toy_store: ModelStore, tmp_path: Path)
 
 def take(counts: SharedCounts, taken: Any) -> None:
     for _ in range(500):
-        if counts.take("somebody", Rate(1234, LONG), 2**40) <= 1234:
+        if counts.take("somebody", Rate(1234, LONG), 2**40) < 1234:
             with taken.get_lock():
                 taken.value += 1
 
@@ -97,6 +97,16 @@ def test_counts_when_processes_take_at_once_are_exact() -> None:
     assert 1234 == taken.value
 
 
+def test_counts_when_several_are_taken_stop_at_the_rate() -> None:
+    counts = SharedCounts()
+    rate = Rate(10, LONG)
+
+    assert [0, 7, 10] == [counts.take("somebody", rate, 2**40, 7) for _ in range(3)]
+
+    counts.give_back("somebody", rate, 2**40)
+    assert [9, 10] == [counts.take("somebody", rate, 2**40) for _ in range(2)]
+
+
 def hold(counts: SharedCounts, has_it: Any) -> None:
     with counts._locked():
         has_it.set()
@@ -113,7 +123,7 @@ def test_counts_when_a_process_is_killed_at_them_go_on() -> None:
 
     child.kill()
 
-    assert 1 == counts.take("somebody", Rate(5, 60), 2**40)
+    assert 0 == counts.take("somebody", Rate(5, 60), 2**40)
     child.join()
 
 
@@ -122,20 +132,21 @@ def test_counts_when_there_are_many_callers_keep_them_apart() -> None:
     callers = [f"caller {n}" for n in range(1500)]
 
     for caller in callers:
-        assert 1 == counts.take(caller, Rate(2, 60), 2**40)
+        assert 0 == counts.take(caller, Rate(2, 60), 2**40)
 
+    assert {1} == {counts.take(caller, Rate(2, 60), 2**40) for caller in callers}
     assert {2} == {counts.take(caller, Rate(2, 60), 2**40) for caller in callers}
-    assert {3} == {counts.take(caller, Rate(2, 60), 2**40) for caller in callers}
+    assert {2} == {counts.take(caller, Rate(2, 60), 2**40) for caller in callers}
 
 
 def test_counts_when_windows_are_over_give_their_places_away() -> None:
     counts = SharedCounts()
 
     for n in range(20_000):
-        assert 1 == counts.take(f"caller {n}", Rate(1, 60), 1)
+        assert 0 == counts.take(f"caller {n}", Rate(1, 60), 1)
 
+    assert 0 == counts.take("another", Rate(1, 60), 2**40)
     assert 1 == counts.take("another", Rate(1, 60), 2**40)
-    assert 2 == counts.take("another", Rate(1, 60), 2**40)
 
 
 @pytest.mark.parametrize("fast_path", ["true", "false"])
