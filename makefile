@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth drain clients docs docs-check clean
+.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth overload drain clients docs docs-check clean
 
 python := .venv/bin/python
 
@@ -52,6 +52,9 @@ stress: deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress 
 
 growth: deps  ## Measure how a prediction's cost grows: make growth args=--write
 	@$(python) -m benchmarks.growth $(args)
+
+overload: deps  ## Ask four times what the service can answer: make overload args="--seconds 20"
+	@$(python) -m benchmarks.overload $(args)
 
 drain: deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
 	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_worker_drain.py
