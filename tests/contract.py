@@ -9,13 +9,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from persistence.model_persistence import ModelStore
 from tests.conftest import build_credit, build_toys
 from tests.serving import ROOT, Server, environment, running
 
 #: What Vertex AI's routes are called here, so that they are described.
-VERTEX = {"aip_health_route": "/vertex_health", "aip_predict_route": "/vertex_predict"}
+VERTEX: dict[str, Any] = {
+    "aip_health_route": "/vertex_health",
+    "aip_predict_route": "/vertex_predict",
+}
 
 #: The key that is sent where keys are asked.
 KEY = "a-key-of-thirty-two-letters-or-so"

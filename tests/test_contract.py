@@ -83,9 +83,8 @@ def test_client_when_generated_reads_the_model_info(client: ModuleType, server: 
     found = call(client, server, "v0_model_info")
 
     assert isinstance(found, part(client, "models").ModelInfo)
-    assert (7, "parcel") == (found.num_features, found.model.name)
-    fields = found.schema["fields"]
-    assert [*EXAMPLES["parcel"]] == [one["name"] for one in fields]
+    assert ("RandomForestClassifier", 10) == (found.model_name, found.num_trees)
+    assert [*EXAMPLES["parcel"]] == [one["name"] for one in found.schema["fields"]]
 
 
 def test_client_when_generated_reads_the_problems(client: ModuleType, server: Server) -> None:
