@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth overload drain clients docs docs-check clean
+.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth overload drain contract fuzz clients docs docs-check clean
 
 python := .venv/bin/python
 
@@ -58,6 +58,12 @@ overload: deps  ## Ask four times what the service can answer: make overload arg
 
 drain: deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
 	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_worker_drain.py
+
+contract: deps  ## Ask the whole API by its description, 15,000 times: make contract examples=500
+	@$(python) -m tests.contract $(or $(examples),100)
+
+fuzz: deps  ## Send 20,000 made-up requests; none may fail the service: make fuzz requests=1000
+	@FUZZ_REQUESTS=$(or $(requests),20000) $(python) -m pytest -n 0 tests/test_contract_raw.py
 
 clients: deps  ## Ask the service through the clients of other servers: make clients args=triton
 	@$(settings) $(python) build_model.py credit --if-absent && exec $(python) -m clients.table $(args)

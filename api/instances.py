@@ -28,11 +28,11 @@ def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
     BadRequest
         413 for too many records.
     """
-    if isinstance(value, list) and len(value) == 1 and holds_columns(value[0]):
+    if isinstance(value, list) and len(value) == 1 and holds_columns(value[0], schema):
         return read_columns(value[0], schema, at=f"{at}/0")
     if isinstance(value, list):
         return read_rows(value, schema, at=at)
-    if holds_columns(value):
+    if holds_columns(value, schema):
         return read_columns(value, schema, at=at)
     if isinstance(value, dict):
         return Records([value], lambda row, name: f"{at}{step(name)}")
@@ -40,13 +40,13 @@ def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
     raise InvalidRecords([Problem(at, detail, "wrong_type")])
 
 
-def holds_columns(value: Any) -> bool:
-    """Tell whether a value is an object of lists."""
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(isinstance(one, list) for one in value.values())
-    )
+def holds_columns(value: Any, schema: Schema) -> bool:
+    """Tell whether a value is an object of lists, but for what the model ignores."""
+    if not isinstance(value, dict):
+        return False
+    names = {one.name for one in schema.fields}
+    kept = [one for name, one in value.items() if name in names or not schema.ignores(name)]
+    return bool(kept) and all(isinstance(one, list) for one in kept)
 
 
 def read_rows(

@@ -49,7 +49,7 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
     form, held, at = named[0], value[named[0]], f"/{named[0]}"
     if form == "dataframe_split":
         records = _read_split(held, schema, at=at)
-    elif form == "dataframe_records" and holds_columns(held):
+    elif form == "dataframe_records" and holds_columns(held, schema):
         raise InvalidRecords([Problem(at, "holds columns: send a list of records", "wrong_type")])
     else:
         records = read_instances(held, schema, at=at)

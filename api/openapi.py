@@ -1,7 +1,5 @@
 """The API's own description, OpenAPI 3.1, made from the cards."""
 
-import csv
-import io
 import logging
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,48 +8,14 @@ from flask import Blueprint, Response, current_app
 
 from api import openapi_hosts
 from api.auth import may_see, public_paths
-from api.body import ARROW, CSV, LINES, MAX_RECORDS, PARQUET
-from api.field_schema import record_schema
-from api.json_text import class_name, json_response, write_json
+from api.json_text import json_response
 from api.loaded import LoadedModels
-from api.openapi_parts import KEY_SCHEMES, TEXT, answer, fixed_paths, guard, problems
+from api.openapi_forms import SHARED_SCHEMAS, answer_forms, input_forms, model_schemas
+from api.openapi_parts import KEY_SCHEMES, TEXT, answer, fixed_paths, guard, problems, refer
 from api.openapi_protocols import PROTOCOL_SCHEMAS, protocol_paths
-from models.fields import Number
-from models.schema import Schema
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 _log = logging.getLogger(__name__)
-
-_PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457 problem details",
-    "required": ["type", "title", "status", "detail", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string"},
-        "trace_id": {"type": "string", "description": "Where the request names a trace"},
-        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
-    },
-}
-_FINDING = {
-    "type": "object",
-    "description": "What is remarked of one value",
-    "required": ["pointer", "detail", "code"],
-    "properties": {
-        "pointer": {"type": "string", "description": "JSON pointer into the body"},
-        "detail": {"type": "string", "description": "What was found and what is expected"},
-        "code": {"type": "string"},
-    },
-}
-_SERVED = {
-    "type": "object",
-    "required": ["name", "version"],
-    "properties": {"name": {"type": "string"}, "version": {"type": "string"}},
-}
-_DATE = {"type": "string", "description": "RFC 5322 date, GMT"}
 
 
 def describe(
@@ -73,18 +37,17 @@ def describe(
     are_keys_asked : bool
         Whether a request needs a key now.
     """
-    paths: dict[str, Any] = fixed_paths() | openapi_hosts.host_paths(vertex_routes[0])
+    shown = default if default in cards else next(iter(cards), "")
+    paths: dict[str, Any] = fixed_paths(shown) | openapi_hosts.host_paths(vertex_routes[0])
     paths |= protocol_paths(cards.get(default))
-    schemas: dict[str, Any] = {"Problem": _PROBLEM, "Finding": _FINDING, "Served": _SERVED}
-    schemas |= PROTOCOL_SCHEMAS
+    schemas = {**SHARED_SCHEMAS, **PROTOCOL_SCHEMAS}
     for name, card in cards.items():
-        schemas |= _model_schemas(name, card)
+        schemas |= model_schemas(name, card)
         for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
             paths |= _model_paths(name, card, prefix=prefix)
         paths |= _version_paths(name, card)
     if default in cards:
-        record = cards[default]["example"]["record"]
-        paths |= openapi_hosts.protocol_paths(default, record, vertex_routes[1])
+        paths |= openapi_hosts.protocol_paths(default, cards[default], vertex_routes[1])
     guard(paths, public=public, are_keys_asked=are_keys_asked)
     return {
         "openapi": "3.1.0",
@@ -131,33 +94,6 @@ def _introduction(card: Mapping[str, Any]) -> str:
     return f"{title}. {card['description']}{trained}"
 
 
-def _model_schemas(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
-    schema = Schema.from_json(card["schema"])
-    return {
-        f"{name}_record": record_schema(schema),
-        f"{name}_columns": record_schema(schema, is_columns=True),
-        f"{name}_prediction": _prediction_schema(schema, card),
-    }
-
-
-def _prediction_schema(schema: Schema, card: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(schema.target, Number):
-        value: dict[str, Any] = {"type": "number", "description": schema.target.unit}
-    else:
-        value = {"enum": card["classes"]}
-    properties = {"value": value}
-    if card["has_probabilities"]:
-        share = {"type": "number", "minimum": 0, "maximum": 1}
-        names = [class_name(label) for label in card["classes"]]
-        properties["probability"] = {**share, "description": "Of the predicted class"}
-        properties["probabilities"] = {
-            "type": "object",
-            "required": names,
-            "properties": dict.fromkeys(names, share),
-        }
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
 def _model_paths(
     name: str, card: Mapping[str, Any], *, prefix: str, identifier: str = ""
 ) -> dict[str, Any]:
@@ -171,10 +107,10 @@ def _model_paths(
                 "summary": "Predict one record or many",
                 "requestBody": {
                     "required": True,
-                    "content": _inputs(name, card["example"]["record"]),
+                    "content": input_forms(name, card["example"]["record"]),
                 },
                 "responses": {
-                    "200": _predictions(name),
+                    "200": answer_forms(name),
                     **problems(400, 406, 408, 413, 415, 422, 503, 507),
                 },
             }
@@ -185,7 +121,7 @@ def _model_paths(
                 "tags": [title],
                 "summary": "Describe the served version",
                 "responses": {
-                    "200": answer(_info_answer(), "The version"),
+                    "200": answer(refer("ModelInfo"), "The version"),
                     **problems(503),
                 },
             }
@@ -210,91 +146,3 @@ def _version_paths(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
         operation["responses"] |= problems(404)
     predict = _model_paths(name, card, prefix="", identifier=f"inference_{name}")["/predict"]
     return {**paths, f"/inference/{name}": predict}
-
-
-def _inputs(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe the forms in which records come, each with an example."""
-    columns = {field: [value] for field, value in record.items()}
-    reference = {"$ref": f"#/components/schemas/{name}_record"}
-    return {
-        "application/json": {
-            "schema": {
-                "anyOf": [
-                    reference,
-                    {"type": "array", "items": reference, "minItems": 1, "maxItems": MAX_RECORDS},
-                    {
-                        "type": "object",
-                        "required": ["data"],
-                        "properties": {"data": {"$ref": f"#/components/schemas/{name}_columns"}},
-                        "additionalProperties": False,
-                    },
-                ]
-            },
-            "examples": {
-                "one": {"summary": "One record", "value": record},
-                "many": {"summary": "A list of records", "value": [record, record]},
-                "columns": {"summary": "Columns", "value": {"data": columns}},
-            },
-        },
-        CSV: {"schema": TEXT, "example": _write_csv(record)},
-        LINES: {"schema": TEXT, "example": 2 * (write_json(record).decode() + "\n")},
-        ARROW: {},
-        PARQUET: {},
-    }
-
-
-def _predictions(name: str) -> dict[str, Any]:
-    """Describe the forms of an answer; those for many rows bear the version in headers."""
-    found = answer(_prediction_answer(name), "The predictions")
-    found["content"] |= {
-        CSV: {"schema": {**TEXT, "description": "A line a prediction"}},
-        LINES: {"schema": {**TEXT, "description": "A prediction a line"}},
-        ARROW: {},
-    }
-    headers = {"X-Model": "The model's name", "X-Model-Version": "What answered"}
-    found["headers"] = {
-        header: {"description": f"{meaning}; not with JSON", "schema": TEXT}
-        for header, meaning in headers.items()
-    }
-    return found
-
-
-def _write_csv(record: Mapping[str, Any]) -> str:
-    lines = io.StringIO()
-    cells = ["" if value is None else class_name(value) for value in record.values()]
-    csv.writer(lines, lineterminator="\n").writerows([record, cells])
-    return lines.getvalue()
-
-
-def _prediction_answer(name: str) -> dict[str, Any]:
-    one = {"$ref": f"#/components/schemas/{name}_prediction"}
-    shared = {
-        "prediction_time": _DATE,
-        "model": {"$ref": "#/components/schemas/Served"},
-        "warnings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
-    }
-    forms = {"prediction": one, "predictions": {"type": "array", "items": one}}
-    return {
-        "oneOf": [
-            {
-                "type": "object",
-                "required": [key, "prediction_time", "model"],
-                "properties": {key: form, **shared},
-            }
-            for key, form in forms.items()
-        ]
-    }
-
-
-def _info_answer() -> dict[str, Any]:
-    weights = {"type": "object", "additionalProperties": {"type": "number"}}
-    properties = {
-        "model_name": {"type": "string", "description": "The estimator's class"},
-        "num_trees": {"type": "integer", "description": "Left out where there are no trees"},
-        "num_features": {"type": "integer"},
-        "feature_importances": weights,
-        "model_created_at": {**_DATE, "description": "The training time"},
-        "model": {"$ref": "#/components/schemas/Served"},
-    }
-    required = [key for key in properties if key != "num_trees"]
-    return {"type": "object", "required": required, "properties": properties}

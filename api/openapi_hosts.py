@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.body import ARROW, CSV, LINES, PARQUET
+from api.field_schema import MOST_ROWS
 from api.json_text import class_name, write_json
-from api.openapi_parts import TEXT, answer
+from api.openapi_parts import BYTES, TEXT, answer, refer
 
 _OBJECT = {"type": "object"}
+_NO_PARAMETERS = {"type": ["object", "null"], "maxProperties": 0, "description": "There are none"}
 _MLFLOW = {
     **_OBJECT,
     "required": ["error_code", "message"],
@@ -33,7 +35,7 @@ def host_paths(health_route: str) -> dict[str, Any]:
     """
     integers = {one: {"type": "integer"} for one in ("MaxConcurrentTransforms", "MaxPayloadInMB")}
     batches = {**_OBJECT, "properties": {**integers, "BatchStrategy": TEXT}}
-    blank = {"description": "It answers", "content": {"application/json": {}}}
+    blank = {"description": "It answers: an empty line", "content": {"application/json": {}}}
     paths = {
         "/ping": _get("ping", "Says whether the default model answers", blank),
         "/version": _get("version", "Gives the service's version", _text("The version")),
@@ -50,16 +52,17 @@ def host_paths(health_route: str) -> dict[str, Any]:
     return paths
 
 
-def protocol_paths(name: str, record: Mapping[str, Any], predict_route: str) -> dict[str, Any]:
+def protocol_paths(name: str, card: Mapping[str, Any], predict_route: str) -> dict[str, Any]:
     """Describe how other systems' clients ask the default model.
 
     Parameters
     ----------
-    record : mapping
-        A valid one.
+    card : mapping
+        Of the version that answers.
     predict_route : str
         That of Vertex AI; empty for none.
     """
+    record = card["example"]["record"]
     paths = {"/invocations": _invocations(name, record), "/predict": _vetiver(name, record)}
     if predict_route:
         paths[predict_route] = _vertex(name, record)
@@ -74,17 +77,17 @@ def _invocations(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
         "instances": [record],
         "inputs": columns,
     }
-    several = [{**_OBJECT, "required": [form]} for form in held]
     content: dict[str, Any] = {
         "application/json": {
-            "schema": {"anyOf": [*several, {"type": "array", "description": "As in instances"}]},
+            "schema": {"anyOf": [*_held_schemas(name, [*record]), _several(name)]},
             "examples": {form: {"value": {form: one}} for form, one in held.items()},
         },
         CSV: {"schema": TEXT, "example": _write_line(row)},
         "application/jsonlines": {"schema": TEXT, "example": write_json(record).decode() + "\n"},
-        **{kind: {} for kind in (LINES, PARQUET, ARROW, "application/x-npy")},
+        LINES: {"schema": TEXT},
+        **{kind: {"schema": BYTES} for kind in (PARQUET, ARROW, "application/x-npy")},
     }
-    value = {"$ref": f"#/components/schemas/{name}_prediction/properties/value"}
+    value = refer(f"{name}_value")
     found = answer(_list_as("predictions", value), "The predicted values")
     found["content"] |= {
         CSV: {"schema": {**TEXT, "description": "A value a line, no header"}},
@@ -97,13 +100,50 @@ def _invocations(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
     return _post("invocations", summary, content, found, failures)
 
 
-def _vetiver(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    several = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}_record"}}
-    columns = {"$ref": f"#/components/schemas/{name}_columns"}
-    content = {
-        "application/json": {"schema": {"anyOf": [several, columns]}, "example": [record, record]}
+def _held_schemas(name: str, fields: list[str]) -> list[dict[str, Any]]:
+    """Describe the four objects that MLflow's clients send."""
+    several = _several(name)
+    whatever = {"anyOf": [several, refer(f"{name}_columns"), refer(f"{name}_record")]}
+    split = {
+        "columns": {
+            "type": ["array", "null"],
+            "description": "The names of the values of each row, in any order",
+            "items": {"type": "string", "enum": fields},
+            "minItems": len(fields),
+            "maxItems": len(fields),
+        },
+        "index": {"description": "Not read"},
+        "data": {"type": "array", "items": refer(f"{name}_row"), **MOST_ROWS},
     }
-    value = {"$ref": f"#/components/schemas/{name}_prediction/properties/value"}
+    forms: dict[str, Any] = {
+        "dataframe_split": {
+            **_OBJECT, "required": ["data"], "properties": split, "additionalProperties": False,
+        },
+        "dataframe_records": several,
+        "instances": whatever,
+        "inputs": whatever,
+    }  # fmt: skip
+    return [
+        {
+            **_OBJECT,
+            "required": [form],
+            "properties": {form: schema, "params": _NO_PARAMETERS},
+            "additionalProperties": False,
+        }
+        for form, schema in forms.items()
+    ]
+
+
+def _several(name: str) -> dict[str, Any]:
+    """Describe a list of records, or of rows without names."""
+    one = {"anyOf": [refer(f"{name}_record"), refer(f"{name}_row")]}
+    return {"type": "array", "items": one, **MOST_ROWS}
+
+
+def _vetiver(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    forms = [_several(name), refer(f"{name}_columns"), refer(f"{name}_record")]
+    content = {"application/json": {"schema": {"anyOf": forms}, "example": [record, record]}}
+    value = refer(f"{name}_value")
     found = answer(_list_as("predict", value), "The predicted values")
     failures = {one: _text("A failure") for one in (400, 413, 422, 503)}
     return _post("vetiver", "Predict, as vetiver's client asks", content, found, failures)
@@ -111,9 +151,16 @@ def _vetiver(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _vertex(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
     body = {"instances": [record, list(record.values())]}
-    schema = {**_OBJECT, "required": ["instances"], "properties": {"instances": {"type": "array"}}}
+    properties = {
+        "instances": _several(name),
+        "parameters": _NO_PARAMETERS,
+    }
+    schema = {
+        **_OBJECT, "required": ["instances"], "properties": properties,
+        "additionalProperties": False,
+    }  # fmt: skip
     content = {"application/json": {"schema": schema, "example": body}}
-    one = {"$ref": f"#/components/schemas/{name}_prediction"}
+    one = refer(f"{name}_prediction")
     found = answer(_list_as("predictions", one), "The predictions")
     failures = {one: answer(_GOOGLE, "A failure") for one in (400, 413, 503)}
     return _post("vertex_predict", "Predict, as Vertex AI asks", content, found, failures)

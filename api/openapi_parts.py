@@ -6,6 +6,9 @@ from typing import Any
 #: The schema of any text.
 TEXT = {"type": "string"}
 
+#: The schema of bytes that are no text.
+BYTES = {"type": "string", "format": "binary"}
+
 #: How a key may come.
 KEY_SCHEMES = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -13,14 +16,20 @@ KEY_SCHEMES = {
 }
 
 
-def fixed_paths() -> dict[str, Any]:
-    """Describe the routes of health, and those that list models."""
+def fixed_paths(example: str) -> dict[str, Any]:
+    """Describe the routes of health, and those that list models.
+
+    Parameters
+    ----------
+    example : str
+        The name of a model; empty where there is none.
+    """
     greeting = dict.fromkeys(("msg", "now", "status"), TEXT)
     status = {"status": TEXT}
     ready = _get("readyz", "Health", "The model answers its example", status)
     ready["get"]["responses"] |= problems(503)
     return {
-        **_catalog_paths(),
+        **_catalog_paths(example),
         "/health": _get("health", "Health", "Greets; status is ok or degraded", greeting),
         "/livez": _get("livez", "Health", "The process answers", status),
         "/readyz": ready,
@@ -36,7 +45,7 @@ def _metrics_path() -> dict[str, Any]:
     return path
 
 
-def _catalog_paths() -> dict[str, Any]:
+def _catalog_paths(example: str) -> dict[str, Any]:
     described = dict.fromkeys(("name", "version", "title", "task", "created_at"), TEXT)
     model = {"type": "object", "required": list(described), "properties": described}
     listed = {"models": _list_of(model), "default_model": TEXT}
@@ -44,9 +53,9 @@ def _catalog_paths() -> dict[str, Any]:
     several = {"model": TEXT, "versions": _list_of(model)}
     return {
         "/v0/models": _get("models", "Models", "Lists the models", listed),
-        "/v0/models/{name}": _of_one(_get("model", "Models", "Describes a model", one)),
+        "/v0/models/{name}": _of_one(_get("model", "Models", "Describes a model", one), example),
         "/v0/models/{name}/versions": _of_one(
-            _get("versions", "Models", "Lists a model's versions", several)
+            _get("versions", "Models", "Lists a model's versions", several), example
         ),
     }
 
@@ -61,8 +70,9 @@ def _list_of(items: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
-def _of_one(path: dict[str, Any]) -> dict[str, Any]:
+def _of_one(path: dict[str, Any], example: str) -> dict[str, Any]:
     name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
+    name |= {"example": example} if example else {}
     path["get"]["parameters"] = [name]
     path["get"]["responses"] |= problems(404, 503)
     return path
@@ -71,6 +81,11 @@ def _of_one(path: dict[str, Any]) -> dict[str, Any]:
 def answer(schema: Mapping[str, Any], description: str) -> dict[str, Any]:
     """Describe an answer in JSON."""
     return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def refer(name: str) -> dict[str, Any]:
+    """Refer to a schema of the description."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def problems(*statuses: int) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.openapi_parts import TEXT, answer
+from api.openapi_parts import BYTES, TEXT, answer, refer
 from api.v2_binary import DATATYPES
 from models.fields import Category, Flag, Number
 from models.schema import Schema
 
 _FLAG = {"type": "boolean"}
 _TEXTS = {"type": "array", "items": TEXT}
-_PARAMETERS = {"type": "object", "description": "By name: text, number or flag"}
+_PARAMETERS = {"type": ["object", "null"], "description": "By name: text, number or flag"}
 
 
 def _object(*required: str, **properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,11 +18,11 @@ def _object(*required: str, **properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _SIZES = {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 2}
-_DATATYPE = {"enum": [*DATATYPES, "BYTES"]}
+_DATATYPE = {"type": "string", "enum": [*DATATYPES, "BYTES"]}
 _TENSOR = _object(
     "name", "shape", "datatype",
     name=TEXT, shape=_SIZES, datatype=_DATATYPE, parameters=_PARAMETERS,
-    data={"type": "array", "description": "Left out where bytes follow the JSON"},
+    data={"type": "array", "items": {}, "description": "Left out where bytes follow the JSON"},
 )  # fmt: skip
 _DESCRIBED = _object(
     "name", "shape", "datatype",
@@ -34,20 +34,21 @@ _STATE = _object(
 
 
 def _tensors(name: str) -> dict[str, Any]:
-    return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    return {"type": "array", "items": refer(name)}
 
 
 #: What the paths refer to.
 PROTOCOL_SCHEMAS: dict[str, Any] = {
     "ErrorText": _object("error", error=TEXT),
     "Tensor": _TENSOR,
+    "TensorWish": _object("name", name=TEXT, parameters=_PARAMETERS),
     "TensorDescription": _DESCRIBED,
     "InferRequest": _object(
         "inputs",
-        id=TEXT,
+        id={"type": ["string", "null"]},
         parameters=_PARAMETERS,
         inputs={**_tensors("Tensor"), "minItems": 1},
-        outputs={"type": "array", "items": _object("name", name=TEXT, parameters=_PARAMETERS)},
+        outputs={"type": ["array", "null"], "items": refer("TensorWish")},
     ),
     "InferAnswer": _object(
         "model_name", "model_version", "outputs",
@@ -101,7 +102,7 @@ def _v2_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
         paths[prefix] = _get(
             f"v2_model{suffix}",
             "Describes inputs and outputs",
-            _refer("ModelDescription"),
+            refer("ModelDescription"),
             404,
             503,
         )
@@ -116,11 +117,12 @@ def _v2_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _v1_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
-    predictions = _object("predictions", predictions={"type": "array"}, warnings=TEXT)
+    predictions = _object("predictions", predictions={"type": "array", "items": {}}, warnings=TEXT)
     predict = _operation(
         "v1_predict", "Predict instances", predictions, 400, 404, 408, 413, 415, 503
     )
-    instance = {"type": ["object", "array"], "description": "A record, or its values in order"}
+    forms = [{"type": "object"}, {"type": "array", "items": {}}]
+    instance = {"anyOf": forms, "description": "A record, or its values in order"}
     instances = {"type": "array", "items": instance, "minItems": 1}
     content: dict[str, Any] = {"schema": _object("instances", instances=instances)}
     if card:
@@ -141,13 +143,13 @@ def _v1_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _infer(identifier: str, card: Mapping[str, Any] | None) -> dict[str, Any]:
     operation = _operation(
-        identifier, "Predict tensors", _refer("InferAnswer"), 400, 404, 408, 413, 415, 503
+        identifier, "Predict tensors", refer("InferAnswer"), 400, 404, 408, 413, 415, 503
     )
-    operation["responses"]["200"]["content"]["application/octet-stream"] = {}
-    content: dict[str, Any] = {"schema": _refer("InferRequest")}
+    operation["responses"]["200"]["content"]["application/octet-stream"] = {"schema": BYTES}
+    content: dict[str, Any] = {"schema": refer("InferRequest")}
     if card:
         content["example"] = _example(card)
-    binary: dict[str, Any] = {}
+    binary = {"schema": BYTES}
     operation["requestBody"] = {
         "required": True,
         "content": {"application/json": content, "application/octet-stream": binary},
@@ -188,16 +190,12 @@ def _operation(
     identifier: str, summary: str, schema: dict[str, Any] | None, *failures: int
 ) -> dict[str, Any]:
     title = "Open Inference Protocol" if identifier.startswith("v2") else "KServe V1"
-    responses = {str(one): answer(_refer("ErrorText"), _MEANINGS[one]) for one in failures}
+    responses = {str(one): answer(refer("ErrorText"), _MEANINGS[one]) for one in failures}
     if schema is not None:
         responses["200"] = answer(schema, "Done")
     return {
         "operationId": identifier, "tags": [title], "summary": summary, "responses": responses,
     }  # fmt: skip
-
-
-def _refer(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _named(

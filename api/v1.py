@@ -62,8 +62,16 @@ def blueprint(models: LoadedModels) -> Blueprint:
         """Say that no explanations are given."""
         return failure_response(Failure(501, "there are no explanations here: use :predict"))
 
+    routes.after_request(_allow)
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
+
+
+def _allow(answer: Response) -> Response:
+    """Leave out what may be asked of a model, but not of a verb."""
+    if request.method == "OPTIONS" and request.path.endswith(_VERBS):
+        answer.headers["Allow"] = "OPTIONS, POST"
+    return answer
 
 
 def read_instances(body: bytes, schema: Schema) -> Records:

@@ -121,7 +121,7 @@ def _read(body: bytes, schema: Schema) -> Records:
     ]
     if isinstance(value, RepeatedKeys):
         problems += [repeated(step(name)) for name in value.repeated]
-    if value.get("parameters"):
+    if value.get("parameters") not in (None, {}):
         detail = "holds something, and the model has no parameters: leave it out"
         problems.append(Problem("/parameters", detail, "extra"))
     rows = value["instances"]

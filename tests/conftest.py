@@ -103,17 +103,18 @@ def build_credit(store: ModelStore, data: Path | None) -> None:
     build(store, "credit", data=data, promote="always")
 
 
+def build_toys(store: ModelStore) -> None:
+    """Train the toys."""
+    for name, definition in TOYS.items():
+        trained = train(name, definition, definition.sample, step=in_silence)
+        card = {**trained.card, "created_at": TRAINED_AT}
+        store.promote(name, store.write(card, trained.files))
+
+
 @pytest.fixture(scope="session")
 def toy_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """A store with parcel and rent, which are exported, and coin, which is native."""
-
-    def make(store: ModelStore) -> None:
-        for name, definition in TOYS.items():
-            trained = train(name, definition, definition.sample, step=in_silence)
-            card = {**trained.card, "created_at": TRAINED_AT}
-            store.promote(name, store.write(card, trained.files))
-
-    return make_once(tmp_path_factory, "toys", make)
+    return make_once(tmp_path_factory, "toys", build_toys)
 
 
 @pytest.fixture(scope="session")

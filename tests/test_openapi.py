@@ -166,10 +166,8 @@ def test_description_when_a_model_gives_no_probabilities_names_none(
     schemas = describe(toy_client)["components"]["schemas"]
 
     assert {"value"} == set(schemas["rent_prediction"]["properties"])
-    assert ["large", "medium", "small"] == schemas["parcel_prediction"]["properties"]["value"][
-        "enum"
-    ]
-    assert [0, 1] == schemas["coin_prediction"]["properties"]["value"]["enum"]
+    assert ["large", "medium", "small"] == schemas["parcel_value"]["enum"]
+    assert {"type": "integer", "enum": [0, 1]} == schemas["coin_value"]
 
 
 def near(one: Field) -> st.SearchStrategy[Any]:
