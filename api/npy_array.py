@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from api.body import Records
+from api.body import Records, refuse_too_many
 from api.errors import BadRequest
 from api.instances import read_rows
 from models.schema import Schema
@@ -36,6 +36,8 @@ def read_npy(body: bytes, schema: Schema) -> Records:
         raise BadRequest(400, "the body is no NumPy array that can be read: send .npy") from error
     if dtype.kind not in "biuf" or len(shape) not in (1, 2):
         raise BadRequest(400, "the array is not of numbers in rows: send one row for each record")
+    if len(shape) == 2:
+        refuse_too_many(shape[0])  # rows without columns take no bytes, but objects
     held = body[stream.tell() :]
     if math.prod(shape) * dtype.itemsize != len(held):
         raise BadRequest(400, f"the array holds {len(held)} bytes, its header says otherwise")

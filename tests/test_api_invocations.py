@@ -265,3 +265,16 @@ def test_npy_when_it_is_no_array_of_numbers_is_refused(
     toy_client: FlaskClient, body: bytes
 ) -> None:
     refusal(invoke(toy_client, body, "application/x-npy"))
+
+
+def test_npy_when_its_rows_have_no_columns_is_held_to_the_number_of_records(
+    toy_client: FlaskClient,
+) -> None:
+    # No bytes at all, and yet an object for each row.
+    shape = b"(999999999999, 0), }"
+    body = npy(np.zeros((1, 0))).replace(b"(1, 0), }" + b" " * (len(shape) - 9), shape)
+
+    answer = invoke(toy_client, body, "application/x-npy")
+
+    assert 413 == answer.status_code
+    assert "10000 records" in answer.get_json()["message"]
