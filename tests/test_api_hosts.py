@@ -277,3 +277,19 @@ def test_protocols_when_sent_anything_answer_in_their_form(
             read_strictly(answer.data)
         else:
             assert answer.mimetype in ("text/plain", "text/csv", "application/jsonlines")
+
+
+def test_columns_when_beside_a_key_that_is_ignored_are_read(asked: FlaskClient) -> None:
+    answer = asked.post("/predict", json={**COLUMNS, "note": None})
+
+    assert 200 == answer.status_code, answer.text
+    assert [one["value"] for one in expect(asked)] == answer.get_json()["predict"]
+
+
+@pytest.mark.parametrize(("parameters", "status"), [(None, 200), ({}, 200), ([], 400), (0, 400)])
+def test_parameters_when_they_are_no_empty_object_are_refused(
+    asked: FlaskClient, parameters: Any, status: int
+) -> None:
+    answer = asked.post(PREDICT, json={"instances": PARCELS, "parameters": parameters})
+
+    assert status == answer.status_code, answer.text
