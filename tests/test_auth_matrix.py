@@ -166,8 +166,13 @@ def test_model_when_a_key_may_not_ask_it_looks_as_if_it_were_not_there(
 
     assert there.data.replace(b"parcel", b"nobody") == absent.data
     assert there.headers.to_wsgi_list() == absent.headers.to_wsgi_list()
-    listed = client.get("/v0/models", headers=key).get_json()["models"]
-    assert ["rent"] == [one["name"] for one in listed]
+    lists = (
+        client.get("/v0/models", headers=key).get_json()["models"],
+        client.post("/v2/repository/index", headers=key).get_json(),
+    )
+    assert [["rent"]] * 2 == [[one["name"] for one in found] for found in lists]
+    for path in ("/v1/models", "/v2/models"):
+        assert ["rent"] == client.get(path, headers=key).get_json()["models"]
     assert "parcel" not in client.get("/openapi.json", headers=key).text.replace("/v0/predict", "")
 
 
