@@ -11,8 +11,10 @@ half as many.
 import argparse
 import asyncio
 import json
+import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from benchmarks import machine
@@ -25,6 +27,8 @@ SHAPE = Shape(trees=200)
 SLOW = "slow"
 
 CLIENTS, TIMES = 16, 4
+
+_ROUNDS = 3
 
 #: A refusal should come within this time; the service be itself again within that.
 REFUSED_SECONDS, CALM_SECONDS = 0.01, 2.0
@@ -99,6 +103,12 @@ class Asker:
             tasks.append(asyncio.create_task(self.ask(due, began)))
         return await asyncio.gather(*tasks)
 
+    def leave(self) -> None:
+        """Close the connections that are kept."""
+        for _, writer in self._free:
+            writer.close()
+        self._free.clear()
+
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self._port)
 
@@ -129,8 +139,13 @@ def calm_after(found: Sequence[Answered], usual: float) -> float:
 async def measure(asker: Asker, seconds: float) -> list[tuple[str, str]]:
     """Ask in the three ways; give what is found, by name."""
     await asker.closed(CLIENTS, 2)
-    usual = [one for one in await asker.closed(CLIENTS, seconds) if one.status == 200]
-    can = len(usual) / seconds
+    usual: list[Answered] = []
+    for _ in range(_ROUNDS):  # the kernel may give one worker more connections than the other
+        asker.leave()
+        found = [one for one in await asker.closed(CLIENTS, seconds / 2) if one.status == 200]
+        usual = max(usual, found, key=len)
+    can = 2 * len(usual) / seconds
+    asker.leave()
     loaded = await asker.open(TIMES * can, seconds)
     after = await asker.open(can / 2, 5)
     good = [one for one in loaded if one.status == 200]
@@ -159,6 +174,8 @@ def main() -> None:
     make_slow()
     (record,) = SHAPE.records(1, seed=2)
     with serving(STORE, SLOW) as server:
+        with suppress(PermissionError):
+            os.nice(-10)  # else it waits for a processor, and takes that for the service's time
         asker = Asker(server.port, json.dumps(record).encode())
         found = asyncio.run(measure(asker, options.seconds))
     print(machine.describe())

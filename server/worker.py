@@ -16,7 +16,6 @@ import resource
 import selectors
 import signal
 import socket
-import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -33,9 +32,6 @@ from server.waiting import BODY_SECONDS, HEAD_SECONDS
 
 #: Requests that the loop answers together; the first of them waits for the last.
 MOST_TOGETHER = 32
-
-#: How long a thread may compute before the loop, or another, gets its turn.
-SWITCH_SECONDS = 0.002
 
 _recv = socket.socket.recv  # that of `TimedSocket` is for threads
 
@@ -56,7 +52,6 @@ class Worker(LoopWorker):
         # The process needs some files of its own.
         most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.worker_connections = max(1, min(self.worker_connections, most_files - 50))
-        sys.setswitchinterval(SWITCH_SECONDS)
         super().init_process()
 
     def init_signals(self) -> None:
