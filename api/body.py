@@ -83,15 +83,26 @@ def read_body(body: bytes, schema: Schema) -> Records:
     InvalidRecords
         When columns do not make up records.
     """
+    return _read_value(read_json_body(body), schema)
+
+
+def read_json_body(body: bytes, *, takes_nan: bool = False) -> Any:
+    """Read a body as JSON, as `read_json` does.
+
+    Raises
+    ------
+    BadRequest
+        400 when it is malformed.
+    """
     try:
-        return _read_value(read_json(body), schema)
+        return read_json(body, takes_nan=takes_nan)
     except InvalidJson as error:
         raise BadRequest(400, f"the body {error}") from error
 
 
 def _read_value(value: Any, schema: Schema) -> Records:
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        value = read_json(value.encode())  # some gateways write the body into a string; once
+        value = read_json_body(value.encode())  # some gateways write the body into a string; once
     if isinstance(value, list):
         refuse_too_many(len(value))
         return Records(value, lambda row, name: f"/{row}{step(name)}")

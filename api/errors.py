@@ -182,10 +182,19 @@ def init_app(app: Flask, *, forms: Mapping[str, Phrase] = MappingProxyType({})) 
     app.register_error_handler(Exception, _other)
 
 
+def refuse_records(error: InvalidRecords) -> Response:
+    """Answer records that are not valid where the protocol knows no 422."""
+    return failure_response(_explain_here(error)._replace(status=400))
+
+
 def _other(error: Exception) -> Response:
+    return failure_response(_explain_here(error))
+
+
+def _explain_here(error: Exception) -> Failure:
     asked = request.view_args or {}
     asked_for = (asked.get("name"), asked.get("version"))
-    return failure_response(explain(error, asked_for=asked_for, request_id=g.get("request_id", "")))
+    return explain(error, asked_for=asked_for, request_id=g.get("request_id", ""))
 
 
 def _count(problems: list[Problem]) -> str:

@@ -66,7 +66,8 @@ def keep(answer: Response) -> Response:
         return answer
     caller, name = g.to_keep
     try:
-        if answer.status_code >= 500 or not answer.is_sequence or _size(answer) > MOST_BYTES:
+        is_short = answer.is_sequence and (answer.content_length or 0) <= MOST_BYTES
+        if answer.status_code >= 500 or not is_short:
             _kept().forget(caller, name)
         else:
             headers = {one: answer.headers[one] for one in _HEADERS if one in answer.headers}
@@ -103,10 +104,6 @@ def _digest() -> bytes:
         request.headers.get("Inference-Header-Content-Length"),
     )  # fmt: skip
     return sha256(repr(parts).encode() + request.get_data()).digest()
-
-
-def _size(answer: Response) -> int:
-    return answer.content_length or 0
 
 
 def _kept() -> KeptAnswers:

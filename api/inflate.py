@@ -2,10 +2,19 @@
 
 import zlib
 
+from flask import request
+
 from api.errors import BadRequest
+from api.predict import whole_body
 
 #: What zlib calls the wrapper that each encoding has.
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+def inflated_body() -> bytes:
+    """Give the request's body, inflated where it is compressed, within Flask's limit."""
+    encoding = request.headers.get("Content-Encoding", "")
+    return inflate(whole_body(), encoding, most=request.max_content_length or 0)
 
 
 def inflate(body: bytes, encoding: str, *, most: int) -> bytes:

@@ -4,13 +4,20 @@ from collections.abc import Mapping
 from threading import Event
 from types import MappingProxyType
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from werkzeug.http import parse_options_header
 
 from api.asked import Answer
 from api.body import ARROW, CSV, JSON, LINES, PARQUET, TABLES
 from api.csv_table import PANDAS_FLAGS
-from api.errors import BadRequest, Failure, InvalidRecords, explain, failure_response, sentence
+from api.errors import (
+    BadRequest,
+    Failure,
+    InvalidRecords,
+    failure_response,
+    refuse_records,
+    sentence,
+)
 from api.headerless_csv import with_header
 from api.health import not_ready
 from api.invocations_json import read_invocation
@@ -93,8 +100,7 @@ def blueprint(
                 body.drain()
             if not isinstance(error, InvalidRecords):
                 raise
-            found = explain(error, asked_for=(None, None), request_id=g.request_id)
-            return failure_response(found._replace(status=400))
+            return refuse_records(error)
 
     return routes
 

@@ -3,10 +3,10 @@
 from itertools import islice
 from typing import Any
 
-from api.body import Records, refuse_too_many, repeated, step
+from api.body import Records, read_json_body, refuse_too_many, repeated, step
 from api.errors import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from api.instances import holds_columns, read_instances, read_rows
-from api.json_text import InvalidJson, RepeatedKeys, read_json
+from api.json_text import RepeatedKeys
 from models.schema import Schema
 from models.wording import shown
 
@@ -33,10 +33,7 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
     InvalidRecords
         When what the key holds does not make up records.
     """
-    try:
-        value = read_json(body, takes_nan=True)
-    except InvalidJson as error:
-        raise BadRequest(400, f"the body {error}") from error
+    value = read_json_body(body, takes_nan=True)
     if isinstance(value, list):
         return _without_dates(read_instances(value, schema, at=""), schema)
     if not isinstance(value, dict):

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from flask import Response
-
 from api.body import JSON
-from api.errors import PROBLEMS_LISTED, Failure, InvalidRecords, Problem, explain, failure_response
+from api.errors import PROBLEMS_LISTED, Failure, Problem
 from api.json_text import write_json
 
 #: A line lists so many problems.
@@ -31,9 +29,3 @@ def phrase_line(found: Failure, request_id: str) -> tuple[bytes, str]:
     if found.problems:
         text = f"{text.partition(';')[0]}: {write_line(found.problems)}"
     return write_json({"error": text}) + b"\n", JSON
-
-
-def refuse_records(error: InvalidRecords) -> Response:
-    """Answer records that are not valid where the protocol knows no 422."""
-    found = explain(error, asked_for=(None, None), request_id="")
-    return failure_response(found._replace(status=400))

@@ -6,15 +6,15 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from api.auth import may_see
-from api.body import Records
-from api.errors import BadRequest, Failure, InvalidRecords, failure_response
-from api.inflate import inflate
+from api.body import Records, read_json_body
+from api.errors import BadRequest, Failure, InvalidRecords, failure_response, refuse_records
+from api.inflate import inflated_body
 from api.instances import read_rows
-from api.json_text import InvalidJson, RepeatedKeys, json_response, read_json
+from api.json_text import RepeatedKeys, json_response
 from api.loaded import LoadedModels
-from api.one_line import refuse_records, write_line
-from api.predict import whole_body
+from api.one_line import write_line
 from api.prediction import decide_records
+from api.values_written import values_of
 from models.schema import Schema
 
 _VERBS = (":predict", ":explain")
@@ -42,15 +42,9 @@ def blueprint(models: LoadedModels) -> Blueprint:
     def predict(name: str) -> Response:
         """Predict instances."""
         version = models.get(name)
-        encoding = request.headers.get("Content-Encoding", "")
-        body = inflate(whole_body(), encoding, most=request.max_content_length or 0)
-        decisions, warnings = decide_records(version, read_instances(body, version.schema))
-        labels = version.card["classes"]
-        found: dict[str, Any] = {
-            "predictions": decisions.numbers.tolist()
-            if decisions.chosen is None
-            else [labels[place] for place in decisions.chosen]
-        }
+        records = read_instances(inflated_body(), version.schema)
+        decisions, warnings = decide_records(version, records)
+        found: dict[str, Any] = {"predictions": values_of(version, decisions)}
         if warnings:
             found["warnings"] = write_line([one.problem for one in warnings])
         answer = json_response(found)
@@ -84,10 +78,7 @@ def read_instances(body: bytes, schema: Schema) -> Records:
     BadRequest
         413 for too many records, 400 for a body that is malformed.
     """
-    try:
-        asked = read_json(body, takes_nan=True)
-    except InvalidJson as error:
-        raise BadRequest(400, f"the body {error}") from error
+    asked = read_json_body(body, takes_nan=True)
     rows = asked.get("instances") if isinstance(asked, dict) else None
     if not isinstance(rows, list):
         raise BadRequest(400, 'the body has no list of instances: send {"instances": [...]}')

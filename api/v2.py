@@ -11,13 +11,12 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.auth import may_see
-from api.errors import BadRequest, Failure, InvalidRecords, failure_response
+from api.body import read_json_body
+from api.errors import BadRequest, Failure, InvalidRecords, failure_response, refuse_records
 from api.health import not_ready
-from api.inflate import inflate
-from api.json_text import InvalidJson, json_response, read_json
+from api.inflate import inflated_body
+from api.json_text import json_response
 from api.loaded import LoadedModels
-from api.one_line import refuse_records
-from api.predict import whole_body
 from api.prediction import decide_records
 from api.v2_answer import describe_model, describe_outputs, write_answer
 from api.v2_binary import HEADER_LENGTH
@@ -52,7 +51,7 @@ def blueprint(models: LoadedModels, stopping: Event, *, service: str) -> Bluepri
 def _infer(models: LoadedModels, name: str, version: str | None) -> Response:
     found = models.get(name, version)
     asked = read_request(
-        _inflated_body(),
+        inflated_body(),
         request.headers.get(HEADER_LENGTH),
         schema=found.schema,
         offered=[one["name"] for one in describe_outputs(found.card)],
@@ -64,11 +63,6 @@ def _infer(models: LoadedModels, name: str, version: str | None) -> Response:
         answer.headers[HEADER_LENGTH] = str(written.json_length)
     answer.headers["Cache-Control"] = "no-store"
     return answer
-
-
-def _inflated_body() -> bytes:
-    encoding = request.headers.get("Content-Encoding", "")
-    return inflate(whole_body(), encoding, most=request.max_content_length or 0)
 
 
 def _add_health(routes: Blueprint, models: LoadedModels, stopping: Event, *, service: str) -> None:
@@ -117,7 +111,7 @@ def _add_repository(routes: Blueprint, models: LoadedModels) -> None:
     @routes.post("/v2/repository/index")
     def index() -> Response:
         """List every version of every model, and whether it can be asked."""
-        is_ready_only = _wants_ready_only(_inflated_body())
+        is_ready_only = _wants_ready_only(inflated_body())
         states = [
             _state(models, name, version)
             for name in filter(may_see, models.store.names())
@@ -147,10 +141,7 @@ def _readiness(told: dict[str, Any], reason: str | None) -> Response:
 
 def _wants_ready_only(body: bytes) -> bool:
     """Read the body of an index request, which may be empty."""
-    try:
-        asked = read_json(body) if body.strip() else {}
-    except InvalidJson as error:
-        raise BadRequest(400, f"the body {error}") from error
+    asked = read_json_body(body) if body.strip() else {}
     wish = asked.get("ready", False) if isinstance(asked, dict) else None
     if not isinstance(wish, bool):
         raise BadRequest(400, 'the body is another: send none, or {"ready": true}')

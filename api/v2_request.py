@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from api.body import Records, step
+from api.body import Records, read_json_body, step
 from api.errors import BadRequest, InvalidRecords, Problem
-from api.json_text import InvalidJson, RepeatedKeys, read_json
+from api.json_text import RepeatedKeys
 from api.v2_binary import InvalidTensor, split
 from api.v2_tensors import Tensor, read_parameters, read_tensor
 from models.fields import Category, Field, Flag
@@ -57,10 +57,7 @@ def read_request(
         With every input, output and parameter that is wrong.
     """
     text, raw = split(body, header_length)
-    try:
-        asked = read_json(text, takes_nan=True)
-    except InvalidJson as error:
-        raise BadRequest(400, f"the body {error}") from error
+    asked = read_json_body(text, takes_nan=True)
     if not isinstance(asked, dict):
         raise BadRequest(400, f"the body is {shown(asked)}: send an object with inputs")
     problems = _repeated(asked)

@@ -3,24 +3,24 @@
 from itertools import islice
 from threading import Event
 
-from flask import Blueprint, Flask, Response, g
+from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from api.asked import Answer
-from api.body import JSON, Records, repeated, step
+from api.body import JSON, Records, read_json_body, repeated, step
 from api.errors import (
     PROBLEMS_LISTED,
     BadRequest,
     Failure,
     InvalidRecords,
     Problem,
-    explain,
     failure_response,
+    refuse_records,
     sentence,
 )
 from api.health import not_ready
 from api.instances import read_rows
-from api.json_text import InvalidJson, RepeatedKeys, json_response, read_json, write_json
+from api.json_text import RepeatedKeys, json_response, write_json
 from api.loaded import LoadedModels
 from api.predict import respond, whole_body
 from api.prediction import decide_records
@@ -67,16 +67,13 @@ def init_app(
 
     def predict() -> Response:
         """Predict the instances."""
-        try:
-            return respond(Answer(200, _answer(models, whole_body())))
-        except InvalidRecords as error:
-            found = explain(error, asked_for=(None, None), request_id=g.request_id)
-            return failure_response(found._replace(status=400))
+        return respond(Answer(200, _answer(models, whole_body())))
 
     if health_route:
         routes.add_url_rule(health_route, view_func=health, methods=["GET"])
     if predict_route:
         routes.add_url_rule(predict_route, view_func=predict, methods=["POST"])
+    routes.register_error_handler(InvalidRecords, refuse_records)
     app.register_blueprint(routes)
 
 
@@ -108,10 +105,7 @@ def _answer(models: LoadedModels, body: bytes) -> bytes:
 
 
 def _read(body: bytes, schema: Schema) -> Records:
-    try:
-        value = read_json(body, takes_nan=True)
-    except InvalidJson as error:
-        raise BadRequest(400, f"the body {error}") from error
+    value = read_json_body(body, takes_nan=True)
     if not isinstance(value, dict) or "instances" not in value:
         raise BadRequest(400, 'the body has no instances: send {"instances": [...]}')
     problems = [

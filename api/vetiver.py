@@ -3,10 +3,10 @@
 from flask import Blueprint, Response
 
 from api.asked import Answer
-from api.body import JSON
-from api.errors import BadRequest, Failure, sentence
+from api.body import JSON, read_json_body
+from api.errors import Failure, sentence
 from api.instances import read_instances
-from api.json_text import InvalidJson, read_json, write_json
+from api.json_text import write_json
 from api.loaded import LoadedModels
 from api.predict import respond, whole_body
 from api.prediction import decide_records
@@ -22,10 +22,7 @@ def blueprint(models: LoadedModels) -> Blueprint:
         """Predict a list of records, or columns; give the values."""
         body = whole_body()
         version = models.get()
-        try:
-            value = read_json(body, takes_nan=True)
-        except InvalidJson as error:
-            raise BadRequest(400, f"the body {error}") from error
+        value = read_json_body(body, takes_nan=True)
         decisions, _ = decide_records(version, read_instances(value, version.schema, at=""))
         found = {"predict": values_of(version, decisions)}
         return respond(Answer(200, write_json(found) + b"\n", JSON))

@@ -74,6 +74,17 @@ def call(client: str, what: str) -> Iterator[None]:
     print(json.dumps(line), flush=True)
 
 
+def columns(records: list[dict[str, Any]]) -> Iterator[tuple[str, str, list[list[Any]], Any]]:
+    """Give an input per field, for a client of tensors: name, datatype, values, NumPy's dtype.
+
+    A gap is NaN where a dtype of floats makes one of None.
+    """
+    for name in records[0]:
+        values = [[record[name]] for record in records]
+        kind = {bool: "BOOL", str: "BYTES", int: "INT64"}.get(type(values[0][0]), "FP64")
+        yield name, kind, values, {"BYTES": object, "FP64": float}.get(kind)
+
+
 def expect(right: Any, found: Any) -> None:
     """See that two values are equal.
 

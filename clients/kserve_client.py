@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import numpy as np
-from asking import BAD, RECORDS, REFUSAL, Answers, address, call, expect
+from asking import BAD, RECORDS, REFUSAL, Answers, address, call, columns, expect
 from kserve import InferInput, InferRequest
 from kserve.inference_client import InferenceRESTClient, RESTConfig
 
@@ -15,10 +15,8 @@ CLIENT = "kserve"
 def write_request(records: list[dict[str, Any]], *, is_binary: bool) -> InferRequest:
     """Write an input per field; a gap is NaN."""
     found = []
-    for name in records[0]:
-        column = [[record[name]] for record in records]
-        kind = {bool: "BOOL", str: "BYTES", int: "INT64"}.get(type(column[0][0]), "FP64")
-        values = np.array(column, dtype={"BYTES": object, "FP64": float}.get(kind))
+    for name, kind, column, dtype in columns(records):
+        values = np.array(column, dtype=dtype)
         one = InferInput(name, list(values.shape), kind)
         one.set_data_from_numpy(values, binary_data=is_binary)
         found.append(one)

@@ -5,7 +5,7 @@ Each model is trained once per run, whatever the number of pytest's workers.
 
 import fcntl
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,12 @@ def serve(store: ModelStore, default: str, **settings: Any) -> Flask:
     # Failures are answered as in production, not raised into the test.
     app.testing = False
     return app
+
+
+def unstored(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a card as it was before the store added what it adds."""
+    added = ("format", "files", "digest", "version")
+    return {key: value for key, value in card.items() if key not in added}
 
 
 def make_once(

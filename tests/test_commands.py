@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from commands import COMMANDS
 from persistence.keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
-from tests.conftest import ROOT, serve
+from tests.conftest import ROOT, serve, unstored
 from tests.serving import DEADLINE, environment
 from tests.table_bodies import CSV, PARCEL, PARCELS, ask, write_csv
 
@@ -55,7 +55,7 @@ def test_help_of_every_command_has_examples_and_each_runs(
     new = store.promoted("credit")
     card = store.read_card("credit")
     files = {name: (store.root / "credit" / new / name).read_bytes() for name in card["files"]}
-    body = {k: v for k, v in card.items() if k not in ("format", "files", "digest", "version")}
+    body = unstored(card)
     old = store.write({**body, "created_at": "2020-01-02T03:04:05+00:00"}, files)
     store.promote("credit", old)
     store.promote("credit", new)
@@ -143,7 +143,7 @@ def test_csv_when_a_class_holds_line_ends_reads_back(toy_store: ModelStore, tmp_
     card = toy_store.read_card("parcel")
     folder = toy_store.root / "parcel" / card["version"]
     files = {name: (folder / name).read_bytes() for name in card["files"]}
-    body = {k: v for k, v in card.items() if k not in ("format", "files", "digest", "version")}
+    body = unstored(card)
     store = ModelStore(tmp_path / "store")
     labels = ["one\nline", "another\r", 'a "third", last']
     store.promote("parcel", store.write({**body, "classes": labels}, files))

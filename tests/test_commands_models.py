@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 
 from persistence.model_persistence import ModelStore
-from tests.conftest import TRAINED_AT, in_silence, make_once, serve
+from tests.conftest import TRAINED_AT, in_silence, make_once, serve, unstored
 from tests.table_bodies import PARCELS, write_csv, write_lines
 from tests.toys import parcel
 from training.train import train
@@ -159,7 +159,7 @@ def test_promotion_when_the_worked_example_fails_is_refused(store: ModelStore) -
     card = store.read_card("parcel")
     folder = store.root / "parcel" / card["version"]
     files = {name: (folder / name).read_bytes() for name in card["files"]}
-    body = {k: v for k, v in card.items() if k not in ("format", "files", "digest", "version")}
+    body = unstored(card)
     body["example"] = {**body["example"], "value": "enormous"}
     wrong = store.write(body, files)
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from persistence.model_persistence import ModelStore
-from tests.conftest import EXAMPLES, serve
+from tests.conftest import EXAMPLES, serve, unstored
 from tests.table_bodies import (
     ARROW,
     CSV,
@@ -216,7 +216,7 @@ def test_column_when_the_predictions_have_one_of_that_name_is_refused(
     card = toy_store.read_card("parcel")
     folder = toy_store.root / "parcel" / card["version"]
     files = {name: (folder / name).read_bytes() for name in card["files"]}
-    body = {k: v for k, v in card.items() if k not in ("format", "files", "digest", "version")}
+    body = unstored(card)
     body["schema"] = {**body["schema"], "extras": "ignore"}
     store.promote("parcel", store.write(body, files))
     path, out = tmp_path / f"in.{SUFFIXES[kind]}", tmp_path / f"out.{SUFFIXES[kind]}"

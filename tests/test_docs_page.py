@@ -12,6 +12,7 @@ from tests.answers import read_strictly
 from tests.serving import Server, running
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE = 120_000  # milliseconds; a busy machine takes its time to draw a page
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,15 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
+        expect.set_options(timeout=PATIENCE)
         yield browser
         browser.close()
+
+
+def open_page(browser: Browser) -> Page:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    return page
 
 
 class Watch:
@@ -55,7 +63,7 @@ def test_docs_page_when_opened_shows_every_route_and_asks_nobody_else(
     browser: Browser, server: Server
 ) -> None:
     address = f"http://127.0.0.1:{server.port}"
-    page = browser.new_page()
+    page = open_page(browser)
     watch = Watch(page, address)
 
     page.goto(f"{address}/", wait_until="networkidle")
@@ -73,7 +81,7 @@ def test_docs_page_when_the_example_is_executed_shows_the_prediction(
     browser: Browser, server: Server
 ) -> None:
     address = f"http://127.0.0.1:{server.port}"
-    page = browser.new_page()
+    page = open_page(browser)
     watch = Watch(page, address)
     page.goto(f"{address}/docs", wait_until="networkidle")
 
@@ -103,7 +111,7 @@ def test_docs_page_when_keys_are_asked_shows_the_api_for_a_key_and_sends_it_alon
         keys_file=tmp_path / "keys.json",
     ) as server:  # fmt: skip
         address = f"http://127.0.0.1:{server.port}"
-        page = browser.new_page()
+        page = open_page(browser)
         watch = Watch(page, address)
         page.goto(f"{address}/docs", wait_until="networkidle")
         expect(page.get_by_label("API key")).to_be_visible()

@@ -2,7 +2,6 @@
 
 import io
 import json
-import multiprocessing
 import signal
 import threading
 from collections import Counter
@@ -20,6 +19,7 @@ from persistence.kept_answers import KeptAnswers
 from persistence.keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.conftest import EXAMPLES, serve
+from tests.forks import count_in_four
 from tests.serving import running
 
 RECORD = EXAMPLES["parcel"]
@@ -200,16 +200,9 @@ def begin_many(kept: KeptAnswers, begun: Any) -> None:
 
 def test_requests_when_processes_begin_them_at_once_are_begun_once() -> None:
     kept = KeptAnswers()
-    fork = multiprocessing.get_context("fork")
-    begun = fork.Value("i", 0)
-    children = [fork.Process(target=begin_many, args=(kept, begun)) for _ in range(4)]
 
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
+    assert 50 == count_in_four(begin_many, kept)
 
-    assert 50 == begun.value
     kept.remove()
 
 

@@ -13,7 +13,7 @@ import pytest
 from api.loaded import LoadedModels
 from persistence.model_persistence import ModelStore
 from persistence.version import StoredVersion
-from tests.conftest import EXAMPLES, make_once, serve
+from tests.conftest import EXAMPLES, make_once, serve, unstored
 
 COUNT = 100
 NAMES = [f"rent_{number:03}" for number in range(COUNT)]
@@ -30,8 +30,7 @@ def store(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Mo
     def make(store: ModelStore) -> None:
         card = toy_store.read_card("rent")
         content = (toy_store.root / "rent" / card["version"] / "model.onnx").read_bytes()
-        added = ("format", "files", "digest", "version")
-        body = {key: value for key, value in card.items() if key not in added}
+        body = unstored(card)
         for name in NAMES:
             version = store.write({**body, "model": name}, {"model.onnx": content})
             store.promote(name, version)

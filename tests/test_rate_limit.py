@@ -19,6 +19,7 @@ from api.rate_limit import Rate, SharedCounts
 from persistence.keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.conftest import EXAMPLES, serve
+from tests.forks import count_in_four
 from tests.serving import GUNICORN, free_port, running, wait_until
 from tests.test_start import run
 
@@ -84,17 +85,7 @@ def take(counts: SharedCounts, taken: Any) -> None:
 
 
 def test_counts_when_processes_take_at_once_are_exact() -> None:
-    counts = SharedCounts()
-    fork = multiprocessing.get_context("fork")
-    taken = fork.Value("i", 0)
-    children = [fork.Process(target=take, args=(counts, taken)) for _ in range(4)]
-
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
-
-    assert 1234 == taken.value
+    assert 1234 == count_in_four(take, SharedCounts())
 
 
 def test_counts_when_several_are_taken_stop_at_the_rate() -> None:

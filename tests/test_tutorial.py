@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from persistence.model_persistence import ModelStore
-from tests.conftest import serve
+from tests.conftest import serve, unstored
 from tests.pages import ROOT, Block, assert_like, blocks, request_of, words
 
 HOW_TO = ROOT / "docs/how-to"
@@ -177,7 +177,7 @@ def test_version_can_be_taken_back_as_described(credit_store: ModelStore, tmp_pa
     old = store.promoted("credit")
     card = store.read_card("credit")
     files = {name: (store.root / "credit" / old / name).read_bytes() for name in card["files"]}
-    body = {k: v for k, v in card.items() if k not in ("format", "files", "digest", "version")}
+    body = unstored(card)
     new = store.write({**body, "created_at": "2099-01-01T00:00:00+00:00"}, files)
     store.promote("credit", new)
     (block,) = (one for one in blocks(HOW_TO / "run-in-production.md") if one.title == "promote")
