@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from persistence.model_persistence import ModelStore
+from persistence.promotions import Pointer
 from persistence.version import StoredVersion
 
 
@@ -27,7 +28,7 @@ class LoadedModels:
         self.store = store
         self.default = default
         self._most = most
-        self._promoted: dict[str, str] = {}
+        self._pointers: dict[str, Pointer] = {}
         self._versions: OrderedDict[tuple[str, str], StoredVersion] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -53,7 +54,10 @@ class LoadedModels:
     def loaded(self, name: str | None = None, version: str | None = None) -> StoredVersion | None:
         """Give a version, as `get`, if it is in memory already."""
         name = self.default if name is None else name
-        key = (name, self._promoted.get(name, "") if version is None else version)
+        if version is None:
+            pointer = self._pointers.get(name)
+            version = pointer.version if pointer else ""
+        key = (name, version)
         found = self._versions.get(key)
         if found is not None and len(self._versions) == self._most:
             with suppress(KeyError):  # another thread may just let it go
@@ -72,9 +76,10 @@ class LoadedModels:
         ModelNotFound, UntrustedArtifact
             As `get`; what was read before is kept then.
         """
-        found = self.store.read(self.default)
+        pointer = self.store.pointer(self.default)
+        found = self.store.read(self.default, pointer.version)
         with self._lock:
-            self._promoted = {self.default: found.version}
+            self._pointers = {self.default: pointer}
             self._versions = OrderedDict({(self.default, found.version): found})
 
     def card(self, name: str, version: str | None = None) -> Mapping[str, Any]:
@@ -83,11 +88,15 @@ class LoadedModels:
         return found.card if found else self.store.read_card(name, version)
 
     def _read(self, name: str, version: str | None) -> StoredVersion:
-        found = self.store.read(name, version)
         if version is None:
-            self._promoted[name] = found.version
+            pointer = self.store.pointer(name)
+            found = self.store.read(name, pointer.version)
+            self._pointers[name] = pointer
+        else:
+            found = self.store.read(name, version)
         self._versions[name, found.version] = found
-        kept = (self.default, self._promoted.get(self.default, ""))
+        default = self._pointers.get(self.default)
+        kept = (self.default, default.version if default else "")
         while len(self._versions) > max(2, self._most):
             self._versions.pop(next(one for one in self._versions if one != kept))
         return found

@@ -108,7 +108,7 @@ def rollback(name: str, *, dry_run: bool) -> Said:
       flask models rollback credit
     """
     store = served().store
-    version, is_remembered = version_before(store.promotions(name), store.versions(name))
+    version, is_remembered = version_before(store.pointer(name).promotions, store.versions(name))
     if version is None:
         raise Refused(
             f"nothing was promoted before {store.promoted(name)} of {name}: "
@@ -177,7 +177,7 @@ def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tup
     elif store.promoted(name) != versions[-1]:
         pair = store.promoted(name), versions[-1]
     else:
-        before, _ = version_before(store.promotions(name), versions)
+        before, _ = version_before(store.pointer(name).promotions, versions)
         pair = before or (versions[-2] if versions[1:] else versions[-1]), versions[-1]
     if pair[0] == pair[1]:
         raise Refused(

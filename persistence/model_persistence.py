@@ -11,11 +11,10 @@ digest stand in the card, and the card's own digest in the card: they are
 checked before any byte reaches a deserialiser.
 """
 
-import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,14 @@ from persistence.cards import (
     checked_file,
     fingerprint,
 )
-from persistence.promotions import DAMAGED, Promotion, add_promotion, read_promotions
+from persistence.promotions import (
+    DAMAGED,
+    Pointer,
+    Promotion,
+    change_pointer,
+    now,
+    read_pointer,
+)
 from persistence.runtime import NativeRuntime, OnnxRuntime, Runtime
 from persistence.trusted_types import UntrustedArtifact, load_pipeline
 from persistence.version import StoredVersion
@@ -89,18 +95,38 @@ class ModelStore:
         UntrustedArtifact
             When the file that names it is damaged.
         """
+        return self.pointer(name).version
+
+    def pointer(self, name: str) -> Pointer:
+        """Read what is said of a model: promotions, candidate, pinned versions.
+
+        Raises
+        ------
+        ModelNotFound, UntrustedArtifact
+            As `promoted`.
+        """
         if not NAME.fullmatch(name) or not (self.root / name / "promoted.json").exists():
             raise ModelNotFound(
                 f"there is no promoted version of model {name!r}: "
                 f"train one with `python build_model.py {name}`"
             )
         try:
-            pointer = json.loads((self.root / name / "promoted.json").read_bytes())
-            return str(pointer["version"])
-        except DAMAGED as error:
+            return read_pointer(self.root / name)
+        except (OSError, *DAMAGED) as error:
             raise UntrustedArtifact(
-                f"promoted.json of model {name!r} is damaged: remove it and train again"
+                f"promoted.json of model {name!r} is damaged: promote a version, or train again"
             ) from error
+
+    def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
+        """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
+
+        Parameters
+        ----------
+        change : callable
+            Given the pointer, or None where there is none or it is damaged.
+            Asked again when another was faster.
+        """
+        change_pointer(self.root / name, change)
 
     def promote(self, name: str, version: str, *, is_rollback: bool = False) -> None:
         """Make a version the one that is served by default, and remember when.
@@ -111,23 +137,13 @@ class ModelStore:
             When there is no such version.
         """
         self._folder(name, version)
-        add_promotion(self.root / name, version, is_rollback=is_rollback)
 
-    def promotions(self, name: str) -> list[Promotion]:
-        """List a model's promotions, oldest first; the last is the promoted version.
+        def change(known: Pointer | None) -> Pointer:
+            if known is None:
+                return Pointer((Promotion(version, now(), is_rollback),))
+            return known.promote(version, is_rollback=is_rollback)
 
-        Raises
-        ------
-        ModelNotFound, UntrustedArtifact
-            As `promoted`.
-        """
-        self.promoted(name)
-        try:
-            return read_promotions(self.root / name)
-        except DAMAGED as error:
-            raise UntrustedArtifact(
-                f"the promotions in promoted.json of model {name!r} are damaged: promote a version"
-            ) from error
+        self.change(name, change)
 
     def read_card(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Read and check the card of a version, by default the promoted one.

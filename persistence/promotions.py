@@ -1,13 +1,13 @@
-"""Which version of a model is promoted, and which were before.
+"""Which version of a model is promoted, which were before, and which is tried beside it.
 
-Both stand in one file, ``promoted.json``, which is replaced as a whole: so they
+All stand in one file, ``promoted.json``, which is replaced as a whole: so they
 never disagree.
 """
 
 import fcntl
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +41,107 @@ class Promotion(NamedTuple):
     is_rollback: bool = False
 
 
-def read_promotions(home: Path) -> list[Promotion]:
-    """Read a model's promotions, oldest first; the last is the promoted version.
+class Candidate(NamedTuple):
+    """A version that is tried beside the promoted one.
+
+    Attributes
+    ----------
+    version : str
+        Its identifier.
+    mode : {"canary", "shadow"}
+        Whether it answers requests in the place of the promoted version, or
+        in silence beside it.
+    share : float
+        Of the requests, above 0 and at most 1.
+    by : {"caller", "request"}
+        What decides whether a request is of the share: who asks, or what.
+    at : str
+        Since when, ISO 8601 in UTC.
+    """
+
+    version: str
+    mode: str
+    share: float
+    by: str
+    at: str
+
+
+class Pointer(NamedTuple):
+    """What `promoted.json` says of a model.
+
+    Attributes
+    ----------
+    promotions : tuple of Promotion
+        Oldest first; the last is the promoted version. At least one.
+    candidate : Candidate or None
+        The version that is tried beside it.
+    pinned : tuple of str
+        Versions that are never pruned.
+    """
+
+    promotions: tuple[Promotion, ...]
+    candidate: Candidate | None = None
+    pinned: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The promoted version."""
+        return self.promotions[-1].version
+
+    @classmethod
+    def read(cls, content: bytes) -> "Pointer":
+        """Read the file's bytes.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, AttributeError, RecursionError
+            When they are damaged: `DAMAGED`.
+        """
+        known: dict[str, Any] = json.loads(content)
+        found = [
+            Promotion(str(one["version"]), one["at"], bool(one["rollback"]))
+            for one in known.get("promotions", ())
+        ]
+        version = str(known["version"])
+        if not found or found[-1].version != version:
+            found.append(Promotion(version, None))
+        tried = known.get("candidate")
+        return cls(
+            tuple(found),
+            Candidate(**tried) if tried else None,
+            tuple(map(str, known.get("pinned", ()))),
+        )
+
+    def write(self) -> bytes:
+        """Write what `read` reads."""
+        kept = self.promotions[-MOST_REMEMBERED:]
+        written = {
+            "version": self.version,
+            "promotions": [
+                {"version": one.version, "at": one.at, "rollback": one.is_rollback} for one in kept
+            ],
+            "candidate": self.candidate._asdict() if self.candidate else None,
+            "pinned": list(self.pinned),
+        }
+        return json.dumps(written).encode()
+
+    def promote(self, version: str, *, is_rollback: bool = False) -> "Pointer":
+        """Promote a version; a version that is tried is so no longer."""
+        if version == self.version and self.candidate is None:
+            return self
+        if version == self.version:
+            return self._replace(candidate=None)
+        found = Promotion(version, now(), is_rollback)
+        return self._replace(promotions=(*self.promotions, found), candidate=None)
+
+
+def now() -> str:
+    """Give the time as a pointer has it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def read_pointer(home: Path) -> Pointer:
+    """Read a model's pointer.
 
     Raises
     ------
@@ -51,33 +150,25 @@ def read_promotions(home: Path) -> list[Promotion]:
     ValueError, KeyError, TypeError, AttributeError, RecursionError
         When the file is damaged: `DAMAGED`.
     """
-    pointer: dict[str, Any] = json.loads((home / "promoted.json").read_bytes())
-    found = [
-        Promotion(str(one["version"]), one["at"], bool(one["rollback"]))
-        for one in pointer.get("promotions", ())
-    ]
-    version = str(pointer["version"])
-    if not found or found[-1].version != version:
-        found.append(Promotion(version, None))
-    return found
+    return Pointer.read((home / "promoted.json").read_bytes())
 
 
-def add_promotion(home: Path, version: str, *, is_rollback: bool = False) -> None:
-    """Promote a version; nothing changes when it is promoted already."""
+def change_pointer(home: Path, change: Callable[[Pointer | None], Pointer]) -> None:
+    """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
+
+    Parameters
+    ----------
+    change : callable
+        Given the pointer, or None where there is none or it is damaged.
+    """
     with _alone_in(home):
         try:
-            known = read_promotions(home)
+            known = read_pointer(home)
         except (FileNotFoundError, *DAMAGED):
-            known = []
-        if known and known[-1].version == version:
-            return
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        known = [*known, Promotion(version, now, is_rollback)][-MOST_REMEMBERED:]
-        written = [
-            {"version": one.version, "at": one.at, "rollback": one.is_rollback} for one in known
-        ]
-        pointer = {"version": version, "promotions": written}
-        replace_file(home / "promoted.json", json.dumps(pointer).encode())
+            known = None
+        found = change(known)
+        if found != known:
+            replace_file(home / "promoted.json", found.write())
 
 
 def version_before(

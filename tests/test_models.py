@@ -13,6 +13,7 @@ from api.loaded import LoadedModels
 from api.prediction import answer
 from build_model import build
 from persistence.model_persistence import ModelStore
+from persistence.promotions import Pointer, Promotion
 from persistence.version import StoredVersion
 
 
@@ -21,7 +22,7 @@ class Held(LoadedModels):
 
     def __init__(self, version: StoredVersion) -> None:
         super().__init__(ModelStore(Path("nowhere")), version.name)
-        self._promoted[version.name] = version.version
+        self._pointers[version.name] = Pointer((Promotion(version.version, None),))
         self._versions[version.name, version.version] = version
 
 

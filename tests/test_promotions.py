@@ -31,7 +31,7 @@ def pointer(store: ModelStore) -> Path:
 
 
 def roll_back(store: ModelStore) -> str | None:
-    version, _ = version_before(store.promotions("toy"), store.versions("toy"))
+    version, _ = version_before(store.pointer("toy").promotions, store.versions("toy"))
     if version is not None:
         store.promote("toy", version, is_rollback=True)
     return version
@@ -41,8 +41,8 @@ def test_promotions_when_made_are_remembered_in_order_with_their_time(store: Mod
     for version in (B, A, C):
         store.promote("toy", version)
 
-    assert [B, A, C] == [one.version for one in store.promotions("toy")]
-    assert all(str(one.at).endswith("+00:00") for one in store.promotions("toy"))
+    assert [B, A, C] == [one.version for one in store.pointer("toy").promotions]
+    assert all(str(one.at).endswith("+00:00") for one in store.pointer("toy").promotions)
     assert C == store.promoted("toy") == json.loads(pointer(store).read_bytes())["version"]
 
 
@@ -59,8 +59,8 @@ def test_promotions_when_there_are_many_are_the_last_ones(store: ModelStore) -> 
     for turn in range(MOST_REMEMBERED + 5):
         store.promote("toy", VERSIONS[turn % 2])
 
-    assert MOST_REMEMBERED == len(store.promotions("toy"))
-    assert A == store.promoted("toy") == store.promotions("toy")[-1].version
+    assert MOST_REMEMBERED == len(store.pointer("toy").promotions)
+    assert A == store.promoted("toy") == store.pointer("toy").promotions[-1].version
 
 
 def test_rollback_when_repeated_goes_further_back_and_not_forth(store: ModelStore) -> None:
@@ -68,7 +68,9 @@ def test_rollback_when_repeated_goes_further_back_and_not_forth(store: ModelStor
         store.promote("toy", version)
 
     assert [A, B, None] == [roll_back(store), roll_back(store), roll_back(store)]
-    assert [False, False, False, True, True] == [o.is_rollback for o in store.promotions("toy")]
+    assert [False, False, False, True, True] == [
+        o.is_rollback for o in store.pointer("toy").promotions
+    ]
 
 
 def test_rollback_when_something_was_promoted_since_undoes_that(store: ModelStore) -> None:
@@ -91,10 +93,10 @@ def test_rollback_when_the_version_before_is_gone_passes_it_over(store: ModelSto
 def test_store_when_of_before_this_guesses_the_newest_older_version(store: ModelStore) -> None:
     pointer(store).write_text(json.dumps({"version": C}))
 
-    assert (B, False) == version_before(store.promotions("toy"), store.versions("toy"))
+    assert (B, False) == version_before(store.pointer("toy").promotions, store.versions("toy"))
     store.promote("toy", D)
     assert [(C, None), (D, "some")] == [
-        (one.version, one.at and "some") for one in store.promotions("toy")
+        (one.version, one.at and "some") for one in store.pointer("toy").promotions
     ]
     assert [C, B] == [roll_back(store), roll_back(store)]
 
@@ -114,16 +116,16 @@ def test_promotions_when_damaged_are_named_and_a_promotion_mends_them(
     pointer(store).write_text(f'{{"version": "{A}", "promotions": {promotions}}}')
 
     with pytest.raises(UntrustedArtifact, match="damaged"):
-        store.promotions("toy")
+        store.pointer("toy")
     store.promote("toy", B)
-    assert [B] == [one.version for one in store.promotions("toy")]
+    assert [B] == [one.version for one in store.pointer("toy").promotions]
 
 
 def test_promotions_when_made_at_once_are_all_remembered(store: ModelStore) -> None:
     with ThreadPoolExecutor(len(VERSIONS)) as pool:
         list(pool.map(lambda version: store.promote("toy", version), VERSIONS))
 
-    assert sorted(VERSIONS) == sorted(one.version for one in store.promotions("toy"))
+    assert sorted(VERSIONS) == sorted(one.version for one in store.pointer("toy").promotions)
 
 
 PROMOTE = """
@@ -153,11 +155,11 @@ def test_promotion_when_killed_leaves_a_whole_pointer(store: ModelStore) -> None
         for _ in range(100):
             promotions = json.loads(pointer(store).read_bytes())["promotions"]
             assert all(set(one) == {"version", "at", "rollback"} for one in promotions)
-            assert store.promotions("toy")[-1].version in (A, B, C, D)
+            assert store.pointer("toy").promotions[-1].version in (A, B, C, D)
         for one in promoters:
             one.kill()
             one.communicate()
-        assert store.promoted("toy") == store.promotions("toy")[-1].version
+        assert store.promoted("toy") == store.pointer("toy").promotions[-1].version
 
     store.promote("toy", VERSIONS[7])
     assert VERSIONS[7] == store.promoted("toy")
