@@ -33,7 +33,10 @@ def blueprint(models: LoadedModels) -> Blueprint:
     def show_model(name: str) -> Response:
         """Describe a model's promoted version, and name the others."""
         versions = models.store.versions(name)
-        return json_response({**_described(models.card(name), name), "versions": versions[::-1]})
+        described = {**_described(models.card(name), name), "versions": versions[::-1]}
+        if refused := models.refused(name):
+            described["refused"] = refused._asdict()
+        return json_response(described)
 
     @routes.get("/v0/models/<name>/versions")
     def show_versions(name: str) -> Response:

@@ -6,8 +6,8 @@ valid and quick, is left to the application.
 
 import re
 import time
-from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from flask import Flask
@@ -25,6 +25,7 @@ from api.request_id import finish, name_request, request_id
 from api.tallies import Count
 from api.trace import name_trace, trace_id
 from persistence.keys import Key
+from persistence.version import Decisions, Prediction, StoredVersion
 
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024
@@ -121,10 +122,16 @@ class FastPath:
         asked = each(self._asked, requests)
         standings = self._take(asked)
         counts: list[Count] = []
-        bodies = answer_at_once(self._models, asked, tell=partial(note_predicted, counts))
+        served: list[StoredVersion] = []
+
+        def tell(version: StoredVersion, found: Prediction | Decisions) -> None:
+            served.append(version)
+            note_predicted(counts, version, found)
+
+        bodies = answer_at_once(self._models, asked, tell=tell)
         self._count(requests, bodies, counts, time.perf_counter() - start)
         if self._logs:
-            self._log(requests, asked, bodies, seconds=time.perf_counter() - start)
+            self._log(requests, asked, bodies, served, seconds=time.perf_counter() - start)
         return list(map(self._finish, requests, asked, standings, bodies))
 
     def _take(self, asked: list[Asked | None]) -> list[Standing | None]:
@@ -167,12 +174,13 @@ class FastPath:
 
     def _log(
         self, requests: Sequence[Request], asked: Sequence[Asked | None],
-        bodies: Sequence[bytes | None], *, seconds: float,
+        bodies: Sequence[bytes | None], served: Iterable[StoredVersion], *, seconds: float,
     ) -> None:  # fmt: skip
+        versions = iter(served)
         for (url, headers, *_), one, body in zip(requests, asked, bodies, strict=True):
             if one is None or body is None:
                 continue
-            served = self._models.loaded(one.model, one.version)
+            version = next(versions)
             parent = headers.get(b"traceparent")
             access_log.log_request(
                 method="POST",
@@ -183,8 +191,8 @@ class FastPath:
                 bytes=len(body),
                 request_id=one.request_id,
                 trace_id=trace_id(parent.decode("latin-1").strip()) if parent else None,
-                model=served.name if served else None,
-                version=served.version if served else None,
+                model=version.name,
+                version=version.version,
                 key=one.key.name if one.key else None,
             )
 

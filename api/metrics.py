@@ -29,9 +29,10 @@ REQUESTS, DURATION = "http_requests", "http_request_duration_seconds"
 IN_FLIGHT, REJECTIONS = "http_requests_in_flight", "http_rejections"
 PREDICTIONS, INVALID = "model_predictions", "model_validation_errors"
 TRAINED, BACKLOG, WORKERS = "model_trained", "prediction_log_backlog", "worker_processes"
+SWAPS, SWAPPING, REFUSED = "model_swaps", "model_swap_seconds", "model_refused"
 
 #: What a process says of itself; it goes when the process does.
-OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS}
+OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS, REFUSED}
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -93,14 +94,21 @@ class Metrics:
         self.tell_versions()
 
     def tell_versions(self) -> None:
-        """Say which versions are in memory here, and when they were trained."""
+        """Say which versions are in memory here and when they were trained, and which refused."""
         found = {(TRAINED, one.name, one.version): one for one in self.models.in_memory()}
-        for key in self._told - found.keys():
+        refused = {
+            (REFUSED, name, one.version or NONE)
+            for name in self.models.names()
+            if (one := self.models.refused(name))
+        }
+        for key in self._told - found.keys() - refused:
             self.tallies.put(key, 0)
         for key in found.keys() - self._told:
             at = datetime.fromisoformat(found[key].card["created_at"])
             self.tallies.put(key, at.timestamp())
-        self._told = {*found}
+        for key in refused - self._told:
+            self.tallies.put(key, 1)
+        self._told = {*found, *refused}
 
     def set_backlog(self, records: int) -> None:
         """Say how many predictions wait here to be written to the log."""
@@ -118,6 +126,10 @@ class Metrics:
             ((PREDICTIONS, version.name, version.version, label), 0, count)
             for label, count in classes.items()
         )
+
+    def count_swap(self, name: str, seconds: float) -> None:
+        """Count that another version of a model is served here, and how long that took."""
+        self.tallies.add((((SWAPS, name), 0, 1), ((SWAPPING, name), 0, seconds)))
 
     def count_invalid(self, name: str | None, version: str | None, found: Sequence[Any]) -> None:
         """Count the problems of records, by the field that their pointers name."""

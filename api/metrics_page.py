@@ -64,6 +64,8 @@ class _Tallied(Collector):
         yield _latency(sums.get(metrics.DURATION, {}))
         for name, (text, named) in _GAUGES.items():
             series = sums.get(name) or ({} if named else {(): [0]})
+            if name == metrics.REFUSED:
+                series = {key: one for key, one in series.items() if any(one)}
             yield _filled(GaugeMetricFamily(name, text), name, named, series)
         yield from _versions(found.get(metrics.TRAINED, {}))
         yield from figures(self._counted.master)
@@ -76,11 +78,14 @@ _COUNTERS: _Described = {
     metrics.REJECTIONS: ("Requests refused", ("reason",)),
     metrics.PREDICTIONS: ("Records predicted", ("model", "version", "class")),
     metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
+    metrics.SWAPS: ("Times that a worker has begun to serve another version", ("model",)),
+    metrics.SWAPPING: ("Time that this took, reading the version included", ("model",)),
 }
 _GAUGES: _Described = {
     metrics.IN_FLIGHT: ("Requests that threads have, and connections that wait", ("where",)),
     metrics.BACKLOG: ("Predictions that wait to be written to the log", ()),
     metrics.WORKERS: ("Worker processes", ()),
+    metrics.REFUSED: ("Processes that refuse a promoted version", ("model", "version")),
 }
 
 
