@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from api.candidate import Candidates
 from persistence.model_persistence import ModelStore
-from persistence.promotions import Pointer
+from persistence.promotions import Candidate, Pointer
 from persistence.version import StoredVersion
 
 
@@ -22,6 +23,11 @@ class LoadedModels:
         The model that is meant when none is named. Its promoted version stays.
     most : int
         Versions in memory at most.
+
+    Attributes
+    ----------
+    candidates : Candidates
+        Those of them that are tried beside the promoted ones.
     """
 
     def __init__(self, store: ModelStore, default: str, *, most: int = 20) -> None:
@@ -31,6 +37,7 @@ class LoadedModels:
         self._pointers: dict[str, Pointer] = {}
         self._versions: OrderedDict[tuple[str, str], StoredVersion] = OrderedDict()
         self._lock = threading.Lock()
+        self.candidates = Candidates(self)
 
     def get(self, name: str | None = None, version: str | None = None) -> StoredVersion:
         """Give a version, by default the promoted one of the default model.
@@ -64,12 +71,21 @@ class LoadedModels:
                 self._versions.move_to_end(key)
         return found
 
+    def candidate(self, name: str | None = None) -> Candidate | None:
+        """Give what is tried beside a model's promoted version, as far as is known here."""
+        pointer = self._pointers.get(self.default if name is None else name)
+        return pointer.candidate if pointer else None
+
+    def pointer(self, name: str) -> Pointer:
+        """Give a model's pointer as it is known here, else as the store has it."""
+        return self._pointers.get(name) or self.store.pointer(name)
+
     def in_memory(self) -> list[StoredVersion]:
         """List the versions that are in memory."""
         return list(self._versions.values())
 
     def reload(self) -> None:
-        """Read the default model's promoted version anew, and forget the others.
+        """Read the default model's promoted version and its candidate anew, and forget the others.
 
         Raises
         ------
@@ -81,6 +97,8 @@ class LoadedModels:
         with self._lock:
             self._pointers = {self.default: pointer}
             self._versions = OrderedDict({(self.default, found.version): found})
+        if pointer.candidate:
+            self.candidates.load(self.default, pointer.candidate)
 
     def card(self, name: str, version: str | None = None) -> Mapping[str, Any]:
         """Give the card of a version, as `get`, without loading the model."""

@@ -28,10 +28,12 @@ OTHER, NONE = "(other)", "(none)"
 REQUESTS, DURATION = "http_requests", "http_request_duration_seconds"
 IN_FLIGHT, REJECTIONS = "http_requests_in_flight", "http_rejections"
 PREDICTIONS, INVALID = "model_predictions", "model_validation_errors"
+ERRORS, CANDIDATE_REFUSED = "model_errors", "model_candidate_refused"
+SHADOW, SHADOW_LARGEST = "model_shadow", "model_shadow_largest_difference"
 TRAINED, BACKLOG, WORKERS = "model_trained", "prediction_log_backlog", "worker_processes"
 
 #: What a process says of itself; it goes when the process does.
-OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS}
+OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS, CANDIDATE_REFUSED}
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -93,14 +95,19 @@ class Metrics:
         self.tell_versions()
 
     def tell_versions(self) -> None:
-        """Say which versions are in memory here, and when they were trained."""
-        found = {(TRAINED, one.name, one.version): one for one in self.models.in_memory()}
-        for key in self._told - found.keys():
+        """Say which versions are in memory here, when they were trained, and which are refused."""
+        found = {
+            (TRAINED, one.name, one.version): one.card["created_at"]
+            for one in self.models.in_memory()
+        }
+        refused = {(CANDIDATE_REFUSED, *one): 1.0 for one in self.models.candidates.refused()}
+        for key in self._told - found.keys() - refused.keys():
             self.tallies.put(key, 0)
         for key in found.keys() - self._told:
-            at = datetime.fromisoformat(found[key].card["created_at"])
-            self.tallies.put(key, at.timestamp())
-        self._told = {*found}
+            self.tallies.put(key, datetime.fromisoformat(found[key]).timestamp())
+        for key in refused.keys() - self._told:
+            self.tallies.put(key, 1)
+        self._told = {*found, *refused}
 
     def set_backlog(self, records: int) -> None:
         """Say how many predictions wait here to be written to the log."""
@@ -118,6 +125,22 @@ class Metrics:
             ((PREDICTIONS, version.name, version.version, label), 0, count)
             for label, count in classes.items()
         )
+
+    def count_shadow(
+        self, name: str, version: str, counts: Mapping[str, int], *, largest: float = 0.0
+    ) -> None:
+        """Count what a candidate has answered in silence.
+
+        Parameters
+        ----------
+        counts : mapping of str to int
+            How many ``records``, ``differences``, ``failures`` or ``dropped``.
+        largest : float
+            The largest difference among them.
+        """
+        self.tallies.add(((f"{SHADOW}_{what}", name, version), 0, n) for what, n in counts.items())
+        if largest:
+            self.tallies.raise_to((SHADOW_LARGEST, name, version), largest)
 
     def count_invalid(self, name: str | None, version: str | None, found: Sequence[Any]) -> None:
         """Count the problems of records, by the field that their pointers name."""
@@ -149,6 +172,8 @@ class Metrics:
         route = request.url_rule.rule if request.url_rule else NONE
         method = request.method if request.method in _METHODS else OTHER
         self.tallies.add(_of_requests(route, method, answer.status_code, seconds, 1))
+        if answer.status_code >= 500 and (version := g.get("answering")):
+            self.tallies.add([((ERRORS, *version), 0, 1)])
         if answer.status_code >= 400:
             self._reject(answer.status_code, g.get("rejection"))
         return answer

@@ -65,6 +65,7 @@ class _Tallied(Collector):
         for name, (text, named) in _GAUGES.items():
             series = sums.get(name) or ({} if named else {(): [0]})
             yield _filled(GaugeMetricFamily(name, text), name, named, series)
+        yield _largest(found.get(metrics.SHADOW_LARGEST, {}))
         yield from _versions(found.get(metrics.TRAINED, {}))
         yield from figures(self._counted.master)
 
@@ -75,12 +76,18 @@ _COUNTERS: _Described = {
     metrics.REQUESTS: ("Requests answered", ("route", "method", "status")),
     metrics.REJECTIONS: ("Requests refused", ("reason",)),
     metrics.PREDICTIONS: ("Records predicted", ("model", "version", "class")),
+    metrics.ERRORS: ("Requests that a version has failed to answer", ("model", "version")),
+    f"{metrics.SHADOW}_records": ("Records that a shadow has answered", ("model", "version")),
+    f"{metrics.SHADOW}_differences": ("Those that it answers otherwise", ("model", "version")),
+    f"{metrics.SHADOW}_failures": ("Records that a shadow has failed on", ("model", "version")),
+    f"{metrics.SHADOW}_dropped": ("Records that came too fast for it", ("model", "version")),
     metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
 }
 _GAUGES: _Described = {
     metrics.IN_FLIGHT: ("Requests that threads have, and connections that wait", ("where",)),
     metrics.BACKLOG: ("Predictions that wait to be written to the log", ()),
     metrics.WORKERS: ("Worker processes", ()),
+    metrics.CANDIDATE_REFUSED: ("Processes that refuse a candidate", ("model", "version")),
 }
 
 
@@ -99,6 +106,16 @@ def _latency(series: Series) -> Metric:
     ends = [*map(str, metrics.BUCKETS), "+Inf"]
     for (route,), (*counts, seconds) in sorted(series.items()):
         family.add_metric([route], list(zip(ends, accumulate(counts), strict=True)), seconds)
+    return family
+
+
+def _largest(found: Mapping[Key, list[list[float]]]) -> Metric:
+    family = GaugeMetricFamily(
+        metrics.SHADOW_LARGEST, "Largest difference of a probability or number",
+        labels=["model", "version"],
+    )  # fmt: skip
+    for key, rows in sorted(found.items()):
+        family.add_metric(key, max(one for (one,) in rows))
     return family
 
 
