@@ -14,7 +14,9 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from api import metrics
 from api.json_text import class_name
@@ -38,6 +40,17 @@ def blueprint(counted: Metrics) -> Blueprint:
         return Response(encode(registry), content_type=kind)
 
     return routes
+
+
+def read_page(text: str) -> list[Sample]:
+    """Read the samples of such a page.
+
+    Raises
+    ------
+    ValueError
+        When it is none.
+    """
+    return [sample for one in text_string_to_metric_families(text) for sample in one.samples]
 
 
 class _Tallied(Collector):
