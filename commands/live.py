@@ -51,7 +51,7 @@ def live_counts(address: str, name: str, versions: Iterable[str], *, key: str) -
 
     def total(metric: str, version: str) -> float:
         found = (one for one in samples if one.name == metric)
-        return sum(one.value for one in found if one.labels.get("version") == version)
+        return float(sum(one.value for one in found if one.labels.get("version") == version))
 
     def told(version: str) -> dict[str, Any]:
         shadow = {what: total(metric, version) for what, metric in _OF_SHADOWS.items()}
