@@ -5,7 +5,6 @@ never asks it anything: a library that has started threads of its own would
 not survive the fork.
 """
 
-import ctypes
 import gc
 import os
 import subprocess
@@ -16,6 +15,8 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from api.logs import formatter
+from api.watch import watch
+from persistence.memory import give_back
 from persistence.model_persistence import ModelStore
 from persistence.trusted_types import UntrustedArtifact
 from server.drain import keep_signals_over_forks
@@ -93,8 +94,7 @@ def when_ready(server: Any) -> None:
         server.log.error("not ready: %s", error)
     gc.collect()
     gc.freeze()  # a collection in a worker would copy what is shared
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # glibc's
-        trim(0)
+    give_back()
 
 
 def pre_fork(server: Any, worker: Any) -> None:
@@ -107,6 +107,20 @@ def post_fork(server: Any, worker: Any) -> None:
     """Count there."""
     if counted := _metrics(worker):
         counted.begin(worker.slot)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Serve what is promoted, from the first request on."""
+    parts = getattr(worker.wsgi, "extensions", {})
+    if {"models", "metrics", "stopping"} <= parts.keys():
+        worker.watch = watch(parts["models"], parts["metrics"], parts["stopping"])
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Let the watching thread end: cut off while it loads a model, it would abort the process."""
+    if found := getattr(worker, "watch", None):
+        worker.wsgi.extensions["stopping"].set()
+        found.join(5)
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from flask import current_app, g, has_request_context
 
-from persistence.model_persistence import UntrustedArtifact
 from persistence.promotions import Candidate
 from persistence.version import StoredVersion
 
@@ -28,7 +27,7 @@ RETRY_SECONDS = 60.0
 
 
 class Candidates:
-    """The candidates that have passed the test in this process, and those that are refused.
+    """The candidates that answer in this process, and those that are refused.
 
     Parameters
     ----------
@@ -38,31 +37,17 @@ class Candidates:
 
     def __init__(self, models: "LoadedModels") -> None:
         self._models = models
-        self._passed: dict[str, Candidate] = {}
         self._refused: dict[str, tuple[Candidate, float]] = {}
 
-    def load(self, model: str, candidate: Candidate) -> StoredVersion | None:
-        """Give a candidate, read if need be but not tested; None when it is refused."""
+    def get(self, model: str, candidate: Candidate) -> StoredVersion | None:
+        """Give a candidate, loaded if need be; None when it is refused. Nothing is raised."""
         if self.is_refused(model, candidate):
             return None
         try:
-            return self._models.get(model, candidate.version)
+            found = self._models.get(model, candidate.version, is_named=False)
         except Exception as error:  # noqa: BLE001  whatever is wrong, the promoted one answers
             self._refuse(model, candidate, error)
             return None
-
-    def get(self, model: str, candidate: Candidate) -> StoredVersion | None:
-        """Give a candidate that answers its worked example; None when it is refused."""
-        found = self.load(model, candidate)
-        if found is None or self._passed.get(model) == candidate:
-            return found
-        try:
-            if trouble := found.self_test():
-                raise UntrustedArtifact(trouble)
-        except Exception as error:  # noqa: BLE001  whatever is wrong, the promoted one answers
-            self._refuse(model, candidate, error)
-            return None
-        self._passed[model] = candidate
         self._refused.pop(model, None)
         return found
 
@@ -70,10 +55,6 @@ class Candidates:
         """Tell whether it is refused now, without trying."""
         known, until = self._refused.get(model, (None, 0.0))
         return known == candidate and time.monotonic() < until
-
-    def has_passed(self, model: str, candidate: Candidate) -> bool:
-        """Tell whether it has answered its worked example here."""
-        return self._passed.get(model) == candidate
 
     def refused(self) -> list[tuple[str, str]]:
         """List models and versions that would be tried if they were not refused."""
@@ -119,7 +100,7 @@ def choose_at_once(
     Returns
     -------
     version : StoredVersion or None
-        None when it is not in memory, or not tested yet.
+        None when it is not in memory.
     shadow : Candidate or None
         The candidate that is to answer, too.
     """
@@ -131,9 +112,7 @@ def choose_at_once(
         return found, candidate
     if models.candidates.is_refused(found.name, candidate):
         return found, None
-    if not models.candidates.has_passed(found.name, candidate):
-        return None, None
-    return models.loaded(found.name, candidate.version), None
+    return models.loaded(found.name, candidate.version, is_named=False), None
 
 
 def drawn(models: "LoadedModels", asked: "Asked") -> Candidate | None:

@@ -34,6 +34,8 @@ def blueprint(models: LoadedModels) -> Blueprint:
         """Describe a model's promoted version, and name the others."""
         versions = models.store.versions(name)
         found = {**_described(models.card(name), name), "candidate": _candidate(models, name)}
+        if refused := models.refused(name):
+            found["refused"] = refused._asdict()
         return json_response({**found, "versions": versions[::-1]})
 
     @routes.get("/v0/models/<name>/versions")
@@ -63,7 +65,8 @@ def _summary(models: LoadedModels, name: str, version: str | None) -> dict[str, 
 
 def _candidate(models: LoadedModels, name: str) -> dict[str, Any] | None:
     """Describe what is tried beside the promoted version; None when nothing is."""
-    candidate = models.pointer(name).candidate
+    known = models.served(name)
+    candidate = known.candidate if known else models.store.pointer(name).candidate
     return candidate._asdict() if candidate else None
 
 

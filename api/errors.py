@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 from api import trace
 from api.json_text import write_json
 from api.metrics import count_invalid
+from persistence.memory import NotEnoughMemory
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 _log = logging.getLogger(__name__)
@@ -161,6 +162,9 @@ def explain(
     if isinstance(error, ModelNotFound):
         _log.error("no model to serve: %s", error)
         return Failure(503, "no version of the default model is stored yet")
+    if isinstance(error, NotEnoughMemory):
+        _log.error("a version is not loaded: %s", error)
+        return Failure(503, "there is no memory for this version now; the log has the figures")
     if isinstance(error, (VersionNotFound, UntrustedArtifact)):
         _log.error("a version was refused: %s", error)
         return Failure(503, "the stored version was refused; the service log says why")

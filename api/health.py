@@ -20,13 +20,10 @@ def blueprint(models: LoadedModels, stopping: Event) -> Blueprint:
     @routes.get("/health")
     def health() -> Response:
         """Greet, and say whether the default model answers."""
-        return json_response(
-            {
-                "msg": "Hello World! I'm up!",
-                "now": http_date(),
-                "status": "degraded" if _trouble(models) else "ok",
-            }
-        )
+        found = {"msg": "Hello World! I'm up!", "now": http_date(), "status": "ok"}
+        if reason := _degraded(models):
+            found |= {"status": "degraded", "reason": reason}
+        return json_response(found)
 
     @routes.get("/livez")
     def livez() -> Response:
@@ -38,7 +35,7 @@ def blueprint(models: LoadedModels, stopping: Event) -> Blueprint:
         """Say whether the default model answers its worked example, and we do not stop."""
         if reason := not_ready(models, stopping):
             return failure_response(Failure(503, reason))
-        version = models.get()
+        version = models.get()  # another than the one that was tested, if it is newer
         return json_response(
             {"status": "ready", "model": {"name": version.name, "version": version.version}}
         )
@@ -53,6 +50,19 @@ def not_ready(models: LoadedModels, stopping: Event) -> str | None:
     if trouble := _trouble(models):
         _log.error("not ready: %s", trouble)
         return "the default model does not answer; the log says why"
+    return None
+
+
+def _degraded(models: LoadedModels) -> str | None:
+    """Say in what way the service is not as it should be, and nothing of the cause."""
+    if _trouble(models):
+        return "the default model does not answer; the log says why"
+    if refused := models.refused():
+        what = f"version {refused.version}" if refused.version else "the pointer"
+        return (
+            f"{what} of {models.default} is refused, {models.get().version} answers; "
+            f"/v0/models/{models.default} and the log say why"
+        )
     return None
 
 

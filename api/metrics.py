@@ -28,12 +28,13 @@ OTHER, NONE = "(other)", "(none)"
 REQUESTS, DURATION = "http_requests", "http_request_duration_seconds"
 IN_FLIGHT, REJECTIONS = "http_requests_in_flight", "http_rejections"
 PREDICTIONS, INVALID = "model_predictions", "model_validation_errors"
-ERRORS, CANDIDATE_REFUSED = "model_errors", "model_candidate_refused"
-SHADOW, SHADOW_LARGEST = "model_shadow", "model_shadow_largest_difference"
 TRAINED, BACKLOG, WORKERS = "model_trained", "prediction_log_backlog", "worker_processes"
+SWAPS, SWAPPING, REFUSED = "model_swaps", "model_swap_seconds", "model_refused"
+ERRORS = "model_errors"
+SHADOW, SHADOW_LARGEST = "model_shadow", "model_shadow_largest_difference"
 
 #: What a process says of itself; it goes when the process does.
-OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS, CANDIDATE_REFUSED}
+OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS, REFUSED}
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -95,17 +96,20 @@ class Metrics:
         self.tell_versions()
 
     def tell_versions(self) -> None:
-        """Say which versions are in memory here, when they were trained, and which are refused."""
-        found = {
-            (TRAINED, one.name, one.version): one.card["created_at"]
-            for one in self.models.in_memory()
+        """Say which versions are in memory here and when they were trained, and which refused."""
+        found = {(TRAINED, one.name, one.version): one for one in self.models.in_memory()}
+        refused = {
+            (REFUSED, name, one.version or NONE)
+            for name in self.models.names()
+            if (one := self.models.refused(name))
         }
-        refused = {(CANDIDATE_REFUSED, *one): 1.0 for one in self.models.candidates.refused()}
-        for key in self._told - found.keys() - refused.keys():
+        refused |= {(REFUSED, *one) for one in self.models.candidates.refused()}
+        for key in self._told - found.keys() - refused:
             self.tallies.put(key, 0)
         for key in found.keys() - self._told:
-            self.tallies.put(key, datetime.fromisoformat(found[key]).timestamp())
-        for key in refused.keys() - self._told:
+            at = datetime.fromisoformat(found[key].card["created_at"])
+            self.tallies.put(key, at.timestamp())
+        for key in refused - self._told:
             self.tallies.put(key, 1)
         self._told = {*found, *refused}
 
@@ -125,6 +129,10 @@ class Metrics:
             ((PREDICTIONS, version.name, version.version, label), 0, count)
             for label, count in classes.items()
         )
+
+    def count_swap(self, name: str, seconds: float) -> None:
+        """Count that another version of a model is served here, and how long that took."""
+        self.tallies.add((((SWAPS, name), 0, 1), ((SWAPPING, name), 0, seconds)))
 
     def count_shadow(
         self, name: str, version: str, counts: Mapping[str, int], *, largest: float = 0.0

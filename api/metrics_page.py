@@ -77,6 +77,8 @@ class _Tallied(Collector):
         yield _latency(sums.get(metrics.DURATION, {}))
         for name, (text, named) in _GAUGES.items():
             series = sums.get(name) or ({} if named else {(): [0]})
+            if name == metrics.REFUSED:
+                series = {key: one for key, one in series.items() if any(one)}
             yield _filled(GaugeMetricFamily(name, text), name, named, series)
         yield _largest(found.get(metrics.SHADOW_LARGEST, {}))
         yield from _versions(found.get(metrics.TRAINED, {}))
@@ -95,12 +97,17 @@ _COUNTERS: _Described = {
     f"{metrics.SHADOW}_failures": ("Records that a shadow has failed on", ("model", "version")),
     f"{metrics.SHADOW}_dropped": ("Records that came too fast for it", ("model", "version")),
     metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
+    metrics.SWAPS: ("Times that a worker has begun to serve another version", ("model",)),
+    metrics.SWAPPING: ("Time that this took, reading the version included", ("model",)),
 }
 _GAUGES: _Described = {
     metrics.IN_FLIGHT: ("Requests that threads have, and connections that wait", ("where",)),
     metrics.BACKLOG: ("Predictions that wait to be written to the log", ()),
     metrics.WORKERS: ("Worker processes", ()),
-    metrics.CANDIDATE_REFUSED: ("Processes that refuse a candidate", ("model", "version")),
+    metrics.REFUSED: (
+        "Processes that refuse a version that is promoted or tried",
+        ("model", "version"),
+    ),
 }
 
 

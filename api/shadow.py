@@ -101,7 +101,11 @@ class Shadow:
                 self._held -= one.size
 
     def _compare(self, one: _Answered) -> None:
-        candidate = self._models.candidates.get(one.promoted.name, one.candidate)
+        name = one.promoted.name
+        if self._models.candidate(name) != one.candidate:  # ended since: it need not be read again
+            self._metrics.count_shadow(name, one.candidate.version, {"dropped": len(one.matrix)})
+            return
+        candidate = self._models.candidates.get(name, one.candidate)
         if candidate is None:
             self._fail(one, len(one.matrix), None)
             return

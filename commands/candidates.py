@@ -11,7 +11,8 @@ from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer, now
 
 _END = (
-    "`flask models promote {name} {version}` promotes it, `flask models rollback {name}` ends this."
+    "A running service does so within 2 s. `flask models promote {name} {version}` promotes it, "
+    "`flask models rollback {name}` ends this."
 )
 
 

@@ -19,9 +19,6 @@ from persistence.model_persistence import (
 )
 from persistence.promotions import Candidate, version_before
 
-#: A running service goes on with what it has loaded.
-RELOAD = "A running service takes it when it is reloaded: kill -HUP and gunicorn's process id."
-
 
 @click.group()
 def models() -> None:
@@ -185,7 +182,9 @@ def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = Fals
     store.promote(name, version, is_rollback=is_rollback)
     if before == version and tried is None:
         return Said(document, f"{version} of {name} is promoted already.")
-    return Said(document, f"{version} of {name} is promoted. {was}\n{RELOAD}")
+    return Said(
+        document, f"{version} of {name} is promoted. {was} A running service takes it within 2 s."
+    )
 
 
 def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from models import NAME
-from models.fields import Field
 from models.schema import Schema
 from persistence.cards import (
     FORMAT,
@@ -30,6 +29,7 @@ from persistence.cards import (
     checked_file,
     fingerprint,
 )
+from persistence.loading import load_runtime, read_pipeline
 from persistence.promotions import (
     DAMAGED,
     Pointer,
@@ -37,9 +37,9 @@ from persistence.promotions import (
     change_pointer,
     now,
     read_pointer,
+    tag_pointer,
 )
-from persistence.runtime import NativeRuntime, OnnxRuntime, Runtime
-from persistence.trusted_types import UntrustedArtifact, load_pipeline
+from persistence.trusted_types import UntrustedArtifact
 from persistence.version import StoredVersion
 from persistence.whole_files import sync_folder, write_file
 
@@ -117,6 +117,17 @@ class ModelStore:
                 f"promoted.json of model {name!r} is damaged: promote a version, or train again"
             ) from error
 
+    def pointer_tag(self, name: str) -> str | None:
+        """Tell one content of a model's pointer from another, without reading it.
+
+        Returns
+        -------
+        str or None
+            The same as long as nobody has replaced the pointer; None when
+            there is none.
+        """
+        return tag_pointer(self.root / name) if NAME.fullmatch(name) else None
+
     def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
         """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
 
@@ -179,7 +190,21 @@ class ModelStore:
         card = self.read_card(name, version)
         folder = self._folder(name, card["version"])
         fields = Schema.from_json(card["schema"]).fields
-        return StoredVersion(card, _load_runtime(folder, card, fields))
+        return StoredVersion(card, load_runtime(folder, card, fields))
+
+    def read_to_serve(self, name: str, version: str) -> StoredVersion:
+        """Read a version, and see that it answers as recorded.
+
+        Raises
+        ------
+        VersionNotFound
+            When there is none.
+        UntrustedArtifact
+            With the reason, when `read` refuses it or an answer differs.
+        """
+        found = self.read(name, version)
+        found.verify()
+        return found
 
     def check(self, name: str, version: str) -> str | None:
         """See that a version may be promoted.
@@ -200,9 +225,10 @@ class ModelStore:
             card = self.read_card(name, version)
             for one in card["files"]:
                 checked_file(folder, card, one)
-            return self.read(name, version).self_test()
+            self.read_to_serve(name, version)
         except Exception as error:  # noqa: BLE001  a damaged model raises whatever it likes
             return str(error) or repr(error)
+        return None
 
     def read_pipeline(self, name: str, version: str | None = None) -> Any:
         """Read the fitted scikit-learn pipeline of a version.
@@ -213,7 +239,7 @@ class ModelStore:
             As `read`.
         """
         card = self.read_card(name, version)
-        return _load_pipeline(self._folder(name, card["version"]), card)
+        return read_pipeline(self._folder(name, card["version"]), card)
 
     def write(self, card: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         """Store a version, whole or not at all.
@@ -263,31 +289,3 @@ class ModelStore:
         if version not in self.versions(name):
             raise VersionNotFound(f"model {name!r} has no version {version!r}")
         return self.root / name / version
-
-
-def _load_runtime(folder: Path, card: Mapping[str, Any], fields: tuple[Field, ...]) -> Runtime:
-    if card["runtime"] == "onnx":
-        content = checked_file(folder, card, "model.onnx")
-        has_probabilities = bool(card["has_probabilities"])
-        return OnnxRuntime(content, fields, has_probabilities=has_probabilities)
-    try:
-        pipeline = _load_pipeline(folder, card)
-    except ModuleNotFoundError as error:
-        raise UntrustedArtifact(
-            f"version {card['version']} of {card['model']} is native, so it needs scikit-learn, "
-            f"and {error.name} is not installed: pip install -r requirements.txt"
-        ) from error
-    return NativeRuntime(pipeline, fields)
-
-
-def _load_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
-    content = checked_file(folder, card, "model.skops")
-    import sklearn
-
-    fitted, here = card["libraries"]["scikit-learn"], sklearn.__version__
-    if fitted.split(".")[:2] != here.split(".")[:2]:
-        raise UntrustedArtifact(
-            f"version {card['version']} was fitted with scikit-learn {fitted}, here is {here}: "
-            f"train it again, or install scikit-learn {fitted}"
-        )
-    return load_pipeline(content, model=card["model"])

@@ -153,6 +153,15 @@ def read_pointer(home: Path) -> Pointer:
     return Pointer.read((home / "promoted.json").read_bytes())
 
 
+def tag_pointer(home: Path) -> str | None:
+    """Tell one content of a model's pointer from another; None when there is none."""
+    try:
+        found = (home / "promoted.json").stat()
+    except OSError:
+        return None
+    return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
+
+
 def change_pointer(home: Path, change: Callable[[Pointer | None], Pointer]) -> None:
     """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
 
@@ -194,6 +203,37 @@ def version_before(
         False for a guess, where nobody wrote down what was promoted before:
         the newest version that is older.
     """
+    way = _way(promotions)
+    for one in reversed(way[:-1]):
+        if one.version in versions and one.version != way[-1].version:
+            return one.version, True
+    if way[0].at is not None:
+        return None, True
+    return max((one for one in versions if one < way[0].version), default=None), False
+
+
+def versions_before(promotions: Sequence[Promotion], versions: Collection[str]) -> list[str]:
+    """List what may be served in place of the promoted version, the best first.
+
+    Those are the versions that one rollback after another leads to, so none
+    that a rollback has led away from.
+
+    Parameters
+    ----------
+    promotions : sequence of Promotion
+        Oldest first.
+    versions : collection of str
+        Those that are stored.
+    """
+    way = _way(promotions)
+    found = [one.version for one in reversed(way) if one.version in versions]
+    if way[0].at is None:
+        found += sorted((one for one in versions if one < way[0].version), reverse=True)
+    return [one for one in dict.fromkeys(found) if one != way[-1].version]
+
+
+def _way(promotions: Sequence[Promotion]) -> list[Promotion]:
+    """Leave out the promotions that a rollback has undone, and the rollbacks."""
     way: list[Promotion] = []
     for one in promotions:
         if one.is_rollback:
@@ -201,12 +241,7 @@ def version_before(
                 way.pop()
         if not way or way[-1].version != one.version:
             way.append(one)
-    for one in reversed(way[:-1]):
-        if one.version in versions and one.version != way[-1].version:
-            return one.version, True
-    if way[0].at is not None:
-        return None, True
-    return max((one for one in versions if one < way[0].version), default=None), False
+    return way
 
 
 @contextmanager

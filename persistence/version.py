@@ -14,6 +14,7 @@ import numpy as np
 from models.decoder import Decoder
 from models.schema import Schema
 from persistence.runtime import Columns, Outputs, Runtime
+from persistence.trusted_types import UntrustedArtifact
 
 #: How far the worked example's answer may drift between machines.
 TOLERANCE = 1e-5
@@ -129,6 +130,21 @@ class StoredVersion:
         if _agree(answer, expected):
             return None
         return f"the worked example answers {answer}, recorded is {expected}"
+
+    def verify(self) -> None:
+        """See that it answers as recorded.
+
+        Raises
+        ------
+        UntrustedArtifact
+            When it does not, with what differs.
+        """
+        try:
+            trouble = self.self_test()
+        except Exception as error:  # noqa: BLE001  a damaged model raises whatever it likes
+            trouble = f"the worked example cannot be answered: {error!r}"
+        if trouble:
+            raise UntrustedArtifact(f"version {self.version} of {self.name} is refused: {trouble}")
 
 
 def decide(outputs: Outputs, card: Mapping[str, Any]) -> list[Prediction]:

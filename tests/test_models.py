@@ -11,9 +11,9 @@ import models
 from api.asked import Asked
 from api.loaded import LoadedModels
 from api.prediction import answer
+from api.served import Served
 from build_model import build
 from persistence.model_persistence import ModelStore
-from persistence.promotions import Pointer, Promotion
 from persistence.version import StoredVersion
 
 
@@ -22,7 +22,7 @@ class Held(LoadedModels):
 
     def __init__(self, version: StoredVersion) -> None:
         super().__init__(ModelStore(Path("nowhere")), version.name)
-        self._pointers[version.name] = Pointer((Promotion(version.version, None),))
+        self._served[version.name] = Served(version.version, None, None)
         self._versions[version.name, version.version] = version
 
 
