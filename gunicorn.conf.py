@@ -113,14 +113,15 @@ def post_worker_init(worker: Any) -> None:
     """Serve what is promoted, from the first request on."""
     parts = getattr(worker.wsgi, "extensions", {})
     if {"models", "metrics", "stopping"} <= parts.keys():
-        worker.watch = watch(parts["models"], parts["metrics"], parts["stopping"])
+        parts["watch"] = watch(parts["models"], parts["metrics"], parts["stopping"])
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Let the watching thread end: cut off while it loads a model, it would abort the process."""
-    if found := getattr(worker, "watch", None):
-        worker.wsgi.extensions["stopping"].set()
-        found.join(5)
+    parts = getattr(worker.wsgi, "extensions", {})
+    if "watch" in parts:
+        parts["stopping"].set()
+        parts["watch"].join(5)
 
 
 def child_exit(server: Any, worker: Any) -> None:

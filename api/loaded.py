@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from api.candidate import Candidates
@@ -30,6 +31,8 @@ class LoadedModels:
         The model that is meant when none is named. Its promoted version stays.
     most : int
         Versions in memory at most.
+    system : Path
+        Where ``proc`` and ``sys`` tell how much memory there is.
 
     Attributes
     ----------
@@ -37,10 +40,13 @@ class LoadedModels:
         Those of them that are tried beside the promoted ones.
     """
 
-    def __init__(self, store: ModelStore, default: str, *, most: int = 20) -> None:
+    def __init__(
+        self, store: ModelStore, default: str, *, most: int = 20, system: Path = Path("/")
+    ) -> None:
         self.store = store
         self.default = default
         self._most = most
+        self._system = system
         self._choice = Choice()
         self._served: dict[str, Served] = {}
         self._versions: OrderedDict[tuple[str, str], StoredVersion] = OrderedDict()
@@ -209,7 +215,7 @@ class LoadedModels:
     def _read_beside(self, name: str, version: str, *, trusts: bool = False) -> StoredVersion:
         """Read a version beside those in memory, if there is room."""
         if self._versions:
-            check_memory(self.store.read_card(name, version))
+            check_memory(self.store.read_card(name, version), self._system)
         return (self.store.read if trusts else self.store.read_to_serve)(name, version)
 
     def _serve(self, name: str, *, trusts: bool = False) -> StoredVersion:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from sklearn.linear_model import LogisticRegression
-from skops.io import dumps
 
 from persistence.model_persistence import ModelStore
+from persistence.runtime import NativeRuntime
 from tests.answers import found, read_problem, read_strictly
-from tests.conftest import serve
+from tests.conftest import serve, unstored
 from tests.toys import coin
 
 PARCEL = {"weight": 1, "pieces": 1, "colour": "red", "fragile": False}
@@ -127,11 +127,20 @@ def test_service_when_the_promoted_version_is_gone_refuses_it(store: ModelStore)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b'{"version": "x"'])
-def test_service_when_the_pointer_is_damaged_refuses_the_version(
+def test_service_when_the_pointer_is_damaged_serves_the_newest_version_and_says_so(
     store: ModelStore, content: bytes
 ) -> None:
+    version = store.promoted("parcel")
     (store.root / "parcel" / "promoted.json").write_bytes(content)
 
+    client = serve(store, "parcel").test_client()
+
+    answer = read_strictly(client.post("/v0/predict", json=PARCEL).data)
+    health = read_strictly(client.get("/health").data)
+    assert version == answer["model"]["version"]
+    assert 200 == client.get("/readyz").status_code
+    assert "degraded" == health["status"] and "the pointer of parcel is refused" in health["reason"]
+    (store.root / "parcel" / version / "model.onnx").unlink()
     assert_not_served(serve(store, "parcel").test_client(), PARCEL, "promoted")
 
 
@@ -159,15 +168,18 @@ def test_service_when_it_has_loaded_a_version_needs_its_files_no_more(store: Mod
     assert 200 == client.get("/readyz").status_code
 
 
+def serve_instead(store: ModelStore, pipeline: Any) -> FlaskClient:
+    """Serve coin, and another pipeline in its place once it has been found good."""
+    app = serve(store, "coin")
+    version = app.extensions["models"].get()
+    version._runtime = NativeRuntime(pipeline, version.schema.fields)
+    return app.test_client()
+
+
 @pytest.fixture
 def failing(store: ModelStore) -> FlaskClient:
     """A service whose model raises: a pipeline that was never fitted."""
-    card = {**store.read_card("coin"), "runtime": "native"}
-    for key in ("format", "files", "digest", "version"):
-        del card[key]
-    version = store.write(card, {"model.skops": dumps(coin.build_pipeline())})
-    store.promote("coin", version)
-    return serve(store, "coin").test_client()
+    return serve_instead(store, coin.build_pipeline())
 
 
 def test_service_when_the_model_raises_answers_500_with_nothing_of_its_inside(
@@ -191,25 +203,30 @@ def test_service_when_a_probability_is_no_number_refuses_the_record(store: Model
     table = coin.load_data(Path())
     model = LogisticRegression().fit(table[["size", "edge"]], table["side"])
     model.coef_ = np.array([[np.nan, 1]])
-    card = {**store.read_card("coin"), "runtime": "native"}
-    for key in ("format", "files", "digest", "version"):
-        del card[key]
-    store.promote("coin", store.write(card, {"model.skops": dumps(model)}))
 
-    answer = serve(store, "coin").test_client().post("/v0/predict", json=COIN)
+    answer = serve_instead(store, model).post("/v0/predict", json=COIN)
 
     assert {("", "no_finite_answer")} == found(read_problem(answer, 422))
 
 
-def test_service_when_the_example_is_answered_otherwise_is_not_ready(store: ModelStore) -> None:
+def test_service_when_the_example_is_answered_otherwise_serves_the_version_before(
+    store: ModelStore,
+) -> None:
+    old = store.promoted("coin")
     card = store.read_card("coin")
     card["example"]["value"] = 1 - card["example"]["value"]
     pipeline = (store.root / "coin" / card["version"] / "model.skops").read_bytes()
-    for key in ("format", "files", "digest", "version"):
-        del card[key]
-    store.promote("coin", store.write(card, {"model.skops": pipeline}))
+    new = store.write(unstored(card), {"model.skops": pipeline})
+    store.promote("coin", new)
 
     client = serve(store, "coin").test_client()
 
-    read_problem(client.get("/readyz"), 503)
-    assert "degraded" == read_strictly(client.get("/health").data)["status"]
+    assert old == read_strictly(client.get("/readyz").data)["model"]["version"]
+    health = read_strictly(client.get("/health").data)
+    assert (
+        "degraded" == health["status"] and f"version {new} of coin is refused" in health["reason"]
+    )
+    refused = read_strictly(client.get("/v0/models/coin").data)["refused"]
+    assert new == refused["version"] and "the worked example answers" in refused["reason"]
+    shutil.rmtree(store.root / "coin" / old)
+    assert_not_served(serve(store, "coin").test_client(), COIN)
