@@ -46,6 +46,7 @@ from api.json_text import write_json
 from api.loaded import LoadedModels
 from api.one_line import phrase_line
 from api.overload import Overload
+from api.shadow import Shadow
 from commands import COMMANDS
 from persistence.model_persistence import (
     ModelNotFound,
@@ -121,7 +122,8 @@ def _mount(app: Flask, settings: Settings) -> None:
 def _observe(app: Flask, settings: Settings) -> None:
     """Name, count, trace and log every request."""
     models = app.extensions["models"]
-    metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4)
+    counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4)
+    app.extensions["shadow"] = Shadow(models, counted)
     if settings.access_log:
         access_log.init_app(app)
     request_id.init_app(app)

@@ -5,10 +5,13 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
+from flask import g, request
 
 from api.body import JSON
+from api.candidate import HEADER
 from api.upload import Spool, Upload
 from persistence.keys import Key
+from persistence.version import StoredVersion
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):
@@ -30,6 +33,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
         The header's value; empty when absent.
     key : Key or None
         The caller's, where keys are asked.
+    canary_key : str
+        Whom the client says that it asks for; empty when absent.
     """
 
     body: bytes | Upload
@@ -40,6 +45,24 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     version: str | None = None
     accept: str = ""
     key: Key | None = None
+    canary_key: str = ""
+
+
+def asked_here(
+    body: bytes | Upload, *, model: str | None = None, version: str | None = None
+) -> Asked:
+    """Give the request that Flask has at hand."""
+    return Asked(
+        body=body,
+        content_type=request.content_type or "",
+        content_encoding=request.headers.get("Content-Encoding", ""),
+        request_id=g.request_id,
+        model=model,
+        version=version,
+        accept=request.headers.get("Accept", ""),
+        key=g.get("key"),
+        canary_key=request.headers.get(HEADER, "").strip(),
+    )
 
 
 class Answer(NamedTuple):
@@ -64,3 +87,8 @@ class Answer(NamedTuple):
     content_type: str = JSON
     headers: Mapping[str, str] = MappingProxyType({})
     spool: Spool | None = None
+
+
+def named(version: StoredVersion) -> dict[str, str]:
+    """Give the headers that name what has answered."""
+    return {"X-Model": version.name, "X-Model-Version": version.version}

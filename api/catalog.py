@@ -33,10 +33,10 @@ def blueprint(models: LoadedModels) -> Blueprint:
     def show_model(name: str) -> Response:
         """Describe a model's promoted version, and name the others."""
         versions = models.store.versions(name)
-        described = {**_described(models.card(name), name), "versions": versions[::-1]}
+        found = {**_described(models.card(name), name), "candidate": _candidate(models, name)}
         if refused := models.refused(name):
-            described["refused"] = refused._asdict()
-        return json_response(described)
+            found["refused"] = refused._asdict()
+        return json_response({**found, "versions": versions[::-1]})
 
     @routes.get("/v0/models/<name>/versions")
     def show_versions(name: str) -> Response:
@@ -44,7 +44,11 @@ def blueprint(models: LoadedModels) -> Blueprint:
         promoted = models.card(name)["version"]
         found = [_summary(models, name, one) for one in reversed(models.store.versions(name))]
         return json_response(
-            {"model": name, "versions": [_marked(one, promoted) for one in found if one]}
+            {
+                "model": name,
+                "candidate": _candidate(models, name),
+                "versions": [_marked(one, promoted) for one in found if one],
+            }
         )
 
     return routes
@@ -57,6 +61,13 @@ def _summary(models: LoadedModels, name: str, version: str | None) -> dict[str, 
     except (ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
         _log.error("left out of the list: %s", error)
         return None
+
+
+def _candidate(models: LoadedModels, name: str) -> dict[str, Any] | None:
+    """Describe what is tried beside the promoted version; None when nothing is."""
+    known = models.served(name)
+    candidate = known.candidate if known else models.store.pointer(name).candidate
+    return candidate._asdict() if candidate else None
 
 
 def _described(card: Mapping[str, Any], name: str) -> dict[str, Any]:

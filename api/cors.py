@@ -7,7 +7,10 @@ from flask import Flask, Response, current_app, request
 #: An origin as browsers send it: no path, no slash at the end.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,255}")
 
-_SENT = "Authorization, Content-Type, Idempotency-Key, token, traceparent, x-api-key, X-Request-Id"
+_SENT = (
+    "Authorization, Content-Type, Idempotency-Key, token, traceparent, x-api-key, X-Canary-Key, "
+    "X-Request-Id"
+)
 _SHOWN = "RateLimit, RateLimit-Policy, Retry-After, X-Model, X-Model-Version, X-Request-Id"
 
 

@@ -7,7 +7,8 @@ valid and quick, is left to the application.
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import Any
 
 import msgspec
 from flask import Flask
@@ -15,6 +16,7 @@ from flask import Flask
 from api import access_log, cors, idempotency, steps
 from api.asked import Asked
 from api.auth import HEADERS, Callers, check_caller, key_text
+from api.candidate import HEADER as CANARY_KEY
 from api.dates import http_date
 from api.loaded import LoadedModels
 from api.metrics import note_predicted
@@ -24,8 +26,10 @@ from api.rate_limit import RateLimit, RedisCounts, Standing, count_request, show
 from api.request_id import finish, name_request, request_id
 from api.tallies import Count
 from api.trace import name_trace, trace_id
+from models.decoder import Decoded
 from persistence.keys import Key
-from persistence.version import Decisions, Prediction, StoredVersion
+from persistence.promotions import Candidate
+from persistence.version import StoredVersion
 
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024
@@ -58,6 +62,7 @@ _KNOWN = (
     steps.finish, check_caller, count_request, show_standing, cors.answer_preflight,
     cors.allow_origin, idempotency.begin, idempotency.keep,
 )  # fmt: skip
+_CANARY_KEY = CANARY_KEY.lower().encode()
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 
 
@@ -104,6 +109,7 @@ class FastPath:
         pages = (b"origin",) if app.extensions["origins"] else ()
         self._doubtful = _DOUBTFUL.union(pages)
         self._metrics = app.extensions["metrics"]
+        self._shadow = app.extensions["shadow"]
 
     def answers(self, requests: Sequence[Request]) -> list[Written | None]:
         """Answer whole POSTs over HTTP/1.1.
@@ -123,16 +129,21 @@ class FastPath:
         standings = self._take(asked)
         counts: list[Count] = []
         served: list[StoredVersion] = []
-
-        def tell(version: StoredVersion, found: Prediction | Decisions) -> None:
-            served.append(version)
-            note_predicted(counts, version, found)
-
-        bodies = answer_at_once(self._models, asked, tell=tell)
+        bodies = answer_at_once(self._models, asked, tell=partial(self._tell, counts, served))
         self._count(requests, bodies, counts, time.perf_counter() - start)
         if self._logs:
             self._log(requests, asked, bodies, served, seconds=time.perf_counter() - start)
         return list(map(self._finish, requests, asked, standings, bodies))
+
+    def _tell(
+        self, counts: list[Count], served: list[StoredVersion], version: StoredVersion,
+        decoded: Decoded, shadow: Candidate | None, found: Any,
+    ) -> None:  # fmt: skip
+        """Note what has answered, and what."""
+        note_predicted(counts, version, found)
+        served.append(version)
+        if shadow is not None:
+            self._shadow.offer(version, shadow, decoded.matrix, found)
 
     def _take(self, asked: list[Asked | None]) -> list[Standing | None]:
         """Count the requests of each caller together; take those out that are one too many."""
@@ -176,11 +187,11 @@ class FastPath:
         self, requests: Sequence[Request], asked: Sequence[Asked | None],
         bodies: Sequence[bytes | None], served: Iterable[StoredVersion], *, seconds: float,
     ) -> None:  # fmt: skip
-        versions = iter(served)
+        in_turn = iter(served)
         for (url, headers, *_), one, body in zip(requests, asked, bodies, strict=True):
             if one is None or body is None:
                 continue
-            version = next(versions)
+            version = next(in_turn)
             parent = headers.get(b"traceparent")
             access_log.log_request(
                 method="POST",
@@ -222,7 +233,8 @@ class FastPath:
             if key is None:
                 return None
         kind = headers.get(b"content-type", b"").decode("latin-1")
-        return Asked(body, kind, "", name, model, version, key=key)
+        sticky = headers.get(_CANARY_KEY, b"").decode("latin-1").strip()
+        return Asked(body, kind, "", name, model, version, key=key, canary_key=sticky)
 
     def _find_key(self, headers: Mapping[bytes, bytes], model: str | None) -> Key | None:
         """Give the caller's key, if it is good for the model."""

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from flask import Blueprint, Response, request
 from werkzeug.http import parse_options_header
 
-from api.asked import Answer
+from api.asked import Answer, asked_here, named
 from api.body import ARROW, CSV, JSON, LINES, PARQUET, TABLES
+from api.candidate import choose
 from api.csv_table import PANDAS_FLAGS
 from api.errors import (
     BadRequest,
@@ -135,11 +136,12 @@ def _invoke(models: LoadedModels, body: bytes | Upload, kind: str, header: str) 
     if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise BadRequest(415, "the body is compressed: send it plain")
     form = wished_form(request.headers.get("Accept", ""), [*_WRITERS])
-    spool = _predict(models.get(), body, kind, header, _WRITERS[form])
+    version = choose(models, asked_here(body))
+    spool = _predict(version, body, kind, header, _WRITERS[form])
     content_type = f"{CSV}; charset=utf-8" if form == CSV else form
     if spool.size > MOST_IN_MEMORY:
-        return Answer(200, b"", content_type, spool=spool)
-    return Answer(200, spool.whole(), content_type)
+        return Answer(200, b"", content_type, named(version), spool)
+    return Answer(200, spool.whole(), content_type, named(version))
 
 
 def _predict(

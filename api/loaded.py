@@ -7,9 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from api.candidate import Candidates
 from api.served import Choice, Refused, Served
 from persistence.memory import check_memory
 from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.promotions import Candidate
 from persistence.version import StoredVersion
 
 #: Locks under which versions are read. Two that share one wait for each other.
@@ -31,6 +33,11 @@ class LoadedModels:
         Versions in memory at most.
     system : Path
         Where ``proc`` and ``sys`` tell how much memory there is.
+
+    Attributes
+    ----------
+    candidates : Candidates
+        Those of them that are tried beside the promoted ones.
     """
 
     def __init__(
@@ -46,9 +53,18 @@ class LoadedModels:
         self._named: set[tuple[str, str]] = set()
         self._lock = threading.Lock()  # over what is in memory; never held while something is read
         self._reading = [threading.Lock() for _ in range(_LOCKS)]
+        self.candidates = Candidates(self)
 
-    def get(self, name: str | None = None, version: str | None = None) -> StoredVersion:
+    def get(
+        self, name: str | None = None, version: str | None = None, *, is_named: bool = True
+    ) -> StoredVersion:
         """Give a version, by default the one that is served of the default model.
+
+        Parameters
+        ----------
+        is_named : bool
+            Whether a client has named the version: then it stays when another
+            is promoted or tried.
 
         Raises
         ------
@@ -62,14 +78,17 @@ class LoadedModels:
         NotEnoughMemory
             When there is no memory for it beside the others.
         """
-        found = self.loaded(name, version)
+        found = self.loaded(name, version, is_named=is_named)
         if found is None:
             name = self.default if name is None else name
             with self._reads(name, version):
-                found = self.loaded(name, version) or self._read(name, version)
+                found = self.loaded(name, version, is_named=is_named)
+                found = found or self._read(name, version, is_named=is_named)
         return found
 
-    def loaded(self, name: str | None = None, version: str | None = None) -> StoredVersion | None:
+    def loaded(
+        self, name: str | None = None, version: str | None = None, *, is_named: bool = True
+    ) -> StoredVersion | None:
         """Give a version, as `get`, if it is in memory already."""
         name = self.default if name is None else name
         if version is None:
@@ -79,12 +98,17 @@ class LoadedModels:
         else:
             key = (name, version)
             found = self._versions.get(key)
-            if found is not None:
+            if found is not None and is_named:
                 self._named.add(key)
         if found is not None and len(self._versions) == self._most:
             with suppress(KeyError):  # another thread may just let it go
                 self._versions.move_to_end(key)
         return found
+
+    def candidate(self, name: str | None = None) -> Candidate | None:
+        """Give what is tried beside a model's promoted version, as far as is known here."""
+        served = self._served.get(self.default if name is None else name)
+        return served.candidate if served else None
 
     def in_memory(self) -> list[StoredVersion]:
         """List the versions that are in memory."""
@@ -179,12 +203,13 @@ class LoadedModels:
     def _reads(self, name: str, version: str | None) -> threading.Lock:
         return self._reading[hash((name, version)) % _LOCKS]
 
-    def _read(self, name: str, version: str | None) -> StoredVersion:
+    def _read(self, name: str, version: str | None, *, is_named: bool) -> StoredVersion:
         if version is None:
             return self._serve(name)
         found = self._read_beside(name, version)
         self._hold(found)
-        self._named.add((name, version))
+        if is_named:
+            self._named.add((name, version))
         return found
 
     def _read_beside(self, name: str, version: str, *, trusts: bool = False) -> StoredVersion:
@@ -203,8 +228,9 @@ class LoadedModels:
         )  # fmt: skip
         self._hold(found)
         self._served[name] = chosen
-        if known and known.version != chosen.version and (name, known.version) not in self._named:
-            self._drop(name, known.version)
+        for version in (known.versions if known else set()) - chosen.versions:
+            if (name, version) not in self._named:
+                self._drop(name, version)
         return found
 
     def _hold(self, found: StoredVersion) -> None:

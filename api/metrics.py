@@ -30,6 +30,8 @@ IN_FLIGHT, REJECTIONS = "http_requests_in_flight", "http_rejections"
 PREDICTIONS, INVALID = "model_predictions", "model_validation_errors"
 TRAINED, BACKLOG, WORKERS = "model_trained", "prediction_log_backlog", "worker_processes"
 SWAPS, SWAPPING, REFUSED = "model_swaps", "model_swap_seconds", "model_refused"
+ERRORS = "model_errors"
+SHADOW, SHADOW_LARGEST = "model_shadow", "model_shadow_largest_difference"
 
 #: What a process says of itself; it goes when the process does.
 OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS, REFUSED}
@@ -101,6 +103,7 @@ class Metrics:
             for name in self.models.names()
             if (one := self.models.refused(name))
         }
+        refused |= {(REFUSED, *one) for one in self.models.candidates.refused()}
         for key in self._told - found.keys() - refused:
             self.tallies.put(key, 0)
         for key in found.keys() - self._told:
@@ -130,6 +133,22 @@ class Metrics:
     def count_swap(self, name: str, seconds: float) -> None:
         """Count that another version of a model is served here, and how long that took."""
         self.tallies.add((((SWAPS, name), 0, 1), ((SWAPPING, name), 0, seconds)))
+
+    def count_shadow(
+        self, name: str, version: str, counts: Mapping[str, int], *, largest: float = 0.0
+    ) -> None:
+        """Count what a candidate has answered in silence.
+
+        Parameters
+        ----------
+        counts : mapping of str to int
+            How many ``records``, ``differences``, ``failures`` or ``dropped``.
+        largest : float
+            The largest difference among them.
+        """
+        self.tallies.add(((f"{SHADOW}_{what}", name, version), 0, n) for what, n in counts.items())
+        if largest:
+            self.tallies.raise_to((SHADOW_LARGEST, name, version), largest)
 
     def count_invalid(self, name: str | None, version: str | None, found: Sequence[Any]) -> None:
         """Count the problems of records, by the field that their pointers name."""
@@ -161,6 +180,8 @@ class Metrics:
         route = request.url_rule.rule if request.url_rule else NONE
         method = request.method if request.method in _METHODS else OTHER
         self.tallies.add(_of_requests(route, method, answer.status_code, seconds, 1))
+        if answer.status_code >= 500 and (version := g.get("answering")):
+            self.tallies.add([((ERRORS, *version), 0, 1)])
         if answer.status_code >= 400:
             self._reject(answer.status_code, g.get("rejection"))
         return answer

@@ -14,7 +14,9 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from api import metrics
 from api.json_text import class_name
@@ -38,6 +40,17 @@ def blueprint(counted: Metrics) -> Blueprint:
         return Response(encode(registry), content_type=kind)
 
     return routes
+
+
+def read_page(text: str) -> list[Sample]:
+    """Read the samples of such a page.
+
+    Raises
+    ------
+    ValueError
+        When it is none.
+    """
+    return [sample for one in text_string_to_metric_families(text) for sample in one.samples]
 
 
 class _Tallied(Collector):
@@ -67,6 +80,7 @@ class _Tallied(Collector):
             if name == metrics.REFUSED:
                 series = {key: one for key, one in series.items() if any(one)}
             yield _filled(GaugeMetricFamily(name, text), name, named, series)
+        yield _largest(found.get(metrics.SHADOW_LARGEST, {}))
         yield from _versions(found.get(metrics.TRAINED, {}))
         yield from figures(self._counted.master)
 
@@ -77,6 +91,11 @@ _COUNTERS: _Described = {
     metrics.REQUESTS: ("Requests answered", ("route", "method", "status")),
     metrics.REJECTIONS: ("Requests refused", ("reason",)),
     metrics.PREDICTIONS: ("Records predicted", ("model", "version", "class")),
+    metrics.ERRORS: ("Requests that a version has failed to answer", ("model", "version")),
+    f"{metrics.SHADOW}_records": ("Records that a shadow has answered", ("model", "version")),
+    f"{metrics.SHADOW}_differences": ("Those that it answers otherwise", ("model", "version")),
+    f"{metrics.SHADOW}_failures": ("Records that a shadow has failed on", ("model", "version")),
+    f"{metrics.SHADOW}_dropped": ("Records that came too fast for it", ("model", "version")),
     metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
     metrics.SWAPS: ("Times that a worker has begun to serve another version", ("model",)),
     metrics.SWAPPING: ("Time that this took, reading the version included", ("model",)),
@@ -85,7 +104,10 @@ _GAUGES: _Described = {
     metrics.IN_FLIGHT: ("Requests that threads have, and connections that wait", ("where",)),
     metrics.BACKLOG: ("Predictions that wait to be written to the log", ()),
     metrics.WORKERS: ("Worker processes", ()),
-    metrics.REFUSED: ("Processes that refuse a promoted version", ("model", "version")),
+    metrics.REFUSED: (
+        "Processes that refuse a version that is promoted or tried",
+        ("model", "version"),
+    ),
 }
 
 
@@ -104,6 +126,16 @@ def _latency(series: Series) -> Metric:
     ends = [*map(str, metrics.BUCKETS), "+Inf"]
     for (route,), (*counts, seconds) in sorted(series.items()):
         family.add_metric([route], list(zip(ends, accumulate(counts), strict=True)), seconds)
+    return family
+
+
+def _largest(found: Mapping[Key, list[list[float]]]) -> Metric:
+    family = GaugeMetricFamily(
+        metrics.SHADOW_LARGEST, "Largest difference of a probability or number",
+        labels=["model", "version"],
+    )  # fmt: skip
+    for key, rows in sorted(found.items()):
+        family.add_metric(key, max(one for (one,) in rows))
     return family
 
 

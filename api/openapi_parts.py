@@ -49,8 +49,13 @@ def _catalog_paths(example: str) -> dict[str, Any]:
     described = dict.fromkeys(("name", "version", "title", "task", "created_at"), TEXT)
     model = {"type": "object", "required": list(described), "properties": described}
     listed = {"models": _list_of(model), "default_model": TEXT}
-    one = {**described, "versions": _list_of(TEXT)}
-    several = {"model": TEXT, "versions": _list_of(model)}
+    tried = {
+        **dict.fromkeys(("version", "mode", "by", "at"), TEXT),
+        "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    }
+    candidate = {"type": ["object", "null"], "required": list(tried), "properties": tried}
+    one = {**described, "candidate": candidate, "versions": _list_of(TEXT)}
+    several = {"model": TEXT, "candidate": candidate, "versions": _list_of(model)}
     return {
         "/v0/models": _get("models", "Models", "Lists the models", listed),
         "/v0/models/{name}": _of_one(_get("model", "Models", "Describes a model", one), example),

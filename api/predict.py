@@ -2,10 +2,10 @@
 
 import io
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from api.asked import Answer, Asked
+from api.asked import Answer, asked_here
 from api.body import TABLES
 from api.errors import BadRequest
 from api.loaded import LoadedModels
@@ -32,16 +32,7 @@ def blueprint(models: LoadedModels, *, max_table_bytes: int) -> Blueprint:
         """Predict one record or many."""
         with step("read"):
             body = body_of(_kind(), max_table_bytes)
-        asked = Asked(
-            body=body,
-            content_type=request.content_type or "",
-            content_encoding=request.headers.get("Content-Encoding", ""),
-            request_id=g.request_id,
-            model=name,
-            version=version,
-            accept=request.headers.get("Accept", ""),
-        )
-        return respond(answer(models, asked))
+        return respond(answer(models, asked_here(body, model=name, version=version)))
 
     return routes
 

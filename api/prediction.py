@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from api.asked import Answer, Asked
+from api.asked import Answer, Asked, named
 from api.body import JSON, MAX_RECORDS, TABLES, Records, media_type, read_body
+from api.candidate import choose, choose_at_once, follow
 from api.dates import http_date
 from api.errors import BadRequest, InvalidRecords, Problem, explain, phrase
 from api.json_text import class_name
@@ -27,6 +28,7 @@ from api.upload import MOST_IN_MEMORY, Spool, Upload
 from api.written import CONTENT_TYPES, wished_form
 from models.codes import Coding
 from models.decoder import Decoded
+from persistence.promotions import Candidate
 from persistence.version import Decisions, Prediction, StoredVersion
 
 #: The longest that the event loop may be held by one prediction.
@@ -45,14 +47,13 @@ def answer(models: LoadedModels, asked: Asked) -> Answer:
         if encoding not in ("", "identity"):
             raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
         form = wished_form(asked.accept)
-        version = models.get(asked.model, asked.version)
+        version = choose(models, asked)
         found = _predict(version, asked, form)
-        headers = {"X-Model": version.name, "X-Model-Version": version.version}
         return Answer(
             status=200,
             body=b"" if isinstance(found, Spool) else found,
             content_type=CONTENT_TYPES[form],
-            headers={} if form == JSON else headers,
+            headers={} if form == JSON else named(version),
             spool=found if isinstance(found, Spool) else None,
         )
     except Exception as error:  # noqa: BLE001  every failure is phrased, the unexpected too
@@ -77,7 +78,9 @@ def answer_at_once(
     asked : sequence of Asked or None
         With whole bodies.
     tell : callable
-        Told a version and what it has predicted, wherever that is the answer.
+        Told what was read and predicted, wherever that is the answer: a
+        version, the records as `Decoded`, the candidate that is to answer them
+        in silence or None, and a `Prediction` or `Decisions`.
 
     Returns
     -------
@@ -89,9 +92,9 @@ def answer_at_once(
     read = each(partial(_read_at_once, models), asked)
     predicted = each(_predict_at_once, read)
     bodies = each(_write_at_once, predicted)
-    for found, body in zip(predicted, bodies, strict=True):
+    for got, found, body in zip(read, predicted, bodies, strict=True):
         if body is not None:
-            tell(*found)
+            tell(*got, found[1])
     return bodies
 
 
@@ -107,8 +110,10 @@ def each(step: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _read_at_once(models: LoadedModels, asked: Asked) -> tuple[StoredVersion, Decoded] | None:
-    version = models.loaded(asked.model, asked.version)
+def _read_at_once(
+    models: LoadedModels, asked: Asked
+) -> tuple[StoredVersion, Decoded, Candidate | None] | None:
+    version, shadow = choose_at_once(models, asked)
     if version is None or asked.content_encoding or asked.content_type.lower() not in _JSON:
         return None
     assert isinstance(asked.body, bytes)
@@ -116,13 +121,13 @@ def _read_at_once(models: LoadedModels, asked: Asked) -> tuple[StoredVersion, De
     if decoded is None or len(decoded.matrix) > MAX_RECORDS:
         return None
     is_quick = version.seconds(len(decoded.matrix)) <= LOOP_SECONDS
-    return (version, decoded) if is_quick else None
+    return (version, decoded, shadow) if is_quick else None
 
 
 def _predict_at_once(
-    read: tuple[StoredVersion, Decoded],
+    read: tuple[StoredVersion, Decoded, Any],
 ) -> tuple[StoredVersion, Prediction | Decisions]:
-    version, decoded = read
+    version, decoded, _ = read
     if decoded.is_single:
         return version, version.predict_one(decoded.matrix)
     return version, version.decide_matrix(decoded.matrix)
@@ -162,6 +167,7 @@ def _predict(version: StoredVersion, asked: Asked, form: str) -> bytes | Spool:
         rows = endless(version.decide_matrix(decoded.matrix))
         raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
     count_predictions(version, predicted)
+    follow(version, decoded.matrix, predicted)
     return written
 
 
@@ -187,6 +193,7 @@ def decide_records(version: StoredVersion, records: Records) -> tuple[Decisions,
     if rows := endless(decisions):
         raise InvalidRecords(_endless_problems(records, rows))
     count_predictions(version, decisions)
+    follow(version, matrix, decisions)
     return decisions, warnings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from persistence.model_persistence import ModelStore, UntrustedArtifact
-from persistence.promotions import Pointer, versions_before
+from persistence.promotions import Candidate, Pointer, versions_before
 from persistence.version import StoredVersion
 
 _log = logging.getLogger(__name__)
@@ -50,6 +50,16 @@ class Served(NamedTuple):
     pointer: Pointer | None
     tag: str | None
     refused: Refused | None = None
+
+    @property
+    def candidate(self) -> Candidate | None:
+        """What is tried beside it."""
+        return self.pointer.candidate if self.pointer else None
+
+    @property
+    def versions(self) -> set[str]:
+        """What is needed in memory for it."""
+        return {self.version, *((self.candidate.version,) if self.candidate else ())}
 
 
 class _Refusal(NamedTuple):

@@ -16,6 +16,7 @@ from api.arrow_table import read_binary
 from api.arrow_written import ArrowWriter
 from api.blocks import Block
 from api.body import ARROW, CSV, JSON, LINES
+from api.candidate import follow
 from api.csv_table import FLAGS, read_csv
 from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
 from api.lines_table import read_lines
@@ -87,6 +88,8 @@ def _write(
                     decisions = version.decide_matrix(part.matrix)
                 problems += _endless(decisions, part.first)
                 counts += classes_of(version, decisions)
+                if not problems:
+                    follow(version, part.matrix, decisions)
                 with step("write"):
                     writer.add(decisions, part.warnings)
         if not size and not problems:

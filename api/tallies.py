@@ -68,6 +68,12 @@ class Tallies:
         with self._lock:
             self._doubles[self._places.get(key) or self._make(key)] = value
 
+    def raise_to(self, key: Key, value: float) -> None:
+        """Set the number of this slot unless it is larger already."""
+        with self._lock:
+            place = self._places.get(key) or self._make(key)
+            self._doubles[place] = max(self._doubles[place], value)
+
     def clear(self, slot: int, names: set[str]) -> None:
         """Set to 0, in a slot that nobody uses, what only a living process says."""
         doubles = self._of(slot)

@@ -74,6 +74,10 @@ class Upload:
             raise BadRequest(400, detail) from error
         return found
 
+    def held(self) -> bytes | None:
+        """Give the whole body if it is in memory, whatever has been read of it; else None."""
+        return self._stream.getvalue() if isinstance(self._stream, io.BytesIO) else None
+
     def read_whole(self) -> bytes:
         """Read what is left."""
         return b"".join(iter(lambda: self.read(2**16), b""))

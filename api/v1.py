@@ -5,8 +5,10 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
+from api.asked import asked_here, named
 from api.auth import may_see
 from api.body import Records, read_json_body
+from api.candidate import choose
 from api.errors import BadRequest, Failure, InvalidRecords, failure_response, refuse_records
 from api.inflate import inflated_body
 from api.instances import read_rows
@@ -41,13 +43,15 @@ def blueprint(models: LoadedModels) -> Blueprint:
     @routes.post("/v1/models/<name>:predict")
     def predict(name: str) -> Response:
         """Predict instances."""
-        version = models.get(name)
-        records = read_instances(inflated_body(), version.schema)
+        body = inflated_body()
+        version = choose(models, asked_here(body, model=name))
+        records = read_instances(body, version.schema)
         decisions, warnings = decide_records(version, records)
         found: dict[str, Any] = {"predictions": values_of(version, decisions)}
         if warnings:
             found["warnings"] = write_line([one.problem for one in warnings])
         answer = json_response(found)
+        answer.headers.update(named(version))
         answer.headers["Cache-Control"] = "no-store"
         return answer
 

@@ -10,8 +10,10 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from api.asked import asked_here
 from api.auth import may_see
 from api.body import read_json_body
+from api.candidate import choose
 from api.errors import BadRequest, Failure, InvalidRecords, failure_response, refuse_records
 from api.health import not_ready
 from api.inflate import inflated_body
@@ -49,9 +51,10 @@ def blueprint(models: LoadedModels, stopping: Event, *, service: str) -> Bluepri
 
 
 def _infer(models: LoadedModels, name: str, version: str | None) -> Response:
-    found = models.get(name, version)
+    body = inflated_body()
+    found = choose(models, asked_here(body, model=name, version=version))
     asked = read_request(
-        inflated_body(),
+        body,
         request.headers.get(HEADER_LENGTH),
         schema=found.schema,
         offered=[one["name"] for one in describe_outputs(found.card)],

@@ -6,8 +6,9 @@ from threading import Event
 from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
-from api.asked import Answer
+from api.asked import Answer, asked_here, named
 from api.body import JSON, Records, read_json_body, repeated, step
+from api.candidate import choose
 from api.errors import (
     PROBLEMS_LISTED,
     BadRequest,
@@ -28,6 +29,7 @@ from api.upload import Spool
 from api.written import LinesWriter
 from models.schema import Schema
 from models.wording import shown
+from persistence.version import StoredVersion
 
 _STATUSES = {
     401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED",
@@ -67,7 +69,9 @@ def init_app(
 
     def predict() -> Response:
         """Predict the instances."""
-        return respond(Answer(200, _answer(models, whole_body())))
+        body = whole_body()
+        version = choose(models, asked_here(body))
+        return respond(Answer(200, _answer(version, body), headers=named(version)))
 
     if health_route:
         routes.add_url_rule(health_route, view_func=health, methods=["GET"])
@@ -95,8 +99,7 @@ def _is_taken(app: Flask, path: str) -> bool:
     return True
 
 
-def _answer(models: LoadedModels, body: bytes) -> bytes:
-    version = models.get()
+def _answer(version: StoredVersion, body: bytes) -> bytes:
     decisions, warnings = decide_records(version, _read(body, version.schema))
     spool = Spool(2**31, what="the answer")
     LinesWriter(version, spool).add(decisions, warnings)

@@ -2,8 +2,9 @@
 
 from flask import Blueprint, Response
 
-from api.asked import Answer
+from api.asked import Answer, asked_here, named
 from api.body import JSON, read_json_body
+from api.candidate import choose
 from api.errors import Failure, sentence
 from api.instances import read_instances
 from api.json_text import write_json
@@ -21,11 +22,11 @@ def blueprint(models: LoadedModels) -> Blueprint:
     def predict() -> Response:
         """Predict a list of records, or columns; give the values."""
         body = whole_body()
-        version = models.get()
+        version = choose(models, asked_here(body))
         value = read_json_body(body, takes_nan=True)
         decisions, _ = decide_records(version, read_instances(value, version.schema, at=""))
         found = {"predict": values_of(version, decisions)}
-        return respond(Answer(200, write_json(found) + b"\n", JSON))
+        return respond(Answer(200, write_json(found) + b"\n", JSON, named(version)))
 
     return routes
 

@@ -47,6 +47,8 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         """Look at the pointers until told to stop."""
+        for name in self._models.names():
+            self._load_candidate(name)
         pause, has_left = LOOK_SECONDS, False
         while not self._stopping.wait(pause):
             if has_left:  # what was in flight has had time to end
@@ -69,10 +71,16 @@ class Watch(threading.Thread):
             with _one_at_a_time():
                 begun = time.perf_counter()
                 is_another = self._models.catch_up(name)
+                self._load_candidate(name)
             if is_another:
                 self._metrics.count_swap(name, time.perf_counter() - begun)
                 swaps += 1
         return swaps > 0
+
+    def _load_candidate(self, name: str) -> None:
+        """Have what is tried beside the promoted version in memory before it is asked."""
+        if candidate := self._models.candidate(name):
+            self._models.candidates.get(name, candidate)
 
     def _tell(self, trouble: str) -> None:
         """Log what keeps us from looking, once."""

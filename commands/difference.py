@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from commands.live import live_text
 from commands.terminal import indented, table
 
 #: Of a card, what is compared as it stands.
@@ -57,13 +58,15 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
 def difference_text(found: Mapping[str, Any]) -> str:
     """Write what `difference` found for people."""
     head = f"{found['model']}: from {found['from']} to {found['to']}"
-    parts = [_part("Model", _pairs(found["facts"])), _part("Fields", _field_rows(found["fields"]))]
+    parts = [_part("Model", _pairs(found["facts"])), _part("Fields", field_rows(found["fields"]))]
     parts += [_part(title, _pairs(found[part])) for part, title in _PARTS.items()]
     moved = found["importances"].items()
     rows = [(name, f"{one['from']:.4f} -> {one['to']:.4f}") for name, one in moved]
     parts += [_part("Permutation importances that moved", rows), _score_text(found)]
     if "answers" in found:
         parts.append(_answer_text(found["answers"]))
+    if "live" in found:
+        parts.append(live_text(found["live"]))
     return "\n\n".join([head, *filter(None, parts)])
 
 
@@ -123,7 +126,8 @@ def _shown(value: Any) -> str:
     return "none" if value is None or value == "" else str(value)
 
 
-def _field_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+def field_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name every field that came, went or changed, and say how."""
     rows = [(name, "added") for name in fields["added"]]
     rows += [(name, "removed") for name in fields["removed"]]
     for name, changes in [*fields["changed"].items(), ("the target", fields["target"])]:

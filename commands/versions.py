@@ -6,8 +6,10 @@ from typing import Any
 import click
 
 from commands.answers import compare_answers
+from commands.candidates import end_candidate
 from commands.card_text import card_text
 from commands.difference import difference, difference_text
+from commands.live import HERE, live_counts
 from commands.terminal import Refused, Said, served, speaking, table
 from persistence.model_persistence import (
     ModelNotFound,
@@ -15,7 +17,7 @@ from persistence.model_persistence import (
     UntrustedArtifact,
     VersionNotFound,
 )
-from persistence.promotions import version_before
+from persistence.promotions import Candidate, version_before
 
 
 @click.group()
@@ -29,7 +31,8 @@ def models() -> None:
 def list_versions(name: str | None) -> Said:
     """List the stored versions of every model, newest first.
 
-    The promoted version, the one that is served by default, is marked with *.
+    The promoted version, the one that is served by default, is marked with *,
+    and one that is tried beside it with ~.
 
     \b
     Examples:
@@ -79,7 +82,8 @@ def promote(name: str, version: str, *, dry_run: bool) -> Said:
     """Make a version the one that is served by default.
 
     It is checked before: every file against its digest in the card, and the
-    answer to its worked example. A version that does not pass is refused.
+    answer to its worked example. A version that does not pass is refused. What
+    was tried beside the promoted version is so no longer.
 
     \b
     Examples:
@@ -97,7 +101,8 @@ def rollback(name: str, *, dry_run: bool) -> Said:
     """Go back to the version that was promoted before.
 
     It is checked as by promote. A second rollback goes one promotion further
-    back, not forth again; to go forth, promote.
+    back, not forth again; to go forth, promote. While a version is tried beside
+    the promoted one, a rollback ends that and nothing else.
 
     \b
     Examples:
@@ -105,7 +110,10 @@ def rollback(name: str, *, dry_run: bool) -> Said:
       flask models rollback credit
     """
     store = served().store
-    version, is_remembered = version_before(store.pointer(name).promotions, store.versions(name))
+    pointer = store.pointer(name)
+    if pointer.candidate:
+        return end_candidate(store, name, dry_run=dry_run)
+    version, is_remembered = version_before(pointer.promotions, store.versions(name))
     if version is None:
         raise Refused(
             f"nothing was promoted before {store.promoted(name)} of {name}: "
@@ -126,13 +134,20 @@ def rollback(name: str, *, dry_run: bool) -> Said:
     "--data", "data", type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Let both answer the records of this file; formats as in `flask predict`.",
 )  # fmt: skip
+@click.option("--service", metavar="URL", is_flag=False, flag_value=HERE,
+              help=f"Also tell what a service has counted; {HERE} without URL.")  # fmt: skip
+@click.option("--key", envvar="API_KEY", default="", metavar="KEY", show_envvar=True,
+              help="An API key for it, with the scope read.")  # fmt: skip
 @speaking
-def diff(name: str, old: str | None, new: str | None, data: Path | None) -> Said:
+def diff(
+    name: str, old: str | None, new: str | None, data: Path | None, service: str | None, key: str
+) -> Said:
     """Tell what changed from version A to version B.
 
     B is the promoted version where only A is named. With none named, it is
-    told what changed from the promoted version to the newest or, where the
-    newest is promoted, from the one that was promoted before.
+    told what changed from the promoted version to the one that is tried beside
+    it, else to the newest or, where the newest is promoted, from the one that
+    was promoted before.
 
     \b
     Examples:
@@ -146,6 +161,8 @@ def diff(name: str, old: str | None, new: str | None, data: Path | None) -> Said
     if data is not None:
         versions = store.read(name, first), store.read(name, second)
         found["answers"] = compare_answers(*versions, data)
+    if service is not None:
+        found["live"] = live_counts(service, name, (first, second), key=key)
     return Said(found, difference_text(found))
 
 
@@ -153,13 +170,17 @@ def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = Fals
     store = served().store
     if trouble := store.check(name, version):
         raise Refused(f"{version} of {name} is not promoted: {trouble}")
-    before = _promoted(store, name)
-    document = {"model": name, "version": version, "before": before, "dry_run": dry_run}
+    before, tried = _promoted(store, name), _tried(store, name)
+    document = {
+        "model": name, "version": version, "before": before, "dry_run": dry_run,
+        "ended": tried._asdict() if tried else None,
+    }  # fmt: skip
     was = f"Before: {before}." if before else "No version was promoted before."
+    was += f" This ends the {tried.mode} of {tried.version}." if tried else ""
     if dry_run:
         return Said(document, f"{version} of {name} may be promoted. {was} Nothing is changed.")
     store.promote(name, version, is_rollback=is_rollback)
-    if before == version:
+    if before == version and tried is None:
         return Said(document, f"{version} of {name} is promoted already.")
     return Said(
         document, f"{version} of {name} is promoted. {was} A running service takes it within 2 s."
@@ -169,8 +190,11 @@ def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = Fals
 def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:
     """Name the two versions to compare, the older one first."""
     versions = store.versions(name)
+    tried = _tried(store, name)
     if old is not None:
         pair = old, new or store.promoted(name)
+    elif tried is not None:
+        pair = store.promoted(name), tried.version
     elif not versions:
         pair = "", store.promoted(name)
     elif store.promoted(name) != versions[-1]:
@@ -193,18 +217,29 @@ def _promoted(store: ModelStore, name: str) -> str | None:
         return None
 
 
+def _tried(store: ModelStore, name: str) -> Candidate | None:
+    try:
+        return store.pointer(name).candidate
+    except (ModelNotFound, UntrustedArtifact):
+        return None
+
+
 def _rows(store: ModelStore, name: str) -> list[dict[str, Any]]:
-    promoted = _promoted(store, name)
-    return [_row(store, name, one, promoted) for one in reversed(store.versions(name))]
+    promoted, tried = _promoted(store, name), _tried(store, name)
+    return [
+        {"model": name, "version": one, "promoted": one == promoted}
+        | {"candidate": tried._asdict() if tried and one == tried.version else None}
+        | _described(store, name, one)
+        for one in reversed(store.versions(name))
+    ]
 
 
-def _row(store: ModelStore, name: str, version: str, promoted: str | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"model": name, "version": version, "promoted": version == promoted}
+def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
     try:
         card = store.read_card(name, version)
     except (VersionNotFound, UntrustedArtifact) as error:
-        return {**row, "refused": str(error)}
-    return row | {
+        return {"refused": str(error)}
+    return {
         "created_at": card["created_at"],
         "score": card["score"],
         "value": card["scores"][card["score"]]["value"],
@@ -214,7 +249,7 @@ def _row(store: ModelStore, name: str, version: str, promoted: str | None) -> di
 
 
 def _line(row: dict[str, Any]) -> list[str]:
-    mark = "*" if row["promoted"] else ""
+    mark = "*" if row["promoted"] else "~" if row["candidate"] else ""
     size = f"{row['bytes'] / 1e6:.1f} MB"
     score = f"{row['value']:.4f}"
     trained = row["created_at"][:16].replace("T", " ")

@@ -5,8 +5,10 @@ Each model is trained once per run, whatever the number of pytest's workers.
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,23 @@ def build_toys(store: ModelStore) -> None:
 def toy_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """A store with parcel and rent, which are exported, and coin, which is native."""
     return make_once(tmp_path_factory, "toys", build_toys)
+
+
+@pytest.fixture(scope="session")
+def two_parcels(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """The toys, and a second version of parcel, a year younger and of fewer trees."""
+
+    def make(store: ModelStore) -> None:
+        shutil.copytree(toy_store.root, store.root)
+
+        def build() -> Any:
+            return parcel.build_pipeline().set_params(forest__n_estimators=2)
+
+        definition = replace(parcel.definition, build_pipeline=build, seed=3)
+        trained = train("parcel", definition, definition.sample, step=in_silence)
+        store.write({**trained.card, "created_at": "2021-01-02T03:04:05+00:00"}, trained.files)
+
+    return make_once(tmp_path_factory, "two-parcels", make)
 
 
 @pytest.fixture(scope="session")

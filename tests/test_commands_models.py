@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +9,13 @@ import pytest
 from click.testing import Result
 
 from persistence.model_persistence import ModelStore
-from tests.conftest import TRAINED_AT, in_silence, make_once, serve, unstored
+from tests.conftest import TRAINED_AT, serve, unstored
 from tests.table_bodies import PARCELS, write_csv, write_lines
-from tests.toys import parcel
-from training.train import train
-
-
-@pytest.fixture(scope="module")
-def kept(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
-    """The toys, and a second version of parcel, a year younger and of fewer trees."""
-
-    def make(store: ModelStore) -> None:
-        shutil.copytree(toy_store.root, store.root)
-
-        def build() -> Any:
-            return parcel.build_pipeline().set_params(forest__n_estimators=2)
-
-        definition = replace(parcel.definition, build_pipeline=build, seed=3)
-        trained = train("parcel", definition, definition.sample, step=in_silence)
-        store.write({**trained.card, "created_at": "2021-01-02T03:04:05+00:00"}, trained.files)
-
-    return make_once(tmp_path_factory, "two-parcels", make)
 
 
 @pytest.fixture
-def store(kept: ModelStore, tmp_path: Path) -> ModelStore:
-    shutil.copytree(kept.root, tmp_path / "store")
+def store(two_parcels: ModelStore, tmp_path: Path) -> ModelStore:
+    shutil.copytree(two_parcels.root, tmp_path / "store")
     return ModelStore(tmp_path / "store")
 
 

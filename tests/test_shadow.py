@@ -1,0 +1,283 @@
+"""A shadow: what it answers in silence is compared and counted, and nobody notices."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask import Flask
+
+from api.candidate import place
+from api.fast_path import FastPath
+from api.shadow import differences
+from persistence.model_persistence import ModelStore
+from persistence.runtime import Outputs
+from persistence.version import StoredVersion, decide_columns
+from tests.candidates import (
+    PARCEL,
+    copied,
+    offline,
+    parcels,
+    scraped,
+    try_version,
+    version_of,
+)
+from tests.conftest import serve
+from tests.serving import wait_until
+from tests.table_bodies import CSV, write_csv
+from tests.test_candidate import at_once, ways
+
+PER_VERSION = ("model", "version")
+
+
+@pytest.fixture
+def store(two_parcels: ModelStore, tmp_path: Path) -> ModelStore:
+    return copied(two_parcels, tmp_path)
+
+
+def counted(app: Flask, what: str) -> float:
+    """Give a count of the shadow's, over all versions, when nothing waits any more."""
+    wait_until(lambda: 0 == app.extensions["shadow"]._held, "the end of all comparisons")
+    return counted_now(app, what)
+
+
+def counted_now(app: Flask, what: str) -> float:
+    """Give a count of the shadow's, over all versions."""
+    found = scraped(app.test_client()).of(f"model_shadow_{what}_total")
+    return found.get((), 0)
+
+
+def expected_differences(store: ModelStore, records: list[dict[str, Any]]) -> tuple[int, float]:
+    old, new = (offline(store, one, records) for one in store.versions("parcel"))
+    labels = sum(one.value != other.value for one, other in zip(old, new, strict=True))
+    largest = max(
+        abs(a - b)
+        for one, other in zip(old, new, strict=True)
+        for a, b in zip(one.probabilities, other.probabilities, strict=True)
+    )
+    return labels, largest
+
+
+def test_shadow_when_asked_every_way_counts_what_differs_offline(store: ModelStore) -> None:
+    promoted, candidate = try_version(store, "shadow")
+    records = parcels(90)
+    app = serve(store, "parcel")
+    client = app.test_client()
+    client.get("/readyz")  # loads the promoted version
+
+    for one in records[:30]:
+        assert promoted == version_of(client.post("/v0/predict", json=one))
+    for one in records[30:60]:
+        assert promoted == at_once(app, one)
+    table = write_csv(records[60:])
+    answer = client.post("/v0/predict", data=table, content_type=CSV)
+
+    assert promoted == version_of(answer)
+    assert 90 == counted(app, "records")
+    labels, largest = expected_differences(store, records)
+    assert 0 < labels < 90
+    exposed = scraped(client)
+    key = ("parcel", candidate)
+    assert {key: labels} == exposed.of("model_shadow_differences_total", *PER_VERSION)
+    found = exposed.of("model_shadow_largest_difference", *PER_VERSION)
+    assert {key: pytest.approx(largest)} == found
+    assert {(promoted,): 90} == exposed.of("model_predictions_total", "version")
+
+
+@pytest.mark.parametrize("way", ways())
+def test_shadow_when_any_way_is_asked_follows(store: ModelStore, way: str) -> None:
+    promoted, _ = try_version(store, "shadow")
+    app = serve(store, "parcel", aip_predict_route="/vertex")
+
+    assert promoted == version_of(app.test_client().post(**ways()[way]))
+
+    records = 2 if way == "many" else 1
+    assert records == counted(app, "records")
+
+
+def test_shadow_when_a_request_names_a_version_or_is_not_valid_is_not_asked(
+    store: ModelStore,
+) -> None:
+    promoted, _ = try_version(store, "shadow")
+    app = serve(store, "parcel")
+    client = app.test_client()
+
+    client.post(f"/v0/models/parcel/versions/{promoted}/predict", json=PARCEL)
+    client.post("/v0/predict", json={**PARCEL, "weight": "heavy"})
+    given = {"Idempotency-Key": "once"}
+    for _ in range(3):
+        assert 200 == client.post("/v0/predict", json=PARCEL, headers=given).status_code
+
+    assert (1, 0) == (counted(app, "records"), counted(app, "dropped"))
+
+
+def test_shadow_when_its_share_is_half_follows_about_half(store: ModelStore) -> None:
+    promoted, candidate = try_version(store, "shadow", share=0.5)
+    app = serve(store, "parcel")
+    client = app.test_client()
+    bodies = [json.dumps(one).encode() for one in parcels(100)]
+    expected = sum(place("parcel", candidate, one) < 0.5 for one in bodies)
+
+    for one in bodies:
+        client.post("/v0/predict", data=one, content_type="application/json")
+
+    assert 30 < expected < 70
+    assert expected == counted(app, "records")
+    assert {promoted} == {at_once(app, one) for one in parcels(100)}
+    assert 2 * expected == counted(app, "records")
+
+
+class Gate:
+    """Holds a version's answers until it is opened."""
+
+    def __init__(self, version: StoredVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.entered, self.opened = threading.Event(), threading.Event()
+        original = version.decide_matrix
+
+        def decide(matrix: Any) -> Any:
+            self.entered.set()
+            assert self.opened.wait(60)
+            return original(matrix)
+
+        monkeypatch.setattr(version, "decide_matrix", decide)
+
+
+def test_answers_when_the_shadow_is_stuck_come_and_what_has_no_room_is_dropped(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted, candidate = try_version(store, "shadow")
+    app = serve(store, "parcel")
+    client = app.test_client()
+    gate = Gate(app.extensions["models"].get("parcel", candidate), monkeypatch)
+    monkeypatch.setattr("api.shadow.MOST_BYTES", most := 2**20)
+    rows = 2_000
+    table = write_csv([PARCEL] * rows)
+
+    assert promoted == version_of(client.post("/v0/predict", json=PARCEL))
+    assert gate.entered.wait(60)
+    asked = 1
+    while not counted_now(app, "dropped"):  # the gate is closed: nothing is taken out of the queue
+        assert asked < 50 * rows
+        answer = client.post("/v0/predict", data=table, content_type=CSV)
+        assert promoted == version_of(answer)
+        asked += rows
+
+    assert most / 200 < asked  # a record takes 7 numbers, and 3 or 4 of its answer
+    assert 0 == counted_now(app, "records")
+    assert promoted == at_once(app, PARCEL)
+    gate.opened.set()
+    assert asked + 1 == counted(app, "records") + counted(app, "dropped")
+    assert 0 == counted(app, "failures")
+
+
+def test_answers_when_the_shadow_fails_come_and_the_failures_are_counted(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    promoted, candidate = try_version(store, "shadow")
+    app = serve(store, "parcel")
+    client = app.test_client()
+    found = app.extensions["models"].get("parcel", candidate)
+    monkeypatch.setattr(found, "decide_matrix", lambda matrix: 1 / 0)
+
+    assert {promoted} == {version_of(client.post("/v0/predict", json=one)) for one in parcels(5)}
+
+    assert 5 == counted(app, "failures")
+    assert 1 == caplog.text.count(f"the shadow {candidate} of parcel fails")
+    assert 0 == counted(app, "records")
+
+
+def test_answers_when_the_shadow_is_damaged_come_and_each_is_a_failure(store: ModelStore) -> None:
+    promoted, candidate = try_version(store, "shadow")
+    (store.root / "parcel" / candidate / "model.onnx").write_bytes(b"x")
+    app = serve(store, "parcel")
+
+    assert promoted == version_of(app.test_client().post("/v0/predict", json=PARCEL))
+
+    assert 1 == counted(app, "failures")
+    refused = scraped(app.test_client()).of("model_refused", *PER_VERSION)
+    assert {("parcel", candidate): 1} == refused
+
+
+def test_shadow_when_it_has_ended_is_not_read_again(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted, candidate = try_version(store, "shadow")
+    app = serve(store, "parcel")
+    client, models = app.test_client(), app.extensions["models"]
+    gate = Gate(models.get("parcel", candidate, is_named=False), monkeypatch)
+    for _ in range(3):
+        client.post("/v0/predict", json=PARCEL)
+    assert gate.entered.wait(60)
+
+    store.promote("parcel", promoted)
+    models.catch_up("parcel")
+    gate.opened.set()
+
+    assert 2 == counted(app, "dropped")
+    assert models.loaded("parcel", candidate, is_named=False) is None
+
+
+def test_loop_when_a_shadow_follows_answers_as_without(store: ModelStore) -> None:
+    body = json.dumps(PARCEL).encode()
+    given = {b"host": b"here", b"content-type": b"application/json", b"x-request-id": b"one"}
+
+    def answer() -> bytes:
+        app = serve(store, "parcel")
+        app.extensions["models"].get()
+        fast_path: FastPath = app.extensions["fast_path"]
+        (found,) = fast_path.answers([(b"/v0/predict", given, body, False)])
+        assert found
+        return found.body.partition(b'"prediction_time"')[0]
+
+    before = answer()
+    try_version(store, "shadow")
+
+    assert before == answer()
+
+
+def decided(version: StoredVersion, **card: Any) -> tuple[StoredVersion, Any]:
+    """Give a version whose card says otherwise, and its answers to two records."""
+    other = StoredVersion({**version.card, **card}, version._runtime)
+    numbers = {"small": (0.7, 0.5), "large": (0.1, 0.25), "medium": (0.2, 0.25)}
+    columns = [numbers[name] for name in other.card["classes"]]
+    return other, decide_columns(Outputs(None, np.array(columns).T), other.card)
+
+
+def test_differences_when_the_classes_are_in_another_order_are_none(store: ModelStore) -> None:
+    version = store.read("parcel")
+    one = decided(version, classes=["small", "large", "medium"])
+    other = decided(version, classes=["medium", "small", "large"])
+
+    is_other, distance = differences(*one, *other)
+
+    assert ([False, False], [0.0, 0.0]) == (is_other.tolist(), distance.tolist())
+
+
+def test_differences_when_a_class_is_missing_take_its_probability_as_none(
+    store: ModelStore,
+) -> None:
+    version = store.read("parcel")
+    one = decided(version, classes=["small", "large", "medium"])
+    other = decided(version, classes=["large", "medium"], positive="large", threshold=0.5)
+
+    is_other, distance = differences(*one, *other)
+
+    assert ([True, True], [0.7, 0.5]) == (is_other.tolist(), distance.tolist())
+
+
+@pytest.mark.parametrize(("change", "is_other"), [(1e-7, False), (0.02, True), (3.0, True)])
+def test_differences_when_numbers_are_predicted_have_a_tolerance(
+    toy_store: ModelStore, change: float, *, is_other: bool
+) -> None:
+    version = toy_store.read("rent")
+    ours, theirs = (
+        decide_columns(Outputs(np.array([1800.0 + more, 5.0]), None), version.card)
+        for more in (0.0, change)
+    )
+
+    found, distance = differences(version, ours, version, theirs)
+
+    assert [is_other and change > 0.018, False] == found.tolist()
+    assert [pytest.approx(change), 0.0] == distance.tolist()
