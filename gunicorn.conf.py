@@ -115,6 +115,13 @@ def child_exit(server: Any, worker: Any) -> None:
         counted.end(worker.slot)
 
 
+def worker_exit(server: Any, worker: Any) -> None:
+    """End the process at once when threads of it are at work still: it would wait for them."""
+    if getattr(worker, "running", 0) or getattr(worker, "given_up", ()):
+        sys.stdout.flush()
+        os._exit(0)
+
+
 def _metrics(worker: Any) -> Any:
     return getattr(worker.app.wsgi(), "extensions", {}).get("metrics") if preload_app else None
 
