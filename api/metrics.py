@@ -29,6 +29,7 @@ REQUESTS, DURATION = "http_requests", "http_request_duration_seconds"
 IN_FLIGHT, REJECTIONS = "http_requests_in_flight", "http_rejections"
 PREDICTIONS, INVALID = "model_predictions", "model_validation_errors"
 TRAINED, BACKLOG, WORKERS = "model_trained", "prediction_log_backlog", "worker_processes"
+DEATHS = "worker_deaths"
 
 #: What a process says of itself; it goes when the process does.
 OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS}
@@ -134,6 +135,10 @@ class Metrics:
         """Count a request that never reached a route, answered with a status."""
         self.tallies.add([((REQUESTS, NONE, NONE, status), 0, 1)])
         self._reject(status, reason)
+
+    def count_death(self, reason: str) -> None:
+        """Count a worker that has died, by the signal or the exit status."""
+        self.tallies.add([((DEATHS, reason), 0, 1)])
 
     def _reject(self, status: int, reason: str | None) -> None:
         if reason := reason or REASONS.get(status) or (OTHER if 400 <= status < 500 else None):

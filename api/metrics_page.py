@@ -76,6 +76,7 @@ _COUNTERS: _Described = {
     metrics.REJECTIONS: ("Requests refused", ("reason",)),
     metrics.PREDICTIONS: ("Records predicted", ("model", "version", "class")),
     metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
+    metrics.DEATHS: ("Worker processes that died", ("reason",)),
 }
 _GAUGES: _Described = {
     metrics.IN_FLIGHT: ("Requests that threads have, and connections that wait", ("where",)),

@@ -41,10 +41,11 @@ class ThreadedWorker(LoopWorker):
 
     def prepare_threads(self, *, has_deadlines: bool) -> None:
         """Take the limits from the application, now that it is loaded."""
-        self.overload: Any = getattr(self.wsgi, "extensions", {}).get("overload")
-        self.load = Load(self.cfg.threads, self.overload.most_seconds if self.overload else 0)
-        self._has_deadlines = has_deadlines and self.overload is not None
-        self._answer_seconds = (self._has_deadlines and self.overload.answer_seconds) or math.inf
+        overload: Any = getattr(self.wsgi, "extensions", {}).get("overload")
+        self.overload = overload
+        self.load = Load(self.cfg.threads, overload.most_seconds if overload else 0)
+        self._has_deadlines = bool(has_deadlines and overload)
+        self._answer_seconds = (overload.answer_seconds if self._has_deadlines else 0) or math.inf
 
     def enqueue_req(self, conn: Connection, pool: ThreadPoolExecutor | None = None) -> None:
         """Give a connection to a thread."""
