@@ -62,6 +62,11 @@ class Deaths:
             pid, reason, max(0.0, lived), self._in_a_row, self.pause(),
         )  # fmt: skip
 
+    def has_survivor(self, workers: Mapping[int, Any]) -> bool:
+        """Tell whether one of these has not died soon, so that workers can start here."""
+        soon = time.monotonic() - SOON_SECONDS
+        return any(worker.starts_at < soon for worker in workers.values())
+
     def pause(self) -> float:
         """Give the seconds that the next worker is to wait."""
         if self._in_a_row < 2:

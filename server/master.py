@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gunicorn.errors import HaltServer
+
 from server.deaths import Deaths
 from server.starter import Starter
 
@@ -22,8 +24,16 @@ def extend(server: Any, deaths: Deaths, starter: Starter) -> None:
     reap, reload = server.reap_workers, server.app.reload
 
     def reap_workers() -> None:
-        deaths.look(server.WORKERS)
-        reap()
+        known = {**server.WORKERS}
+        deaths.look(known)
+        try:
+            reap()
+        except HaltServer:  # a worker could not start; it has said why
+            if server.LISTENERS and not deaths.has_survivor(server.WORKERS):
+                raise
+            for pid in known.keys() - server.WORKERS.keys():
+                known[pid].tmp.close()
+                server.cfg.child_exit(server, known[pid])
         starter.start_asked()
 
     def reload_or_stay() -> None:
