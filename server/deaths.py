@@ -57,8 +57,8 @@ class Deaths:
         self._last = now
         self._count(reason)
         self._log.error(
-            "worker %s died (%s), %.1f s after its start; soon after their start %s have died "
-            "in a row, the next one starts in %g s",
+            "worker %s died (%s), %.1f s after its start; early deaths in a row: %s; "
+            "pause before the next: %g s",
             pid, reason, max(0.0, lived), self._in_a_row, self.pause(),
         )  # fmt: skip
 

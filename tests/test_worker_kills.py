@@ -60,7 +60,7 @@ def test_workers_when_killed_lose_at_most_what_they_had(
         assert not any(one.startswith("wrong") for one in load.lost)
         assert 0 == load.counts["refused"]
         said = server.log.read_text()
-        assert ROUNDS == said.count("died (SIGKILL)") == said.count("the next one starts in 0 s")
+        assert ROUNDS == said.count("died (SIGKILL)") == said.count("pause before the next: 0 s")
         assert 0 == server.stop()
     with capsys.disabled():
         print(
