@@ -83,7 +83,9 @@ def create_app(settings: Settings) -> Flask:
     auth.init_app(app, _callers(settings))
     rate_limit.init_app(app, _rate_limit(settings))
     idempotency.init_app(app)
-    app.extensions["overload"] = Overload(app, most_seconds=settings.max_wait_seconds)
+    app.extensions["overload"] = Overload(
+        app, most_seconds=settings.max_wait_seconds, answer_seconds=settings.max_answer_seconds
+    )
     for command in COMMANDS:
         app.cli.add_command(command)
     if settings.fast_path:

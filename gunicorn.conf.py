@@ -9,17 +9,22 @@ import gc
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from gunicorn.glogging import Logger
 
+from api import arrow_table
 from api.logs import formatter
 from api.watch import watch
 from persistence.memory import give_back
 from persistence.model_persistence import ModelStore
 from persistence.trusted_types import UntrustedArtifact
+from server.deaths import Deaths, wait_for_start
 from server.drain import keep_signals_over_forks
+from server.master import extend
+from server.starter import Starter
 from settings import InvalidSettings, Settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -61,6 +66,7 @@ forwarder_headers = ""  # no client says where the application is mounted
 def on_starting(server: Any) -> None:
     """Train the default model when none is stored, before any port is bound."""
     keep_signals_over_forks()
+    _look_after_workers(server)
     _refuse_strangers(server)
     name = _settings.default_model
     if not _settings.train_if_absent or name in ModelStore(_settings.model_store).names():
@@ -69,6 +75,13 @@ def on_starting(server: Any) -> None:
     command = [sys.executable, "build_model.py", name, "--if-absent"]
     if subprocess.run(command, check=False).returncode:  # noqa: S603
         sys.exit(f"gunicorn: no version of {name} could be trained; the reason stands above")
+
+
+def _look_after_workers(server: Any) -> None:
+    counted = server.app.wsgi().extensions["metrics"]
+    starter = Starter(arrow_table.start_reader, server.log)
+    arrow_table.start_elsewhere = starter.ask
+    extend(server, Deaths(server.log, counted.count_death), starter)
 
 
 def _refuse_strangers(server: Any) -> None:
@@ -98,13 +111,15 @@ def when_ready(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Choose where the worker counts."""
+    """Choose where the worker counts, and when it starts."""
+    worker.starts_at = time.monotonic() + server.deaths.pause()
     if counted := _metrics(worker):
         worker.slot = counted.free_slot(getattr(one, "slot", 0) for one in server.WORKERS.values())
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Count there."""
+    """Start when it may, and count there."""
+    wait_for_start(worker)
     if counted := _metrics(worker):
         counted.begin(worker.slot)
 
@@ -130,6 +145,13 @@ def child_exit(server: Any, worker: Any) -> None:
         counted.end(worker.slot)
 
 
+def worker_exit(server: Any, worker: Any) -> None:
+    """End the process at once when threads of it are at work still: it would wait for them."""
+    if getattr(worker, "running", 0) or getattr(worker, "given_up", ()):
+        sys.stdout.flush()
+        os._exit(0)
+
+
 def _metrics(worker: Any) -> Any:
     return getattr(worker.app.wsgi(), "extensions", {}).get("metrics") if preload_app else None
 
@@ -142,4 +164,5 @@ def on_exit(server: Any) -> None:
 
 def on_reload(server: Any) -> None:
     """Load the version that is promoted now; the old one goes on if that fails."""
+    server.deaths.forget()
     when_ready(server)

@@ -140,6 +140,10 @@ class Settings:
         1.0, _seconds,
         "Seconds that a request may have to wait for a thread, else it gets 503; 0: any",
     )  # fmt: skip
+    max_answer_seconds: float = _setting(
+        25.0, _seconds,
+        "Seconds from a request's having come to its answer, else it gets 504; 0: any",
+    )  # fmt: skip
 
     @property
     def address(self) -> str:

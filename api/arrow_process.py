@@ -34,6 +34,9 @@ from models.wording import shown
 #: The memory that a file may take to read, in bytes.
 MOST_MEMORY = 2**28
 
+#: When it takes longer to find the next block of a file, this process ends.
+SILENT_SECONDS = 60
+
 #: What a stream ends with.
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
@@ -228,7 +231,7 @@ def tell(connection: socket.socket, blocks: Iterator[Block]) -> None:
     """Send the blocks of a file, then whether it could be read."""
     end = Told()
     try:
-        for block in blocks:
+        for block in in_time(blocks):
             told = Told((block.first, block.size, block.problems, block.warnings))
             matrix = b"" if block.matrix is None else memoryview(block.matrix).cast("B")
             send(connection, told, matrix)
@@ -240,6 +243,22 @@ def tell(connection: socket.socket, blocks: Iterator[Block]) -> None:
         traceback.print_exception(error)
         end = Told(refusal=(500, repr(error)[:200]))
     send(connection, end)
+
+
+def in_time(blocks: Iterator[Block]) -> Iterator[Block]:
+    """Give the blocks of a file; end this process when one takes more than `SILENT_SECONDS`.
+
+    The system ends it, whatever the code that reads the file is at.
+    """
+    while True:
+        signal.setitimer(signal.ITIMER_REAL, SILENT_SECONDS)
+        try:
+            block = next(blocks, None)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if block is None:
+            return
+        yield block
 
 
 def _limit_memory() -> None:

@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,13 +13,14 @@ import msgspec
 import numpy as np
 
 from api.arrow_messages import receive, send
-from api.arrow_process import Asked, Told
+from api.arrow_process import SILENT_SECONDS, Asked, Told
 from api.blocks import PIECE, Block
 from api.errors import BadRequest
 from api.upload import Spool, Upload
 
-#: The reader of a file that makes no progress for so long is ended.
-_SECONDS = 60
+#: Has a process started at the other end of a connection, where this process is to start
+#: none, as gunicorn's workers are; tells whether it could.
+start_elsewhere: Callable[[socket.socket], bool] | None = None
 
 #: Readers that wait for a file; one is kept, so that not every file waits for its start.
 _idle: "list[_Reader]" = []
@@ -71,20 +72,26 @@ def read_binary(upload: Upload, schema: Mapping[str, Any], kind: str) -> Generat
         reader.give_back()
 
 
+def start_reader(descriptor: int) -> "subprocess.Popen[bytes]":
+    """Start a process that reads the files which come over a connection."""
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "api.arrow_process", str(descriptor)],
+        cwd=Path(__file__).parent.parent,
+        stdin=subprocess.DEVNULL,
+        pass_fds=[descriptor],
+    )
+
+
 class _Reader:
     """A process that reads files, and the connection to it."""
 
     def __init__(self) -> None:
         self._connection, other = socket.socketpair()
-        self._connection.settimeout(_SECONDS)
         self._is_ready = True
+        self._process: subprocess.Popen[bytes] | None = None
         with other:
-            self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "api.arrow_process", str(other.fileno())],
-                cwd=Path(__file__).parent.parent,
-                stdin=subprocess.DEVNULL,
-                pass_fds=[other.fileno()],
-            )
+            if not start_elsewhere or not start_elsewhere(other):
+                self._process = start_reader(other.fileno())
 
     @classmethod
     def take(cls) -> "_Reader":
@@ -92,10 +99,21 @@ class _Reader:
         with suppress(IndexError):
             while True:
                 found = _idle.pop()
-                if found._process.poll() is None:
+                if found._is_there():
                     return found
                 found._end()
         return cls()
+
+    def _is_there(self) -> bool:
+        """Tell whether it waits for a file; it has nothing to say until then."""
+        self._connection.settimeout(0)
+        try:
+            self._connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
 
     def give_back(self) -> None:
         """Keep it for the next file, unless it is in the middle of one or there is another."""
@@ -107,6 +125,7 @@ class _Reader:
     def read(self, asked: Asked, spool: Spool) -> Iterator[Block]:
         """Give the blocks of a file."""
         self._is_ready = False
+        self._connection.settimeout(SILENT_SECONDS + 5)
         with _damage_as_refusal():
             send(self._connection, asked)
             socket.send_fds(self._connection, [b"F"], [spool.descriptor()])
@@ -129,9 +148,10 @@ class _Reader:
         return Block(first, size, matrix, problems, warnings)
 
     def _end(self) -> None:
-        self._connection.close()
-        self._process.kill()
-        self._process.wait()
+        self._connection.close()  # which ends it, at the latest when it has something to say
+        if self._process:
+            self._process.kill()
+            self._process.wait()
 
 
 @contextmanager

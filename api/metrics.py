@@ -32,6 +32,7 @@ TRAINED, BACKLOG, WORKERS = "model_trained", "prediction_log_backlog", "worker_p
 SWAPS, SWAPPING, REFUSED = "model_swaps", "model_swap_seconds", "model_refused"
 ERRORS = "model_errors"
 SHADOW, SHADOW_LARGEST = "model_shadow", "model_shadow_largest_difference"
+DEATHS = "worker_deaths"
 
 #: What a process says of itself; it goes when the process does.
 OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS, REFUSED}
@@ -165,6 +166,10 @@ class Metrics:
         """Count a request that never reached a route, answered with a status."""
         self.tallies.add([((REQUESTS, NONE, NONE, status), 0, 1)])
         self._reject(status, reason)
+
+    def count_death(self, reason: str) -> None:
+        """Count a worker that has died, by the signal or the exit status."""
+        self.tallies.add([((DEATHS, reason), 0, 1)])
 
     def _reject(self, status: int, reason: str | None) -> None:
         if reason := reason or REASONS.get(status) or (OTHER if 400 <= status < 500 else None):

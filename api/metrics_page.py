@@ -99,6 +99,7 @@ _COUNTERS: _Described = {
     metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
     metrics.SWAPS: ("Times that a worker has begun to serve another version", ("model",)),
     metrics.SWAPPING: ("Time that this took, reading the version included", ("model",)),
+    metrics.DEATHS: ("Worker processes that died", ("reason",)),
 }
 _GAUGES: _Described = {
     metrics.IN_FLIGHT: ("Requests that threads have, and connections that wait", ("where",)),

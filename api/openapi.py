@@ -111,7 +111,7 @@ def _model_paths(
                 },
                 "responses": {
                     "200": answer_forms(name),
-                    **problems(400, 406, 408, 413, 415, 422, 503, 507),
+                    **problems(400, 406, 408, 413, 415, 422, 503, 504, 507),
                 },
             }
         },

@@ -94,7 +94,7 @@ def _invocations(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
         "application/jsonlines": {"schema": {**TEXT, "description": "A prediction a line"}},
         LINES: {"schema": {**TEXT, "description": "A prediction a line"}},
     }
-    failures = {one: answer(_MLFLOW, "A failure") for one in (400, 406, 408, 413, 503, 507)}
+    failures = {one: answer(_MLFLOW, "A failure") for one in (400, 406, 408, 413, 503, 504, 507)}
     failures[415] = _text("The content type or encoding is another one")
     summary = "Predict, as clients of MLflow and SageMaker ask"
     return _post("invocations", summary, content, found, failures)
@@ -145,7 +145,7 @@ def _vetiver(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
     content = {"application/json": {"schema": {"anyOf": forms}, "example": [record, record]}}
     value = refer(f"{name}_value")
     found = answer(_list_as("predict", value), "The predicted values")
-    failures = {one: _text("A failure") for one in (400, 413, 422, 503)}
+    failures = {one: _text("A failure") for one in (400, 413, 422, 503, 504)}
     return _post("vetiver", "Predict, as vetiver's client asks", content, found, failures)
 
 
@@ -162,7 +162,7 @@ def _vertex(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
     content = {"application/json": {"schema": schema, "example": body}}
     one = refer(f"{name}_prediction")
     found = answer(_list_as("predictions", one), "The predictions")
-    failures = {one: answer(_GOOGLE, "A failure") for one in (400, 413, 503)}
+    failures = {one: answer(_GOOGLE, "A failure") for one in (400, 413, 503, 504)}
     return _post("vertex_predict", "Predict, as Vertex AI asks", content, found, failures)
 
 

@@ -108,6 +108,7 @@ def problems(*statuses: int) -> dict[str, Any]:
         422: "Records are not valid; every problem is listed",
         429: "The API key has sent as many requests as it may",
         503: "No version can be served",
+        504: "There is no answer in time",
         507: "There is no room on disk",
     }
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

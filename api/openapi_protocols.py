@@ -70,6 +70,7 @@ _MEANINGS = {
     415: "The content encoding is another one",
     501: "Not done here",
     503: "Not ready",
+    504: "There is no answer in time",
 }
 
 
@@ -119,7 +120,7 @@ def _v2_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
 def _v1_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
     predictions = _object("predictions", predictions={"type": "array", "items": {}}, warnings=TEXT)
     predict = _operation(
-        "v1_predict", "Predict instances", predictions, 400, 404, 408, 413, 415, 503
+        "v1_predict", "Predict instances", predictions, 400, 404, 408, 413, 415, 503, 504
     )
     forms = [{"type": "object"}, {"type": "array", "items": {}}]
     instance = {"anyOf": forms, "description": "A record, or its values in order"}
@@ -143,7 +144,7 @@ def _v1_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _infer(identifier: str, card: Mapping[str, Any] | None) -> dict[str, Any]:
     operation = _operation(
-        identifier, "Predict tensors", refer("InferAnswer"), 400, 404, 408, 413, 415, 503
+        identifier, "Predict tensors", refer("InferAnswer"), 400, 404, 408, 413, 415, 503, 504
     )
     operation["responses"]["200"]["content"]["application/octet-stream"] = {"schema": BYTES}
     content: dict[str, Any] = {"schema": refer("InferRequest")}

@@ -86,8 +86,8 @@ def answer_at_once(
     -------
     list of bytes or None
         For each the body of a 200, in JSON. None when there is more to it: the
-        model is not loaded or would take longer than `LOOP_SECONDS`, or the
-        body is not plainly valid.
+        model is not loaded, is native, so that nobody knows what it does, or
+        would take longer than `LOOP_SECONDS`, or the body is not plainly valid.
     """
     read = each(partial(_read_at_once, models), asked)
     predicted = each(_predict_at_once, read)
@@ -120,7 +120,7 @@ def _read_at_once(
     decoded = version.decoder.read(asked.body)
     if decoded is None or len(decoded.matrix) > MAX_RECORDS:
         return None
-    is_quick = version.seconds(len(decoded.matrix)) <= LOOP_SECONDS
+    is_quick = version.is_exported and version.seconds(len(decoded.matrix)) <= LOOP_SECONDS
     return (version, decoded, shadow) if is_quick else None
 
 

@@ -65,3 +65,11 @@ def each_in(name: str, items: Iterable[T]) -> Iterator[T]:
         if item is nothing:
             return
         yield item  # type: ignore[misc]
+
+
+def note_progress() -> None:
+    """Tell the worker that the answer to the request at hand gets on: it has its time anew."""
+    if has_request_context():
+        connection = request.environ.get("gunicorn.socket")
+        if note := getattr(connection, "note_progress", None):
+            note()

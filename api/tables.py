@@ -21,7 +21,7 @@ from api.csv_table import FLAGS, read_csv
 from api.errors import PROBLEMS_LISTED, InvalidRecords, Problem
 from api.lines_table import read_lines
 from api.metrics import classes_of, count_predictions
-from api.steps import each_in, step
+from api.steps import each_in, note_progress, step
 from api.upload import Spool, Upload
 from api.written import CsvWriter, JsonWriter, LinesWriter, Writer
 from persistence.version import Decisions, StoredVersion
@@ -79,6 +79,7 @@ def _write(
         writer = form(version, spool)
         width = 2 + len(version.card["classes"] or ())
         for block in each_in("validate", blocks):
+            note_progress()
             problems += block.problems
             if len(problems) > PROBLEMS_LISTED:
                 break

@@ -81,12 +81,15 @@ class StoredVersion:
     ----------
     name, version : str
         Of the model, and the identifier of this.
+    is_exported : bool
+        Whether it runs without its pipeline.
     """
 
     def __init__(self, card: Mapping[str, Any], runtime: Runtime) -> None:
         self.card = card
         self.name = str(card["model"])
         self.version = str(card["version"])
+        self.is_exported = card["runtime"] == "onnx"
         self.schema = Schema.from_json(card["schema"])
         self.decoder = Decoder(self.schema)
         self._runtime = runtime

@@ -1,7 +1,10 @@
 """A client's connection, and the request that is being read from it."""
 
 import errno
+import math
+import os
 import socket
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -34,6 +37,10 @@ class TimedSocket(socket.socket):
     ----------
     unsent : bytearray
         What the client has not taken yet; the event loop sends it.
+    still_since : float
+        Since when a thread has been at the request, or the request has waited for
+        one, by the monotonic clock; infinite while the thread waits for the
+        client, and once the answer has begun.
     """
 
     _is_measured = False
@@ -41,6 +48,27 @@ class TimedSocket(socket.socket):
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self.unsent = bytearray()
+        self._claimed = threading.Lock()
+        self._is_answering = False
+        self.still_since = math.inf
+
+    def begin(self) -> None:
+        """Wait for the answer to a request that a thread is to have."""
+        self._claimed = threading.Lock()
+        self._is_answering = False
+        self.note_progress()
+
+    def note_progress(self) -> None:
+        """Take note that a thread gets on with the request."""
+        self.still_since = time.monotonic()
+
+    def claim(self) -> bool:
+        """Tell whether the caller may answer: the loop or the thread, whichever is first."""
+        return self._claimed.acquire(blocking=False)
+
+    def is_claimed(self) -> bool:
+        """Tell whether somebody answers, or has."""
+        return self._claimed.locked()
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001  as the standard library has it
         """Block for `THREAD_SECONDS` at most and begin to measure the pace, or do not block."""
@@ -53,10 +81,13 @@ class TimedSocket(socket.socket):
         if not self._is_measured:
             return super().recv(*args)
         start = time.monotonic()
+        self.still_since = math.inf
         try:
             found = super().recv(*args)
         except TimeoutError as error:
             raise ConnectionResetError(errno.ECONNRESET, "the client sends nothing") from error
+        finally:
+            self.note_progress()
         self._waited += time.monotonic() - start
         self._received += len(found)
         if self._waited > PATIENCE_SECONDS and self._received < LEAST_PACE * self._waited:
@@ -65,6 +96,11 @@ class TimedSocket(socket.socket):
 
     def sendall(self, content: Any, *_: Any) -> None:
         """Send what the client takes at once; leave the rest, unless it is too much."""
+        if not self._is_answering:
+            if not self.claim():
+                raise BrokenPipeError(errno.EPIPE, "the loop has answered")
+            self._is_answering = True
+            self.still_since = math.inf
         sent = 0
         if not self.unsent:
             seconds = self.gettimeout()
@@ -107,6 +143,10 @@ class Connection(TConn):  # type: ignore[misc]
         Bytes counted among those of unfinished requests.
     is_slow : bool
         Whether a thread has it, or is to have it, before its request is whole.
+    asked : tuple of bytes and dict
+        Address and headers of the request that a thread has, as far as they were read.
+    is_begun : bool
+        Whether a thread has begun with it.
     stays : bool
         Whether it is kept once its answer is sent.
     to_forget : int
@@ -120,7 +160,8 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(cfg, timed, client, listener)
         self.phase: dict[Connection, float] = {}
         self.held = 0
-        self.is_slow = self.stays = False
+        self.is_slow = self.is_begun = self.stays = False
+        self.asked: tuple[bytes, dict[bytes, bytes]] = b"", {}
         self.to_forget = 2**16
         self.seconds = 0.0
         self.restart()
@@ -152,6 +193,13 @@ class Connection(TConn):  # type: ignore[misc]
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.is_ours = False
 
+    def end_with(self, answer: bytes) -> None:
+        """Send a last answer, although a thread has the connection; wait for nothing."""
+        with suppress(OSError):
+            # As a method of the socket it would wait: threads do.
+            os.write(self.sock.fileno(), answer)
+            self.sock.shutdown(socket.SHUT_WR)
+
     def is_alone(self) -> bool:
         """Tell whether one whole request has come, and its client keeps the connection."""
         return (
@@ -160,6 +208,15 @@ class Connection(TConn):  # type: ignore[misc]
             and not self.raw.startswith(b"HEAD ")
             and self.headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
         )
+
+    def may_grow(self, received: bytes, *, most_bytes: int) -> bool:
+        """Tell whether the rest of a request is waited for on the loop, after these last bytes."""
+        if self.has_head:
+            length = int(self.headers.get(b"content-length", b"0"))
+            return max(len(self.raw), length) <= most_bytes
+        # A line that ends without a carriage return will never end for gunicorn.
+        is_odd = b"\n" in received and self.raw.count(b"\n") != self.raw.count(b"\r\n")
+        return len(self.raw) < 2**16 and not is_odd
 
     def is_plain_post(self) -> bool:
         """Tell whether the whole request is a POST over HTTP/1.1 with no field repeated."""

@@ -1,5 +1,6 @@
 """How a worker stops without losing a request."""
 
+import math
 import os
 import signal
 import time
@@ -73,4 +74,5 @@ def drain(worker: "Worker") -> None:
             break
         turned = now
         worker.turn(may_accept=is_open and is_alone and not is_full, seconds=0.02)
+    worker.give_up(math.inf)
     worker.set_accept_enabled(False)

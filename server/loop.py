@@ -64,7 +64,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
             self._next_look = now + min(seconds, 0.5)
             self.notify()
             self.tell()
-            self._close_late(now)
+            self.see_to_late(now)
         if may_accept and self.nr_conns >= self.worker_connections:
             may_accept = self.make_room()
         if may_accept != self._accepting:
@@ -205,7 +205,8 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
             self.close(next(iter(self.waiting.ending)))
         return bool(self.nr_conns < self.worker_connections)
 
-    def _close_late(self, now: float) -> None:
+    def see_to_late(self, now: float) -> None:
+        """End what waits on a connection whose deadline has passed."""
         for conn in self.waiting.late(now):
             if conn.phase is self.waiting.idle:
                 self._close_idle(conn)

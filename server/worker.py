@@ -17,7 +17,7 @@ import selectors
 import signal
 import socket
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -25,9 +25,9 @@ from gunicorn.glogging import Logger
 from server.connection import HAS_PARSER, Connection
 from server.drain import drain
 from server.listener import admit
-from server.load import Load
-from server.loop import LINGER_SECONDS, LoopWorker
+from server.loop import LINGER_SECONDS
 from server.on_loop import find_fast_path, log_access, refused_with
+from server.threads import ThreadedWorker
 from server.waiting import BODY_SECONDS, HEAD_SECONDS
 
 #: Requests that the loop answers together; the first of them waits for the last.
@@ -36,7 +36,7 @@ MOST_TOGETHER = 32
 _recv = socket.socket.recv  # that of `TimedSocket` is for threads
 
 
-class Worker(LoopWorker):
+class Worker(ThreadedWorker):
     """Reads and answers on an event loop, and in threads.
 
     Attributes
@@ -47,7 +47,6 @@ class Worker(LoopWorker):
 
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
-        self._slow = 0
         self._whole: list[Connection] = []
         # The process needs some files of its own.
         most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -71,23 +70,20 @@ class Worker(LoopWorker):
         self._most_fields = self.cfg.limit_request_fields
         limits = self.cfg.limit_request_line, self.cfg.limit_request_field_size
         self._most_head = min(4000, *(one for one in limits if one > 0))
-        self._most_slow = max(1, self.cfg.threads // 2)
-        self._overload: Any = getattr(self.wsgi, "extensions", {}).get("overload")
-        self._load = Load(self.cfg.threads, self._overload.most_seconds if self._overload else 0)
-        self._aside = ThreadPoolExecutor(1)  # for health, while all threads are busy
+        self.prepare_threads(has_deadlines=self._reads)
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
         for listener in self.sockets:
             admit(listener)  # whatever a service that has stopped may have left on it
         while self.alive and self.is_parent_alive():
-            may_accept, seconds = self._load.may_accept(self.running)
+            may_accept, seconds = self.load.may_accept(self.running)
             self.turn(may_accept=may_accept, seconds=seconds)
         drain(self)
         for listener in self.sockets:
             listener.close()
         self.tpool.shutdown(wait=False)
-        self._aside.shutdown(wait=False)
+        self.aside.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
 
@@ -155,20 +151,12 @@ class Worker(LoopWorker):
                 self._answer_whole()
         elif conn.completed or not received:
             self._hand_over(conn)
-        elif not conn.is_ours or not self._may_grow(conn, received):
+        elif not conn.is_ours or not conn.may_grow(received, most_bytes=self._most_bytes):
             conn.is_slow = True
             self._hand_over(conn)
         else:
             self.waiting.grow(conn)
             self.hold(conn, len(received))
-
-    def _may_grow(self, conn: Connection, received: bytes) -> bool:
-        if conn.has_head:
-            length = int(conn.headers.get(b"content-length", b"0"))
-            return max(len(conn.raw), length) <= self._most_bytes
-        # A line that ends without a carriage return will never end for gunicorn.
-        is_odd = b"\n" in received and conn.raw.count(b"\n") != conn.raw.count(b"\r\n")
-        return len(conn.raw) < 2**16 and not is_odd
 
     def _is_for_the_loop(self, conn: Connection) -> bool:
         return (
@@ -212,26 +200,28 @@ class Worker(LoopWorker):
             self._refuse(conn)
             return
         self.leave_loop(conn)
-        if conn.is_slow and self._slow >= self._most_slow:
+        if conn.is_slow and self.slow >= self.most_slow:
             self.waiting.put(conn, self.waiting.queued, BODY_SECONDS)
             self.hold(conn, len(conn.raw) - conn.held)
             return
-        pool = self._aside if self.running >= self.cfg.threads and self._spares(conn) else None
-        self._slow += conn.is_slow
+        pool = self.aside if self.running >= self.cfg.threads and self._spares(conn) else None
+        self.slow += conn.is_slow
         self.release(conn)
         conn.init()
         conn.parser.unreader.unread(conn.raw)
+        conn.asked = conn.url, conn.headers
         conn.restart()
+        conn.sock.begin()
         self.enqueue_req(conn, pool)
 
     def _is_overloaded(self, conn: Connection) -> bool:
         is_ours = self.alive and conn.is_ours and conn.has_head
-        return is_ours and self._load.is_too_much(self.running) and not self._spares(conn)
+        return is_ours and self.load.is_too_much(self.running) and not self._spares(conn)
 
     def _refuse(self, conn: Connection) -> None:
         """Answer in place of the application, which has too much to do."""
         stays = conn.is_alone() and not conn.is_slow
-        answer = self._overload.refusal(conn.url, conn.headers, is_last=not stays)
+        answer = self.overload.refusal(conn.url, conn.headers, is_last=not stays)
         self.count_refused(503, "overloaded")
         self.refuse(conn, answer, stays=stays)
 
@@ -242,42 +232,13 @@ class Worker(LoopWorker):
             self.count_refused(status or 400)
         super().handle_error(req, client, addr, exc)
 
-    def enqueue_req(self, conn: Connection, pool: ThreadPoolExecutor | None = None) -> None:
-        """Give a connection to a thread."""
-        self.running += 1
-        self._load.begin(self.running)
-        future = (pool or self.tpool).submit(self.handle, conn)
-        future.add_done_callback(
-            lambda done: self.method_queue.defer(self.finish_request, conn, done)
-        )
-
     def _spares(self, conn: Connection) -> bool:
-        return self._overload is not None and self._overload.spares(conn.url)
-
-    def handle(self, conn: Connection) -> Any:
-        """Answer a request, in a thread."""
-        start = time.monotonic()
-        try:
-            return super().handle(conn)
-        finally:
-            conn.seconds = time.monotonic() - start
+        return self.overload is not None and self.overload.spares(conn.url)
 
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
-        """Take a connection back from its thread."""
-        self.running -= 1
-        self._load.end(None if conn.is_slow else conn.seconds)
-        self._slow -= conn.is_slow
-        conn.is_slow = False
-        if conn.sock.fileno() < 0 or fs.cancelled():
-            self.close(conn)
-        else:
-            conn.sock.setblocking(False)
-            stays = fs.exception() is None and fs.result() is True
-            if getattr(conn.sock, "unsent", b""):
-                self.send_rest(conn, stays=stays)
-            else:
-                self.go_on(conn, stays=stays)
-        if self.waiting.queued and self._slow < self._most_slow:
+        """Take a connection back from its thread, and give a thread what waits for one."""
+        super().finish_request(conn, fs)
+        if self.waiting.queued and self.slow < self.most_slow:
             self._hand_over(next(iter(self.waiting.queued)))
 
     def go_on(self, conn: Connection, *, stays: bool) -> None:

@@ -33,9 +33,9 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def wait_until(is_so: Callable[[], bool], what: str) -> None:
-    """Ask again and again until it is so; fail when the deadline has passed."""
-    end = time.monotonic() + DEADLINE
+def wait_until(is_so: Callable[[], bool], what: str, *, seconds: float = DEADLINE) -> None:
+    """Ask again and again until it is so; fail when so many seconds have passed."""
+    end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end, f"never came: {what}"
         time.sleep(0.02)

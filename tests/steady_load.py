@@ -10,6 +10,7 @@ import itertools
 import json
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,12 +43,15 @@ class Load:
         the server ended.
     lost : list of str
         What happened to each request that was lost.
+    lost_since : list of float
+        When its connection was begun, of each, by the monotonic clock.
     """
 
     def __init__(self, port: int, questions: list[Question]) -> None:
         self.port = port
         self.counts: Counter[str] = Counter()
         self.lost: list[str] = []
+        self.lost_since: list[float] = []
         self.stopping = threading.Event()
         self._questions = questions
         self._lock = threading.Lock()
@@ -56,6 +60,12 @@ class Load:
         """Count one more."""
         with self._lock:
             self.counts[what] += 1
+
+    def lose(self, what: str, since: float) -> None:
+        """Note a request that was lost."""
+        with self._lock:
+            self.lost.append(what)
+            self.lost_since.append(since)
 
     def run(self, first: int, *, keeps: bool, in_parts: bool) -> None:
         """Ask again and again.
@@ -67,21 +77,24 @@ class Load:
         in_parts : bool
             Whether to send the first byte, and the rest a moment later.
         """
-        link = None
+        link, since = None, time.monotonic()
         for question in itertools.islice(itertools.cycle(self._questions), first, None):
             if self.stopping.is_set():
                 break
             is_new = link is None
+            since = time.monotonic() if is_new else since
             if link is None and not (link := self._connect()):
                 return
             if not is_new and _is_ended(link):
                 self.count("ends")
                 link.close()
+                since = time.monotonic()
                 link = self._connect()
                 if not link:
                     return
                 is_new = True
-            if not self._ask(link, question, is_new=is_new, in_parts=in_parts) or not keeps:
+            goes_on = self._ask(link, question, is_new=is_new, in_parts=in_parts, since=since)
+            if not goes_on or not keeps:
                 link.close()
                 link = None
         if link:
@@ -93,7 +106,8 @@ class Load:
         except ConnectionRefusedError:
             self.count("refused")
         except OSError as error:
-            self.lost.append(f"a connection was neither made nor refused: {error!r}")
+            what = f"a connection was neither made nor refused: {error!r}"
+            self.lose(what, time.monotonic())
         else:
             if link.getsockname() != link.getpeername():  # a free port may connect to itself
                 return link
@@ -101,8 +115,9 @@ class Load:
         return None
 
     def _ask(
-        self, link: socket.socket, question: Question, *, is_new: bool, in_parts: bool
-    ) -> bool:
+        self, link: socket.socket, question: Question, *, is_new: bool, in_parts: bool,
+        since: float,
+    ) -> bool:  # fmt: skip
         """Ask once; tell whether the connection may be used again."""
         is_slip = False
         try:
@@ -116,10 +131,10 @@ class Load:
                 self.count("slips")
             else:
                 kind = "new" if is_new else "kept"
-                self.lost.append(f"{kind} {in_parts=} {question.sent[:50]!r}: {error!r}")
+                self.lose(f"{kind} {in_parts=} {question.sent[:50]!r}: {error!r}", since)
             return False
         if not question.is_right(answer):
-            self.lost.append(f"wrong: {question.sent[:50]!r}: {answer}")
+            self.lose(f"wrong: {question.sent[:50]!r}: {answer}", since)
         self.count("answered")
         return (answer.field(b"Connection") or b"").lower() == b"keep-alive"
 

@@ -120,6 +120,7 @@ def test_reader_when_its_process_was_ended_is_replaced(toy_client: FlaskClient) 
     body = write_arrow(PARCELS)
     assert 200 == ask(toy_client, body, ARROW).status_code
     (reader,) = arrow_table._idle
+    assert reader._process
 
     reader._process.send_signal(signal.SIGTERM)  # is meant for the service, which tells it
     assert 200 == ask(toy_client, body, ARROW).status_code
@@ -129,6 +130,38 @@ def test_reader_when_its_process_was_ended_is_replaced(toy_client: FlaskClient) 
 
     assert 200 == ask(toy_client, body, ARROW).status_code
     assert [reader] != arrow_table._idle
+
+
+SLOW = """
+import socket, sys, time
+from api import arrow_process
+
+def blocks():
+    while True:
+        if len(sys.argv) > 1:
+            yield arrow_process.Block(0, 1, None, [], [])
+        time.sleep(0.001)
+
+arrow_process.SILENT_SECONDS = 0.2
+here, there = socket.socketpair()
+there.settimeout(5)
+there.close() if len(sys.argv) > 1 else None
+arrow_process.tell(here, blocks())
+"""
+
+
+def test_reader_when_it_finds_no_block_in_time_is_ended_by_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", SLOW], cwd=ROOT, timeout=60, check=False)
+
+    assert -signal.SIGALRM == done.returncode
+
+
+def test_reader_when_nobody_listens_any_more_ends() -> None:
+    command = [sys.executable, "-c", SLOW, "nobody"]
+    done = subprocess.run(command, cwd=ROOT, timeout=60, check=False, stderr=subprocess.PIPE)
+
+    assert 1 == done.returncode
+    assert b"BrokenPipeError" in done.stderr
 
 
 def test_reader_when_a_table_is_refused_half_way_is_not_used_again(
