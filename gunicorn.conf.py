@@ -16,7 +16,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 from api.logs import formatter
-from persistence.model_persistence import ModelStore
+from persistence.model_persistence import ModelNotFound, StoreAway
 from persistence.trusted_types import UntrustedArtifact
 from server.drain import keep_signals_over_forks
 from settings import InvalidSettings, Settings
@@ -62,12 +62,25 @@ def on_starting(server: Any) -> None:
     keep_signals_over_forks()
     _refuse_strangers(server)
     name = _settings.default_model
-    if not _settings.train_if_absent or name in ModelStore(_settings.model_store).names():
+    if not _settings.train_if_absent or _is_stored(server, name):
         return
     server.log.info("no version of %s is stored: training one", name)
     command = [sys.executable, "build_model.py", name, "--if-absent"]
     if subprocess.run(command, check=False).returncode:  # noqa: S603
         sys.exit(f"gunicorn: no version of {name} could be trained; the reason stands above")
+
+
+def _is_stored(server: Any, name: str) -> bool:
+    """Tell whether a version is promoted, or may be: the reason is told when it is read."""
+    store = server.app.wsgi().extensions["models"].store
+    store.ask_apart(True)
+    try:
+        store.pointer(name)
+    except ModelNotFound:
+        return False
+    except (UntrustedArtifact, StoreAway):
+        pass
+    return True
 
 
 def _refuse_strangers(server: Any) -> None:
@@ -87,9 +100,11 @@ def _refuse_strangers(server: Any) -> None:
 
 def when_ready(server: Any) -> None:
     """Load the default model before the workers fork, so that they share its memory."""
+    models = server.app.wsgi().extensions["models"]
+    models.store.ask_apart(True)
     try:
-        server.app.wsgi().extensions["models"].reload()
-    except (LookupError, UntrustedArtifact) as error:
+        models.reload()
+    except (LookupError, UntrustedArtifact, StoreAway) as error:
         server.log.error("not ready: %s", error)
     gc.collect()
     gc.freeze()  # a collection in a worker would copy what is shared
@@ -104,7 +119,9 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Count there."""
+    """Count there, and ask the store from there: a worker does not fork."""
+    if models := getattr(worker.app.wsgi(), "extensions", {}).get("models"):
+        models.store.ask_apart(False)
     if counted := _metrics(worker):
         counted.begin(worker.slot)
 
