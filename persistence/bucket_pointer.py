@@ -151,6 +151,8 @@ class BucketPointer:
     def tell(self, before: Poll, after: Poll) -> None:
         """Log that the pointer can no longer be read, or can again."""
         name = self._home.name
+        if after.trouble == ABSENT and not self._path.exists():
+            return
         if after.trouble and not before.trouble:
             _log.warning("the pointer of %s is kept as it was: %s", name, after.trouble)
         elif before.trouble and not after.trouble:

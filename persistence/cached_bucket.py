@@ -164,12 +164,14 @@ class CachedBucket:
             UntrustedArtifact when it is not to be believed: it is fetched then.
         """
         home = self._home(name, version)
+        for file in CARD:
+            refuse_link(home / file)
         try:
-            return self._read_cached(home, read)
+            return read(home)
         except UntrustedArtifact:
             if self.asks_apart:
                 self._ask_apart(name, version)
-                return self._read_cached(home, read)
+                return read(home)
         for is_last in attempts(2):
             with tempfile.TemporaryDirectory(prefix=".card-", dir=self.root) as draft:
                 self._fetch_card(name, version, Path(draft))
@@ -240,11 +242,6 @@ class CachedBucket:
         self._listing.forget()
         if self._cached.has(name, version):
             self._cached.remove(name, version)
-
-    def _read_cached(self, home: Path, read: ReadCard) -> dict[str, Any]:
-        for file in CARD:
-            refuse_link(home / file)
-        return read(home)
 
     def _fetch_card(self, name: str, version: str, folder: Path) -> None:
         for file in CARD:

@@ -119,7 +119,7 @@ class ModelStore:
                 f"there is no promoted version of model {name!r}: "
                 f"train one with `python build_model.py {name}`"
             ) from None
-        except StoreAway:
+        except (StoreAway, UntrustedArtifact):
             raise
         except (OSError, *DAMAGED) as error:
             raise UntrustedArtifact(
