@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SCHEMES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 
 #: Seconds that a request may take, and bytes a second that are waited for beyond that.
-SECONDS, SLOWEST = 3, 200_000
+SECONDS, SLOWEST = 3.0, 200_000
 
 #: Seconds that a connection may take.
 CONNECT_SECONDS = 1
@@ -153,7 +153,7 @@ class Bucket:
 
         most = MOST_BYTES if size is None else size
         options: GetOptions = {"if_none_match": unless} if unless else {}
-        with self._answering():
+        with self._answering(FileNotFoundError):
             try:
                 found = obstore.get(self._client(size), key, options=options)
             except NotModifiedError:
@@ -200,13 +200,13 @@ class Bucket:
         return found
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Say of every failure but "there is none" that the bucket is away, in a line."""
+    def _answering(self, *told: type[Exception]) -> Iterator[None]:
+        """Say of every failure, but those that are told, that the bucket is away, in a line."""
         from obstore.exceptions import BaseError
 
         try:
             yield
-        except (FileNotFoundError, StoreAway):
+        except (StoreAway, *told):
             raise
         except (BaseError, OSError, ValueError) as error:
             reason = str(error).strip().partition("\n")[0][:300]

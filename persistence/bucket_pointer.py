@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from persistence.bucket import Bucket, Found, StoreAway, attempts
+from persistence.bucket import ATTEMPTS, Bucket, Found, StoreAway, attempts
 from persistence.private_folder import private_folder, refuse_link, replace_private
 from persistence.promotions import DAMAGED, Pointer, PromotionConflict, read_pointer
 from persistence.whole_files import alone_in
@@ -126,7 +126,8 @@ class BucketPointer:
             When others were faster each time.
         """
         tried: tuple[Pointer | None, Pointer] | None = None
-        for is_last in attempts(TURNS):
+        away = 0
+        for _ in attempts(TURNS):
             over = self._read()
             known = _parse(over)
             if tried and known and _came_through(known, *tried):
@@ -137,10 +138,10 @@ class BucketPointer:
             try:
                 if self._bucket.swap(self._key, found.write(), over):
                     break
-            except StoreAway:
-                tried = known, found
-                if is_last:
-                    raise
+            except StoreAway as error:
+                tried, away = (known, found), away + 1
+                if away == ATTEMPTS:
+                    raise StoreAway(f"{error}; it may have been changed or not") from error
         else:
             raise PromotionConflict(
                 f"others have changed the pointer of {self._home.name} in {self._bucket} "

@@ -51,12 +51,15 @@ class FaultProxy:
         Where it listens on 127.0.0.1.
     seen : list of Request
         What was asked, the faulty ones as well.
+    answered : int
+        How many of them are over.
     """
 
     def __init__(self, target: int) -> None:
         self._target = target
         self.port = 0
         self.seen: list[Request] = []
+        self.answered = 0
         self._mode, self._when, self._left = "", every, 0.0
         self._healed = asyncio.Event()
 
@@ -87,7 +90,10 @@ class FaultProxy:
             sized = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
             body = await reader.readexactly(int(sized[1])) if sized else b""
             method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
-            await self._answer(Request(method, path), head + body, writer)
+            try:
+                await self._answer(Request(method, path), head + body, writer)
+            finally:
+                self.answered += 1
         writer.close()
 
     async def _answer(self, asked: Request, raw: bytes, writer: asyncio.StreamWriter) -> None:
