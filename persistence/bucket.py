@@ -206,9 +206,9 @@ class Bucket:
 
         try:
             yield
-        except (StoreAway, *told):
-            raise
         except (BaseError, OSError, ValueError) as error:
+            if isinstance(error, (StoreAway, *told)):
+                raise
             reason = str(error).strip().partition("\n")[0][:300]
             raise StoreAway(f"{self} does not answer as it should: {reason}") from error
 

@@ -93,13 +93,9 @@ class CachedBucket:
             When it is not in the cache, and the bucket is away.
         """
         # Looked up among what is there, never joined from what was asked.
-        if self._cached.has(name, version):
+        if self._cached.has(name, version) or version in self._pointed(name):
             return True
-        if not self.asks_apart:
-            return version in self._listing.versions(name)
-        with suppress(FileNotFoundError, *DAMAGED):
-            return version in {one.version for one in self._cached.pointer(name).promotions}
-        return False
+        return not self.asks_apart and version in self._listing.versions(name)
 
     def pointer(self, name: str) -> Pointer:
         """Read a model's pointer, at most a second old; older while the bucket is away.
@@ -162,6 +158,11 @@ class CachedBucket:
         read : callable
             Given a folder with the card, gives the card; raises
             UntrustedArtifact when it is not to be believed: it is fetched then.
+
+        Raises
+        ------
+        FileNotFoundError
+            When it is not in the bucket.
         """
         home = self._home(name, version)
         for file in CARD:
@@ -182,8 +183,8 @@ class CachedBucket:
                         raise
                     continue
                 with alone_in(home):
-                    for file in Path(draft).iterdir():
-                        replace_private(home / file.name, file.read_bytes())
+                    for path in Path(draft).iterdir():
+                        replace_private(home / path.name, path.read_bytes())
                 return card
         raise AssertionError("there is a last attempt")
 
@@ -243,11 +244,18 @@ class CachedBucket:
         if self._cached.has(name, version):
             self._cached.remove(name, version)
 
+    def _pointed(self, name: str) -> set[str]:
+        """Give the versions that the cached pointer names: they may be newer than the list."""
+        with suppress(FileNotFoundError, *DAMAGED):
+            known = self._cached.pointer(name)
+            tried = {known.candidate.version} if known.candidate else set()
+            return {one.version for one in known.promotions} | tried
+        return set()
+
     def _fetch_card(self, name: str, version: str, folder: Path) -> None:
         for file in CARD:
-            with suppress(FileNotFoundError):
-                found = self._bucket.read(f"{name}/{version}/{file}")
-                replace_private(folder / file, found.content if found else b"")
+            found = self._bucket.read(f"{name}/{version}/{file}")
+            replace_private(folder / file, found.content if found else b"")
 
     def _fetch(self, home: Path, card: Mapping[str, Any], file: str) -> None:
         """Put a file into the cache, if it is as the card says."""

@@ -195,7 +195,11 @@ class ModelStore:
         """
         version = self.promoted(name) if version is None else version
         self._look_up(name, version)
-        return self.place.read_card(name, version, partial(read_card, name=name, version=version))
+        try:
+            read = partial(read_card, name=name, version=version)
+            return self.place.read_card(name, version, read)
+        except FileNotFoundError:  # in the pointer, not in the bucket
+            raise VersionNotFound(f"model {name!r} has no version {version!r}") from None
 
     def read(self, name: str, version: str | None = None) -> StoredVersion:
         """Read a version, by default the promoted one, ready to predict.

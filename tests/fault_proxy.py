@@ -60,7 +60,8 @@ class FaultProxy:
         self.port = 0
         self.seen: list[Request] = []
         self.answered = 0
-        self._mode, self._when, self._left = "", every, 0.0
+        self._mode, self._left = "", 0.0
+        self._when: Callable[[Request], bool] = every
         self._healed = asyncio.Event()
 
     def fail(
