@@ -51,6 +51,7 @@ from commands import COMMANDS
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
+    StoreAway,
     UntrustedArtifact,
     VersionNotFound,
 )
@@ -72,9 +73,8 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # a double slash is not found, not redirected
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
     models = LoadedModels(
-        ModelStore(settings.model_store), settings.default_model,
-        most=settings.versions_in_memory,
-    )  # fmt: skip
+        _store(settings), settings.default_model, most=settings.versions_in_memory
+    )
     app.extensions["models"] = models
     _observe(app, settings)
     errors.init_app(app, forms=_forms(settings))
@@ -91,6 +91,10 @@ def create_app(settings: Settings) -> Flask:
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models, logs=settings.access_log)
     return app
+
+
+def _store(settings: Settings) -> ModelStore:
+    return ModelStore(settings.model_store, cache=settings.model_cache)
 
 
 def _mount(app: Flask, settings: Settings) -> None:
@@ -195,8 +199,10 @@ def main() -> None:
     os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # whatever PORT is
     try:
         settings = Settings.from_environment()
-        version = ModelStore(settings.model_store).read_card(settings.default_model)
-    except (InvalidSettings, ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
+        version = _store(settings).read_card(settings.default_model)
+    except (
+        InvalidSettings, ModelNotFound, VersionNotFound, UntrustedArtifact, StoreAway
+    ) as error:  # fmt: skip
         sys.exit(f"app: {error}")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as trial:

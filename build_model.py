@@ -16,7 +16,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import (
+    ModelNotFound,
+    ModelStore,
+    PromotionConflict,
+    StoreAway,
+    UntrustedArtifact,
+)
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
@@ -43,13 +49,16 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
-    store = ModelStore(settings.model_store)
-    if options.if_absent and name in store.names():
+    store = ModelStore(settings.model_store, cache=settings.model_cache)
+    if options.if_absent:
         try:
             print(f"{name}: version {store.promoted(name)} is there")
-        except UntrustedArtifact as error:
+        except (UntrustedArtifact, StoreAway) as error:
             return _fail(error)
-        return 0
+        except ModelNotFound:
+            pass
+        else:
+            return 0
 
     try:
         from models import UnknownModel
@@ -59,7 +68,10 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
-    sentences = (UnknownModel, InvalidDefinition, InvalidTable, UnfitPipeline, UntrustedArtifact)
+    sentences = (
+        UnknownModel, InvalidDefinition, InvalidTable, UnfitPipeline, UntrustedArtifact,
+        PromotionConflict,
+    )  # fmt: skip
     try:
         build(store, name, data=options.data, promote=options.promote)
     except (*sentences, OSError) as error:
@@ -94,7 +106,7 @@ def build(store: ModelStore, name: str, *, data: Path | None, promote: str) -> s
     trained = train(name, definition, source, step=step)
     with step("store") as say:
         version = store.write(trained.card, trained.files)
-        say(f"version {version} in {store.root / name / version}")
+        say(f"version {version} in {store.place}/{name}/{version}")
     with step("promote") as say:
         reason = _refusal(store, definition, trained, promote=promote)
         if reason is None:

@@ -19,7 +19,7 @@ from api import arrow_table
 from api.logs import formatter
 from api.watch import watch
 from persistence.memory import give_back
-from persistence.model_persistence import ModelStore
+from persistence.model_persistence import ModelNotFound, StoreAway
 from persistence.trusted_types import UntrustedArtifact
 from server.deaths import Deaths, wait_for_start
 from server.drain import keep_signals_over_forks
@@ -69,7 +69,7 @@ def on_starting(server: Any) -> None:
     _look_after_workers(server)
     _refuse_strangers(server)
     name = _settings.default_model
-    if not _settings.train_if_absent or name in ModelStore(_settings.model_store).names():
+    if not _settings.train_if_absent or _is_stored(server, name):
         return
     server.log.info("no version of %s is stored: training one", name)
     command = [sys.executable, "build_model.py", name, "--if-absent"]
@@ -82,6 +82,19 @@ def _look_after_workers(server: Any) -> None:
     starter = Starter(arrow_table.start_reader, server.log)
     arrow_table.start_elsewhere = starter.ask
     extend(server, Deaths(server.log, counted.count_death), starter)
+
+
+def _is_stored(server: Any, name: str) -> bool:
+    """Tell whether a version is promoted, or may be: the reason is told when it is read."""
+    store = server.app.wsgi().extensions["models"].store
+    store.ask_apart(True)
+    try:
+        store.pointer(name)
+    except ModelNotFound:
+        return False
+    except (UntrustedArtifact, StoreAway):
+        pass
+    return True
 
 
 def _refuse_strangers(server: Any) -> None:
@@ -101,9 +114,11 @@ def _refuse_strangers(server: Any) -> None:
 
 def when_ready(server: Any) -> None:
     """Load the default model before the workers fork, so that they share its memory."""
+    models = server.app.wsgi().extensions["models"]
+    models.store.ask_apart(True)
     try:
-        server.app.wsgi().extensions["models"].reload()
-    except (LookupError, UntrustedArtifact) as error:
+        models.reload()
+    except (LookupError, UntrustedArtifact, StoreAway) as error:
         server.log.error("not ready: %s", error)
     gc.collect()
     gc.freeze()  # a collection in a worker would copy what is shared
@@ -118,8 +133,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Start when it may, and count there."""
+    """Start when it may, count there, and ask the store from there: a worker does not fork."""
     wait_for_start(worker)
+    if models := getattr(worker.app.wsgi(), "extensions", {}).get("models"):
+        models.store.ask_apart(False)
     if counted := _metrics(worker):
         counted.begin(worker.slot)
 
@@ -132,24 +149,24 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Let the watching thread end: cut off while it loads a model, it would abort the process."""
+    """Let the watching thread end, and wait for no other.
+
+    Cut off while it loads a model, that thread would abort the process. Other
+    threads may be at work still, or stuck.
+    """
     parts = getattr(worker.wsgi, "extensions", {})
     if "watch" in parts:
         parts["stopping"].set()
         parts["watch"].join(5)
+    if getattr(worker, "running", 0) or getattr(worker, "given_up", ()):
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def child_exit(server: Any, worker: Any) -> None:
     """Forget what only a living worker says; what it has counted stays."""
     if counted := _metrics(worker):
         counted.end(worker.slot)
-
-
-def worker_exit(server: Any, worker: Any) -> None:
-    """End the process at once when threads of it are at work still: it would wait for them."""
-    if getattr(worker, "running", 0) or getattr(worker, "given_up", ()):
-        sys.stdout.flush()
-        os._exit(0)
 
 
 def _metrics(worker: Any) -> Any:

@@ -32,6 +32,17 @@ def _route(text: str) -> str:
     return text
 
 
+def _store(text: str) -> Path | str:
+    scheme, is_address, rest = text.partition("://")
+    if not is_address:
+        return Path(text)
+    if scheme not in ("s3", "gs", "az") or not rest.strip("/"):
+        raise ValueError(
+            "a folder, or s3://bucket/prefix, gs://bucket/prefix, az://container/prefix"
+        )
+    return text
+
+
 def _flag(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0"):
         raise ValueError("true or false")
@@ -75,7 +86,13 @@ _PORTS = ("port", "aip_http_port", "sagemaker_bind_to_port")
 class Settings:
     """The settings, each from the environment variable of its name in capitals."""
 
-    model_store: Path = _setting(Path("artifacts"), Path, "Folder of the trained versions")
+    model_store: Path | str = _setting(
+        Path("artifacts"), _store,
+        "Folder of the trained versions, or the address of a bucket, as `s3://bucket/prefix`",
+    )  # fmt: skip
+    model_cache: Path = _setting(
+        Path(".model-cache"), Path, "Folder that keeps what was read from a bucket"
+    )
     default_model: str = _setting("credit", str, "The model that `/v0/predict` asks")
     versions_in_memory: int = _setting(
         20, _whole(2), "Versions in memory at most; those least recently asked leave"

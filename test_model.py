@@ -12,6 +12,7 @@ from typing import Any
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
+    StoreAway,
     UntrustedArtifact,
 )
 from settings import InvalidSettings, Settings
@@ -22,9 +23,9 @@ def main(arguments: list[str]) -> int:
     try:
         settings = Settings.from_environment()
         name = arguments[0] if arguments else settings.default_model
-        version = ModelStore(settings.model_store).read(name)
+        version = ModelStore(settings.model_store, cache=settings.model_cache).read(name)
         trouble = version.self_test()
-    except (InvalidSettings, ModelNotFound, UntrustedArtifact) as error:
+    except (InvalidSettings, ModelNotFound, UntrustedArtifact, StoreAway) as error:
         print(f"test_model: {error}", file=sys.stderr)
         return 1
     if trouble:

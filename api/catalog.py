@@ -9,7 +9,12 @@ from flask import Blueprint, Response
 from api.auth import may_see
 from api.json_text import json_response
 from api.loaded import LoadedModels
-from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
+from persistence.model_persistence import (
+    ModelNotFound,
+    StoreAway,
+    UntrustedArtifact,
+    VersionNotFound,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +63,7 @@ def _summary(models: LoadedModels, name: str, version: str | None) -> dict[str, 
     """Describe a version; None, and a line in the log, when it is refused."""
     try:
         return _described(models.card(name, version), name)
-    except (ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
+    except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreAway) as error:
         _log.error("left out of the list: %s", error)
         return None
 

@@ -17,7 +17,12 @@ from api import trace
 from api.json_text import write_json
 from api.metrics import count_invalid
 from persistence.memory import NotEnoughMemory
-from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
+from persistence.model_persistence import (
+    ModelNotFound,
+    StoreAway,
+    UntrustedArtifact,
+    VersionNotFound,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -168,6 +173,9 @@ def explain(
     if isinstance(error, (VersionNotFound, UntrustedArtifact)):
         _log.error("a version was refused: %s", error)
         return Failure(503, "the stored version was refused; the service log says why")
+    if isinstance(error, StoreAway):
+        _log.error("a version cannot be read: %s", error)
+        return Failure(503, "the store of the versions does not answer; the service log says why")
     _log.error("unexpected error, request %s", request_id, exc_info=error)
     return Failure(500, "the service failed; the request id finds the cause in its log")
 

@@ -13,7 +13,12 @@ from api.loaded import LoadedModels
 from api.openapi_forms import SHARED_SCHEMAS, answer_forms, input_forms, model_schemas
 from api.openapi_parts import KEY_SCHEMES, TEXT, answer, fixed_paths, guard, problems, refer
 from api.openapi_protocols import PROTOCOL_SCHEMAS, protocol_paths
-from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
+from persistence.model_persistence import (
+    ModelNotFound,
+    StoreAway,
+    UntrustedArtifact,
+    VersionNotFound,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +79,7 @@ def blueprint(
         for name in filter(may_see, models.store.names()):
             try:
                 cards[name] = models.card(name)
-            except (ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
+            except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreAway) as error:
                 _log.error("left out of the description: %s", error)
         return json_response(
             describe(

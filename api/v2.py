@@ -23,7 +23,12 @@ from api.prediction import decide_records
 from api.v2_answer import describe_model, describe_outputs, write_answer
 from api.v2_binary import HEADER_LENGTH
 from api.v2_request import read_request
-from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
+from persistence.model_persistence import (
+    ModelNotFound,
+    StoreAway,
+    UntrustedArtifact,
+    VersionNotFound,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -155,7 +160,7 @@ def _state(models: LoadedModels, name: str, version: str) -> dict[str, Any]:
     found = {"name": name, "version": version, "state": "READY", "reason": ""}
     try:
         models.card(name, version)
-    except (ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
+    except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreAway) as error:
         _log.error("unavailable: %s", error)
         return {**found, "state": "UNAVAILABLE", "reason": "it was refused; the log says why"}
     return found

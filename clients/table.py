@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments).names or names()
     if unknown := [name for name in asked if name not in names() or name not in PINS]:
         parser.error(f"there is no client {unknown[0]!r} with pins: {', '.join(names())}")
-    stored = Settings.from_environment().model_store / MODEL
+    stored = Path(Settings.from_environment().model_store) / MODEL
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
         shutil.copytree(stored, store / MODEL)

@@ -43,11 +43,11 @@ def list_versions(name: str | None) -> Said:
     store = served().store
     names = store.stored_names()
     if name is not None and name not in names:
-        raise ModelNotFound(f"no version of model {name!r} is stored in {store.root}")
+        raise ModelNotFound(f"no version of model {name!r} is stored in {store.place}")
     rows = [row for one in names if name in (None, one) for row in _rows(store, one)]
     if not rows:
         remedy = f"train one with `python build_model.py {served().default}`"
-        return Said({"versions": []}, f"no version is stored in {store.root}: {remedy}")
+        return Said({"versions": []}, f"no version is stored in {store.place}: {remedy}")
     head = ("model", "version", "", "trained", "score", "", "runtime", "size")
     lines = [_line(one) for one in rows if "refused" not in one]
     refused = [f"refused: {one['refused']}" for one in rows if "refused" in one]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ def checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
     return dict(card)
 
 
+def read_card(folder: Path, name: str, version: str) -> dict[str, Any]:
+    """Read the card of a version from its folder, as `checked_card`.
+
+    Raises
+    ------
+    UntrustedArtifact
+        When it cannot be read, either.
+    """
+    try:
+        content = (folder / "card.json").read_bytes()
+    except OSError as error:
+        raise UntrustedArtifact(f"the card of {name} {version} cannot be read: {error}") from error
+    return checked_card(content, name, version)
+
+
 def _is_whole(content: bytes, card: Mapping[str, Any]) -> bool:
     seen = hashlib.sha256(content).digest()
     if seen not in _whole:
@@ -76,6 +92,16 @@ def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> bytes:
             f"{name} of {card['version']} differs from the digest in its card: train it again"
         )
     return content
+
+
+def full_card(card: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Add to a card what storing it adds: format, file digests, its own digest, the version."""
+    files_of_card = {name: fingerprint(content) for name, content in files.items()}
+    full = {**card, "format": FORMAT, "files": files_of_card}
+    full["digest"] = card_digest(full)
+    at = datetime.fromisoformat(card["created_at"]).astimezone(UTC)
+    full["version"] = f"{at:%Y%m%dT%H%M%SZ}-{full['digest'][:5]}"
+    return full
 
 
 def fingerprint(content: bytes) -> dict[str, Any]:

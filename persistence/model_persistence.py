@@ -1,4 +1,4 @@
-"""Trained versions on disk: write, read, list, promote.
+"""Trained versions in a folder or a bucket: write, read, list, promote.
 
     <root>/<model>/promoted.json            which version is served by default, and those before
     <root>/<model>/<version>/card.json      what the version is
@@ -11,41 +11,31 @@ digest stand in the card, and the card's own digest in the card: they are
 checked before any byte reaches a deserialiser.
 """
 
-import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from models import NAME
 from models.schema import Schema
-from persistence.cards import (
-    FORMAT,
-    card_digest,
-    card_text,
-    checked_card,
-    checked_file,
-    fingerprint,
-)
+from persistence.bucket import SCHEMES, StoreAway
+from persistence.cached_bucket import CachedBucket
+from persistence.cards import card_text, checked_file, full_card, read_card
+from persistence.folder import VERSION, Folder, VersionExists
 from persistence.loading import load_runtime, read_pipeline
-from persistence.promotions import (
-    DAMAGED,
-    Pointer,
-    Promotion,
-    change_pointer,
-    now,
-    read_pointer,
-    tag_pointer,
-)
+from persistence.promotions import DAMAGED, Pointer, Promotion, PromotionConflict, now
 from persistence.trusted_types import UntrustedArtifact
 from persistence.version import StoredVersion
-from persistence.whole_files import sync_folder, write_file
 
-__all__ = ["ModelNotFound", "ModelStore", "UntrustedArtifact", "VersionNotFound"]
-
-VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{5}")
+__all__ = [
+    "ModelNotFound",
+    "ModelStore",
+    "PromotionConflict",
+    "StoreAway",
+    "UntrustedArtifact",
+    "VersionExists",
+    "VersionNotFound",
+]
 
 
 class ModelNotFound(LookupError):
@@ -57,33 +47,54 @@ class VersionNotFound(LookupError):
 
 
 class ModelStore:
-    """The versions under one folder.
+    """The versions in one place. Where it is a bucket that is away, methods raise StoreAway.
 
     Parameters
     ----------
+    place : Path or str
+        A folder, which need not exist, or the address of a bucket, as
+        ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``.
+    cache : Path
+        The folder that keeps what was read from a bucket.
+
+    Attributes
+    ----------
+    place : Folder or CachedBucket
+        Where the versions are; as text, its folder or address.
     root : Path
-        Need not exist: it is made by the first `write`.
+        The folder, or that of the cache, which is laid out in the same way.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, place: Path | str, *, cache: Path = Path(".model-cache")) -> None:
+        scheme, is_address, _ = str(place).partition("://")
+        self.place: Folder | CachedBucket
+        if isinstance(place, str) and is_address:
+            if scheme not in SCHEMES:
+                raise ValueError(f"{place!r} is no store: give a folder, or s3://, gs:// or az://")
+            self.place = CachedBucket(place, cache)
+        else:
+            self.place = Folder(Path(place))
+        self.root = self.place.root
+
+    def ask_apart(self, is_apart: bool) -> None:  # noqa: FBT001
+        """Ask a bucket in processes apart, as a process must that forks, or from here.
+
+        What asks starts threads, which would not survive the fork.
+        """
+        if isinstance(self.place, CachedBucket):
+            self.place.asks_apart = is_apart
 
     def names(self) -> list[str]:
         """List the models that have a promoted version."""
-        found = (path.parent.name for path in self.root.glob("*/promoted.json"))
-        return sorted(name for name in found if NAME.fullmatch(name))
+        return self.place.names()
 
     def stored_names(self) -> list[str]:
         """List the models that have a version, promoted or not."""
-        found = {path.parent.parent.name for path in self.root.glob("*/*/card.json")}
-        return sorted(name for name in found if self.versions(name))
+        return self.place.stored_names()
 
     def versions(self, name: str) -> list[str]:
         """List a model's versions, oldest first; empty when there are none."""
-        if not NAME.fullmatch(name):
-            return []
-        found = (path.parent.name for path in (self.root / name).glob("*/card.json"))
-        return sorted(version for version in found if VERSION.fullmatch(version))
+        return self.place.versions(name) if NAME.fullmatch(name) else []
 
     def promoted(self, name: str) -> str:
         """Name the version that is served by default.
@@ -98,35 +109,31 @@ class ModelStore:
         return self.pointer(name).version
 
     def pointer(self, name: str) -> Pointer:
-        """Read what is said of a model: promotions, candidate, pinned versions.
-
-        Raises
-        ------
-        ModelNotFound, UntrustedArtifact
-            As `promoted`.
-        """
-        if not NAME.fullmatch(name) or not (self.root / name / "promoted.json").exists():
+        """Read what is said of a model, as `promoted`: promotions, candidate, pinned versions."""
+        try:
+            if not NAME.fullmatch(name):
+                raise FileNotFoundError(name)
+            return self.place.pointer(name)
+        except FileNotFoundError:
             raise ModelNotFound(
                 f"there is no promoted version of model {name!r}: "
                 f"train one with `python build_model.py {name}`"
-            )
-        try:
-            return read_pointer(self.root / name)
+            ) from None
+        except (StoreAway, UntrustedArtifact):
+            raise
         except (OSError, *DAMAGED) as error:
             raise UntrustedArtifact(
                 f"promoted.json of model {name!r} is damaged: promote a version, or train again"
             ) from error
 
     def pointer_tag(self, name: str) -> str | None:
-        """Tell one content of a model's pointer from another, without reading it.
+        """Give what changes whenever a model's pointer does; None while there is none.
 
-        Returns
-        -------
-        str or None
-            The same as long as nobody has replaced the pointer; None when
-            there is none.
+        Cheap enough to be asked all the time: nothing is read. A bucket is
+        asked by one process of a machine, once a second; while it is away the
+        tag stays, and nothing is raised.
         """
-        return tag_pointer(self.root / name) if NAME.fullmatch(name) else None
+        return self.place.pointer_tag(name) if NAME.fullmatch(name) else None
 
     def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
         """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
@@ -136,20 +143,40 @@ class ModelStore:
         change : callable
             Given the pointer, or None where there is none or it is damaged.
             Asked again when another was faster.
-        """
-        change_pointer(self.root / name, change)
 
-    def promote(self, name: str, version: str, *, is_rollback: bool = False) -> None:
+        Raises
+        ------
+        PromotionConflict
+            When others were faster each time.
+        """
+        self.place.change(name, change)
+
+    def promote(
+        self, name: str, version: str, *, is_rollback: bool = False, expected: str | None = None
+    ) -> None:
         """Make a version the one that is served by default, and remember when.
+
+        Parameters
+        ----------
+        expected : str or None
+            What must be promoted until now; empty: nothing; None: whatever it is.
 
         Raises
         ------
         VersionNotFound
             When there is no such version.
+        PromotionConflict
+            When another than the expected version is promoted.
         """
-        self._folder(name, version)
+        self._look_up(name, version)
 
         def change(known: Pointer | None) -> Pointer:
+            promoted = known.version if known else ""
+            if expected not in (None, promoted):
+                raise PromotionConflict(
+                    f"{version} was to follow {expected or 'no version'}, but "
+                    f"{promoted or 'none'} is promoted by now: nothing was changed"
+                )
             if known is None:
                 return Pointer((Promotion(version, now(), is_rollback),))
             return known.promote(version, is_rollback=is_rollback)
@@ -167,14 +194,12 @@ class ModelStore:
             When the card is damaged or of a newer format.
         """
         version = self.promoted(name) if version is None else version
-        folder = self._folder(name, version)
+        self._look_up(name, version)
         try:
-            content = (folder / "card.json").read_bytes()
-        except OSError as error:
-            raise UntrustedArtifact(
-                f"the card of {name} {version} cannot be read: {error}"
-            ) from error
-        return checked_card(content, name, version)
+            read = partial(read_card, name=name, version=version)
+            return self.place.read_card(name, version, read)
+        except FileNotFoundError:  # in the pointer, not in the bucket
+            raise VersionNotFound(f"model {name!r} has no version {version!r}") from None
 
     def read(self, name: str, version: str | None = None) -> StoredVersion:
         """Read a version, by default the promoted one, ready to predict.
@@ -188,7 +213,7 @@ class ModelStore:
             trusted, or was fitted with another scikit-learn.
         """
         card = self.read_card(name, version)
-        folder = self._folder(name, card["version"])
+        folder = self.place.bring(card)
         fields = Schema.from_json(card["schema"]).fields
         return StoredVersion(card, load_runtime(folder, card, fields))
 
@@ -220,12 +245,15 @@ class ModelStore:
         VersionNotFound
             When there is none.
         """
-        folder = self._folder(name, version)
+        self._look_up(name, version)
         try:
             card = self.read_card(name, version)
+            folder = self.place.bring(card)
             for one in card["files"]:
                 checked_file(folder, card, one)
             self.read_to_serve(name, version)
+        except StoreAway:
+            raise
         except Exception as error:  # noqa: BLE001  a damaged model raises whatever it likes
             return str(error) or repr(error)
         return None
@@ -239,7 +267,7 @@ class ModelStore:
             As `read`.
         """
         card = self.read_card(name, version)
-        return read_pipeline(self._folder(name, card["version"]), card)
+        return read_pipeline(self.place.bring(card), card)
 
     def write(self, card: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         """Store a version, whole or not at all.
@@ -257,35 +285,32 @@ class ModelStore:
         -------
         str
             The version: UTC time and the beginning of the card's digest.
+
+        Raises
+        ------
+        VersionExists
+            When there is one of that name.
         """
         if not NAME.fullmatch(card["model"]):
             raise ValueError(f"{card['model']!r} cannot be a model's name")
-        full = {
-            **card,
-            "format": FORMAT,
-            "files": {name: fingerprint(content) for name, content in files.items()},
-        }
-        full["digest"] = card_digest(full)
-        at = datetime.fromisoformat(card["created_at"]).astimezone(UTC)
-        version = f"{at:%Y%m%dT%H%M%SZ}-{full['digest'][:5]}"
-        full["version"] = version
-        home = self.root / card["model"]
-        home.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".writing-", dir=home))
-        try:
-            draft.chmod(0o755)
-            for name, content in {**files, "card.json": card_text(full)}.items():
-                write_file(draft / name, content)
-            sync_folder(draft)
-            draft.rename(home / version)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
-        sync_folder(home)
+        full = full_card(card, files)
+        version = str(full["version"])
+        self.place.publish(card["model"], version, {**files, "card.json": card_text(full)})
         return version
 
-    def _folder(self, name: str, version: str) -> Path:
-        # Looked up among what is there, never joined from what was asked.
-        if version not in self.versions(name):
+    def remove(self, name: str, version: str) -> None:
+        """Remove a version, promoted or not, whole or not at all.
+
+        Raises
+        ------
+        VersionNotFound
+            When there is none.
+        """
+        self._look_up(name, version)
+        self.place.remove(name, version)
+
+    def _look_up(self, name: str, version: str) -> None:
+        if not (NAME.fullmatch(name) and VERSION.fullmatch(version)) or not self.place.has(
+            name, version
+        ):
             raise VersionNotFound(f"model {name!r} has no version {version!r}")
-        return self.root / name / version

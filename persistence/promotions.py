@@ -4,22 +4,23 @@ All stand in one file, ``promoted.json``, which is replaced as a whole: so they
 never disagree.
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from persistence.whole_files import replace_file
+from persistence.whole_files import alone_in, replace_file
 
 #: So many promotions are remembered, the last ones.
 MOST_REMEMBERED = 100
 
 #: What a damaged file raises when it is read.
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+class PromotionConflict(Exception):
+    """Somebody else has promoted another version meanwhile; nothing was changed."""
 
 
 class Promotion(NamedTuple):
@@ -170,7 +171,7 @@ def change_pointer(home: Path, change: Callable[[Pointer | None], Pointer]) -> N
     change : callable
         Given the pointer, or None where there is none or it is damaged.
     """
-    with _alone_in(home):
+    with alone_in(home):
         try:
             known = read_pointer(home)
         except (FileNotFoundError, *DAMAGED):
@@ -242,14 +243,3 @@ def _way(promotions: Sequence[Promotion]) -> list[Promotion]:
         if not way or way[-1].version != one.version:
             way.append(one)
     return way
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process or thread is in here for the same folder."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,9 @@
 """Files that are whole or absent, whatever ends the process or the machine."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -28,5 +31,27 @@ def sync_folder(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone_in(folder: Path, *, waits: bool = True) -> Iterator[bool]:
+    """Keep every other process and thread that asks for the same folder out.
+
+    Parameters
+    ----------
+    waits : bool
+        Whether to wait until the others are out; otherwise False is given
+        where somebody is in.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(descriptor)

@@ -6,7 +6,7 @@ Each model is trained once per run, whatever the number of pytest's workers.
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from app import create_app
 from build_model import build
 from persistence.model_persistence import ModelStore
 from settings import Settings
+from tests.fault_proxy import FaultProxy, fault_proxy
+from tests.s3 import s3_server, variables
 from tests.toys import coin, parcel, rent
 from training.train import train
 
@@ -174,3 +176,19 @@ def credit_data() -> Path:
 def real_store(tmp_path_factory: pytest.TempPathFactory, credit_data: Path) -> ModelStore:
     """A store with the credit model, trained on the real applicants."""
     return make_once(tmp_path_factory, "real", lambda store: build_credit(store, credit_data))
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[int]:
+    """The port of an S3 server."""
+    with s3_server() as port:
+        yield port
+
+
+@pytest.fixture
+def proxy(s3: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """A proxy in front of the S3 server, to which the environment leads."""
+    with fault_proxy(s3) as found:
+        for name, value in variables(found.port).items():
+            monkeypatch.setenv(name, value)
+        yield found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from persistence import cards, loading, model_persistence, whole_files
+from persistence import cards, whole_files
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
@@ -134,7 +134,7 @@ def test_reading_when_a_file_is_damaged_gives_no_byte_to_a_loader(
 ) -> None:
     reached: list[bytes] = []
     monkeypatch.setattr(
-        loading, "OnnxRuntime", lambda content, *rest, **named: reached.append(content)
+        "persistence.loading.OnnxRuntime", lambda content, *rest, **named: reached.append(content)
     )
     (folder(store) / "model.onnx").write_bytes(b"something else")
 
@@ -154,7 +154,7 @@ def test_reading_when_a_file_is_gone_is_refused(store: ModelStore) -> None:
 def test_reading_when_the_card_has_a_newer_format_is_refused(
     store: ModelStore, trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_persistence, "FORMAT", 3)
+    monkeypatch.setattr(cards, "FORMAT", 3)
     newer = store.write(trial.card, trial.files)
     monkeypatch.undo()
 
@@ -185,7 +185,7 @@ def test_writing_when_it_fails_half_way_leaves_nothing(
             raise OSError(28, "No space left on device")
         original(path, content)
 
-    monkeypatch.setattr(model_persistence, "write_file", fail_on_the_second)
+    monkeypatch.setattr("persistence.folder.write_file", fail_on_the_second)
     with pytest.raises(OSError, match="No space left"):
         store.write({**trial.card, "title": "Torn"}, trial.files)
 

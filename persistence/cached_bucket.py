@@ -1,0 +1,304 @@
+"""Versions in a bucket, and a folder of this machine that keeps what was read of them.
+
+The folder is laid out as `persistence.folder` says. What is read is read from
+there: a file that is missing or differs from the card is fetched first. So a
+service starts and goes on while the bucket is away.
+"""
+
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from persistence.bucket import Bucket, StoreAway, attempts
+from persistence.bucket_pointer import ABSENT, DAMAGE, BucketPointer
+from persistence.cards import checked_file, fingerprint
+from persistence.folder import Folder, ReadCard, version_exists
+from persistence.listing import Listing
+from persistence.private_folder import private_folder, refuse_link, replace_private
+from persistence.promotions import DAMAGED, Pointer
+from persistence.trusted_types import UntrustedArtifact
+from persistence.whole_files import alone_in
+
+#: The files of a version that its card does not list.
+CARD = ("card.json",)
+
+#: What the others are called: nothing that leads out of its folder.
+FILE = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+ROOT = Path(__file__).parent.parent
+
+
+class CachedBucket:
+    """The versions under one address of a bucket.
+
+    Parameters
+    ----------
+    address : str
+        As `persistence.bucket.Bucket`.
+    cache : Path
+        The folder that keeps what was read, of any number of addresses. It
+        is made for this user alone.
+
+    Attributes
+    ----------
+    root : Path
+        This address's folder in it.
+    asks_apart : bool
+        Whether the bucket is asked in a process of its own, as it must be by
+        a process that forks: what asks starts threads.
+    """
+
+    def __init__(self, address: str, cache: Path) -> None:
+        self._bucket = Bucket(address)
+        self._listing = Listing(self._bucket)
+        self._cache = cache.absolute()
+        named = re.sub(r"[^a-z0-9]+", "-", str(self).lower())[:60]
+        self.root = self._cache / f"{named}-{hashlib.sha256(str(self).encode()).hexdigest()[:8]}"
+        self._cached = Folder(self.root)
+        self.asks_apart = False
+
+    def __str__(self) -> str:
+        return str(self._bucket)
+
+    def names(self) -> list[str]:
+        """List the models that have a pointer; those in the cache while the bucket is away."""
+        with suppress(StoreAway):
+            return self._listed().names()
+        return self._cached.names()
+
+    def stored_names(self) -> list[str]:
+        """List the models that have a version; as `names`."""
+        with suppress(StoreAway):
+            return self._listed().stored_names()
+        return self._cached.stored_names()
+
+    def versions(self, name: str) -> list[str]:
+        """List a model's versions, oldest first; as `names`."""
+        with suppress(StoreAway):
+            return self._listed().versions(name)
+        return self._cached.versions(name)
+
+    def has(self, name: str, version: str) -> bool:
+        """Tell whether a version is stored.
+
+        Raises
+        ------
+        StoreAway
+            When it is not in the cache, and the bucket is away.
+        """
+        # Looked up among what is there, never joined from what was asked.
+        if self._cached.has(name, version) or version in self._pointed(name):
+            return True
+        return not self.asks_apart and version in self._listing.versions(name)
+
+    def pointer(self, name: str) -> Pointer:
+        """Read a model's pointer, at most a second old; older while the bucket is away.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is none.
+        StoreAway
+            When none is in the cache, and the bucket is away.
+        ValueError, KeyError, TypeError, AttributeError, RecursionError
+            When it is damaged: `persistence.promotions.DAMAGED`.
+        """
+        try:
+            self._cached.pointer(name)
+        except (FileNotFoundError, *DAMAGED):
+            if not self.asks_apart and name not in self._listing.names():
+                raise FileNotFoundError(f"{self}/{name}/promoted.json") from None
+            polled = self.poll(name, waits=True)
+        else:
+            polled = self.poll(name)
+        try:
+            return self._cached.pointer(name)
+        except FileNotFoundError:
+            trouble = polled.last().trouble
+            if trouble in (ABSENT, ""):
+                raise
+            if trouble == DAMAGE:
+                raise ValueError(DAMAGE) from None
+            raise StoreAway(trouble) from None
+
+    def pointer_tag(self, name: str) -> str | None:
+        """Give what changes whenever the pointer does; asks the bucket once a second at most."""
+        with suppress(OSError, UntrustedArtifact):  # what cannot be kept has not changed
+            self.poll(name)
+        return self._cached.pointer_tag(name)
+
+    def poll(self, name: str, *, waits: bool = False) -> BucketPointer:
+        """Bring a pointer into the cache, unless another process does so or just did."""
+        pointer = BucketPointer(self._bucket, self._home(name))
+        if not self.asks_apart:
+            pointer.poll(waits=waits)
+        elif pointer.is_due():
+            before = pointer.last()
+            with suppress(StoreAway):  # what came of it is written down
+                self._ask_apart(name)
+            pointer.tell(before, pointer.last())
+        return pointer
+
+    def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
+        """Replace a model's pointer by what is made of it, as `BucketPointer.change`."""
+        BucketPointer(self._bucket, self._home(name)).change(change)
+        self._listing.forget()
+
+    def read_card(self, name: str, version: str, read: ReadCard) -> dict[str, Any]:
+        """Read the card of a stored version.
+
+        Parameters
+        ----------
+        read : callable
+            Given a folder with the card, gives the card; raises
+            UntrustedArtifact when it is not to be believed: it is fetched then.
+
+        Raises
+        ------
+        FileNotFoundError
+            When it is not in the bucket.
+        """
+        home = self._home(name, version)
+        for file in CARD:
+            refuse_link(home / file)
+        try:
+            return read(home)
+        except UntrustedArtifact:
+            if self.asks_apart:
+                self._ask_apart(name, version)
+                return read(home)
+        for is_last in attempts(2):
+            with tempfile.TemporaryDirectory(prefix=".card-", dir=self.root) as draft:
+                self._fetch_card(name, version, Path(draft))
+                try:
+                    card = read(Path(draft))
+                except UntrustedArtifact:
+                    if is_last:
+                        raise
+                    continue
+                with alone_in(home):
+                    for path in Path(draft).iterdir():
+                        replace_private(home / path.name, path.read_bytes())
+                return card
+        raise AssertionError("there is a last attempt")
+
+    def bring(self, card: Mapping[str, Any]) -> Path:
+        """Give the folder in which the files of a version are, as its card has them.
+
+        Raises
+        ------
+        UntrustedArtifact
+            When the bucket has another file, or the card names one that could be elsewhere.
+        StoreAway
+            When one is missing in the cache, and the bucket is away.
+        """
+        name, version = str(card["model"]), str(card["version"])
+        home = self._home(name, version)
+        for file in card["files"]:
+            if not FILE.fullmatch(file):
+                raise UntrustedArtifact(f"the card of {version} names a file {file[:80]!r}")
+            refuse_link(home / file)
+        if self.asks_apart:
+            if not all(_is_there(home, card, file) for file in card["files"]):
+                self._ask_apart(name, version)
+            return home
+        with alone_in(home):
+            for file in card["files"]:
+                if not _is_there(home, card, file):
+                    self._fetch(home, card, file)
+        return home
+
+    def publish(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
+        """Store a version, as `Folder.publish`: it is there when its card is.
+
+        What an attempt that was cut off has left of the same version is used.
+
+        Raises
+        ------
+        VersionExists
+            When there is one of that name.
+        StoreAway
+            When it is not known whether it was stored.
+        """
+        for file in sorted(files, key="card.json".__eq__):
+            key, content = f"{name}/{version}/{file}", files[file]
+            if self._bucket.create(key, content):
+                continue
+            found = self._bucket.read(key)
+            is_equal = found is not None and found.content == content
+            if file == "card.json" or not is_equal:
+                raise version_exists(name, version, self, is_equal=is_equal)
+        self._listing.forget()
+
+    def remove(self, name: str, version: str) -> None:
+        """Remove a stored version, its card first: without it there is none."""
+        for file in self._listing.files(name, version):
+            self._bucket.remove(f"{name}/{version}/{file}")
+        self._listing.forget()
+        if self._cached.has(name, version):
+            self._cached.remove(name, version)
+
+    def _pointed(self, name: str) -> set[str]:
+        """Give the versions that the cached pointer names: they may be newer than the list."""
+        with suppress(FileNotFoundError, *DAMAGED):
+            known = self._cached.pointer(name)
+            tried = {known.candidate.version} if known.candidate else set()
+            return {one.version for one in known.promotions} | tried
+        return set()
+
+    def _fetch_card(self, name: str, version: str, folder: Path) -> None:
+        for file in CARD:
+            found = self._bucket.read(f"{name}/{version}/{file}")
+            replace_private(folder / file, found.content if found else b"")
+
+    def _fetch(self, home: Path, card: Mapping[str, Any], file: str) -> None:
+        """Put a file into the cache, if it is as the card says."""
+        expected = card["files"][file]
+        key = f"{card['model']}/{card['version']}/{file}"
+        for _ in attempts(2):
+            try:
+                found = self._bucket.read(key, size=expected["bytes"])
+            except FileNotFoundError:
+                break
+            if found is not None and fingerprint(found.content) == expected:
+                replace_private(home / file, found.content)
+                return
+        raise UntrustedArtifact(
+            f"{file} of {card['version']} in {self} is missing or differs from the digest in its "
+            "card: train it again"
+        )
+
+    def _listed(self) -> Listing:
+        if self.asks_apart:
+            raise StoreAway(f"{self} is not listed by a process that forks")
+        return self._listing
+
+    def _home(self, *parts: str) -> Path:
+        private_folder(self._cache)
+        path = private_folder(self.root)
+        for part in parts:
+            path = private_folder(path / part)
+        return path
+
+    def _ask_apart(self, *asked: str) -> None:
+        """Have a process of its own put something into the cache: `persistence.fetch`."""
+        command = [sys.executable, "-m", "persistence.fetch", str(self), str(self._cache), *asked]
+        done = subprocess.run(  # noqa: S603
+            command, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StoreAway(done.stderr.strip().rpartition("\n")[2] or f"{self} was not asked")
+
+
+def _is_there(home: Path, card: Mapping[str, Any], file: str) -> bool:
+    try:
+        checked_file(home, card, file)
+    except UntrustedArtifact:
+        return False
+    return True

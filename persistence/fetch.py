@@ -1,0 +1,35 @@
+"""Put a version into the cache: ``python -m persistence.fetch ADDRESS CACHE NAME [VERSION]``.
+
+By default it is the promoted one. For processes that fork: what asks a bucket
+starts threads, so it does so here.
+"""
+
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+
+from persistence.bucket import StoreAway
+from persistence.cached_bucket import CachedBucket
+from persistence.cards import read_card
+from persistence.promotions import DAMAGED
+from persistence.trusted_types import UntrustedArtifact
+
+
+def main(address: str, cache: str, name: str, version: str = "") -> str | None:
+    """Fetch; give the reason where it cannot be done."""
+    logging.disable()  # who starts this tells
+    place = CachedBucket(address, Path(cache))
+    try:
+        version = version or place.poll(name, waits=True).read().version
+        if not place.has(name, version):
+            return f"model {name!r} has no version {version!r} in {place}"
+        read = partial(read_card, name=name, version=version)
+        place.bring(place.read_card(name, version, read))
+    except (StoreAway, UntrustedArtifact, OSError, *DAMAGED) as error:
+        return " ".join(str(error).split())
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
