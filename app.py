@@ -71,8 +71,8 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # a double slash is not found, not redirected
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
     models = LoadedModels(
-        ModelStore(settings.model_store), settings.default_model,
-        most=settings.versions_in_memory,
+        ModelStore(settings.model_store, signing_key=settings.signing_key),
+        settings.default_model, most=settings.versions_in_memory,
     )  # fmt: skip
     app.extensions["models"] = models
     _observe(app, settings)
@@ -191,7 +191,8 @@ def main() -> None:
     os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # whatever PORT is
     try:
         settings = Settings.from_environment()
-        version = ModelStore(settings.model_store).read_card(settings.default_model)
+        store = ModelStore(settings.model_store, signing_key=settings.signing_key)
+        version = store.read_card(settings.default_model)
     except (InvalidSettings, ModelNotFound, VersionNotFound, UntrustedArtifact) as error:
         sys.exit(f"app: {error}")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

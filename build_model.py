@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.signatures import CannotSign
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
-    store = ModelStore(settings.model_store)
+    store = ModelStore(settings.model_store, signing_key=settings.signing_key)
     if options.if_absent and name in store.names():
         try:
             print(f"{name}: version {store.promoted(name)} is there")
@@ -61,8 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     sentences = (UnknownModel, InvalidDefinition, InvalidTable, UnfitPipeline, UntrustedArtifact)
     try:
+        if store.keys:
+            store.keys.sign(b"")  # that it cannot is said before the training, not after it
         build(store, name, data=options.data, promote=options.promote)
-    except (*sentences, OSError) as error:
+    except (*sentences, CannotSign, OSError) as error:
         return _fail(error)
     return 0
 

@@ -22,7 +22,8 @@ def main(arguments: list[str]) -> int:
     try:
         settings = Settings.from_environment()
         name = arguments[0] if arguments else settings.default_model
-        version = ModelStore(settings.model_store).read(name)
+        store = ModelStore(settings.model_store, signing_key=settings.signing_key)
+        version = store.read(name)
         trouble = version.self_test()
     except (InvalidSettings, ModelNotFound, UntrustedArtifact) as error:
         print(f"test_model: {error}", file=sys.stderr)

@@ -2,13 +2,13 @@
 
     <root>/<model>/promoted.json            which version is served by default, and those before
     <root>/<model>/<version>/card.json      what the version is
+    <root>/<model>/<version>/card.sig       its signature, if there is a key
     <root>/<model>/<version>/model.onnx     the exported model, if there is one
     <root>/<model>/<version>/model.skops    the fitted pipeline
     <root>/<model>/<version>/report.html    how it was trained
 
 A version exists whole or not at all and never changes. Every file's size and
-digest stand in the card, and the card's own digest in the card: they are
-checked before any byte reaches a deserialiser.
+digest stand in the card: they are checked before any byte reaches a deserialiser.
 """
 
 import re
@@ -20,16 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from models import NAME
-from models.fields import Field
-from models.schema import Schema
 from persistence.cards import (
     FORMAT,
     card_digest,
     card_text,
-    checked_card,
-    checked_file,
     fingerprint,
 )
+from persistence.opening import open_card, open_pipeline, open_version
 from persistence.promotions import (
     DAMAGED,
     Pointer,
@@ -38,10 +35,10 @@ from persistence.promotions import (
     now,
     read_pointer,
 )
-from persistence.runtime import NativeRuntime, OnnxRuntime, Runtime
-from persistence.trusted_types import UntrustedArtifact, load_pipeline
+from persistence.signatures import SIGNATURE, SigningKeys
+from persistence.trusted_types import UntrustedArtifact
 from persistence.version import StoredVersion
-from persistence.whole_files import sync_folder, write_file
+from persistence.whole_files import replace_file, sync_folder, write_file
 
 __all__ = ["ModelNotFound", "ModelStore", "UntrustedArtifact", "VersionNotFound"]
 
@@ -63,10 +60,14 @@ class ModelStore:
     ----------
     root : Path
         Need not exist: it is made by the first `write`.
+    signing_key : str
+        Keys as in `SigningKeys`: what is written is signed, and what is not
+        signed is refused. Empty: neither.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, signing_key: str = "") -> None:
         self.root = root
+        self.keys = SigningKeys(signing_key) if signing_key else None
 
     def names(self) -> list[str]:
         """List the models that have a promoted version."""
@@ -153,17 +154,10 @@ class ModelStore:
         ModelNotFound, VersionNotFound
             When there is none.
         UntrustedArtifact
-            When the card is damaged or of a newer format.
+            When the card is damaged, of a newer format, or not signed.
         """
         version = self.promoted(name) if version is None else version
-        folder = self._folder(name, version)
-        try:
-            content = (folder / "card.json").read_bytes()
-        except OSError as error:
-            raise UntrustedArtifact(
-                f"the card of {name} {version} cannot be read: {error}"
-            ) from error
-        return checked_card(content, name, version)
+        return open_card(self._folder(name, version), name, version, keys=self.keys)
 
     def read(self, name: str, version: str | None = None) -> StoredVersion:
         """Read a version, by default the promoted one, ready to predict.
@@ -173,13 +167,28 @@ class ModelStore:
         ModelNotFound, VersionNotFound
             When there is none.
         UntrustedArtifact
-            When a file differs from the card, holds a type that is not
-            trusted, or was fitted with another scikit-learn.
+            When a file differs from the card, holds what is not trusted, or
+            does not open with the libraries that are here.
         """
         card = self.read_card(name, version)
-        folder = self._folder(name, card["version"])
-        fields = Schema.from_json(card["schema"]).fields
-        return StoredVersion(card, _load_runtime(folder, card, fields))
+        return open_version(self._folder(name, card["version"]), card)
+
+    def read_to_serve(self, name: str, version: str) -> StoredVersion:
+        """Read a version that answers its worked example and golden rows as recorded.
+
+        Raises
+        ------
+        ModelNotFound, VersionNotFound, UntrustedArtifact
+            As `read`; `UntrustedArtifact` too when it answers otherwise.
+        """
+        found = self.read(name, version)
+        try:
+            trouble = found.self_test()
+        except Exception as error:  # noqa: BLE001  a damaged model raises whatever it likes
+            trouble = str(error) or repr(error)
+        if trouble:
+            raise UntrustedArtifact(f"version {version} of {name}: {trouble}")
+        return found
 
     def check(self, name: str, version: str) -> str | None:
         """See that a version may be promoted.
@@ -187,22 +196,19 @@ class ModelStore:
         Returns
         -------
         str or None
-            Why not; None when every file is as the card says and the worked
-            example is answered as recorded.
+            Why not; None when every file is as the card says, and the worked
+            example and the golden rows are answered as recorded.
 
         Raises
         ------
         VersionNotFound
             When there is none.
         """
-        folder = self._folder(name, version)
         try:
-            card = self.read_card(name, version)
-            for one in card["files"]:
-                checked_file(folder, card, one)
-            return self.read(name, version).self_test()
-        except Exception as error:  # noqa: BLE001  a damaged model raises whatever it likes
-            return str(error) or repr(error)
+            self.read_to_serve(name, version)
+        except UntrustedArtifact as error:
+            return str(error)
+        return None
 
     def read_pipeline(self, name: str, version: str | None = None) -> Any:
         """Read the fitted scikit-learn pipeline of a version.
@@ -213,7 +219,27 @@ class ModelStore:
             As `read`.
         """
         card = self.read_card(name, version)
-        return _load_pipeline(self._folder(name, card["version"]), card)
+        return open_pipeline(self._folder(name, card["version"]), card)
+
+    def sign(self, name: str, version: str) -> str | None:
+        """Sign a version that was written without a key, or with another.
+
+        Returns
+        -------
+        str or None
+            Why not: what `check` says of it, its signature left out.
+
+        Raises
+        ------
+        VersionNotFound, CannotSign
+            When there is none; when the first key does not sign.
+        """
+        unsigned = ModelStore(self.root)
+        trouble = unsigned.check(name, version)
+        if self.keys and not trouble:
+            content = card_text(unsigned.read_card(name, version))
+            replace_file(self._folder(name, version) / SIGNATURE, self.keys.sign(content))
+        return trouble
 
     def write(self, card: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         """Store a version, whole or not at all.
@@ -243,12 +269,14 @@ class ModelStore:
         at = datetime.fromisoformat(card["created_at"]).astimezone(UTC)
         version = f"{at:%Y%m%dT%H%M%SZ}-{full['digest'][:5]}"
         full["version"] = version
+        text = card_text(full)
+        signed = {SIGNATURE: self.keys.sign(text)} if self.keys else {}
         home = self.root / card["model"]
         home.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=".writing-", dir=home))
         try:
             draft.chmod(0o755)
-            for name, content in {**files, "card.json": card_text(full)}.items():
+            for name, content in {**files, **signed, "card.json": text}.items():
                 write_file(draft / name, content)
             sync_folder(draft)
             draft.rename(home / version)
@@ -263,31 +291,3 @@ class ModelStore:
         if version not in self.versions(name):
             raise VersionNotFound(f"model {name!r} has no version {version!r}")
         return self.root / name / version
-
-
-def _load_runtime(folder: Path, card: Mapping[str, Any], fields: tuple[Field, ...]) -> Runtime:
-    if card["runtime"] == "onnx":
-        content = checked_file(folder, card, "model.onnx")
-        has_probabilities = bool(card["has_probabilities"])
-        return OnnxRuntime(content, fields, has_probabilities=has_probabilities)
-    try:
-        pipeline = _load_pipeline(folder, card)
-    except ModuleNotFoundError as error:
-        raise UntrustedArtifact(
-            f"version {card['version']} of {card['model']} is native, so it needs scikit-learn, "
-            f"and {error.name} is not installed: pip install -r requirements.txt"
-        ) from error
-    return NativeRuntime(pipeline, fields)
-
-
-def _load_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
-    content = checked_file(folder, card, "model.skops")
-    import sklearn
-
-    fitted, here = card["libraries"]["scikit-learn"], sklearn.__version__
-    if fitted.split(".")[:2] != here.split(".")[:2]:
-        raise UntrustedArtifact(
-            f"version {card['version']} was fitted with scikit-learn {fitted}, here is {here}: "
-            f"train it again, or install scikit-learn {fitted}"
-        )
-    return load_pipeline(content, model=card["model"])
