@@ -99,10 +99,10 @@ def _open_runtime(folder: Path, card: Mapping[str, Any]) -> Runtime:
     for name in card["files"]:
         if name != run:
             check_file(folder, card, name)
-    fields = Schema.from_json(card["schema"]).fields
     if not is_exported:
-        return NativeRuntime(open_pipeline(folder, card), fields)
+        return NativeRuntime(open_pipeline(folder, card), Schema.from_json(card["schema"]).fields)
     content = checked_file(folder, card, run)
+    fields = Schema.from_json(card["schema"]).fields
     return OnnxRuntime(content, fields, has_probabilities=bool(card["has_probabilities"]))
 
 
