@@ -56,8 +56,9 @@ def load_pipeline(content: bytes, *, model: str) -> Any:
     ------
     UntrustedArtifact
         When the file is no skops file, names a type that is neither known to
-        skops nor listed here, or cannot be read to its end.
+        skops nor listed here, or holds no estimator.
     """
+    from sklearn.base import BaseEstimator
     from skops.io import get_untrusted_types, loads
 
     try:
@@ -73,9 +74,12 @@ def load_pipeline(content: bytes, *, model: str) -> Any:
             "if they are scikit-learn's own, add them to persistence/trusted_types.py"
         )
     try:
-        return loads(content, trusted=sorted(asked))
+        found = loads(content, trusted=sorted(asked))
     except Exception as error:
         raise UntrustedArtifact(f"the stored pipeline cannot be read: {error!r}") from error
+    if not isinstance(found, BaseEstimator):
+        raise UntrustedArtifact(f"the stored pipeline is no estimator, but {type(found).__name__}")
+    return found
 
 
 def _is_own(name: str, model: str) -> bool:

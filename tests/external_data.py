@@ -1,6 +1,7 @@
-"""ONNX files that keep a tensor elsewhere: every place of the tensor, every spelling of the path."""
+"""ONNX files that keep a tensor elsewhere: every place of it, every spelling of the path."""
 
 from collections.abc import Callable
+from typing import Any
 
 from onnx import (
     AttributeProto,
@@ -44,13 +45,12 @@ def sparse(one: TensorProto, *, is_index: bool = False) -> SparseTensorProto:
 
 def graph(*nodes: NodeProto) -> GraphProto:
     """Make a graph that adds what is called w to its input."""
-    made = helper.make_graph(
+    return helper.make_graph(
         list(nodes) or [helper.make_node("Add", ["record", "w"], ["y"])],
         "graph",
         [helper.make_tensor_value_info("record", TensorProto.DOUBLE, [None, 4])],
         [helper.make_tensor_value_info("y", TensorProto.DOUBLE, [None, 4])],
     )
-    return made
 
 
 def model(held: GraphProto) -> ModelProto:
@@ -78,7 +78,7 @@ def _sparse_indices(one: TensorProto) -> ModelProto:
     return model(held)
 
 
-def _attribute(**held: object) -> ModelProto:
+def _attribute(**held: Any) -> ModelProto:
     node = NodeProto(op_type="Constant", output=["w"])
     node.attribute.append(AttributeProto(name="value", **held))
     return model(graph(node, helper.make_node("Add", ["record", "w"], ["y"])))

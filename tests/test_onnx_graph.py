@@ -111,7 +111,8 @@ WHOLE = within(field(1, 4))
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"\0", field(1, 8), WHOLE[:-1], WHOLE + b"\x3a", WHOLE + b"\0", WHOLE + b"\x3a\xff\x01",
+        b"", b"\0", field(1, 8), WHOLE[:-1], WHOLE + b"\x3a", WHOLE + b"\0",
+        WHOLE + b"\x3a\xff\x01",
         field(7, b"", wire=3), field(7, b"", wire=4), WHOLE + b"\x7b\x7c", field(7, b"", wire=6),
         WHOLE + field(1, b"", wire=7), b"\xba\x00" + WHOLE[1:], b"\xba\x80\x00" + WHOLE[1:],
         b"\xba\x80\x80\x80\x10" + WHOLE[1:], b"\x08" + b"\x80" * 10 + b"\x00" + WHOLE,
