@@ -171,7 +171,7 @@ def _ed25519() -> Any:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ModuleNotFoundError as error:
         raise UntrustedArtifact(
-            f"SIGNING_KEY has an Ed25519 key, and {error.name} is not installed: "
+            "SIGNING_KEY has an Ed25519 key, and cryptography is not installed: "
             "pip install cryptography"
         ) from error
     return ed25519
