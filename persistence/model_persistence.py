@@ -126,7 +126,14 @@ class ModelStore:
         change : callable
             Given the pointer, or None where there is none or it is damaged.
             Asked again when another was faster.
+
+        Raises
+        ------
+        ModelNotFound
+            When there can be no such model.
         """
+        if not NAME.fullmatch(name):
+            raise ModelNotFound(f"{name!r} cannot be a model's name")
         change_pointer(self.root / name, change)
 
     def promote(self, name: str, version: str, *, is_rollback: bool = False) -> None:

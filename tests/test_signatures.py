@@ -16,8 +16,10 @@ from persistence.cards import card_digest, card_text, fingerprint
 from persistence.model_persistence import ModelStore, UntrustedArtifact
 from persistence.signatures import CannotSign, SigningKeys
 from settings import InvalidSettings, Settings
-from tests.conftest import serve, unstored
+from tests.conftest import ROOT, serve, unstored
+from tests.pages import blocks
 
+DOCS = ROOT / "docs"
 KEPT = Path(__file__).parent / "versions/format_2"
 SECRET, OTHER = "one-secret-of-the-tests-0123456789", "another-secret-of-tests-9876543210"
 _PAIR = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -235,6 +237,22 @@ def test_setting_when_it_is_no_key_is_refused_and_not_shown(text: str) -> None:
 @pytest.mark.parametrize("text", [SECRET, PRIVATE, PUBLIC, f"{SECRET}, {PUBLIC},{OTHER}"])
 def test_setting_when_it_is_a_key_is_taken(text: str) -> None:
     assert text == Settings.from_environment({"SIGNING_KEY": text}).signing_key
+
+
+def test_keys_when_made_as_the_page_says_sign_and_verify(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (block,) = (one for one in blocks(DOCS / "how-to/sign-versions.md") if one.kind == "python")
+
+    exec(block.text, {})  # noqa: S102
+
+    private, public = capsys.readouterr().out.split()
+    for text in (private, public):
+        assert text == Settings.from_environment({"SIGNING_KEY": text}).signing_key
+    signed = SigningKeys(private).sign(b"card")
+    SigningKeys(public).verify(b"card", signed, name="toy", version="1")
+    with pytest.raises(UntrustedArtifact, match="differs from what was signed"):
+        SigningKeys(public).verify(b"cart", signed, name="toy", version="1")
 
 
 def test_keys_when_only_public_sign_nothing() -> None:
