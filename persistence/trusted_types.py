@@ -84,9 +84,10 @@ def load_pipeline(content: bytes, *, model: str) -> Any:
 
 def _is_own(name: str, model: str) -> bool:
     """Tell whether a type is defined in the model's file, and not merely imported there."""
-    module, _, word = name.rpartition(".")
-    if module != f"models.{model}":
+    module = f"models.{model}"
+    if not name.startswith(f"{module}."):
         return False
+    word, *_ = name.removeprefix(f"{module}.").split(".")  # a method is its class's
     try:
         found = getattr(import_module(module), word)
     except (ImportError, AttributeError):
