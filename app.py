@@ -94,7 +94,9 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _store(settings: Settings) -> ModelStore:
-    return ModelStore(settings.model_store, cache=settings.model_cache)
+    return ModelStore(
+        settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
+    )
 
 
 def _mount(app: Flask, settings: Settings) -> None:

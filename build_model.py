@@ -23,6 +23,7 @@ from persistence.model_persistence import (
     StoreAway,
     UntrustedArtifact,
 )
+from persistence.signatures import CannotSign
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
-    store = ModelStore(settings.model_store, cache=settings.model_cache)
+    store = ModelStore(
+        settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
+    )
     if options.if_absent:
         try:
             print(f"{name}: version {store.promoted(name)} is there")
@@ -73,8 +76,10 @@ def main(arguments: list[str] | None = None) -> int:
         PromotionConflict,
     )  # fmt: skip
     try:
+        if store.keys:
+            store.keys.sign(b"")  # that it cannot is said before the training, not after it
         build(store, name, data=options.data, promote=options.promote)
-    except (*sentences, OSError) as error:
+    except (*sentences, CannotSign, OSError) as error:
         return _fail(error)
     return 0
 

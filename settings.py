@@ -55,6 +55,16 @@ def _secret(text: str) -> str:
     return text
 
 
+def _signing_keys(text: str) -> str:
+    for key in map(str.strip, text.split(",")):
+        if key.startswith("ed25519"):
+            if not re.fullmatch(r"ed25519-(private|public):[A-Za-z0-9+/]{43}=", key):
+                raise ValueError("ed25519-private: or ed25519-public: and 32 bytes in base64")
+        else:
+            _secret(key)
+    return text
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -72,6 +82,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+#: What is said of a value that must not be shown.
+_HIDDEN: dict[Any, str] = {_secret: "too weak", _signing_keys: "no key, or too weak"}
 
 
 def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
@@ -92,6 +106,12 @@ class Settings:
     )  # fmt: skip
     model_cache: Path = _setting(
         Path(".model-cache"), Path, "Folder that keeps what was read from a bucket"
+    )
+    signing_key: str = _setting(
+        "",
+        _signing_keys,
+        "Keys that sign versions and verify them, with commas between, the first signs; "
+        "empty: neither",
     )
     default_model: str = _setting("credit", str, "The model that `/v0/predict` asks")
     versions_in_memory: int = _setting(
@@ -185,7 +205,7 @@ class Settings:
             try:
                 found[one.name] = one.metadata["read"](text)
             except ValueError as error:
-                shown = "too weak" if one.metadata["read"] is _secret else repr(text)
+                shown = _HIDDEN.get(one.metadata["read"], repr(text))
                 problems.append(f"{one.name.upper()} is {shown}: give {error}")
         if problems:
             raise InvalidSettings("; ".join(problems))

@@ -23,7 +23,10 @@ def main(arguments: list[str]) -> int:
     try:
         settings = Settings.from_environment()
         name = arguments[0] if arguments else settings.default_model
-        version = ModelStore(settings.model_store, cache=settings.model_cache).read(name)
+        store = ModelStore(
+            settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
+        )
+        version = store.read(name)
         trouble = version.self_test()
     except (InvalidSettings, ModelNotFound, UntrustedArtifact, StoreAway) as error:
         print(f"test_model: {error}", file=sys.stderr)

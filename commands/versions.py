@@ -18,6 +18,7 @@ from persistence.model_persistence import (
     VersionNotFound,
 )
 from persistence.promotions import Candidate, version_before
+from persistence.signatures import CannotSign
 
 
 @click.group()
@@ -81,9 +82,10 @@ def show(name: str, version: str | None) -> Said:
 def promote(name: str, version: str, *, dry_run: bool) -> Said:
     """Make a version the one that is served by default.
 
-    It is checked before: every file against its digest in the card, and the
-    answer to its worked example. A version that does not pass is refused. What
-    was tried beside the promoted version is so no longer.
+    It is checked before: every file against its digest in the card, the card's
+    signature where there is a SIGNING_KEY, and the answers to its worked
+    example and golden rows. A version that does not pass is refused. What was
+    tried beside the promoted version is so no longer.
 
     \b
     Examples:
@@ -164,6 +166,32 @@ def diff(
     if service is not None:
         found["live"] = live_counts(service, name, (first, second), key=key)
     return Said(found, difference_text(found))
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version")
+@speaking
+def sign(name: str, version: str) -> Said:
+    """Sign a version that was stored before there was a SIGNING_KEY.
+
+    So is a version that was signed with a key that is no longer used. It is
+    checked before, as by promote, but for the signature: sign what you trust.
+
+    \b
+    Examples:
+      flask models sign credit 20260102T101500Z-3fa9c
+    """
+    store = served().store
+    if not store.keys:
+        raise Refused("there is no key to sign with: set SIGNING_KEY")
+    try:
+        trouble = store.sign(name, version)
+    except CannotSign as error:
+        raise Refused(str(error)) from error
+    if trouble:
+        raise Refused(f"{version} of {name} is not signed: {trouble}")
+    return Said({"model": name, "version": version}, f"{version} of {name} is signed.")
 
 
 def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = False) -> Said:

@@ -22,14 +22,12 @@ from persistence.folder import Folder, ReadCard, version_exists
 from persistence.listing import Listing
 from persistence.private_folder import private_folder, refuse_link, replace_private
 from persistence.promotions import DAMAGED, Pointer
+from persistence.signatures import SIGNATURE
 from persistence.trusted_types import UntrustedArtifact
 from persistence.whole_files import alone_in
 
 #: The files of a version that its card does not list.
-CARD = ("card.json",)
-
-#: What the others are called: nothing that leads out of its folder.
-FILE = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+CARD = ("card.json", SIGNATURE)
 
 ROOT = Path(__file__).parent.parent
 
@@ -194,15 +192,13 @@ class CachedBucket:
         Raises
         ------
         UntrustedArtifact
-            When the bucket has another file, or the card names one that could be elsewhere.
+            When the bucket has another file.
         StoreAway
             When one is missing in the cache, and the bucket is away.
         """
         name, version = str(card["model"]), str(card["version"])
         home = self._home(name, version)
         for file in card["files"]:
-            if not FILE.fullmatch(file):
-                raise UntrustedArtifact(f"the card of {version} names a file {file[:80]!r}")
             refuse_link(home / file)
         if self.asks_apart:
             if not all(_is_there(home, card, file) for file in card["files"]):
@@ -236,6 +232,22 @@ class CachedBucket:
                 raise version_exists(name, version, self, is_equal=is_equal)
         self._listing.forget()
 
+    def sign(self, name: str, version: str, signature: bytes) -> None:
+        """Put a signature beside the card of a stored version, in place of another.
+
+        Raises
+        ------
+        StoreAway
+            When it is not known whether it was stored.
+        """
+        key, known = f"{name}/{version}/{SIGNATURE}", None
+        with suppress(FileNotFoundError):
+            known = self._bucket.read(key)
+        if not self._bucket.swap(key, signature, known):
+            raise StoreAway(f"{self}/{key} was changed meanwhile: sign again")
+        replace_private(self._home(name, version) / SIGNATURE, signature)
+        self._listing.forget()
+
     def remove(self, name: str, version: str) -> None:
         """Remove a stored version, its card first: without it there is none."""
         for file in self._listing.files(name, version):
@@ -254,7 +266,12 @@ class CachedBucket:
 
     def _fetch_card(self, name: str, version: str, folder: Path) -> None:
         for file in CARD:
-            found = self._bucket.read(f"{name}/{version}/{file}")
+            try:
+                found = self._bucket.read(f"{name}/{version}/{file}")
+            except FileNotFoundError:
+                if file == SIGNATURE:
+                    continue
+                raise
             replace_private(folder / file, found.content if found else b"")
 
     def _fetch(self, home: Path, card: Mapping[str, Any], file: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from persistence.bucket import StoreAway
 from persistence.cached_bucket import CachedBucket
-from persistence.cards import read_card
+from persistence.opening import open_card
 from persistence.promotions import DAMAGED
 from persistence.trusted_types import UntrustedArtifact
 
@@ -24,7 +24,7 @@ def main(address: str, cache: str, name: str, version: str = "") -> str | None:
         version = version or place.poll(name, waits=True).read().version
         if not place.has(name, version):
             return f"model {name!r} has no version {version!r} in {place}"
-        read = partial(read_card, name=name, version=version)
+        read = partial(open_card, name=name, version=version, keys=None)  # who starts this has them
         place.bring(place.read_card(name, version, read))
     except (StoreAway, UntrustedArtifact, OSError, *DAMAGED) as error:
         return " ".join(str(error).split())

@@ -17,7 +17,8 @@ from typing import Any
 
 from models import NAME
 from persistence.promotions import Pointer, change_pointer, read_pointer, tag_pointer
-from persistence.whole_files import alone_in, sync_folder, write_file
+from persistence.signatures import SIGNATURE
+from persistence.whole_files import alone_in, replace_file, sync_folder, write_file
 
 #: What a version is called.
 VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{5}")
@@ -125,6 +126,10 @@ class Folder:
                     name, version, self, is_equal=self._is_equal(name, version, files)
                 ) from error
         sync_folder(home)
+
+    def sign(self, name: str, version: str, signature: bytes) -> None:
+        """Put a signature beside the card of a stored version, in place of another."""
+        replace_file(self.root / name / version / SIGNATURE, signature)
 
     def remove(self, name: str, version: str) -> None:
         """Remove a stored version, whole or not at all; promoted or not."""

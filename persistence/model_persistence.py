@@ -2,13 +2,13 @@
 
     <root>/<model>/promoted.json            which version is served by default, and those before
     <root>/<model>/<version>/card.json      what the version is
+    <root>/<model>/<version>/card.sig       who vouches for that, where a key is set
     <root>/<model>/<version>/model.onnx     the exported model, if there is one
     <root>/<model>/<version>/model.skops    the fitted pipeline
     <root>/<model>/<version>/report.html    how it was trained
 
 A version exists whole or not at all and never changes. Every file's size and
-digest stand in the card, and the card's own digest in the card: they are
-checked before any byte reaches a deserialiser.
+digest stand in the card: they are checked before any byte reaches a deserialiser.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from models import NAME
-from models.schema import Schema
 from persistence.bucket import SCHEMES, StoreAway
 from persistence.cached_bucket import CachedBucket
-from persistence.cards import card_text, checked_file, full_card, read_card
+from persistence.cards import card_text, full_card
 from persistence.folder import VERSION, Folder, VersionExists
-from persistence.loading import load_runtime, read_pipeline
+from persistence.opening import open_card, open_pipeline, open_version
 from persistence.promotions import DAMAGED, Pointer, Promotion, PromotionConflict, now
+from persistence.signatures import SIGNATURE, SigningKeys
 from persistence.trusted_types import UntrustedArtifact
 from persistence.version import StoredVersion
 
@@ -56,6 +56,9 @@ class ModelStore:
         ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``.
     cache : Path
         The folder that keeps what was read from a bucket.
+    signing_key : str
+        Keys as in `SigningKeys`: what is written is signed, and what is not
+        signed is refused. Empty: neither.
 
     Attributes
     ----------
@@ -65,7 +68,9 @@ class ModelStore:
         The folder, or that of the cache, which is laid out in the same way.
     """
 
-    def __init__(self, place: Path | str, *, cache: Path = Path(".model-cache")) -> None:
+    def __init__(
+        self, place: Path | str, *, cache: Path = Path(".model-cache"), signing_key: str = ""
+    ) -> None:
         scheme, is_address, _ = str(place).partition("://")
         self.place: Folder | CachedBucket
         if isinstance(place, str) and is_address:
@@ -75,6 +80,7 @@ class ModelStore:
         else:
             self.place = Folder(Path(place))
         self.root = self.place.root
+        self.keys = SigningKeys(signing_key) if signing_key else None
 
     def ask_apart(self, is_apart: bool) -> None:  # noqa: FBT001
         """Ask a bucket in processes apart, as a process must that forks, or from here.
@@ -146,9 +152,13 @@ class ModelStore:
 
         Raises
         ------
+        ModelNotFound
+            When there can be no such model.
         PromotionConflict
             When others were faster each time.
         """
+        if not NAME.fullmatch(name):
+            raise ModelNotFound(f"{name!r} cannot be a model's name")
         self.place.change(name, change)
 
     def promote(
@@ -191,15 +201,11 @@ class ModelStore:
         ModelNotFound, VersionNotFound
             When there is none.
         UntrustedArtifact
-            When the card is damaged or of a newer format.
+            When the card is damaged, of a newer format, or not signed.
         """
         version = self.promoted(name) if version is None else version
         self._look_up(name, version)
-        try:
-            read = partial(read_card, name=name, version=version)
-            return self.place.read_card(name, version, read)
-        except FileNotFoundError:  # in the pointer, not in the bucket
-            raise VersionNotFound(f"model {name!r} has no version {version!r}") from None
+        return self._card(name, version, self.keys)
 
     def read(self, name: str, version: str | None = None) -> StoredVersion:
         """Read a version, by default the promoted one, ready to predict.
@@ -209,13 +215,11 @@ class ModelStore:
         ModelNotFound, VersionNotFound
             When there is none.
         UntrustedArtifact
-            When a file differs from the card, holds a type that is not
-            trusted, or was fitted with another scikit-learn.
+            When a file differs from the card, holds what is not trusted, or
+            does not open with the libraries that are here.
         """
         card = self.read_card(name, version)
-        folder = self.place.bring(card)
-        fields = Schema.from_json(card["schema"]).fields
-        return StoredVersion(card, load_runtime(folder, card, fields))
+        return open_version(self.place.bring(card), card)
 
     def read_to_serve(self, name: str, version: str) -> StoredVersion:
         """Read a version, and see that it answers as recorded.
@@ -237,26 +241,15 @@ class ModelStore:
         Returns
         -------
         str or None
-            Why not; None when every file is as the card says and the worked
-            example is answered as recorded.
+            Why not; None when every file is as the card says and the records
+            with a known answer are answered as recorded.
 
         Raises
         ------
         VersionNotFound
             When there is none.
         """
-        self._look_up(name, version)
-        try:
-            card = self.read_card(name, version)
-            folder = self.place.bring(card)
-            for one in card["files"]:
-                checked_file(folder, card, one)
-            self.read_to_serve(name, version)
-        except StoreAway:
-            raise
-        except Exception as error:  # noqa: BLE001  a damaged model raises whatever it likes
-            return str(error) or repr(error)
-        return None
+        return self._trouble(name, version, self.keys)
 
     def read_pipeline(self, name: str, version: str | None = None) -> Any:
         """Read the fitted scikit-learn pipeline of a version.
@@ -267,7 +260,26 @@ class ModelStore:
             As `read`.
         """
         card = self.read_card(name, version)
-        return read_pipeline(self.place.bring(card), card)
+        return open_pipeline(self.place.bring(card), card)
+
+    def sign(self, name: str, version: str) -> str | None:
+        """Sign a version that was written without a key, or with another.
+
+        Returns
+        -------
+        str or None
+            Why not: what `check` says of it, its signature left out.
+
+        Raises
+        ------
+        VersionNotFound, CannotSign
+            When there is none; when the first key does not sign.
+        """
+        trouble = self._trouble(name, version, None)
+        if self.keys and not trouble:
+            content = card_text(self._card(name, version, None))
+            self.place.sign(name, version, self.keys.sign(content))
+        return trouble
 
     def write(self, card: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         """Store a version, whole or not at all.
@@ -295,7 +307,9 @@ class ModelStore:
             raise ValueError(f"{card['model']!r} cannot be a model's name")
         full = full_card(card, files)
         version = str(full["version"])
-        self.place.publish(card["model"], version, {**files, "card.json": card_text(full)})
+        text = card_text(full)
+        signed = {SIGNATURE: self.keys.sign(text)} if self.keys else {}
+        self.place.publish(card["model"], version, {**files, **signed, "card.json": text})
         return version
 
     def remove(self, name: str, version: str) -> None:
@@ -308,6 +322,22 @@ class ModelStore:
         """
         self._look_up(name, version)
         self.place.remove(name, version)
+
+    def _card(self, name: str, version: str, keys: SigningKeys | None) -> dict[str, Any]:
+        read = partial(open_card, name=name, version=version, keys=keys)
+        try:
+            return self.place.read_card(name, version, read)
+        except FileNotFoundError:  # in the pointer, not in the bucket
+            raise VersionNotFound(f"model {name!r} has no version {version!r}") from None
+
+    def _trouble(self, name: str, version: str, keys: SigningKeys | None) -> str | None:
+        self._look_up(name, version)
+        try:
+            card = self._card(name, version, keys)
+            open_version(self.place.bring(card), card).verify()
+        except UntrustedArtifact as error:
+            return str(error)
+        return None
 
     def _look_up(self, name: str, version: str) -> None:
         if not (NAME.fullmatch(name) and VERSION.fullmatch(version)) or not self.place.has(

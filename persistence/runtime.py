@@ -15,6 +15,7 @@ import numpy as np
 
 from models.codes import Coding
 from models.fields import Category, Field
+from persistence.onnx_graph import refuse_external_data
 from persistence.slices import in_slices
 
 if TYPE_CHECKING:
@@ -70,7 +71,14 @@ def frame(columns: Columns, fields: Sequence[Field]) -> "DataFrame":
 
 
 def open_session(content: bytes) -> Any:
-    """Open an ONNX file with onnxruntime, for one thread."""
+    """Open an ONNX file with onnxruntime, for one thread.
+
+    Raises
+    ------
+    UntrustedArtifact
+        When it is no ONNX file, or names another file.
+    """
+    refuse_external_data(content)
     # Without this, importing it starts a thread that reports to its maker and
     # hangs the children of a process that forks afterwards.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -5,6 +5,7 @@ skops itself knows most of scikit-learn; this adds the compiled parts that it
 leaves to the reader's judgement.
 """
 
+from importlib import import_module
 from typing import Any
 
 #: Types that skops does not trust by itself and that scikit-learn's own
@@ -54,24 +55,41 @@ def load_pipeline(content: bytes, *, model: str) -> Any:
     Raises
     ------
     UntrustedArtifact
-        When the file is no skops file, or names a type that is neither
-        known to skops nor listed here.
+        When the file is no skops file, names a type that is neither known to
+        skops nor listed here, or holds no estimator.
     """
-    import zipfile
-
+    from sklearn.base import BaseEstimator
     from skops.io import get_untrusted_types, loads
 
     try:
         asked = set(get_untrusted_types(data=content))
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
-        raise UntrustedArtifact(f"the stored pipeline is not a skops file: {error}") from error
-    own = f"models.{model}."
+    except Exception as error:
+        raise UntrustedArtifact(f"the stored pipeline is not a skops file: {error!r}") from error
     foreign = sorted(
-        name for name in asked if name not in TRUSTED_TYPES and not name.startswith(own)
+        name for name in asked if name not in TRUSTED_TYPES and not _is_own(name, model)
     )
     if foreign:
         raise UntrustedArtifact(
             f"the stored pipeline holds types that are not trusted: {', '.join(foreign)}; "
             "if they are scikit-learn's own, add them to persistence/trusted_types.py"
         )
-    return loads(content, trusted=sorted(asked))
+    try:
+        found = loads(content, trusted=sorted(asked))
+    except Exception as error:
+        raise UntrustedArtifact(f"the stored pipeline cannot be read: {error!r}") from error
+    if not isinstance(found, BaseEstimator):
+        raise UntrustedArtifact(f"the stored pipeline is no estimator, but {type(found).__name__}")
+    return found
+
+
+def _is_own(name: str, model: str) -> bool:
+    """Tell whether a type is defined in the model's file, and not merely imported there."""
+    module = f"models.{model}"
+    if not name.startswith(f"{module}."):
+        return False
+    word, *_ = name.removeprefix(f"{module}.").split(".")  # a method is its class's
+    try:
+        found = getattr(import_module(module), word)
+    except (ImportError, AttributeError):
+        return False
+    return getattr(found, "__module__", None) == module

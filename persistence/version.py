@@ -116,23 +116,25 @@ class StoredVersion:
         return decide_columns(self._runtime.run_matrix(matrix), self.card)
 
     def self_test(self) -> str | None:
-        """Answer the card's worked example.
+        """Answer the card's worked example and golden rows.
 
         Returns
         -------
         str or None
-            What differs from the recorded answer; None when nothing does.
+            What differs from the recorded answers; None when nothing does.
         """
-        example = self.card["example"]
-        (answer,) = self.predict(self.schema.columns([example["record"]]))
-        expected = Prediction(
-            example["value"],
-            tuple(example["probabilities"]) if example["probabilities"] else None,
-            example["probability"],
-        )
-        if _agree(answer, expected):
-            return None
-        return f"the worked example answers {answer}, recorded is {expected}"
+        kept = [self.card["example"], *self.card.get("golden", ())]
+        answers = self.predict(self.schema.columns([one["record"] for one in kept]))
+        for place, (answer, one) in enumerate(zip(answers, kept, strict=True)):
+            expected = Prediction(
+                one["value"],
+                tuple(one["probabilities"]) if one["probabilities"] else None,
+                one["probability"],
+            )
+            if not _agree(answer, expected):
+                what = f"golden row {place}" if place else "the worked example"
+                return f"{what} answers {answer}, recorded is {expected}"
+        return None
 
     def verify(self) -> None:
         """See that it answers as recorded.

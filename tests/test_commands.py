@@ -25,6 +25,7 @@ from tests.conftest import ROOT, serve, unstored
 from tests.serving import DEADLINE, environment
 from tests.table_bodies import CSV, PARCEL, PARCELS, ask, write_csv
 
+SIGNING_KEY = "a-secret-of-the-tests-0123456789"
 FLASK = [sys.executable, "-m", "flask"]
 
 
@@ -50,9 +51,10 @@ def test_help_of_every_command_has_examples_and_each_runs(
 ) -> None:  # fmt: skip
     _, _, text = inspect.cleandoc(command.help or "").partition("\b\nExamples:\n")
     examples = [shlex.split(line) for line in text.splitlines()]
-    store = ModelStore(tmp_path / "store")
+    store = ModelStore(tmp_path / "store", signing_key=SIGNING_KEY)
     shutil.copytree(credit_store.root, store.root)
     new = store.promoted("credit")
+    assert store.sign("credit", new) is None
     card = store.read_card("credit")
     files = {name: (store.root / "credit" / new / name).read_bytes() for name in card["files"]}
     body = unstored(card)
@@ -70,7 +72,8 @@ def test_help_of_every_command_has_examples_and_each_runs(
     for words in examples:
         assert path.split() == words[: len(path.split())]
         asked = [old if re.fullmatch(r"\d{8}T\d{6}Z-\w{5}", one) else one for one in words[1:]]
-        app = serve(store, "credit", keys_file=tmp_path / "keys.json")
+        keys = {"keys_file": tmp_path / "keys.json", "signing_key": SIGNING_KEY}
+        app = serve(store, "credit", **keys)
         done = app.test_cli_runner().invoke(args=asked)
         assert 0 == done.exit_code, (words, done.stderr)
         assert "--json" not in words or json.loads(done.stdout)

@@ -219,11 +219,12 @@ NAMED = {
 
 def keys(value: Any, path: str = "") -> set[str]:
     """List the keys of a card by their path; names of the user's own become ``<kind>``."""
-    if path == "class_scores" and isinstance(value, list):
+    if path in ("class_scores", "golden") and isinstance(value, list):
         return keys(value[0], path) if value else set()
     if not isinstance(value, dict) or path in (
         "schema.target",
         "example.record",
+        "golden.record",
         "hyperparameters.<name>",
     ):
         return {path}

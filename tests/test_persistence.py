@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from persistence import cards, whole_files
+from persistence import cards, opening, whole_files
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
@@ -134,7 +134,7 @@ def test_reading_when_a_file_is_damaged_gives_no_byte_to_a_loader(
 ) -> None:
     reached: list[bytes] = []
     monkeypatch.setattr(
-        "persistence.loading.OnnxRuntime", lambda content, *rest, **named: reached.append(content)
+        opening, "OnnxRuntime", lambda content, *rest, **named: reached.append(content)
     )
     (folder(store) / "model.onnx").write_bytes(b"something else")
 

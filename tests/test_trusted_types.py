@@ -1,17 +1,30 @@
 """What a stored pipeline may hold, and that nothing else is ever loaded."""
 
+import gzip
+import io
+import json
 import os
 import pickle
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import joblib
+import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
+from persistence.runtime import open_session
 from persistence.trusted_types import UntrustedArtifact, load_pipeline
+from tests.external_data import graph, model
+from tests.gadgets import NODES, skops_file
+
+ROOT = Path(__file__).parent.parent
 
 
 class Gadget:
@@ -41,6 +54,53 @@ def test_loading_when_a_type_is_not_ours_names_it() -> None:
 
     with pytest.raises(UntrustedArtifact, match=r"posix\.system"):
         load_pipeline(dumps(foreign), model="toy")
+
+
+def test_loading_when_gadgets_are_in_a_file_refuses_each_and_runs_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.gadgets"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+
+    assert 60 <= found["gadgets"]
+    assert len(NODES) * found["gadgets"] < found["files"]
+    assert ([], [], []) == (found["taken"], found["events"], found["imported"])
+
+
+@pytest.mark.parametrize("word", ["Path", "pd", "RandomForestClassifier", "nothing", "Path.home"])
+def test_loading_when_a_name_is_only_imported_into_the_models_file_is_refused(word: str) -> None:
+    named = skops_file(NODES["FunctionNode"]("models.credit", word))
+
+    with pytest.raises(UntrustedArtifact, match=rf"not trusted: models\.credit\.{word}"):
+        load_pipeline(named, model="credit")
+
+
+def test_loading_when_another_format_is_renamed_tries_no_other_loader(tmp_path: Path) -> None:
+    path = tmp_path / "model.joblib"
+    joblib.dump(LogisticRegression(), path, compress=3)
+    array = io.BytesIO()
+    np.save(array, np.array([Gadget()], dtype=object), allow_pickle=True)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("data.pkl", pickle.dumps(LogisticRegression()))
+
+    for content in (
+        path.read_bytes(), array.getvalue(), archive.getvalue(), gzip.compress(b"x"),
+        graph_file(),
+    ):  # fmt: skip
+        with pytest.raises(UntrustedArtifact, match="not a skops file"):
+            load_pipeline(content, model="toy")
+        if content != graph_file():
+            with pytest.raises(UntrustedArtifact, match="no ONNX file"):
+                open_session(content)
+    with pytest.raises(UntrustedArtifact, match="no ONNX file"):
+        open_session(dumps(LogisticRegression()))
+
+
+def graph_file() -> bytes:
+    content: bytes = model(graph()).SerializeToString()
+    return content
 
 
 def test_loading_when_a_function_is_the_models_own_trusts_it() -> None:

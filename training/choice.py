@@ -1,6 +1,6 @@
 """Which runtime serves a version: the export that passes, else the pipeline."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from zipfile import ZIP_DEFLATED
 
@@ -12,6 +12,7 @@ from persistence.runtime import Columns, NativeRuntime, OnnxRuntime, Outputs, Ru
 from persistence.trusted_types import load_pipeline
 from persistence.version import decide
 from training.export import RECIPES, export
+from training.golden import golden_records
 from training.parity import challenge, compare, measure, slower
 
 #: (stored pipeline, fields, model=name) -> exports and reasons, by recipe.
@@ -43,7 +44,8 @@ def choose_runtime(
     -------
     found : dict
         For the card: ``runtime`` (onnx or native), ``runtime_reason`` (why
-        it is native), ``parity``, ``seconds`` and the worked ``example``.
+        it is native), ``parity``, ``seconds``, the worked ``example`` and the
+        ``golden`` rows.
     files : dict of str to bytes
         ``model.skops``, and ``model.onnx`` when the export serves.
 
@@ -81,7 +83,9 @@ def choose_runtime(
             break
     found["runtime_reason"] = "; ".join(f"{recipe}: {why}" for recipe, why in reasons.items())
     found["seconds"] = measure(served, columns)
-    found["example"] = _example(definition, served, card)
+    (found["example"],) = _answered([definition.schema.example()], definition, served, card)
+    golden = golden_records(fields, seed=definition.seed)
+    found["golden"] = _answered(golden, definition, served, card)
     return found, files
 
 
@@ -105,14 +109,18 @@ def _load(content: bytes, fields: tuple[Field, ...], card: Mapping[str, Any]) ->
     return OnnxRuntime(content, fields, has_probabilities=card["has_probabilities"])
 
 
-def _example(
-    definition: ModelDefinition, runtime: Runtime, card: Mapping[str, Any]
-) -> dict[str, Any]:
-    record = definition.schema.example()
-    (answer,) = decide(runtime.run(definition.schema.columns([record])), card)
-    return {
-        "record": record,
-        "value": answer.value,
-        "probability": answer.probability,
-        "probabilities": answer.probabilities,
-    }
+def _answered(
+    records: Sequence[Mapping[str, Any]], definition: ModelDefinition, runtime: Runtime,
+    card: Mapping[str, Any],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Put the answers beside records, as the card keeps them."""
+    answers = decide(runtime.run(definition.schema.columns(records)), card)
+    return [
+        {
+            "record": record,
+            "value": answer.value,
+            "probability": answer.probability,
+            "probabilities": answer.probabilities,
+        }
+        for record, answer in zip(records, answers, strict=True)
+    ]

@@ -1,0 +1,203 @@
+"""No spelling of a path leads anywhere: store, commands, every route, the files of a card."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask.testing import FlaskClient
+
+from persistence.cards import card_digest, card_text, fingerprint
+from persistence.model_persistence import (
+    ModelNotFound,
+    ModelStore,
+    UntrustedArtifact,
+    VersionNotFound,
+)
+from tests.conftest import EXAMPLES, serve
+from tests.path_spellings import SPELLINGS
+from tests.raw_http import exchange as exchange_raw
+from tests.raw_http import read_answers, request
+from tests.serving import running
+
+KEPT = Path(__file__).parent / "versions/format_2"
+KEY = "a-secret-of-the-tests-0123456789"
+
+#: Stands outside of the store and in files that are no answer.
+MARK = "canary-outside-4417"
+
+
+@pytest.fixture(scope="module")
+def store(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """The toys, with files around them that nobody may be led to."""
+    root = tmp_path_factory.mktemp("outside") / "store"
+    root.mkdir()
+    for name in toy_store.names():
+        (root / name).symlink_to(toy_store.root / name)
+    for folder in (root.parent, root):
+        for name in ("card.json", "promoted.json", "rent", "passwd"):
+            path = folder / name
+            if not path.exists():
+                path.write_text(json.dumps({"version": MARK}))
+    return ModelStore(root)
+
+
+def test_spellings_when_counted_are_many_and_none_is_a_name(store: ModelStore) -> None:
+    assert 200 <= len(SPELLINGS)
+    assert not set(SPELLINGS) & set(store.names())
+
+
+def test_store_when_a_name_is_a_path_finds_nothing(store: ModelStore) -> None:
+    version = store.promoted("parcel")
+    before = sorted(store.root.parent.rglob("*"))
+
+    for spelling in ("", *SPELLINGS):
+        for ask in (store.promoted, store.pointer, store.read, store.read_card,
+                    store.read_pipeline):  # fmt: skip
+            with pytest.raises(ModelNotFound):
+                ask(spelling)
+        for act in (store.read, store.read_card, store.read_to_serve, store.check, store.promote,
+                    store.sign, store.read_pipeline):  # fmt: skip
+            with pytest.raises(VersionNotFound):
+                act(spelling, version)
+            with pytest.raises(VersionNotFound):
+                act("parcel", spelling)
+        with pytest.raises(ModelNotFound):
+            store.change(spelling, never)
+        with pytest.raises(ValueError, match="cannot be a model's name"):
+            store.write({"model": spelling, "created_at": "2020-01-02T03:04:05+00:00"}, {})
+        assert [] == store.versions(spelling)
+    assert before == sorted(store.root.parent.rglob("*"))
+
+
+def never(known: Any) -> Any:
+    raise AssertionError("a pointer was looked for")
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_card_when_it_lists_a_file_elsewhere_is_refused_though_all_fits(
+    tmp_path: Path, key: str
+) -> None:
+    store = ModelStore(tmp_path, signing_key=key)
+    kept = ModelStore(KEPT)
+    card = kept.read_card("toy")
+    content = (KEPT / "toy" / card["version"] / "model.onnx").read_bytes()
+    folder = tmp_path / "toy" / card["version"]
+    folder.mkdir(parents=True)
+    lists = [*SPELLINGS, "card.json", "card.sig", "", "Model.onnx", "model.onnx.", ".model.onnx"]
+    reasons = []
+
+    for spelling in lists:
+        forged = {**card, "files": {"model.onnx": fingerprint(content)}}
+        forged["files"][spelling] = fingerprint(content)
+        forged["digest"] = card_digest(forged)
+        forged["version"] = f"{card['version'][:-5]}{forged['digest'][:5]}"
+        folder = folder.rename(folder.with_name(forged["version"]))
+        (folder / "card.json").write_bytes(text := card_text(forged))
+        if store.keys:
+            (folder / "card.sig").write_bytes(store.keys.sign(text))
+        reasons.append((spelling, reason_of(store, forged["version"])))
+    passed = [spelling for spelling, reason in reasons if not reason]
+    assert {"", "which is no file of a version"} == {reason[-29:] for _, reason in reasons}
+    # What is left are plain names: the folder has no such files, or has files of these names.
+    assert all("/" not in one and "\\" not in one and not one.startswith(".") for one in passed)
+    assert all(one.isascii() and one == one.lower() and len(one) < 100 for one in passed)
+    assert "model.onnx" in passed
+    assert len(passed) < 40
+
+
+def reason_of(store: ModelStore, version: str) -> str:
+    """Say why a card is refused; nothing when it is not."""
+    try:
+        store.read_card("toy", version)
+    except UntrustedArtifact as error:
+        return str(error)
+    return ""
+
+
+def addresses(client: FlaskClient) -> Iterator[tuple[str, str]]:
+    """Give the methods and addresses of every route that names a model or a version."""
+    for rule in client.application.url_map.iter_rules():
+        if rule.arguments:
+            for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+                yield method, rule.rule
+
+
+def filled(rule: str, spelling: str) -> Iterator[str]:
+    """Put a spelling into each place of a route, good values into the others."""
+    good = {
+        "<name>": "parcel",
+        "<version>": "20200102T030405Z-00000",
+        "<path:filename>": "docs.css",
+    }
+    for place in good:
+        if place in rule:
+            address = rule.replace(place, spelling)
+            for other, value in good.items():
+                address = address.replace(other, value)
+            yield address
+
+
+def test_route_when_a_name_is_a_path_answers_404_400_or_405(store: ModelStore) -> None:
+    client = serve(store, "parcel").test_client()
+    odd = []
+    routes = [*addresses(client)]
+
+    assert 20 <= len(routes)
+    for spelling in SPELLINGS:
+        for written in {quote(spelling, safe=""), quote(spelling, safe="/%")}:
+            for method, rule in routes:
+                for address in filled(rule, written):
+                    answer = client.open(address, method=method, json=EXAMPLES["parcel"])
+                    answer.close()
+                    if answer.status_code not in (400, 404, 405) or MARK in answer.text:
+                        odd.append((answer.status_code, method, address[:200]))
+    assert [] == odd
+
+
+def test_server_when_a_name_is_a_path_answers_without_looking(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    body = json.dumps(EXAMPLES["parcel"])
+    addresses = ["/v0/models/%s/predict", "/v0/models/parcel/versions/%s/predict", "/inference/%s"]
+
+    with running(tmp_path, model_store=store.root, default_model="parcel") as server:
+        statuses = set()
+        for spelling in SPELLINGS:
+            raw = spelling.encode()
+            for written in (raw, quote(spelling, safe="/%").encode()):
+                for address in addresses:
+                    path = address.encode().replace(b"%s", written)
+                    found = exchange_raw(server.port, [request(body, path=path)])
+                    first = read_answers(found)[0]
+                    statuses.add(first.status)
+                    assert first.status in (400, 404, 405, 414), (path[:200], first)
+                    assert MARK.encode() not in found
+        assert 404 in statuses
+        assert 200 == server.ask("/readyz")[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "{}"], ["show", "parcel", "{}"], ["list", "--model", "{}"],
+        ["promote", "{}", "20200102T030405Z-00000"], ["promote", "parcel", "{}"],
+        ["rollback", "{}"], ["diff", "{}"], ["diff", "parcel", "{}"], ["sign", "parcel", "{}"],
+        ["sign", "{}", "20200102T030405Z-00000"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_command_when_a_name_is_a_path_refuses_in_a_sentence(
+    store: ModelStore, arguments: list[str]
+) -> None:
+    runner = serve(store, "parcel", signing_key=KEY).test_cli_runner()
+    command = runner.app.cli.commands["models"]
+
+    for spelling in SPELLINGS:
+        words = [one.replace("{}", spelling) for one in arguments]
+        done = runner.invoke(command, words)
+        assert done.exit_code in (1, 2), (words, done.exception)
+        assert done.exception is None or isinstance(done.exception, SystemExit)
+        assert MARK not in done.output
