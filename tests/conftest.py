@@ -18,10 +18,11 @@ from flask.testing import FlaskClient
 import models
 from app import create_app
 from build_model import build
+from models.schema import ModelDefinition
 from persistence.model_persistence import ModelStore
 from settings import Settings
 from tests.toys import coin, parcel, rent
-from training.train import train
+from training.train import Trained, train
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,12 +36,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 #: When the toys say that they were trained.
 TRAINED_AT = "2020-01-02T03:04:05+00:00"
 
+#: Every test runs, with all its made-up inputs, as `make test-all` asks; `make test` does not.
+IS_WHOLE = bool(os.environ.get("CI"))
+
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="count every skip as a failure")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files with slow tests go first, so that no worker is alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -97,6 +108,11 @@ def make_once(
     return store
 
 
+def many(examples: int) -> int:
+    """Say how many inputs to make up: so many, or in the everyday tests a tenth of them."""
+    return examples if IS_WHOLE else examples // 10
+
+
 def in_silence(title: str) -> AbstractContextManager[Callable[[str], None]]:
     """Open a step of a training that tells nobody."""
     return nullcontext(lambda text: None)
@@ -109,10 +125,17 @@ def build_credit(store: ModelStore, data: Path | None) -> None:
     build(store, "credit", data=data, promote="always")
 
 
+def train_toy(name: str, definition: ModelDefinition) -> Trained:
+    """Train a toy; its scores' intervals, which take most of the time, are rough."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.scores.BOOTSTRAP_ROWS", 0)
+        return train(name, definition, definition.sample, step=in_silence)
+
+
 def build_toys(store: ModelStore) -> None:
     """Train the toys."""
     for name, definition in TOYS.items():
-        trained = train(name, definition, definition.sample, step=in_silence)
+        trained = train_toy(name, definition)
         card = {**trained.card, "created_at": TRAINED_AT}
         store.promote(name, store.write(card, trained.files))
 

@@ -10,10 +10,9 @@ import pytest
 from click.testing import Result
 
 from persistence.model_persistence import ModelStore
-from tests.conftest import TRAINED_AT, in_silence, make_once, serve, unstored
+from tests.conftest import TRAINED_AT, make_once, serve, train_toy, unstored
 from tests.table_bodies import PARCELS, write_csv, write_lines
 from tests.toys import parcel
-from training.train import train
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +26,7 @@ def kept(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Mod
             return parcel.build_pipeline().set_params(forest__n_estimators=2)
 
         definition = replace(parcel.definition, build_pipeline=build, seed=3)
-        trained = train("parcel", definition, definition.sample, step=in_silence)
+        trained = train_toy("parcel", definition)
         store.write({**trained.card, "created_at": "2021-01-02T03:04:05+00:00"}, trained.files)
 
     return make_once(tmp_path_factory, "two-parcels", make)

@@ -15,6 +15,7 @@ from build_model import build
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, Promotion
 from persistence.version import StoredVersion
+from tests.conftest import make_once
 
 
 class Held(LoadedModels):
@@ -30,9 +31,11 @@ class Held(LoadedModels):
 def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> StoredVersion:
-    store = ModelStore(tmp_path_factory.mktemp("contract"))
-    build(store, request.param, data=None, promote="always")
-    return store.read(request.param)
+    name = request.param
+    store = make_once(
+        tmp_path_factory, name, lambda store: build(store, name, data=None, promote="always")
+    )
+    return store.read(name)
 
 
 def ask(version: StoredVersion, body: Any) -> Any:

@@ -84,6 +84,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_server_when_nothing_is_stored_trains_before_it_listens(
     project: Path, tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def compare(one: Server, other: Server, asked: Iterable[Conversation]) -> Counte
     return statuses
 
 
+@pytest.mark.slow
 def test_answers_when_the_fast_path_is_on_are_those_without_it(servers: dict[str, Server]) -> None:
     statuses = compare(servers["ordinary"], servers["fast"], conversations(1, 10_000))
 

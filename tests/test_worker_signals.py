@@ -62,6 +62,7 @@ def has_ended(pid: int) -> bool:
     return not lives(pid)
 
 
+@pytest.mark.slow
 def test_workers_when_reloaded_under_load_lose_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
@@ -73,6 +74,7 @@ def test_workers_when_reloaded_under_load_lose_nothing(
             wait_for_more(load)
 
 
+@pytest.mark.slow
 def test_workers_when_recycled_under_load_lose_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
@@ -84,6 +86,7 @@ def test_workers_when_recycled_under_load_lose_nothing(
         )
 
 
+@pytest.mark.slow
 def test_worker_when_it_alone_is_told_to_stop_is_replaced_and_loses_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
@@ -128,6 +131,7 @@ def successor(server: Server) -> int | None:
 SCRIPT = (str(Path(sys.executable).with_name("gunicorn")), "app:app")
 
 
+@pytest.mark.slow
 def test_service_when_upgraded_under_load_loses_nothing_and_goes_on(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
