@@ -5,8 +5,8 @@ Each model is trained once per run, whatever the number of pytest's workers.
 
 import fcntl
 import os
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,7 @@ def unstored(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_once(
-    factory: pytest.TempPathFactory, name: str, make: Callable[[ModelStore], None]
+    factory: pytest.TempPathFactory, name: str, make: Callable[[ModelStore], object]
 ) -> ModelStore:
     """Fill a store once per run: the first worker makes it, the others wait for it."""
     base = factory.getbasetemp()
@@ -122,13 +122,21 @@ def build_credit(store: ModelStore, data: Path | None) -> None:
     """Train the credit model as the command does."""
     if "credit" not in models.names():
         pytest.skip("models/credit.py is not here")
-    build(store, "credit", data=data, promote="always")
+    with few_resamples():
+        build(store, "credit", data=data, promote="always")
+
+
+@contextmanager
+def few_resamples() -> Iterator[None]:
+    """Make the scores' intervals rough, which take a third of a training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.scores.BOOTSTRAP_ROWS", 0)
+        yield
 
 
 def train_toy(name: str, definition: ModelDefinition) -> Trained:
-    """Train a toy; its scores' intervals, which take most of the time, are rough."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.scores.BOOTSTRAP_ROWS", 0)
+    """Train a toy."""
+    with few_resamples():
         return train(name, definition, definition.sample, step=in_silence)
 
 
@@ -143,7 +151,7 @@ def build_toys(store: ModelStore) -> None:
 @pytest.fixture(scope="session")
 def toy_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """A store with parcel and rent, which are exported, and coin, which is native."""
-    return make_once(tmp_path_factory, "toys", build_toys)
+    return make_once(tmp_path_factory, "all-toys", build_toys)
 
 
 @pytest.fixture(scope="session")
@@ -177,4 +185,6 @@ def credit_data() -> Path:
 @pytest.fixture(scope="session")
 def real_store(tmp_path_factory: pytest.TempPathFactory, credit_data: Path) -> ModelStore:
     """A store with the credit model, trained on the real applicants."""
-    return make_once(tmp_path_factory, "real", lambda store: build_credit(store, credit_data))
+    return make_once(
+        tmp_path_factory, "real-credit", lambda store: build_credit(store, credit_data)
+    )

@@ -51,6 +51,7 @@ def test_server_when_it_serves_an_export_has_not_loaded_what_training_needs(
         assert set() == mapped(pid) & {*HEAVY, "skl2onnx", "matplotlib"}
 
 
+@pytest.mark.slow
 def test_server_when_it_serves_a_native_version_answers_too(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
