@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth overload drain signals contract fuzz clients docs docs-check clean
+.PHONY: help deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload drain signals contract fuzz clients docs docs-check clean
 
 python := .venv/bin/python
 
@@ -15,8 +15,11 @@ help:  ## List the targets
 run: deps  ## Serve on this machine, training first where no version is: make run model=credit
 	@$(settings) $(python) build_model.py --if-absent && exec $(python) app.py
 
-test: deps  ## Run the tests: make test args="-k schema"
-	@unset MAKEFLAGS MAKELEVEL MFLAGS; $(python) build_model.py --if-absent && exec $(python) -m pytest $(args)
+test: deps  ## Run the everyday tests, in three minutes: make test args="-k schema"
+	@unset MAKEFLAGS MAKELEVEL MFLAGS; $(python) build_model.py --if-absent && exec $(python) -m pytest -m "not slow" $(args)
+
+test-all: deps  ## Run every test, with all made-up inputs, in ten minutes: make test-all args=-x
+	@unset MAKEFLAGS MAKELEVEL MFLAGS; $(python) build_model.py --if-absent && CI=true exec $(python) -m pytest $(args)
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
 	@$(settings) exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \

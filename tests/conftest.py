@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from flask.testing import FlaskClient
 import models
 from app import create_app
 from build_model import build
+from models.schema import ModelDefinition
 from persistence.model_persistence import ModelStore
 from settings import Settings
 from tests.fault_proxy import FaultProxy, fault_proxy
 from tests.s3 import s3_server, variables
 from tests.toys import coin, parcel, rent
-from training.train import train
+from training.train import Trained, train
 
 ROOT = Path(__file__).parent.parent
 
@@ -39,12 +40,22 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 #: When the toys say that they were trained.
 TRAINED_AT = "2020-01-02T03:04:05+00:00"
 
+#: Every test runs, with all its made-up inputs, as `make test-all` asks; `make test` does not.
+IS_WHOLE = bool(os.environ.get("CI"))
+
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="count every skip as a failure")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files with slow tests go first, so that no worker is alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,7 +96,7 @@ def unstored(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_once(
-    factory: pytest.TempPathFactory, name: str, make: Callable[[ModelStore], None]
+    factory: pytest.TempPathFactory, name: str, make: Callable[[ModelStore], object]
 ) -> ModelStore:
     """Fill a store once per run: the first worker makes it, the others wait for it."""
     base = factory.getbasetemp()
@@ -101,6 +112,11 @@ def make_once(
     return store
 
 
+def many(examples: int) -> int:
+    """Say how many inputs to make up: so many, or in the everyday tests a tenth of them."""
+    return examples if IS_WHOLE else examples // 10
+
+
 def in_silence(title: str) -> AbstractContextManager[Callable[[str], None]]:
     """Open a step of a training that tells nobody."""
     return nullcontext(lambda text: None)
@@ -110,13 +126,28 @@ def build_credit(store: ModelStore, data: Path | None) -> None:
     """Train the credit model as the command does."""
     if "credit" not in models.names():
         pytest.skip("models/credit.py is not here")
-    build(store, "credit", data=data, promote="always")
+    with few_resamples():
+        build(store, "credit", data=data, promote="always")
+
+
+@contextmanager
+def few_resamples() -> Iterator[None]:
+    """Make the scores' intervals rough, which take a third of a training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.scores.BOOTSTRAP_ROWS", 0)
+        yield
+
+
+def train_toy(name: str, definition: ModelDefinition) -> Trained:
+    """Train a toy."""
+    with few_resamples():
+        return train(name, definition, definition.sample, step=in_silence)
 
 
 def build_toys(store: ModelStore) -> None:
     """Train the toys."""
     for name, definition in TOYS.items():
-        trained = train(name, definition, definition.sample, step=in_silence)
+        trained = train_toy(name, definition)
         card = {**trained.card, "created_at": TRAINED_AT}
         store.promote(name, store.write(card, trained.files))
 
@@ -124,7 +155,7 @@ def build_toys(store: ModelStore) -> None:
 @pytest.fixture(scope="session")
 def toy_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """A store with parcel and rent, which are exported, and coin, which is native."""
-    return make_once(tmp_path_factory, "toys", build_toys)
+    return make_once(tmp_path_factory, "all-toys", build_toys)
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +169,7 @@ def two_parcels(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory)
             return parcel.build_pipeline().set_params(forest__n_estimators=2)
 
         definition = replace(parcel.definition, build_pipeline=build, seed=3)
-        trained = train("parcel", definition, definition.sample, step=in_silence)
+        trained = train_toy("parcel", definition)
         store.write({**trained.card, "created_at": "2021-01-02T03:04:05+00:00"}, trained.files)
 
     return make_once(tmp_path_factory, "two-parcels", make)
@@ -175,7 +206,9 @@ def credit_data() -> Path:
 @pytest.fixture(scope="session")
 def real_store(tmp_path_factory: pytest.TempPathFactory, credit_data: Path) -> ModelStore:
     """A store with the credit model, trained on the real applicants."""
-    return make_once(tmp_path_factory, "real", lambda store: build_credit(store, credit_data))
+    return make_once(
+        tmp_path_factory, "real-credit", lambda store: build_credit(store, credit_data)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -130,6 +130,13 @@ NUMBER = ("number",)
 _SEED = {"random_state": 0}
 
 
+#: Tried every day, on one target each; the whole suite tries all on all.
+EVERY_DAY = (
+    "RandomForestClassifier", "GradientBoostingRegressor", "LogisticRegression", "SVR",
+    "HistGradientBoostingClassifier, gaps in numbers",
+)  # fmt: skip
+
+
 def _mixed(kind: Any, members: tuple[Any, Any], **parameters: Any) -> Any:
     return kind([("linear", members[0]), ("trees", members[1])], **parameters)
 

@@ -20,7 +20,7 @@ from tests.answers import read_strictly
 ROOT = Path(__file__).parent.parent
 
 #: Seconds after which something that should happen is taken not to happen.
-DEADLINE = 60
+DEADLINE = 120
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "app:app")
 APP = (sys.executable, "app.py")

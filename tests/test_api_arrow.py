@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from api.arrow_columns import read_columns, values_of
 from api.blocks import read_slowly
 from tests.answers import found, read_problem
+from tests.conftest import many
 from tests.table_bodies import (
     ARROW,
     JSON,
@@ -69,7 +70,7 @@ def batches(draw: st.DrawFn) -> Any:
     return batch.slice(draw(st.integers(0, size - 1)))
 
 
-@settings(max_examples=500)
+@settings(max_examples=many(500))
 @given(batch=batches())
 def test_arrow_columns_when_they_are_taken_whole_are_what_the_values_say(batch: Any) -> None:
     matrix = read_columns(batch, SCHEMA, DECODER)

@@ -81,6 +81,7 @@ def repeated(value: Any, rows: int) -> Any:
     return pa.table(columns | {"colour": value})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -192,6 +193,7 @@ ask("text/csv", "application/vnd.apache.arrow.stream, text/csv;q=0.1")
 """
 
 
+@pytest.mark.slow
 def test_service_when_pyarrow_is_not_installed_says_how_to(toy_client: FlaskClient) -> None:
     store = toy_client.application.extensions["models"].store.root
 

@@ -9,27 +9,34 @@ from flask.testing import FlaskClient
 from api.loaded import LoadedModels
 from persistence.model_persistence import ModelStore, VersionNotFound
 from tests.answers import read_problem
-from tests.conftest import EXAMPLES, TOYS, in_silence, serve
-from training.train import train
+from tests.conftest import EXAMPLES, TOYS, serve, train_toy
+from training.train import Trained
 
 
-def put(store: ModelStore, name: str, trained_at: str, *, promote: bool = True) -> str:
-    """Train a toy and store it under a name."""
-    definition = TOYS["rent"]
-    trained = train(name, definition, definition.sample, step=in_silence)
-    version = store.write({**trained.card, "created_at": trained_at}, trained.files)
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    """What a training of rent gives."""
+    return train_toy("rent", TOYS["rent"])
+
+
+def put(
+    store: ModelStore, trained: Trained, name: str, created_at: str, *, promote: bool = True
+) -> str:
+    """Store what was trained under a name."""
+    card = {**trained.card, "model": name, "created_at": created_at}
+    version = store.write(card, trained.files)
     if promote:
         store.promote(name, version)
     return version
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+def store(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """A store with two versions of rent, the older promoted, and one of house."""
     found = ModelStore(tmp_path_factory.mktemp("store"))
-    put(found, "rent", "2020-01-01T00:00:00+00:00")
-    put(found, "rent", "2021-01-01T00:00:00+00:00", promote=False)
-    put(found, "house", "2022-01-01T00:00:00+00:00")
+    put(found, trained, "rent", "2020-01-01T00:00:00+00:00")
+    put(found, trained, "rent", "2021-01-01T00:00:00+00:00", promote=False)
+    put(found, trained, "house", "2022-01-01T00:00:00+00:00")
     return found
 
 
@@ -114,13 +121,13 @@ def test_model_when_there_is_none_is_not_found(client: FlaskClient, path: str) -
     read_problem(client.get(path), 404)
 
 
-def test_model_when_trained_meanwhile_appears(tmp_path: Path) -> None:
+def test_model_when_trained_meanwhile_appears(trained: Trained, tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
-    put(store, "rent", "2020-01-01T00:00:00+00:00")
+    put(store, trained, "rent", "2020-01-01T00:00:00+00:00")
     client = serve(store, "rent").test_client()
     read_problem(client.post("/v0/models/house/predict", json=EXAMPLES["rent"]), 404)
 
-    put(store, "house", "2022-01-01T00:00:00+00:00")
+    put(store, trained, "house", "2022-01-01T00:00:00+00:00")
 
     assert 200 == client.post("/v0/models/house/predict", json=EXAMPLES["rent"]).status_code
     assert ["house", "rent"] == [one["name"] for one in get(client, "/v0/models")["models"]]
@@ -145,14 +152,14 @@ def test_versions_when_too_many_are_asked_leave_the_memory_in_turn(
 
 
 def test_version_when_it_was_asked_lately_stays_in_memory(
-    store: ModelStore, versions: list[str]
+    store: ModelStore, trained: Trained, versions: list[str]
 ) -> None:
     models = LoadedModels(store, "house", most=3)
     models.get()
     first, second = (models.get("rent", version) for version in versions)
     assert first is models.loaded("rent", versions[0])  # the second is now the older
 
-    put(store, "flat", "2023-01-01T00:00:00+00:00")
+    put(store, trained, "flat", "2023-01-01T00:00:00+00:00")
     models.get("flat")
 
     assert first is models.loaded("rent", versions[0])

@@ -13,7 +13,7 @@ from api.vertex import RouteTaken
 from persistence.model_persistence import ModelStore
 from settings import InvalidSettings, Settings
 from tests.answers import read_strictly
-from tests.conftest import serve
+from tests.conftest import many, serve
 from tests.serving import APP, GUNICORN, free_port, running, wait_until
 from tests.table_bodies import PARCEL, PARCELS
 from tests.test_start import run
@@ -264,7 +264,7 @@ kinds = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=many(400))
 @given(body=bodies, kind=kinds, accept=st.sampled_from(["", "text/csv", "application/jsonlines"]))
 def test_protocols_when_sent_anything_answer_in_their_form(
     asked: FlaskClient, body: bytes, kind: str, accept: str

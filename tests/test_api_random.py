@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.answers import read_strictly
-from tests.conftest import EXAMPLES
+from tests.conftest import EXAMPLES, many
 
 KINDS = ["application/json", "text/csv", "application/json; charset=utf-8", "text/plain", ""]
 
@@ -79,7 +79,7 @@ def assert_pointers_resolve(body: bytes, answer: Any) -> None:
             resolve(json.loads(body), finding["pointer"])
 
 
-@settings(max_examples=250)
+@settings(max_examples=many(250))
 @given(model=models, value=values)
 def test_any_json_when_sent_gets_a_whole_answer(
     toy_client: FlaskClient, model: str, value: Any
@@ -92,7 +92,7 @@ def test_any_json_when_sent_gets_a_whole_answer(
     assert_pointers_resolve(body, answer)
 
 
-@settings(max_examples=250)
+@settings(max_examples=many(250))
 @given(data=st.data(), model=models)
 def test_changed_record_when_sent_gets_a_whole_answer_alike_in_every_form(
     toy_client: FlaskClient, data: st.DataObject, model: str
@@ -119,7 +119,7 @@ def test_changed_record_when_sent_gets_a_whole_answer_alike_in_every_form(
     assert codes[0] == codes[1] == codes[2]
 
 
-@settings(max_examples=250)
+@settings(max_examples=many(250))
 @given(changed=changed_bodies())
 def test_changed_bytes_when_sent_get_a_whole_answer(
     toy_client: FlaskClient, changed: tuple[str, str, bytes]
@@ -129,7 +129,7 @@ def test_changed_bytes_when_sent_get_a_whole_answer(
     ask(toy_client, model, body, kind)
 
 
-@settings(max_examples=250)
+@settings(max_examples=many(250))
 @given(model=models, body=st.binary(max_size=64), kind=st.sampled_from(KINDS))
 def test_any_bytes_when_sent_get_a_whole_answer(
     toy_client: FlaskClient, model: str, body: bytes, kind: str

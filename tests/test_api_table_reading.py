@@ -18,7 +18,7 @@ from api.json_text import read_json
 from api.lines_table import read_lines
 from api.upload import Upload
 from models.decoder import Decoder
-from tests.conftest import TOYS
+from tests.conftest import TOYS, many
 from tests.table_bodies import ARROW, CSV, JSON, LINES, PARCEL, WRITERS, ask, predictions
 from tests.test_decoder import DECODER, GOOD, NAMES, SCHEMA, bodies, numbers, same
 
@@ -61,7 +61,7 @@ def as_read(block: Block) -> list[list[float]] | None:
     return found
 
 
-@settings(max_examples=2000)
+@settings(max_examples=many(2000))
 @given(table=tables())
 def test_csv_columns_when_they_are_taken_whole_are_what_the_cells_say(
     table: tuple[list[str], list[list[str]]],
@@ -87,7 +87,7 @@ def assert_columns_are_as_cells(header: list[str], rows: list[list[str]]) -> Non
         assert same(slow, matrix.tolist())
 
 
-@settings(max_examples=1000)
+@settings(max_examples=many(1000))
 @given(table=tables(), is_quoted=st.booleans(), end=st.sampled_from(["\n", "\r\n", "\r"]))
 def test_csv_lines_when_they_are_cut_are_what_the_csv_module_reads(
     table: tuple[list[str], list[list[str]]],
@@ -104,7 +104,7 @@ def test_csv_lines_when_they_are_cut_are_what_the_csv_module_reads(
     assert found is None or [list(row) for row in zip(*found, strict=True)] == rows
 
 
-@settings(max_examples=1000)
+@settings(max_examples=many(1000))
 @given(written=st.lists(bodies(), min_size=1, max_size=3), end=st.sampled_from([b"\n", b"\r\n"]))
 def test_lines_when_they_are_decoded_are_what_the_values_say(
     written: list[bytes], end: bytes
@@ -283,7 +283,7 @@ def test_csv_when_it_is_not_utf_8_names_the_byte(toy_client: FlaskClient) -> Non
     assert "(byte 300003)" in answer.json["detail"]
 
 
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(content=st.binary(max_size=80), kind=st.sampled_from([CSV, LINES]))
 def test_text_when_it_is_anything_is_read_or_refused(content: bytes, kind: str) -> None:
     read = read_csv if kind == CSV else read_lines

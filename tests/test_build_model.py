@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,18 @@ answer = client.post("/v0/models/mine/predict", json=json.loads(sys.argv[1]))
 print(json.dumps([answer.status_code, answer.json]))
 """
 
+ASK_BUILD = """
+import contextlib, io, json, sys
+from build_model import main
+found = []
+for words in sys.argv[1:]:
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        with contextlib.redirect_stdout(io.StringIO()):
+            status = main(words.split())
+    found.append([status, said.getvalue()])
+print(json.dumps(found))
+"""
+
 
 def run(project: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
@@ -37,7 +50,7 @@ def run(project: Path, *words: str, **environment: str) -> "subprocess.Completed
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project where models/mine.py is credit.py with other fields and data."""
     copy = tmp_path_factory.mktemp("copy") / "project"
     copy.mkdir()
@@ -51,6 +64,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (copy / "models/mine.py").write_text(text.replace("Credit approval", "My own model"))
     lines = (ROOT / "data/credit_sample.csv").read_text().replace("Seniority", "Tenure")
     (copy / "data/mine.csv").write_text("".join(lines.splitlines(keepends=True)[:501]))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def project(copy: Path) -> Path:
+    """The copy, with a version of its model."""
     done = run(copy, "build_model.py", "mine")
     assert (0, "") == (done.returncode, done.stderr)
     return copy
@@ -60,6 +79,7 @@ def store(project: Path) -> ModelStore:
     return ModelStore(project / "artifacts")
 
 
+@pytest.mark.slow
 def test_copy_of_the_sample_when_changed_trains_and_serves_without_another_file(
     project: Path,
 ) -> None:
@@ -79,6 +99,7 @@ def test_copy_of_the_sample_when_changed_trains_and_serves_without_another_file(
     ] == [422, "/seniority"]
 
 
+@pytest.mark.slow
 def test_build_when_repeated_elsewhere_gives_the_same_export(project: Path, tmp_path: Path) -> None:
     moved = tmp_path / "another place"
     shutil.copytree(project, moved, ignore=shutil.ignore_patterns("artifacts"))
@@ -94,6 +115,7 @@ def test_build_when_repeated_elsewhere_gives_the_same_export(project: Path, tmp_
     assert 1 == len(digests)
 
 
+@pytest.mark.slow
 def test_build_when_it_runs_prints_a_line_per_step(project: Path) -> None:
     done = run(project, "build_model.py", "mine", "--promote", "never")
 
@@ -112,6 +134,7 @@ def test_build_when_it_runs_prints_a_line_per_step(project: Path) -> None:
     assert "not promoted, as asked" in done.stdout
 
 
+@pytest.mark.slow
 def test_promotion_when_asked_if_better_keeps_the_better_version(project: Path) -> None:
     before = store(project).promoted("mine")
 
@@ -123,6 +146,7 @@ def test_promotion_when_asked_if_better_keeps_the_better_version(project: Path) 
     assert len(store(project).versions("mine")) >= 2
 
 
+@pytest.mark.slow
 def test_build_when_a_version_is_there_and_absent_is_asked_does_nothing(project: Path) -> None:
     versions = store(project).versions("mine")
 
@@ -133,57 +157,79 @@ def test_build_when_a_version_is_there_and_absent_is_asked_does_nothing(project:
     assert not re.search(r"\| +(sklearn|pandas|onnxruntime)$", done.stderr, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["nothing"], "there is no model 'nothing': models/ has credit, mine"),
-        (["mine", "--data", "absent.csv"], "there is no data file absent.csv"),
-        (["mine", "--data", "wrong.csv"], "row 1, column 'Age' (field 'age'): is 7, out of range"),
-        (["mine", "--data", "wrong.csv"], "row 2, column 'Job' (field 'job'): is 'pirate'"),
-        (["mine", "--data", "wrong.csv"], "column 'Price' of field 'price' is not there"),
-        (["mine", "--data", "empty.csv"], "empty.csv cannot be read as a table: No columns"),
-        (["mine", "--data", "binary.csv"], "binary.csv cannot be read as a table: 'utf-8' codec"),
-        (["torn"], "models/torn.py must define `definition = ModelDefinition(...)`"),
-        (["odd"], "the example is 'x', unknown: send one of y"),
-    ],
-)
-def test_build_when_something_is_wrong_says_what_and_stores_nothing(
-    project: Path, words: list[str], message: str
-) -> None:
-    lines = (project / "data/mine.csv").read_text().splitlines()[:40]
+WRONG = "mine --data wrong.csv"
+FILES = ("absent", "empty", "binary")
+
+
+@pytest.fixture(scope="module")
+def refused(copy: Path) -> dict[str, Any]:
+    """Status and words of the command for each of these, asked in one process."""
+    lines = (copy / "data/mine.csv").read_text().splitlines()[:40]
     cells = [line.split(",")[:-1] for line in lines]
     cells[1][4] = "7"
     cells[2][7] = "pirate"
-    (project / "wrong.csv").write_text("\n".join(",".join(line) for line in cells) + "\n")
-    (project / "empty.csv").write_bytes(b"")
-    (project / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    (project / "models/torn.py").write_text("defintion = None\n")
-    (project / "models/odd.py").write_text(
+    (copy / "wrong.csv").write_text("\n".join(",".join(line) for line in cells) + "\n")
+    (copy / "empty.csv").write_bytes(b"")
+    (copy / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    (copy / "models/torn.py").write_text("defintion = None\n")
+    (copy / "models/odd.py").write_text(
         "from models.schema import Category\nfrom models import schema\n"
         "definition = schema.ModelDefinition(title='', target=schema.Flag(name='t', example=True),"
         "fields=(Category(name='a', example='x', categories=('y',)),), sample=None,"
         "load_data=None, build_pipeline=None, score='roc_auc')\n"
     )
-
+    asked = ("nothing", WRONG, "torn", "odd", *(WRONG.replace("wrong", file) for file in FILES))
+    before = store(copy).versions("mine")
     try:
-        done = run(project, "build_model.py", *words)
+        done = run(copy, "-c", ASK_BUILD, *asked)
     finally:
-        (project / "models/torn.py").unlink()
-        (project / "models/odd.py").unlink()
+        (copy / "models/torn.py").unlink()
+        (copy / "models/odd.py").unlink()
+    assert (0, "") == (done.returncode, done.stderr)
+    assert before == store(copy).versions("mine")
+    return dict(zip(asked, json.loads(done.stdout), strict=True))
 
-    assert 1 == done.returncode
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("nothing", "there is no model 'nothing': models/ has credit, mine"),
+        ("mine --data absent.csv", "there is no data file absent.csv"),
+        (WRONG, "row 1, column 'Age' (field 'age'): is 7, out of range"),
+        (WRONG, "row 2, column 'Job' (field 'job'): is 'pirate'"),
+        (WRONG, "column 'Price' of field 'price' is not there"),
+        ("mine --data empty.csv", "empty.csv cannot be read as a table: No columns"),
+        ("mine --data binary.csv", "binary.csv cannot be read as a table: 'utf-8' codec"),
+        ("torn", "models/torn.py must define `definition = ModelDefinition(...)`"),
+        ("odd", "the example is 'x', unknown: send one of y"),
+    ],
+)
+def test_build_when_something_is_wrong_says_what_and_stores_nothing(
+    refused: dict[str, Any], words: str, message: str
+) -> None:
+    status, said = refused[words]
+
+    assert 1 == status
+    assert message in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_command_when_something_is_wrong_exits_1(copy: Path) -> None:
+    done = run(copy, "build_model.py", "nothing")
+
+    assert (1, "build_model: there is no model 'nothing'") == (done.returncode, done.stderr[:41])
 
 
 @pytest.mark.parametrize("name", ["credit", "../mine"])
-def test_check_when_nothing_is_stored_exits_1_and_says_how(project: Path, name: str) -> None:
-    done = run(project, "test_model.py", name)
+def test_check_when_nothing_is_stored_exits_1_and_says_how(copy: Path, name: str) -> None:
+    done = run(copy, "test_model.py", name)
 
     assert 1 == done.returncode
     assert f"there is no promoted version of model {name!r}" in done.stderr
 
 
+@pytest.mark.slow
 def test_check_when_the_artefact_was_changed_exits_1(project: Path) -> None:
     version = store(project).promoted("mine")
     path = project / "artifacts/mine" / version / "model.onnx"

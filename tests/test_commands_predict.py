@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from persistence.model_persistence import ModelStore
-from tests.conftest import EXAMPLES, serve, unstored
+from tests.conftest import EXAMPLES, many, serve, unstored
 from tests.table_bodies import (
     ARROW,
     CSV,
@@ -125,7 +125,7 @@ def test_answer_when_another_model_is_named_is_its_own(
 cells = st.text('",\r\n ;a', max_size=6) | st.text(st.characters(codec="utf-8"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=many(150))
 @given(
     notes=st.lists(cells, min_size=1, max_size=5),
     quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC]),

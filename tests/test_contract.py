@@ -98,6 +98,7 @@ def test_client_when_generated_reads_the_problems(client: ModuleType, server: Se
     assert [("/weight", "out_of_range")] == [(one.pointer, one.code) for one in found.errors]
 
 
+@pytest.mark.slow
 def test_api_when_asked_by_its_description_keeps_it(server: Server) -> None:
     status, said = ask_by_description(
         server, "-c", "all", "-n", "1", "--phases", "examples,fuzzing", "--seed", "1"
@@ -107,6 +108,7 @@ def test_api_when_asked_by_its_description_keeps_it(server: Server) -> None:
     assert cases(said) > 100
 
 
+@pytest.mark.slow
 def test_api_when_keys_are_asked_ignores_none(toy_store: ModelStore, tmp_path: Path) -> None:
     with running(
         tmp_path, model_store=toy_store.root, default_model="parcel", api_key=KEY

@@ -170,6 +170,7 @@ def test_sample_rows_when_asked_over_http_answer_as_offline(
     assert_same(client, records, offline)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_thousand_real_rows_when_asked_over_http_answer_as_offline(
     real_store: ModelStore, credit_data: Path
@@ -182,6 +183,7 @@ def test_thousand_real_rows_when_asked_over_http_answer_as_offline(
     assert_same(serve(real_store, "credit").test_client(), records[:1000], offline[:1000])
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_pipeline(
     real_store: ModelStore, credit_data: Path
@@ -202,6 +204,7 @@ def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_p
         assert positive == pytest.approx(one.probabilities[1], abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_model_when_trained_is_exported_and_beats_the_baseline(
     real_store: ModelStore,

@@ -14,7 +14,7 @@ from api.records import read_records
 from models.codes import codes
 from models.decoder import Decoder
 from models.schema import Category, Flag, Number, Schema
-from tests.conftest import EXAMPLES, TOYS
+from tests.conftest import EXAMPLES, TOYS, many
 from tests.test_api_random import changed_bodies, changed_records, values
 
 #: Every policy, and names that Python would not take.
@@ -130,13 +130,13 @@ def bodies(draw: st.DrawFn) -> bytes:
     )
 
 
-@settings(max_examples=3000)
+@settings(max_examples=many(3000))
 @given(body=bodies())
 def test_decoder_when_it_takes_a_body_reads_what_the_validation_reads(body: bytes) -> None:
     assert_agree(body, SCHEMA, DECODER)
 
 
-@settings(max_examples=500)
+@settings(max_examples=many(500))
 @given(changed=changed_bodies())
 def test_decoder_when_bytes_are_changed_takes_only_what_is_valid(
     changed: tuple[str, str, bytes],
@@ -147,7 +147,7 @@ def test_decoder_when_bytes_are_changed_takes_only_what_is_valid(
     assert_agree(body, TOYS[model].schema, Decoder(TOYS[model].schema))
 
 
-@settings(max_examples=500)
+@settings(max_examples=many(500))
 @given(data=st.data(), model=st.sampled_from(sorted(TOYS)))
 def test_decoder_when_records_are_changed_takes_only_what_is_valid(
     data: st.DataObject, model: str

@@ -77,6 +77,7 @@ def test_docs_page_when_opened_shows_every_route_and_asks_nobody_else(
     page.close()
 
 
+@pytest.mark.slow
 def test_docs_page_when_the_example_is_executed_shows_the_prediction(
     browser: Browser, server: Server
 ) -> None:
@@ -101,6 +102,7 @@ def test_docs_page_when_the_example_is_executed_shows_the_prediction(
     page.close()
 
 
+@pytest.mark.slow
 def test_docs_page_when_keys_are_asked_shows_the_api_for_a_key_and_sends_it_along(
     browser: Browser, toy_store: ModelStore, tmp_path: Path
 ) -> None:

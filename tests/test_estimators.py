@@ -7,16 +7,25 @@ import pytest
 
 from persistence.model_persistence import ModelStore
 from persistence.version import decide
-from tests.estimators import Case
+from tests.estimators import CASES, EVERY_DAY, Case
 from tests.trials import TRIALS, native_outputs, run_trial, table_row
+
+DAILY = {(case.name, case.targets[-1]) for case in CASES if case.name in EVERY_DAY}
 
 TABLE = Path(__file__).parent.parent / "docs/reference/estimators.md"
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    ("case", "target"), TRIALS, ids=[f"{case.name}-{target}" for case, target in TRIALS]
-)
+    ("case", "target"),
+    [
+        pytest.param(
+            case, target, id=f"{case.name}-{target}",
+            marks=() if (case.name, target) in DAILY else pytest.mark.slow,
+        )
+        for case, target in TRIALS
+    ],
+)  # fmt: skip
 def test_estimator_when_stored_and_read_back_answers_as_fitted(
     case: Case, target: str, tmp_path: Path
 ) -> None:

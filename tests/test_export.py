@@ -24,6 +24,7 @@ def test_export_when_the_time_is_up_says_so() -> None:
     assert all("more than 0.05 s" in reason for reason in reasons.values())
 
 
+@pytest.mark.slow
 def test_export_when_in_its_own_process_gives_the_same_bytes_as_here(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -60,6 +60,7 @@ def megabytes(server: Server) -> float:
     return found / 1e3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux alone tells")
 def test_model_when_large_is_in_memory_once(toy_store: ModelStore, tmp_path: Path) -> None:
     large = ModelStore(tmp_path / "store")

@@ -15,6 +15,7 @@ from api.served import Served
 from build_model import build
 from persistence.model_persistence import ModelStore
 from persistence.version import StoredVersion
+from tests.conftest import few_resamples, make_once
 
 
 class Held(LoadedModels):
@@ -30,9 +31,12 @@ class Held(LoadedModels):
 def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> StoredVersion:
-    store = ModelStore(tmp_path_factory.mktemp("contract"))
-    build(store, request.param, data=None, promote="always")
-    return store.read(request.param)
+    name = request.param
+    with few_resamples():
+        store = make_once(  # the store of the fixture credit_store, for credit
+            tmp_path_factory, name, lambda store: build(store, name, data=None, promote="always")
+        )
+    return store.read(name)
 
 
 def ask(version: StoredVersion, body: Any) -> Any:

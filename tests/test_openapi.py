@@ -14,7 +14,7 @@ from api.field_schema import record_schema
 from models.fields import Category, Field, Flag
 from persistence.model_persistence import ModelStore
 from tests.answers import read_strictly
-from tests.conftest import EXAMPLES, TOYS, serve
+from tests.conftest import EXAMPLES, TOYS, many, serve
 
 #: Routes for people, which the description leaves out.
 FOR_PEOPLE = {"/", "/docs", "/openapi.json", "/static/<path:filename>"}
@@ -200,7 +200,7 @@ def records(draw: st.DrawFn, model: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("model", TOYS)
-@settings(max_examples=300)
+@settings(max_examples=many(300))
 @given(data=st.data())
 def test_schema_when_compared_with_the_service_accepts_and_refuses_the_same(
     toy_client: FlaskClient, model: str, data: st.DataObject

@@ -123,6 +123,7 @@ def test_connection_when_a_request_on_it_is_refused_serves_the_next(
         assert [200, 200] == [one.result().status for one in held]
 
 
+@pytest.mark.slow
 def test_service_when_asked_four_times_what_it_can_answers_what_it_can(server: Server) -> None:
     found: Counter[int] = Counter()
     lock = threading.Lock()

@@ -17,7 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from models.codes import Coding
 from models.fields import MISSING, UNKNOWN, Category, Field, Number
 from persistence.runtime import OnnxRuntime, open_session
-from tests.estimators import CASES, FIELDS, Case, make_table, ordinal
+from tests.estimators import CASES, EVERY_DAY, FIELDS, Case, make_table, ordinal
 from tests.trials import define
 from training import word_tables
 from training.export import RECIPES, translate
@@ -88,7 +88,15 @@ def kinds(model: onnx.ModelProto) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, id=case.name, marks=() if case.name in EVERY_DAY else pytest.mark.slow
+        )
+        for case in CASES
+    ],
+)  # fmt: skip
 def test_packing_when_an_estimator_exports_changes_no_bit(case: Case) -> None:
     definition = define(case, case.targets[-1])
     X, y, _ = read_table(make_table(), definition.schema)

@@ -110,7 +110,7 @@ def test_counts_when_a_process_is_killed_at_them_go_on() -> None:
     has_it = fork.Event()
     child = fork.Process(target=hold, args=(counts, has_it))
     child.start()
-    assert has_it.wait(30)
+    assert has_it.wait(60)
 
     child.kill()
 
@@ -196,6 +196,7 @@ def redis_port(tmp_path: Path) -> Iterator[int]:
         process.wait()
 
 
+@pytest.mark.slow
 def test_redis_when_it_counts_does_so_for_several_machines(
     toy_store: ModelStore, redis_port: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -51,6 +51,7 @@ def test_server_when_it_serves_an_export_has_not_loaded_what_training_needs(
         assert set() == mapped(pid) & {*HEAVY, "skl2onnx", "matplotlib"}
 
 
+@pytest.mark.slow
 def test_server_when_it_serves_a_native_version_answers_too(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -84,6 +85,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_server_when_nothing_is_stored_trains_before_it_listens(
     project: Path, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def test_start_when_nothing_is_stored_says_how_to_train(tmp_path: Path) -> None:
     assert "python build_model.py rent" in done.stderr
 
 
+@pytest.mark.slow
 def test_start_when_there_is_no_such_model_says_so(tmp_path: Path) -> None:
     done = run(*GUNICORN, model_store=tmp_path, default_model="nothing", host="127.0.0.1")
 

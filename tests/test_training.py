@@ -133,6 +133,12 @@ def test_split_when_seeded_is_the_same_and_keeps_class_shares() -> None:
     assert y.mean() == pytest.approx(y.iloc[held_out].mean(), abs=0.006)
 
 
+@pytest.fixture
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the intervals quick, where they are not looked at."""
+    monkeypatch.setattr("training.scores.BOOTSTRAP_ROWS", 0)
+
+
 TRUTH = [True, False, True, True, False]
 SHARES = [0.9, 0.4, 0.6, 0.3, 0.2]
 
@@ -142,6 +148,7 @@ def judged_binary(shares: list[float]) -> Judged:
     return judge(TRUTH, predictions, classes=[False, True], positive=True)
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_scores_when_there_are_two_classes_equal_their_formulas() -> None:
     scores = score(judged_binary(SHARES), judged_binary([0.6] * 5), seed=0)
 
@@ -173,6 +180,7 @@ def test_class_scores_when_there_are_two_classes_name_each() -> None:
     ] == found
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_scores_when_numbers_are_predicted_equal_their_formulas() -> None:
     truth, predicted = [1.0, 2.0, 4.0], [1.5, 2.0, 3.0]
     judged = judge(truth, [Prediction(value) for value in predicted], classes=None, positive=None)
@@ -198,6 +206,7 @@ def test_interval_when_rows_are_many_is_that_of_a_proportion() -> None:
     assert 0.8 + half == pytest.approx(accuracy["high"], abs=0.003)
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_roc_auc_when_there_are_three_classes_is_the_mean_of_one_against_rest() -> None:
     draw = np.random.default_rng(0)
     truth = draw.choice(["a", "b", "c"], 300)

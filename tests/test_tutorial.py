@@ -94,7 +94,7 @@ class Workshop:
         url = f"http://127.0.0.1:{self.port}{path}"
         request = urllib.request.Request(url, None if body is None else body.encode(), headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             return json.load(error)
@@ -122,7 +122,7 @@ class Workshop:
         """Stop the service as Ctrl-C does."""
         if self.service and self.service.poll() is None:
             os.killpg(self.service.pid, signal.SIGINT)
-            self.service.wait(timeout=30)
+            self.service.wait(timeout=60)
 
     def _run(self, command: str) -> str:
         done = subprocess.run(
@@ -159,12 +159,14 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
     made.stop()
 
 
+@pytest.mark.slow
 def test_tutorial_can_be_followed(workshop: Workshop, credit_store: ModelStore) -> None:
     shutil.copytree(credit_store.root / "credit", workshop.folder / "artifacts/credit")
 
     workshop.follow(blocks(ROOT / "docs/tutorial.md"))
 
 
+@pytest.mark.slow
 def test_model_can_be_added_as_described(workshop: Workshop) -> None:
     workshop.follow(blocks(HOW_TO / "add-a-model.md"))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from persistence.model_persistence import ModelStore
 from tests.answers import read_strictly
-from tests.conftest import EXAMPLES, TOYS, serve
+from tests.conftest import EXAMPLES, TOYS, many, serve
 from tests.tensors import DTYPES, good, infer, refused, tensor, tensors
 
 PARCEL = EXAMPLES["parcel"]
@@ -199,7 +199,7 @@ a_request = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@settings(max_examples=many(400))
 @given(
     model=st.sampled_from(sorted(TOYS)),
     asked=a_request | json_values,
@@ -224,7 +224,7 @@ def test_anything_when_sent_is_answered_in_json_and_never_with_a_5xx(
         assert isinstance(read_strictly(one.data[:cut]), dict)
 
 
-@settings(max_examples=200)
+@settings(max_examples=many(200))
 @given(body=st.binary(max_size=200), length=st.integers(0, 60))
 def test_bytes_when_sent_are_answered_in_json_and_never_with_a_5xx(
     small: FlaskClient, body: bytes, length: int

@@ -99,12 +99,18 @@ def said(server: Server) -> str:
 @pytest.mark.parametrize(
     ("added", "named"),
     [
-        (FUNCTIONS, "before_request mine.look; after_request mine.tell"),
-        (SIGNAL, "the signal request_finished has a receiver"),
-        (MIDDLEWARE, "the application's wsgi_app is another"),
-        (VIEW, "the view of /v0/predict is another"),
+        pytest.param(
+            FUNCTIONS, "before_request mine.look; after_request mine.tell", id="functions"
+        ),
+        *(
+            pytest.param(added, named, id=kind, marks=pytest.mark.slow)
+            for kind, added, named in (
+                ("signal", SIGNAL, "the signal request_finished has a receiver"),
+                ("middleware", MIDDLEWARE, "the application's wsgi_app is another"),
+                ("view", VIEW, "the view of /v0/predict is another"),
+            )
+        ),
     ],
-    ids=["functions", "signal", "middleware", "view"],
 )
 def test_addition_when_made_to_the_application_runs_and_the_log_says_so(
     toy_store: ModelStore, tmp_path: Path, added: str, named: str

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from persistence.model_persistence import ModelStore
-from tests.conftest import EXAMPLES
+from tests.conftest import EXAMPLES, many
 from tests.raw_http import Answer, connect, exchange, masked, read_answer, read_answers, request
 from tests.raw_requests import Conversation, a_body, conversations
 from tests.serving import Server, running
@@ -81,6 +81,7 @@ def compare(one: Server, other: Server, asked: Iterable[Conversation]) -> Counte
     return statuses
 
 
+@pytest.mark.slow
 def test_answers_when_the_fast_path_is_on_are_those_without_it(servers: dict[str, Server]) -> None:
     statuses = compare(servers["ordinary"], servers["fast"], conversations(1, 10_000))
 
@@ -96,9 +97,9 @@ def test_answers_when_the_fast_path_is_on_are_those_without_it(servers: dict[str
 def test_answers_when_the_worker_is_ours_are_those_of_the_stock_one(
     servers: dict[str, Server],
 ) -> None:
-    statuses = compare(servers["stock"], servers["fast"], conversations(2, 2_000))
+    statuses = compare(servers["stock"], servers["fast"], conversations(2, many(2_000)))
 
-    assert statuses[200] > 400
+    assert statuses[200] > many(400)
 
 
 def talks(count: int) -> Iterator[list[bytes]]:
@@ -147,7 +148,7 @@ def test_answers_when_asked_in_turn_or_at_once_are_the_same(servers: dict[str, S
         assert expected == at_once(servers["fast"], asked), asked
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        list(pool.map(ask_all, talks(200)))
+        list(pool.map(ask_all, talks(many(200))))
 
 
 def test_ways_when_listed_are_all_under_way(servers: dict[str, Server]) -> None:

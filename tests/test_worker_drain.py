@@ -71,6 +71,7 @@ def a_round(number: int, store: ModelStore, asked: list[Question], folder: Path)
     return load.counts
 
 
+@pytest.mark.slow
 def test_service_when_stopped_under_load_loses_nothing(
     toy_store: ModelStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

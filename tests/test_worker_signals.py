@@ -21,6 +21,7 @@ def asked(toy_store: ModelStore) -> list[Question]:
     return questions(toy_store)
 
 
+@pytest.mark.slow
 def test_workers_when_reloaded_under_load_lose_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
@@ -32,6 +33,7 @@ def test_workers_when_reloaded_under_load_lose_nothing(
             wait_for_more(load)
 
 
+@pytest.mark.slow
 def test_workers_when_recycled_under_load_lose_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
@@ -43,6 +45,7 @@ def test_workers_when_recycled_under_load_lose_nothing(
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_worker_when_it_alone_is_told_to_stop_is_replaced_and_loses_nothing(
     toy_store: ModelStore, asked: list[Question], tmp_path: Path
 ) -> None:
