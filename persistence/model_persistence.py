@@ -16,6 +16,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,15 @@ from persistence.cards import (
 from persistence.promotions import (
     DAMAGED,
     Pointer,
-    Promotion,
     change_pointer,
-    now,
+    promoted_in,
     read_pointer,
+    removed_in,
 )
 from persistence.runtime import NativeRuntime, OnnxRuntime, Runtime
 from persistence.trusted_types import UntrustedArtifact, load_pipeline
 from persistence.version import StoredVersion
-from persistence.whole_files import sync_folder, write_file
+from persistence.whole_files import remove_folder, sweep, sync_folder, write_file
 
 __all__ = ["ModelNotFound", "ModelStore", "UntrustedArtifact", "VersionNotFound"]
 
@@ -98,13 +99,7 @@ class ModelStore:
         return self.pointer(name).version
 
     def pointer(self, name: str) -> Pointer:
-        """Read what is said of a model: promotions, candidate, pinned versions.
-
-        Raises
-        ------
-        ModelNotFound, UntrustedArtifact
-            As `promoted`.
-        """
+        """Read what is said of a model, as `promoted`: promotions, candidate, pinned versions."""
         if not NAME.fullmatch(name) or not (self.root / name / "promoted.json").exists():
             raise ModelNotFound(
                 f"there is no promoted version of model {name!r}: "
@@ -120,30 +115,40 @@ class ModelStore:
     def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
         """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
 
-        Parameters
-        ----------
-        change : callable
-            Given the pointer, or None where there is none or it is damaged.
-            Asked again when another was faster.
+        `change` is given None where there is none or it is damaged, and asked
+        again when another was faster.
         """
         change_pointer(self.root / name, change)
 
-    def promote(self, name: str, version: str, *, is_rollback: bool = False) -> None:
+    def promote(
+        self, name: str, version: str, *, is_rollback: bool = False, expected: str | None = None
+    ) -> None:
         """Make a version the one that is served by default, and remember when.
+
+        Parameters
+        ----------
+        expected : str or None
+            What must be promoted until now; empty: nothing; None: whatever it is.
 
         Raises
         ------
-        VersionNotFound
-            When there is no such version.
+        VersionNotFound, PromotionConflict
+            When there is no such version; when another is promoted than expected.
         """
         self._folder(name, version)
+        how = partial(promoted_in, version=version, is_rollback=is_rollback, expected=expected)
+        self.change(name, how)
 
-        def change(known: Pointer | None) -> Pointer:
-            if known is None:
-                return Pointer((Promotion(version, now(), is_rollback),))
-            return known.promote(version, is_rollback=is_rollback)
+    def remove(self, name: str, version: str) -> None:
+        """Remove a version; VersionNotFound without one, VersionInUse while it is needed."""
+        folder, versions = self._folder(name, version), self.versions(name)
+        self.change(name, lambda known: removed_in(known, version, versions))
+        remove_folder(folder)
 
-        self.change(name, change)
+    def sweep(self, name: str) -> None:
+        """Delete what writers and removals that were killed have left of a stored model."""
+        if self.versions(name):
+            sweep(self.root / name)
 
     def read_card(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Read and check the card of a version, by default the promoted one.

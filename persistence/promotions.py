@@ -22,6 +22,14 @@ MOST_REMEMBERED = 100
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
+class PromotionConflict(Exception):
+    """Somebody else has promoted or removed a version meanwhile; nothing was changed."""
+
+
+class VersionInUse(Exception):
+    """The version is promoted, tried, pinned or what a rollback leads to, so it stays."""
+
+
 class Promotion(NamedTuple):
     """One version that was promoted.
 
@@ -77,11 +85,15 @@ class Pointer(NamedTuple):
         The version that is tried beside it.
     pinned : tuple of str
         Versions that are never pruned.
+    removed : tuple of str
+        Versions that were, the last ones. A promotion that began before then
+        finds them here, wherever the versions are.
     """
 
     promotions: tuple[Promotion, ...]
     candidate: Candidate | None = None
     pinned: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -110,6 +122,7 @@ class Pointer(NamedTuple):
             tuple(found),
             Candidate(**tried) if tried else None,
             tuple(map(str, known.get("pinned", ()))),
+            tuple(map(str, known.get("removed", ()))),
         )
 
     def write(self) -> bytes:
@@ -122,6 +135,7 @@ class Pointer(NamedTuple):
             ],
             "candidate": self.candidate._asdict() if self.candidate else None,
             "pinned": list(self.pinned),
+            "removed": list(self.removed[-MOST_REMEMBERED:]),
         }
         return json.dumps(written).encode()
 
@@ -133,6 +147,66 @@ class Pointer(NamedTuple):
             return self._replace(candidate=None)
         found = Promotion(version, now(), is_rollback)
         return self._replace(promotions=(*self.promotions, found), candidate=None)
+
+
+def promoted_in(
+    known: Pointer | None, version: str, *, is_rollback: bool, expected: str | None
+) -> Pointer:
+    """Give what a pointer becomes when a version is promoted.
+
+    Parameters
+    ----------
+    known : Pointer or None
+        None where there is none yet.
+    expected : str or None
+        What must be promoted until now; empty: nothing; None: whatever it is.
+
+    Raises
+    ------
+    PromotionConflict
+        When it is another, or the version is being removed.
+    """
+    promoted = known.version if known else ""
+    if expected not in (None, promoted):
+        raise PromotionConflict(
+            f"{version} was to follow {expected or 'no version'}, but "
+            f"{promoted or 'none'} is promoted by now: nothing was changed"
+        )
+    if known is None:
+        return Pointer((Promotion(version, now(), is_rollback),))
+    if version in known.removed:
+        raise PromotionConflict(f"{version} is being removed: nothing was changed")
+    return known.promote(version, is_rollback=is_rollback)
+
+
+def in_use(pointer: Pointer, versions: Collection[str]) -> dict[str, str]:
+    """Give the versions that must stay, with what each is.
+
+    Parameters
+    ----------
+    versions : collection of str
+        Those that are stored.
+    """
+    before, _ = version_before(pointer.promotions, versions)
+    found = dict.fromkeys(pointer.pinned, "pinned")
+    found |= {before: "what a rollback leads to"} if before else {}
+    found |= {pointer.candidate.version: "the candidate"} if pointer.candidate else {}
+    return {**found, pointer.version: "promoted"}
+
+
+def removed_in(known: Pointer | None, version: str, versions: Collection[str]) -> Pointer:
+    """Give what a pointer becomes when a version is removed.
+
+    Raises
+    ------
+    VersionInUse
+        When the version must stay, or no pointer tells which must.
+    """
+    if known is None:
+        raise VersionInUse(f"{version} stays: nothing tells which version is promoted")
+    if found := in_use(known, versions).get(version):
+        raise VersionInUse(f"{version} stays: it is {found}")
+    return known._replace(removed=(*known.removed, version))
 
 
 def now() -> str:

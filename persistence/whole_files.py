@@ -1,7 +1,14 @@
-"""Files that are whole or absent, whatever ends the process or the machine."""
+"""Files and folders that are whole or absent, whatever ends the process or the machine."""
 
 import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
+
+#: Seconds after which nobody goes on writing a folder.
+_ABANDONED = 24 * 3600
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -21,6 +28,24 @@ def replace_file(path: Path, content: bytes) -> None:
     write_file(draft, content)
     draft.replace(path)
     sync_folder(path.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder: it is out of sight whole, and then deleted."""
+    away = tempfile.mkdtemp(prefix=".removing-", dir=path.parent)
+    path.rename(away)  # a folder may take the name of an empty one
+    sync_folder(path.parent)
+    shutil.rmtree(away, ignore_errors=True)
+
+
+def sweep(home: Path) -> None:
+    """Delete what is left of folders that were being removed, or written a day ago."""
+    for one in home.glob(".removing-*"):
+        shutil.rmtree(one, ignore_errors=True)
+    for one in home.glob(".writing-*"):
+        with suppress(FileNotFoundError):  # it has become whole just now
+            if one.stat().st_mtime < time.time() - _ABANDONED:
+                shutil.rmtree(one, ignore_errors=True)
 
 
 def sync_folder(path: Path) -> None:
