@@ -7,8 +7,9 @@ import click
 
 from commands.answers import compare_answers
 from commands.card_text import card_text
-from commands.difference import difference, difference_text
+from commands.difference_text import difference_text
 from commands.terminal import Refused, Said, served, speaking, table
+from persistence.difference import difference
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,

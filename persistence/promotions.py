@@ -149,6 +149,18 @@ class Pointer(NamedTuple):
         return self._replace(promotions=(*self.promotions, found), candidate=None)
 
 
+def version_beneath(pointer: Pointer | None, version: str, versions: Collection[str]) -> str | None:
+    """Name the version that another one is compared with; None where there is none.
+
+    It is the one that was promoted before it or, where it never was promoted,
+    the newest older one.
+    """
+    promotions = pointer.promotions if pointer else ()
+    last = max((at for at, one in enumerate(promotions) if one.version == version), default=-1)
+    promoted = promotions[: last + 1] or (Promotion(version, None),)
+    return version_before(promoted, versions)[0]
+
+
 def promoted_in(
     known: Pointer | None, version: str, *, is_rollback: bool, expected: str | None
 ) -> Pointer:

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from models.schema import ModelDefinition
+from persistence.model_card import model_card
 from persistence.model_persistence import ModelStore
 from persistence.runtime import Columns, NativeRuntime, Runtime
 from persistence.version import decide
@@ -76,8 +77,7 @@ def train(
     """
     schema = definition.schema
     with step("read") as say:
-        table = _load(definition, data)
-        X, y = _read(table, definition, data.name, say)
+        table, X, y = _read(definition, data, say)
     with step("split") as say:
         rows, held_out = split_rows(
             X, y, seed=definition.seed, is_classification=schema.task == "classification"
@@ -102,14 +102,14 @@ def train(
         say(_importance_line(card))
     with step("export") as say:
         found, files = choose_runtime(definition, pipeline, columns, card)
-        card |= found
-        say(_runtime_line(card))
+        say(_runtime_line(card := card | found))
     with step("compare") as say:
         card["challenge"] = challenge(store, card, judged, table.iloc[held_out], promote=promote)
         say(card["challenge"]["reason"])
     with step("report"):
         card["reference"] = reference(X.iloc[rows], schema.fields)
         files["report.html"] = write_report(card, judged, X.iloc[rows])
+        files["model-card.md"] = model_card(card).encode()
     return Trained(card, files)
 
 
@@ -138,13 +138,14 @@ def _load(definition: ModelDefinition, data: Path) -> pd.DataFrame:
 
 
 def _read(
-    table: pd.DataFrame, definition: ModelDefinition, name: str, say: Callable[[str], None]
-) -> tuple[pd.DataFrame, pd.Series]:
+    definition: ModelDefinition, data: Path, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    table = _load(definition, data)
     X, y, remarks = read_table(table, definition.schema)
     for remark in remarks:
         say(f"accepted: {remark}")
-    say(f"{len(X)} rows of {name} fit the schema")
-    return X, y
+    say(f"{len(X)} rows of {data.name} fit the schema")
+    return table, X, y
 
 
 def _check_score(card: Mapping[str, Any]) -> None:
