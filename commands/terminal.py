@@ -16,6 +16,8 @@ from flask.cli import with_appcontext
 from api.errors import BadRequest
 from api.loaded import LoadedModels
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
+from persistence.promotions import PromotionConflict
+from persistence.removal import VersionInUse
 
 
 class Refused(Exception):
@@ -59,7 +61,8 @@ def speaking(command: Callable[..., Said]) -> Callable[..., None]:
         try:
             said = command(**options)
         except (
-            Refused, BadRequest, ModelNotFound, VersionNotFound, UntrustedArtifact, OSError
+            Refused, BadRequest, ModelNotFound, VersionNotFound, UntrustedArtifact,
+            PromotionConflict, VersionInUse, OSError,
         ) as error:  # fmt: skip
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # nobody reads on: click ends in silence

@@ -16,7 +16,7 @@ from persistence.model_persistence import (
     UntrustedArtifact,
     VersionNotFound,
 )
-from persistence.promotions import version_before
+from persistence.promotions import Pointer, version_before
 
 #: A running service goes on with what it has loaded.
 RELOAD = "A running service takes it when it is reloaded: kill -HUP and gunicorn's process id."
@@ -33,7 +33,8 @@ def models() -> None:
 def list_versions(name: str | None) -> Said:
     """List the stored versions of every model, newest first.
 
-    The promoted version, the one that is served by default, is marked with *.
+    The promoted version, the one that is served by default, is marked with *,
+    and a pinned one, which is never pruned, with p.
 
     \b
     Examples:
@@ -189,19 +190,29 @@ def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tup
 
 
 def _promoted(store: ModelStore, name: str) -> str | None:
+    pointer = _pointer(store, name)
+    return pointer.version if pointer else None
+
+
+def _pointer(store: ModelStore, name: str) -> Pointer | None:
     try:
-        return store.promoted(name)
+        return store.pointer(name)
     except (ModelNotFound, UntrustedArtifact):
         return None
 
 
 def _rows(store: ModelStore, name: str) -> list[dict[str, Any]]:
-    promoted = _promoted(store, name)
-    return [_row(store, name, one, promoted) for one in reversed(store.versions(name))]
+    pointer = _pointer(store, name)
+    return [_row(store, name, one, pointer) for one in reversed(store.versions(name))]
 
 
-def _row(store: ModelStore, name: str, version: str, promoted: str | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"model": name, "version": version, "promoted": version == promoted}
+def _row(store: ModelStore, name: str, version: str, pointer: Pointer | None) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "model": name,
+        "version": version,
+        "promoted": pointer is not None and version == pointer.version,
+        "pinned": pointer is not None and version in pointer.pinned,
+    }
     try:
         card = store.read_card(name, version)
     except (VersionNotFound, UntrustedArtifact) as error:
@@ -216,7 +227,7 @@ def _row(store: ModelStore, name: str, version: str, promoted: str | None) -> di
 
 
 def _line(row: dict[str, Any]) -> list[str]:
-    mark = "*" if row["promoted"] else ""
+    mark = "*" * row["promoted"] + "p" * row["pinned"]
     size = f"{row['bytes'] / 1e6:.1f} MB"
     score = f"{row['value']:.4f}"
     trained = row["created_at"][:16].replace("T", " ")

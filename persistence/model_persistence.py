@@ -37,8 +37,8 @@ from persistence.promotions import (
     change_pointer,
     promoted_in,
     read_pointer,
-    removed_in,
 )
+from persistence.removal import removed_in
 from persistence.runtime import NativeRuntime, OnnxRuntime, Runtime
 from persistence.trusted_types import UntrustedArtifact, load_pipeline
 from persistence.version import StoredVersion
