@@ -71,7 +71,7 @@ def _version_path(described: dict[str, Any], example: str) -> dict[str, Any]:
         "challenge": {"type": ["object", "null"]},
         "compared": {"type": ["object", "null"]},
     }
-    path = _of_one(_get("version", "Models", "Describes a version", shown), example)
+    path = _of_one(_get("model_version", "Models", "Describes a version", shown), example)
     path["get"]["parameters"].append(
         {"name": "version", "in": "path", "required": True, "schema": TEXT}
     )
