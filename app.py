@@ -38,6 +38,7 @@ from api import (
     trace,
     v1,
     v2,
+    version_page,
     vertex,
     vetiver,
 )  # fmt: skip
@@ -110,6 +111,7 @@ def _mount(app: Flask, settings: Settings) -> None:
         predict.blueprint(models, max_table_bytes=most),
         model_info.blueprint(models),
         catalog.blueprint(models),
+        version_page.blueprint(models),
         v2.blueprint(models, stopping, service=NAME),
         v1.blueprint(models),
         invocations.blueprint(

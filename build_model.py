@@ -4,6 +4,10 @@ For instance::
 
     python build_model.py credit
     python build_model.py credit --data applicants.csv --promote if-better
+
+Exit codes: 0 a version was stored, and promoted or not as asked; 1 none was
+stored; 2 wrong usage; 3 a version was stored and was to be promoted, but
+another was promoted meanwhile.
 """
 
 import argparse
@@ -27,8 +31,7 @@ from persistence.signatures import CannotSign
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
-    from models.schema import ModelDefinition
-    from training.train import Trained
+    from training.card import Origin
 
 #: One thread and one hash seed: the same data, code and lock give the same export.
 PINNED = {
@@ -43,7 +46,7 @@ PATIENCE = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; give its exit status, 1 when nothing was stored."""
+    """Run the command; give its exit code."""
     options = _parser().parse_args(arguments)
     try:
         settings = Settings.from_environment()
@@ -66,25 +69,30 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         from models import UnknownModel
         from models.schema import InvalidDefinition
+        from training.card import Origin
         from training.choice import UnfitPipeline
         from training.table import InvalidTable
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
     sentences = (
-        UnknownModel, InvalidDefinition, InvalidTable, UnfitPipeline, UntrustedArtifact,
-        PromotionConflict,
+        UnknownModel, InvalidDefinition, InvalidTable, UnfitPipeline, UntrustedArtifact, CannotSign,
     )  # fmt: skip
+    origin = Origin(settings.trained_by, settings.source_version)
     try:
         if store.keys:
             store.keys.sign(b"")  # that it cannot is said before the training, not after it
-        build(store, name, data=options.data, promote=options.promote)
-    except (*sentences, CannotSign, OSError) as error:
+        build(store, name, data=options.data, promote=options.promote, origin=origin)
+    except PromotionConflict as error:
+        return _fail(error, code=3)
+    except (*sentences, OSError) as error:
         return _fail(error)
     return 0
 
 
-def build(store: ModelStore, name: str, *, data: Path | None, promote: str) -> str:
+def build(
+    store: ModelStore, name: str, *, data: Path | None, promote: str, origin: "Origin | None" = None
+) -> str:
     """Train a model, store the version and promote it as asked.
 
     Parameters
@@ -92,13 +100,21 @@ def build(store: ModelStore, name: str, *, data: Path | None, promote: str) -> s
     data : Path or None
         The table; None for the definition's sample.
     promote : {"always", "if-better", "never"}
-        ``if-better`` promotes a version that scores higher than the promoted
-        one on the same held-out rows.
+        ``if-better`` promotes a version that is shown to be better than the
+        promoted one, on the same held-out rows.
+    origin : Origin or None
+        Who trains it, with what code.
 
     Returns
     -------
     str
         The version.
+
+    Raises
+    ------
+    PromotionConflict
+        When it was better, and another was promoted while it was trained. It
+        is stored.
     """
     from models import find
     from training.train import train
@@ -108,15 +124,20 @@ def build(store: ModelStore, name: str, *, data: Path | None, promote: str) -> s
     if not source.is_file():
         raise FileNotFoundError(f"there is no data file {source}: name one with --data")
     print(f"{name}: training on {source}", flush=True)
-    trained = train(name, definition, source, step=step)
+    trained = train(
+        name, definition, source, step=step, store=store, promote=promote, origin=origin
+    )  # fmt: skip
     with step("store") as say:
         version = store.write(trained.card, trained.files)
         say(f"version {version} in {store.place}/{name}/{version}")
     with step("promote") as say:
-        reason = _refusal(store, definition, trained, promote=promote)
-        if reason is None:
-            store.promote(name, version)
-        say(reason or f"{version} is served by default")
+        decided = trained.card["challenge"]
+        if decided["promote"]:
+            champion = None if promote == "always" else decided["champion"] or ""
+            store.promote(name, version, expected=champion)
+            say(f"{version} is served by default")
+        else:
+            say(decided["reason"])
     return version
 
 
@@ -144,32 +165,9 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
         thread.join()
 
 
-def _refusal(
-    store: ModelStore, definition: "ModelDefinition", trained: "Trained", *, promote: str
-) -> str | None:
-    """Say why the new version is not promoted; None when it is."""
-    from training.comparison import Incomparable, score_version
-    from training.scores import SCORES
-
-    name, score = trained.card["model"], definition.score
-    if promote == "never":
-        return "not promoted, as asked"
-    if promote == "always" or name not in store.names():
-        return None
-    ours = trained.card["scores"][score]["value"]
-    try:
-        current = store.read(name)
-        theirs = score_version(current, score, trained.held_out)
-    except (Incomparable, UntrustedArtifact) as error:
-        return f"not promoted: {store.promoted(name)} cannot be compared on these rows: {error}"
-    if ours > theirs if SCORES[score].is_better_higher else ours < theirs:
-        return None
-    return f"not promoted: {score} {ours:.4f} is no better than {current.version}'s {theirs:.4f}"
-
-
-def _fail(reason: object) -> int:
+def _fail(reason: object, *, code: int = 1) -> int:
     print(f"build_model: {reason}", file=sys.stderr)
-    return 1
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -117,6 +117,12 @@ class Settings:
     versions_in_memory: int = _setting(
         20, _whole(2), "Versions in memory at most; those least recently asked leave"
     )
+    trained_by: str = _setting(
+        "", str, "Whom a new version's card names; empty: git's `user.name`, else the login's name"
+    )
+    source_version: str = _setting(
+        "", str, "Heroku's name for the commit; stands in the card where there is no git"
+    )
     train_if_absent: bool = _setting(
         True, _flag, "Whether the server trains the default model at start when none is stored"
     )

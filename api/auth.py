@@ -40,6 +40,7 @@ ACCESS = MappingProxyType(
         "catalog.show_models": "read",
         "catalog.show_model": "read",
         "catalog.show_versions": "read",
+        "version_page.show": "read",
         "predict.predict": "predict",
         "invocations.ping": PUBLIC,
         "invocations.version_text": PUBLIC,

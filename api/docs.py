@@ -12,8 +12,8 @@ _POLICY = (
     "frame-ancestors 'none'"
 )
 
-_CONFINED = {
-    "Content-Security-Policy": _POLICY,
+#: What confines every page, whatever it may load.
+CONFINED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -48,7 +48,7 @@ def blueprint(*, service: str) -> Blueprint:
     @routes.after_request
     def confine(answer: Response) -> Response:
         """Let a page do no more than it has to."""
-        answer.headers.update(_CONFINED)
+        answer.headers.update({"Content-Security-Policy": _POLICY, **CONFINED})
         return answer
 
     return routes

@@ -62,7 +62,29 @@ def _catalog_paths(example: str) -> dict[str, Any]:
         "/v0/models/{name}/versions": _of_one(
             _get("versions", "Models", "Lists a model's versions", several), example
         ),
+        "/v0/models/{name}/versions/{version}": _version_path(described, example),
     }
+
+
+def _version_path(described: dict[str, Any], example: str) -> dict[str, Any]:
+    """Describe the page of one version, in its three forms."""
+    shown = {
+        **described,
+        "promoted": {"type": "boolean"},
+        "previous": {"type": ["string", "null"]},
+        "scores": {"type": "object"},
+        "challenge": {"type": ["object", "null"]},
+        "compared": {"type": ["object", "null"]},
+    }
+    path = _of_one(_get("model_version", "Models", "Describes a version", shown), example)
+    path["get"]["parameters"].append(
+        {"name": "version", "in": "path", "required": True, "schema": TEXT}
+    )
+    path["get"]["responses"]["200"]["content"] |= {
+        kind: {"schema": TEXT} for kind in ("text/markdown", "text/html")
+    }
+    path["get"]["responses"] |= problems(406)
+    return path
 
 
 def _get(identifier: str, tag: str, summary: str, properties: dict[str, Any]) -> dict[str, Any]:

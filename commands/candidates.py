@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from commands.difference import difference, field_rows
+from commands.difference_text import field_rows
 from commands.terminal import Refused, Said, served, speaking
+from persistence.difference import difference
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer, now
 

@@ -21,6 +21,7 @@ from persistence.model_persistence import (
     UntrustedArtifact,
     VersionNotFound,
 )
+from persistence.removal import VersionInUse
 
 
 class Refused(Exception):
@@ -65,7 +66,7 @@ def speaking(command: Callable[..., Said]) -> Callable[..., None]:
             said = command(**options)
         except (
             Refused, BadRequest, ModelNotFound, VersionNotFound, UntrustedArtifact,
-            PromotionConflict, OSError,
+            PromotionConflict, VersionInUse, OSError,
         ) as error:  # fmt: skip
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # nobody reads on: click ends in silence

@@ -8,16 +8,17 @@ import click
 from commands.answers import compare_answers
 from commands.candidates import end_candidate
 from commands.card_text import card_text
-from commands.difference import difference, difference_text
+from commands.difference_text import difference_text
 from commands.live import HERE, live_counts
 from commands.terminal import Refused, Said, served, speaking, table
+from persistence.difference import difference
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
     UntrustedArtifact,
     VersionNotFound,
 )
-from persistence.promotions import Candidate, version_before
+from persistence.promotions import Pointer, version_before
 from persistence.signatures import CannotSign
 
 
@@ -33,7 +34,8 @@ def list_versions(name: str | None) -> Said:
     """List the stored versions of every model, newest first.
 
     The promoted version, the one that is served by default, is marked with *,
-    and one that is tried beside it with ~.
+    one that is tried beside it with ~, and a pinned one, which is never pruned,
+    with p.
 
     \b
     Examples:
@@ -198,7 +200,8 @@ def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = Fals
     store = served().store
     if trouble := store.check(name, version):
         raise Refused(f"{version} of {name} is not promoted: {trouble}")
-    before, tried = _promoted(store, name), _tried(store, name)
+    pointer = _pointer(store, name)
+    before, tried = (pointer.version, pointer.candidate) if pointer else (None, None)
     document = {
         "model": name, "version": version, "before": before, "dry_run": dry_run,
         "ended": tried._asdict() if tried else None,
@@ -218,7 +221,8 @@ def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = Fals
 def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:
     """Name the two versions to compare, the older one first."""
     versions = store.versions(name)
-    tried = _tried(store, name)
+    pointer = _pointer(store, name)
+    tried = pointer.candidate if pointer else None
     if old is not None:
         pair = old, new or store.promoted(name)
     elif tried is not None:
@@ -239,27 +243,33 @@ def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tup
 
 
 def _promoted(store: ModelStore, name: str) -> str | None:
-    try:
-        return store.promoted(name)
-    except (ModelNotFound, UntrustedArtifact):
-        return None
+    pointer = _pointer(store, name)
+    return pointer.version if pointer else None
 
 
-def _tried(store: ModelStore, name: str) -> Candidate | None:
+def _pointer(store: ModelStore, name: str) -> Pointer | None:
     try:
-        return store.pointer(name).candidate
+        return store.pointer(name)
     except (ModelNotFound, UntrustedArtifact):
         return None
 
 
 def _rows(store: ModelStore, name: str) -> list[dict[str, Any]]:
-    promoted, tried = _promoted(store, name), _tried(store, name)
+    pointer = _pointer(store, name)
     return [
-        {"model": name, "version": one, "promoted": one == promoted}
-        | {"candidate": tried._asdict() if tried and one == tried.version else None}
-        | _described(store, name, one)
+        {"model": name, "version": one} | _standing(pointer, one) | _described(store, name, one)
         for one in reversed(store.versions(name))
     ]
+
+
+def _standing(pointer: Pointer | None, version: str) -> dict[str, Any]:
+    """Tell what a version is to the service."""
+    tried = pointer.candidate if pointer else None
+    return {
+        "promoted": pointer is not None and version == pointer.version,
+        "candidate": tried._asdict() if tried and version == tried.version else None,
+        "pinned": pointer is not None and version in pointer.pinned,
+    }
 
 
 def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
@@ -277,7 +287,7 @@ def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> list[str]:
-    mark = "*" if row["promoted"] else "~" if row["candidate"] else ""
+    mark = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
     size = f"{row['bytes'] / 1e6:.1f} MB"
     score = f"{row['value']:.4f}"
     trained = row["created_at"][:16].replace("T", " ")

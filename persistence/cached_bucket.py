@@ -256,6 +256,11 @@ class CachedBucket:
         if self._cached.has(name, version):
             self._cached.remove(name, version)
 
+    def sweep(self, name: str) -> None:
+        """Delete what writers that were killed a day ago have left of a model."""
+        for version in self._listing.unfinished(name):
+            self.remove(name, version)
+
     def _pointed(self, name: str) -> set[str]:
         """Give the versions that the cached pointer names: they may be newer than the list."""
         with suppress(FileNotFoundError, *DAMAGED):

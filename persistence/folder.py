@@ -140,6 +140,11 @@ class Folder:
         sync_folder(home)
         shutil.rmtree(away, ignore_errors=True)  # what is left goes with the next version
 
+    def sweep(self, name: str) -> None:
+        """Delete what writers and removals that were killed have left of a model."""
+        with alone_in(self.root / name):
+            _sweep(self.root / name)
+
     def _is_equal(self, name: str, version: str, files: Mapping[str, bytes]) -> bool:
         with suppress(OSError):
             return (self.root / name / version / "card.json").read_bytes() == files["card.json"]
@@ -157,6 +162,16 @@ def version_exists(name: str, version: str, place: object, *, is_equal: bool) ->
     )
 
 
+def _sweep(home: Path) -> None:
+    """Delete what killed processes have left; nobody else writes or removes here meanwhile."""
+    for path in home.glob(f"{_WRITING}*"):
+        with suppress(OSError), alone_in(path, waits=False) as is_left:
+            if is_left:
+                shutil.rmtree(path)
+    for path in home.glob(f"{_REMOVING}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 @contextmanager
 def _draft_in(home: Path) -> Iterator[Path]:
     """Make a folder to write a version in; it is gone afterwards, unless it was renamed.
@@ -165,12 +180,7 @@ def _draft_in(home: Path) -> Iterator[Path]:
     known, and removed here.
     """
     with alone_in(home):
-        for path in home.glob(f"{_WRITING}*"):
-            with suppress(OSError), alone_in(path, waits=False) as is_left:
-                if is_left:
-                    shutil.rmtree(path)
-        for path in home.glob(f"{_REMOVING}*"):
-            shutil.rmtree(path, ignore_errors=True)
+        _sweep(home)
         draft = Path(tempfile.mkdtemp(prefix=_WRITING, dir=home))
         descriptor = os.open(draft, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 from models import NAME
 from persistence.bucket import Bucket, StoreAway
@@ -39,6 +40,13 @@ class Listing:
         """List the files of a version, ``card.json`` first."""
         found = [key[2] for key in self.keys() if key[:2] == [name, version] and len(key) == 3]
         return sorted(found, key=lambda file: (file != "card.json", file))
+
+    def unfinished(self, name: str) -> list[str]:
+        """List what has the name of a version of a day ago, and no card."""
+        day_ago = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%dT%H%M%SZ}"
+        found = {key[1] for key in self.keys() if key[0] == name and len(key) == 3}
+        old = {one for one in found if VERSION.fullmatch(one) and one < day_ago}
+        return sorted(old - {*self.versions(name)})
 
     def forget(self) -> None:
         """List anew when next asked."""

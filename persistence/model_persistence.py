@@ -22,7 +22,8 @@ from persistence.cached_bucket import CachedBucket
 from persistence.cards import card_text, full_card
 from persistence.folder import VERSION, Folder, VersionExists
 from persistence.opening import open_card, open_pipeline, open_version
-from persistence.promotions import DAMAGED, Pointer, Promotion, PromotionConflict, now
+from persistence.promotions import DAMAGED, Pointer, PromotionConflict, promoted_in
+from persistence.removal import removed_in
 from persistence.signatures import SIGNATURE, SigningKeys
 from persistence.trusted_types import UntrustedArtifact
 from persistence.version import StoredVersion
@@ -179,19 +180,8 @@ class ModelStore:
             When another than the expected version is promoted.
         """
         self._look_up(name, version)
-
-        def change(known: Pointer | None) -> Pointer:
-            promoted = known.version if known else ""
-            if expected not in (None, promoted):
-                raise PromotionConflict(
-                    f"{version} was to follow {expected or 'no version'}, but "
-                    f"{promoted or 'none'} is promoted by now: nothing was changed"
-                )
-            if known is None:
-                return Pointer((Promotion(version, now(), is_rollback),))
-            return known.promote(version, is_rollback=is_rollback)
-
-        self.change(name, change)
+        how = partial(promoted_in, version=version, is_rollback=is_rollback, expected=expected)
+        self.change(name, how)
 
     def read_card(self, name: str, version: str | None = None) -> dict[str, Any]:
         """Read and check the card of a version, by default the promoted one.
@@ -313,15 +303,24 @@ class ModelStore:
         return version
 
     def remove(self, name: str, version: str) -> None:
-        """Remove a version, promoted or not, whole or not at all.
+        """Remove a version, whole or not at all.
 
         Raises
         ------
         VersionNotFound
             When there is none.
+        VersionInUse
+            While it is promoted, tried, pinned, or what a rollback leads to.
         """
         self._look_up(name, version)
+        versions = self.versions(name)
+        self.change(name, lambda known: removed_in(known, version, versions))
         self.place.remove(name, version)
+
+    def sweep(self, name: str) -> None:
+        """Delete what writers and removals that were killed have left of a stored model."""
+        if self.versions(name):
+            self.place.sweep(name)
 
     def _card(self, name: str, version: str, keys: SigningKeys | None) -> dict[str, Any]:
         read = partial(open_card, name=name, version=version, keys=keys)

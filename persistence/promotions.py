@@ -20,7 +20,7 @@ DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class PromotionConflict(Exception):
-    """Somebody else has promoted another version meanwhile; nothing was changed."""
+    """Somebody else has promoted or removed a version meanwhile; nothing was changed."""
 
 
 class Promotion(NamedTuple):
@@ -78,11 +78,15 @@ class Pointer(NamedTuple):
         The version that is tried beside it.
     pinned : tuple of str
         Versions that are never pruned.
+    removed : tuple of str
+        Versions that were, the last ones. A promotion that began before then
+        finds them here, wherever the versions are.
     """
 
     promotions: tuple[Promotion, ...]
     candidate: Candidate | None = None
     pinned: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -111,6 +115,7 @@ class Pointer(NamedTuple):
             tuple(found),
             Candidate(**tried) if tried else None,
             tuple(map(str, known.get("pinned", ()))),
+            tuple(map(str, known.get("removed", ()))),
         )
 
     def write(self) -> bytes:
@@ -123,6 +128,7 @@ class Pointer(NamedTuple):
             ],
             "candidate": self.candidate._asdict() if self.candidate else None,
             "pinned": list(self.pinned),
+            "removed": list(self.removed[-MOST_REMEMBERED:]),
         }
         return json.dumps(written).encode()
 
@@ -134,6 +140,48 @@ class Pointer(NamedTuple):
             return self._replace(candidate=None)
         found = Promotion(version, now(), is_rollback)
         return self._replace(promotions=(*self.promotions, found), candidate=None)
+
+
+def version_beneath(pointer: Pointer | None, version: str, versions: Collection[str]) -> str | None:
+    """Name the version that another one is compared with; None where there is none.
+
+    It is the one that was promoted before it or, where it never was promoted,
+    the newest older one.
+    """
+    promotions = pointer.promotions if pointer else ()
+    last = max((at for at, one in enumerate(promotions) if one.version == version), default=-1)
+    promoted = promotions[: last + 1] or (Promotion(version, None),)
+    return version_before(promoted, versions)[0]
+
+
+def promoted_in(
+    known: Pointer | None, version: str, *, is_rollback: bool, expected: str | None
+) -> Pointer:
+    """Give what a pointer becomes when a version is promoted.
+
+    Parameters
+    ----------
+    known : Pointer or None
+        None where there is none yet.
+    expected : str or None
+        What must be promoted until now; empty: nothing; None: whatever it is.
+
+    Raises
+    ------
+    PromotionConflict
+        When it is another, or the version is being removed.
+    """
+    promoted = known.version if known else ""
+    if expected not in (None, promoted):
+        raise PromotionConflict(
+            f"{version} was to follow {expected or 'no version'}, but "
+            f"{promoted or 'none'} is promoted by now: nothing was changed"
+        )
+    if known is None:
+        return Pointer((Promotion(version, now(), is_rollback),))
+    if version in known.removed:
+        raise PromotionConflict(f"{version} is being removed: nothing was changed")
+    return known.promote(version, is_rollback=is_rollback)
 
 
 def now() -> str:

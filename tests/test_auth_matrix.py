@@ -51,6 +51,7 @@ MATRIX = (
     ("/v0/models/<name>", "GET", "read"),
     ("/v0/models/<name>/model_info", "GET", "read"),
     ("/v0/models/<name>/versions", "GET", "read"),
+    ("/v0/models/<name>/versions/<version>", "GET", "read"),
     ("/v0/models/<name>/versions/<version>/model_info", "GET", "read"),
     ("/v0/predict", "POST", "predict"),
     ("/v0/models/<name>/predict", "POST", "predict"),

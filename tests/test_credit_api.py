@@ -194,7 +194,7 @@ def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_p
     offline = answer_offline(real_store.read("credit"), credit_data)
     records = list(read_records(credit_data))
     pipeline = real_store.read_pipeline("credit").predict_proba(X.iloc[held_out])
-    assert 893 == len(held_out)
+    assert 952 == len(held_out)
 
     kept = [offline[row] for row in held_out]
     assert_same(serve(real_store, "credit").test_client(), [records[row] for row in held_out], kept)
@@ -215,4 +215,4 @@ def test_real_model_when_trained_is_exported_and_beats_the_baseline(
     assert 0 == card["parity"]["mismatches"]
     assert card["scores"]["roc_auc"]["value"] >= 0.80
     assert card["scores"]["roc_auc"]["low"] > card["scores"]["roc_auc"]["baseline"]
-    assert 893 == card["data"]["held_out_rows"]
+    assert 952 == card["data"]["held_out_rows"]

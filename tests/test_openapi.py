@@ -19,6 +19,9 @@ from tests.conftest import EXAMPLES, TOYS, many, serve
 #: Routes for people, which the description leaves out.
 FOR_PEOPLE = {"/", "/docs", "/openapi.json", "/static/<path:filename>"}
 
+#: Blueprints that are described for any model at once.
+OF_ANY = ("catalog.", "version_page.", "v1.", "v2.")
+
 
 def describe(client: FlaskClient) -> Any:
     answer = client.get("/openapi.json")
@@ -59,7 +62,8 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
     document = describe(serve(ModelStore(toy_store.root / "nothing"), "parcel").test_client())
 
     OpenAPIV31SpecValidator(document).validate()
-    catalog = {"/v0/models", "/v0/models/{name}", "/v0/models/{name}/versions"}
+    versions = "/v0/models/{name}/versions"
+    catalog = {"/v0/models", "/v0/models/{name}", versions, f"{versions}/{{version}}"}
     hosts = {"/ping", "/version", "/execution-parameters"}
     own = {path for path in document["paths"] if not path.startswith(("/v1", "/v2"))}
     assert {"/health", "/livez", "/readyz", "/metrics", *catalog, *hosts} == own
@@ -81,7 +85,7 @@ def test_description_when_compared_with_the_routes_has_each_and_no_other(
         for rule in app.url_map.iter_rules()
         if rule.rule not in FOR_PEOPLE
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        for name in (["{name}"] if rule.endpoint.startswith(("catalog.", "v1.", "v2.")) else TOYS)
+        for name in (["{name}"] if rule.endpoint.startswith(OF_ANY) else TOYS)
     }
     assert routed == documented
 

@@ -118,19 +118,47 @@ def test_split_when_rows_repeat_keeps_equal_rows_on_one_side() -> None:
     assert not both & set(map(str, X.iloc[held_out].values.tolist()))
 
 
-def test_split_when_seeded_is_the_same_and_keeps_class_shares() -> None:
-    draw = np.random.default_rng(0)
-    X = pd.DataFrame({"a": draw.random(1000)})
-    y = pd.Series(draw.random(1000) < 0.1)
+def table_of(n: int) -> tuple[pd.DataFrame, pd.Series]:
+    """Give the first rows of a table: a longer one begins with a shorter one's rows."""
+    draw = np.random.default_rng(0).random((4000, 2))[:n]
+    X = pd.DataFrame({"a": draw[:, 0], "b": np.where(draw[:, 0] < 0.5, "low", "high")})
+    return X, pd.Series(draw[:, 1] < 0.1)
+
+
+def test_split_when_seeded_holds_out_a_fifth_the_same_each_time() -> None:
+    X, y = table_of(4000)
 
     train, held_out = split_rows(X, y, seed=3, is_classification=True)
     again, _ = split_rows(X, y, seed=3, is_classification=True)
     other, _ = split_rows(X, y, seed=4, is_classification=True)
 
-    assert 200 == len(held_out)
+    assert 800 == pytest.approx(len(held_out), abs=4 * (4000 * 0.2 * 0.8) ** 0.5)
     assert (train == again).all()
-    assert not np.array_equal(train, other)
-    assert y.mean() == pytest.approx(y.iloc[held_out].mean(), abs=0.006)
+    assert len(np.intersect1d(train, other)) == pytest.approx(0.64 * 4000, rel=0.05)
+
+
+def test_split_when_the_table_grows_and_moves_holds_out_the_same_rows() -> None:
+    X, y = table_of(1000)
+    _, held_out = split_rows(X, y, seed=0, is_classification=True)
+
+    more, labels = table_of(1500)
+    order = np.random.default_rng(1).permutation(1500)
+    moved = more.iloc[order][["b", "a"]].reset_index(drop=True)
+    _, later = split_rows(
+        moved, labels.iloc[order].reset_index(drop=True), seed=0, is_classification=True
+    )
+
+    assert sorted(held_out) == sorted(row for row in order[later] if row < 1000)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_split_when_a_class_is_scarce_has_it_on_both_sides(seed: int) -> None:
+    X, _ = table_of(200)
+    y = pd.Series([row < 2 for row in range(200)])
+
+    train, held_out = split_rows(X, y, seed=seed, is_classification=True)
+
+    assert {True, False} == set(y.iloc[train]) == set(y.iloc[held_out])
 
 
 @pytest.fixture

@@ -1,13 +1,15 @@
 """What a card says of a version before it is judged."""
 
+import getpass
 import hashlib
 import importlib.metadata
 import json
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -18,9 +20,31 @@ from training.scores import positive_class
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops", "skl2onnx", "onnx", "onnxruntime")
 
+_HERE = Path(__file__).parent
+
+
+class Origin(NamedTuple):
+    """Who trains, and with what code, where nothing else tells.
+
+    Attributes
+    ----------
+    by : str
+        Whom the card names; empty: the name that git knows, else that of the login.
+    revision : str
+        The commit, where there is no git.
+    """
+
+    by: str = ""
+    revision: str = ""
+
 
 def describe(
-    name: str, definition: ModelDefinition, pipeline: Any, *, data: Path
+    name: str,
+    definition: ModelDefinition,
+    pipeline: Any,
+    *,
+    data: Path,
+    origin: Origin | None = None,
 ) -> dict[str, Any]:
     """Begin the card of a version.
 
@@ -31,6 +55,7 @@ def describe(
     data : Path
         The table it learnt from; its name and digest are kept, not its place.
     """
+    origin = origin or Origin()
     classes = None
     if definition.schema.task == "classification":
         classes = [_plain(label) for label in pipeline.classes_]
@@ -45,6 +70,7 @@ def describe(
         "positive": positive_class(definition.target, classes) if classes else None,
         "threshold": definition.threshold,
         "has_probabilities": classes is not None and hasattr(pipeline, "predict_proba"),
+        "trained_by": origin.by or _user(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "estimator": type(_last(pipeline)).__name__,
         "trees": _count_trees(_last(pipeline)),
@@ -56,7 +82,7 @@ def describe(
             "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
             "note": definition.sample_note if is_sample else "",
         },
-        "code": {"revision": _revision(), "python": platform.python_version()},
+        "code": {"revision": _revision() or origin.revision, "python": platform.python_version()},
         "libraries": {library: importlib.metadata.version(library) for library in _LIBRARIES},
     }
 
@@ -93,8 +119,18 @@ def _plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 
+def _user() -> str:
+    """Name who trains; empty where nobody has a name, as in some containers."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        if name := _git("config", "user.name"):
+            return name
+    with suppress(OSError, KeyError):
+        return getpass.getuser()
+    return ""
+
+
 def _revision() -> str:
-    """Name the commit, with a plus sign when files differ from it."""
+    """Name the commit, with a plus sign when files differ from it; empty without git."""
     try:
         commit = _git("rev-parse", "HEAD")
         return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
@@ -104,5 +140,7 @@ def _revision() -> str:
 
 def _git(*arguments: str) -> str:
     command = ["git", *arguments]  # fixed words only
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        command, cwd=_HERE, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()

@@ -9,9 +9,7 @@ from sklearn import metrics
 
 from models.fields import Field, Flag, Number
 from persistence.version import Prediction
-
-#: A bootstrap draws at most this many rows in all, over all resamples.
-BOOTSTRAP_ROWS = 1_000_000
+from training import resampling
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,6 @@ class Judged:
     probabilities: np.ndarray | None = None
     classes: Sequence[Any] | None = None
     positive: Any = None
-
-    def take(self, rows: np.ndarray) -> "Judged":
-        """Keep some rows, in the order given."""
-        probabilities = None if self.probabilities is None else self.probabilities[rows]
-        return Judged(
-            self.truth[rows], self.predicted[rows], probabilities, self.classes, self.positive
-        )
 
     def positive_probability(self) -> np.ndarray:
         """Give P(positive), for two classes with probabilities."""
@@ -101,23 +92,41 @@ def _brier(judged: Judged) -> float:
 
 @dataclass(frozen=True)
 class Score:
-    """One score: how it is computed and which way is better."""
+    """One score: how it is computed and which way is better.
+
+    Attributes
+    ----------
+    compute : callable
+        Judged -> float.
+    over : callable
+        (Judged, counts of shape (n_resamples, n)) -> the same for each
+        resample, ndarray of shape (n_resamples,).
+    """
 
     compute: Callable[[Judged], float]
+    over: Callable[[Judged, np.ndarray], np.ndarray]
     is_better_higher: bool
     needs_probabilities: bool = False
 
 
 CLASSIFICATION = {
-    "accuracy": Score(lambda j: float(metrics.accuracy_score(j.truth, j.predicted)), True),
-    "roc_auc": Score(_roc_auc, True, True),
-    "log_loss": Score(_log_loss, False, True),
-    "brier": Score(_brier, False, True),
+    "accuracy": Score(
+        lambda j: float(metrics.accuracy_score(j.truth, j.predicted)), resampling.accuracy, True
+    ),
+    "roc_auc": Score(_roc_auc, resampling.roc_auc, True, True),
+    "log_loss": Score(_log_loss, resampling.log_loss, False, True),
+    "brier": Score(_brier, resampling.brier, False, True),
 }
 REGRESSION = {
-    "r2": Score(lambda j: float(metrics.r2_score(j.truth, j.predicted)), True),
-    "mae": Score(lambda j: float(metrics.mean_absolute_error(j.truth, j.predicted)), False),
-    "rmse": Score(lambda j: float(metrics.root_mean_squared_error(j.truth, j.predicted)), False),
+    "r2": Score(lambda j: float(metrics.r2_score(j.truth, j.predicted)), resampling.r2, True),
+    "mae": Score(
+        lambda j: float(metrics.mean_absolute_error(j.truth, j.predicted)), resampling.mae, False
+    ),
+    "rmse": Score(
+        lambda j: float(metrics.root_mean_squared_error(j.truth, j.predicted)),
+        resampling.rmse,
+        False,
+    ),
 }
 SCORES = {**CLASSIFICATION, **REGRESSION}
 
@@ -136,29 +145,21 @@ def score(judged: Judged, baseline: Judged, *, seed: int) -> dict[str, dict[str,
     -------
     dict of str to dict
         Per score: ``value``; ``low`` and ``high``, the 95 % interval of a
-        percentile bootstrap over rows (Efron and Tibshirani, 1993, ch. 13);
-        ``baseline``, the same score of a model that ignores its input.
+        percentile bootstrap over rows; ``baseline``, the same score of a model
+        that ignores its input.
     """
     scores = applicable(judged)
-    n = len(judged.truth)
-    draws: dict[str, list[float]] = {name: [] for name in scores}
-    generator = np.random.default_rng(seed)
-    for _ in range(int(np.clip(BOOTSTRAP_ROWS // n, 50, 500))):
-        sample = judged.take(generator.integers(0, n, n))
-        if judged.classes is not None and len(np.unique(sample.truth)) < len(judged.classes):
-            continue
+    draws: dict[str, list[np.ndarray]] = {name: [] for name in scores}
+    for counts in resampling.resamples(judged.truth, judged.classes, seed=seed):
         for name, one in scores.items():
-            draws[name].append(one.compute(sample))
+            draws[name].append(one.over(judged, counts))
     result = {}
     for name, one in scores.items():
         value = one.compute(judged)
-        low, high = np.percentile(draws[name], [2.5, 97.5]) if draws[name] else (value, value)
+        low, high = resampling.interval(draws[name]) or (value, value)
         result[name] = {
-            "value": value,
-            "low": float(low),
-            "high": float(high),
-            "baseline": one.compute(baseline),
-        }
+            "value": value, "low": low, "high": high, "baseline": one.compute(baseline)
+        }  # fmt: skip
     return result
 
 

@@ -28,7 +28,9 @@ class InvalidTable(ValueError):
         self.problems = problems
 
 
-def read_table(table: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+def read_table(
+    table: pd.DataFrame, schema: Schema, *, is_to_learn_from: bool = True
+) -> tuple[pd.DataFrame, pd.Series, list[str]]:
     """Check every cell and give what a pipeline is fitted on.
 
     Parameters
@@ -36,6 +38,8 @@ def read_table(table: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.Se
     table : DataFrame of shape (n_rows, n_source_columns)
         Columns that no field names are passed over. Rows are counted from 1
         in messages, the header left out.
+    is_to_learn_from : bool
+        Whether each class needs rows enough.
 
     Returns
     -------
@@ -66,6 +70,8 @@ def read_table(table: pd.DataFrame, schema: Schema) -> tuple[pd.DataFrame, pd.Se
     if problems:
         raise InvalidTable(problems)
     y = _target(columns[schema.target.name], schema.target)
+    if is_to_learn_from and not isinstance(schema.target, Number):
+        _check_classes(y, schema.target)
     return frame(columns, schema.fields), y, remarks
 
 
@@ -113,7 +119,10 @@ def _target(values: np.ndarray, target: Field) -> pd.Series:
         dtype: Any = bool
     else:
         dtype = np.int64 if all(isinstance(c, int) for c in target.categories) else object
-    y = pd.Series(values, name=target.name).astype(dtype)
+    return pd.Series(values, name=target.name).astype(dtype)
+
+
+def _check_classes(y: pd.Series, target: Field) -> None:
     counts = y.value_counts()
     scarce = [f"{shown(label)} ({count} rows)" for label, count in counts.items() if count < 10]
     if len(counts) < 2 or scarce:
@@ -124,4 +133,3 @@ def _target(values: np.ndarray, target: Field) -> pd.Series:
                 + (f", too few of {', '.join(scarce)}" if scarce else "")
             ]
         )
-    return y

@@ -11,15 +11,18 @@ import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from models.schema import ModelDefinition
+from persistence.model_card import model_card
+from persistence.model_persistence import ModelStore
 from persistence.runtime import Columns, NativeRuntime, Runtime
 from persistence.version import decide
-from training.card import describe
+from training.card import Origin, describe
 from training.choice import UnfitPipeline, choose_runtime
+from training.comparison import challenge
 from training.importances import impurity_importances, permutation_importances
 from training.reference import reference
 from training.report import write_report
 from training.scores import SCORES, Judged, class_scores, judge, score
-from training.split import split_rows
+from training.split import WAY, split_rows
 from training.table import InvalidTable, read_table
 
 #: Opens one step of the run: ``with step("fit") as say: say("200 trees")``.
@@ -35,17 +38,17 @@ class Trained:
     card : dict
         All but what storing it adds.
     files : dict of str to bytes
-        The model files and the report.
-    held_out : DataFrame of shape (n_held_out, n_source_columns)
-        The rows it was judged on, as they came.
+        The model files, the report and the model card.
     """
 
     card: dict[str, Any]
     files: dict[str, bytes]
-    held_out: pd.DataFrame
 
 
-def train(name: str, definition: ModelDefinition, data: Path, *, step: Step) -> Trained:
+def train(
+    name: str, definition: ModelDefinition, data: Path, *, step: Step,
+    store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
+) -> Trained:  # fmt: skip
     """Train one version.
 
     Parameters
@@ -56,6 +59,12 @@ def train(name: str, definition: ModelDefinition, data: Path, *, step: Step) -> 
         The table that the definition's `load_data` reads.
     step : callable
         Opens each step; see `Step`.
+    store : ModelStore or None
+        Where the promoted version is that it is held against.
+    promote : {"always", "if-better", "never"}
+        Whether it is to be promoted; see `training.comparison.challenge`.
+    origin : Origin or None
+        Who trains it, with what code.
 
     Raises
     ------
@@ -68,11 +77,7 @@ def train(name: str, definition: ModelDefinition, data: Path, *, step: Step) -> 
     """
     schema = definition.schema
     with step("read") as say:
-        table = _load(definition, data)
-        X, y, remarks = read_table(table, schema)
-        for remark in remarks:
-            say(f"accepted: {remark}")
-        say(f"{len(X)} rows of {data.name} fit the schema")
+        table, X, y = _read(definition, data, say)
     with step("split") as say:
         rows, held_out = split_rows(
             X, y, seed=definition.seed, is_classification=schema.task == "classification"
@@ -81,10 +86,9 @@ def train(name: str, definition: ModelDefinition, data: Path, *, step: Step) -> 
     with step("fit") as say:
         pipeline = definition.build_pipeline()
         pipeline.fit(X.iloc[rows], y.iloc[rows])
-        card = describe(name, definition, pipeline, data=data)
+        card = describe(name, definition, pipeline, data=data, origin=origin)
         _check_score(card)
-        counts = {"rows": len(X), "training_rows": len(rows), "held_out_rows": len(held_out)}
-        card["data"] |= counts
+        card["data"] |= _counts(rows, held_out)
         say(card["estimator"])
     columns, truth = _columns(X.iloc[held_out]), y.iloc[held_out]
     with step("score") as say:
@@ -98,12 +102,15 @@ def train(name: str, definition: ModelDefinition, data: Path, *, step: Step) -> 
         say(_importance_line(card))
     with step("export") as say:
         found, files = choose_runtime(definition, pipeline, columns, card)
-        card |= found
-        say(_runtime_line(card))
+        say(_runtime_line(card := card | found))
+    with step("compare") as say:
+        card["challenge"] = challenge(store, card, judged, table.iloc[held_out], promote=promote)
+        say(card["challenge"]["reason"])
     with step("report"):
         card["reference"] = reference(X.iloc[rows], schema.fields)
         files["report.html"] = write_report(card, judged, X.iloc[rows])
-    return Trained(card, files, table.iloc[held_out])
+        files["model-card.md"] = model_card(card).encode()
+    return Trained(card, files)
 
 
 def judge_columns(
@@ -114,11 +121,31 @@ def judge_columns(
     return judge(truth.to_numpy(), predictions, classes=card["classes"], positive=card["positive"])
 
 
+def _counts(rows: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
+    return {
+        "rows": len(rows) + len(held_out),
+        "training_rows": len(rows),
+        "held_out_rows": len(held_out),
+        "split": WAY,
+    }
+
+
 def _load(definition: ModelDefinition, data: Path) -> pd.DataFrame:
     try:
         return definition.load_data(data).reset_index(drop=True)
     except ValueError as error:  # what pandas raises for a file that is no table
         raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
+
+
+def _read(
+    definition: ModelDefinition, data: Path, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    table = _load(definition, data)
+    X, y, remarks = read_table(table, definition.schema)
+    for remark in remarks:
+        say(f"accepted: {remark}")
+    say(f"{len(X)} rows of {data.name} fit the schema")
+    return table, X, y
 
 
 def _check_score(card: Mapping[str, Any]) -> None:

@@ -1,0 +1,148 @@
+"""What a card says, in words and rows: the same for a page, for Markdown and for a terminal.
+
+Cards of before a key was known are read as well.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+#: So many categories of a field are named.
+_MOST_WORDS = 8
+
+#: Fewer rows of a class than this say little about it.
+_FEW_ROWS = 30
+
+FIELD_HEADS = ("name", "kind", "unit", "range", "accepted")
+SCORE_HEADS = ("score", "value", "95 % interval", "baseline")
+CLASS_HEADS = ("class", "precision", "recall", "rows")
+IMPORTANCE_HEADS = ("field", "mean", "std")
+
+
+def facts(card: Mapping[str, Any]) -> dict[str, str]:
+    """Say how a version was made and how it is served; what is empty is left out."""
+    rows, code, taken = card["data"], card["code"], card["seconds"]
+    trees = f", {card['trees']} trees" if card["trees"] else ""
+    found = {
+        "trained": f"{card['created_at']}, Python {code['python']}",
+        "by": card.get("trained_by", ""),
+        "code": _code(code["revision"]),
+        "data": _data(rows),
+        "sha256": rows["sha256"],
+        "note": rows["note"],
+        "estimator": f"{card['estimator']}{trees}, seed {card['seed']}",
+        "answers": _answers(card),
+        "runtime": " because ".join(filter(None, (card["runtime"], card["runtime_reason"]))),
+        "parity": _parity(card["parity"]),
+        "time": f"{taken['one_row'] * 1e3:.3f} ms for a record, "
+        f"{taken['thousand_rows'] * 1e3:.1f} ms for 1000",
+    }
+    return {name: text for name, text in found.items() if text}
+
+
+def field_rows(card: Mapping[str, Any]) -> list[list[str]]:
+    """Give a row of `FIELD_HEADS` for each field."""
+    return [_field(one) for one in card["schema"]["fields"]]
+
+
+def score_rows(card: Mapping[str, Any]) -> list[list[str]]:
+    """Give a row of `SCORE_HEADS` for each score; ``*`` marks the one that decides."""
+    return [
+        [
+            f"{name} *" if name == card["score"] else name,
+            f"{one['value']:.4f}",
+            f"{one['low']:.4f} to {one['high']:.4f}",
+            f"{one['baseline']:.4f}",
+        ]
+        for name, one in card["scores"].items()
+    ]
+
+
+def class_rows(card: Mapping[str, Any]) -> list[list[str]]:
+    """Give a row of `CLASS_HEADS` for each class; none for a regression."""
+    return [
+        [str(one["class"]), f"{one['precision']:.3f}", f"{one['recall']:.3f}", str(one["rows"])]
+        for one in card["class_scores"]
+    ]
+
+
+def importance_rows(card: Mapping[str, Any]) -> list[list[str]]:
+    """Give a row of `IMPORTANCE_HEADS` for each field, the most important first."""
+    weights = card["permutation_importances"]
+    ranked = sorted(weights.items(), key=lambda item: -item[1]["mean"])
+    return [[name, f"{one['mean']:.4f}", f"{one['std']:.4f}"] for name, one in ranked]
+
+
+def limits(card: Mapping[str, Any]) -> list[str]:
+    """Say in sentences what the version is not shown to be good for."""
+    rows = card["data"]
+    judged = f"{rows.get('held_out_rows', 'held-out')} rows of {rows['name']}"
+    found = [f"The scores say nothing of later data, nor of records unlike the {judged}."]
+    if rows["note"]:
+        found.append(f"It is trained on sample data: {rows['note']}.")
+    level = [name for name, one in card["scores"].items() if _reaches_baseline(one)]
+    if level:
+        found.append(
+            f"By {', '.join(level)} it is not shown to be better than a model that ignores its "
+            "input: the interval reaches the baseline."
+        )
+    few = [str(one["class"]) for one in card["class_scores"] if one["rows"] < _FEW_ROWS]
+    if few:
+        found.append(f"Fewer than {_FEW_ROWS} held-out rows have the class {', '.join(few)}.")
+    accepting = [f"{name} ({accepted})" for name, *_, accepted in field_rows(card) if accepted]
+    if accepting:
+        found.append(f"Some fields accept what was rare in training: {', '.join(accepting)}.")
+    return found
+
+
+def _data(rows: Mapping[str, Any]) -> str:
+    if "rows" not in rows:
+        return str(rows["name"])
+    counts = f"{rows['training_rows']} to learn from and {rows['held_out_rows']} held out"
+    return f"{rows['name']}: {rows['rows']} rows, {counts}"
+
+
+def _code(revision: str) -> str:
+    if revision.endswith("+"):
+        return f"{revision[:-1]}, with changes that were not committed"
+    return revision
+
+
+def _answers(card: Mapping[str, Any]) -> str:
+    target = card["schema"]["target"]["name"]
+    if card["classes"] is None:
+        return f"{target}, a number"
+    classes = ", ".join(str(one) for one in card["classes"])
+    if card["positive"] is None:
+        return f"{target}, one of {classes}"
+    return f"{target}, one of {classes}; {card['positive']} from probability {card['threshold']}"
+
+
+def _parity(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return ""
+    text = f"{found['mismatches']} mismatches in {found['rows']} rows"
+    if found["difference"] is not None:
+        text += f", largest difference {found['difference']:.1e}"
+    return ", ".join(filter(None, (text, found["reason"])))
+
+
+def _field(one: Mapping[str, Any]) -> list[str]:
+    kind = "whole number" if one.get("integer") else one["kind"]
+    policies = ("missing", "unknown", "out_of_range")
+    accepted = (what.replace("_", " ") for what in policies if one.get(what) == "accept")
+    return [one["name"], kind, one.get("unit", ""), _allowed(one), ", ".join(accepted)]
+
+
+def _allowed(one: Mapping[str, Any]) -> str:
+    words = [str(word) for word in one.get("categories", ())]
+    if words:
+        more = len(words) - _MOST_WORDS
+        return ", ".join(words[:_MOST_WORDS]) + (f" and {more} more" if more > 0 else "")
+    low, high = one.get("minimum"), one.get("maximum")
+    if low is None or high is None:
+        return "" if low is high else f"at most {high}" if low is None else f"at least {low}"
+    return f"{low} to {high}"
+
+
+def _reaches_baseline(one: Mapping[str, float]) -> bool:
+    return one["low"] <= one["baseline"] <= one["high"]
