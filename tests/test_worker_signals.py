@@ -15,7 +15,7 @@ import pytest
 from persistence.model_persistence import ModelStore
 from tests.conftest import EXAMPLES
 from tests.raw_http import connect, read_answer, read_to_end, request
-from tests.serving import DEADLINE, Server, heeds_signals, running, wait_until
+from tests.serving import DEADLINE, Server, heeds_signals, lives, running, wait_until
 from tests.steady_load import CLIENTS, Load, Question, questions, steady_load
 
 
@@ -27,13 +27,6 @@ def asked(toy_store: ModelStore) -> list[Question]:
 def wait_for_more(load: Load, more: int = 200) -> None:
     before = load.counts["answered"]
     wait_until(lambda: load.counts["answered"] > before + more or bool(load.lost), "more answers")
-
-
-def lives(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @contextmanager
