@@ -40,7 +40,8 @@ class Trainers:
 
     def crash(self, at: int) -> bool:
         """Kill a trainer at its n-th step at a file; tell whether it had got so far."""
-        one = self._trainer(self._context.SimpleQueue(), crash_at=at)
+        said = self._context.SimpleQueue()
+        one = self._trainer(said, crash_at=at)
         one.join(DEADLINE)
         assert one.exitcode in (0, -signal.SIGKILL), f"a trainer ended with {one.exitcode}"
         return bool(one.exitcode)
