@@ -23,6 +23,9 @@ CLASSES = ("large", "medium", "small")
 #: What is asked of V2.
 OUTPUTS = [{"name": "predict"}, {"name": "predict_proba"}]
 
+#: What is said of a right answer of a version that is not promoted but tried.
+TRIED = "tried"
+
 #: Finds the version in an answer, and what it says of each record.
 Read = Callable[[Answer], tuple[str, list[Right]]]
 
@@ -143,7 +146,7 @@ class Oracle:
                 for one, since, until in self._tried
             )
         if is_tried:
-            return Verdict("right", version=version, place=place)
+            return Verdict("right", TRIED, version, place=place)
         places = [
             n for n, one in enumerate(promotions) if one.version == version and one.began < answered
         ]

@@ -57,20 +57,31 @@ def _tear(scene: Scene, *, seconds: float, share: float) -> None:
     _tell(scene)
 
 
-def _try_out(scene: Scene, *, mode: str, pick: float, share: float, seconds: float) -> None:
-    """Try a version beside the promoted one, then end that."""
-    candidate = Candidate(scene.other(pick), mode, share, "request", now())
-    began = time.monotonic()
+def _try_out(
+    scene: Scene, *, mode: str, pick: float, share: float, by: str, seconds: float, ending: str
+) -> None:
+    """Try a version of the same schema beside the promoted one, then promote it or end that."""
+    promoted = scene.oracle.promotions[-1].version
+    alike = [one for one in scene.good if scene.schema(one) == scene.schema(promoted)]
+    candidate = Candidate(scene.other(pick, alike), mode, share, by, now())
     if mode == "canary":
+        began = time.monotonic()
         scene.oracle.try_beside(candidate.version, began, began + seconds + 10)
 
-    def change(known: Pointer | None) -> Pointer:
+    def begin(known: Pointer | None) -> Pointer:
         assert known
         return known._replace(candidate=candidate)
 
-    scene.store.change(NAME, change)
+    def end(known: Pointer | None) -> Pointer:
+        assert known
+        return known.promote(known.version)
+
+    scene.store.change(NAME, begin)
     time.sleep(seconds)
-    scene.promote(candidate.version if pick < 0.5 else scene.other(pick))
+    if ending == "promote":
+        scene.promote(candidate.version)
+    else:
+        scene.store.change(NAME, end)
     _tell(scene)
 
 
@@ -119,7 +130,9 @@ def _draw_trial(mode: str, draw: random.Random) -> dict[str, Any]:
         "mode": mode,
         "pick": round(draw.random(), 3),
         "share": round(draw.uniform(0.1, 0.9), 2),
-        "seconds": round(draw.uniform(0.5, 2.5), 1),
+        "by": draw.choice(("caller", "request")),
+        "seconds": round(draw.uniform(0.5, 3.5), 1),
+        "ending": draw.choice(("promote", "end")),
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from tests.chaos import table
+from tests.chaos.oracle import TRIED
 from tests.chaos.scene import Happened, Scene
 
 
@@ -25,7 +26,9 @@ def write(scene: Scene, happened: Sequence[Happened]) -> str:
         f"{len(killed)} workers killed; at most {most} requests lost with one; "
         f"another was there after {_spread([one.back for one in killed])}"
     )
+    tried = sum(one.verdict.detail == TRIED for one in records)
     counted = ", ".join(f"{count:,} {what}" for what, count in counts.most_common())
+    counted += f"; {tried:,} by a version that was tried"
     found = table.rows(records, kills, happened)
     return "\n".join([table.write(found), "", counted, swaps, deaths])
 

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -107,16 +107,23 @@ class Scene:
             version, lambda: self.store.promote(NAME, version, is_rollback=is_rollback)
         )
 
-    def other(self, pick: float) -> str:
+    def other(self, pick: float, among: Sequence[str] = ()) -> str:
         """Choose a good version that is not promoted.
 
         Parameters
         ----------
         pick : float
             From 0 to 1.
+        among : sequence of str
+            Which may be chosen; empty: any that is good.
         """
-        found = [one for one in self.good if one != self.oracle.promotions[-1].version]
+        promoted = self.oracle.promotions[-1].version
+        found = [one for one in among or self.good if one != promoted]
         return found[min(int(pick * len(found)), len(found) - 1)]
+
+    def schema(self, version: str) -> Any:
+        """Give the schema of a version."""
+        return self.store.read_card(NAME, version)["schema"]
 
     def sizes(self) -> str:
         """Say how much memory and how many open files the services have."""
