@@ -13,6 +13,7 @@ from tests.chaos.oracle import Oracle, questions
 from tests.chaos.services import Service
 from tests.chaos.trainers import Trainers
 from tests.chaos.versions import NAME, forest, poison, prepare
+from tests.serving import wait_until
 
 #: Good versions, besides those that are published meanwhile.
 VERSIONS = 6
@@ -84,6 +85,7 @@ class Scene:
         self.promote(self.good[0])
         for service, max_requests in zip(self.services, (0, 400), strict=True):
             service.start(max_requests)
+            wait_until(service.is_ready, "a service that is ready")
         for one in self.clients:
             one.start()
 

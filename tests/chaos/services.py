@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.raw_http import connect, read_answer, request
 from tests.serving import (
     ROOT,
     environment,
@@ -102,6 +103,15 @@ class Service:
             return is_new and all(map(_heeds_signals, workers))
 
         wait_until(is_whole, f"{WORKERS} workers on {self.port}")
+
+    def is_ready(self) -> bool:
+        """Tell whether it says that it can answer."""
+        try:
+            with connect(self.port) as link:
+                link.sendall(request(method=b"GET", path=b"/readyz"))
+                return read_answer(link).status == 200
+        except (OSError, AssertionError):
+            return False
 
     def workers(self) -> list[int]:
         """List the workers; a new master that an upgrade has started is none."""
