@@ -86,11 +86,16 @@ def test_table_when_requests_overlap_a_fault_counts_them_under_it() -> None:
 def test_promotions_when_answers_come_late_tell_by_how_much(oracle: Oracle) -> None:
     replaced = oracle.promotions[1].done
     records = [
-        record("right", sent=replaced + late, verdict=Verdict("right", late=late))
+        record(
+            "right",
+            sent=replaced + late,
+            verdict=Verdict("right", late=late, replaced=1 if late else -1),
+        )
         for late in (0.5, 1.5, 0.0)
     ]
 
-    assert [1.5] == [round(one, 6) for one in table.arrivals(records, oracle.promotions)]
+    (found,) = table.stragglers(records, oracle.promotions)
+    assert (1.5, records[1]) == (found.late, found.record)
 
 
 def test_schedule_when_drawn_again_is_the_same(tmp_path: Path) -> None:

@@ -33,13 +33,14 @@ def main(arguments: list[str] | None = None) -> int:
         after = scene.sizes()
         scene.end()
     trouble = report.troubles(scene, happened)
+    oddities = report.oddities(scene)
     schedule.write(
-        KEPT, events, seed=options.seed, seconds=seconds, trouble=trouble,
+        KEPT, events, seed=options.seed, seconds=seconds, trouble=trouble, oddities=oddities,
         happened=[one._asdict() for one in happened],
     )  # fmt: skip
     print(report.write(scene, happened))
     print(f"a service at the start: {before}\na service at the end:   {after}")
-    print("\n".join(trouble[:30]))
+    print("\n".join([*trouble[:30], *oddities[:30]]))
     print(f"again: make chaos args='--replay {KEPT.relative_to(ROOT)}'; logs: {folder}")
     return 1 if trouble else 0
 

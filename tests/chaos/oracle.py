@@ -69,14 +69,17 @@ class Verdict(NamedTuple):
         The one that the answer names.
     late : float
         Seconds for which that version had not been the promoted one when it was asked.
+    replaced : int
+        The place among all promotions of the one that replaced it; -1 for none.
     place : int
-        Of the promotion among all; -1 for none.
+        The place of the one that the answer came from, as early as can be.
     """
 
     outcome: str
     detail: str = ""
     version: str = ""
     late: float = 0.0
+    replaced: int = -1
     place: int = -1
 
 
@@ -156,9 +159,10 @@ class Oracle:
         if not later:
             before = promotions[place].version
             return Verdict("wrong", f"{version} after {before} on one connection", version)
-        after = promotions[places[-1] + 1 :]
-        late = max(0.0, sent - after[0].done) if after else 0.0
-        return Verdict("right", version=version, late=late, place=later[0])
+        after = places[-1] + 1
+        late = max(0.0, sent - promotions[after].done) if after < len(promotions) else 0.0
+        replaced = after if late else -1
+        return Verdict("right", version=version, late=late, replaced=replaced, place=later[0])
 
     def _explain(self, question: Question, version: str, found: list[Right]) -> str:
         """Say whose answers these are."""

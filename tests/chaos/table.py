@@ -141,15 +141,26 @@ def write(found: Sequence[Row]) -> str:
     )
 
 
-def arrivals(records: Iterable[Record], promotions: Sequence[Promotion]) -> list[float]:
-    """Give, for each promotion, for how long requests sent after it still got another version.
+class Straggler(NamedTuple):
+    """A promotion, and the last request that still got an answer of the version before it.
 
-    Those are left out that were replaced themselves before they could arrive.
+    Attributes
+    ----------
+    late : float
+        Seconds after the promotion for which that version went on answering.
     """
-    late = dict.fromkeys(range(len(promotions)), 0.0)
-    for one in records:
-        if one.verdict.late:
-            done = one.sent - one.verdict.late
-            place = next(n for n, each in enumerate(promotions) if abs(each.done - done) < 1e-6)
-            late[place] = max(late[place], one.verdict.late)
-    return [seconds for place, seconds in late.items() if place]
+
+    late: float
+    version: str
+    record: Record | None
+
+
+def stragglers(records: Iterable[Record], promotions: Sequence[Promotion]) -> list[Straggler]:
+    """Give the last straggler of each promotion but the first."""
+    found = [Straggler(0.0, one.version, None) for one in promotions]
+    for record in records:
+        if record.verdict.late:
+            place = record.verdict.replaced
+            last = Straggler(record.verdict.late, record.verdict.version, record)
+            found[place] = max(found[place], last, key=lambda one: one.late)
+    return found[1:]
