@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload drain signals contract fuzz clients docs docs-check clean
+.PHONY: help deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload drain signals chaos contract fuzz clients docs docs-check clean
 
 python := .venv/bin/python
 
@@ -65,6 +65,9 @@ drain: deps  ## Stop 1,000 services under load; no request may be lost: make dra
 signals: deps  ## Reload, stop, kill and upgrade under load, 100 times each: make signals rounds=25
 	@SIGNAL_ROUNDS=$(or $(rounds),100) $(python) -m pytest -n 0 tests/test_worker_signals.py \
 		tests/test_worker_upgrades.py tests/test_worker_kills.py
+
+chaos: deps  ## Let faults happen at random under load; none may show: make chaos minutes=30 seed=7
+	@$(python) -m tests.chaos $(if $(minutes),--minutes $(minutes)) $(if $(seed),--seed $(seed)) $(args)
 
 contract: deps  ## Ask the whole API by its description, 17,000 times: make contract examples=100
 	@$(python) -m tests.contract $(or $(examples),30)

@@ -85,7 +85,7 @@ class Load:
             since = time.monotonic() if is_new else since
             if link is None and not (link := self._connect()):
                 return
-            if not is_new and _is_ended(link):
+            if not is_new and is_ended(link):
                 self.count("ends")
                 link.close()
                 since = time.monotonic()
@@ -122,7 +122,7 @@ class Load:
         is_slip = False
         try:
             link.sendall(question.sent[:1] if in_parts else question.sent)
-            is_slip = not is_new and _is_ended(link)
+            is_slip = not is_new and is_ended(link)
             if in_parts:
                 link.sendall(question.sent[1:])
             answer = read_answer(link)
@@ -139,7 +139,7 @@ class Load:
         return (answer.field(b"Connection") or b"").lower() == b"keep-alive"
 
 
-def _is_ended(link: socket.socket) -> bool:
+def is_ended(link: socket.socket) -> bool:
     """Tell whether the server has ended a connection, as far as this side can know."""
     return link.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
 
