@@ -185,7 +185,7 @@ class Settings:
     )  # fmt: skip
     max_answer_seconds: float = _setting(
         25.0, _seconds,
-        "Seconds from a request's having come to its answer, else it gets 504; 0: any",
+        "Seconds until an answer must begin, else the request gets 504; 0: any",
     )  # fmt: skip
 
     @property

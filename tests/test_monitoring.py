@@ -33,6 +33,7 @@ def exposed(toy_client: FlaskClient) -> Exposed:
     """What the service shows once each thing has happened."""
     toy_client.post("/v0/predict", json=EXAMPLES["parcel"])
     toy_client.post("/v0/predict", json={})
+    toy_client.application.extensions["metrics"].count_death("SIGKILL")
     return Exposed(toy_client.get("/metrics").text)
 
 
