@@ -71,9 +71,10 @@ class Watch(threading.Thread):
             with _one_at_a_time():
                 begun = time.perf_counter()
                 is_another = self._models.catch_up(name)
+                seconds = time.perf_counter() - begun
                 self._load_candidate(name)
             if is_another:
-                self._metrics.count_swap(name, time.perf_counter() - begun)
+                self._metrics.count_swap(name, seconds)
                 swaps += 1
         return swaps > 0
 

@@ -81,12 +81,17 @@ def live_text(found: Mapping[str, Any]) -> str:
 
 
 def _ask(address: str, key: str) -> Iterable[Any]:
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    try:
+        parts = urlsplit(address)
+        is_good = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
+        host, port = parts.hostname if is_good else None, parts.port
+    except ValueError:
+        host = None
+    if host is None:
         raise Refused(f"--service {address}: give an address such as {HERE}")
     opens = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     try:
-        connection = opens(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
+        connection = opens(host, port, timeout=TIMEOUT_SECONDS)
         headers = {"Accept": "text/plain", **({"x-api-key": key} if key else {})}
         try:
             connection.request("GET", f"{parts.path.rstrip('/')}/metrics", headers=headers)

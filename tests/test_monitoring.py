@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from flask.testing import FlaskClient
 
-from tests.conftest import EXAMPLES, ROOT
+from persistence.model_persistence import ModelStore
+from tests.candidates import copied, try_version
+from tests.conftest import EXAMPLES, ROOT, serve
 from tests.exposed import Exposed
 from tests.pages import table
+from tests.serving import wait_until
 
 FOLDER = ROOT / "deploy/monitoring"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
@@ -29,12 +31,21 @@ WORDS = {"by", "or", "unless", "le"}
 
 
 @pytest.fixture(scope="module")
-def exposed(toy_client: FlaskClient) -> Exposed:
+def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Exposed:
     """What the service shows once each thing has happened."""
-    toy_client.post("/v0/predict", json=EXAMPLES["parcel"])
-    toy_client.post("/v0/predict", json={})
-    toy_client.application.extensions["metrics"].count_death("SIGKILL")
-    return Exposed(toy_client.get("/metrics").text)
+    store = copied(two_parcels, tmp_path_factory.mktemp("monitored"))
+    old, new = try_version(store, "shadow")
+    app = serve(store, "parcel")
+    client, metrics = app.test_client(), app.extensions["metrics"]
+    client.post("/v0/predict", json={})
+    client.post("/v0/predict", json=EXAMPLES["parcel"])
+    none = dict.fromkeys(("differences", "failures", "dropped"), 0)
+    metrics.count_shadow("parcel", new, none, largest=0.5)
+    metrics.count_death("SIGKILL")
+    wait_until(lambda: "model_shadow_records_total{" in client.get("/metrics").text, "a comparison")
+    app.extensions["models"].get("parcel", old).predict_one = None
+    assert 500 == client.post("/v0/predict", json=EXAMPLES["parcel"]).status_code
+    return Exposed(client.get("/metrics").text)
 
 
 def named(expression: str) -> set[str]:
