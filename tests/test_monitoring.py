@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from flask.testing import FlaskClient
 
-from tests.conftest import EXAMPLES, ROOT
+from persistence.model_persistence import ModelStore
+from tests.conftest import EXAMPLES, ROOT, serve
 from tests.exposed import Exposed
 from tests.pages import table
 
@@ -29,11 +29,17 @@ WORDS = {"by", "or", "unless", "le"}
 
 
 @pytest.fixture(scope="module")
-def exposed(toy_client: FlaskClient) -> Exposed:
+def exposed(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Exposed:
     """What the service shows once each thing has happened."""
-    toy_client.post("/v0/predict", json=EXAMPLES["parcel"])
-    toy_client.post("/v0/predict", json={})
-    return Exposed(toy_client.get("/metrics").text)
+    store = ModelStore(tmp_path_factory.mktemp("store"))
+    shutil.copytree(toy_store.root, store.root, dirs_exist_ok=True)
+    app = serve(store, "parcel")
+    store.change("parcel", lambda known: known.promote("20200101T000000Z-00000"))  # type: ignore[union-attr]
+    client = app.test_client()
+    client.post("/v0/predict", json=EXAMPLES["parcel"])
+    client.post("/v0/predict", json={})
+    app.extensions["metrics"].count_swap("parcel", 0.1)
+    return Exposed(client.get("/metrics").text)
 
 
 def named(expression: str) -> set[str]:
