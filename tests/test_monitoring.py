@@ -34,13 +34,16 @@ WORDS = {"by", "or", "unless", "le"}
 def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Exposed:
     """What the service shows once each thing has happened."""
     store = copied(two_parcels, tmp_path_factory.mktemp("monitored"))
-    old, new = try_version(store, "shadow")
+    old = store.promoted("parcel")
+    store.change("parcel", lambda known: known.promote("20200101T000000Z-00000"))  # type: ignore[union-attr]
+    _, new = try_version(store, "shadow")
     app = serve(store, "parcel")
     client, metrics = app.test_client(), app.extensions["metrics"]
     client.post("/v0/predict", json={})
     client.post("/v0/predict", json=EXAMPLES["parcel"])
     none = dict.fromkeys(("differences", "failures", "dropped"), 0)
     metrics.count_shadow("parcel", new, none, largest=0.5)
+    metrics.count_swap("parcel", 0.1)
     metrics.count_death("SIGKILL")
     wait_until(lambda: "model_shadow_records_total{" in client.get("/metrics").text, "a comparison")
     app.extensions["models"].get("parcel", old).predict_one = None
