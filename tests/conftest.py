@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,22 +126,12 @@ def build_credit(store: ModelStore, data: Path | None) -> None:
     """Train the credit model as the command does."""
     if "credit" not in models.names():
         pytest.skip("models/credit.py is not here")
-    with few_resamples():
-        build(store, "credit", data=data, promote="always")
-
-
-@contextmanager
-def few_resamples() -> Iterator[None]:
-    """Make the scores' intervals rough, which take a third of a training."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.scores.BOOTSTRAP_ROWS", 0)
-        yield
+    build(store, "credit", data=data, promote="always")
 
 
 def train_toy(name: str, definition: ModelDefinition) -> Trained:
     """Train a toy."""
-    with few_resamples():
-        return train(name, definition, definition.sample, step=in_silence)
+    return train(name, definition, definition.sample, step=in_silence)
 
 
 def build_toys(store: ModelStore) -> None:
