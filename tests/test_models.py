@@ -15,7 +15,7 @@ from api.served import Served
 from build_model import build
 from persistence.model_persistence import ModelStore
 from persistence.version import StoredVersion
-from tests.conftest import few_resamples, make_once
+from tests.conftest import make_once
 
 
 class Held(LoadedModels):
@@ -32,10 +32,9 @@ def built(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> StoredVersion:
     name = request.param
-    with few_resamples():
-        store = make_once(  # the store of the fixture credit_store, for credit
-            tmp_path_factory, name, lambda store: build(store, name, data=None, promote="always")
-        )
+    store = make_once(  # the store of the fixture credit_store, for credit
+        tmp_path_factory, name, lambda store: build(store, name, data=None, promote="always")
+    )
     return store.read(name)
 
 
