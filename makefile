@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth overload drain contract fuzz clients docs docs-check clean
+.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth overload drain races contract fuzz clients docs docs-check clean
 
 python := .venv/bin/python
 
@@ -58,6 +58,9 @@ overload: deps  ## Ask four times what the service can answer: make overload arg
 
 drain: deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
 	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_worker_drain.py
+
+races: deps  ## Let two trainers publish at once 1,000 times, in a folder and a bucket: make races rounds=100
+	@RACE_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_store_races.py
 
 contract: deps  ## Ask the whole API by its description, 17,000 times: make contract examples=100
 	@$(python) -m tests.contract $(or $(examples),30)

@@ -34,7 +34,14 @@ _EXIT_CODES = [
     ("1", "refused, or the input is not valid; standard error says why"),
     ("2", "wrong usage: an unknown option, a file that is not there"),
 ]
-_KINDS = {Path: "path", bool: "flag", int: "whole number", float: "number", str: "text"}
+_KINDS = {
+    Path: "path",
+    Path | str: "path, address",
+    bool: "flag",
+    int: "whole number",
+    float: "number",
+    str: "text",
+}
 
 
 def pages() -> dict[Path, str]:

@@ -1,6 +1,7 @@
 """The service over a bucket: a master that starts no threads, workers that see what is promoted."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -88,7 +89,7 @@ def test_service_when_its_versions_are_in_a_bucket_answers_and_sees_promotions(
 def test_service_when_the_bucket_is_away_starts_from_the_cache(
     store: ModelStore, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    chosen = {
+    chosen: dict[str, Any] = {
         "model_store": store.place, "default_model": "parcel", "model_cache": tmp_path / "served"
     }  # fmt: skip
     with running(tmp_path, until="/readyz", **chosen) as server:
