@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps drain signals chaos contract fuzz clients docs docs-check clean
+.PHONY: help deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals chaos contract fuzz clients docs docs-check clean
 
 python := .venv/bin/python
 
@@ -71,6 +71,9 @@ signals: deps  ## Reload, stop, kill and upgrade under load, 100 times each: mak
 
 chaos: deps  ## Let faults happen at random under load; none may show: make chaos minutes=30 seed=7
 	@$(python) -m tests.chaos $(if $(minutes),--minutes $(minutes)) $(if $(seed),--seed $(seed)) $(args)
+
+races: deps  ## Let two trainers publish at once 1,000 times, in a folder and a bucket: make races rounds=100
+	@RACE_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_store_races.py
 
 contract: deps  ## Ask the whole API by its description, 17,000 times: make contract examples=100
 	@$(python) -m tests.contract $(or $(examples),30)

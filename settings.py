@@ -102,7 +102,7 @@ class Settings:
 
     model_store: Path | str = _setting(
         Path("artifacts"), _store,
-        "Folder of the trained versions, or the address of a bucket, as `s3://bucket/prefix`",
+        "Where versions are kept: a folder, or as `s3://bucket/prefix`",
     )  # fmt: skip
     model_cache: Path = _setting(
         Path(".model-cache"), Path, "Folder that keeps what was read from a bucket"

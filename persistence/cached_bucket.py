@@ -85,10 +85,7 @@ class CachedBucket:
     def has(self, name: str, version: str) -> bool:
         """Tell whether a version is stored.
 
-        Raises
-        ------
-        StoreAway
-            When it is not in the cache, and the bucket is away.
+        Raises StoreAway when it is not in the cache, and the bucket is away.
         """
         # Looked up among what is there, never joined from what was asked.
         if self._cached.has(name, version) or version in self._pointed(name):
@@ -214,13 +211,7 @@ class CachedBucket:
         """Store a version, as `Folder.publish`: it is there when its card is.
 
         What an attempt that was cut off has left of the same version is used.
-
-        Raises
-        ------
-        VersionExists
-            When there is one of that name.
-        StoreAway
-            When it is not known whether it was stored.
+        After StoreAway it is not known whether it was stored.
         """
         for file in sorted(files, key="card.json".__eq__):
             key, content = f"{name}/{version}/{file}", files[file]

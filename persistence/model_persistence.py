@@ -288,10 +288,7 @@ class ModelStore:
         str
             The version: UTC time and the beginning of the card's digest.
 
-        Raises
-        ------
-        VersionExists
-            When there is one of that name.
+        Raises VersionExists when there is one of that name.
         """
         if not NAME.fullmatch(card["model"]):
             raise ValueError(f"{card['model']!r} cannot be a model's name")

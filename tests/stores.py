@@ -29,6 +29,11 @@ def publish(store: ModelStore, title: str = "") -> str:
     return store.write(card_of(title), FILES)
 
 
+def fresh(store: ModelStore, tmp_path: Path) -> ModelStore:
+    """The same store on a machine that has read nothing of it."""
+    return ModelStore(str(store.place), cache=tmp_path / "fresh")
+
+
 def assert_whole(store: ModelStore, version: str) -> None:
     """See that a version is there with every byte of it."""
     card = store.read_card("toy", version)

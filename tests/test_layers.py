@@ -48,6 +48,7 @@ MAY_USE = {
     "sqlite3": {"persistence"},
     "psycopg": {"persistence"},
     "gunicorn": {"gunicorn.conf", "server"},
+    "obstore": {"persistence"},
     "prometheus_client": {"api"},
     "opentelemetry": {"api"},
     "pickle": set(),
@@ -59,7 +60,8 @@ MAY_USE = {
 }
 
 #: Libraries that the service must not need: imported inside functions, if at all.
-HEAVY = {"sklearn", "pandas", "scipy", "matplotlib", "skl2onnx", "onnx", "onnxruntime", "skops"}
+HEAVY = {"sklearn", "pandas", "scipy", "matplotlib", "skl2onnx", "onnx", "onnxruntime", "skops",
+         "obstore"}  # fmt: skip
 LIGHT = {"api", "commands", "server", "persistence", "app", "settings", "gunicorn.conf"}
 LIGHT_FILES = {
     "models/__init__.py",

@@ -16,8 +16,8 @@ from tests.serving import DEADLINE, environment, free_port, running
 from tests.test_layers import HEAVY
 
 #: The packages that serve, by the names they are imported by.
-NEEDED = {"flask", "gunicorn", "httptools", "msgspec", "numpy", "onnxruntime",
-          "prometheus_client"}  # fmt: skip
+NEEDED = {"flask", "gunicorn", "httptools", "msgspec", "numpy", "obstore",
+          "onnxruntime", "prometheus_client"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_environment_when_searched_has_what_serves_and_nothing_that_trains(pytho
     )
 
     done = subprocess.run(
-        [python, "-c", find, *NEEDED, *(HEAVY - {"onnxruntime"})], capture_output=True, check=True
+        [python, "-c", find, *NEEDED, *(HEAVY - NEEDED)], capture_output=True, check=True
     )
 
     assert NEEDED == set(json.loads(done.stdout))

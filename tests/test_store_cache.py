@@ -18,7 +18,7 @@ from persistence.model_persistence import (
 )
 from tests.conftest import ROOT
 from tests.fault_proxy import FaultProxy, Request
-from tests.stores import FILES, assert_no_drafts, assert_whole, new_address, publish
+from tests.stores import FILES, assert_no_drafts, assert_whole, fresh, new_address, publish
 
 
 @pytest.fixture
@@ -37,11 +37,6 @@ def each_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def folder(store: ModelStore) -> Path:
     return store.root / "toy" / store.promoted("toy")
-
-
-def fresh(store: ModelStore, tmp_path: Path) -> ModelStore:
-    """The same store on a machine that has read nothing of it."""
-    return ModelStore(str(store.place), cache=tmp_path / "fresh")
 
 
 def is_of_a_version(asked: Request) -> bool:
@@ -161,81 +156,6 @@ def test_object_when_it_is_another_is_refused_and_not_cached(
 
     assert not (there.root / "toy" / version / file).exists()
     assert_no_drafts(there.root)
-
-
-def test_cache_when_made_is_this_users_alone(store: ModelStore) -> None:
-    assert_whole(store, store.promoted("toy"))
-
-    cache = store.root.parent
-    for path in [cache, *cache.rglob("*")]:
-        assert 0o700 if path.is_dir() else 0o600 == path.stat().st_mode & 0o777, path
-
-
-def test_cache_when_others_can_write_in_it_is_refused(store: ModelStore, tmp_path: Path) -> None:
-    there = fresh(store, tmp_path)
-    (tmp_path / "fresh").mkdir()
-    (tmp_path / "fresh").chmod(0o777)
-
-    with pytest.raises(UntrustedArtifact, match=r"can be written by other users.*MODEL_CACHE"):
-        there.pointer("toy")
-    assert there.pointer_tag("toy") is None
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
-def test_cache_when_it_is_another_users_is_refused(store: ModelStore, tmp_path: Path) -> None:
-    there = fresh(store, tmp_path)
-    (tmp_path / "fresh").mkdir(mode=0o700)
-    os.chown(tmp_path / "fresh", 12345, -1)
-
-    with pytest.raises(UntrustedArtifact, match="belongs to another user"):
-        there.pointer("toy")
-
-
-@pytest.mark.parametrize("level", ["cache", "address", "model", "version"])
-def test_folder_in_the_cache_when_it_is_a_link_is_refused(
-    store: ModelStore, tmp_path: Path, level: str
-) -> None:
-    version = store.promoted("toy")
-    there = fresh(store, tmp_path)
-    planted = {
-        "cache": there.root.parent, "address": there.root, "model": there.root / "toy",
-        "version": there.root / "toy" / version,
-    }[level]  # fmt: skip
-    planted.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-    (tmp_path / "elsewhere").mkdir(mode=0o700)
-    planted.symlink_to(tmp_path / "elsewhere")
-
-    with pytest.raises(UntrustedArtifact, match="is no folder, or a link to one"):
-        there.place.bring(there.read_card("toy", version))
-
-    assert [] == [*(tmp_path / "elsewhere").iterdir()]
-
-
-@pytest.mark.parametrize("file", ["model.onnx", "card.json", "promoted.json"])
-@pytest.mark.usefixtures("each_time")
-def test_file_in_the_cache_when_it_is_a_link_is_refused(
-    store: ModelStore, tmp_path: Path, file: str
-) -> None:
-    version = store.promoted("toy")
-    assert_whole(store, version)
-    path = folder(store).parent / file if file == "promoted.json" else folder(store) / file
-    path.rename(tmp_path / "planted")
-    path.symlink_to(tmp_path / "planted")
-
-    with pytest.raises(UntrustedArtifact, match="in the cache is a link"):
-        store.place.bring(store.read_card("toy", store.promoted("toy")))
-
-
-@pytest.mark.parametrize("file", ["../planted", "/planted", "a/b", "..", ".hidden", "A", ""])
-def test_card_when_it_names_a_file_elsewhere_writes_nothing(
-    store: ModelStore, tmp_path: Path, file: str
-) -> None:
-    card = {"model": "toy", "version": store.promoted("toy"), "files": {file: {"bytes": 1}}}
-
-    with pytest.raises(UntrustedArtifact, match="names a file"):
-        store.place.bring(card)
-
-    assert [] == [*tmp_path.rglob("planted")]
 
 
 @pytest.mark.usefixtures("each_time")

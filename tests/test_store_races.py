@@ -18,7 +18,7 @@ from tests.store_races import FILES, store_at
 from tests.stores import assert_no_drafts, new_address
 
 #: Races of each kind of store: a few every day, 1,000 with `make races`.
-ROUNDS = int(os.environ.get("RACE_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "6"))
 
 #: Races in one store; what is promoted in them is all remembered.
 AT_ONE_PLACE = 40
