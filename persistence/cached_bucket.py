@@ -17,17 +17,15 @@ from typing import Any
 
 from persistence.bucket import Bucket, StoreAway, attempts
 from persistence.bucket_pointer import ABSENT, DAMAGE, BucketPointer
-from persistence.cards import checked_file, fingerprint
-from persistence.folder import Folder, ReadCard, version_exists
+from persistence.bucket_versions import CARD, fetch_card, fetch_file, publish, sign
+from persistence.cards import checked_file
+from persistence.folder import Folder, ReadCard
 from persistence.listing import Listing
 from persistence.private_folder import private_folder, refuse_link, replace_private
 from persistence.promotions import DAMAGED, Pointer
 from persistence.signatures import SIGNATURE
 from persistence.trusted_types import UntrustedArtifact
 from persistence.whole_files import alone_in
-
-#: The files of a version that its card does not list.
-CARD = ("card.json", SIGNATURE)
 
 ROOT = Path(__file__).parent.parent
 
@@ -170,7 +168,7 @@ class CachedBucket:
                 return read(home)
         for is_last in attempts(2):
             with tempfile.TemporaryDirectory(prefix=".card-", dir=self.root) as draft:
-                self._fetch_card(name, version, Path(draft))
+                fetch_card(self._bucket, name, version, Path(draft))
                 try:
                     card = read(Path(draft))
                 except UntrustedArtifact:
@@ -204,7 +202,7 @@ class CachedBucket:
         with alone_in(home):
             for file in card["files"]:
                 if not _is_there(home, card, file):
-                    self._fetch(home, card, file)
+                    fetch_file(self._bucket, home, card, file)
         return home
 
     def publish(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
@@ -213,14 +211,7 @@ class CachedBucket:
         What an attempt that was cut off has left of the same version is used.
         After StoreAway it is not known whether it was stored.
         """
-        for file in sorted(files, key="card.json".__eq__):
-            key, content = f"{name}/{version}/{file}", files[file]
-            if self._bucket.create(key, content):
-                continue
-            found = self._bucket.read(key)
-            is_equal = found is not None and found.content == content
-            if file == "card.json" or not is_equal:
-                raise version_exists(name, version, self, is_equal=is_equal)
+        publish(self._bucket, name, version, files)
         self._listing.forget()
 
     def sign(self, name: str, version: str, signature: bytes) -> None:
@@ -231,11 +222,7 @@ class CachedBucket:
         StoreAway
             When it is not known whether it was stored.
         """
-        key, known = f"{name}/{version}/{SIGNATURE}", None
-        with suppress(FileNotFoundError):
-            known = self._bucket.read(key)
-        if not self._bucket.swap(key, signature, known):
-            raise StoreAway(f"{self}/{key} was changed meanwhile: sign again")
+        sign(self._bucket, name, version, signature)
         replace_private(self._home(name, version) / SIGNATURE, signature)
         self._listing.forget()
 
@@ -259,33 +246,6 @@ class CachedBucket:
             tried = {known.candidate.version} if known.candidate else set()
             return {one.version for one in known.promotions} | tried
         return set()
-
-    def _fetch_card(self, name: str, version: str, folder: Path) -> None:
-        for file in CARD:
-            try:
-                found = self._bucket.read(f"{name}/{version}/{file}")
-            except FileNotFoundError:
-                if file == SIGNATURE:
-                    continue
-                raise
-            replace_private(folder / file, found.content if found else b"")
-
-    def _fetch(self, home: Path, card: Mapping[str, Any], file: str) -> None:
-        """Put a file into the cache, if it is as the card says."""
-        expected = card["files"][file]
-        key = f"{card['model']}/{card['version']}/{file}"
-        for _ in attempts(2):
-            try:
-                found = self._bucket.read(key, size=expected["bytes"])
-            except FileNotFoundError:
-                break
-            if found is not None and fingerprint(found.content) == expected:
-                replace_private(home / file, found.content)
-                return
-        raise UntrustedArtifact(
-            f"{file} of {card['version']} in {self} is missing or differs from the digest in its "
-            "card: train it again"
-        )
 
     def _listed(self) -> Listing:
         if self.asks_apart:

@@ -11,7 +11,7 @@ A version exists whole or not at all and never changes. Every file's size and
 digest stand in the card: they are checked before any byte reaches a deserialiser.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from persistence.cached_bucket import CachedBucket
 from persistence.cards import card_text, full_card
 from persistence.folder import VERSION, Folder, VersionExists
 from persistence.opening import open_card, open_pipeline, open_version
-from persistence.promotions import DAMAGED, Pointer, PromotionConflict, promoted_in
+from persistence.pointers import ModelNotFound, Pointers
+from persistence.promotions import PromotionConflict, promoted_in
 from persistence.removal import removed_in
 from persistence.signatures import SIGNATURE, SigningKeys
 from persistence.trusted_types import UntrustedArtifact
@@ -39,15 +40,11 @@ __all__ = [
 ]
 
 
-class ModelNotFound(LookupError):
-    """No version of such a model is stored, or none is promoted."""
-
-
 class VersionNotFound(LookupError):
     """The model has no such version."""
 
 
-class ModelStore:
+class ModelStore(Pointers):
     """The versions in one place. Where it is a bucket that is away, methods raise StoreAway.
 
     Parameters
@@ -102,65 +99,6 @@ class ModelStore:
     def versions(self, name: str) -> list[str]:
         """List a model's versions, oldest first; empty when there are none."""
         return self.place.versions(name) if NAME.fullmatch(name) else []
-
-    def promoted(self, name: str) -> str:
-        """Name the version that is served by default.
-
-        Raises
-        ------
-        ModelNotFound
-            When the model has no promoted version.
-        UntrustedArtifact
-            When the file that names it is damaged.
-        """
-        return self.pointer(name).version
-
-    def pointer(self, name: str) -> Pointer:
-        """Read what is said of a model, as `promoted`: promotions, candidate, pinned versions."""
-        try:
-            if not NAME.fullmatch(name):
-                raise FileNotFoundError(name)
-            return self.place.pointer(name)
-        except FileNotFoundError:
-            raise ModelNotFound(
-                f"there is no promoted version of model {name!r}: "
-                f"train one with `python build_model.py {name}`"
-            ) from None
-        except (StoreAway, UntrustedArtifact):
-            raise
-        except (OSError, *DAMAGED) as error:
-            raise UntrustedArtifact(
-                f"promoted.json of model {name!r} is damaged: promote a version, or train again"
-            ) from error
-
-    def pointer_tag(self, name: str) -> str | None:
-        """Give what changes whenever a model's pointer does; None while there is none.
-
-        Cheap enough to be asked all the time: nothing is read. A bucket is
-        asked by one process of a machine, once a second; while it is away the
-        tag stays, and nothing is raised.
-        """
-        return self.place.pointer_tag(name) if NAME.fullmatch(name) else None
-
-    def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
-        """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
-
-        Parameters
-        ----------
-        change : callable
-            Given the pointer, or None where there is none or it is damaged.
-            Asked again when another was faster.
-
-        Raises
-        ------
-        ModelNotFound
-            When there can be no such model.
-        PromotionConflict
-            When others were faster each time.
-        """
-        if not NAME.fullmatch(name):
-            raise ModelNotFound(f"{name!r} cannot be a model's name")
-        self.place.change(name, change)
 
     def promote(
         self, name: str, version: str, *, is_rollback: bool = False, expected: str | None = None
