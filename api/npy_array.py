@@ -2,6 +2,8 @@
 
 import io
 import math
+import re
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,10 @@ NPY = "application/x-npy"
 
 _LONGEST_HEADER = 1000
 
+# The header is a dictionary as Python writes it. NumPy would have Python's own parser read it.
+_ENTRY = r"'(\w+)': *('[<>=|]?[a-zA-Z?]\d*'|True|False|\((?:\d+(?:, *\d+)*,? *)?\))"
+_HEADER = re.compile(rf"\{{ *{_ENTRY}, *{_ENTRY}, *{_ENTRY},? *\}} *\n?")
+
 
 def read_npy(body: bytes, schema: Schema) -> Records:
     """Read an array of numbers, a row for each record; NaN stands for a gap.
@@ -26,12 +32,7 @@ def read_npy(body: bytes, schema: Schema) -> Records:
     """
     stream = io.BytesIO(body)
     try:
-        version = np.lib.format.read_magic(stream)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, is_fortran, dtype = read_header(stream, max_header_size=_LONGEST_HEADER)
+        dtype, is_fortran, shape = _read_header(stream)
     except Exception as error:
         raise BadRequest(400, "the body is no NumPy array that can be read: send .npy") from error
     if dtype.kind not in "biuf" or len(shape) not in (1, 2):
@@ -46,3 +47,18 @@ def read_npy(body: bytes, schema: Schema) -> Records:
     if dtype.kind == "f":
         rows[np.isnan(np.atleast_2d(array))] = None
     return read_rows(rows.tolist(), schema, at="")
+
+
+def _read_header(stream: io.BytesIO) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+    """Read type, order and shape, and leave the stream where the array begins."""
+    length_bytes = {(1, 0): 2, (2, 0): 4}[np.lib.format.read_magic(stream)]
+    length = int.from_bytes(stream.read(length_bytes), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError("its header is too long")
+    header = _HEADER.fullmatch(stream.read(length).decode("latin-1"))
+    if header is None:
+        raise ValueError("its header is none")
+    said = dict(zip(header.groups()[::2], header.groups()[1::2], strict=True))
+    is_fortran = {"True": True, "False": False}[said["fortran_order"]]
+    shape = tuple(map(int, re.findall(r"\d+", said["shape"])))
+    return np.dtype(said["descr"].strip("'")), is_fortran, shape

@@ -45,7 +45,7 @@ _PREDICT = ["/v0/predict", "/v0/models/parcel/predict", "/inference/parcel", "/i
             "/v0/models/nobody/predict", "/v0/models/parcel/versions/x/predict"]  # fmt: skip
 
 #: Good requests: where to, headers, body.
-_GOOD: list[tuple[list[str], dict[str, str], bytes]] = [
+GOOD: list[tuple[list[str], dict[str, str], bytes]] = [
     *((_PREDICT, {"Content-Type": JSON}, _write(one))
       for one in (PARCEL, [PARCEL, PARCEL], EXAMPLES["rent"], _write(PARCEL).decode())),
     (_PREDICT, {"Content-Type": JSON}, write_columns([PARCEL, PARCEL])),
@@ -65,7 +65,7 @@ _GOOD: list[tuple[list[str], dict[str, str], bytes]] = [
     (["/v2/repository/index"], {"Content-Type": JSON}, b'{"ready": true}'),
 ]  # fmt: skip
 
-_GETS = ["/", "/docs", "/openapi.json", "/health", "/livez", "/readyz", "/metrics", "/ping",
+GETS = ["/", "/docs", "/openapi.json", "/health", "/livez", "/readyz", "/metrics", "/ping",
          "/version", "/execution-parameters", VERTEX["aip_health_route"], "/v0/models",
          "/v0/models/parcel", "/v0/models/parcel/versions", "/v0/model_info", "/v1/models",
          "/v0/models/parcel/versions/x/model_info", "/v1/models/parcel", "/v2", "/v2/models",
@@ -100,7 +100,7 @@ _PIECES = [b"NaN", b"Infinity", b"null", b"[", b"{", b'"', b"\\ud800", b"\xff", 
 def fuzzed(draw: st.DrawFn) -> Fuzzed:
     """Draw a request: a good one of any route, some of it changed."""
     is_post = draw(st.integers(0, 5)) > 0
-    paths, headers, body = draw(st.sampled_from(_GOOD)) if is_post else (_GETS, {}, b"")
+    paths, headers, body = draw(st.sampled_from(GOOD)) if is_post else (GETS, {}, b"")
     path, method = draw(st.sampled_from(paths)), "POST" if is_post else "GET"
     if draw(st.integers(0, 9)) == 0:
         odd = draw(st.text(min_size=1, max_size=8) | st.sampled_from(["..", "%", "x" * 3000, ":"]))
