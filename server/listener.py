@@ -39,6 +39,29 @@ def children(process: int) -> list[int]:
     return [int(one) for one in found.split()]
 
 
+def orphans(listener: socket.socket) -> list[int]:
+    """List the processes that hold a listening socket and whose master has been killed.
+
+    Neither a master, whose workers hold it too, nor a worker whose master
+    lives is among them.
+    """
+    holders = {one for one in _processes() if is_held_by(one, listener)}
+    parents = {one: _parent(one) for one in holders}
+    return [one for one in holders if parents[one] not in holders and one not in parents.values()]
+
+
+def _processes() -> list[int]:
+    """List all processes; raises OSError where they cannot be seen."""
+    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal()]
+
+
+def _parent(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0  # it has just ended
+
+
 def refuse_new(listener: socket.socket, *, siblings: Iterable[int]) -> bool:
     """Let no new connection begin, while those that have begun may finish.
 
@@ -59,7 +82,7 @@ def refuse_new(listener: socket.socket, *, siblings: Iterable[int]) -> bool:
     """
     ours = {os.getpid(), *siblings}
     try:
-        others = {int(one.name) for one in Path("/proc").iterdir() if one.name.isdecimal()} - ours
+        others = {*_processes()} - ours
     except OSError:
         return False  # no Linux
     if any(is_held_by(other, listener) for other in others):

@@ -114,8 +114,9 @@ class Service:
             return False
 
     def workers(self) -> list[int]:
-        """List the workers; a new master that an upgrade has started is none."""
-        found = children(self.master)
+        """List the workers; neither a second master nor a program that the master runs is one."""
+        own = _command(self.master)
+        found = [one for one in children(self.master) if _command(one) == own]
         return [one for one in found if not children(one)]
 
     def stop(self) -> None:
@@ -213,6 +214,12 @@ def _heeds_signals(worker: int) -> bool:
     with suppress(OSError):
         return heeds_signals(worker)
     return False
+
+
+def _command(process: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
 
 
 def _state(process: int) -> str:

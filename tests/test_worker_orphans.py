@@ -1,0 +1,27 @@
+"""The master is killed under load: its workers stop by themselves, and nothing is lost."""
+
+import os
+import signal
+from pathlib import Path
+
+from persistence.model_persistence import ModelStore
+from tests.serving import lives, running, wait_until
+from tests.steady_load import questions, steady_load
+
+
+def test_workers_when_their_master_is_killed_under_load_lose_nothing_and_end(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    soon = "import server.drain\nserver.drain.ACCEPT_SECONDS = 2\n"
+    with running(
+        tmp_path, until="/readyz", config=soon, model_store=toy_store.root,
+        default_model="parcel",
+    ) as server:  # fmt: skip
+        workers = server.workers()
+        with steady_load(server.port, questions(toy_store)) as load:
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+        wait_until(lambda: not any(map(lives, workers)), "the end of the workers")
+
+    assert [] == load.lost
+    assert load.counts["refused"] == 6
