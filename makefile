@@ -1,7 +1,7 @@
 # Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth overload drain contract fuzz clients docs docs-check clean
+.PHONY: help deps model check run test lint lock lock-check bench bench-quick stress growth overload swaps drain contract fuzz clients docs docs-check clean
 
 python := .venv/bin/python
 
@@ -55,6 +55,9 @@ growth: deps  ## Measure how a prediction's cost grows: make growth args=--write
 
 overload: deps  ## Ask four times what the service can answer: make overload args="--seconds 20"
 	@$(python) -m benchmarks.overload $(args)
+
+swaps: deps  ## Promote versions under load; none may lose a request: make swaps args="--swaps 100"
+	@$(python) -m benchmarks.swaps $(args)
 
 drain: deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
 	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_worker_drain.py

@@ -9,6 +9,14 @@ TEXT = {"type": "string"}
 #: The schema of bytes that are no text.
 BYTES = {"type": "string", "format": "binary"}
 
+_TRIED = {
+    **dict.fromkeys(("version", "mode", "by", "at"), TEXT),
+    "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+}
+
+#: What is tried beside a promoted version.
+_CANDIDATE = {"type": ["object", "null"], "required": list(_TRIED), "properties": _TRIED}
+
 #: How a key may come.
 KEY_SCHEMES = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -25,12 +33,14 @@ def fixed_paths(example: str) -> dict[str, Any]:
         The name of a model; empty where there is none.
     """
     greeting = dict.fromkeys(("msg", "now", "status"), TEXT)
+    health = _get("health", "Health", "Greets; status is ok or degraded", greeting)
+    _add_property(health, "reason", TEXT)
     status = {"status": TEXT}
     ready = _get("readyz", "Health", "The model answers its example", status)
     ready["get"]["responses"] |= problems(503)
     return {
         **_catalog_paths(example),
-        "/health": _get("health", "Health", "Greets; status is ok or degraded", greeting),
+        "/health": health,
         "/livez": _get("livez", "Health", "The process answers", status),
         "/readyz": ready,
         "/metrics": _metrics_path(),
@@ -49,16 +59,17 @@ def _catalog_paths(example: str) -> dict[str, Any]:
     described = dict.fromkeys(("name", "version", "title", "task", "created_at"), TEXT)
     model = {"type": "object", "required": list(described), "properties": described}
     listed = {"models": _list_of(model), "default_model": TEXT}
-    tried = {
-        **dict.fromkeys(("version", "mode", "by", "at"), TEXT),
-        "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-    }
-    candidate = {"type": ["object", "null"], "required": list(tried), "properties": tried}
-    one = {**described, "candidate": candidate, "versions": _list_of(TEXT)}
-    several = {"model": TEXT, "candidate": candidate, "versions": _list_of(model)}
+    one = _get(
+        "model", "Models", "Describes a model",
+        {**described, "candidate": _CANDIDATE, "versions": _list_of(TEXT)},
+    )  # fmt: skip
+    refused = {"version": {"type": ["string", "null"]}, "reason": TEXT}
+    shape = {"type": "object", "required": [*refused], "properties": refused}
+    _add_property(one, "refused", shape)
+    several = {"model": TEXT, "candidate": _CANDIDATE, "versions": _list_of(model)}
     return {
         "/v0/models": _get("models", "Models", "Lists the models", listed),
-        "/v0/models/{name}": _of_one(_get("model", "Models", "Describes a model", one), example),
+        "/v0/models/{name}": _of_one(one, example),
         "/v0/models/{name}/versions": _of_one(
             _get("versions", "Models", "Lists a model's versions", several), example
         ),
@@ -69,6 +80,12 @@ def _get(identifier: str, tag: str, summary: str, properties: dict[str, Any]) ->
     schema = {"type": "object", "required": list(properties), "properties": properties}
     operation = {"operationId": identifier, "tags": [tag], "summary": summary}
     return {"get": {**operation, "responses": {"200": answer(schema, summary)}}}
+
+
+def _add_property(path: dict[str, Any], name: str, shape: Mapping[str, Any]) -> None:
+    """Describe what an answer need not have."""
+    (content,) = path["get"]["responses"]["200"]["content"].values()
+    content["schema"]["properties"] = {**content["schema"]["properties"], name: shape}
 
 
 def _list_of(items: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Versions of rent that are made in no time, each with answers of its own."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,14 @@ from persistence.runtime import RECORD
 from tests.conftest import EXAMPLES, unstored
 
 RENT = EXAMPLES["rent"]
+
+
+def plain_store(folder: Path, source: ModelStore, factors: Sequence[int] = (1, 2, 3)) -> ModelStore:
+    """Make a store with a version for each factor, of which the first is promoted."""
+    found = ModelStore(folder)
+    first, *_ = [write_plain(found, source, factor) for factor in factors]
+    found.promote("rent", first)
+    return found
 
 
 def write_plain(

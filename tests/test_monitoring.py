@@ -36,10 +36,14 @@ def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -
     store = copied(two_parcels, tmp_path_factory.mktemp("monitored"))
     old, new = try_version(store, "shadow")
     app = serve(store, "parcel")
-    client, count = app.test_client(), app.extensions["metrics"].count_shadow
+    client, counted = app.test_client(), app.extensions["metrics"]
     client.post("/v0/predict", json={})
     client.post("/v0/predict", json=EXAMPLES["parcel"])
-    count("parcel", new, dict.fromkeys(("differences", "failures", "dropped"), 0), largest=0.5)
+    none = dict.fromkeys(("differences", "failures", "dropped"), 0)
+    counted.count_shadow("parcel", new, none, largest=0.5)
+    counted.count_swap("parcel", 0.1)
+    store.change("rent", lambda known: known.promote("20200101T000000Z-00000"))  # type: ignore[union-attr]
+    client.post("/v0/models/rent/predict", json=EXAMPLES["rent"])
     wait_until(lambda: "model_shadow_records_total{" in client.get("/metrics").text, "a comparison")
     app.extensions["models"].get("parcel", old).predict_one = None
     assert 500 == client.post("/v0/predict", json=EXAMPLES["parcel"]).status_code

@@ -130,7 +130,10 @@ def test_server_when_reloaded_serves_the_version_that_was_promoted_meanwhile(
         {"model.onnx": content},
     )
 
-    with running(tmp_path, until="/readyz", model_store=store.root, default_model="rent") as server:
+    with running(
+        tmp_path, until="/readyz", model_store=store.root, default_model="rent",
+        config="def post_worker_init(worker):\n    '''Let nobody watch.'''\n",
+    ) as server:  # fmt: skip
 
         def served() -> str:
             return str(server.ask("/v0/predict", EXAMPLES["rent"])[1]["model"]["version"])

@@ -12,7 +12,7 @@ import pytest
 
 from persistence.model_persistence import ModelStore
 from tests.exposed import Exposed
-from tests.plain_versions import RENT, damage, write_plain
+from tests.plain_versions import RENT, damage, plain_store, write_plain
 from tests.raw_http import Answer, request
 from tests.serving import DEADLINE, Server, ask, running, wait_until
 from tests.steady_load import Load, Question, steady_load
@@ -24,10 +24,7 @@ AREAS = [20.5 + 3 * n for n in range(12)]
 @pytest.fixture
 def store(tmp_path: Path, toy_store: ModelStore) -> ModelStore:
     """A store with four versions: they answer the area once, twice, three and four times."""
-    found = ModelStore(tmp_path / "store")
-    versions = [write_plain(found, toy_store, factor) for factor in (1, 2, 3, 4)]
-    found.promote("rent", versions[0])
-    return found
+    return plain_store(tmp_path / "store", toy_store, (1, 2, 3, 4))
 
 
 @pytest.fixture
