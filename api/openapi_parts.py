@@ -9,6 +9,14 @@ TEXT = {"type": "string"}
 #: The schema of bytes that are no text.
 BYTES = {"type": "string", "format": "binary"}
 
+_TRIED = {
+    **dict.fromkeys(("version", "mode", "by", "at"), TEXT),
+    "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+}
+
+#: What is tried beside a promoted version.
+_CANDIDATE = {"type": ["object", "null"], "required": list(_TRIED), "properties": _TRIED}
+
 #: How a key may come.
 KEY_SCHEMES = {
     "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -51,17 +59,12 @@ def _catalog_paths(example: str) -> dict[str, Any]:
     described = dict.fromkeys(("name", "version", "title", "task", "created_at"), TEXT)
     model = {"type": "object", "required": list(described), "properties": described}
     listed = {"models": _list_of(model), "default_model": TEXT}
-    tried = {
-        **dict.fromkeys(("version", "mode", "by", "at"), TEXT),
-        "share": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-    }
-    candidate = {"type": ["object", "null"], "required": list(tried), "properties": tried}
-    whole = {**described, "candidate": candidate, "versions": _list_of(TEXT)}
+    whole = {**described, "candidate": _CANDIDATE, "versions": _list_of(TEXT)}
     one = _get("model", "Models", "Describes a model", whole)
     refused = {"version": {"type": ["string", "null"]}, "reason": TEXT}
     shape = {"type": "object", "required": [*refused], "properties": refused}
     _add_property(one, "refused", shape)
-    several = {"model": TEXT, "candidate": candidate, "versions": _list_of(model)}
+    several = {"model": TEXT, "candidate": _CANDIDATE, "versions": _list_of(model)}
     return {
         "/v0/models": _get("models", "Models", "Lists the models", listed),
         "/v0/models/{name}": _of_one(one, example),

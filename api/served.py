@@ -53,8 +53,8 @@ class Served(NamedTuple):
 
     @property
     def candidate(self) -> Candidate | None:
-        """What is tried beside it."""
-        return self.pointer.candidate if self.pointer else None
+        """What is tried beside it; it is beside the promoted version alone."""
+        return self.pointer.candidate if self.pointer and not self.refused else None
 
     @property
     def versions(self) -> set[str]:

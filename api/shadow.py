@@ -102,7 +102,9 @@ class Shadow:
 
     def _compare(self, one: _Answered) -> None:
         name = one.promoted.name
-        if self._models.candidate(name) != one.candidate:  # ended since: it need not be read again
+        known = self._models.served(name)
+        pair = (known.version, known.candidate) if known else None
+        if pair != (one.promoted.version, one.candidate):  # it has ended since
             self._metrics.count_shadow(name, one.candidate.version, {"dropped": len(one.matrix)})
             return
         candidate = self._models.candidates.get(name, one.candidate)

@@ -209,6 +209,24 @@ def test_candidate_when_it_cannot_be_read_leaves_all_to_the_promoted_one(
     assert {("parcel", candidate): 1} == refused
 
 
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+def test_candidate_when_another_than_the_promoted_version_serves_is_not_asked(
+    store: ModelStore, mode: str
+) -> None:
+    old, new = store.versions("parcel")
+    store.promote("parcel", new)
+    store.promote("parcel", old)
+    try_version(store, mode)
+    (store.root / "parcel" / old / "model.onnx").write_bytes(b"x")
+    app = serve(store, "parcel")
+    client = app.test_client()
+
+    assert new == version_of(client.post("/v0/predict", json=PARCEL))  # the last good one
+
+    assert None is app.extensions["models"].candidate()
+    assert None is client.get("/v0/models/parcel").get_json()["candidate"]
+
+
 def test_canary_when_it_fails_is_counted_by_version(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,17 +34,17 @@ WORDS = {"by", "or", "unless", "le"}
 def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Exposed:
     """What the service shows once each thing has happened."""
     store = copied(two_parcels, tmp_path_factory.mktemp("monitored"))
-    old = store.promoted("parcel")
-    store.change("parcel", lambda known: known.promote("20200101T000000Z-00000"))  # type: ignore[union-attr]
-    _, new = try_version(store, "shadow")
+    old, new = try_version(store, "shadow")
     app = serve(store, "parcel")
-    client, metrics = app.test_client(), app.extensions["metrics"]
+    client, counted = app.test_client(), app.extensions["metrics"]
     client.post("/v0/predict", json={})
     client.post("/v0/predict", json=EXAMPLES["parcel"])
     none = dict.fromkeys(("differences", "failures", "dropped"), 0)
-    metrics.count_shadow("parcel", new, none, largest=0.5)
-    metrics.count_swap("parcel", 0.1)
-    metrics.count_death("SIGKILL")
+    counted.count_shadow("parcel", new, none, largest=0.5)
+    counted.count_swap("parcel", 0.1)
+    counted.count_death("SIGKILL")
+    store.change("rent", lambda known: known.promote("20200101T000000Z-00000"))  # type: ignore[union-attr]
+    client.post("/v0/models/rent/predict", json=EXAMPLES["rent"])
     wait_until(lambda: "model_shadow_records_total{" in client.get("/metrics").text, "a comparison")
     app.extensions["models"].get("parcel", old).predict_one = None
     assert 500 == client.post("/v0/predict", json=EXAMPLES["parcel"]).status_code
