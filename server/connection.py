@@ -66,10 +66,6 @@ class TimedSocket(socket.socket):
         """Tell whether the caller may answer: the loop or the thread, whichever is first."""
         return self._claimed.acquire(blocking=False)
 
-    def is_claimed(self) -> bool:
-        """Tell whether somebody answers, or has."""
-        return self._claimed.locked()
-
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001  as the standard library has it
         """Block for `THREAD_SECONDS` at most and begin to measure the pace, or do not block."""
         self.settimeout(THREAD_SECONDS if flag else 0.0)

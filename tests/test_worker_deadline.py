@@ -1,8 +1,10 @@
 """A model that does not come back: its client is told, and its worker is replaced."""
 
 import json
+import math
 import select
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from persistence.model_persistence import ModelStore
+from server.connection import TimedSocket
 from tests.answers import read_strictly
 from tests.conftest import EXAMPLES, serve
 from tests.raw_http import Answer, connect, read_answer, read_to_end, request
@@ -42,9 +45,13 @@ def held():
 
 @app.get("/streamed")
 def streamed():
-    yield "first "
-    wait_while("streaming")
-    yield "last"
+    connection = request.environ["gunicorn.socket"]
+    def parts():
+        yield "first "
+        connection.note_progress()
+        wait_while("streaming")
+        yield "last"
+    return parts()
 
 @app.get("/working")
 def working():
@@ -191,6 +198,45 @@ def test_answer_when_it_has_begun_is_not_cut_and_none_is_answered_twice(
         assert streamed.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"first " in streamed and streamed.endswith(b"4\r\nlast\r\n0\r\n\r\n")
         assert 0 == server.stop()
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[TimedSocket, socket.socket]]:
+    """A connection with a request that a thread is to answer, and its client's end."""
+    ours, theirs = socket.socketpair()
+    with TimedSocket(fileno=ours.detach()) as connection, theirs:
+        theirs.settimeout(DEADLINE)
+        connection.setblocking(True)
+        connection.begin()
+        yield connection, theirs
+
+
+def test_connection_when_the_loop_has_claimed_it_sends_nothing_for_a_thread(
+    pair: tuple[TimedSocket, socket.socket],
+) -> None:
+    connection, client = pair
+
+    assert connection.claim()
+    with pytest.raises(BrokenPipeError):
+        connection.sendall(b"late")
+    connection.close()
+
+    assert b"" == client.recv(10)
+
+
+def test_connection_when_a_thread_answers_is_not_the_loop_s(
+    pair: tuple[TimedSocket, socket.socket],
+) -> None:
+    connection, client = pair
+
+    connection.sendall(b"begun ")
+    assert not connection.claim()
+    connection.sendall(b"and done")
+    assert math.inf == connection.still_since
+    assert b"begun and done" == client.recv(100)
+
+    connection.begin()
+    assert connection.claim()
 
 
 def test_request_when_it_has_waited_too_long_is_not_begun(serving: Any, tmp_path: Path) -> None:
