@@ -55,6 +55,14 @@ def heeds_signals(worker: int) -> bool:
     return bool(caught >> (signal.SIGABRT - 1) & 1)  # the last one that it prepares for
 
 
+def lives(process: int) -> bool:
+    """Tell whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 class Server:
     """A started service.
 
