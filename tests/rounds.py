@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from persistence.model_persistence import ModelStore
-from tests.serving import Server, running, wait_until
+from tests.serving import Server, lives, running, wait_until
 from tests.steady_load import Load, Question, steady_load
 
 #: How often each signal is sent: a few times every day, more with `make signals`.
@@ -34,14 +34,6 @@ def loaded(
         assert [] == load.lost
         assert 0 == load.counts["refused"]
         assert 0 == server.stop()
-
-
-def lives(process: int) -> bool:
-    """Tell whether a process runs; one that waits for its parent to ask how it ended does not."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def has_ended(process: int) -> bool:
