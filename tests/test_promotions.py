@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from persistence.model_persistence import ModelStore, UntrustedArtifact
-from persistence.promotions import MOST_REMEMBERED, Promotion, version_before
+from persistence.promotions import MOST_REMEMBERED, Promotion, version_before, versions_before
 from tests.conftest import ROOT
 
 VERSIONS = [f"2020010{day}T000000Z-{day:05x}" for day in range(1, 9)]
@@ -179,3 +179,18 @@ def test_promotion_when_the_disk_is_full_keeps_the_one_before(
         store.promote("toy", B)
 
     assert before == pointer(store).read_bytes()
+
+
+def test_versions_before_when_one_was_rolled_back_leave_it_out() -> None:
+    promotions = [
+        Promotion(A, "first"), Promotion(B, "then"), Promotion(C, "later"),
+        Promotion(B, "back", is_rollback=True), Promotion(D, "at last"),
+    ]  # fmt: skip
+
+    assert [B, A] == versions_before(promotions, VERSIONS)
+    assert [A] == versions_before(promotions, [A, C, D])
+    assert [] == versions_before(promotions[:1], VERSIONS)
+
+
+def test_versions_before_when_nobody_wrote_them_down_are_the_older_ones() -> None:
+    assert [C, B, A] == versions_before([Promotion(D, None)], VERSIONS)

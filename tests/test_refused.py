@@ -168,3 +168,36 @@ def test_versions_when_all_are_refused_are_not_served(
 
     with pytest.raises(UntrustedArtifact, match=f"{versions[1]} differs"):
         models.get()
+
+
+def test_version_when_promoted_again_is_tried_at_once(
+    store: ModelStore, versions: list[str], models: LoadedModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "FIRST_PAUSE", 3600.0)
+    damage(store, versions[1])
+    store.promote("rent", versions[1])
+    assert not models.catch_up("rent") and not models.is_behind("rent")
+
+    damage(store, versions[1])  # a byte that is changed twice is what it was
+    for version in (versions[2], versions[1]):
+        store.promote("rent", version)
+        assert models.is_behind("rent") and models.catch_up("rent")
+
+    assert versions[1] == models.get().version
+
+
+def test_versions_when_all_are_refused_are_not_read_for_each_request(
+    store: ModelStore, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "FIRST_PAUSE", 3600.0)
+    damage(store, versions[0])
+    models = LoadedModels(store, "rent")
+    with pytest.raises(UntrustedArtifact, match="differs from the digest"):
+        models.get()
+
+    damage(store, versions[0])
+
+    with pytest.raises(UntrustedArtifact, match="differs from the digest"):
+        models.get()
+    store.change("rent", lambda known: known.promote(versions[1]))  # type: ignore[union-attr]
+    assert versions[1] == models.get().version
