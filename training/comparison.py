@@ -131,10 +131,21 @@ def _unordered(labels: Any) -> Any:
 def _may_know(champion: StoredVersion, card: Mapping[str, Any]) -> bool:
     """Tell whether the champion may have learnt from rows that are held out now.
 
-    It has not where both were split the same way: by the seed and the fields.
+    It has not where both were split the same way: by the seed and by what the
+    fields make of a row.
     """
-    theirs = champion.card["data"].get("split"), champion.card["seed"], champion.schema.fields
-    return theirs != (card["data"]["split"], card["seed"], Schema.from_json(card["schema"]).fields)
+    theirs, ours = champion.card, card
+    return (
+        theirs["data"].get("split") != ours["data"]["split"]
+        or theirs["seed"] != ours["seed"]
+        or _reading(champion.schema) != _reading(Schema.from_json(ours["schema"]))
+    )
+
+
+def _reading(schema: Schema) -> list[Any]:
+    """Give all of a schema that tells which values a row's cells become."""
+    words = ("name", "column", "categories", "synonyms")
+    return sorted(repr([getattr(one, word, None) for word in words]) for one in schema.fields)
 
 
 def _verdict(found: Mapping[str, Any]) -> tuple[str, str]:
