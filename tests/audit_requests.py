@@ -28,6 +28,13 @@ TYPES = (
     "text/csv; charset=zlib_codec", f"{JSON}; charset=os", "text/csv; header=absent",
 )  # fmt: skip
 
+#: What gadgets are honestly called, by the first word of their names.
+KINDS = {
+    "json": JSON, "npy": "application/x-npy", "npz": "application/x-npy", "yaml": "text/yaml",
+    "pickle": "application/x-pickle", "joblib": "application/x-joblib", "xml": "application/xml",
+    "onnx": "application/onnx", "arrow": ARROW, "parquet": PARQUET, "zip": "application/zip",
+}  # fmt: skip
+
 ENCODINGS = ("gzip", "deflate", "br", "pickle", "gzip, gzip", "identity")
 
 #: Headers that some server or proxy obeys, or that a careless one would put into text.
@@ -75,6 +82,9 @@ def all_requests(
 ) -> Iterator[Asked]:  # fmt: skip
     """Ask every route with every method, those that take a body with every gadget.
 
+    They get it as what it is, and then as something else, with headers that
+    might change what is made of it.
+
     Parameters
     ----------
     routes : iterable of (str, set of str)
@@ -82,17 +92,19 @@ def all_requests(
     version : str
         One that is there.
     times : int
-        How often a route gets each gadget, each time otherwise; methods that
-        take no body get so many of them.
+        How often a route gets each gadget with such headers; methods that take
+        no body get twice as many of them.
     """
     draw = Random(0)  # noqa: S311  no secrets
     texts = [one.body.decode() for one in gadgets if one.is_word]
     for rule, allowed in routes:
         for method in METHODS:
             takes_body = method == "POST" and "POST" in allowed
+            for gadget in gadgets if takes_body else ():
+                yield _plain(draw, rule.replace("<name>", "parcel"), version, gadget)
             for gadget in [*gadgets] * times if takes_body else draw.sample(gadgets, 2 * times):
                 path = _filled(draw, rule, version, draw.choice(texts))
-                yield _asked(draw, method, path, gadget, texts)
+                yield _tricked(draw, method, path, gadget, texts)
 
 
 def _filled(draw: Random, rule: str, version: str, word: str) -> str:
@@ -104,7 +116,15 @@ def _filled(draw: Random, rule: str, version: str, word: str) -> str:
     return rule + draw.choice(["", "", "", f"?{quote(word)}={quote(word)}"])
 
 
-def _asked(draw: Random, method: str, path: str, gadget: Gadget, texts: list[str]) -> Asked:
+def _plain(draw: Random, rule: str, version: str, gadget: Gadget) -> Asked:
+    kind, body = KINDS.get(gadget.name.partition("-")[0], "application/octet-stream"), gadget.body
+    if gadget.is_word:
+        kind, body = wrap(draw, body.decode())
+    headers = {"Content-Type": kind, "Content-Length": str(len(body))}
+    return Asked("POST", rule.replace("<version>", version), headers, body)
+
+
+def _tricked(draw: Random, method: str, path: str, gadget: Gadget, texts: list[str]) -> Asked:
     headers = {"Content-Type": draw.choice(TYPES)}
     body = gadget.body
     if gadget.is_word and draw.random() < 0.7:

@@ -234,8 +234,8 @@ def _tables(traces: Path) -> Iterator[Gadget]:
     table = pa.Table.from_pylist(PARCELS)
     field = pa.field("weight", pa.float64(), metadata=metadata)
     table = table.cast(table.schema.set(0, field)).replace_schema_metadata({"pandas": pickled})
-    yield Gadget("table-arrow", write_arrow(table))
-    yield Gadget("table-parquet", write_parquet(table))
+    yield Gadget("arrow", write_arrow(table))
+    yield Gadget("parquet", write_parquet(table))
 
 
 def gadgets(traces: Path, address: str) -> list[Gadget]:
