@@ -39,6 +39,10 @@ class StoreAway(ConnectionError):
     """The place of the versions does not answer, or not as it should; it may later."""
 
 
+class ObjectTooLarge(StoreAway):
+    """An object is larger than it can be; nothing of it was read."""
+
+
 class Found(NamedTuple):
     """An object.
 
@@ -105,10 +109,18 @@ class Bucket:
         for is_last in attempts(most):
             try:
                 return self._read(key, size, unless)
-            except StoreAway:
-                if is_last:
+            except StoreAway as error:
+                if is_last or isinstance(error, ObjectTooLarge):
                     raise
         raise AssertionError("there is at least one attempt")
+
+    def holds(self, key: str, content: bytes) -> bool:
+        """Tell whether an object is there, and is this."""
+        try:
+            found = self.read(key, size=len(content))
+        except (FileNotFoundError, ObjectTooLarge):
+            return False
+        return found is not None and found.content == content
 
     def create(self, key: str, content: bytes) -> bool:
         """Write an object where there is none; False where there is one already."""
@@ -118,8 +130,7 @@ class Bucket:
                 if self._put(key, content, "create"):
                     return True
                 # An attempt that got no answer may have come through.
-                found = self.read(key, size=len(content)) if is_doubtful else None
-                return found is not None and found.content == content
+                return is_doubtful and self.holds(key, content)
             except StoreAway:
                 is_doubtful = True
                 if is_last:
@@ -162,7 +173,9 @@ class Bucket:
                 raise
             meta = found.meta
             if meta["size"] > most:
-                raise StoreAway(f"{self}/{key} has {meta['size']} bytes, where {most} are the most")
+                raise ObjectTooLarge(
+                    f"{self}/{key} has {meta['size']} bytes, where {most} are the most"
+                )
             return Found(bytes(found.bytes()), meta["e_tag"] or "", meta["version"] or "")
 
     def _put(self, key: str, content: bytes, mode: "PutMode") -> bool:

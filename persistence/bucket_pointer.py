@@ -11,11 +11,12 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from persistence.bucket import ATTEMPTS, Bucket, Found, StoreAway, attempts
-from persistence.private_folder import private_folder, refuse_link, replace_private
+from persistence.private_folder import keeping, refuse_link, replace_private
 from persistence.promotions import DAMAGED, Pointer, PromotionConflict, read_pointer
 from persistence.whole_files import alone_in
 
@@ -62,18 +63,52 @@ class BucketPointer:
         Where it is.
     home : Path
         The model's folder in the cache.
+    ask_apart : callable or None
+        Has another process poll, where this one must not ask.
     """
 
-    def __init__(self, bucket: Bucket, home: Path) -> None:
+    def __init__(
+        self, bucket: Bucket, home: Path, ask_apart: Callable[[], None] | None = None
+    ) -> None:
         self._bucket = bucket
-        self._home = private_folder(home)
+        self._home = home
+        self._ask_apart = ask_apart
         self._key = f"{home.name}/promoted.json"
         self._path = home / "promoted.json"
         self._record = home / ".polled.json"
 
     def read(self) -> Pointer:
-        """Read the pointer that is cached, as `promotions.read_pointer`."""
-        return read_pointer(self._home)
+        """Read the pointer, at most a second old; older while the bucket is away.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is none.
+        StoreAway, UntrustedArtifact
+            When none is cached and the bucket is away; when it is not to be believed.
+        ValueError, KeyError, TypeError, AttributeError, RecursionError
+            When it is damaged: `persistence.promotions.DAMAGED`.
+        """
+        is_cached = self.is_cached()
+        try:
+            self.poll(waits=not is_cached)
+        except StoreAway:
+            if not is_cached:
+                raise
+        with suppress(FileNotFoundError):
+            return read_pointer(self._home)
+        trouble = self.last().trouble
+        if trouble in (ABSENT, ""):
+            raise FileNotFoundError(f"{self._bucket}/{self._key}")
+        raise ValueError(trouble) if trouble == DAMAGE else StoreAway(trouble)
+
+    def is_cached(self) -> bool:
+        """Tell whether a whole pointer is in the cache."""
+        try:
+            read_pointer(self._home)
+        except (OSError, *DAMAGED):
+            return False
+        return True
 
     def last(self) -> Poll:
         """Give what came of the last question; nothing where there was none."""
@@ -102,18 +137,26 @@ class BucketPointer:
 
         Raises
         ------
-        OSError, UntrustedArtifact
-            When it cannot be kept.
+        StoreAway
+            When what comes cannot be kept.
+        UntrustedArtifact
+            When the cache is not this user's alone.
         """
         if not (is_due or self.is_due()):
             return
-        with alone_in(self._home, waits=waits) as is_alone:
+        if self._ask_apart is not None:
+            before = self.last()
+            with suppress(StoreAway):  # what came of it is written down
+                self._ask_apart()
+            self._tell(before, self.last())
+            return
+        with keeping(self._home), alone_in(self._home, waits=waits) as is_alone:
             if is_alone and (is_due or self.is_due()):
                 refuse_link(self._path)
                 before = self.last()
                 after = self._ask(before)
                 replace_private(self._record, json.dumps(after._asdict()).encode())
-                self.tell(before, after)
+                self._tell(before, after)
 
     def change(self, change: Callable[[Pointer | None], Pointer]) -> None:
         """Replace the pointer by what is made of it; nobody else does so meanwhile.
@@ -149,16 +192,6 @@ class BucketPointer:
             )
         self.poll(is_due=True, waits=True)
 
-    def tell(self, before: Poll, after: Poll) -> None:
-        """Log that the pointer can no longer be read, or can again."""
-        name = self._home.name
-        if after.trouble == ABSENT and not self._path.exists():
-            return
-        if after.trouble and not before.trouble:
-            _log.warning("the pointer of %s is kept as it was: %s", name, after.trouble)
-        elif before.trouble and not after.trouble:
-            _log.warning("the pointer of %s can be read again from %s", name, self._bucket)
-
     def _read(self) -> Found | None:
         try:
             return self._bucket.read(self._key)
@@ -182,6 +215,15 @@ class BucketPointer:
         if found.content != kept:
             replace_private(self._path, found.content)
         return Poll("", found.tag, _digest(found.content), now)
+
+    def _tell(self, before: Poll, after: Poll) -> None:
+        name = self._home.name
+        if after.trouble == ABSENT and not self._path.exists():
+            return
+        if after.trouble and not before.trouble:
+            _log.warning("the pointer of %s is kept as it was: %s", name, after.trouble)
+        elif before.trouble and not after.trouble:
+            _log.warning("the pointer of %s can be read again from %s", name, self._bucket)
 
 
 def _parse(found: Found | None) -> Pointer | None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from persistence.bucket import Bucket, StoreAway, attempts
+from persistence.bucket import Bucket, ObjectTooLarge, StoreAway, attempts
 from persistence.cards import fingerprint
 from persistence.folder import version_exists
 from persistence.private_folder import replace_private
@@ -32,8 +32,7 @@ def publish(bucket: Bucket, name: str, version: str, files: Mapping[str, bytes])
         key, content = f"{name}/{version}/{file}", files[file]
         if bucket.create(key, content):
             continue
-        found = bucket.read(key)
-        is_equal = found is not None and found.content == content
+        is_equal = bucket.holds(key, content)
         if file == "card.json" or not is_equal:
             raise version_exists(name, version, bucket, is_equal=is_equal)
 
@@ -86,6 +85,8 @@ def fetch_file(bucket: Bucket, folder: Path, card: Mapping[str, Any], file: str)
             found = bucket.read(key, size=expected["bytes"])
         except FileNotFoundError:
             break
+        except ObjectTooLarge:
+            continue
         if found is not None and fingerprint(found.content) == expected:
             replace_private(folder / file, found.content)
             return

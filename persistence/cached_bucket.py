@@ -6,26 +6,35 @@ service starts and goes on while the bucket is away.
 """
 
 import hashlib
+import logging
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from persistence.bucket import Bucket, StoreAway, attempts
-from persistence.bucket_pointer import ABSENT, DAMAGE, BucketPointer
+from persistence.bucket_pointer import BucketPointer
 from persistence.bucket_versions import CARD, fetch_card, fetch_file, publish, sign
 from persistence.cards import checked_file
 from persistence.folder import Folder, ReadCard
 from persistence.listing import Listing
-from persistence.private_folder import private_folder, refuse_link, replace_private
+from persistence.private_folder import (
+    keeping,
+    private_folder,
+    refuse_link,
+    replace_private,
+)
 from persistence.promotions import DAMAGED, Pointer
 from persistence.signatures import SIGNATURE
 from persistence.trusted_types import UntrustedArtifact
 from persistence.whole_files import alone_in
+
+_log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,6 +67,7 @@ class CachedBucket:
         self.root = self._cache / f"{named}-{hashlib.sha256(str(self).encode()).hexdigest()[:8]}"
         self._cached = Folder(self.root)
         self.asks_apart = False
+        self._trouble = ""
 
     def __str__(self) -> str:
         return str(self._bucket)
@@ -93,54 +103,33 @@ class CachedBucket:
     def pointer(self, name: str) -> Pointer:
         """Read a model's pointer, at most a second old; older while the bucket is away.
 
-        Raises
-        ------
-        FileNotFoundError
-            When there is none.
-        StoreAway
-            When none is in the cache, and the bucket is away.
-        ValueError, KeyError, TypeError, AttributeError, RecursionError
-            When it is damaged: `persistence.promotions.DAMAGED`.
+        Raises as `BucketPointer.read`.
         """
-        try:
-            self._cached.pointer(name)
-        except (FileNotFoundError, *DAMAGED):
-            if not self.asks_apart and name not in self._listing.names():
-                raise FileNotFoundError(f"{self}/{name}/promoted.json") from None
-            polled = self.poll(name, waits=True)
-        else:
-            polled = self.poll(name)
-        try:
-            return self._cached.pointer(name)
-        except FileNotFoundError:
-            trouble = polled.last().trouble
-            if trouble in (ABSENT, ""):
-                raise
-            if trouble == DAMAGE:
-                raise ValueError(DAMAGE) from None
-            raise StoreAway(trouble) from None
+        pointer = self.bucket_pointer(name)
+        if not (pointer.is_cached() or self.asks_apart or name in self._listing.names()):
+            raise FileNotFoundError(f"{self}/{name}/promoted.json")
+        return pointer.read()
 
     def pointer_tag(self, name: str) -> str | None:
         """Give what changes whenever the pointer does; asks the bucket once a second at most."""
-        with suppress(OSError, UntrustedArtifact):  # what cannot be kept has not changed
-            self.poll(name)
+        try:
+            self.bucket_pointer(name).poll()
+            trouble = ""
+        except (StoreAway, UntrustedArtifact) as error:  # what cannot be kept has not changed
+            trouble = str(error)
+        if trouble and trouble != self._trouble:
+            _log.warning("no promotion is seen: %s", trouble)
+        self._trouble = trouble
         return self._cached.pointer_tag(name)
 
-    def poll(self, name: str, *, waits: bool = False) -> BucketPointer:
-        """Bring a pointer into the cache, unless another process does so or just did."""
-        pointer = BucketPointer(self._bucket, self._home(name))
-        if not self.asks_apart:
-            pointer.poll(waits=waits)
-        elif pointer.is_due():
-            before = pointer.last()
-            with suppress(StoreAway):  # what came of it is written down
-                self._ask_apart(name)
-            pointer.tell(before, pointer.last())
-        return pointer
+    def bucket_pointer(self, name: str) -> BucketPointer:
+        """Give the pointer of a model that is not only asked for."""
+        ask_apart = partial(self._ask_apart, name) if self.asks_apart else None
+        return BucketPointer(self._bucket, self._home(name), ask_apart)
 
     def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
         """Replace a model's pointer by what is made of it, as `BucketPointer.change`."""
-        BucketPointer(self._bucket, self._home(name)).change(change)
+        self.bucket_pointer(name).change(change)
         self._listing.forget()
 
     def read_card(self, name: str, version: str, read: ReadCard) -> dict[str, Any]:
@@ -175,7 +164,7 @@ class CachedBucket:
                     if is_last:
                         raise
                     continue
-                with alone_in(home):
+                with keeping(home), alone_in(home):
                     for path in Path(draft).iterdir():
                         replace_private(home / path.name, path.read_bytes())
                 return card
@@ -199,7 +188,7 @@ class CachedBucket:
             if not all(_is_there(home, card, file) for file in card["files"]):
                 self._ask_apart(name, version)
             return home
-        with alone_in(home):
+        with keeping(home), alone_in(home):
             for file in card["files"]:
                 if not _is_there(home, card, file):
                     fetch_file(self._bucket, home, card, file)
@@ -228,6 +217,7 @@ class CachedBucket:
 
     def remove(self, name: str, version: str) -> None:
         """Remove a stored version, its card first: without it there is none."""
+        self._listing.forget()
         for file in self._listing.files(name, version):
             self._bucket.remove(f"{name}/{version}/{file}")
         self._listing.forget()
@@ -253,11 +243,12 @@ class CachedBucket:
         return self._listing
 
     def _home(self, *parts: str) -> Path:
-        private_folder(self._cache)
-        path = private_folder(self.root)
-        for part in parts:
-            path = private_folder(path / part)
-        return path
+        with keeping(self._cache):
+            private_folder(self._cache)
+            path = private_folder(self.root)
+            for part in parts:
+                path = private_folder(path / part)
+            return path
 
     def _ask_apart(self, *asked: str) -> None:
         """Have a process of its own put something into the cache: `persistence.fetch`."""

@@ -21,7 +21,7 @@ def main(address: str, cache: str, name: str, version: str = "") -> str | None:
     logging.disable()  # who starts this tells
     place = CachedBucket(address, Path(cache))
     try:
-        version = version or place.poll(name, waits=True).read().version
+        version = version or place.bucket_pointer(name).read().version
         if not place.has(name, version):
             return f"model {name!r} has no version {version!r} in {place}"
         read = partial(open_card, name=name, version=version, keys=None)  # who starts this has them

@@ -2,9 +2,11 @@
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from persistence.bucket import StoreAway
 from persistence.trusted_types import UntrustedArtifact
 
 
@@ -56,3 +58,20 @@ def replace_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+@contextmanager
+def keeping(path: Path) -> Iterator[None]:
+    """Say of a disk that is full, broken or read-only what cannot be kept on it.
+
+    Raises
+    ------
+    StoreAway
+        In the place of OSError.
+    """
+    try:
+        yield
+    except (StoreAway, FileNotFoundError):
+        raise
+    except OSError as error:
+        raise StoreAway(f"nothing can be kept in the cache {path}: {error}") from error

@@ -11,6 +11,7 @@ from persistence.model_persistence import (
     VersionExists,
     VersionNotFound,
 )
+from persistence.promotions import Pointer, Promotion
 from settings import InvalidSettings, Settings
 from tests.conftest import unstored
 from tests.fault_proxy import FaultProxy
@@ -150,6 +151,30 @@ def test_promotion_when_another_is_promoted_than_expected_is_refused(store: Mode
     store.promote("toy", second, expected=first)
 
     assert second == store.promoted("toy")
+
+
+@pytest.mark.parametrize("earlier", [[], ["before"]])
+def test_promotion_when_another_is_faster_is_made_on_top_of_it(
+    proxy: FaultProxy, tmp_path: Path, earlier: list[str]
+) -> None:
+    store = ModelStore(new_address(), cache=tmp_path / "cache")
+    before = [publish(store, title) for title in earlier]
+    for version in before:
+        store.promote("toy", version)
+    ours, theirs = publish(store, "ours"), publish(store, "theirs")
+    asked: list[Pointer | None] = []
+
+    def change(known: Pointer | None) -> Pointer:
+        asked.append(known)
+        if len(asked) == 1:
+            another(store, tmp_path).promote("toy", theirs)
+        return known.promote(ours) if known else Pointer((Promotion(ours, None),))
+
+    store.change("toy", change)
+
+    made = [one.version for one in store.pointer("toy").promotions]
+    assert [*before, theirs, ours] == made
+    assert 2 == len(asked)
 
 
 def test_pointer_tag_when_asked_changes_with_the_pointer_alone(store: ModelStore) -> None:

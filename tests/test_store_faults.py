@@ -1,5 +1,8 @@
 """A bucket that fails in every way: nothing is torn, the old state stays, the error is clear."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,9 @@ from persistence.model_persistence import (
     UntrustedArtifact,
     VersionExists,
 )
+from tests.conftest import ROOT
 from tests.fault_proxy import FAULTS, FaultProxy, Request
+from tests.s3 import variables
 from tests.serving import wait_until
 from tests.stores import assert_no_drafts, assert_whole, new_address, publish
 
@@ -145,26 +150,26 @@ def test_promotion_when_the_bucket_fails_once_is_made_once(
 
 
 def test_promotion_when_its_answer_is_lost_and_another_follows_is_not_repeated(
-    store: ModelStore, proxy: FaultProxy, tmp_path: Path
+    store: ModelStore, proxy: FaultProxy, s3: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, ours, theirs = store.promoted("toy"), publish(store, "ours"), publish(store, "theirs")
-    there = elsewhere(store, tmp_path)
-    turns: list[Request] = []
+    monkeypatch.setattr(bucket, "SECONDS", 60)  # while the others promote
+    patient = elsewhere(store, tmp_path)
+    told = f"{store.place} promote {theirs}\n"
+    asked: list[str] = []
 
-    def is_ours(asked: Request) -> bool:
-        if is_a_write(asked):
-            turns.append(asked)
-        elif len(turns) == 1 and asked.path.endswith("promoted.json"):
-            turns.append(asked)
-            proxy.heal()
-            return False
-        return len(turns) == 1
+    def is_lost(request: Request) -> bool:
+        asked.extend([request.method] if request.path.endswith("promoted.json") else [])
+        if asked[-2:] == ["PUT", "GET"] and asked.count("PUT") == 1:
+            command = [sys.executable, "-m", "tests.store_races", str(tmp_path / "theirs")]
+            settings = {**os.environ, **variables(s3)}
+            subprocess.run(command, cwd=ROOT, env=settings, input=told, text=True, check=True)
+        return asked == ["GET", "PUT"]
 
-    proxy.fail("lost", when=is_ours)
-    store.promote("toy", ours)
-    there.promote("toy", theirs)
+    proxy.fail("lost", when=is_lost)
+    patient.promote("toy", ours)
 
-    assert [first, ours, theirs] == [one.version for one in there.pointer("toy").promotions]
+    assert [first, ours, theirs] == [one.version for one in patient.pointer("toy").promotions]
 
 
 @pytest.mark.parametrize("fault", ["reset", "500", "403"])
