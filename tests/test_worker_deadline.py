@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from persistence.model_persistence import ModelStore
 from server.connection import TimedSocket
 from tests.answers import read_strictly
-from tests.conftest import EXAMPLES, serve
+from tests.conftest import EXAMPLES, serve, unstored
 from tests.raw_http import Answer, connect, read_answer, read_to_end, request
 from tests.serving import DEADLINE, Server, running, wait_until
 from tests.table_bodies import write_csv
@@ -95,13 +95,16 @@ def serving(toy_store: ModelStore, tmp_path: Path) -> Any:
     """Start a service of one worker, with a second for each answer."""
     (tmp_path / "held").touch()
     command = (sys.executable, "-m", "gunicorn", "mine:app")
-    usual = {"web_concurrency": 1, "threads": 2, "max_answer_seconds": 1, "max_wait_seconds": 1000}
+    usual: dict[str, Any] = {
+        "model_store": toy_store.root, "default_model": "parcel", "web_concurrency": 1,
+        "threads": 2, "max_answer_seconds": 1, "max_wait_seconds": 1000,
+    }  # fmt: skip
 
     def start(more: str = "", **chosen: Any) -> AbstractContextManager[Server]:
         (tmp_path / "mine.py").write_text(ROUTES + more)
         return running(
             tmp_path, command=command, until="/readyz", pythonpath=tmp_path,
-            model_store=toy_store.root, **usual | {"default_model": "parcel"} | chosen,
+            **usual | chosen,
         )  # fmt: skip
 
     return start
@@ -126,12 +129,25 @@ def sent(server: Server, asked: bytes) -> Iterator[Any]:
         yield link
 
 
+@pytest.fixture
+def quick_store(toy_store: ModelStore, tmp_path: Path) -> ModelStore:
+    """A store with a native version whose card says that it is as quick as any."""
+    card = toy_store.read_card("coin")
+    folder = toy_store.root / "coin" / card["version"]
+    files = {name: (folder / name).read_bytes() for name in card["files"]}
+    seconds = {"one_row": 1e-5, "thousand_rows": 1e-3}
+    store = ModelStore(tmp_path / "quick")
+    store.promote("coin", store.write({**unstored(card), "seconds": seconds}, files))
+    return store
+
+
 def test_model_when_it_is_stuck_is_answered_504_and_its_worker_replaced(
-    serving: Any, tmp_path: Path
+    serving: Any, quick_store: ModelStore, tmp_path: Path
 ) -> None:
     stuck = request('{"size": 9, "edge": 1}', fields=[(b"X-Request-Id", b"stuck")])
     plain = request(json.dumps(EXAMPLES["coin"]))
-    with serving(NATIVE, default_model="coin") as server:
+    store = quick_store.root
+    with serving(NATIVE, default_model="coin", model_store=store) as server:
         old = server.workers()
         with sent(server, stuck) as link:
             wait_until((tmp_path / "begun").exists, "a stuck model")
