@@ -110,8 +110,7 @@ class Settings:
     signing_key: str = _setting(
         "",
         _signing_keys,
-        "Keys that sign versions and verify them, with commas between, the first signs; "
-        "empty: neither",
+        "Keys that sign and verify versions, with commas between; the first signs",
     )
     default_model: str = _setting("credit", str, "The model that `/v0/predict` asks")
     versions_in_memory: int = _setting(

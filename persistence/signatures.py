@@ -105,7 +105,7 @@ class SigningKeys:
             )
 
 
-class _Secret:
+class _Secret(_Key):
     """A secret that trainer and service share."""
 
     algorithm = "hmac-sha256"
@@ -124,7 +124,7 @@ class _Secret:
         return hmac.compare_digest(self.sign(content), signature)
 
 
-class _Ed25519:
+class _Ed25519(_Key):
     """A pair of keys, or the public one alone."""
 
     algorithm = "ed25519"

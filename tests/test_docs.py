@@ -219,12 +219,8 @@ def keys(value: Any, path: str = "") -> set[str]:
     """List the keys of a card by their path; names of the user's own become ``<kind>``."""
     if path in ("class_scores", "golden") and isinstance(value, list):
         return keys(value[0], path) if value else set()
-    if not isinstance(value, dict) or path in (
-        "schema.target",
-        "example.record",
-        "golden.record",
-        "hyperparameters.<name>",
-    ):
+    leaves = ("schema.target", "example.record", "golden.record", "hyperparameters.<name>")
+    if not isinstance(value, dict) or path in leaves:
         return {path}
     steps = {name: f"<{NAMED[path]}>" if path in NAMED else name for name in value}
     return {
