@@ -156,7 +156,10 @@ class CachedBucket:
                 self._ask_apart(name, version)
                 return read(home)
         for is_last in attempts(2):
-            with tempfile.TemporaryDirectory(prefix=".card-", dir=self.root) as draft:
+            with (
+                keeping(home),
+                tempfile.TemporaryDirectory(prefix=".card-", dir=self.root) as draft,
+            ):
                 fetch_card(self._bucket, name, version, Path(draft))
                 try:
                     card = read(Path(draft))
@@ -164,7 +167,7 @@ class CachedBucket:
                     if is_last:
                         raise
                     continue
-                with keeping(home), alone_in(home):
+                with alone_in(home):
                     for path in Path(draft).iterdir():
                         replace_private(home / path.name, path.read_bytes())
                 return card

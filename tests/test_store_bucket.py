@@ -126,6 +126,20 @@ def test_version_when_there_already_is_not_touched(store: ModelStore, tmp_path: 
     assert_whole(another(store, tmp_path), version)
 
 
+@pytest.mark.parametrize("content", [b"", b"another", FILES["model.onnx"] + b"!"])
+def test_version_when_a_file_of_another_is_left_is_not_mixed_with_it(
+    proxy: FaultProxy, tmp_path: Path, content: bytes
+) -> None:
+    store = ModelStore(new_address(), cache=tmp_path / "cache")
+    version = publish(ModelStore(tmp_path / "trial"))
+    store.place._bucket.create(f"toy/{version}/model.onnx", content)  # type: ignore[union-attr]
+
+    with pytest.raises(VersionExists, match=f"another version {version} .* train again"):
+        publish(store)
+
+    assert [] == store.versions("toy")
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "card.json"])
 def test_version_when_another_has_its_name_is_not_touched(
     store: ModelStore, tmp_path: Path, file: str

@@ -3,8 +3,11 @@
 import json
 import logging
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -141,14 +144,60 @@ def test_cached_pointer_when_it_is_damaged_is_fetched_again(store: ModelStore) -
     assert version == store.promoted("toy")
 
 
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let this process write nothing for a while."""
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+@pytest.mark.usefixtures("each_time")
+def test_cache_when_the_disk_is_full_goes_on_with_what_it_has(
+    store: ModelStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    version, tag = store.promoted("toy"), store.pointer_tag("toy")
+    assert_whole(store, version)
+    there = fresh(store, tmp_path)
+    there.promote("toy", publish(there, "second"))
+    caplog.clear()
+
+    with full_disk():
+        assert (version, tag) == (store.promoted("toy"), store.pointer_tag("toy"))
+        assert_whole(store, version)
+        assert tag == store.pointer_tag("toy")
+        with pytest.raises(StoreAway, match="nothing can be kept in the cache"):
+            store.place.bring(there.read_card("toy"))
+    (told,) = [one for one in caplog.messages if "no promotion is seen" in one]
+
+    assert "nothing can be kept in the cache" in told
+    assert there.promoted("toy") == store.promoted("toy")
+
+
+def test_cache_when_it_cannot_be_made_is_named(store: ModelStore, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    there = ModelStore(str(store.place), cache=tmp_path / "file" / "cache")
+
+    with pytest.raises(StoreAway, match=r"nothing can be kept in the cache .*file/cache"):
+        there.pointer("toy")
+    assert there.pointer_tag("toy") is None
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "card.json"])
+@pytest.mark.parametrize(
+    "change",
+    [lambda whole: whole[:-1] + b"!", lambda whole: whole[:-1], lambda whole: whole + b"!"],
+)
 def test_object_when_it_is_another_is_refused_and_not_cached(
-    store: ModelStore, tmp_path: Path, file: str
+    store: ModelStore, tmp_path: Path, file: str, change: Callable[[bytes], bytes]
 ) -> None:
     version, place = store.promoted("toy"), store.place
     key = f"toy/{version}/{file}"
     found = place._bucket.read(key)  # type: ignore[union-attr]
-    place._bucket.swap(key, found.content[:-1] + b"!", found)  # type: ignore[union-attr]
+    place._bucket.swap(key, change(found.content), found)  # type: ignore[union-attr]
     there = fresh(store, tmp_path)
 
     with pytest.raises(UntrustedArtifact, match=r"changed after it was written|differs|damaged"):
