@@ -247,8 +247,8 @@ def _numbers(value: Any) -> tuple[float, ...]:
 
 
 def _endless_problems(records: Records, rows: Sequence[int]) -> list[Problem]:
-    detail = f"record {{}} of {len(records.rows)} has no finite answer from this model"
+    rest = f"of {len(records.rows)} has no finite answer from this model"
     return [
-        Problem(records.pointer(row, None), detail.format(row + 1), "no_finite_answer")
+        Problem(records.pointer(row, None), f"record {row + 1} {rest}", "no_finite_answer")
         for row in rows
     ]

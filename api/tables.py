@@ -119,8 +119,8 @@ def endless(decisions: Decisions) -> list[int]:
 
 
 def _endless(decisions: Decisions, first: int) -> list[Problem]:
-    detail = "record {} has no finite answer from this model"
+    rest = "has no finite answer from this model"
     return [
-        Problem(f"/{first + row}", detail.format(first + row + 1), "no_finite_answer")
+        Problem(f"/{first + row}", f"record {first + row + 1} {rest}", "no_finite_answer")
         for row in endless(decisions)
     ]
