@@ -94,8 +94,12 @@ def test_promotions_when_answers_come_late_tell_by_how_much(oracle: Oracle) -> N
         for late in (0.5, 1.5, 0.0)
     ]
 
-    (found,) = table.stragglers(records, oracle.promotions)
+    torn = Happened("torn", {}, replaced + 1, replaced + 2, is_blinding=True)
+    (found,) = table.stragglers(records, oracle.promotions, [])
+    (seen,) = table.stragglers(records, oracle.promotions, [torn])
+
     assert (1.5, records[1]) == (found.late, found.record)
+    assert 0.5 == seen.late
 
 
 def test_schedule_when_drawn_again_is_the_same(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         after = scene.sizes()
         scene.end()
     trouble = report.troubles(scene, happened)
-    oddities = report.oddities(scene)
+    oddities = report.oddities(scene, happened)
     schedule.write(
         KEPT, events, seed=options.seed, seconds=seconds, trouble=trouble, oddities=oddities,
         happened=[one._asdict() for one in happened],

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from persistence.promotions import Candidate, Pointer, now, version_before
-from tests.chaos.scene import VERSIONS, Fault, Scene
+from tests.chaos.scene import VERSIONS, Fault, Scene, Skipped
 from tests.chaos.versions import NAME, right_answers
 
 #: Versions that trainers have published and that stay; older ones are promoted no more.
@@ -47,13 +47,17 @@ def _poison(scene: Scene, *, what: str, seconds: float, is_rolled_back: bool) ->
 
 def _tear(scene: Scene, *, seconds: float, share: float) -> None:
     """Damage the pointer for a while; then write a good one."""
-    with scene.whole:
+    if not scene.whole.acquire(blocking=False):
+        raise Skipped
+    try:
         file = scene.store.root / NAME / "promoted.json"
         content = file.read_bytes()
         file.write_bytes(content[: int(share * len(content))])
         _tell(scene)
         time.sleep(seconds)
         scene.promote(scene.other(share))
+    finally:
+        scene.whole.release()
     _tell(scene)
 
 
@@ -140,7 +144,7 @@ FAULTS = (
     Fault("promote", _promote, _draw_pick, 10),
     Fault("roll back", _roll_back, lambda draw: {}, 3),
     Fault("poisoned version", _poison, _draw_poison, 2),
-    Fault("torn pointer", _tear, _draw_torn),
+    Fault("torn pointer", _tear, _draw_torn, is_blinding=True),
     Fault("canary", _try_out, lambda draw: _draw_trial("canary", draw)),
     Fault("shadow", _try_out, lambda draw: _draw_trial("shadow", draw)),
     Fault("two trainers", _publish, lambda draw: {"trainers": draw.randint(2, 3)}),

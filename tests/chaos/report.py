@@ -13,7 +13,7 @@ def write(scene: Scene, happened: Sequence[Happened]) -> str:
     """Give what is printed."""
     records, kills = scene.records(), [one.kills for one in scene.services]
     counts = Counter(table.outcomes(records, kills))
-    late = [one.late for one in table.stragglers(records, scene.oracle.promotions)]
+    late = [one.late for one in table.stragglers(records, scene.oracle.promotions, happened)]
     soon = sum(one <= table.PROMISED_SECONDS for one in late)
     killed = [kill for each in kills for kill in each]
     excused = Counter(table.excusing(one, kills) for one in records)
@@ -52,9 +52,9 @@ def troubles(scene: Scene, happened: Sequence[Happened]) -> list[str]:
     return found
 
 
-def oddities(scene: Scene) -> list[str]:
+def oddities(scene: Scene, happened: Sequence[Happened]) -> list[str]:
     """List what is not as promised in time, which does not fail a run."""
-    found = table.stragglers(scene.records(), scene.oracle.promotions)
+    found = table.stragglers(scene.records(), scene.oracle.promotions, happened)
     return [
         f"late: {one.version} answered service {one.record.service}, sent {one.record.sent:.2f}, "
         f"{one.late:.2f} s after another was promoted"

@@ -31,12 +31,19 @@ class Fault(NamedTuple):
         Chooses the parameters, plain JSON values.
     weight : int
         How often it is drawn, beside the others.
+    is_blinding : bool
+        Whether nobody can know meanwhile what is promoted.
     """
 
     name: str
     happen: Callable[..., None]
     draw: Callable[[random.Random], dict[str, Any]]
     weight: int = 1
+    is_blinding: bool = False
+
+
+class Skipped(Exception):
+    """A fault cannot happen now, because of another."""
 
 
 class Scene:
@@ -57,7 +64,7 @@ class Scene:
         Versions that may not, by what is wrong with them.
     whole : Lock
         Held while the pointer is damaged, and while a service starts: one
-        that starts then cannot know what is promoted.
+        that starts then could not know what is promoted.
     """
 
     def __init__(self, folder: Path, card: Mapping[str, Any], *, rate: float, seed: int) -> None:
@@ -146,6 +153,8 @@ class Happened(NamedTuple):
         By the monotonic clock.
     failure : str
         What should have followed and did not; empty when it did.
+    is_blinding : bool
+        As of the fault.
     """
 
     fault: str
@@ -153,14 +162,18 @@ class Happened(NamedTuple):
     began: float
     ended: float
     failure: str = ""
+    is_blinding: bool = False
 
 
-def happen(scene: Scene, fault: Fault, parameters: dict[str, Any]) -> Happened:
-    """Let a fault happen, and see what follows."""
+def happen(scene: Scene, fault: Fault, parameters: dict[str, Any]) -> Happened | None:
+    """Let a fault happen, and see what follows; None when it cannot happen now."""
     began = time.monotonic()
     failure = ""
     try:
         fault.happen(scene, **parameters)
+    except Skipped:
+        return None
     except (AssertionError, OSError) as error:
         failure = f"{type(error).__name__}: {error}"
-    return Happened(fault.name, parameters, began, time.monotonic(), failure)
+    ended = time.monotonic()
+    return Happened(fault.name, parameters, began, ended, failure, fault.is_blinding)

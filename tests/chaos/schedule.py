@@ -89,7 +89,8 @@ def play(scene: Scene, events: list[Event], seconds: float) -> list[Happened]:
                 time.sleep(max(0.0, began + event.at - time.monotonic()))
                 if time.monotonic() > began + seconds:
                     return
-                happened.append(happen(scene, known[event.fault], event.parameters))
+                if found := happen(scene, known[event.fault], event.parameters):
+                    happened.append(found)
 
     tracks = [threading.Thread(target=play_track, args=(name,)) for name in TRACKS]
     for one in tracks:

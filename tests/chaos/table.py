@@ -155,11 +155,22 @@ class Straggler(NamedTuple):
     record: Record | None
 
 
-def stragglers(records: Iterable[Record], promotions: Sequence[Promotion]) -> list[Straggler]:
-    """Give the last straggler of each promotion but the first."""
+def stragglers(
+    records: Iterable[Record], promotions: Sequence[Promotion], happened: Sequence[Happened]
+) -> list[Straggler]:
+    """Give the last straggler of each promotion but the first.
+
+    Requests are passed over that were sent while a fault kept the services
+    from knowing what is promoted, or less than the promised time afterwards.
+    """
+    blind = [
+        (one.began, one.ended + PROMISED_SECONDS + AFTERWARDS)
+        for one in happened
+        if one.is_blinding
+    ]
     found = [Straggler(0.0, one.version, None) for one in promotions]
     for record in records:
-        if record.verdict.late:
+        if record.verdict.late and not any(a <= record.sent <= b for a, b in blind):
             place = record.verdict.replaced
             last = Straggler(record.verdict.late, record.verdict.version, record)
             found[place] = max(found[place], last, key=lambda one: one.late)
