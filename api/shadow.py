@@ -8,7 +8,8 @@ import atexit
 import logging
 import threading
 from collections.abc import Sequence
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,9 @@ MOST_BYTES = 16 * 2**20
 
 #: What a record that waits alone takes beside its numbers.
 _ITEM_BYTES = 1000
+
+#: The thread ends when nothing has come for so many seconds.
+_IDLE_SECONDS = 5.0
 
 #: Seconds that a process that ends gives the comparison at hand.
 _END_SECONDS = 1.0
@@ -66,24 +70,24 @@ class Shadow:
         """Have answers compared later, or never; takes some microseconds."""
         decisions = found if isinstance(found, Decisions) else _decisions(promoted, found)
         size = _ITEM_BYTES + matrix.nbytes + sum(map(_bytes_of, decisions))
+        # A copy: the matrix may be a part of a larger one, which need not be held.
+        one = _Answered(promoted, candidate, np.array(matrix), decisions, size)
         with self._lock:
             has_room = self._held + size <= MOST_BYTES
-            self._held += size * has_room
+            if has_room:
+                self._held += size
+                self._queue.put(one)
+                self._start()
         if not has_room:
             counts = {"dropped": len(matrix)}
             self._metrics.count_shadow(promoted.name, candidate.version, counts)
-            return
-        # A copy: the matrix may be a part of a larger one, which need not be held.
-        self._queue.put(_Answered(promoted, candidate, np.array(matrix), decisions, size))
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
 
     def _start(self) -> None:
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():  # as in a process just forked
-                self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
-                self._thread.start()
-                atexit.register(self._end)
+        """Start the thread unless it runs; it does not in a process just forked."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
+            self._thread.start()
+            atexit.register(self._end)
 
     def _end(self) -> None:
         """Let the thread end before the libraries that it uses do."""
@@ -92,13 +96,24 @@ class Shadow:
             self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
-        while (one := self._queue.get()) is not None:
+        while (one := self._next()) is not None:
             try:
                 self._compare(one)
             except Exception as error:  # noqa: BLE001  a candidate may fail in any way
                 self._fail(one, len(one.matrix), error)
             with self._lock:
                 self._held -= one.size
+
+    def _next(self) -> _Answered | None:
+        """Wait for something to compare; None when the thread is to end."""
+        with suppress(Empty):
+            return self._queue.get(timeout=_IDLE_SECONDS)
+        with self._lock:
+            if self._queue.empty():
+                self._thread = None
+                atexit.unregister(self._end)
+                return None
+        return self._queue.get()
 
     def _compare(self, one: _Answered) -> None:
         name = one.promoted.name

@@ -132,6 +132,24 @@ def test_candidate_when_its_schema_is_another_is_refused_and_the_fields_are_name
     assert None is store.pointer("parcel").candidate
 
 
+def test_candidate_when_another_version_is_promoted_meanwhile_is_refused(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = store.versions("parcel")
+    alone = ModelStore.change
+
+    def change(self: ModelStore, name: str, how: Any) -> None:
+        alone(self, name, lambda known: known.promote(new))  # type: ignore[union-attr]
+        alone(self, name, how)
+
+    monkeypatch.setattr(ModelStore, "change", change)
+    done = run(store, "canary", "parcel", new)
+
+    assert (1, True) == (done.exit_code, "has just been promoted" in done.stderr)
+    assert (new, None) == (store.promoted("parcel"), store.pointer("parcel").candidate)
+    assert old == store.pointer("parcel").promotions[0].version
+
+
 @pytest.mark.parametrize("share", ["0", "1.01", "-0.1", "nan", "inf", "half"])
 def test_share_when_it_is_none_is_wrong_usage(store: ModelStore, share: str) -> None:
     _, new = store.versions("parcel")

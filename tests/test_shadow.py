@@ -219,6 +219,20 @@ def test_shadow_when_it_has_ended_is_not_read_again(
     assert models.loaded("parcel", candidate, is_named=False) is None
 
 
+def test_thread_when_nothing_comes_ends_and_another_takes_up(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.shadow._IDLE_SECONDS", 0.01)
+    try_version(store, "shadow")
+    app = serve(store, "parcel")
+    shadow = app.extensions["shadow"]
+
+    for count in range(1, 4):
+        app.test_client().post("/v0/predict", json=PARCEL)
+        assert count == counted(app, "records")
+        wait_until(lambda: shadow._thread is None, "the thread's end")
+
+
 def test_loop_when_a_shadow_follows_answers_as_without(store: ModelStore) -> None:
     body = json.dumps(PARCEL).encode()
     given = {b"host": b"here", b"content-type": b"application/json", b"x-request-id": b"one"}
