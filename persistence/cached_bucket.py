@@ -20,7 +20,7 @@ from typing import Any
 from persistence.bucket import Bucket, StoreAway, attempts
 from persistence.bucket_pointer import BucketPointer
 from persistence.bucket_versions import CARD, fetch_card, fetch_file, publish, sign
-from persistence.cards import checked_file
+from persistence.cards import FILE, checked_file
 from persistence.folder import Folder, ReadCard
 from persistence.listing import Listing
 from persistence.private_folder import (
@@ -186,6 +186,8 @@ class CachedBucket:
         name, version = str(card["model"]), str(card["version"])
         home = self._home(name, version)
         for file in card["files"]:
+            if not FILE.fullmatch(file):
+                raise UntrustedArtifact(f"the card of {version} names a file {file[:80]!r}")
             refuse_link(home / file)
         if self.asks_apart:
             if not all(_is_there(home, card, file) for file in card["files"]):

@@ -20,7 +20,7 @@ from persistence.trusted_types import UntrustedArtifact
 FORMAT = 2
 
 #: What a file of a version may be called: it stands in no other folder, and is not the card.
-_FILE = re.compile(r"(?!card\.(json|sig)$)[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,16}){0,2}", re.ASCII)
+FILE = re.compile(r"(?!card\.(json|sig)$)[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,16}){0,2}", re.ASCII)
 
 _FINGERPRINT = {"bytes", "sha256"}
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -63,7 +63,7 @@ def checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
 
 def _is_file(name: str, known: Any) -> bool:
     """Tell whether an entry of a card's files is a plain name with size and digest."""
-    if not _FILE.fullmatch(name) or not isinstance(known, dict) or set(known) != _FINGERPRINT:
+    if not FILE.fullmatch(name) or not isinstance(known, dict) or set(known) != _FINGERPRINT:
         return False
     size, digest = known["bytes"], known["sha256"]
     return type(size) is int and size >= 0 and bool(_SHA256.fullmatch(str(digest)))

@@ -51,6 +51,7 @@ def write_plain(
         "created_at": made.isoformat(),
         "schema": {**card["schema"], "fields": fields},
         "example": {**card["example"], "record": record, "value": example or right},
+        "golden": [],
     }
     return store.write(card, {"model.onnx": _graph(factor, len(fields))})
 

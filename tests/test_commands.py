@@ -149,7 +149,9 @@ def test_csv_when_a_class_holds_line_ends_reads_back(toy_store: ModelStore, tmp_
     body = unstored(card)
     store = ModelStore(tmp_path / "store")
     labels = ["one\nline", "another\r", 'a "third", last']
-    store.promote("parcel", store.write({**body, "classes": labels}, files))
+    example = {**card["example"], "value": labels[card["classes"].index(card["example"]["value"])]}
+    body |= {"classes": labels, "example": example, "golden": []}
+    store.promote("parcel", store.write(body, files))
     (tmp_path / "in.csv").write_bytes(write_csv(PARCELS))
     client = serve(store, "parcel").test_client()
     plain = ask(client, write_csv(PARCELS), CSV).get_json()["predictions"]

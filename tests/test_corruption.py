@@ -59,7 +59,9 @@ def test_credit_when_sampled_bytes_change_is_refused_unread(
 
     found = corrupt(folder, sample=40)
 
-    assert {"card.json", "model.onnx", "model.skops", "report.html"} == set(found["tried"])
+    assert {"card.json", "model-card.md", "model.onnx", "model.skops", "report.html"} == set(
+        found["tried"]
+    )
     assert ([], [], True) == (found["accepted"], found["reached"], found["whole"])
 
 

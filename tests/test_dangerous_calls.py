@@ -59,9 +59,14 @@ SERVING = {"api", "server", "persistence", "models", "app", "settings", "gunicor
 KNOWN = {
     ("api/arrow_table.py", "subprocess.Popen"): "pyarrow's own process; its words are all ours",
     ("app.py", "os.execvp"): "python app.py becomes gunicorn",
-    ("gunicorn.conf.py", "ctypes.CDLL"): "malloc_trim of the C library that is loaded already",
+    ("commands/live.py", "http.client.HTTPConnection"): "the service that an operator has named",
+    ("commands/live.py", "http.client.HTTPSConnection"): "the same",
+    ("commands/live.py", "http.client.HTTPException"): "what that may raise",
     ("gunicorn.conf.py", "subprocess.run"): "trains at start, in the master, where none is stored",
     ("models/__init__.py", "importlib.import_module"): "a model file, found among those there are",
+    ("persistence/cached_bucket.py", "subprocess.run"): "asks a bucket for a process that forks",
+    ("persistence/memory.py", "ctypes.CDLL"): "malloc_trim of the C library that is loaded",
+    ("persistence/trusted_types.py", "importlib.import_module"): "the model's own file",
     ("persistence/trusted_types.py", "skops.io.loads"): "after its types are compared with a list",
     # beside the service
     ("training/report.py", "jinja2.Environment"): "a template of ours; what fills it is escaped",

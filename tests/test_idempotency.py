@@ -106,7 +106,7 @@ def test_keys_of_two_callers_are_two(toy_store: ModelStore, tmp_path: Path) -> N
         for text, record in zip(texts, (RECORD, OTHER), strict=True)
     ]
 
-    assert ["small", "medium"] == found
+    assert ["small", "large"] == found
     app.extensions["kept_answers"].remove()
 
 

@@ -1,18 +1,17 @@
 """Removing old versions: what goes, what stays, and what happens in between."""
 
-import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from persistence import model_persistence
+from persistence.folder import Folder
 from persistence.model_persistence import ModelStore, VersionNotFound
 from persistence.promotions import Candidate, Pointer, PromotionConflict
 from persistence.removal import VersionInUse
+from persistence.whole_files import alone_in
 from tests.conftest import ROOT, serve
 from tests.serving import wait_until
 
@@ -113,10 +112,10 @@ def test_removal_when_the_version_is_promoted_is_refused(store: ModelStore) -> N
 def test_promotion_when_the_version_is_being_removed_is_refused(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(path: Path) -> None:
+    def die(place: Folder, name: str, version: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model_persistence, "remove_folder", die)
+    monkeypatch.setattr(Folder, "remove", die)
     with pytest.raises(KeyboardInterrupt):
         store.remove("toy", VERSIONS[0])
     monkeypatch.undo()
@@ -178,14 +177,14 @@ def test_removal_when_killed_leaves_each_version_whole_or_out_of_sight(store: Mo
     assert [] == list((store.root / "toy").glob(".removing-*"))
 
 
-def test_prune_when_writers_were_killed_removes_what_they_left_a_day_ago(
+def test_prune_when_writers_were_killed_removes_what_they_left(
     store: ModelStore,
 ) -> None:
     old, new = store.root / "toy" / ".writing-old", store.root / "toy" / ".writing-new"
     for draft in (old, new):
         draft.mkdir()
-    os.utime(old, (time.time() - 90_000,) * 2)
 
-    run(store, "prune", "toy")
+    with alone_in(new):  # as who writes it has it, as long as he lives
+        run(store, "prune", "toy")
 
     assert (False, True) == (old.exists(), new.exists())

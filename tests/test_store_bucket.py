@@ -209,6 +209,7 @@ def test_pointer_tag_when_asked_changes_with_the_pointer_alone(store: ModelStore
 def test_version_when_removed_is_gone_for_all(store: ModelStore, tmp_path: Path) -> None:
     kept, gone = publish(store, "kept"), publish(store, "gone")
     assert_whole(store, gone)
+    store.promote("toy", kept)
 
     store.remove("toy", gone)
 

@@ -18,8 +18,8 @@ import threading, time
 _post_fork = post_fork
 def post_fork(server, worker):
     _post_fork(server, worker)
-    threading.Thread(target=watch, args=(worker,), daemon=True).start()
-def watch(worker):
+    threading.Thread(target=write_tags, args=(worker,), daemon=True).start()
+def write_tags(worker):
     store = worker.app.wsgi().extensions["models"].store
     while True:
         with open(f"{os.environ['TAGS']}/{os.getpid()}", "a") as file:

@@ -161,12 +161,6 @@ def test_split_when_a_class_is_scarce_has_it_on_both_sides(seed: int) -> None:
     assert {True, False} == set(y.iloc[train]) == set(y.iloc[held_out])
 
 
-@pytest.fixture
-def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the intervals quick, where they are not looked at."""
-    monkeypatch.setattr("training.scores.BOOTSTRAP_ROWS", 0)
-
-
 TRUTH = [True, False, True, True, False]
 SHARES = [0.9, 0.4, 0.6, 0.3, 0.2]
 
@@ -176,7 +170,6 @@ def judged_binary(shares: list[float]) -> Judged:
     return judge(TRUTH, predictions, classes=[False, True], positive=True)
 
 
-@pytest.mark.usefixtures("few_resamples")
 def test_scores_when_there_are_two_classes_equal_their_formulas() -> None:
     scores = score(judged_binary(SHARES), judged_binary([0.6] * 5), seed=0)
 
@@ -208,7 +201,6 @@ def test_class_scores_when_there_are_two_classes_name_each() -> None:
     ] == found
 
 
-@pytest.mark.usefixtures("few_resamples")
 def test_scores_when_numbers_are_predicted_equal_their_formulas() -> None:
     truth, predicted = [1.0, 2.0, 4.0], [1.5, 2.0, 3.0]
     judged = judge(truth, [Prediction(value) for value in predicted], classes=None, positive=None)
@@ -234,7 +226,6 @@ def test_interval_when_rows_are_many_is_that_of_a_proportion() -> None:
     assert 0.8 + half == pytest.approx(accuracy["high"], abs=0.003)
 
 
-@pytest.mark.usefixtures("few_resamples")
 def test_roc_auc_when_there_are_three_classes_is_the_mean_of_one_against_rest() -> None:
     draw = np.random.default_rng(0)
     truth = draw.choice(["a", "b", "c"], 300)
