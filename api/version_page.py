@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request
+from flask.blueprints import BlueprintSetupState
 
 from api.body import JSON
 from api.docs import CONFINED
@@ -61,7 +62,13 @@ def blueprint(models: LoadedModels) -> Blueprint:
         answer.headers["Vary"] = "Accept"
         return answer
 
+    routes.record_once(_compile)
     return routes
+
+
+def _compile(state: BlueprintSetupState) -> None:
+    """Turn the template into code now, so that no worker does it later."""
+    state.app.jinja_env.get_template("version.html")
 
 
 def _describe(models: LoadedModels, card: Mapping[str, Any]) -> dict[str, Any]:

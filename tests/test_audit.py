@@ -229,7 +229,8 @@ def test_worker_when_sent_every_gadget_every_way_only_answers(
     assert [] == [one for one in answers if SUM in one.body]
     statuses = Counter(one.status for one in answers)
     assert {200, 400, 404, 405, 415, 422, 501} <= {*statuses}, statuses
-    assert ([], workers) == (service.callers, service.server.workers())
+    assert [] == service.callers
+    assert {*workers} <= {*service.server.workers()}  # beside what the master reads Arrow with
     assert ([], []) == ([*service.traces.iterdir()], leftovers(service.temporary))
     assert files == stored(toy_store)
     said = service.server.log.read_bytes()
