@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from persistence import bucket, bucket_pointer
+from persistence.bucket import Bucket
 from persistence.model_persistence import (
     ModelStore,
     PromotionConflict,
@@ -45,6 +47,16 @@ def elsewhere(store: ModelStore, tmp_path: Path) -> ModelStore:
 
 def is_a_write(asked: Request) -> bool:
     return asked.method == "PUT"
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(None, 0.5), (10**7, 1.5)])
+def test_request_when_made_has_a_deadline_and_is_not_repeated_by_others(
+    store: ModelStore, size: int | None, seconds: float
+) -> None:
+    client = Bucket(str(store.place))._client(size)
+
+    assert timedelta(seconds=seconds) == client.client_options["timeout"]  # type: ignore[union-attr, index]
+    assert 0 == client.retry_config["max_retries"]  # type: ignore[union-attr, index]
 
 
 @every_fault
