@@ -45,7 +45,7 @@ def required(file: str) -> dict[str, tuple[str, set[str]]]:
     found = {}
     for line in read(file).splitlines():
         if line and not line.startswith("#"):
-            pin = re.match(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?(==[^;\s]+)", line)
+            pin = re.match(r"([A-Za-z0-9._-]+)(?:\[[a-z0-9,]+\])?(==[^;\s]+)", line)
             assert pin, f"{file}: {line[:60]!r} pins no version"
             found[normalise(pin[1])] = (pin[2], set(re.findall(r"--hash=(sha256:\S+)", line)))
     return found
