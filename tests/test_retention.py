@@ -14,6 +14,7 @@ from persistence.model_persistence import ModelStore, VersionNotFound
 from persistence.promotions import Candidate, Pointer, PromotionConflict
 from persistence.removal import VersionInUse
 from tests.conftest import ROOT, serve
+from tests.serving import wait_until
 
 VERSIONS = [f"202001{day:02}T000000Z-{day:05x}" for day in range(1, 16)]
 
@@ -167,8 +168,7 @@ def test_removal_when_killed_leaves_each_version_whole_or_out_of_sight(store: Mo
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as remover:
         assert remover.stdout
         assert "began\n" == remover.stdout.readline()
-        while len(store.versions("toy")) == len(VERSIONS) and remover.poll() is None:
-            pass
+        wait_until(lambda: len(store.versions("toy")) < len(VERSIONS), "a removal")
         remover.kill()
 
     for version in store.versions("toy"):
