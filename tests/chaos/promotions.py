@@ -50,9 +50,9 @@ def _tear(scene: Scene, *, seconds: float, share: float) -> None:
     if not scene.whole.acquire(blocking=False):
         raise Skipped
     try:
-        file = scene.store.root / NAME / "promoted.json"
-        content = file.read_bytes()
-        file.write_bytes(content[: int(share * len(content))])
+        scene.place.spoil(
+            f"{NAME}/promoted.json", lambda content: content[: int(share * len(content))]
+        )
         _tell(scene)
         time.sleep(seconds)
         scene.promote(scene.other(share))
