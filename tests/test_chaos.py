@@ -15,6 +15,7 @@ from persistence.model_persistence import ModelStore
 from tests.chaos import report, schedule, table
 from tests.chaos.load import Client, Record
 from tests.chaos.oracle import Oracle, Verdict, questions
+from tests.chaos.places import folder
 from tests.chaos.scene import Happened, Scene
 from tests.chaos.schedule import Event
 from tests.chaos.services import Kill
@@ -109,7 +110,7 @@ def test_schedule_when_drawn_again_is_the_same(tmp_path: Path) -> None:
     assert first == again == schedule.read(tmp_path / "kept.json")
     assert first != other
     known = {fault.name for track in schedule.TRACKS.values() for fault in track.faults}
-    assert known == {one.fault for one in schedule.draw(7, 3000)}
+    assert known == {one.fault for one in schedule.draw(7, 3000, has_bucket=True)}
 
 
 def test_schedule_when_drawn_leaves_the_service_in_peace_now_and_then() -> None:
@@ -183,7 +184,10 @@ def test_services_when_hurt_for_some_seconds_lose_nothing(
         for n, name in enumerate(names, start=1)
     ]
     card = unstored(toy_store.read_card("parcel"))
-    with closing(Scene(tmp_path, card, rate=60, seed=1)) as scene:
+    with (
+        folder(tmp_path) as place,
+        closing(Scene(tmp_path, place, card, rate=60, seed=1)) as scene,
+    ):
         scene.begin()
         happened = schedule.play(scene, events, 5)
         scene.end()

@@ -5,7 +5,8 @@ oracle        which answers are right, and when
 services      two gunicorns over one store
 load          the clients, and what became of each of their requests
 scene         all of these together, in which a fault happens
-promotions, processes, clients    the faults
+places        where the versions are kept: a folder, or a bucket
+    promotions, processes, clients, network    the faults
 schedule      which of them happens when; the same for the same seed
 table         what is printed
 """

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.chaos import report, schedule
+from tests.chaos.places import PLACES
 from tests.chaos.scene import Scene
 from tests.conftest import in_silence
 from tests.serving import ROOT
@@ -20,13 +21,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run, print, and keep what is needed to run it again; 1 when anything was lost or wrong."""
     options = _parser().parse_args(arguments)
     seconds = 60 * options.minutes or options.seconds
-    events = schedule.draw(options.seed, seconds)
+    events = schedule.draw(options.seed, seconds, has_bucket=options.store == "bucket")
     if options.replay:
         events = schedule.read(options.replay)
     print(f"seed {options.seed}, {seconds:g} s, {len(events)} faults", flush=True)
     card = train("parcel", parcel.definition, parcel.definition.sample, step=in_silence).card
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    with closing(Scene(folder, card, rate=options.rate, seed=options.seed)) as scene:
+    with (
+        PLACES[options.store](folder) as place,
+        closing(Scene(folder, place, card, rate=options.rate, seed=options.seed)) as scene,
+    ):
         scene.begin()
         before = scene.sizes()
         happened = schedule.play(scene, events, seconds)
@@ -50,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=75)
     parser.add_argument("--minutes", type=float, default=0, help="instead of seconds")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--store", choices=[*PLACES], default="folder")
     parser.add_argument("--rate", type=float, default=120, help="requests per second")
     parser.add_argument("--replay", type=Path, help="the schedule of an earlier run")
     return parser

@@ -1,10 +1,7 @@
 """What happens to the store: promotions, poison, trials, trainers."""
 
-import os
 import random
-import signal
 import time
-from contextlib import suppress
 from typing import Any
 
 from persistence.promotions import Candidate, Pointer, now, version_before
@@ -15,29 +12,19 @@ from tests.chaos.versions import NAME, right_answers
 MOST_PUBLISHED = 10
 
 
-def _tell(scene: Scene) -> None:
-    """Have the services read the pointer."""
-    for service in scene.services:
-        with suppress(ProcessLookupError):
-            os.kill(service.master, signal.SIGHUP)
-
-
 def _promote(scene: Scene, *, pick: float) -> None:
     scene.promote(scene.other(pick))
-    _tell(scene)
 
 
 def _roll_back(scene: Scene) -> None:
     promotions = scene.store.pointer(NAME).promotions
     version, _ = version_before(promotions, scene.good)
     scene.promote(version or scene.other(0), is_rollback=True)
-    _tell(scene)
 
 
 def _poison(scene: Scene, *, what: str, seconds: float, is_rolled_back: bool) -> None:
     """Promote what no command would; the version before it goes on."""
     scene.store.promote(NAME, scene.poisoned[what])
-    _tell(scene)
     time.sleep(seconds)
     if is_rolled_back:
         _roll_back(scene)
@@ -50,15 +37,13 @@ def _tear(scene: Scene, *, seconds: float, share: float) -> None:
     if not scene.whole.acquire(blocking=False):
         raise Skipped
     try:
-        file = scene.store.root / NAME / "promoted.json"
-        content = file.read_bytes()
-        file.write_bytes(content[: int(share * len(content))])
-        _tell(scene)
+        scene.place.spoil(
+            f"{NAME}/promoted.json", lambda content: content[: int(share * len(content))]
+        )
         time.sleep(seconds)
         scene.promote(scene.other(share))
     finally:
         scene.whole.release()
-    _tell(scene)
 
 
 def _try_out(
@@ -86,7 +71,6 @@ def _try_out(
         scene.promote(candidate.version)
     else:
         scene.store.change(NAME, end)
-    _tell(scene)
 
 
 def _publish(scene: Scene, *, trainers: int) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from persistence.model_persistence import ModelStore
 from tests.chaos.load import CLIENTS, Client, Record
 from tests.chaos.oracle import Oracle, questions
+from tests.chaos.places import Place
 from tests.chaos.services import Service
 from tests.chaos.trainers import Trainers
 from tests.chaos.versions import NAME, forest, poison, prepare
@@ -58,6 +58,8 @@ class Scene:
 
     Attributes
     ----------
+    place : Place
+        Where the versions are.
     good : list of str
         Versions that may be promoted.
     poisoned : dict of str to str
@@ -67,16 +69,21 @@ class Scene:
         that starts then could not know what is promoted.
     """
 
-    def __init__(self, folder: Path, card: Mapping[str, Any], *, rate: float, seed: int) -> None:
-        self.store = ModelStore(folder / "store")
+    def __init__(
+        self, folder: Path, place: Place, card: Mapping[str, Any], *, rate: float, seed: int
+    ) -> None:
+        self.place = place
+        self.store = place.store()
         self.oracle = Oracle(prepare(self.store, card, count=VERSIONS))
         self.good = [*self.oracle.known]
         self.source = forest(card, 0)
-        self.poisoned = poison(self.store, self.source)
-        self.trainers = Trainers(self.store.root, self.source)
+        self.poisoned = poison(self.store, self.source, place.spoil)
+        self.trainers = Trainers(place, self.source)
         self.whole = threading.Lock()
-        settings = {"model_store": self.store.root, "default_model": NAME}
-        self.services = [Service(folder, settings) for _ in range(2)]
+        settings = {"default_model": NAME, **place.settings}
+        self.services = [
+            Service(folder, {"model_cache": folder / f"cache-{n}", **settings}) for n in range(2)
+        ]
         self._stopping = threading.Event()
         self.clients = [
             Client(

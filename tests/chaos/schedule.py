@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.chaos import clients, processes, promotions
+from tests.chaos import clients, network, processes, promotions
 from tests.chaos.scene import Fault, Happened, Scene, happen
 
 
@@ -24,10 +24,14 @@ class Track(NamedTuple):
     gap: tuple[float, float]
 
 
+#: What happens only where versions are kept in a bucket.
+BUCKET = "bucket"
+
 TRACKS = {
     "store": Track(promotions.FAULTS, (0.8, 1.8)),
     "processes": Track(processes.FAULTS, (1.0, 4.0)),
     "clients": Track(clients.FAULTS, (2.0, 8.0)),
+    BUCKET: Track(network.FAULTS, (4.0, 12.0)),
 }
 
 #: Of every half minute the last seconds are left in peace, and the first of a run.
@@ -49,10 +53,12 @@ class Event(NamedTuple):
     parameters: dict[str, Any]
 
 
-def draw(seed: int, seconds: float) -> list[Event]:
+def draw(seed: int, seconds: float, *, has_bucket: bool = False) -> list[Event]:
     """Draw the faults of a run; the same seed gives the same."""
     found = []
     for name, track in TRACKS.items():
+        if name == BUCKET and not has_bucket:
+            continue
         own = random.Random(f"{seed} {name}")  # noqa: S311
         weights = [one.weight for one in track.faults]
         at = CALM_SECONDS + own.uniform(*track.gap)

@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from persistence.model_persistence import ModelStore
+from tests.chaos.places import Place
 from tests.chaos.versions import Stored
 from tests.serving import DEADLINE
 
@@ -19,8 +21,8 @@ class Trainers:
     one would take locks along that nobody opens again.
     """
 
-    def __init__(self, root: Path, source: Stored) -> None:
-        self._root, self._source = root, source
+    def __init__(self, place: Place, source: Stored) -> None:
+        self._place, self._source = place, source
         self._context = multiprocessing.get_context("forkserver")
         self._seconds = 2000
 
@@ -39,9 +41,16 @@ class Trainers:
         return [said.get() for _ in trainers]
 
     def crash(self, at: int) -> bool:
-        """Kill a trainer at its n-th step at a file; tell whether it had got so far."""
+        """Kill a trainer at its n-th step at a file; tell whether it had got so far.
+
+        Steps at a bucket are not seen from here: it is killed after as many
+        hundredths of a second.
+        """
         said = self._context.SimpleQueue()
         one = self._trainer(said, crash_at=at)
+        if self._place.proxy:
+            time.sleep(at / 100)
+            one.kill()
         one.join(DEADLINE)
         assert one.exitcode in (0, -signal.SIGKILL), f"a trainer ended with {one.exitcode}"
         return bool(one.exitcode)
@@ -49,13 +58,16 @@ class Trainers:
     def _trainer(self, said: Any, *, crash_at: int) -> Any:
         self._seconds += 1
         stored = self._source.trained_later(self._seconds)
-        one = self._context.Process(target=_publish, args=(self._root, stored, said, crash_at))
+        one = self._context.Process(
+            target=_publish,
+            args=(self._place.address, self._place.cache, stored, said, crash_at),
+        )
         one.start()
         return one
 
 
-def _publish(root: Path, stored: Stored, said: Any, crash_at: int) -> None:
-    store = ModelStore(root)
+def _publish(address: Path | str, cache: Path, stored: Stored, said: Any, crash_at: int) -> None:
+    store = ModelStore(address, cache=cache)
     steps = 0
 
     def count(event: str, arguments: tuple[Any, ...]) -> None:

@@ -3,10 +3,9 @@
 And what must not be: poisoned ones, each of which a check has to refuse.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sklearn.compose import ColumnTransformer
@@ -114,28 +113,35 @@ def prepare(store: ModelStore, card: Mapping[str, Any], *, count: int) -> dict[s
     return known
 
 
-def flip_a_byte(file: Path) -> None:
+def flip_a_byte(content: bytes) -> bytes:
     """Change one byte in the middle."""
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def truncate(file: Path) -> None:
+def truncate(content: bytes) -> bytes:
     """Keep the first half."""
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    return content[: len(content) // 2]
 
 
-def poison(store: ModelStore, good: Stored) -> dict[str, str]:
-    """Store versions that must never answer; give them by what is wrong with them."""
+def poison(
+    store: ModelStore, good: Stored, spoil: Callable[[str, Callable[[bytes], bytes]], None]
+) -> dict[str, str]:
+    """Store versions that must never answer; give them by what is wrong with them.
+
+    Parameters
+    ----------
+    spoil : callable
+        As of a `tests.chaos.places.Place`.
+    """
     example = good.card["example"]
     wrong = {**example, "probabilities": list(reversed(example["probabilities"]))}
     liar = Stored({**good.card, "example": wrong}, good.files)
     found = {"a wrong example": store.write(*liar.trained_later(1000))}
-    for later, (what, spoil) in enumerate(
+    for later, (what, change) in enumerate(
         {"a flipped byte": flip_a_byte, "half a file": truncate}.items(), start=1001
     ):
         found[what] = store.write(*good.trained_later(later))
-        spoil(store.root / NAME / found[what] / "model.onnx")
+        spoil(f"{NAME}/{found[what]}/model.onnx", change)
     assert all(store.check(NAME, one) for one in found.values())
     return found
