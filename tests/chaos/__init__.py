@@ -6,7 +6,7 @@ services      two gunicorns over one store
 load          the clients, and what became of each of their requests
 scene         all of these together, in which a fault happens
 places        where the versions are kept: a folder, or a bucket
-    promotions, processes, clients, network    the faults
+promotions, processes, clients, network    the faults
 schedule      which of them happens when; the same for the same seed
 table         what is printed
 """

@@ -1,12 +1,12 @@
 """Where the versions are kept: a folder, or a bucket behind a proxy that breaks HTTP."""
 
-import http.client
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from persistence.bucket import Bucket
 from persistence.model_persistence import ModelStore
 from tests.fault_proxy import FaultProxy, fault_proxy
 from tests.s3 import BUCKET, s3_server, variables
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     proxy: FaultProxy | None = None
 
     def store(self) -> ModelStore:
-        """Open the store."""
+        """Open the store; one that is just opened believes no list of before."""
         return ModelStore(self.address, cache=self.cache)
 
 
@@ -56,11 +56,9 @@ def bucket(root: Path) -> Iterator[Place]:
     with s3_server() as port, fault_proxy(port) as proxy:
 
         def spoil(file: str, change: Callable[[bytes], bytes]) -> None:
-            link, path = http.client.HTTPConnection("127.0.0.1", port), f"/{BUCKET}/store/{file}"
-            link.request("GET", path)
-            link.request("PUT", path, change(link.getresponse().read()))
-            assert link.getresponse().status == 200, file
-            link.close()
+            objects = Bucket(address)
+            found = objects.read(file)
+            assert found and objects.swap(file, change(found.content), found), file
 
         os.environ |= variables(port)
         address = f"s3://{BUCKET}/store"

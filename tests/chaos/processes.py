@@ -31,7 +31,7 @@ def _deploy(scene: Scene, *, service: int, max_requests: int) -> None:
 def _reload(scene: Scene, *, service: int) -> None:
     hurt = scene.services[service]
     before = frozenset(hurt.workers())
-    os.kill(hurt.master, signal.SIGHUP)
+    hurt.signal(signal.SIGHUP)
     hurt.wait_until_whole(before)
 
 

@@ -75,9 +75,9 @@ def _try_out(
 
 def _publish(scene: Scene, *, trainers: int) -> None:
     """Let trainers publish at once; the new versions may be promoted from now on."""
-    before = {*scene.store.versions(NAME)}
+    before = {*scene.place.store().versions(NAME)}
     found = scene.trainers.publish(trainers)
-    new = {*scene.store.versions(NAME)} - before
+    new = {*scene.place.store().versions(NAME)} - before
     assert len(new) == trainers and {*found} == new, f"said {found}, stored {new}"
     for version in found:
         trouble = scene.store.check(NAME, version)
@@ -89,9 +89,9 @@ def _publish(scene: Scene, *, trainers: int) -> None:
 
 def _crash(scene: Scene, *, step: int) -> None:
     """Kill a trainer while it publishes: its version is whole, or is not there."""
-    before = {*scene.store.versions(NAME)}
+    before = {*scene.place.store().versions(NAME)}
     scene.trainers.crash(step)
-    for version in {*scene.store.versions(NAME)} - before:
+    for version in {*scene.place.store().versions(NAME)} - before:
         trouble = scene.store.check(NAME, version)
         assert trouble is None, f"{version} is torn: {trouble}"
 

@@ -119,6 +119,11 @@ class Service:
         found = [one for one in children(self.master) if _command(one) == own]
         return [one for one in found if not children(one)]
 
+    def signal(self, how: int) -> None:
+        """Send the master a signal."""
+        assert self.master, "there is no master, and 0 would be everybody here"
+        os.kill(self.master, how)
+
     def stop(self) -> None:
         """Ask it to stop, and wait until nothing of it is left."""
         self.end(signal.SIGTERM)
@@ -126,7 +131,7 @@ class Service:
     def end(self, how: int) -> None:
         """Send the master a signal that ends it, and wait until nothing of it is left."""
         group = [self.master, *children(self.master)]
-        os.kill(self.master, how)
+        self.signal(how)
         wait_until(lambda: not any(map(lives, group)), f"the end of {self.port}")
 
     def kill_worker(self, number: int) -> None:
@@ -147,14 +152,16 @@ class Service:
     def upgrade(self) -> None:
         """Let another master take over: SIGUSR2, and SIGTERM to the old one."""
         old = self.master
-        os.kill(old, signal.SIGUSR2)
+        self.signal(signal.SIGUSR2)
 
-        def successor() -> int:
+        def is_there() -> bool:
             found = [one for one in children(old) if len(children(one)) == WORKERS]
-            return found[0] if found and all(map(_heeds_signals, children(found[0]))) else 0
+            if not found or not all(map(_heeds_signals, children(found[0]))):
+                return False
+            self.master = found[0]
+            return True
 
-        wait_until(lambda: successor() > 0, f"a second master on {self.port}")
-        self.master = successor()
+        wait_until(is_there, f"a second master on {self.port}")
         group = [old, *(one for one in children(old) if one != self.master)]
         os.kill(old, signal.SIGTERM)
         wait_until(lambda: not any(map(lives, group)), f"the end of the old master on {self.port}")
