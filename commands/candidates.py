@@ -110,6 +110,8 @@ def _try(name: str, candidate: Candidate, *, dry_run: bool) -> Said:
     def change(known: Pointer | None) -> Pointer:
         if known is None or known.version != before.version:
             raise Refused(f"another version of {name} has just been promoted: look, and try again")
+        if candidate.version in known.removed:
+            raise Refused(f"{named} is not tried: it is being removed")
         return known._replace(candidate=candidate)
 
     store.change(name, change)

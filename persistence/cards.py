@@ -133,7 +133,8 @@ def _checked_parts(
                 sha256.update(part)
                 yield part
     except OSError as error:
-        raise UntrustedArtifact(f"{name} of {card['version']} cannot be read: {error}") from error
+        reason = f"{name} of {card['version']} cannot be read: {error.strerror}"
+        raise UntrustedArtifact(reason) from error
     if not is_whole or left != 1 or sha256.hexdigest() != card["files"][name]["sha256"]:
         raise UntrustedArtifact(
             f"{name} of {card['version']} differs from the digest in its card: train it again"

@@ -11,7 +11,8 @@ A version exists whole or not at all and never changes. Every file's size and
 digest stand in the card: they are checked before any byte reaches a deserialiser.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,8 @@ class ModelStore(Pointers):
             When the card is damaged, of a newer format, or not signed.
         """
         version = self.promoted(name) if version is None else version
-        self._look_up(name, version)
-        return self._card(name, version, self.keys)
+        with self._stored(name, version):
+            return self._card(name, version, self.keys)
 
     def read(self, name: str, version: str | None = None) -> StoredVersion:
         """Read a version, by default the promoted one, ready to predict.
@@ -147,7 +148,8 @@ class ModelStore(Pointers):
             does not open with the libraries that are here.
         """
         card = self.read_card(name, version)
-        return open_version(self.place.bring(card), card)
+        with self._stored(name, card["version"]):
+            return open_version(self.place.bring(card), card)
 
     def read_to_serve(self, name: str, version: str) -> StoredVersion:
         """Read a version, and see that it answers as recorded.
@@ -265,13 +267,23 @@ class ModelStore(Pointers):
             raise VersionNotFound(f"model {name!r} has no version {version!r}") from None
 
     def _trouble(self, name: str, version: str, keys: SigningKeys | None) -> str | None:
-        self._look_up(name, version)
         try:
-            card = self._card(name, version, keys)
-            open_version(self.place.bring(card), card).verify()
+            with self._stored(name, version):
+                card = self._card(name, version, keys)
+                open_version(self.place.bring(card), card).verify()
         except UntrustedArtifact as error:
             return str(error)
         return None
+
+    @contextmanager
+    def _stored(self, name: str, version: str) -> Iterator[None]:
+        """See that a version is stored; a refusal counts only if it still is afterwards."""
+        self._look_up(name, version)
+        try:
+            yield
+        except UntrustedArtifact:
+            self._look_up(name, version)
+            raise
 
     def _look_up(self, name: str, version: str) -> None:
         if not (NAME.fullmatch(name) and VERSION.fullmatch(version)) or not self.place.has(

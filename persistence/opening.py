@@ -90,7 +90,7 @@ def _read(path: Path, most: int, what: str) -> bytes:
     try:
         return read_file(path, most)
     except OSError as error:
-        raise UntrustedArtifact(f"{what} cannot be read: {error}") from error
+        raise UntrustedArtifact(f"{what} cannot be read: {error.strerror}") from error
 
 
 def _open_runtime(folder: Path, card: Mapping[str, Any]) -> Runtime:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from persistence.folder import Folder
 from persistence.model_persistence import ModelStore
 from tests.candidates import copied, parcels
 from tests.conftest import serve, unstored
@@ -66,6 +67,24 @@ def test_candidate_when_another_is_tried_takes_its_place(store: ModelStore) -> N
     candidate = store.pointer("parcel").candidate
     assert candidate is not None
     assert (new, "shadow", 1.0) == candidate[:3]
+
+
+def test_candidate_when_it_is_being_removed_is_refused(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(place: Folder, name: str, version: str) -> None:
+        raise KeyboardInterrupt
+
+    _, new = store.versions("parcel")
+    monkeypatch.setattr(Folder, "remove", die)
+    with pytest.raises(KeyboardInterrupt):
+        store.remove("parcel", new)
+    monkeypatch.undo()
+
+    done = run(store, "canary", "parcel", new)
+
+    assert (1, None) == (done.exit_code, store.pointer("parcel").candidate)
+    assert "it is being removed" in done.stderr
 
 
 def test_promotion_when_something_is_tried_ends_it_and_says_so(store: ModelStore) -> None:

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from persistence.promotions import Candidate, Pointer, PromotionConflict
 from persistence.removal import VersionInUse
 from persistence.whole_files import alone_in
 from tests.conftest import ROOT, serve
+from tests.plain_versions import plain_store
 from tests.serving import wait_until
 
 VERSIONS = [f"202001{day:02}T000000Z-{day:05x}" for day in range(1, 16)]
@@ -147,6 +150,28 @@ def test_removals_and_promotions_when_at_once_leave_what_is_promoted(store: Mode
         one.result()
 
     assert store.promoted("toy") in store.versions("toy")
+
+
+def test_version_when_it_is_removed_while_it_is_read_is_not_called_damaged(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    store = plain_store(tmp_path / "plain", toy_store, range(1, 42))
+    versions = store.versions("rent")[1:]
+    being_read = threading.Barrier(2)
+
+    def read(version: str) -> None:
+        store.read("rent", version)
+        being_read.wait()
+        with suppress(VersionNotFound):
+            while True:
+                store.read("rent", version)
+
+    with ThreadPoolExecutor(1) as pool:
+        for version in versions:
+            reading = pool.submit(read, version)
+            being_read.wait()
+            store.remove("rent", version)
+            reading.result()
 
 
 REMOVE = """
