@@ -154,7 +154,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     Cut off while it loads a model, that thread would abort the process. Other
     threads may be at work still, or stuck.
     """
-    parts = getattr(worker.wsgi, "extensions", {})
+    parts = getattr(getattr(worker, "wsgi", None), "extensions", {})  # None before it has started
     if "watch" in parts:
         parts["stopping"].set()
         parts["watch"].join(5)

@@ -28,7 +28,7 @@ class Track(NamedTuple):
 BUCKET = "bucket"
 
 TRACKS = {
-    "store": Track(promotions.FAULTS, (0.8, 1.8)),
+    "store": Track(promotions.FAULTS, (0.5, 1.4)),
     "processes": Track(processes.FAULTS, (1.0, 4.0)),
     "clients": Track(clients.FAULTS, (2.0, 8.0)),
     BUCKET: Track(network.FAULTS, (4.0, 12.0)),

@@ -165,6 +165,9 @@ class Service:
         group = [old, *(one for one in children(old) if one != self.master)]
         os.kill(old, signal.SIGTERM)
         wait_until(lambda: not any(map(lives, group)), f"the end of the old master on {self.port}")
+        # Before it has seen that it is alone it would not be upgraded again.
+        seen = f'"Master has been promoted.", "pid": {self.master}'
+        wait_until(lambda: seen in self.log.read_text(errors="replace"), "it to see that")
 
     def memory_mb(self) -> float:
         """Give the proportional memory of master and workers, in MB."""
