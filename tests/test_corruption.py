@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from persistence.cards import checked_file
 from persistence.model_persistence import ModelStore, UntrustedArtifact
 
 ROOT = Path(__file__).parent.parent
@@ -101,3 +102,13 @@ def test_file_when_it_is_huge_is_not_read(store: ModelStore, name: str) -> None:
 
     with pytest.raises(UntrustedArtifact):
         store.read("toy")
+
+
+def test_file_when_its_card_says_that_it_is_huge_takes_no_memory(store: ModelStore) -> None:
+    (version,) = store.versions("toy")
+    store.sign("toy", version)
+    card = store.read_card("toy", version)
+    card["files"]["model.onnx"]["bytes"] = 2**62
+
+    with pytest.raises(UntrustedArtifact, match="differs from the digest"):
+        checked_file(store.root / "toy" / version, card, "model.onnx")

@@ -125,7 +125,10 @@ def test_promotion_when_the_version_is_being_removed_is_refused(
 
     with pytest.raises(PromotionConflict, match="is being removed"):
         store.promote("toy", VERSIONS[0])
-    assert VERSIONS[14] == store.promoted("toy")
+    runner = serve(store, "toy").test_cli_runner()
+    pinning = runner.invoke(args=["models", "pin", "toy", VERSIONS[0]])
+    assert (1, True) == (pinning.exit_code, "is being removed" in pinning.stderr)
+    assert (VERSIONS[14], ()) == (store.promoted("toy"), store.pointer("toy").pinned)
     assert VERSIONS[0] in store.versions("toy")
     run(store, "prune", "toy", "--keep", "14")
     assert VERSIONS[1:] == store.versions("toy")
