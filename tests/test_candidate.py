@@ -132,10 +132,11 @@ def test_canary_when_its_share_is_all_answers_whichever_way_is_asked(
 
 @pytest.mark.parametrize("way", PINNED)
 def test_request_when_it_names_a_version_gets_that(store: ModelStore, way: str) -> None:
-    promoted, _ = try_version(store, "canary")
+    promoted, candidate = try_version(store, "canary")
     client = serve(store, "parcel").test_client()
     asked = {**ways()[way], "path": PINNED[way].format(promoted)}
 
+    assert candidate == version_of(client.post(**ways()[way]))
     assert promoted == version_of(client.post(**asked))
 
 
