@@ -83,8 +83,8 @@ class Shadow:
             self._metrics.count_shadow(promoted.name, candidate.version, counts)
 
     def _start(self) -> None:
-        """Start the thread unless it runs; it does not in a process just forked."""
-        if self._thread is None or not self._thread.is_alive():
+        """Start the thread unless it runs."""
+        if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
             self._thread.start()
             atexit.register(self._end)

@@ -40,7 +40,7 @@ class TimedSocket(socket.socket):
     still_since : float
         Since when a thread has been at the request, or the request has waited for
         one, by the monotonic clock; infinite while the thread waits for the
-        client, and once the answer has begun.
+        client.
     """
 
     _is_measured = False
@@ -96,7 +96,6 @@ class TimedSocket(socket.socket):
             if not self.claim():
                 raise BrokenPipeError(errno.EPIPE, "the loop has answered")
             self._is_answering = True
-            self.still_since = math.inf
         sent = 0
         if not self.unsent:
             seconds = self.gettimeout()

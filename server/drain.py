@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: LAST seconds.
 QUIET_SECONDS, ACCEPT_SECONDS, LAST_SECONDS = 0.25, 5, 0.2
 
+#: So many seconds before gunicorn's master would kill the worker it gives up what still runs.
+END_SECONDS = 0.5
+
 #: Workers whose master was killed notice it one after another, each within so many seconds.
 NOTICE_SECONDS = 1.2
 
@@ -55,7 +58,7 @@ def drain(worker: "Worker") -> None:
     turned = start
     is_open, is_alone, may_refuse, is_orphan, next_check = True, False, False, False, 0.0
     worker.waiting.hurry(start + LINGER_SECONDS)
-    while (now := time.monotonic()) < start + worker.cfg.graceful_timeout:
+    while (now := time.monotonic()) < start + worker.cfg.graceful_timeout - END_SECONDS:
         if now >= next_check:
             next_check = now + 0.02
             is_orphan = os.getppid() != worker.ppid

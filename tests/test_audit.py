@@ -217,10 +217,10 @@ def test_worker_when_sent_every_gadget_every_way_only_answers(
     workers, files = service.server.workers(), stored(toy_store)
     app = serve(toy_store, "parcel", **VERTEX)
     routes = [(rule.rule, rule.methods or set()) for rule in app.url_map.iter_rules()]
-    asked = all_requests(
-        routes, gadgets(service.traces, service.address), toy_store.promoted("parcel"),
-        times=8 if IS_WHOLE else 1,
-    )  # fmt: skip
+    version = toy_store.promoted("parcel")
+    page = Asked("GET", f"/v0/models/parcel/versions/{version}", {"Accept": "text/html"}, b"")
+    sent = gadgets(service.traces, service.address)
+    asked = [page, *all_requests(routes, sent, version, times=8 if IS_WHOLE else 1)]
 
     with ThreadPoolExecutor(4) as pool:
         answers = [*pool.map(lambda one: ask(service.server.port, one), asked)]

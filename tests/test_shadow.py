@@ -11,10 +11,8 @@ from flask import Flask
 
 from api.candidate import place
 from api.fast_path import FastPath
-from api.shadow import differences
 from persistence.model_persistence import ModelStore
-from persistence.runtime import Outputs
-from persistence.version import StoredVersion, decide_columns
+from persistence.version import StoredVersion
 from tests.candidates import (
     PARCEL,
     copied,
@@ -188,6 +186,50 @@ def test_answers_when_the_shadow_fails_come_and_the_failures_are_counted(
     assert 0 == counted(app, "records")
 
 
+def test_answers_when_those_of_the_shadow_are_not_finite_come_and_each_is_a_failure(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted, candidate = try_version(store, "shadow")
+    app = serve(store, "parcel")
+    found = app.extensions["models"].get("parcel", candidate)
+    original = found.decide_matrix
+
+    def decide(matrix: Any) -> Any:
+        decisions = original(matrix)
+        decisions.probabilities[-1, 0] = np.nan
+        return decisions
+
+    monkeypatch.setattr(found, "decide_matrix", decide)
+
+    answer = app.test_client().post("/v0/predict", json=parcels(5))
+
+    assert promoted == version_of(answer)
+    assert (4, 1) == (counted(app, "records"), counted(app, "failures"))
+    assert 0 < scraped(app.test_client()).of("model_shadow_largest_difference")[()] <= 1
+
+
+def test_records_when_their_memory_is_used_again_are_compared_as_they_were(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, candidate = try_version(store, "shadow")
+    app = serve(store, "parcel")
+    models, shadow = app.extensions["models"], app.extensions["shadow"]
+    gate = Gate(models.get("parcel", candidate, is_named=False), monkeypatch)
+    records = parcels(100)
+    promoted = models.get("parcel")
+    decoded = promoted.decoder.read(json.dumps(records).encode())
+    found = promoted.decide_matrix(decoded.matrix)
+
+    for _ in range(2):  # the first is taken at once, the second waits
+        shadow.offer(promoted, models.candidate("parcel"), decoded.matrix, found)
+    assert gate.entered.wait(60)
+    decoded.matrix[:] = 0
+    gate.opened.set()
+
+    expected, _ = expected_differences(store, records)
+    assert (200, 2 * expected) == (counted(app, "records"), counted(app, "differences"))
+
+
 def test_answers_when_the_shadow_is_damaged_come_and_each_is_a_failure(store: ModelStore) -> None:
     promoted, candidate = try_version(store, "shadow")
     (store.root / "parcel" / candidate / "model.onnx").write_bytes(b"x")
@@ -249,49 +291,3 @@ def test_loop_when_a_shadow_follows_answers_as_without(store: ModelStore) -> Non
     try_version(store, "shadow")
 
     assert before == answer()
-
-
-def decided(version: StoredVersion, **card: Any) -> tuple[StoredVersion, Any]:
-    """Give a version whose card says otherwise, and its answers to two records."""
-    other = StoredVersion({**version.card, **card}, version._runtime)
-    numbers = {"small": (0.7, 0.5), "large": (0.1, 0.25), "medium": (0.2, 0.25)}
-    columns = [numbers[name] for name in other.card["classes"]]
-    return other, decide_columns(Outputs(None, np.array(columns).T), other.card)
-
-
-def test_differences_when_the_classes_are_in_another_order_are_none(store: ModelStore) -> None:
-    version = store.read("parcel")
-    one = decided(version, classes=["small", "large", "medium"])
-    other = decided(version, classes=["medium", "small", "large"])
-
-    is_other, distance = differences(*one, *other)
-
-    assert ([False, False], [0.0, 0.0]) == (is_other.tolist(), distance.tolist())
-
-
-def test_differences_when_a_class_is_missing_take_its_probability_as_none(
-    store: ModelStore,
-) -> None:
-    version = store.read("parcel")
-    one = decided(version, classes=["small", "large", "medium"])
-    other = decided(version, classes=["large", "medium"], positive="large", threshold=0.5)
-
-    is_other, distance = differences(*one, *other)
-
-    assert ([True, True], [0.7, 0.5]) == (is_other.tolist(), distance.tolist())
-
-
-@pytest.mark.parametrize(("change", "is_other"), [(1e-7, False), (0.02, True), (3.0, True)])
-def test_differences_when_numbers_are_predicted_have_a_tolerance(
-    toy_store: ModelStore, change: float, *, is_other: bool
-) -> None:
-    version = toy_store.read("rent")
-    ours, theirs = (
-        decide_columns(Outputs(np.array([1800.0 + more, 5.0]), None), version.card)
-        for more in (0.0, change)
-    )
-
-    found, distance = differences(version, ours, version, theirs)
-
-    assert [is_other and change > 0.018, False] == found.tolist()
-    assert [pytest.approx(change), 0.0] == distance.tolist()

@@ -16,6 +16,7 @@ from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, Promotion, version_beneath
 from tests.answers import read_problem
 from tests.conftest import serve, unstored
+from tests.plain_versions import plain_store
 
 A, B, C, D = (f"2020010{day}T000000Z-{day:05x}" for day in range(1, 5))
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -160,6 +161,24 @@ def test_page_when_read_says_what_the_version_is(store: ModelStore, client: Flas
         *(one["name"] for one in card["schema"]["fields"]),
     ):  # fmt: skip
         assert one in words
+
+
+@pytest.mark.parametrize("accept", ["application/json", BROWSER])
+def test_version_when_the_one_before_is_damaged_is_shown_alone(
+    toy_store: ModelStore, tmp_path: Path, accept: str
+) -> None:
+    store = plain_store(tmp_path, toy_store, (1, 2))
+    old, new = store.versions("rent")
+    (store.root / "rent" / old / "card.json").write_text("{}")
+    store.promote("rent", new)
+
+    client = serve(store, "rent").test_client()
+    answer = client.get(f"/v0/models/rent/versions/{new}", headers={"Accept": accept})
+
+    assert 200 == answer.status_code
+    if answer.is_json:
+        described = answer.get_json()
+        assert (old, None) == (described["previous"], described["compared"])
 
 
 @pytest.mark.parametrize("kept", sorted(Path(__file__).parent.glob("versions/*")), ids=str)
