@@ -217,6 +217,34 @@ def test_answer_when_it_has_begun_is_not_cut_and_none_is_answered_twice(
         assert 0 == server.stop()
 
 
+#: A model that takes its time over each part of a table.
+SLOW = """
+from persistence.version import StoredVersion
+
+quick = StoredVersion.decide_matrix
+
+def decide(version, matrix):
+    time.sleep(0.8)
+    (here / "parts").open("a").write("x")
+    return quick(version, matrix)
+
+StoredVersion.decide_matrix = decide
+"""
+
+
+def test_table_when_each_part_comes_in_time_is_answered_however_long_it_takes(
+    serving: Any, tmp_path: Path
+) -> None:
+    body = write_csv([EXAMPLES["parcel"]] * 40_000)
+    asked = request(body, fields=[(b"Content-Type", b"text/csv"), (b"Accept", b"text/csv")])
+    with serving(SLOW, max_body_bytes=1000, max_answer_seconds=3) as server:
+        answer = ask(server, asked)
+
+        assert (200, 40_001) == (answer.status, answer.body.count(b"\n"))
+        assert len((tmp_path / "parts").read_text()) >= 5  # which took more than 3 s
+        assert 0 == server.stop()
+
+
 def test_request_when_it_has_waited_too_long_is_not_begun(serving: Any, tmp_path: Path) -> None:
     (tmp_path / "work").touch()
     with serving(threads=1) as server:

@@ -89,6 +89,25 @@ def test_service_when_it_stops_while_workers_wait_for_their_start_ends_at_once(
         assert ends == said(server).count("Booting worker")  # nobody had to be killed
 
 
+def test_service_when_reloaded_while_workers_wait_for_their_start_starts_at_once(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    poison = tmp_path / "poison"
+    poison.touch()
+    config = POISON.format(file=str(poison), pause=1000)
+    with running(
+        tmp_path, until="", config=config, model_store=toy_store.root, default_model="rent"
+    ) as server:
+        wait_until(lambda: said(server).count(" died (") >= 2, "no worker that lives")
+        wait_until(lambda: "pause before the next: 1000 s" in said(server), "a long pause")
+
+        poison.unlink()
+        server.process.send_signal(signal.SIGHUP)
+
+        wait_until(lambda: server.answers("/readyz"), "200 from /readyz")
+        assert 0 == server.stop()
+
+
 @pytest.mark.parametrize("place", ["post_worker_init(worker)", "post_fork(server, worker)"])
 def test_service_when_no_worker_can_start_says_why_and_ends(
     toy_store: ModelStore, tmp_path: Path, place: str
