@@ -165,6 +165,7 @@ def status(client: FlaskClient, text: str) -> int:
     return client.get("/v0/models", headers={"x-api-key": text}).status_code
 
 
+@pytest.mark.slow
 def test_service_when_its_keys_change_needs_no_restart(
     toy_store: ModelStore, file: KeyFile
 ) -> None:

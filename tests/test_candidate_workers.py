@@ -14,6 +14,8 @@ from tests.conftest import serve
 from tests.exposed import Exposed
 from tests.serving import Server, running, wait_until
 
+pytestmark = pytest.mark.slow
+
 #: A path that is answered on the loop, and one that is answered in a thread.
 PATHS = ("/v0/predict", "/v0/predict?x")
 

@@ -211,6 +211,7 @@ class Late(ModelStore):
         return version
 
 
+@pytest.mark.slow
 def test_build_when_another_is_promoted_meanwhile_changes_nothing_and_says_so(
     store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,7 @@ def test_client_when_everybody_refuses_counts_the_request_as_lost(oracle: Oracle
     assert [Verdict("lost", "every service refused")] == [one.verdict for one in asking.records]
 
 
+@pytest.mark.slow
 def test_services_when_hurt_for_some_seconds_lose_nothing(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def call(client: ModuleType, server: Server, name: str, **arguments: Any) -> Any
     return part(client, f"api.parcel_size_parcel.{name}").sync(client=link, **arguments)
 
 
+@pytest.mark.slow
 def test_client_when_generated_predicts_one_record(client: ModuleType, server: Server) -> None:
     models = part(client, "models")
     record = models.ParcelRecord.from_dict(EXAMPLES["parcel"])
@@ -69,6 +70,7 @@ def test_client_when_generated_predicts_one_record(client: ModuleType, server: S
     assert "parcel" == found.model.name
 
 
+@pytest.mark.slow
 def test_client_when_generated_predicts_a_list(client: ModuleType, server: Server) -> None:
     models = part(client, "models")
     record = models.ParcelRecord.from_dict(EXAMPLES["parcel"])
@@ -79,6 +81,7 @@ def test_client_when_generated_predicts_a_list(client: ModuleType, server: Serve
     assert 2 == len(found.predictions)
 
 
+@pytest.mark.slow
 def test_client_when_generated_reads_the_model_info(client: ModuleType, server: Server) -> None:
     found = call(client, server, "v0_model_info")
 
@@ -87,6 +90,7 @@ def test_client_when_generated_reads_the_model_info(client: ModuleType, server: 
     assert [*EXAMPLES["parcel"]] == [one["name"] for one in found.schema["fields"]]
 
 
+@pytest.mark.slow
 def test_client_when_generated_reads_the_problems(client: ModuleType, server: Server) -> None:
     models = part(client, "models")
     record = models.ParcelRecord.from_dict({**EXAMPLES["parcel"], "weight": -1})

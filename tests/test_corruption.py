@@ -33,6 +33,7 @@ def corrupt(folder: Path, *, sample: int = 0, key: str = "") -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["", KEY])
 def test_version_when_any_byte_changes_or_an_end_is_missing_is_refused_unread(
     store: ModelStore, key: str

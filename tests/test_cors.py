@@ -79,6 +79,7 @@ def test_origins_when_none_are_named_are_all_refused(toy_client: FlaskClient) ->
     assert allowed(toy_client, OURS) is None
 
 
+@pytest.mark.slow
 def test_server_when_a_page_asks_answers_so_that_it_can_read(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

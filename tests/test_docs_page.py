@@ -59,6 +59,7 @@ class Watch:
             self.strangers.append(request.url)
 
 
+@pytest.mark.slow
 def test_docs_page_when_opened_shows_every_route_and_asks_nobody_else(
     browser: Browser, server: Server
 ) -> None:

@@ -143,6 +143,7 @@ def with_canary(path: Path) -> pd.DataFrame:
     return table
 
 
+@pytest.mark.slow
 def test_version_when_trained_has_no_row_of_the_table_in_any_file(tmp_path: Path) -> None:
     definition = replace(parcel.definition, load_data=with_canary)
     trained = train("parcel", definition, definition.sample, step=in_silence)

@@ -166,6 +166,7 @@ def test_load_when_sent_by_two_processes_is_counted_as_one() -> None:
     assert list(report.latencies) == sorted(report.latencies)
 
 
+@pytest.mark.slow
 def test_service_when_2000_requests_come_in_2_seconds_answers_all_correctly(
     toy_store: ModelStore, toy_client: FlaskClient, tmp_path: Path
 ) -> None:

@@ -17,6 +17,8 @@ from tests.exposed import Exposed, assert_none_fell
 from tests.raw_http import connect, read_answer
 from tests.serving import DEADLINE, Server, running, wait_until
 
+pytestmark = pytest.mark.slow
+
 PARCEL = EXAMPLES["parcel"]
 ROUTE = "/v0/predict"
 

@@ -59,6 +59,7 @@ def ask(server: Server, asked: bytes) -> Answer:
         return read_answer(link)
 
 
+@pytest.mark.slow
 def test_request_when_it_would_wait_too_long_is_told_at_once(
     server: Server, tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def ask_briefly(server: Server) -> Answer | None:
             return None
 
 
+@pytest.mark.slow
 def test_connection_when_a_request_on_it_is_refused_serves_the_next(
     server: Server, tmp_path: Path
 ) -> None:

@@ -166,6 +166,7 @@ def test_route_when_a_name_is_a_path_answers_404_400_or_405(store: ModelStore) -
     assert [] == odd
 
 
+@pytest.mark.slow
 def test_server_when_a_name_is_a_path_answers_without_looking(
     store: ModelStore, tmp_path: Path
 ) -> None:

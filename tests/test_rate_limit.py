@@ -159,6 +159,7 @@ def test_server_when_many_ask_at_once_lets_exactly_so_many_through(
         assert 200 == server.ask("/livez")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", [{}, {"X-Request-Id": "mine"}])
 def test_server_when_limits_are_set_answers_alike_both_ways(
     toy_store: ModelStore, tmp_path: Path, headers: dict[str, str]

@@ -80,6 +80,7 @@ def test_worker_when_asked_arrow_and_parquet_starts_no_process(server: Server, s
     assert readers(server)
 
 
+@pytest.mark.slow
 def test_reader_when_it_is_killed_or_its_worker_ends_is_replaced(server: Server) -> None:
     assert 200 == ask(server, ARROW)[0]
     (first,) = readers(server)

@@ -55,6 +55,7 @@ def test_version_when_read_again_is_not_fetched_again(store: ModelStore, proxy: 
     assert [] == [asked for asked in proxy.seen if is_of_a_version(asked)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["reset", "500", "403", "404", "stall"])
 @pytest.mark.usefixtures("each_time")
 def test_version_when_the_bucket_is_away_is_served_from_the_cache(
@@ -75,6 +76,7 @@ def test_version_when_the_bucket_is_away_is_served_from_the_cache(
     assert_whole(later, version)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("each_time")
 def test_outage_when_it_lasts_is_told_once_and_its_end_once(
     store: ModelStore, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
@@ -92,6 +94,7 @@ def test_outage_when_it_lasts_is_told_once_and_its_end_once(
     assert "can be read again" in last
 
 
+@pytest.mark.slow
 def test_store_when_it_is_away_and_nothing_is_cached_says_so(
     store: ModelStore, proxy: FaultProxy, tmp_path: Path
 ) -> None:
@@ -155,6 +158,7 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("each_time")
 def test_cache_when_the_disk_is_full_goes_on_with_what_it_has(
     store: ModelStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -264,6 +268,7 @@ print(card["version"], len(files), len(os.listdir("/proc/self/task")), "obstore"
 """
 
 
+@pytest.mark.slow
 def test_process_that_forks_when_it_reads_starts_no_threads(
     store: ModelStore, tmp_path: Path
 ) -> None:
@@ -276,6 +281,7 @@ def test_process_that_forks_when_it_reads_starts_no_threads(
     assert f"{store.promoted('toy')} {len(FILES) + 1} 1 False\n" == done.stdout
 
 
+@pytest.mark.slow
 def test_process_that_forks_when_nothing_is_there_tells_absent_from_away(
     store: ModelStore, proxy: FaultProxy, tmp_path: Path
 ) -> None:

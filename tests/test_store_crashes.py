@@ -21,6 +21,8 @@ from tests.fault_proxy import FaultProxy, Request
 from tests.store_crashes import DONE, FAILED
 from tests.stores import assert_no_drafts, assert_whole, new_address, publish
 
+pytestmark = pytest.mark.slow
+
 #: Every kind of call with which a store is changed.
 CALLS = ("mkdir", "openat", "flock", "chmod", "write", "fsync", "rename", "close", "unlinkat")
 

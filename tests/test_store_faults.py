@@ -22,6 +22,8 @@ from tests.s3 import variables
 from tests.serving import wait_until
 from tests.stores import assert_no_drafts, assert_whole, new_address, publish
 
+pytestmark = pytest.mark.slow
+
 #: Those that change nothing for who does not ask on a condition.
 HARMLESS = ("delay", "etag")
 

@@ -17,6 +17,8 @@ from tests.s3 import variables
 from tests.store_races import FILES, store_at
 from tests.stores import assert_no_drafts, new_address
 
+pytestmark = pytest.mark.slow
+
 #: Races of each kind of store: a few every day, 1,000 with `make races`.
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "6"))
 

@@ -131,6 +131,7 @@ def test_workers_when_versions_are_promoted_under_load_answer_each_request_by_on
         assert [0, 0] == [server.stop() for server in both]
 
 
+@pytest.mark.slow
 def test_table_when_it_comes_while_a_version_is_promoted_is_answered_by_the_old_one(
     store: ModelStore, versions: list[str], tmp_path: Path
 ) -> None:
@@ -156,6 +157,7 @@ def test_table_when_it_comes_while_a_version_is_promoted_is_answered_by_the_old_
         wait_until(partial(serves_only, server, versions[2]), "the end of the old version")
 
 
+@pytest.mark.slow
 def test_client_when_the_schema_changes_is_told_what_is_new(
     store: ModelStore, versions: list[str], toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -177,6 +179,7 @@ def test_client_when_the_schema_changes_is_told_what_is_new(
         assert '"baths"' in described and '"rooms"' not in described
 
 
+@pytest.mark.slow
 def test_worker_when_it_is_new_serves_what_is_promoted_from_its_first_answer_on(
     store: ModelStore, versions: list[str], asked: list[Question], tmp_path: Path
 ) -> None:
@@ -236,6 +239,7 @@ def test_service_when_the_promoted_version_is_poisoned_serves_the_last_good_one(
         assert 0 == server.stop()
 
 
+@pytest.mark.slow
 def test_service_when_every_version_is_poisoned_is_not_ready(
     store: ModelStore, versions: list[str], tmp_path: Path
 ) -> None:

@@ -98,6 +98,7 @@ def collector() -> Iterator[Collector]:
     thread.join()
 
 
+@pytest.mark.slow
 def test_spans_when_an_endpoint_is_set_reach_it(
     toy_store: ModelStore, tmp_path: Path, collector: Collector
 ) -> None:

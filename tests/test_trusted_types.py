@@ -56,6 +56,7 @@ def test_loading_when_a_type_is_not_ours_names_it() -> None:
         load_pipeline(dumps(foreign), model="toy")
 
 
+@pytest.mark.slow
 def test_loading_when_gadgets_are_in_a_file_refuses_each_and_runs_nothing() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.gadgets"],

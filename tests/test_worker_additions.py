@@ -154,6 +154,7 @@ def test_addition_when_it_is_to_other_routes_leaves_the_fast_path_on(
     assert OFF not in said(server)
 
 
+@pytest.mark.slow
 def test_access_log_when_the_fast_path_answers_has_the_same_line(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

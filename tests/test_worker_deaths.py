@@ -69,6 +69,7 @@ def test_service_when_workers_die_at_their_start_pauses_and_recovers(
         assert 0 == server.stop()
 
 
+@pytest.mark.slow
 def test_service_when_it_stops_while_workers_wait_for_their_start_ends_at_once(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_service_when_it_stops_while_workers_wait_for_their_start_ends_at_once(
         assert ends == said(server).count("Booting worker")  # nobody had to be killed
 
 
+@pytest.mark.slow
 def test_service_when_reloaded_while_workers_wait_for_their_start_starts_at_once(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -108,6 +110,7 @@ def test_service_when_reloaded_while_workers_wait_for_their_start_starts_at_once
         assert 0 == server.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["post_worker_init(worker)", "post_fork(server, worker)"])
 def test_service_when_no_worker_can_start_says_why_and_ends(
     toy_store: ModelStore, tmp_path: Path, place: str
@@ -134,6 +137,7 @@ def post_worker_init(worker):
 """
 
 
+@pytest.mark.slow
 def test_service_when_only_a_later_worker_cannot_start_goes_on_with_the_others(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -155,6 +159,7 @@ def test_service_when_only_a_later_worker_cannot_start_goes_on_with_the_others(
         assert 0 == server.stop()
 
 
+@pytest.mark.slow
 def test_service_when_its_new_configuration_cannot_be_read_goes_on_with_the_old(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

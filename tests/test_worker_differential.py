@@ -94,6 +94,7 @@ def test_answers_when_the_fast_path_is_on_are_those_without_it(servers: dict[str
     assert 500 < right.count("MainThread") < len(right) - 500
 
 
+@pytest.mark.slow
 def test_answers_when_the_worker_is_ours_are_those_of_the_stock_one(
     servers: dict[str, Server],
 ) -> None:

@@ -4,9 +4,13 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from persistence.model_persistence import ModelStore
 from tests.serving import lives, running, wait_until
 from tests.steady_load import questions, steady_load
+
+pytestmark = pytest.mark.slow
 
 
 def test_workers_when_their_master_is_killed_under_load_lose_nothing_and_end(

@@ -58,6 +58,7 @@ def test_worker_when_it_alone_is_told_to_stop_is_replaced_and_loses_nothing(
             wait_for_more(load)
 
 
+@pytest.mark.slow
 def test_service_when_it_stops_says_that_it_is_not_ready(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_service_when_it_stops_says_that_it_is_not_ready(
 AT_ONCE = "import server.drain\nserver.drain.ACCEPT_SECONDS = server.drain.LAST_SECONDS = 0\n"
 
 
+@pytest.mark.slow
 def test_service_when_stopped_with_many_in_the_queue_answers_them(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -131,6 +133,7 @@ def post_worker_init(worker):
 """
 
 
+@pytest.mark.slow
 def test_workers_when_they_cannot_see_the_master_keep_nobody_out(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

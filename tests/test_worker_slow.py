@@ -13,6 +13,8 @@ from tests.conftest import EXAMPLES
 from tests.raw_http import connect, read_answer, read_to_end, request
 from tests.serving import DEADLINE, Server, running
 
+pytestmark = pytest.mark.slow
+
 #: What would take a minute takes half a second, and little is too much.
 SHORT = """
 import server.loop, server.waiting, server.worker

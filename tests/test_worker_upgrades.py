@@ -14,6 +14,8 @@ from tests.rounds import ROUNDS, has_ended, wait_for_more
 from tests.serving import heeds_signals, running, wait_until
 from tests.steady_load import questions, steady_load
 
+pytestmark = pytest.mark.slow
+
 #: As a platform starts it; started with ``-m``, gunicorn cannot start itself anew.
 SCRIPT = (str(Path(sys.executable).with_name("gunicorn")), "app:app")
 
