@@ -26,7 +26,10 @@ from tests.fuzzed_requests import GETS, GOOD
 from tests.gadget_bodies import gadgets
 from tests.serving import Server, running, wait_until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc"),
+]
 
 #: What the sums in the gadgets come to, where something works them out.
 SUM = b"5332114"
@@ -185,7 +188,6 @@ def obedient(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) ->
         yield found
 
 
-@pytest.mark.slow
 def test_gadget_when_obeyed_leaves_a_trace(tmp_path: Path) -> None:
     with unasked() as (address, callers):
         live = [one for one in gadgets(tmp_path, address) if one.reader]
@@ -211,7 +213,6 @@ def test_worker_when_it_loads_and_does_everything_once_unpickles_and_starts_noth
     assert [] == amiss(others, temporary=service.temporary, store=service.store)
 
 
-@pytest.mark.slow
 def test_worker_when_sent_every_gadget_every_way_only_answers(
     service: Audited, toy_store: ModelStore
 ) -> None:
@@ -249,7 +250,6 @@ def stored(store: ModelStore) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in store.root.rglob("*") if path.is_file()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", EVENTS)
 def test_note_when_an_application_does_what_it_must_not_is_amiss(
     obedient: Audited, way: str
@@ -266,7 +266,6 @@ def test_note_when_an_application_does_what_it_must_not_is_amiss(
     assert EVENTS[way] in {one.name for one in obedient.amiss()}
 
 
-@pytest.mark.slow
 def test_gadgets_when_one_route_unpickles_are_amiss_and_leave_traces(obedient: Audited) -> None:
     pickles = [one for one in gadgets(obedient.traces, obedient.address) if "pickle-" in one.name]
 

@@ -52,6 +52,7 @@ def test_version_when_any_byte_changes_or_an_end_is_missing_is_refused_unread(
     assert found["whole"]
 
 
+@pytest.mark.slow
 def test_credit_when_sampled_bytes_change_is_refused_unread(
     credit_store: ModelStore, tmp_path: Path
 ) -> None:

@@ -14,6 +14,8 @@ from persistence.model_persistence import ModelStore
 from tests.serving import Server, running, wait_until
 from tests.table_bodies import ARROW, PARCELS, PARQUET, WRITERS
 
+pytestmark = pytest.mark.slow
+
 #: What a worker starts, or tries to, stands in a file. The test's first line is one such.
 WATCHED = """
 import os, subprocess, sys
@@ -80,7 +82,6 @@ def test_worker_when_asked_arrow_and_parquet_starts_no_process(server: Server, s
     assert readers(server)
 
 
-@pytest.mark.slow
 def test_reader_when_it_is_killed_or_its_worker_ends_is_replaced(server: Server) -> None:
     assert 200 == ask(server, ARROW)[0]
     (first,) = readers(server)

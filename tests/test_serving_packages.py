@@ -15,6 +15,8 @@ from tests.conftest import EXAMPLES, ROOT
 from tests.serving import DEADLINE, environment, free_port, running
 from tests.test_layers import HEAVY
 
+pytestmark = pytest.mark.slow
+
 #: The packages that serve, by the names they are imported by.
 NEEDED = {"flask", "gunicorn", "httptools", "msgspec", "numpy", "obstore",
           "onnxruntime", "prometheus_client"}  # fmt: skip

@@ -12,6 +12,8 @@ from tests.fault_proxy import FaultProxy
 from tests.serving import Server, running, wait_until
 from tests.stores import new_address
 
+pytestmark = pytest.mark.slow
+
 #: Every worker writes down the pointer's tags that it sees.
 WATCH = """
 import threading, time
@@ -86,7 +88,6 @@ def test_service_when_its_versions_are_in_a_bucket_answers_and_sees_promotions(
         assert "Traceback" not in server.log.read_text()
 
 
-@pytest.mark.slow
 def test_service_when_the_bucket_is_away_starts_from_the_cache(
     store: ModelStore, proxy: FaultProxy, tmp_path: Path
 ) -> None:
@@ -106,7 +107,6 @@ def test_service_when_the_bucket_is_away_starts_from_the_cache(
     assert "Traceback" not in said
 
 
-@pytest.mark.slow
 def test_service_when_the_bucket_is_away_and_nothing_is_cached_waits_for_it(
     store: ModelStore, proxy: FaultProxy, tmp_path: Path
 ) -> None:

@@ -209,6 +209,7 @@ def questions_of(versions: list[str], factor: int) -> list[Question]:
     return [Question(sent, is_right)]
 
 
+@pytest.mark.slow
 def test_service_when_the_promoted_version_is_poisoned_serves_the_last_good_one(
     store: ModelStore, versions: list[str], toy_store: ModelStore, tmp_path: Path
 ) -> None:

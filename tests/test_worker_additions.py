@@ -12,6 +12,8 @@ from tests.conftest import EXAMPLES
 from tests.raw_http import Answer, connect, read_answer, request
 from tests.serving import Server, running, wait_until
 
+pytestmark = pytest.mark.slow
+
 ASKED = request(json.dumps(EXAMPLES["parcel"]), fields=[(b"X-Request-Id", b"mine")])
 OFF = "the fast path is off, threads answer everything: "
 
@@ -99,18 +101,12 @@ def said(server: Server) -> str:
 @pytest.mark.parametrize(
     ("added", "named"),
     [
-        pytest.param(
-            FUNCTIONS, "before_request mine.look; after_request mine.tell", id="functions"
-        ),
-        *(
-            pytest.param(added, named, id=kind, marks=pytest.mark.slow)
-            for kind, added, named in (
-                ("signal", SIGNAL, "the signal request_finished has a receiver"),
-                ("middleware", MIDDLEWARE, "the application's wsgi_app is another"),
-                ("view", VIEW, "the view of /v0/predict is another"),
-            )
-        ),
+        (FUNCTIONS, "before_request mine.look; after_request mine.tell"),
+        (SIGNAL, "the signal request_finished has a receiver"),
+        (MIDDLEWARE, "the application's wsgi_app is another"),
+        (VIEW, "the view of /v0/predict is another"),
     ],
+    ids=["functions", "signal", "middleware", "view"],
 )
 def test_addition_when_made_to_the_application_runs_and_the_log_says_so(
     toy_store: ModelStore, tmp_path: Path, added: str, named: str
@@ -154,7 +150,6 @@ def test_addition_when_it_is_to_other_routes_leaves_the_fast_path_on(
     assert OFF not in said(server)
 
 
-@pytest.mark.slow
 def test_access_log_when_the_fast_path_answers_has_the_same_line(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

@@ -19,6 +19,8 @@ from tests.raw_http import Answer, connect, read_answer, read_to_end, request
 from tests.serving import DEADLINE, Server, running, wait_until
 from tests.table_bodies import write_csv
 
+pytestmark = pytest.mark.slow
+
 #: Routes that wait, work, stream, and let no other thread run.
 ROUTES = """
 import ctypes, pathlib, time
@@ -168,7 +170,6 @@ def test_model_when_it_is_stuck_is_answered_504_and_its_worker_replaced(
         assert 0 == server.stop()
 
 
-@pytest.mark.slow
 def test_requests_when_all_threads_are_stuck_are_answered_by_others(
     serving: Any, tmp_path: Path
 ) -> None:
@@ -194,7 +195,6 @@ def test_requests_when_all_threads_are_stuck_are_answered_by_others(
         assert 0 == server.stop()
 
 
-@pytest.mark.slow
 def test_answer_when_it_has_begun_is_not_cut_and_none_is_answered_twice(
     serving: Any, tmp_path: Path
 ) -> None:
@@ -234,7 +234,6 @@ StoredVersion.decide_matrix = decide
 """
 
 
-@pytest.mark.slow
 def test_table_when_each_part_comes_in_time_is_answered_however_long_it_takes(
     serving: Any, tmp_path: Path
 ) -> None:
@@ -248,7 +247,6 @@ def test_table_when_each_part_comes_in_time_is_answered_however_long_it_takes(
         assert 0 == server.stop()
 
 
-@pytest.mark.slow
 def test_request_when_it_has_waited_too_long_is_not_begun(serving: Any, tmp_path: Path) -> None:
     (tmp_path / "work").touch()
     with serving(threads=1) as server:
@@ -266,7 +264,6 @@ def test_request_when_it_has_waited_too_long_is_not_begun(serving: Any, tmp_path
         assert old == server.workers()
 
 
-@pytest.mark.slow
 def test_service_when_it_stops_does_not_wait_for_what_is_stuck(
     serving: Any, tmp_path: Path
 ) -> None:
@@ -279,7 +276,6 @@ def test_service_when_it_stops_does_not_wait_for_what_is_stuck(
     assert "SIGKILL" not in server.log.read_text()
 
 
-@pytest.mark.slow
 def test_worker_when_a_model_lets_no_other_thread_run_is_killed_and_replaced(
     serving: Any,
 ) -> None:

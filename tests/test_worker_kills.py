@@ -14,6 +14,8 @@ from tests.rounds import ROUNDS, has_ended
 from tests.serving import Server, heeds_signals, running, wait_until
 from tests.steady_load import CLIENTS, Load, questions, steady_load
 
+pytestmark = pytest.mark.slow
+
 #: Every worker counts as one that has lived for long.
 OLD = "import server.deaths\nserver.deaths.SOON_SECONDS = -1\n"
 
