@@ -225,6 +225,7 @@ def test_port_when_platforms_name_it_is_the_first_of_them(
     assert (host, port) == (found.host, found.port)
 
 
+@pytest.mark.slow
 def test_serve_when_a_host_starts_it_answers_at_the_port_that_it_names(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

@@ -191,6 +191,7 @@ def test_csv_when_its_header_is_misspelt_is_not_taken_for_a_row(toy_client: Flas
     assert "/0/wieght is no field (did you mean 'weight'?)" in message
 
 
+@pytest.mark.slow
 def test_csv_when_longer_than_is_held_in_memory_is_read_by_place(toy_client: FlaskClient) -> None:
     answer = invoke(toy_client, BARE * 20_000, CSV, Accept=CSV)
 

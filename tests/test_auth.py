@@ -259,6 +259,7 @@ def test_start_when_others_can_ask_and_a_gateway_checks_them_is_allowed(
         assert 200 == server.ask("/v0/predict", RECORD)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fast_path", ["true", "false"])
 def test_server_when_keys_are_asked_lets_only_the_right_ones_predict(
     toy_store: ModelStore, file: KeyFile, tmp_path: Path, fast_path: str

@@ -192,6 +192,7 @@ def test_difference_when_something_is_tried_is_that_from_the_promoted_one(
     assert "live" not in found
 
 
+@pytest.mark.slow
 def test_difference_when_a_service_runs_tells_what_it_has_counted(
     store: ModelStore, tmp_path: Path
 ) -> None:

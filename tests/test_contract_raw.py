@@ -51,6 +51,7 @@ def test_request_when_made_up_is_answered_as_its_protocol_has_it(
     judge(one, answer.status_code, answer.headers.get("Content-Type", ""), answer.data)
 
 
+@pytest.mark.slow
 @settings(many, max_examples=REQUESTS // SHARE)
 @given(one=fuzzed())
 def test_request_when_sent_to_gunicorn_is_answered_as_its_protocol_has_it(

@@ -100,6 +100,7 @@ def test_shape_when_it_makes_records_makes_valid_ones() -> None:
     assert set(shape.vocabulary()) == set(columns["word"])
 
 
+@pytest.mark.slow
 def test_measure_when_an_answer_has_another_status_gives_no_figure(toy_store: ModelStore) -> None:
     good, bad = EXAMPLES["parcel"], EXAMPLES["parcel"] | {"weight": -1}
     kinds = [

@@ -20,6 +20,8 @@ from tests.raw_http import Answer, connect, exchange, masked, read_answer, read_
 from tests.raw_requests import Conversation, a_body, conversations
 from tests.serving import Server, running
 
+pytestmark = pytest.mark.slow
+
 #: Connections at a time.
 CLIENTS = 6
 
@@ -81,7 +83,6 @@ def compare(one: Server, other: Server, asked: Iterable[Conversation]) -> Counte
     return statuses
 
 
-@pytest.mark.slow
 def test_answers_when_the_fast_path_is_on_are_those_without_it(servers: dict[str, Server]) -> None:
     statuses = compare(servers["ordinary"], servers["fast"], conversations(1, 10_000))
 
@@ -94,7 +95,6 @@ def test_answers_when_the_fast_path_is_on_are_those_without_it(servers: dict[str
     assert 500 < right.count("MainThread") < len(right) - 500
 
 
-@pytest.mark.slow
 def test_answers_when_the_worker_is_ours_are_those_of_the_stock_one(
     servers: dict[str, Server],
 ) -> None:
