@@ -29,6 +29,18 @@ def publish(store: ModelStore, title: str = "") -> str:
     return store.write(card_of(title), FILES)
 
 
+def promoted_in_bucket(tmp_path: Path) -> ModelStore:
+    """Give a store in a bucket with a promoted version; the cache has nothing but the pointer."""
+    store = ModelStore(new_address(), cache=tmp_path / "cache")
+    store.promote("toy", publish(store))
+    return store
+
+
+def home(store: ModelStore) -> Path:
+    """Give the folder of the promoted version."""
+    return store.root / "toy" / store.promoted("toy")
+
+
 def fresh(store: ModelStore, tmp_path: Path) -> ModelStore:
     """The same store on a machine that has read nothing of it."""
     return ModelStore(str(store.place), cache=tmp_path / "fresh")

@@ -21,25 +21,27 @@ from persistence.model_persistence import (
 )
 from tests.conftest import ROOT
 from tests.fault_proxy import FaultProxy, Request
-from tests.stores import FILES, assert_no_drafts, assert_whole, fresh, new_address, publish
+from tests.stores import (
+    FILES,
+    assert_no_drafts,
+    assert_whole,
+    fresh,
+    home,
+    promoted_in_bucket,
+    publish,
+)
 
 
 @pytest.fixture
 def store(proxy: FaultProxy, tmp_path: Path) -> ModelStore:
     """A store in a bucket with a promoted version; the cache has nothing but the pointer."""
-    store = ModelStore(new_address(), cache=tmp_path / "cache")
-    store.promote("toy", publish(store))
-    return store
+    return promoted_in_bucket(tmp_path)
 
 
 @pytest.fixture
 def each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll whenever it is asked, not once a second."""
     monkeypatch.setattr(bucket_pointer, "SECONDS", 0)
-
-
-def folder(store: ModelStore) -> Path:
-    return store.root / "toy" / store.promoted("toy")
 
 
 def is_of_a_version(asked: Request) -> bool:
@@ -128,7 +130,7 @@ def test_cached_file_when_it_is_damaged_is_fetched_again(
     store: ModelStore, file: str, damage: str
 ) -> None:
     assert_whole(store, store.promoted("toy"))
-    path = folder(store) / file
+    path = home(store) / file
     whole = path.read_bytes()
     path.write_bytes(bytes([whole[0] ^ 1]) + whole[1:] if damage == "changed" else whole[:-1])
     if damage == "gone":

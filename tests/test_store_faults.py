@@ -20,7 +20,12 @@ from tests.conftest import ROOT
 from tests.fault_proxy import FAULTS, FaultProxy, Request
 from tests.s3 import variables
 from tests.serving import wait_until
-from tests.stores import assert_no_drafts, assert_whole, new_address, publish
+from tests.stores import (
+    assert_no_drafts,
+    assert_whole,
+    promoted_in_bucket,
+    publish,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -36,9 +41,7 @@ def store(proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(bucket_pointer, "SECONDS", 0)
     monkeypatch.setattr(bucket, "SECONDS", 0.5)
     monkeypatch.setattr(bucket, "SLOWEST", 10_000_000)
-    store = ModelStore(new_address(), cache=tmp_path / "cache")
-    store.promote("toy", publish(store))
-    return store
+    return promoted_in_bucket(tmp_path)
 
 
 def elsewhere(store: ModelStore, tmp_path: Path) -> ModelStore:

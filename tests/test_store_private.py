@@ -8,25 +8,19 @@ import pytest
 from persistence import bucket_pointer
 from persistence.model_persistence import ModelStore, UntrustedArtifact
 from tests.fault_proxy import FaultProxy
-from tests.stores import assert_whole, fresh, new_address, publish
+from tests.stores import assert_whole, fresh, home, promoted_in_bucket
 
 
 @pytest.fixture
 def store(proxy: FaultProxy, tmp_path: Path) -> ModelStore:
     """A store in a bucket with a promoted version; the cache has nothing but the pointer."""
-    store = ModelStore(new_address(), cache=tmp_path / "cache")
-    store.promote("toy", publish(store))
-    return store
+    return promoted_in_bucket(tmp_path)
 
 
 @pytest.fixture
 def each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Poll whenever it is asked, not once a second."""
     monkeypatch.setattr(bucket_pointer, "SECONDS", 0)
-
-
-def folder(store: ModelStore) -> Path:
-    return store.root / "toy" / store.promoted("toy")
 
 
 def test_cache_when_made_is_this_users_alone(store: ModelStore) -> None:
@@ -84,7 +78,7 @@ def test_file_in_the_cache_when_it_is_a_link_is_refused(
 ) -> None:
     version = store.promoted("toy")
     assert_whole(store, version)
-    path = folder(store).parent / file if file == "promoted.json" else folder(store) / file
+    path = home(store).parent / file if file == "promoted.json" else home(store) / file
     path.rename(tmp_path / "planted")
     path.symlink_to(tmp_path / "planted")
 

@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,18 @@ def post_worker_init(worker):
     if pathlib.Path({file!r}).exists():
         os.kill(os.getpid(), signal.SIGSEGV)
 """
+
+
+@contextmanager
+def poisoned(store: ModelStore, folder: Path, *, pause: float) -> Iterator[tuple[Server, Path]]:
+    """Start a service whose workers die at their start; give it, and the file that makes them."""
+    poison = folder / "poison"
+    poison.touch()
+    config = POISON.format(file=str(poison), pause=pause)
+    with running(
+        folder, until="", config=config, model_store=store.root, default_model="rent"
+    ) as server:
+        yield server, poison
 
 
 def test_deaths_when_they_come_soon_after_each_start_make_the_next_wait_longer() -> None:
@@ -51,12 +65,7 @@ def test_deaths_when_forgotten_make_nobody_wait() -> None:
 def test_service_when_workers_die_at_their_start_pauses_and_recovers(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
-    poison = tmp_path / "poison"
-    poison.touch()
-    config = POISON.format(file=str(poison), pause=0.1)
-    with running(
-        tmp_path, until="", config=config, model_store=toy_store.root, default_model="rent"
-    ) as server:
+    with poisoned(toy_store, tmp_path, pause=0.1) as (server, poison):
         wait_until(lambda: said(server).count("died (SIGSEGV)") >= 4, "a few deaths")
         assert "pause before the next: 0 s" in said(server)
         assert "pause before the next: 0.1 s" in said(server)
@@ -73,12 +82,7 @@ def test_service_when_workers_die_at_their_start_pauses_and_recovers(
 def test_service_when_it_stops_while_workers_wait_for_their_start_ends_at_once(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
-    poison = tmp_path / "poison"
-    poison.touch()
-    config = POISON.format(file=str(poison), pause=1000)
-    with running(
-        tmp_path, until="", config=config, model_store=toy_store.root, default_model="rent"
-    ) as server:
+    with poisoned(toy_store, tmp_path, pause=1000) as (server, _):
         wait_until(lambda: "pause before the next: 1000 s" in said(server), "a long pause")
 
         server.process.send_signal(signal.SIGTERM)
@@ -94,12 +98,7 @@ def test_service_when_it_stops_while_workers_wait_for_their_start_ends_at_once(
 def test_service_when_reloaded_while_workers_wait_for_their_start_starts_at_once(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
-    poison = tmp_path / "poison"
-    poison.touch()
-    config = POISON.format(file=str(poison), pause=1000)
-    with running(
-        tmp_path, until="", config=config, model_store=toy_store.root, default_model="rent"
-    ) as server:
+    with poisoned(toy_store, tmp_path, pause=1000) as (server, poison):
         wait_until(lambda: said(server).count(" died (") >= 2, "no worker that lives")
         wait_until(lambda: "pause before the next: 1000 s" in said(server), "a long pause")
 
