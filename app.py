@@ -16,43 +16,42 @@ import threading
 
 from flask import Flask
 
-from api import (
-    access_log,
-    auth,
+from engine.api import (
     catalog,
-    cors,
-    docs,
     errors,
     health,
-    idempotency,
-    invocations,
-    logs,
-    metrics,
-    metrics_page,
+    log_format,
     model_info,
-    openapi,
     predict,
+    prometheus,
+    trace_context,
+)
+from engine.api.fast_path.answer import FastPath
+from engine.api.fast_path.rejections import Overload
+from engine.api.middleware import (
+    access_log,
+    auth,
+    cors,
+    idempotency,
     rate_limit,
     request_id,
-    steps,
-    trace,
-    v1,
-    v2,
-    version_page,
-    vertex,
-    vetiver,
-)  # fmt: skip
-from api.fast_path import FastPath
-from api.json_text import write_json
-from api.loaded import LoadedModels
-from api.one_line import phrase_line
-from api.overload import Overload
-from api.shadow import Shadow
-from commands import COMMANDS
+    server_timing,
+)
+from engine.api.openapi import document as openapi
+from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
+from engine.api.protocols.error_line import phrase_line
+from engine.api.protocols.v2 import routes as v2
+from engine.commands import COMMANDS
+from engine.pages import api_docs
+from engine.pages import version as version_page
+from engine.records.strict_json import write_json
+from engine.serving import metrics
+from engine.serving.model_cache import ModelCache
+from engine.serving.shadow import Shadow
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
-    StoreAway,
+    StoreUnavailable,
     UntrustedArtifact,
     VersionNotFound,
 )
@@ -73,9 +72,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False  # a double slash is not found, not redirected
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
-    models = LoadedModels(
-        _store(settings), settings.default_model, most=settings.versions_in_memory
-    )
+    models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
     app.extensions["models"] = models
     _observe(app, settings)
     errors.init_app(app, forms=_forms(settings))
@@ -113,15 +110,15 @@ def _mount(app: Flask, settings: Settings) -> None:
         catalog.blueprint(models),
         version_page.blueprint(models),
         v2.blueprint(models, stopping, service=NAME),
-        v1.blueprint(models),
-        invocations.blueprint(
+        kserve_v1.blueprint(models),
+        mlflow.blueprint(
             models, stopping, version=f"{NAME} {VERSION}", max_table_bytes=most,
             workers=settings.web_concurrency,
         ),
         vetiver.blueprint(models),
         openapi.blueprint(models, service=NAME, version=VERSION, vertex_routes=vertex_routes),
-        docs.blueprint(service=NAME),
-        metrics_page.blueprint(app.extensions["metrics"]),
+        api_docs.blueprint(service=NAME),
+        prometheus.blueprint(app.extensions["metrics"]),
     ):  # fmt: skip
         app.register_blueprint(routes)
     vertex.init_app(
@@ -137,8 +134,8 @@ def _observe(app: Flask, settings: Settings) -> None:
     if settings.access_log:
         access_log.init_app(app)
     request_id.init_app(app)
-    trace.init_app(app)
-    steps.init_app(app)
+    trace_context.init_app(app)
+    server_timing.init_app(app)
     if settings.otel_exporter_otlp_endpoint:
         _trace(app)
 
@@ -169,23 +166,23 @@ def _rate_limit(settings: Settings) -> rate_limit.RateLimit:
 
 def _trace(app: Flask) -> None:
     try:
-        from api import spans
+        from engine.api.middleware import tracing
     except ImportError as error:
         _log.warning(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but nothing is traced: %s is not installed; "
             "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http", error.name
         )  # fmt: skip
         return
-    spans.init_app(app, service=NAME)
+    tracing.init_app(app, service=NAME)
 
 
 def _forms(settings: Settings) -> dict[str, errors.Phrase]:
     """Say how failures are phrased, by path, where another protocol is spoken."""
-    mlflow = ("/invocations", "/ping", "/version", "/execution-parameters")
+    mlflow_paths = ("/invocations", "/ping", "/version", "/execution-parameters")
     google = filter(None, (settings.aip_health_route, settings.aip_predict_route))
     return {
         **dict.fromkeys(google, vertex.phrase),
-        **dict.fromkeys(mlflow, invocations.phrase),
+        **dict.fromkeys(mlflow_paths, mlflow.phrase),
         "/predict": vetiver.phrase,
         "/v2": phrase_line,
         "/v1": phrase_line,
@@ -205,7 +202,7 @@ def main() -> None:
         settings = Settings.from_environment()
         version = _store(settings).read_card(settings.default_model)
     except (
-        InvalidSettings, ModelNotFound, VersionNotFound, UntrustedArtifact, StoreAway
+        InvalidSettings, ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable
     ) as error:  # fmt: skip
         sys.exit(f"app: {error}")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -241,7 +238,7 @@ if __name__ == "__main__":
 else:
     try:
         _settings = Settings.from_environment()
-        logs.init(_settings.log_format)
+        log_format.init(_settings.log_format)
         app = create_app(_settings)
     except (InvalidSettings, vertex.RouteTaken) as error:
         sys.exit(f"app: {error}")

@@ -24,14 +24,14 @@ from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
     PromotionConflict,
-    StoreAway,
+    StoreUnavailable,
     UntrustedArtifact,
 )
 from persistence.signatures import CannotSign
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
-    from training.card import Origin
+    from engine.training.card import Origin
 
 #: One thread and one hash seed: the same data, code and lock give the same export.
 PINNED = {
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.if_absent:
         try:
             print(f"{name}: version {store.promoted(name)} is there")
-        except (UntrustedArtifact, StoreAway) as error:
+        except (UntrustedArtifact, StoreUnavailable) as error:
             return _fail(error)
         except ModelNotFound:
             pass
@@ -67,16 +67,17 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
 
     try:
+        from engine.schema.definition import InvalidDefinition
+        from engine.training.card import Origin
+        from engine.training.export.runtime_choice import PipelineRejectsRecord
+        from engine.training.table import InvalidTable
         from models import UnknownModel
-        from models.schema import InvalidDefinition
-        from training.card import Origin
-        from training.choice import UnfitPipeline
-        from training.table import InvalidTable
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
     sentences = (
-        UnknownModel, InvalidDefinition, InvalidTable, UnfitPipeline, UntrustedArtifact, CannotSign,
+        UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, UntrustedArtifact,
+        CannotSign,
     )  # fmt: skip
     origin = Origin(settings.trained_by, settings.source_version)
     try:
@@ -116,8 +117,8 @@ def build(
         When it was better, and another was promoted while it was trained. It
         is stored.
     """
+    from engine.training.train import train
     from models import find
-    from training.train import train
 
     definition = find(name)
     source = data or definition.sample

@@ -15,16 +15,16 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from api import arrow_table
-from api.logs import formatter
-from api.watch import watch
-from persistence.memory import give_back
-from persistence.model_persistence import ModelNotFound, StoreAway
-from persistence.trusted_types import UntrustedArtifact
-from server.deaths import Deaths, wait_for_start
-from server.drain import keep_signals_over_forks
-from server.master import extend
-from server.starter import Starter
+from engine.api.log_format import formatter
+from engine.records.arrow import reader
+from engine.runtime.memory import give_back
+from engine.serving.hot_swap import watch
+from engine.worker.master import extend
+from engine.worker.restarts import Deaths, wait_for_start
+from engine.worker.shutdown import keep_signals_over_forks
+from engine.worker.subprocess_starter import Starter
+from persistence.checked_files import UntrustedArtifact
+from persistence.model_persistence import ModelNotFound, StoreUnavailable
 from settings import InvalidSettings, Settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -50,7 +50,7 @@ class _Log(Logger):  # type: ignore[misc]
 logger_class = _Log
 bind = _settings.address
 workers = _settings.web_concurrency
-worker_class = "server.worker.Worker"
+worker_class = "engine.worker.gunicorn_worker.Worker"
 threads = _settings.threads
 preload_app = True
 control_socket_disable = True
@@ -79,8 +79,8 @@ def on_starting(server: Any) -> None:
 
 def _look_after_workers(server: Any) -> None:
     counted = server.app.wsgi().extensions["metrics"]
-    starter = Starter(arrow_table.start_reader, server.log)
-    arrow_table.start_elsewhere = starter.ask
+    starter = Starter(reader.start_reader, server.log)
+    reader.start_elsewhere = starter.ask
     extend(server, Deaths(server.log, counted.count_death), starter)
 
 
@@ -92,7 +92,7 @@ def _is_stored(server: Any, name: str) -> bool:
         store.pointer(name)
     except ModelNotFound:
         return False
-    except (UntrustedArtifact, StoreAway):
+    except (UntrustedArtifact, StoreUnavailable):
         pass
     return True
 
@@ -118,7 +118,7 @@ def when_ready(server: Any) -> None:
     models.store.ask_apart(True)
     try:
         models.reload()
-    except (LookupError, UntrustedArtifact, StoreAway) as error:
+    except (LookupError, UntrustedArtifact, StoreUnavailable) as error:
         server.log.error("not ready: %s", error)
     gc.collect()
     gc.freeze()  # a collection in a worker would copy what is shared
@@ -175,7 +175,7 @@ def _metrics(worker: Any) -> Any:
 
 def on_exit(server: Any) -> None:
     """Remove what does not outlive the service."""
-    if kept := getattr(server.app.wsgi(), "extensions", {}).get("kept_answers"):
+    if kept := getattr(server.app.wsgi(), "extensions", {}).get("idempotency_cache"):
         kept.remove()
 
 

@@ -63,26 +63,26 @@ swaps: deps  ## Promote versions under load; none may lose a request: make swaps
 	@$(python) -m benchmarks.swaps $(args)
 
 drain: deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
-	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_worker_drain.py
+	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/whole/test_drain.py
 
 signals: deps  ## Reload, stop, kill and upgrade under load, 100 times each: make signals rounds=25
-	@SIGNAL_ROUNDS=$(or $(rounds),100) $(python) -m pytest -n 0 tests/test_worker_signals.py \
-		tests/test_worker_upgrades.py tests/test_worker_kills.py
+	@SIGNAL_ROUNDS=$(or $(rounds),100) $(python) -m pytest -n 0 tests/whole/test_signals.py \
+		tests/whole/test_gunicorn_upgrades.py tests/whole/test_kills.py
 
 chaos: deps  ## Let faults happen at random under load; none may show: make chaos minutes=30 seed=7
 	@$(python) -m tests.chaos $(if $(minutes),--minutes $(minutes)) $(if $(seed),--seed $(seed)) $(args)
 
 races: deps  ## Let two trainers publish at once 1,000 times, in a folder and a bucket: make races rounds=100
-	@RACE_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/test_store_races.py
+	@RACE_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/attacks/test_store_races.py
 
 contract: deps  ## Ask the whole API by its description, 17,000 times: make contract examples=100
-	@$(python) -m tests.contract $(or $(examples),30)
+	@$(python) -m tests.attacks.contract $(or $(examples),30)
 
 fuzz: deps  ## Send 20,000 made-up requests; none may fail the service: make fuzz requests=1000
-	@FUZZ_REQUESTS=$(or $(requests),20000) $(python) -m pytest -n 0 tests/test_contract_raw.py
+	@FUZZ_REQUESTS=$(or $(requests),20000) $(python) -m pytest -n 0 tests/attacks/test_fuzz.py
 
 clients: deps  ## Ask the service through the clients of other servers: make clients args=triton
-	@$(settings) $(python) build_model.py credit --if-absent && exec $(python) -m clients.table $(args)
+	@$(settings) $(python) build_model.py credit --if-absent && exec $(python) -m benchmarks.clients.run_all $(args)
 
 docs: deps  ## Write the generated pages of docs/
 	@$(python) docs/generate.py

@@ -9,10 +9,11 @@ For instance::
 import sys
 from typing import Any
 
+from engine.runtime.loading import load_version
 from persistence.model_persistence import (
     ModelNotFound,
     ModelStore,
-    StoreAway,
+    StoreUnavailable,
     UntrustedArtifact,
 )
 from settings import InvalidSettings, Settings
@@ -26,9 +27,9 @@ def main(arguments: list[str]) -> int:
         store = ModelStore(
             settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
         )
-        version = store.read(name)
+        version = load_version(store, name)
         trouble = version.self_test()
-    except (InvalidSettings, ModelNotFound, UntrustedArtifact, StoreAway) as error:
+    except (InvalidSettings, ModelNotFound, UntrustedArtifact, StoreUnavailable) as error:
         print(f"test_model: {error}", file=sys.stderr)
         return 1
     if trouble:

@@ -38,16 +38,16 @@ def answerer() -> Callable[[Way, bytes], bytes]:
     This is the one place of the benchmark that knows what it is called. As in
     the service, a plain record takes the short way.
     """
-    from api.asked import Asked
-    from api.loaded import LoadedModels
-    from api.prediction import answer, answer_at_once
+    from engine.serving.model_cache import ModelCache
+    from engine.serving.prediction import answer, answer_at_once
+    from engine.serving.request import PredictRequest
     from persistence.model_persistence import ModelStore
 
-    models = LoadedModels(ModelStore(STORE), MODEL)
+    models = ModelCache(ModelStore(STORE), MODEL)
     models.get()
 
     def ask(way: Way, body: bytes) -> bytes:
-        asked = Asked(body, way.content_type, "", "", None, accept=way.accept)
+        asked = PredictRequest(body, way.content_type, "", "", None, accept=way.accept)
         (at_once,) = answer_at_once(models, [asked if way is OURS_ONE else None])
         if at_once:
             return at_once

@@ -60,16 +60,16 @@ def measure(store: Path, models: Sequence[str], kinds: Sequence[Bodies]) -> Cost
 
 def answerer(store: Path) -> Ask:
     """Give this service's prediction; the one place here that knows what it is called."""
-    from api.asked import Asked
-    from api.loaded import LoadedModels
-    from api.prediction import answer, answer_at_once
+    from engine.serving.model_cache import ModelCache
+    from engine.serving.prediction import answer, answer_at_once
+    from engine.serving.request import PredictRequest
     from persistence.model_persistence import ModelStore
 
-    models = LoadedModels(ModelStore(store), "", most=1000)
+    models = ModelCache(ModelStore(store), "", most=1000)
 
     def ask(model: str, body: bytes, content_type: str) -> tuple[int, bytes]:
         models.get(model)
-        asked = Asked(body, content_type, "", "", model)
+        asked = PredictRequest(body, content_type, "", "", model)
         (at_once,) = answer_at_once(models, [asked])
         if at_once:
             return 200, at_once

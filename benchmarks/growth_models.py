@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.environments import BENCH, ROOT
-from models.fields import Field
-from models.schema import Category, Flag, ModelDefinition, Number
+from engine.schema import Category, Flag, ModelDefinition, Number
+from engine.schema.fields import Field
 from persistence.model_persistence import ModelStore
 
 STORE = BENCH / "growth"
@@ -103,15 +103,15 @@ def copies(store: ModelStore, name: str, count: int) -> list[str]:
 
 
 def train(shape: Shape, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Fit, export and verify a model as `training.train` does, without its scores.
+    """Fit, export and verify a model as `engine.training.train` does, without its scores.
 
     Returns
     -------
     card : dict
     files : dict of str to bytes
     """
-    from training.card import describe
-    from training.choice import choose_runtime
+    from engine.training.card import describe
+    from engine.training.export.runtime_choice import choose_runtime
 
     records = pd.DataFrame(shape.records(_ROWS + _HELD_OUT))
     total = records[[f"x{place}" for place in range(shape.numbers)]].sum(axis=1)

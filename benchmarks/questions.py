@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.environments import BENCH, ROOT
-from models.fields import Field, Flag, Number
+from engine.runtime.loading import load_fitted_pipeline
+from engine.schema.fields import Field, Flag, Number
 
 MODEL = "credit"
 STORE = BENCH / "store"
@@ -89,13 +90,13 @@ def _train() -> None:
 def _write_files() -> None:
     import joblib
 
+    from engine.training.export.export import translate
+    from engine.training.table import read_table
     from models import find
     from persistence.model_persistence import ModelStore
-    from training.export import translate
-    from training.table import read_table
 
     store = ModelStore(STORE)
-    card, pipeline = store.read_card(MODEL), store.read_pipeline(MODEL)
+    card, pipeline = store.read_card(MODEL), load_fitted_pipeline(store, MODEL)
     definition = find(MODEL)
     fields = definition.schema.fields
     joblib.dump(pipeline, FILES / "pipeline.joblib")

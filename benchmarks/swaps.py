@@ -22,8 +22,9 @@ from benchmarks import machine
 from benchmarks.environments import BENCH
 from benchmarks.growth_models import Shape, train
 from benchmarks.stress_server import Server, serving
+from engine.runtime.loading import load_version
+from engine.runtime.version import StoredVersion
 from persistence.model_persistence import ModelStore
-from persistence.version import StoredVersion
 
 NAME, STORE = "swapped", BENCH / "swaps"
 SHAPES = (Shape(trees=200), Shape(trees=190))
@@ -196,7 +197,7 @@ def _latency(asked: Sequence[Asked]) -> str:
 def measure(server: Server, store: ModelStore, versions: Sequence[str], *, swaps: int) -> Load:
     """Swap under load, and print what is found."""
     records = SHAPES[0].records(_RECORDS, seed=5)
-    expected = {one: answers(store.read(NAME, one), records) for one in versions}
+    expected = {one: answers(load_version(store, NAME, one), records) for one in versions}
     load = Load(server.port, [_request(one) for one in records], expected, versions[1])
     asyncio.run(swap(load, store, versions, swaps=2))  # until the libraries have what they keep
     load.asked.clear()

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 import click  # noqa: E402
 
-from commands import COMMANDS  # noqa: E402
+from engine.commands import COMMANDS  # noqa: E402
 from settings import Settings  # noqa: E402
 
 REFERENCE = Path(__file__).resolve().parent / "reference"

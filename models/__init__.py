@@ -1,20 +1,13 @@
-"""One file per model: its presence registers it, its stem is the model's name.
+"""One file per model: its presence registers it, its stem is the model's name."""
 
-The files in `VOCABULARY` are no models: ``schema.py`` and ``fields.py`` are the
-words that a model file is written in, and the others read records by them.
-"""
-
-import re
 from importlib import import_module
 from pathlib import Path
 
-from models.schema import ModelDefinition
+from engine.schema import ModelDefinition
+from persistence.names import NAME
 
-#: The files here that describe no model.
-VOCABULARY = {"__init__", "codes", "decoder", "fields", "schema", "wording"}
-
-#: What a model may be called: it stands in addresses and folder names.
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+#: ``schema.py`` is the old address of `engine.schema`, and describes no model.
+_NOT_MODELS = {"__init__", "schema"}
 
 
 class UnknownModel(LookupError):
@@ -23,7 +16,7 @@ class UnknownModel(LookupError):
 
 def names() -> list[str]:
     """List the models that have a file here, in alphabetical order."""
-    stems = {path.stem for path in Path(__file__).parent.glob("*.py")} - VOCABULARY
+    stems = {path.stem for path in Path(__file__).parent.glob("*.py")} - _NOT_MODELS
     return sorted(stem for stem in stems if NAME.fullmatch(stem))
 
 

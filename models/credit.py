@@ -14,7 +14,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from models.schema import Category, Flag, ModelDefinition, Number
+from engine.schema import Category, Flag, ModelDefinition, Number
 
 fields = (
     Number(name="seniority", column="Seniority", unit="years", example=9,

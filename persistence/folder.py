@@ -7,7 +7,6 @@
 
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -15,13 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from models import NAME
-from persistence.promotions import Pointer, change_pointer, read_pointer, tag_pointer
+from persistence.atomic_files import locked, replace_file, sync_folder, write_file
+from persistence.names import NAME, VERSION
+from persistence.pointer_file import change_pointer, read_pointer, tag_pointer
+from persistence.promotions import Pointer
 from persistence.signatures import SIGNATURE
-from persistence.whole_files import alone_in, replace_file, sync_folder, write_file
-
-#: What a version is called.
-VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{5}")
 
 #: Folders that are no versions: still written, and on their way out.
 _WRITING, _REMOVING = ".writing-", ".removing-"
@@ -134,7 +131,7 @@ class Folder:
     def remove(self, name: str, version: str) -> None:
         """Remove a stored version, whole or not at all; promoted or not."""
         home = self.root / name
-        with alone_in(home):
+        with locked(home):
             away = Path(tempfile.mkdtemp(prefix=_REMOVING, dir=home))
             (home / version).rename(away / version)
         sync_folder(home)
@@ -142,7 +139,7 @@ class Folder:
 
     def sweep(self, name: str) -> None:
         """Delete what writers and removals that were killed have left of a model."""
-        with alone_in(self.root / name):
+        with locked(self.root / name):
             _sweep(self.root / name)
 
     def _is_equal(self, name: str, version: str, files: Mapping[str, bytes]) -> bool:
@@ -165,7 +162,7 @@ def version_exists(name: str, version: str, place: object, *, is_equal: bool) ->
 def _sweep(home: Path) -> None:
     """Delete what killed processes have left; nobody else writes or removes here meanwhile."""
     for path in home.glob(f"{_WRITING}*"):
-        with suppress(OSError), alone_in(path, waits=False) as is_left:
+        with suppress(OSError), locked(path, waits=False) as is_left:
             if is_left:
                 shutil.rmtree(path)
     for path in home.glob(f"{_REMOVING}*"):
@@ -179,7 +176,7 @@ def _draft_in(home: Path) -> Iterator[Path]:
     It is locked while its process lives. So what a killed process has left is
     known, and removed here.
     """
-    with alone_in(home):
+    with locked(home):
         _sweep(home)
         draft = Path(tempfile.mkdtemp(prefix=_WRITING, dir=home))
         descriptor = os.open(draft, os.O_RDONLY)

@@ -11,42 +11,43 @@ A version exists whole or not at all and never changes. Every file's size and
 digest stand in the card: they are checked before any byte reaches a deserialiser.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from models import NAME
-from persistence.bucket import SCHEMES, StoreAway
-from persistence.cached_bucket import CachedBucket
-from persistence.cards import card_text, full_card
-from persistence.folder import VERSION, Folder, VersionExists
-from persistence.opening import open_card, open_pipeline, open_version
-from persistence.pointers import ModelNotFound, Pointers
-from persistence.promotions import PromotionConflict, promoted_in
+from persistence.bucket.cache import CachedBucket
+from persistence.bucket.client import SCHEMES, StoreUnavailable
+from persistence.card_file import card_text, full_card, open_card
+from persistence.checked_files import UntrustedArtifact
+from persistence.folder import Folder, VersionExists
+from persistence.names import NAME, VERSION
+from persistence.promotions import DAMAGED, Pointer, PromotionConflict, promoted_in
 from persistence.removal import removed_in
 from persistence.signatures import SIGNATURE, SigningKeys
-from persistence.trusted_types import UntrustedArtifact
-from persistence.version import StoredVersion
 
 __all__ = [
     "ModelNotFound",
     "ModelStore",
     "PromotionConflict",
-    "StoreAway",
+    "StoreUnavailable",
     "UntrustedArtifact",
     "VersionExists",
     "VersionNotFound",
 ]
 
 
+class ModelNotFound(LookupError):
+    """No version of such a model is stored, or none is promoted."""
+
+
 class VersionNotFound(LookupError):
     """The model has no such version."""
 
 
-class ModelStore(Pointers):
-    """The versions in one place. Where it is a bucket that is away, methods raise StoreAway.
+class ModelStore:
+    """The versions in one place. Where it is a bucket that is away, methods raise StoreUnavailable.
 
     Parameters
     ----------
@@ -101,6 +102,65 @@ class ModelStore(Pointers):
         """List a model's versions, oldest first; empty when there are none."""
         return self.place.versions(name) if NAME.fullmatch(name) else []
 
+    def promoted(self, name: str) -> str:
+        """Name the version that is served by default.
+
+        Raises
+        ------
+        ModelNotFound
+            When the model has no promoted version.
+        UntrustedArtifact
+            When the file that names it is damaged.
+        """
+        return self.pointer(name).version
+
+    def pointer(self, name: str) -> Pointer:
+        """Read what is said of a model, as `promoted`: promotions, candidate, pinned versions."""
+        try:
+            if not NAME.fullmatch(name):
+                raise FileNotFoundError(name)
+            return self.place.pointer(name)
+        except FileNotFoundError:
+            raise ModelNotFound(
+                f"there is no promoted version of model {name!r}: "
+                f"train one with `python build_model.py {name}`"
+            ) from None
+        except (StoreUnavailable, UntrustedArtifact):
+            raise
+        except (OSError, *DAMAGED) as error:
+            raise UntrustedArtifact(
+                f"promoted.json of model {name!r} is damaged: promote a version, or train again"
+            ) from error
+
+    def pointer_tag(self, name: str) -> str | None:
+        """Give what changes whenever a model's pointer does; None while there is none.
+
+        Cheap enough to be asked all the time: nothing is read. A bucket is
+        asked by one process of a machine, once a second; while it is away the
+        tag stays, and nothing is raised.
+        """
+        return self.place.pointer_tag(name) if NAME.fullmatch(name) else None
+
+    def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
+        """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
+
+        Parameters
+        ----------
+        change : callable
+            Given the pointer, or None where there is none or it is damaged.
+            Asked again when another was faster.
+
+        Raises
+        ------
+        ModelNotFound
+            When there can be no such model.
+        PromotionConflict
+            When others were faster each time.
+        """
+        if not NAME.fullmatch(name):
+            raise ModelNotFound(f"{name!r} cannot be a model's name")
+        self.place.change(name, change)
+
     def promote(
         self, name: str, version: str, *, is_rollback: bool = False, expected: str | None = None
     ) -> None:
@@ -122,8 +182,15 @@ class ModelStore(Pointers):
         how = partial(promoted_in, version=version, is_rollback=is_rollback, expected=expected)
         self.change(name, how)
 
-    def read_card(self, name: str, version: str | None = None) -> dict[str, Any]:
+    def read_card(
+        self, name: str, version: str | None = None, *, is_unsigned_read: bool = False
+    ) -> dict[str, Any]:
         """Read and check the card of a version, by default the promoted one.
+
+        Parameters
+        ----------
+        is_unsigned_read : bool
+            Whether a card is read whose signature is missing or wrong.
 
         Raises
         ------
@@ -133,83 +200,29 @@ class ModelStore(Pointers):
             When the card is damaged, of a newer format, or not signed.
         """
         version = self.promoted(name) if version is None else version
-        with self._stored(name, version):
-            return self._card(name, version, self.keys)
+        with self.while_stored(name, version):
+            return self._card(name, version, None if is_unsigned_read else self.keys)
 
-    def read(self, name: str, version: str | None = None) -> StoredVersion:
-        """Read a version, by default the promoted one, ready to predict.
+    def files(self, card: Mapping[str, Any]) -> Path:
+        """Return the folder with a version's files; from a bucket they are fetched first.
 
-        Raises
-        ------
-        ModelNotFound, VersionNotFound
-            When there is none.
-        UntrustedArtifact
-            When a file differs from the card, holds what is not trusted, or
-            does not open with the libraries that are here.
+        They are not checked here: `persistence.checked_files` does that as they are read.
         """
-        card = self.read_card(name, version)
-        with self._stored(name, card["version"]):
-            return open_version(self.place.bring(card), card)
+        return self.place.bring(card)
 
-    def read_to_serve(self, name: str, version: str) -> StoredVersion:
-        """Read a version, and see that it answers as recorded.
+    def write_signature(self, name: str, version: str) -> None:
+        """Sign a version that was written without a key, or with another one.
 
         Raises
         ------
         VersionNotFound
             When there is none.
-        UntrustedArtifact
-            With the reason, when `read` refuses it or an answer differs.
+        CannotSign
+            When the first key does not sign.
         """
-        found = self.read(name, version)
-        found.verify()
-        return found
-
-    def check(self, name: str, version: str) -> str | None:
-        """See that a version may be promoted.
-
-        Returns
-        -------
-        str or None
-            Why not; None when every file is as the card says and the records
-            with a known answer are answered as recorded.
-
-        Raises
-        ------
-        VersionNotFound
-            When there is none.
-        """
-        return self._trouble(name, version, self.keys)
-
-    def read_pipeline(self, name: str, version: str | None = None) -> Any:
-        """Read the fitted scikit-learn pipeline of a version.
-
-        Raises
-        ------
-        ModelNotFound, VersionNotFound, UntrustedArtifact
-            As `read`.
-        """
-        card = self.read_card(name, version)
-        return open_pipeline(self.place.bring(card), card)
-
-    def sign(self, name: str, version: str) -> str | None:
-        """Sign a version that was written without a key, or with another.
-
-        Returns
-        -------
-        str or None
-            Why not: what `check` says of it, its signature left out.
-
-        Raises
-        ------
-        VersionNotFound, CannotSign
-            When there is none; when the first key does not sign.
-        """
-        trouble = self._trouble(name, version, None)
-        if self.keys and not trouble:
-            content = card_text(self._card(name, version, None))
+        if self.keys:
+            content = card_text(self.read_card(name, version, is_unsigned_read=True))
             self.place.sign(name, version, self.keys.sign(content))
-        return trouble
 
     def write(self, card: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         """Store a version, whole or not at all.
@@ -266,17 +279,8 @@ class ModelStore(Pointers):
         except FileNotFoundError:  # in the pointer, not in the bucket
             raise VersionNotFound(f"model {name!r} has no version {version!r}") from None
 
-    def _trouble(self, name: str, version: str, keys: SigningKeys | None) -> str | None:
-        try:
-            with self._stored(name, version):
-                card = self._card(name, version, keys)
-                open_version(self.place.bring(card), card).verify()
-        except UntrustedArtifact as error:
-            return str(error)
-        return None
-
     @contextmanager
-    def _stored(self, name: str, version: str) -> Iterator[None]:
+    def while_stored(self, name: str, version: str) -> Iterator[None]:
         """See that a version is stored; a refusal counts only if it still is afterwards."""
         self._look_up(name, version)
         try:

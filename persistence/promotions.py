@@ -5,12 +5,9 @@ never disagree.
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
-
-from persistence.whole_files import alone_in, replace_file
 
 #: So many promotions are remembered, the last ones.
 MOST_REMEMBERED = 100
@@ -187,46 +184,6 @@ def promoted_in(
 def now() -> str:
     """Give the time as a pointer has it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def read_pointer(home: Path) -> Pointer:
-    """Read a model's pointer.
-
-    Raises
-    ------
-    OSError
-        When the model has no promoted version.
-    ValueError, KeyError, TypeError, AttributeError, RecursionError
-        When the file is damaged: `DAMAGED`.
-    """
-    return Pointer.read((home / "promoted.json").read_bytes())
-
-
-def tag_pointer(home: Path) -> str | None:
-    """Tell one content of a model's pointer from another; None when there is none."""
-    try:
-        found = (home / "promoted.json").stat()
-    except OSError:
-        return None
-    return f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}"
-
-
-def change_pointer(home: Path, change: Callable[[Pointer | None], Pointer]) -> None:
-    """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
-
-    Parameters
-    ----------
-    change : callable
-        Given the pointer, or None where there is none or it is damaged.
-    """
-    with alone_in(home):
-        try:
-            known = read_pointer(home)
-        except (FileNotFoundError, *DAMAGED):
-            known = None
-        found = change(known)
-        if found != known:
-            replace_file(home / "promoted.json", found.write())
 
 
 def version_before(

@@ -16,7 +16,7 @@ import json
 from hashlib import sha256
 from typing import Any, Protocol
 
-from persistence.trusted_types import UntrustedArtifact
+from persistence.checked_files import UntrustedArtifact
 
 #: The file beside the card.
 SIGNATURE = "card.sig"

@@ -3,45 +3,24 @@
 Each model is trained once per run, whatever the number of pytest's workers.
 """
 
-import fcntl
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-import models
-from app import create_app
-from build_model import build
-from models.schema import ModelDefinition
 from persistence.model_persistence import ModelStore
-from settings import Settings
-from tests.fault_proxy import FaultProxy, fault_proxy
-from tests.s3 import s3_server, variables
-from tests.toys import coin, parcel, rent
-from training.train import Trained, train
-
-ROOT = Path(__file__).parent.parent
-
-TOYS = {"parcel": parcel.definition, "rent": rent.definition, "coin": coin.definition}
-
-#: A good record of each.
-EXAMPLES: dict[str, dict[str, Any]] = {
-    name: definition.schema.example() for name, definition in TOYS.items()
-}
-
-#: When the toys say that they were trained.
-TRAINED_AT = "2020-01-02T03:04:05+00:00"
-
-#: Every test runs, with all its made-up inputs, as `make test-all` asks; `make test` does not.
-IS_WHOLE = bool(os.environ.get("CI"))
+from tests.support.application import serve
+from tests.support.fault_proxy import FaultProxy, fault_proxy
+from tests.support.models import build_credit, build_toys, make_once, train_toy
+from tests.support.project import ROOT
+from tests.support.s3 import s3_server, variables
+from tests.support.toys import parcel
 
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("project")
@@ -78,68 +57,6 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"skipped, and --no-skips was given: {report.longrepr}"
     return report
-
-
-def serve(store: ModelStore, default: str, **settings: Any) -> Flask:
-    """Make the application over a store."""
-    settings = {"keys_file": store.root / "no-keys.json", **settings}
-    app = create_app(Settings(model_store=store.root, default_model=default, **settings))
-    # Failures are answered as in production, not raised into the test.
-    app.testing = False
-    return app
-
-
-def unstored(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a card as it was before the store added what it adds."""
-    added = ("format", "files", "digest", "version")
-    return {key: value for key, value in card.items() if key not in added}
-
-
-def make_once(
-    factory: pytest.TempPathFactory, name: str, make: Callable[[ModelStore], object]
-) -> ModelStore:
-    """Fill a store once per run: the first worker makes it, the others wait for it."""
-    base = factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        base = base.parent
-    done = base / f"{name}.done"
-    store = ModelStore(base / name)
-    with (base / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            make(store)
-            done.touch()
-    return store
-
-
-def many(examples: int) -> int:
-    """Say how many inputs to make up: so many, or in the everyday tests a tenth of them."""
-    return examples if IS_WHOLE else examples // 10
-
-
-def in_silence(title: str) -> AbstractContextManager[Callable[[str], None]]:
-    """Open a step of a training that tells nobody."""
-    return nullcontext(lambda text: None)
-
-
-def build_credit(store: ModelStore, data: Path | None) -> None:
-    """Train the credit model as the command does."""
-    if "credit" not in models.names():
-        pytest.skip("models/credit.py is not here")
-    build(store, "credit", data=data, promote="always")
-
-
-def train_toy(name: str, definition: ModelDefinition) -> Trained:
-    """Train a toy."""
-    return train(name, definition, definition.sample, step=in_silence)
-
-
-def build_toys(store: ModelStore) -> None:
-    """Train the toys."""
-    for name, definition in TOYS.items():
-        trained = train_toy(name, definition)
-        card = {**trained.card, "created_at": TRAINED_AT}
-        store.promote(name, store.write(card, trained.files))
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from persistence.model_persistence import ModelStore
-
-ROOT = Path(__file__).parent.parent
+from tests.support.project import ROOT
 
 ASK = """
 import json, sys
@@ -175,7 +174,7 @@ def refused(copy: Path) -> dict[str, Any]:
     (copy / "binary.csv").write_bytes(b"\xff\xfe\x00")
     (copy / "models/torn.py").write_text("defintion = None\n")
     (copy / "models/odd.py").write_text(
-        "from models.schema import Category\nfrom models import schema\n"
+        "from engine.schema.definition import Category\nfrom models import schema\n"
         "definition = schema.ModelDefinition(title='', target=schema.Flag(name='t', example=True),"
         "fields=(Category(name='a', example='x', categories=('y',)),), sample=None,"
         "load_data=None, build_pipeline=None, score='roc_auc')\n"

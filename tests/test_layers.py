@@ -5,52 +5,62 @@ import io
 import tokenize
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.project import ROOT
 
 #: Which rooms a room may import at all, wherever in its files.
 MAY_IMPORT = {
     # run: they wire things, and nobody imports them
-    "app": {"settings", "api", "commands", "monitoring", "persistence"},
-    "build_model": {"settings", "training", "models", "persistence"},
-    "test_model": {"settings", "persistence"},
-    "gunicorn.conf": {"settings", "server", "api", "persistence"},
-    "commands": {"commands", "settings", "api", "persistence", "models"},
-    "jobs": {"settings", "jobs", "monitoring", "training", "models", "persistence"},
-    # do: they never import each other
-    "server": {"server"},
-    "api": {"api", "persistence", "models"},
-    "monitoring": {"monitoring", "persistence", "models"},
-    "training": {"training", "persistence", "models"},
-    # keep
-    "persistence": {"persistence", "models"},
-    # mean
-    "models": {"models"},
+    "app": {"settings", "engine/api", "engine/commands", "engine/pages", "engine/serving",
+            "engine/records", "engine/worker", "persistence"},
+    "build_model": {"settings", "engine/training", "engine/schema", "models", "persistence"},
+    "test_model": {"settings", "engine/runtime", "engine/schema", "models", "persistence"},
+    "gunicorn.conf": {"settings", "engine/worker", "engine/serving", "engine/api",
+                      "engine/records", "engine/runtime", "persistence"},
+    # engine, from the top
+    "engine": set(),
+    "engine/commands": {"settings", "engine/serving", "engine/records", "engine/runtime",
+                        "engine/cards", "engine/schema", "persistence"},
+    "engine/pages": {"engine/api", "engine/serving", "engine/records", "engine/cards",
+                     "persistence"},
+    "engine/worker": set(),
+    "engine/api": {"engine/serving", "engine/records", "engine/runtime", "engine/cards",
+                   "engine/schema", "persistence"},
+    "engine/serving": {"engine/records", "engine/runtime", "engine/cards", "engine/schema",
+                       "persistence"},
+    "engine/training": {"engine/runtime", "engine/cards", "engine/schema", "persistence"},
+    "engine/records": {"engine/runtime", "engine/schema"},
+    "engine/cards": {"engine/schema", "persistence"},
+    "engine/runtime": {"engine/schema", "persistence"},
+    "engine/schema": {"persistence"},
+    "models": {"engine/schema", "persistence"},
+    # the ground
+    "persistence": set(),
     "settings": set(),
     # beside the project
     "data": set(),
     "bin": set(),
-    "docs": {"commands", "settings"},
-    "deploy": {"deploy", "persistence"},
-    "benchmarks": {"benchmarks", "settings", "api", "training", "models", "persistence"},
-    "clients": {"clients", "benchmarks", "settings"},
-}
+    "docs": {"settings", "engine/commands"},
+    "deploy": set(),
+    "benchmarks": {"settings", "engine/runtime", "engine/training", "engine/schema",
+                   "engine/serving", "engine/records", "models", "persistence"},
+}  # fmt: skip
 
 #: Rooms and files that alone may import a library.
 MAY_USE = {
-    "click": {"commands", "docs"},
-    "flask": {"app", "api", "commands", "monitoring", "benchmarks"},
-    "werkzeug": {"app", "api", "monitoring"},
-    "sqlalchemy": set(),
+    "click": {"engine/commands", "docs"},
+    "flask": {"app", "engine/api", "engine/pages", "engine/commands", "benchmarks"},
+    "werkzeug": {"app", "engine/api", "engine/pages"},
     "sqlite3": {"persistence"},
     "psycopg": {"persistence"},
-    "gunicorn": {"gunicorn.conf", "server"},
+    "gunicorn": {"gunicorn.conf", "engine/worker"},
     "obstore": {"persistence"},
-    "prometheus_client": {"api"},
-    "opentelemetry": {"api"},
+    "prometheus_client": {"engine/api"},
+    "opentelemetry": {"engine/api"},
     "pickle": set(),
     "cloudpickle": set(),
     "joblib": {"benchmarks"},
@@ -62,14 +72,7 @@ MAY_USE = {
 #: Libraries that the service must not need: imported inside functions, if at all.
 HEAVY = {"sklearn", "pandas", "scipy", "matplotlib", "skl2onnx", "onnx", "onnxruntime", "skops",
          "obstore"}  # fmt: skip
-LIGHT = {"api", "commands", "server", "persistence", "app", "settings", "gunicorn.conf"}
-LIGHT_FILES = {
-    "models/__init__.py",
-    "models/schema.py",
-    "models/fields.py",
-    "models/codes.py",
-    "models/decoder.py",
-}
+HEAVY_ROOMS = {"engine/training", "models", "benchmarks", "data"}
 
 ELSEWHERE = {"tests", "artifacts", "node_modules", "venv"}
 MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_A_FILE = 40, 300
@@ -87,8 +90,29 @@ def name(path: Path) -> str:
 
 
 def room(path: Path) -> str:
-    first = path.relative_to(ROOT).parts[0]
-    return first.removesuffix(".py")
+    """Name the room of a file: a folder of engine, else of the top."""
+    parts = path.relative_to(ROOT).parts
+    return "/".join(parts[: 2 if parts[0] == "engine" else 1]).removesuffix(".py")
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Map each module's name to its file."""
+    named = {name(path).removesuffix(".py").replace("/", "."): path for path in files()}
+    return {module.removesuffix(".__init__"): path for module, path in named.items()}
+
+
+@cache
+def imported_files(path: Path) -> frozenset[Path]:
+    """Return the project's files that a file imports, wherever in it."""
+    imported = set()
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.ImportFrom):
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            imported |= {modules().get(one) or modules().get(str(node.module)) for one in whole}
+        elif isinstance(node, ast.Import):
+            imported |= {modules().get(alias.name) for alias in node.names}
+    return frozenset(imported - {None, path})  # type: ignore[arg-type]
 
 
 def imports(tree: ast.AST, *, is_at_start: bool = False) -> Iterator[str]:
@@ -128,17 +152,27 @@ def test_files_when_listed_are_those_of_the_project() -> None:
         "settings.py",
         "test_model.py",
     } <= listed
-    assert {"api/predict.py", "models/schema.py", "training/train.py"} <= listed
+    assert {"engine/api/predict.py", "models/credit.py", "persistence/folder.py"} <= listed
     assert not {one for one in listed if one.startswith("tests/")}
 
 
 @every_file
 def test_file_when_it_imports_imports_downwards(path: Path) -> None:
-    allowed = MAY_IMPORT[room(path)]
+    allowed = MAY_IMPORT[room(path)] | {room(path)}
 
-    used = set(imports(parse(path))) & set(MAY_IMPORT)
+    upwards = {name(other) for other in imported_files(path) if room(other) not in allowed}
 
-    assert set() == used - allowed
+    assert set() == upwards
+
+
+def test_rooms_when_ordered_have_no_circle() -> None:
+    inner = {one: allowed for one, allowed in MAY_IMPORT.items() if "/" in one}
+
+    TopologicalSorter(inner).prepare()
+
+
+def test_files_when_they_import_each_other_have_no_circle() -> None:
+    TopologicalSorter({path: imported_files(path) for path in files()}).prepare()
 
 
 @every_file
@@ -150,25 +184,14 @@ def test_file_when_it_uses_a_library_may_use_it(path: Path) -> None:
 
 @every_file
 def test_file_when_the_service_imports_it_needs_nothing_heavy(path: Path) -> None:
-    if room(path) in LIGHT or name(path) in LIGHT_FILES:
+    if room(path) not in HEAVY_ROOMS:
         assert set() == set(imports(parse(path), is_at_start=True)) & HEAVY
 
 
 @every_file
-def test_file_when_the_service_imports_it_knows_no_single_model(path: Path) -> None:
-    words = {"models", "models.schema", "models.fields", "models.codes", "models.decoder",
-             "models.wording"}  # fmt: skip
-    if room(path) not in LIGHT:
-        return
-
-    used = {
-        one.module
-        for one in ast.walk(parse(path))
-        if isinstance(one, ast.ImportFrom) and str(one.module).split(".")[0] == "models"
-    }
-
-    assert set() == used - words
-    assert "find" not in path.read_text().partition("from models import ")[2].partition("\n")[0]
+def test_file_when_it_is_the_machine_knows_no_single_model(path: Path) -> None:
+    if room(path).partition("/")[0] in ("engine", "persistence", "app", "gunicorn.conf"):
+        assert "models" not in set(imports(parse(path)))
 
 
 @every_file

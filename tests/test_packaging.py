@@ -15,8 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from settings import Settings
+from tests.support.project import ROOT
 
-ROOT = Path(__file__).parent.parent
 LOCK = json.loads((ROOT / "Pipfile.lock").read_text())
 REQUIREMENTS = {
     "requirements.txt": "default",

@@ -6,13 +6,13 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+from engine.training.train import train
 from tests.chaos import report, schedule
 from tests.chaos.places import PLACES
 from tests.chaos.scene import Scene
-from tests.conftest import in_silence
-from tests.serving import ROOT
-from tests.toys import parcel
-from training.train import train
+from tests.support.models import in_silence
+from tests.support.project import ROOT
+from tests.support.toys import parcel
 
 KEPT = ROOT / ".bench/chaos.json"
 

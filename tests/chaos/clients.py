@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.chaos.oracle import questions
 from tests.chaos.scene import Fault, Scene
-from tests.raw_http import connect
+from tests.support.raw_http import connect
 
 
 def _links(scene: Scene, count: int) -> list[socket.socket]:

@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from tests.chaos.oracle import Oracle, Question, Verdict
-from tests.raw_http import Answer, connect, read_answer
-from tests.steady_load import is_ended
+from tests.support.raw_http import Answer, connect, read_answer
+from tests.support.steady_load import is_ended
 
 CLIENTS = 12
 

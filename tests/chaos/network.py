@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from tests.chaos.scene import Fault, Scene
-from tests.fault_proxy import FAULTS as MODES
+from tests.support.fault_proxy import FAULTS as MODES
 
 
 def _break(scene: Scene, mode: str, *, seconds: float) -> None:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tests.chaos.versions import NAME, RECORDS, Right
-from tests.raw_http import Answer, request
-from tests.tensors import tensors
+from tests.support.raw_http import Answer, request
+from tests.support.tensors import tensors
 
 CLASSES = ("large", "medium", "small")
 
@@ -64,7 +64,7 @@ class Verdict(NamedTuple):
     Attributes
     ----------
     outcome : {"right", "wrong", "turned away", "lost", "slip"}
-        Turned away is a deliberate 503; a slip is the client's, see `tests.steady_load`.
+        Turned away is a deliberate 503; a slip is the client's, see `tests.support.steady_load`.
     version : str
         The one that the answer names.
     late : float

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from persistence.bucket import Bucket
+from persistence.bucket.client import Bucket
 from persistence.model_persistence import ModelStore
-from tests.fault_proxy import FaultProxy, fault_proxy
-from tests.s3 import BUCKET, s3_server, variables
+from tests.support.fault_proxy import FaultProxy, fault_proxy
+from tests.support.s3 import BUCKET, s3_server, variables
 
 
 class Place(NamedTuple):

@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 from tests.chaos.scene import Fault, Scene
-from tests.serving import lives, wait_until
+from tests.support.serving import lives, wait_until
 
 
 def _kill_worker(scene: Scene, *, service: int, worker: int) -> None:

@@ -4,6 +4,7 @@ import random
 import time
 from typing import Any
 
+from engine.runtime.loading import check_version
 from persistence.promotions import Candidate, Pointer, now, version_before
 from tests.chaos.scene import VERSIONS, Fault, Scene, Skipped
 from tests.chaos.versions import NAME, right_answers
@@ -80,7 +81,7 @@ def _publish(scene: Scene, *, trainers: int) -> None:
     new = {*scene.place.store().versions(NAME)} - before
     assert len(new) == trainers and {*found} == new, f"said {found}, stored {new}"
     for version in found:
-        trouble = scene.store.check(NAME, version)
+        trouble = check_version(scene.store, NAME, version)
         assert trouble is None, f"{version} is torn: {trouble}"
         scene.oracle.known[version] = right_answers(scene.store, version)
         scene.good.append(version)
@@ -92,7 +93,7 @@ def _crash(scene: Scene, *, step: int) -> None:
     before = {*scene.place.store().versions(NAME)}
     scene.trainers.crash(step)
     for version in {*scene.place.store().versions(NAME)} - before:
-        trouble = scene.store.check(NAME, version)
+        trouble = check_version(scene.store, NAME, version)
         assert trouble is None, f"{version} is torn: {trouble}"
 
 

@@ -13,7 +13,7 @@ from tests.chaos.places import Place
 from tests.chaos.services import Service
 from tests.chaos.trainers import Trainers
 from tests.chaos.versions import NAME, forest, poison, prepare
-from tests.serving import wait_until
+from tests.support.serving import wait_until
 
 #: Good versions, besides those that are published meanwhile.
 VERSIONS = 6

@@ -10,15 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.raw_http import connect, read_answer, request
-from tests.serving import (
-    ROOT,
-    environment,
-    free_port,
-    heeds_signals,
-    lives,
-    wait_until,
-)
+from tests.support.project import ROOT
+from tests.support.raw_http import connect, read_answer, request
+from tests.support.serving import environment, free_port, heeds_signals, lives, wait_until
 
 #: As a platform starts it; started with ``-m``, gunicorn cannot start itself anew.
 COMMAND = (str(Path(sys.executable).with_name("gunicorn")), "app:app")
@@ -28,8 +22,8 @@ WORKERS = 2
 #: A stopping service takes new connections for at most so long; in production 5 s.
 CONFIG = """
 exec(open("gunicorn.conf.py").read())
-import server.drain
-server.drain.ACCEPT_SECONDS = 1
+import engine.worker.shutdown
+engine.worker.shutdown.ACCEPT_SECONDS = 1
 """
 
 

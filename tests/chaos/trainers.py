@@ -11,7 +11,7 @@ from typing import Any
 from persistence.model_persistence import ModelStore
 from tests.chaos.places import Place
 from tests.chaos.versions import Stored
-from tests.serving import DEADLINE
+from tests.support.serving import DEADLINE
 
 
 class Trainers:

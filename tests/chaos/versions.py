@@ -14,15 +14,16 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from models.fields import Field
+from engine.runtime.loading import check_version, load_version
+from engine.runtime.trusted_types import load_pipeline
+from engine.schema.fields import Field
+from engine.training.card import describe
+from engine.training.export.export import convert
+from engine.training.export.runtime_choice import choose_runtime
+from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
-from persistence.trusted_types import load_pipeline
-from tests.conftest import EXAMPLES, TRAINED_AT
-from tests.toys import parcel
-from training.card import describe
-from training.choice import choose_runtime
-from training.export import convert
-from training.table import read_table
+from tests.support.models import EXAMPLES, TRAINED_AT
+from tests.support.toys import parcel
 
 NAME = "parcel"
 
@@ -93,7 +94,7 @@ def _export(
 
 def right_answers(store: ModelStore, version: str) -> list[Right]:
     """Ask a version about `RECORDS`, without any service."""
-    known = store.read(NAME, version)
+    known = load_version(store, NAME, version)
     found = known.predict(known.schema.columns(RECORDS))
     return [(str(one.value), tuple(one.probabilities or ())) for one in found]
 
@@ -143,5 +144,5 @@ def poison(
     ):
         found[what] = store.write(*good.trained_later(later))
         spoil(f"{NAME}/{found[what]}/model.onnx", change)
-    assert all(store.check(NAME, one) for one in found.values())
+    assert all(check_version(store, NAME, one) for one in found.values())
     return found

@@ -1,0 +1,1 @@
+"""The machine: what a user of the template need not open."""

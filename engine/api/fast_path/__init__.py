@@ -1,0 +1,1 @@
+"""Predictions answered on the event loop, before Flask."""

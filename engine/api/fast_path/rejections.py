@@ -1,0 +1,77 @@
+"""What is answered in place of the application: it has too much to do, or takes too long."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from flask import Flask
+
+from engine.api.errors import Failure, phrase_of
+from engine.api.middleware.auth import public_paths
+from engine.api.middleware.request_id import request_id
+from engine.records.http_date import http_date
+
+_log = logging.getLogger(__name__)
+
+_HEAD = (
+    "HTTP/1.1 {} {}\r\nServer: gunicorn\r\nDate: {}\r\nConnection: {}\r\n"
+    "Content-Type: {}\r\nContent-Length: {}\r\n{}"
+    "X-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+)
+_TOO_MUCH = Failure(503, "the service has too much to do: ask again, as Retry-After says")
+_TOO_LATE = Failure(
+    504, "there is no answer in time: ask for fewer records at once, or ask again later"
+)
+
+
+class Overload:
+    """How the worker answers what the application cannot answer in time.
+
+    Parameters
+    ----------
+    app : Flask
+        Asked for its routes and its forms of failures.
+    most_seconds : float
+        How long a request may have to wait for a thread; 0 for any time.
+    answer_seconds : float
+        How long after a request's having come its answer must begin; 0 for any time.
+
+    Attributes
+    ----------
+    most_seconds, answer_seconds : float
+        As above.
+    """
+
+    def __init__(self, app: Flask, *, most_seconds: float, answer_seconds: float) -> None:
+        self.most_seconds = most_seconds
+        self.answer_seconds = answer_seconds
+        self._app = app
+        self._spared = {path.encode() for path in (*public_paths(app), "/metrics")}
+
+    def spares(self, url: bytes) -> bool:
+        """Tell whether an address is answered however much there is to do, as those of health."""
+        return url.partition(b"?")[0] in self._spared
+
+    def refusal(self, url: bytes, headers: Mapping[bytes, bytes], *, is_last: bool) -> bytes:
+        """Write a 503 in the form of the protocol that is spoken at an address."""
+        name = _name(headers)
+        return self._write(_TOO_MUCH, url, name, after="close" if is_last else "keep-alive")
+
+    def lateness(self, url: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+        """Write a 504 in such a form, and log what was not answered."""
+        name, path = _name(headers), url.partition(b"?")[0].decode("latin-1")
+        fields = {"path": path[:200], "request_id": name}
+        _log.error("no answer in time, so 504", extra={"fields": fields})
+        return self._write(_TOO_LATE, url, name, after="close")
+
+    def _write(self, found: Failure, url: bytes, name: str, *, after: str) -> bytes:
+        body, kind = phrase_of(self._app, url.decode("latin-1"))(found, name)
+        head = _HEAD.format(
+            found.status, HTTPStatus(found.status).phrase, http_date(), after, kind, len(body),
+            "Retry-After: 1\r\n" if found.status == 503 else "", name,
+        )  # fmt: skip
+        return head.encode("latin-1") + body
+
+
+def _name(headers: Mapping[bytes, bytes]) -> str:
+    return request_id(headers.get(b"x-request-id", b"").decode("latin-1"))

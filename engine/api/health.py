@@ -1,0 +1,73 @@
+"""Alive, ready: what a platform asks before it sends requests."""
+
+import logging
+from threading import Event
+
+from flask import Blueprint, Response
+
+from engine.api.errors import Failure, failure_response
+from engine.api.responses import json_response
+from engine.records.http_date import http_date
+from engine.serving.model_cache import ModelCache
+
+_log = logging.getLogger(__name__)
+
+
+def blueprint(models: ModelCache, stopping: Event) -> Blueprint:
+    """Give the health routes; once `stopping` is set the service is not ready."""
+    routes = Blueprint("health", __name__)
+
+    @routes.get("/health")
+    def health() -> Response:
+        """Greet, and say whether the default model answers."""
+        found = {"msg": "Hello World! I'm up!", "now": http_date(), "status": "ok"}
+        if reason := _degraded(models):
+            found |= {"status": "degraded", "reason": reason}
+        return json_response(found)
+
+    @routes.get("/livez")
+    def livez() -> Response:
+        """Say that the process answers; asks nothing of model or disk."""
+        return json_response({"status": "alive"})
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        """Say whether the default model answers its worked example, and we do not stop."""
+        if reason := not_ready(models, stopping):
+            return failure_response(Failure(503, reason))
+        version = models.get()  # another than the one that was tested, if it is newer
+        return json_response(
+            {"status": "ready", "model": {"name": version.name, "version": version.version}}
+        )
+
+    return routes
+
+
+def not_ready(models: ModelCache, stopping: Event) -> str | None:
+    """Say why no requests should be sent here; None when they should."""
+    if stopping.is_set():
+        return "the service is stopping: ask another instance"
+    if trouble := _trouble(models):
+        _log.error("not ready: %s", trouble)
+        return "the default model does not answer; the log says why"
+    return None
+
+
+def _degraded(models: ModelCache) -> str | None:
+    """Say in what way the service is not as it should be, and nothing of the cause."""
+    if _trouble(models):
+        return "the default model does not answer; the log says why"
+    if refused := models.refused():
+        what = f"version {refused.version}" if refused.version else "the pointer"
+        return (
+            f"{what} of {models.default} is refused, {models.get().version} answers; "
+            f"/v0/models/{models.default} and the log say why"
+        )
+    return None
+
+
+def _trouble(models: ModelCache) -> str | None:
+    try:
+        return models.get().self_test()
+    except Exception as error:  # noqa: BLE001  a model may fail in any way; it is not ready
+        return f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""Other protocols, spoken by adapters."""

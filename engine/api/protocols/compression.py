@@ -1,0 +1,56 @@
+"""Compressed bodies, inflated within a limit."""
+
+import zlib
+
+from flask import request
+
+from engine.api.requests import whole_body
+from engine.records.problems import BadRequest
+
+#: What zlib calls the wrapper that each encoding has.
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+def inflated_body() -> bytes:
+    """Give the request's body, inflated where it is compressed, within Flask's limit."""
+    encoding = request.headers.get("Content-Encoding", "")
+    return inflate(whole_body(), encoding, most=request.max_content_length or 0)
+
+
+def inflate(body: bytes, encoding: str, *, most: int) -> bytes:
+    """Inflate a body.
+
+    Parameters
+    ----------
+    encoding : str
+        The header's value; empty when absent.
+    most : int
+        How long it may become, in bytes; nothing is inflated beyond it.
+
+    Raises
+    ------
+    BadRequest
+        413 beyond the limit; 415 for another encoding; 400 for several, and
+        for what is damaged, cut off or followed by more.
+    """
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if "," in encoding:
+        raise BadRequest(400, f"the content encoding is {encoding[:40]!r}: send one")
+    if encoding not in _WINDOW_BITS:
+        raise BadRequest(
+            415, f"the content encoding is {encoding[:40]!r}: send gzip, deflate or none"
+        )
+    inflater = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        found = inflater.decompress(body, most + 1)
+    except zlib.error as error:
+        raise BadRequest(400, f"the body is not {encoding}") from error
+    if len(found) > most:
+        raise BadRequest(413, f"the body is larger than {most} bytes when inflated")
+    if not inflater.eof:
+        raise BadRequest(400, f"the body ends before its {encoding} does")
+    if inflater.unused_data:
+        raise BadRequest(400, f"the body goes on after its {encoding} ends")
+    return found

@@ -1,0 +1,111 @@
+"""The binary tensor extension: values as little-endian bytes after the JSON."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from engine.records.problems import BadRequest
+
+#: The header that says how long the JSON is.
+HEADER_LENGTH = "Inference-Header-Content-Length"
+
+#: The datatypes of fixed width. Text, BYTES, is the only other one.
+DATATYPES: Mapping[str, "np.dtype[Any]"] = MappingProxyType(
+    {
+        "BOOL": np.dtype("u1"),
+        **{f"UINT{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
+        **{f"INT{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
+        **{f"FP{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
+    }
+)
+
+_LENGTH = struct.Struct("<I")
+
+
+class InvalidTensor(ValueError):
+    """A tensor cannot be read; the message says so of it: ``has no shape``."""
+
+
+def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
+    """Part a body into its JSON and the bytes after it.
+
+    Parameters
+    ----------
+    header_length : str or None
+        The header's value; None when absent, and then nothing follows the JSON.
+
+    Raises
+    ------
+    BadRequest
+        400 for a length that cannot be true, and for one of 0.
+    """
+    if header_length is None:
+        return body, None
+    if not (header_length.isascii() and header_length.isdecimal() and len(header_length) <= 20):
+        raise BadRequest(400, f"{HEADER_LENGTH} is {header_length[:40]!r}: send a whole number")
+    length = int(header_length)
+    if length == 0:
+        raise BadRequest(
+            400, f"{HEADER_LENGTH} is 0, a body without JSON: send JSON that names the inputs"
+        )
+    if length > len(body):
+        raise BadRequest(400, f"{HEADER_LENGTH} is {length}, the body has {len(body)} bytes")
+    return body[:length], body[length:]
+
+
+def read_buffer(datatype: str, count: int, raw: bytes) -> list[Any]:
+    """Read so many values.
+
+    Returns
+    -------
+    list
+        Of bool, int or float; of bytes for BYTES.
+
+    Raises
+    ------
+    InvalidTensor
+        When the bytes are not those of so many values.
+    """
+    if datatype == "BYTES":
+        return _read_texts(count, raw)
+    kind = DATATYPES[datatype]
+    if count * kind.itemsize != len(raw):
+        taken = count * kind.itemsize if count < 2**40 else "far more"
+        raise InvalidTensor(f"has {len(raw)} bytes, its shape and datatype take {taken}")
+    values = np.frombuffer(raw, kind)
+    if datatype != "BOOL":
+        return list(values.tolist())
+    if values.size and values.max() > 1:
+        raise InvalidTensor(f"has the byte {values.max()} for a BOOL: send 0 or 1")
+    return list(values.astype(bool).tolist())
+
+
+def write_buffer(datatype: str, values: Sequence[Any]) -> bytes:
+    """Write values; the inverse of `read_buffer`, but that BYTES are text."""
+    if datatype != "BYTES":
+        return np.asarray(values, DATATYPES[datatype]).tobytes()
+    texts = [one.encode() for one in values]
+    return b"".join(_LENGTH.pack(len(one)) + one for one in texts)
+
+
+def _read_texts(count: int, raw: bytes) -> list[bytes]:
+    """Read values that each bear their length in four bytes."""
+    found: list[bytes] = []
+    at = 0
+    while at < len(raw) and len(found) < count:
+        start = at + _LENGTH.size
+        if start > len(raw):
+            raise InvalidTensor(f"ends within the length of value {len(found)}")
+        at = start + _LENGTH.unpack_from(raw, at)[0]
+        if at > len(raw):
+            raise InvalidTensor(
+                f"ends {at - len(raw)} bytes before value {len(found)} does, by its length"
+            )
+        found.append(raw[start:at])
+    if len(found) != count or at != len(raw):
+        rest = f" and {len(raw) - at} bytes more" if at != len(raw) else ""
+        raise InvalidTensor(f"has {len(found)} values{rest}, its shape takes {count}")
+    return found

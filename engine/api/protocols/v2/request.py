@@ -1,0 +1,240 @@
+"""A request to infer of the Open Inference Protocol: from bytes to records."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from engine.api.protocols.v2.binary import InvalidTensor, split
+from engine.api.protocols.v2.tensors import Tensor, read_parameters, read_tensor
+from engine.records.json_reader import read_json_body
+from engine.records.problems import BadRequest, InvalidRecords, Problem
+from engine.records.rows import Records, step
+from engine.records.strict_json import RepeatedKeys
+from engine.schema.fields import Category, Field, Flag
+from engine.schema.messages import shown
+from engine.schema.record_schema import Schema
+
+#: The output that is given to whoever names none.
+DEFAULT_OUTPUT = "predict"
+
+
+class InferRequest(NamedTuple):
+    """A request to infer, read.
+
+    Attributes
+    ----------
+    identifier : str or None
+        The client's own; it comes back in the answer.
+    has_columns : bool
+        Whether the content type ``pd`` was given; it comes back, too.
+    records : Records
+        Their pointers name input and value: ``/age/0``.
+    outputs : dict of str to bool
+        The names that are asked for; whether each is wanted in binary.
+    """
+
+    identifier: str | None
+    has_columns: bool
+    records: Records
+    outputs: dict[str, bool]
+
+
+def read_request(
+    body: bytes, header_length: str | None, *, schema: Schema, offered: Sequence[str]
+) -> InferRequest:
+    """Read a request to infer.
+
+    Parameters
+    ----------
+    header_length : str or None
+        How long the JSON is, where bytes follow it.
+    offered : sequence of str
+        The names of the outputs that there are.
+
+    Raises
+    ------
+    BadRequest
+        400 for a body that is malformed, 413 for too many records.
+    InvalidRecords
+        With every input, output and parameter that is wrong.
+    """
+    text, raw = split(body, header_length)
+    asked = read_json_body(text, takes_nan=True)
+    if not isinstance(asked, dict):
+        raise BadRequest(400, f"the body is {shown(asked)}: send an object with inputs")
+    problems = _repeated(asked)
+    identifier = asked.get("id")
+    if identifier is not None and not isinstance(identifier, str):
+        problems.append(Problem("/id", f"is {shown(identifier)}: send text", "wrong_type"))
+    parameters = _parameters(asked, "/parameters", problems)
+    form = parameters.get("content_type")
+    if form not in (None, "pd", "np"):
+        detail = f"is {shown(form)}: send pd, np or none"
+        problems.append(Problem("/parameters/content_type", detail, "wrong_type"))
+    outputs = _read_outputs(asked, parameters, offered, problems)
+    tensors = _read_inputs(asked.get("inputs"), raw, schema, problems)
+    if problems:
+        raise InvalidRecords(problems)
+    records = _records(tensors, schema, has_columns=form == "pd")
+    return InferRequest(identifier, form == "pd", records, outputs)
+
+
+def _repeated(asked: Mapping[str, Any]) -> list[Problem]:
+    names = asked.repeated if isinstance(asked, RepeatedKeys) else []
+    return [Problem(step(name), "is given twice: send it once", "repeated") for name in names]
+
+
+def _parameters(
+    entry: Mapping[str, Any], pointer: str, problems: list[Problem]
+) -> Mapping[str, Any]:
+    try:
+        return read_parameters(entry)
+    except InvalidTensor as error:
+        problems.append(Problem(pointer, str(error), "wrong_type"))
+        return {}
+
+
+def _read_outputs(
+    asked: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    offered: Sequence[str],
+    problems: list[Problem],
+) -> dict[str, bool]:
+    """Read which outputs are wanted, and how."""
+    is_binary = parameters.get("binary_data_output") is True
+    entries = asked.get("outputs")
+    if entries is None or entries == []:
+        return {DEFAULT_OUTPUT: is_binary}
+    if not isinstance(entries, list):
+        detail = f"is {shown(entries)}: send a list of objects with a name"
+        problems.append(Problem("/outputs", detail, "wrong_type"))
+        return {}
+    found: dict[str, bool] = {}
+    for place, entry in enumerate(entries):
+        pointer = f"/outputs/{place}"
+        name = entry.get("name") if isinstance(entry, dict) else entry
+        if not isinstance(entry, dict) or not isinstance(name, str) or name not in offered:
+            detail = f"is {shown(name)}: the outputs are {' and '.join(offered)}"
+            problems.append(Problem(pointer, detail, "wrong_type"))
+        elif name in found:
+            problems.append(Problem(pointer, f"is {name} again: ask for it once", "repeated"))
+        else:
+            wish = _parameters(entry, pointer, problems).get("binary_data", is_binary)
+            found[name] = wish is True
+    return found
+
+
+def _read_inputs(
+    entries: Any, raw: bytes | None, schema: Schema, problems: list[Problem]
+) -> list[Tensor]:
+    """Read every input that the model does not ignore."""
+    if not isinstance(entries, list) or not entries:
+        given = "an empty list" if entries == [] else shown(entries)
+        detail = f"is {given}: send a list of objects, one per field"
+        problems.append(Problem("/inputs", detail, "wrong_type"))
+        return []
+    fields = {one.name for one in schema.fields}
+    buffers = _buffers(entries, raw)
+    names: set[str] = set()
+    found = []
+    for place, entry in enumerate(entries):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            detail = "has no name: send an object with name, shape, datatype and data"
+            problems.append(Problem(f"/inputs/{place}", detail, "wrong_type"))
+            continue
+        if name in names:
+            problems.append(Problem(step(name), "is given twice: send it once", "repeated"))
+        names.add(name)
+        if schema.ignores(name) and name not in fields and len(entries) > 1:
+            continue
+        try:
+            found.append(read_tensor(entry, buffers[place]))
+        except InvalidTensor as error:
+            problems.append(Problem(step(name), str(error), "wrong_type"))
+    return found
+
+
+def _buffers(entries: list[Any], raw: bytes | None) -> list[bytes | None]:
+    """Part the bytes after the JSON among the inputs, in their order."""
+    found: list[bytes | None] = []
+    at = 0
+    for place, entry in enumerate(entries):
+        parameters = entry.get("parameters") if isinstance(entry, dict) else None
+        size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+        if size is None:
+            found.append(None)
+            continue
+        if type(size) is not int or size < 0:
+            raise BadRequest(
+                400, f"the binary_data_size of input {place} is {shown(size)}: send a whole number"
+            )
+        if raw is None:
+            raise BadRequest(
+                400, f"input {place} has a binary_data_size, and no header says where JSON ends"
+            )
+        if "data" in entry:
+            raise BadRequest(400, f"input {place} has data and a binary_data_size: send one")
+        found.append(raw[at : at + size])
+        at += size
+    if raw is not None and at != len(raw):
+        raise BadRequest(400, f"{len(raw)} bytes follow the JSON, the inputs take {shown(at)}")
+    return found
+
+
+def _records(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> Records:
+    """Turn inputs into records: each a column, or one that holds all columns."""
+    if not has_columns and len(tensors) == 1:
+        names = {one.name for one in schema.fields}
+        whole = tensors[0]
+        if len(whole.shape) == 2 and (whole.name not in names or whole.width != 1):
+            tensors = _columns(whole, schema)
+    problems = [
+        Problem(step(one.name), f"has the shape {one.shape}: send [n] or [n, 1]", "wrong_length")
+        for one in tensors
+        if one.width != 1
+    ]
+    rows = max(one.rows for one in tensors) if tensors else 0
+    problems += [
+        Problem(step(one.name), f"has {one.rows} values, others {rows}", "wrong_length")
+        for one in tensors
+        if one.width == 1 and one.rows != rows
+    ]
+    if problems:
+        raise InvalidRecords(problems)
+    fields = {one.name: one for one in schema.fields}
+    columns = {one.name: _with_flags(one, fields.get(one.name)) for one in tensors}
+    return Records(
+        [{name: column[row] for name, column in columns.items()} for row in range(rows)],
+        lambda row, name: f"/{row}" if name is None else f"{step(name)}/{row}",
+        is_table=True,
+    )
+
+
+def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
+    """Part a matrix into the model's fields, in the schema's order."""
+    fields = schema.fields
+    words = [one.name for one in fields if isinstance(one, Category)]
+    if words:
+        detail = f"holds all fields, but text goes into {', '.join(words)}: send an input per field"
+        raise InvalidRecords([Problem(step(whole.name), detail, "wrong_type")])
+    if whole.width != len(fields):
+        listed = ", ".join(one.name for one in fields)
+        detail = f"has {whole.width} columns, the model {len(fields)} fields: {listed}"
+        raise InvalidRecords([Problem(step(whole.name), detail, "wrong_length")])
+    return [
+        Tensor(
+            one.name,
+            # A matrix has one datatype: a flag in it can only be a number.
+            "INT8" if isinstance(one, Flag) else whole.datatype,
+            [whole.rows],
+            whole.values[place :: len(fields)],
+        )
+        for place, one in enumerate(fields)
+    ]
+
+
+def _with_flags(tensor: Tensor, one: Field | None) -> list[Any]:
+    """Give a column; whole numbers for a flag become true and false where they are 1 and 0."""
+    if not isinstance(one, Flag) or not tensor.is_whole:
+        return tensor.values
+    return [value == 1 if value in (0, 1) else value for value in tensor.values]

@@ -1,0 +1,167 @@
+"""The Open Inference Protocol V2 over REST, as Triton, KServe and MLServer speak it.
+
+An adapter: requests become records for the one prediction function, its
+decisions become tensors.
+"""
+
+import logging
+from threading import Event
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from engine.api.errors import Failure, failure_response, refuse_records
+from engine.api.health import not_ready
+from engine.api.middleware.auth import may_see
+from engine.api.protocols.compression import inflated_body
+from engine.api.protocols.v2.binary import HEADER_LENGTH
+from engine.api.protocols.v2.request import read_request
+from engine.api.protocols.v2.response import describe_model, describe_outputs, write_answer
+from engine.api.requests import asked_here
+from engine.api.responses import json_response
+from engine.records.json_reader import read_json_body
+from engine.records.problems import BadRequest, InvalidRecords
+from engine.serving.candidates import choose
+from engine.serving.model_cache import ModelCache
+from engine.serving.prediction import decide_records
+from persistence.model_persistence import (
+    ModelNotFound,
+    StoreUnavailable,
+    UntrustedArtifact,
+    VersionNotFound,
+)
+
+_log = logging.getLogger(__name__)
+
+#: What the protocol leaves open and is done here.
+EXTENSIONS = ["binary_tensor_data"]
+
+_NO_LOADING = "versions are loaded on first use and leave by themselves: just ask the model"
+
+
+def blueprint(models: ModelCache, stopping: Event, *, service: str) -> Blueprint:
+    """Give the routes of the protocol."""
+    routes = Blueprint("v2", __name__)
+    _add_health(routes, models, stopping, service=service)
+    _add_models(routes, models)
+    _add_repository(routes, models)
+
+    @routes.post("/v2/models/<name>/infer", defaults={"version": None})
+    @routes.post("/v2/models/<name>/versions/<version>/infer")
+    def infer(name: str, version: str | None) -> Response:
+        """Predict the records that tensors hold."""
+        return _infer(models, name, version)
+
+    routes.register_error_handler(InvalidRecords, refuse_records)
+    return routes
+
+
+def _infer(models: ModelCache, name: str, version: str | None) -> Response:
+    body = inflated_body()
+    found = choose(models, asked_here(body, model=name, version=version))
+    asked = read_request(
+        body,
+        request.headers.get(HEADER_LENGTH),
+        schema=found.schema,
+        offered=[one["name"] for one in describe_outputs(found.card)],
+    )
+    decisions, warnings = decide_records(found, asked.records)
+    written = write_answer(found, asked, decisions, warnings)
+    answer = Response(written.body, content_type=written.content_type)
+    if written.json_length is not None:
+        answer.headers[HEADER_LENGTH] = str(written.json_length)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _add_health(routes: Blueprint, models: ModelCache, stopping: Event, *, service: str) -> None:
+    @routes.get("/v2")
+    def server() -> Response:
+        """Name the service and what it does beside the protocol."""
+        return json_response({"name": service, "version": "0", "extensions": EXTENSIONS})
+
+    @routes.get("/v2/health/live")
+    def live() -> Response:
+        """Say that the process answers."""
+        return json_response({"live": True})
+
+    @routes.get("/v2/health/ready")
+    def ready() -> Response:
+        """Say whether the service is ready, as ``/readyz`` does."""
+        return _readiness({"live": True}, not_ready(models, stopping))
+
+
+def _add_models(routes: Blueprint, models: ModelCache) -> None:
+    @routes.get("/v2/models")
+    def show_models() -> Response:
+        """Name the models that have a promoted version."""
+        return json_response({"models": [*filter(may_see, models.store.names())]})
+
+    @routes.get("/v2/models/<name>", defaults={"version": None})
+    @routes.get("/v2/models/<name>/versions/<version>")
+    def show_model(name: str, version: str | None) -> Response:
+        """Describe a version's inputs and outputs."""
+        card = models.card(name, version)
+        versions = models.store.versions(name) if version is None else [version]
+        return json_response(describe_model(card, versions))
+
+    @routes.get("/v2/models/<name>/ready", defaults={"version": None})
+    @routes.get("/v2/models/<name>/versions/<version>/ready")
+    def model_ready(name: str, version: str | None) -> Response:
+        """Say whether a version answers its worked example."""
+        trouble = models.get(name, version).self_test()
+        if trouble:
+            _log.error("%s is not ready: %s", name, trouble)
+        reason = "the model does not answer; the log says why" if trouble else None
+        return _readiness({"name": name}, reason)
+
+
+def _add_repository(routes: Blueprint, models: ModelCache) -> None:
+    @routes.post("/v2/repository/index")
+    def index() -> Response:
+        """List every version of every model, and whether it can be asked."""
+        is_ready_only = _wants_ready_only(inflated_body())
+        states = [
+            _state(models, name, version)
+            for name in filter(may_see, models.store.names())
+            for version in models.store.versions(name)
+        ]
+        ready = [one for one in states if one["state"] == "READY"]
+        return json_response(ready if is_ready_only else states)
+
+    @routes.post("/v2/repository/models/<name>/load")
+    def load(name: str) -> Response:
+        """Say that loading is not asked for."""
+        return failure_response(Failure(501, _NO_LOADING))
+
+    @routes.post("/v2/repository/models/<name>/unload")
+    def unload(name: str) -> Response:
+        """Say that unloading is not asked for."""
+        return failure_response(Failure(501, _NO_LOADING))
+
+
+def _readiness(told: dict[str, Any], reason: str | None) -> Response:
+    if reason is None:
+        return json_response({**told, "ready": True})
+    answer = json_response({**told, "ready": False, "error": reason})
+    answer.status_code = 503
+    return answer
+
+
+def _wants_ready_only(body: bytes) -> bool:
+    """Read the body of an index request, which may be empty."""
+    asked = read_json_body(body) if body.strip() else {}
+    wish = asked.get("ready", False) if isinstance(asked, dict) else None
+    if not isinstance(wish, bool):
+        raise BadRequest(400, 'the body is another: send none, or {"ready": true}')
+    return wish
+
+
+def _state(models: ModelCache, name: str, version: str) -> dict[str, Any]:
+    found = {"name": name, "version": version, "state": "READY", "reason": ""}
+    try:
+        models.card(name, version)
+    except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable) as error:
+        _log.error("unavailable: %s", error)
+        return {**found, "state": "UNAVAILABLE", "reason": "it was refused; the log says why"}
+    return found

@@ -1,0 +1,110 @@
+"""A version's model card: its card as Markdown, for people.
+
+It is GitHub's Markdown. What the model file or the data say stands in it as
+text: no word of theirs makes a table, a link or a heading.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.cards.facts import (
+    CLASS_HEADS,
+    FIELD_HEADS,
+    IMPORTANCE_HEADS,
+    SCORE_HEADS,
+    class_rows,
+    facts,
+    field_rows,
+    importance_rows,
+    limits,
+    score_rows,
+)
+
+#: What has a meaning within a line of Markdown, and what has one where a paragraph begins.
+_MARK = re.compile(r"([\\`*_\[\]<>|~&#!$])")
+_BEGINNING = re.compile(r"^(\d*)([-+=.)])")
+
+
+def model_card(card: Mapping[str, Any]) -> str:
+    """Write a card as Markdown.
+
+    Parameters
+    ----------
+    card : mapping
+        Also one that is not stored yet, which has no version.
+    """
+    version = f", version {card['version']}" if "version" in card else ""
+    parts = [
+        f"# {_text(card['title'])}",
+        f"Model {_text(card['model'])}{version}.",
+        "## Intended use",
+        _paragraph(card["description"] or "The model file does not say."),
+        "## How it was made",
+        _table(("what", "is"), list(facts(card).items())),
+        "## Scores on the held-out rows",
+        _table(SCORE_HEADS, score_rows(card)),
+        "`*` marks the score that decides a promotion. The baseline ignores its input.",
+    ]
+    if rows := class_rows(card):
+        parts += ["## By class", _table(CLASS_HEADS, rows)]
+    if challenge := card.get("challenge"):
+        parts += ["## Beside the promoted version", *_challenge(challenge)]
+    parts += [
+        "## Fields",
+        _table(FIELD_HEADS, field_rows(card)),
+        "`accepted` says what is let through; everything else is refused.",
+        "## Importances",
+        f"How much {_text(card['score'])} drops when a field is shuffled.",
+        _table(IMPORTANCE_HEADS, importance_rows(card)),
+        "## Limits",
+        "\n".join(f"- {_text(one)}" for one in limits(card)),
+        "## Ask it",
+        _request(card),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _challenge(found: Mapping[str, Any]) -> list[str]:
+    said = _paragraph(found["reason"][:1].upper() + found["reason"][1:] + ".")
+    if found["gain"] is None:
+        return [said]
+    gain = found["gain"]
+    row = (
+        found["score"],
+        f"{found['value']:.4f}",
+        f"{found['champion_value']:.4f}",
+        f"{gain['value']:+.4f}",
+        f"{gain['low']:+.4f} to {gain['high']:+.4f}",
+        found["rows"],
+    )
+    heads = ("score", "this version", found["champion"], "gain", "95 % interval", "rows")
+    return [said, _table(heads, [row])]
+
+
+def _request(card: Mapping[str, Any]) -> str:
+    version = f"/versions/{card['version']}" if "version" in card else ""
+    address = f"http://127.0.0.1:8000/v0/models/{card['model']}{version}/predict"
+    record = shlex.quote(json.dumps(card["example"]["record"]))
+    command = f"curl -s {address} -H 'Content-Type: application/json' -d {record}"
+    longest = max(map(len, re.findall("`+", command)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}sh\n{command}\n{fence}"
+
+
+def _table(heads: Sequence[Any], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [heads, ["---"] * len(heads), *([_text(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _paragraph(words: Any) -> str:
+    return _BEGINNING.sub(r"\1\\\2", _text(words))
+
+
+def _text(words: Any) -> str:
+    """Write words so that they stand in Markdown as they are, on one line."""
+    line = " ".join(str(words).split())
+    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)
+    return _MARK.sub(r"\\\1", shown)

@@ -1,0 +1,153 @@
+"""`flask models canary` and `shadow`: try a version beside the promoted one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from engine.cards.difference import difference
+from engine.commands.difference_text import field_rows
+from engine.commands.output import CommandError, CommandResult, command_output, served
+from engine.runtime.loading import check_version
+from persistence.model_persistence import ModelStore
+from persistence.promotions import Candidate, Pointer, now
+
+_END = (
+    "A running service does so within 2 s. `flask models promote {name} {version}` promotes it, "
+    "`flask models rollback {name}` ends this."
+)
+
+
+def _share(context: click.Context, option: click.Parameter, value: float) -> float:
+    if not 0 < value <= 1:  # not a number is neither
+        raise click.BadParameter(f"{value} is not above 0 and at most 1")
+    return value
+
+
+@click.command()
+@click.argument("name")
+@click.argument("version")
+@click.option("--share", type=float, default=0.1, show_default=True, callback=_share,
+              help="Of the requests, above 0 and at most 1.")  # fmt: skip
+@click.option("--by", type=click.Choice(["caller", "request"]), default="caller",
+              show_default=True, help="What decides of which share a request is.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only check; try nothing.")
+@command_output
+def canary(name: str, version: str, *, share: float, by: str, dry_run: bool) -> CommandResult:
+    """Let VERSION answer a share of the requests in place of the promoted one.
+
+    Only requests that name no version are divided. The same caller always gets
+    the same version; by request, the same body does. A larger share has all
+    that a smaller one had. Any promotion ends it, and so does a rollback, which
+    then leaves the promoted version.
+
+    \b
+    Examples:
+      flask models canary credit 20260102T101500Z-3fa9c --share 0.1
+      flask models canary credit 20260102T101500Z-3fa9c --share 0.5 --by request
+      flask models canary credit 20260102T101500Z-3fa9c --dry-run
+    """
+    return _try(name, Candidate(version, "canary", share, by, now()), dry_run=dry_run)
+
+
+@click.command()
+@click.argument("name")
+@click.argument("version")
+@click.option("--share", type=float, default=1.0, show_default=True, callback=_share,
+              help="Of the requests, above 0 and at most 1.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only check; try nothing.")
+@command_output
+def shadow(name: str, version: str, *, share: float, dry_run: bool) -> CommandResult:
+    """Let VERSION answer in silence, and count where it differs.
+
+    The promoted version answers all requests. Any promotion ends it, and so
+    does a rollback, which then leaves the promoted version.
+
+    \b
+    Examples:
+      flask models shadow credit 20260102T101500Z-3fa9c
+      flask models shadow credit 20260102T101500Z-3fa9c --share 0.2
+    """
+    return _try(name, Candidate(version, "shadow", share, "request", now()), dry_run=dry_run)
+
+
+def end_candidate(store: ModelStore, name: str, *, dry_run: bool) -> CommandResult:
+    """End what is tried beside the promoted version, which stays."""
+    pointer = store.pointer(name)
+    assert pointer.candidate
+    named = f"the {pointer.candidate.mode} of {pointer.candidate.version}"
+    document = {
+        "model": name, "version": pointer.version, "before": pointer.version,
+        "ended": pointer.candidate._asdict(), "dry_run": dry_run,
+    }  # fmt: skip
+    if dry_run:
+        return CommandResult(document, f"This would end {named}. Nothing is changed.")
+
+    def change(known: Pointer | None) -> Pointer:
+        if known is None or known.candidate is None:
+            raise CommandError(f"{named} has just been ended by somebody else")
+        return known.promote(known.version)
+
+    store.change(name, change)
+    return CommandResult(document, f"Ended {named}. {pointer.version} of {name} stays promoted.")
+
+
+def _try(name: str, candidate: Candidate, *, dry_run: bool) -> CommandResult:
+    store = served().store
+    named = f"{candidate.version} of {name}"
+    if trouble := check_version(store, name, candidate.version):
+        raise CommandError(f"{named} is not tried: {trouble}")
+    before = store.pointer(name)
+    if candidate.version == before.version:
+        raise CommandError(f"{named} is the promoted version: name another")
+    _check_schemas(store, name, before.version, candidate.version)
+    document = {
+        "model": name, "promoted": before.version, "candidate": candidate._asdict(),
+        "before": before.candidate._asdict() if before.candidate else None, "dry_run": dry_run,
+    }  # fmt: skip
+    if dry_run:
+        return CommandResult(document, f"{named} may be tried. Nothing is changed.")
+
+    def change(known: Pointer | None) -> Pointer:
+        if known is None or known.version != before.version:
+            raise CommandError(
+                f"another version of {name} has just been promoted: look, and try again"
+            )
+        if candidate.version in known.removed:
+            raise CommandError(f"{named} is not tried: it is being removed")
+        return known._replace(candidate=candidate)
+
+    store.change(name, change)
+    return CommandResult(document, _said(name, before, candidate))
+
+
+def _said(name: str, before: Pointer, candidate: Candidate) -> str:
+    what = {
+        "canary": f"answers {candidate.share:g} of the requests, by {candidate.by}",
+        "shadow": f"answers {candidate.share:g} of the requests in silence",
+    }
+    was = before.candidate
+    lines = [
+        f"{candidate.version} of {name} {what[candidate.mode]}; {before.version} is promoted.",
+        f"Before: the {was.mode} of {was.version}, {was.share:g}." if was else "",
+        _END.format(name=name, version=candidate.version),
+    ]
+    return "\n".join(filter(None, lines))
+
+
+def _check_schemas(store: ModelStore, name: str, promoted: str, version: str) -> None:
+    """Refuse a version whose requests would be others."""
+    old, new = (store.read_card(name, one) for one in (promoted, version))
+    if old["schema"] == new["schema"]:
+        return
+    raise CommandError(
+        f"{version} of {name} is not tried: its schema is not that of {promoted}, so a request "
+        f"made for one could not be answered by the other: {_changes(difference(old, new))}"
+    )
+
+
+def _changes(found: Mapping[str, Any]) -> str:
+    rows = [f"{name} {text}" for name, text in field_rows(found["fields"])]
+    extras = found["facts"].get("extras")
+    rows += [f"extras {extras['from']} -> {extras['to']}"] if extras else []
+    return "; ".join(rows)

@@ -1,0 +1,122 @@
+"""`flask keys`: make, list and remove API keys."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+from flask import current_app
+
+from engine.api.middleware.auth import Callers
+from engine.commands.output import CommandError, CommandResult, command_output, table
+from persistence.api_keys import SCOPES, InvalidKeys, Key, KeyFile, make_key
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and remove API keys."""
+
+
+@keys.command("make")
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, type=click.Choice(SCOPES),
+    default=("predict", "read"), show_default=True, help="What it is good for; repeatable.",
+)  # fmt: skip
+@click.option("--model", "models", multiple=True, help="A model it may ask; default: all.")
+@click.option("--days", type=click.IntRange(1, 36500), help="Days that it lasts.")
+@click.option("--rate-limit", help="Requests in seconds, as 100/60.")
+@command_output
+def make(
+    name: str, scopes: Sequence[str], models: Sequence[str], days: int | None,
+    rate_limit: str | None,
+) -> CommandResult:  # fmt: skip
+    """Make a key for NAME and print it, once.
+
+    A running service takes it within two seconds. For a new key in place of an
+    old one, make it, hand it over, then remove the old one.
+
+    \b
+    Examples:
+      flask keys make analytics
+      flask keys make nightly --scope predict --model credit --days 90
+      flask keys make partner --rate-limit 100/60 --json
+    """
+    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days) if days else None
+    try:
+        text, key = make_key(
+            name, scopes=tuple(dict.fromkeys(scopes)), rate_limit=rate_limit,
+            models=tuple(dict.fromkeys(models)) or None, expires_at=expires,
+        )  # fmt: skip
+        _file().add(key)
+    except InvalidKeys as error:
+        raise CommandError(str(error)) from error
+    return CommandResult({"key": text, **_described(key)}, text)
+
+
+@keys.command("list")
+@command_output
+def list_keys() -> CommandResult:
+    """List the keys; their texts are nowhere.
+
+    \b
+    Examples:
+      flask keys list
+      flask keys list --json
+    """
+    file = _file()
+    try:
+        found = file.read()
+    except InvalidKeys as error:
+        raise CommandError(str(error)) from error
+    document = {"keys": [_described(key) for key in found]}
+    if not found:
+        return CommandResult(
+            document, f"there is no key in {file.path}: flask keys make NAME makes one"
+        )
+    head = ("id", "name", "scopes", "models", "until", "limit")
+    return CommandResult(document, table(head, [_row(key) for key in found]))
+
+
+@keys.command()
+@click.argument("identifier", metavar="ID")
+@command_output
+def remove(identifier: str) -> CommandResult:
+    """Remove a key, so that it is refused from now on.
+
+    Every worker of a running service knows within two seconds. ID is what
+    stands before the dot of the key.
+
+    \b
+    Examples:
+      flask keys remove 1a2b3c4d
+    """
+    try:
+        key = _file().remove(identifier)
+    except InvalidKeys as error:
+        raise CommandError(str(error)) from error
+    return CommandResult(_described(key), f"removed key {key.id} of {key.name}")
+
+
+def _file() -> KeyFile:
+    callers: Callers = current_app.extensions["callers"]
+    return callers.file
+
+
+def _row(key: Key) -> Sequence[str]:
+    until = f"{key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "for good"
+    models = ", ".join(key.models) if key.models else "all"
+    over = ", over" if key.has_expired() else ""
+    return (key.id, key.name, ", ".join(key.scopes), models, until + over, key.rate_limit or "")
+
+
+def _described(key: Key) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "models": list(key.models) if key.models else None,
+        "created_at": key.created_at.isoformat(),
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "rate_limit": key.rate_limit,
+    }

@@ -1,0 +1,124 @@
+"""How every command speaks: a text or one JSON document; refusals in sentences.
+
+Exit codes: 0 done, 1 refused or invalid input, 2 wrong usage.
+"""
+
+import errno
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, NamedTuple, NoReturn
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from engine.records.problems import BadRequest
+from engine.serving.model_cache import ModelCache
+from persistence.model_persistence import (
+    ModelNotFound,
+    PromotionConflict,
+    UntrustedArtifact,
+    VersionNotFound,
+)
+from persistence.removal import VersionInUse
+
+
+class CommandError(Exception):
+    """The command does not do it; the message says why and what to do.
+
+    Parameters
+    ----------
+    reason : str
+        A sentence.
+    errors : sequence of mapping
+        Every fault of an input, each with its ``detail`` and its place.
+    """
+
+    def __init__(self, reason: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(reason)
+        self.errors = errors
+
+
+class CommandResult(NamedTuple):
+    """What a command has to say.
+
+    Attributes
+    ----------
+    document : mapping
+        For programs.
+    text : str
+        For people; nothing is printed when it is empty.
+    """
+
+    document: Mapping[str, Any]
+    text: str
+
+
+def command_output(command: Callable[..., CommandResult]) -> Callable[..., None]:
+    """Make a command print what it returns, and refuse without a traceback."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, nothing else.")
+    @with_appcontext
+    @wraps(command)
+    def speak(*, as_json: bool, **options: Any) -> None:
+        try:
+            said = command(**options)
+        except (
+            CommandError, BadRequest, ModelNotFound, VersionNotFound, UntrustedArtifact,
+            PromotionConflict, VersionInUse, OSError,
+        ) as error:  # fmt: skip
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # nobody reads on: click ends in silence
+            _refuse(error, as_json=as_json)
+        if as_json:
+            _print_json(said.document)
+        elif said.text:
+            click.echo(said.text)
+
+    return speak
+
+
+def served() -> ModelCache:
+    """Give the models of the application that the command belongs to."""
+    found: ModelCache = current_app.extensions["models"]
+    return found
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Write rows under a head, each column as wide as its widest cell."""
+    lines = [head, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = (
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+    return "\n".join(line.rstrip() for line in padded)
+
+
+def indented(text: str) -> str:
+    """Move every line in by two places."""
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
+
+
+def _refuse(error: Exception, *, as_json: bool) -> NoReturn:
+    reason = str(error)
+    if isinstance(error, OSError):
+        named = f"{click.format_filename(error.filename)}: " if error.filename else ""
+        reason = f"{named}{error.strerror or error}"
+    if isinstance(error, VersionNotFound):
+        reason += ": `flask models list` shows those that are stored"
+    errors = error.errors if isinstance(error, CommandError) else ()
+    context = click.get_current_context()
+    click.echo(f"{context.command_path}: {reason}", err=True)
+    for one in errors:
+        places = [f"{key} {one[key]}" for key in ("line", "row") if key in one]
+        places += [str(one["field"])] if one.get("field") else []
+        click.echo(f"  {', '.join(places)}: {one['detail']}" if places else one["detail"], err=True)
+    if as_json:
+        _print_json({"error": reason} | ({"errors": list(errors)} if errors else {}))
+    context.exit(1)
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(document, indent=2, allow_nan=False))

@@ -1,0 +1,120 @@
+"""`flask predict`: a version's answers to the records of a file."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from engine.commands.output import CommandError, CommandResult, command_output, served
+from engine.commands.table_files import BINARY, KINDS, SUFFIXES, answer_file, kind_of
+from engine.records.media_types import ARROW, CSV
+from engine.records.output_file import text_records, write_binary
+from engine.records.spool import Spool
+from engine.runtime.loading import load_version
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", metavar="NAME", help="The model that answers; by default DEFAULT_MODEL.")
+@click.option("--version", metavar="VERSION", help="Its version; by default the promoted one.")
+@click.option("--format", "format_name", type=click.Choice([*KINDS]),
+              help="The format of FILE, where its suffix does not tell.")  # fmt: skip
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
+              help="The file to write; by default CSV and JSON lines are printed.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--columns", type=click.Choice(["predictions", "keep"]), default="predictions",
+              show_default=True, help="Whether the columns of FILE stay.")  # fmt: skip
+@command_output
+def predict(
+    file: Path, *, model: str | None, version: str | None, format_name: str | None,
+    output: Path | None, force: bool, columns: str,
+) -> CommandResult:  # fmt: skip
+    """Answer the records of FILE: CSV, JSON lines, Parquet or an Arrow stream.
+
+    The answer has the format of FILE, and a row for each of its rows, in the
+    same order. Nothing is written when a row is not valid; every problem is
+    then listed with its line and row. A file may have any length.
+
+    \b
+    Examples:
+      flask predict applicants.csv
+      flask predict applicants.csv --columns keep --output scored.csv
+      flask predict applicants.parquet --output scored.parquet --force
+    """
+    kind = kind_of(file, format_name)
+    _check_usage(file, kind, output, columns)
+    if output:
+        _refuse_existing(output, force=force)
+    models = served()
+    answering = load_version(models.store, models.default if model is None else model, version)
+    source = file if columns == "keep" else None
+    spool = answer_file(answering, file, kind, ARROW if kind in BINARY else kind)
+    with closing(spool):
+        if output is None:
+            _print(spool, kind, source)
+            return CommandResult({}, "")
+        with _replacing(output, force=force) as out:
+            rows = _write(out, spool, kind, source)
+    found = {"model": answering.name, "version": answering.version, "rows": rows}
+    named = click.format_filename(output)
+    text = f"{rows} rows answered by {answering.name} {answering.version}, written to {named}"
+    click.echo(text, err=True)
+    return CommandResult({**found, "output": named}, "")
+
+
+def _check_usage(file: Path, kind: str, output: Path | None, columns: str) -> None:
+    if output is None and kind in BINARY:
+        raise click.UsageError("Arrow and Parquet are not printed: name a file with --output")
+    if output is None and click.get_current_context().params["as_json"]:
+        raise click.UsageError("with --json the predictions go to a file: name it with --output")
+    if output and SUFFIXES.get(output.suffix.lower(), kind) != kind:
+        raise click.UsageError(
+            f"the answer has the format of FILE: --output cannot end in {output.suffix}"
+        )
+    if columns == "keep" and not file.is_file():
+        raise click.UsageError("to keep the columns, FILE is read twice: name a file on disk")
+
+
+def _write(out: Any, spool: Spool, kind: str, source: Path | None) -> int:
+    """Write an answer, and give the number of its rows."""
+    if kind in BINARY:
+        return write_binary(out, spool, kind, source)
+    rows = -1 if kind == CSV else 0  # the header is none
+    for record in text_records(spool, kind, source):
+        out.write(record)
+        rows += 1
+    return rows
+
+
+def _print(spool: Spool, kind: str, source: Path | None) -> None:
+    with closing(Spool(sys.maxsize, what="the answer")) as whole:
+        _write(whole, spool, kind, source)
+        for piece in whole:
+            click.echo(piece, nl=False)
+
+
+@contextmanager
+def _replacing(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
+    """Open a draft that takes the place of a file when all is written."""
+    path = path.resolve()
+    draft = path.with_name(f".writing-{os.getpid()}")
+    try:
+        with draft.open("wb") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        _refuse_existing(path, force=force)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _refuse_existing(path: Path, *, force: bool) -> None:
+    if path.exists() and not (force and path.is_file()):
+        remedy = ", or add --force" if path.is_file() else "; it is no plain file"
+        named = click.format_filename(path)
+        raise CommandError(f"{named} is there already: name another --output{remedy}")

@@ -1,0 +1,299 @@
+"""`flask models`: what is stored, and which version is served."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.cards.difference import difference
+from engine.commands.candidates import end_candidate
+from engine.commands.card_text import card_text
+from engine.commands.compare_answers import compare_answers
+from engine.commands.difference_text import difference_text
+from engine.commands.output import CommandError, CommandResult, command_output, served, table
+from engine.commands.service_metrics import HERE, live_counts
+from engine.runtime.loading import check_version, load_version, sign_version
+from persistence.model_persistence import (
+    ModelNotFound,
+    ModelStore,
+    UntrustedArtifact,
+    VersionNotFound,
+)
+from persistence.promotions import Pointer, version_before
+from persistence.signatures import CannotSign
+
+
+@click.group()
+def models() -> None:
+    """Look at the stored versions, and choose the one that is served."""
+
+
+@models.command("list")
+@click.option("--model", "name", metavar="NAME", help="Only the versions of this model.")
+@command_output
+def list_versions(name: str | None) -> CommandResult:
+    """List the stored versions of every model, newest first.
+
+    The promoted version, the one that is served by default, is marked with *,
+    one that is tried beside it with ~, and a pinned one, which is never pruned,
+    with p.
+
+    \b
+    Examples:
+      flask models list
+      flask models list --model credit
+      flask models list --json
+    """
+    store = served().store
+    names = store.stored_names()
+    if name is not None and name not in names:
+        raise ModelNotFound(f"no version of model {name!r} is stored in {store.place}")
+    rows = [row for one in names if name in (None, one) for row in _rows(store, one)]
+    if not rows:
+        remedy = f"train one with `python build_model.py {served().default}`"
+        return CommandResult({"versions": []}, f"no version is stored in {store.place}: {remedy}")
+    head = ("model", "version", "", "trained", "score", "", "runtime", "size")
+    lines = [_line(one) for one in rows if "refused" not in one]
+    refused = [f"refused: {one['refused']}" for one in rows if "refused" in one]
+    return CommandResult({"versions": rows}, "\n".join([table(head, lines), *refused]))
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version", required=False)
+@command_output
+def show(name: str, version: str | None) -> CommandResult:
+    """Show what a version says about itself, by default the promoted one.
+
+    \b
+    Examples:
+      flask models show credit
+      flask models show credit 20260102T101500Z-3fa9c
+      flask models show credit --json
+    """
+    store = served().store
+    card = store.read_card(name, version)
+    is_promoted = card["version"] == _promoted(store, name)
+    return CommandResult(
+        {"promoted": is_promoted, "card": card}, card_text(card, is_promoted=is_promoted)
+    )
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version")
+@click.option("--dry-run", is_flag=True, help="Only check; promote nothing.")
+@command_output
+def promote(name: str, version: str, *, dry_run: bool) -> CommandResult:
+    """Make a version the one that is served by default.
+
+    It is checked before: every file against its digest in the card, the card's
+    signature where there is a SIGNING_KEY, and the answers to its worked
+    example and golden rows. A version that does not pass is refused. What was
+    tried beside the promoted version is so no longer.
+
+    \b
+    Examples:
+      flask models promote credit 20260102T101500Z-3fa9c
+      flask models promote credit 20260102T101500Z-3fa9c --dry-run
+    """
+    return _promote(name, version, dry_run=dry_run)
+
+
+@models.command()
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Only check; promote nothing.")
+@command_output
+def rollback(name: str, *, dry_run: bool) -> CommandResult:
+    """Go back to the version that was promoted before.
+
+    It is checked as by promote. A second rollback goes one promotion further
+    back, not forth again; to go forth, promote. While a version is tried beside
+    the promoted one, a rollback ends that and nothing else.
+
+    \b
+    Examples:
+      flask models rollback credit --dry-run
+      flask models rollback credit
+    """
+    store = served().store
+    pointer = store.pointer(name)
+    if pointer.candidate:
+        return end_candidate(store, name, dry_run=dry_run)
+    version, is_remembered = version_before(pointer.promotions, store.versions(name))
+    if version is None:
+        raise CommandError(
+            f"nothing was promoted before {store.promoted(name)} of {name}: "
+            f"name a version with `flask models promote {name} VERSION`"
+        )
+    said = _promote(name, version, dry_run=dry_run, is_rollback=True)
+    if is_remembered:
+        return said
+    guess = "nobody wrote down what was promoted before: this is the newest older version"
+    return CommandResult({**said.document, "is_guess": True}, f"{said.text}\n{guess.capitalize()}.")
+
+
+@models.command()
+@click.argument("name")
+@click.argument("old", required=False, metavar="[A]")
+@click.argument("new", required=False, metavar="[B]")
+@click.option(
+    "--data", "data", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Let both answer the records of this file; formats as in `flask predict`.",
+)  # fmt: skip
+@click.option("--service", metavar="URL", is_flag=False, flag_value=HERE,
+              help=f"Also tell what a service has counted; {HERE} without URL.")  # fmt: skip
+@click.option("--key", envvar="API_KEY", default="", metavar="KEY", show_envvar=True,
+              help="An API key for it, with the scope read.")  # fmt: skip
+@command_output
+def diff(
+    name: str, old: str | None, new: str | None, data: Path | None, service: str | None, key: str
+) -> CommandResult:
+    """Tell what changed from version A to version B.
+
+    B is the promoted version where only A is named. With none named, it is
+    told what changed from the promoted version to the one that is tried beside
+    it, else to the newest or, where the newest is promoted, from the one that
+    was promoted before.
+
+    \b
+    Examples:
+      flask models diff credit
+      flask models diff credit 20260102T101500Z-3fa9c
+      flask models diff credit --data applicants.csv
+    """
+    store = served().store
+    first, second = _pair(store, name, old, new)
+    found = difference(store.read_card(name, first), store.read_card(name, second))
+    if data is not None:
+        versions = load_version(store, name, first), load_version(store, name, second)
+        found["answers"] = compare_answers(*versions, data)
+    if service is not None:
+        found["live"] = live_counts(service, name, (first, second), key=key)
+    return CommandResult(found, difference_text(found))
+
+
+@models.command()
+@click.argument("name")
+@click.argument("version")
+@command_output
+def sign(name: str, version: str) -> CommandResult:
+    """Sign a version that was stored before there was a SIGNING_KEY.
+
+    So is a version that was signed with a key that is no longer used. It is
+    checked before, as by promote, but for the signature: sign what you trust.
+
+    \b
+    Examples:
+      flask models sign credit 20260102T101500Z-3fa9c
+    """
+    store = served().store
+    if not store.keys:
+        raise CommandError("there is no key to sign with: set SIGNING_KEY")
+    try:
+        trouble = sign_version(store, name, version)
+    except CannotSign as error:
+        raise CommandError(str(error)) from error
+    if trouble:
+        raise CommandError(f"{version} of {name} is not signed: {trouble}")
+    return CommandResult({"model": name, "version": version}, f"{version} of {name} is signed.")
+
+
+def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = False) -> CommandResult:
+    store = served().store
+    if trouble := check_version(store, name, version):
+        raise CommandError(f"{version} of {name} is not promoted: {trouble}")
+    pointer = _pointer(store, name)
+    before, tried = (pointer.version, pointer.candidate) if pointer else (None, None)
+    document = {
+        "model": name, "version": version, "before": before, "dry_run": dry_run,
+        "ended": tried._asdict() if tried else None,
+    }  # fmt: skip
+    was = f"Before: {before}." if before else "No version was promoted before."
+    was += f" This ends the {tried.mode} of {tried.version}." if tried else ""
+    if dry_run:
+        return CommandResult(
+            document, f"{version} of {name} may be promoted. {was} Nothing is changed."
+        )
+    store.promote(name, version, is_rollback=is_rollback)
+    if before == version and tried is None:
+        return CommandResult(document, f"{version} of {name} is promoted already.")
+    return CommandResult(
+        document, f"{version} of {name} is promoted. {was} A running service takes it within 2 s."
+    )
+
+
+def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:
+    """Name the two versions to compare, the older one first."""
+    versions = store.versions(name)
+    pointer = _pointer(store, name)
+    tried = pointer.candidate if pointer else None
+    if old is not None:
+        pair = old, new or store.promoted(name)
+    elif tried is not None:
+        pair = store.promoted(name), tried.version
+    elif not versions:
+        pair = "", store.promoted(name)
+    elif store.promoted(name) != versions[-1]:
+        pair = store.promoted(name), versions[-1]
+    else:
+        before, _ = version_before(store.pointer(name).promotions, versions)
+        pair = before or (versions[-2] if versions[1:] else versions[-1]), versions[-1]
+    if pair[0] == pair[1]:
+        raise CommandError(
+            f"there is nothing to compare {pair[0]} of {name} with: "
+            f"name two versions of `flask models list --model {name}`"
+        )
+    return pair
+
+
+def _promoted(store: ModelStore, name: str) -> str | None:
+    pointer = _pointer(store, name)
+    return pointer.version if pointer else None
+
+
+def _pointer(store: ModelStore, name: str) -> Pointer | None:
+    try:
+        return store.pointer(name)
+    except (ModelNotFound, UntrustedArtifact):
+        return None
+
+
+def _rows(store: ModelStore, name: str) -> list[dict[str, Any]]:
+    pointer = _pointer(store, name)
+    return [
+        {"model": name, "version": one} | _standing(pointer, one) | _described(store, name, one)
+        for one in reversed(store.versions(name))
+    ]
+
+
+def _standing(pointer: Pointer | None, version: str) -> dict[str, Any]:
+    """Tell what a version is to the service."""
+    tried = pointer.candidate if pointer else None
+    return {
+        "promoted": pointer is not None and version == pointer.version,
+        "candidate": tried._asdict() if tried and version == tried.version else None,
+        "pinned": pointer is not None and version in pointer.pinned,
+    }
+
+
+def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
+    try:
+        card = store.read_card(name, version)
+    except (VersionNotFound, UntrustedArtifact) as error:
+        return {"refused": str(error)}
+    return {
+        "created_at": card["created_at"],
+        "score": card["score"],
+        "value": card["scores"][card["score"]]["value"],
+        "runtime": card["runtime"],
+        "bytes": sum(one["bytes"] for one in card["files"].values()),
+    }
+
+
+def _line(row: dict[str, Any]) -> list[str]:
+    mark = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
+    size = f"{row['bytes'] / 1e6:.1f} MB"
+    score = f"{row['value']:.4f}"
+    trained = row["created_at"][:16].replace("T", " ")
+    return [row["model"], row["version"], mark, trained, row["score"], score, row["runtime"], size]

@@ -1,0 +1,190 @@
+"""What one version is: for programs, as Markdown, and as a page for people."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+from flask.blueprints import BlueprintSetupState
+
+from engine.api.responses import json_response
+from engine.cards import facts
+from engine.cards.difference import PARTS, difference
+from engine.cards.markdown import model_card
+from engine.pages.api_docs import CONFINED
+from engine.records.media_types import JSON
+from engine.records.negotiation import wished_form
+from engine.serving.model_cache import ModelCache
+from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
+from persistence.promotions import Pointer, version_beneath
+
+MARKDOWN, HTML = "text/markdown", "text/html"
+
+#: What there is; the first answers whoever takes any.
+FORMS = (JSON, MARKDOWN, HTML)
+
+#: Of a card, what is shown. The training rows' histograms and the rows that
+#: prove an artefact stay in the store.
+SHOWN = (
+    "version", "title", "description", "task", "schema", "classes", "positive", "threshold",
+    "has_probabilities", "example", "trained_by", "created_at", "estimator", "trees",
+    "hyperparameters", "seed", "data", "code", "libraries", "score", "scores", "class_scores",
+    "impurity_importances", "permutation_importances", "challenge", "runtime", "runtime_reason",
+    "parity", "seconds", "files", "digest",
+)  # fmt: skip
+
+_STYLE = (Path(__file__).parent / "templates" / "version.css").read_text()
+_ALLOWED = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+
+#: Nothing but the page's own style: no script, no picture, no other file.
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_ALLOWED}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+def blueprint(models: ModelCache) -> Blueprint:
+    """Give the route of a version."""
+    routes = Blueprint("version_page", __name__, template_folder="templates")
+
+    @routes.get("/v0/models/<name>/versions/<version>")
+    def show(name: str, version: str) -> Response:
+        """Describe a version, and what changed since the one before."""
+        card = models.card(name, version)
+        form = wished_form(request.headers.get("Accept", ""), FORMS)
+        if form == MARKDOWN:
+            answer = Response(model_card(card), content_type=f"{MARKDOWN}; charset=utf-8")
+        else:
+            described = _describe(models, card)
+            answer = _page(card, described) if form == HTML else json_response(described)
+        answer.headers["Vary"] = "Accept"
+        return answer
+
+    routes.record_once(_compile)
+    return routes
+
+
+def _compile(state: BlueprintSetupState) -> None:
+    """Turn the template into code now, so that no worker does it later."""
+    state.app.jinja_env.get_template("version.html")
+
+
+def _describe(models: ModelCache, card: Mapping[str, Any]) -> dict[str, Any]:
+    name, version = str(card["model"]), str(card["version"])
+    pointer = _pointer(models, name)
+    previous = version_beneath(pointer, version, models.store.versions(name))
+    try:
+        compared = difference(models.card(name, previous), card) if previous else None
+    except (VersionNotFound, UntrustedArtifact):
+        compared = None  # it is removed, or refused: there is nothing to compare with
+    return {
+        "name": name,
+        **{key: card.get(key) for key in SHOWN},
+        "promoted": pointer is not None and pointer.version == version,
+        "previous": previous,
+        "compared": compared,
+    }
+
+
+def _pointer(models: ModelCache, name: str) -> Pointer | None:
+    try:
+        return models.store.pointer(name)
+    except (ModelNotFound, UntrustedArtifact):
+        return None
+
+
+def _page(card: Mapping[str, Any], described: Mapping[str, Any]) -> Response:
+    compared = described["compared"]
+    page = render_template(
+        "version.html",
+        card=card,
+        shown=described,
+        style=_STYLE,
+        facts=facts.facts(card),
+        scores=_scores(card, compared["scores"] if compared else {}),
+        tables=_tables(card),
+        bars=_bars(card),
+        changes=_changes(compared) if compared else [],
+        limits=facts.limits(card),
+    )
+    headers = {"Content-Security-Policy": _POLICY, **CONFINED}
+    return Response(page, content_type=f"{HTML}; charset=utf-8", headers=headers)
+
+
+def _scores(card: Mapping[str, Any], compared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give each score with its places on a line from 0 to 100, for the drawing."""
+    found = []
+    for name, one in card["scores"].items():
+        change = compared.get(name)
+        before = change["from"] if change else None
+        ends = [one["low"], one["high"], one["baseline"], one["value"]]
+        ends += [before["low"], before["high"]] if before else []
+        low, width = min(ends), (max(ends) - min(ends)) or 1.0
+
+        def place(value: float, low: float = low, width: float = width) -> float:
+            return round(4 + 92 * (value - low) / width, 2)
+
+        keys = ("low", "high", "value")
+        found.append(
+            {
+                "name": name,
+                "one": one,
+                "change": change["change"] if change else None,
+                "at": {key: place(one[key]) for key in (*keys, "baseline")},
+                "before": {key: place(before[key]) for key in keys} if before else None,
+            }
+        )
+    return found
+
+
+def _tables(card: Mapping[str, Any]) -> list[tuple[str, Sequence[str], list[list[str]]]]:
+    tables = [
+        ("By class", facts.CLASS_HEADS, facts.class_rows(card)),
+        ("Fields", facts.FIELD_HEADS, facts.field_rows(card)),
+        ("Parameters", ("name", "value"), _rows(card["hyperparameters"])),
+        ("Libraries", ("name", "version"), _rows(card["libraries"])),
+    ]
+    return [one for one in tables if one[2]]
+
+
+def _rows(pairs: Mapping[str, Any]) -> list[list[str]]:
+    return [[name, "none" if value is None else str(value)] for name, value in pairs.items()]
+
+
+def _bars(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give each field's importance, with the length of its bar from 0 to 100."""
+    weights = card["permutation_importances"]
+    most = max((one["mean"] for one in weights.values()), default=0.0)
+    return [
+        {
+            "name": name,
+            "mean": float(mean),
+            "length": round(100 * max(float(mean), 0.0) / most, 1) if most > 0 else 0,
+        }
+        for name, mean, _ in facts.importance_rows(card)
+    ]
+
+
+def _changes(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """List what differs from the version before: what, from, to."""
+    fields = compared["fields"]
+    found = [("field", name, "none", "added") for name in fields["added"]]
+    found += [("field", name, "there", "removed") for name in fields["removed"]]
+    pairs = [
+        ("", compared["facts"]),
+        *((title.lower(), compared[key]) for key, title in PARTS.items()),
+    ]
+    pairs += [(f"field {name}", one) for name, one in fields["changed"].items()]
+    pairs.append(("target", fields["target"]))
+    rows = [(f"{kind} {name}".strip(), old, new) for kind, name, old, new in found]
+    return rows + [
+        (f"{title} {key}".strip(), _said(one["from"]), _said(one["to"]))
+        for title, changed in pairs
+        for key, one in changed.items()
+    ]
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None or value == "" else str(value)

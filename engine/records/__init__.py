@@ -1,0 +1,1 @@
+"""Records: read from any form, validated, and written in any form."""

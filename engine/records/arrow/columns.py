@@ -1,0 +1,145 @@
+"""Columns of Arrow: as doubles where they are plainly valid, else as values."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from engine.schema.fields import MAX_EXACT_INTEGER, Flag, Number
+from engine.schema.json_decoder import Decoder
+from engine.schema.record_schema import Schema
+
+#: What kinds of column are read, by the names that Arrow gives its types.
+_KINDS = {
+    "null": "gaps", "bool": "flags", "string": "text", "large_string": "text",
+    "string_view": "views", "halffloat": "numbers", "float": "numbers", "double": "numbers",
+} | {f"{sign}int{bits}": "numbers" for sign in ("", "u") for bits in (8, 16, 32, 64)}  # fmt: skip
+
+#: A dictionary of so many bytes is not looked into.
+_FEW = 2**20
+
+_WORDS = re.compile(r"dictionary<values=(large_)?string, indices=u?int(8|16|32|64), ordered=[01]>")
+
+
+def kind_of(described: Any) -> str | None:
+    """Tell how a column of a type is read; None when it is not.
+
+    Returns
+    -------
+    str or None
+        ``"gaps"``, ``"flags"``, ``"numbers"``, ``"text"``, ``"views"`` of
+        text, or ``"words"`` of a dictionary.
+    """
+    name = str(described)
+    return "words" if _WORDS.fullmatch(name) else _KINDS.get(name)
+
+
+def text_size(column: Any) -> int:
+    """Add up the text that the values of a column hold, in bytes.
+
+    Words that repeat count once, and not at all where all of them are short.
+    """
+    kind = kind_of(column.type)
+    if kind == "text":
+        return int(column.nbytes)
+    if kind == "views":  # each begins with its length, and many may share their text
+        lengths = np.frombuffer(column.buffers()[1], dtype=np.int32)[::4]
+        there = column.is_valid().to_numpy(zero_copy_only=False)
+        return int(lengths[column.offset : column.offset + len(column)][there].sum(dtype=np.int64))
+    if kind == "words" and column.dictionary.nbytes > _FEW:
+        words = column.dictionary
+        used = column.indices.unique().drop_null().to_pylist()
+        return sum(len(found) for at in used if (found := words[at].as_buffer()))
+    return 0
+
+
+def values_of(column: Any) -> list[Any]:
+    """Give the values of a column as JSON has them; None for gaps."""
+    if kind_of(column.type) != "words":
+        return column.to_pylist()  # type: ignore[no-any-return]
+    places, words = _used_words(column)
+    words.append(None)
+    return [words[place] for place in places]
+
+
+def read_columns(batch: Any, schema: Schema, decoder: Decoder) -> Any:
+    """Give the matrix of `engine.schema.json_decoder.Decoded`; None when in doubt.
+
+    Parameters
+    ----------
+    batch : pyarrow.RecordBatch
+        Of columns of the kinds that are read.
+    """
+    places = {name: place for place, name in enumerate(batch.schema.names)}
+    matrix = np.empty((batch.num_rows, len(schema.fields)))
+    for place, one in enumerate(schema.fields):
+        column = batch.column(places[one.name]) if one.name in places else None
+        has_gaps = column is None or column.null_count > 0
+        if has_gaps and one.missing != "accept":
+            return None
+        kind = "gaps" if column is None else kind_of(column.type)
+        absent = one.absent if isinstance(one, Number) else decoder.codes[place][None]
+        if kind == "gaps":
+            found = absent
+        elif isinstance(one, Number):
+            found = _read_numbers(column, one) if kind == "numbers" else None
+        elif kind == "flags" and isinstance(one, Flag):
+            found = _read_flags(column, absent)
+        elif kind in ("text", "views", "words"):
+            found = _read_words(column, decoder.codes[place], is_optional=one.missing == "accept")
+        else:
+            found = None
+        if found is None:
+            return None
+        matrix[:, place] = found
+    return matrix
+
+
+def _read_numbers(column: Any, one: Number) -> Any:
+    gaps = column.is_null().to_numpy(zero_copy_only=False)
+    filled = column.fill_null(0) if column.null_count else column
+    numbers = filled.to_numpy(zero_copy_only=False).astype(np.float64)
+    there = numbers[~gaps] if column.null_count else numbers
+    least = -MAX_EXACT_INTEGER if one.minimum is None else one.minimum
+    most = MAX_EXACT_INTEGER if one.maximum is None else one.maximum
+    is_plain = (
+        np.isfinite(there).all()
+        and (np.abs(there) < MAX_EXACT_INTEGER).all()
+        and (there >= least).all()
+        and (there <= most).all()
+        and not (one.integer and (there % 1).any())
+    )
+    if not is_plain:
+        return None
+    if column.null_count:
+        numbers[gaps] = np.nan
+    return numbers
+
+
+def _read_flags(column: Any, absent: float) -> Any:
+    flags = column.fill_null(False) if column.null_count else column
+    numbers = flags.to_numpy(zero_copy_only=False).astype(np.float64)
+    if column.null_count:
+        numbers[column.is_null().to_numpy(zero_copy_only=False)] = absent
+    return numbers
+
+
+def _read_words(column: Any, codes: dict[Any, float], *, is_optional: bool) -> Any:
+    places, words = _used_words(column)
+    if None in words and not is_optional:  # a dictionary may hold a gap
+        return None
+    found = [codes.get(word) for word in words]
+    if None in found:
+        return None
+    return np.array([*found, codes[None]])[places]
+
+
+def _used_words(column: Any) -> tuple[Any, list[Any]]:
+    """Give each value's place among the words that are used, and these; -1 for a gap."""
+    if kind_of(column.type) == "words":
+        places = column.indices.dictionary_encode()
+        words = column.dictionary.take(places.dictionary)
+    else:
+        places = column.dictionary_encode()
+        words = places.dictionary
+    return places.indices.fill_null(-1).to_numpy(zero_copy_only=False), words.to_pylist()

@@ -1,0 +1,104 @@
+"""A table in blocks: parts that fit in memory, whatever the length of the whole."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from engine.records.problems import BadRequest, InvalidRecords, Problem
+from engine.records.rows import Records, step
+from engine.records.upload import Upload
+from engine.records.validation import Accepted, read_records
+from engine.schema.category_codes import Coding
+from engine.schema.record_schema import Schema
+
+#: What is read of a text at a time, and the longest row of any table, in bytes.
+PIECE, LONGEST_ROW = 2**18, 2**20
+
+#: The rows that are read of a binary table at a time.
+MOST_ROWS = 8192
+
+
+class Block(NamedTuple):
+    """Some rows of a table.
+
+    Attributes
+    ----------
+    first, size : int
+        The number of the first row in the whole table, and how many there are.
+    matrix : ndarray of shape (size, n_fields) or None
+        Clean values as `engine.schema.json_decoder.Decoded` has them; None when there
+        are problems.
+    problems : list of Problem
+        What is wrong with the rows.
+    warnings : list of Accepted
+        What the fields' policies accepted.
+    """
+
+    first: int
+    size: int
+    matrix: Any
+    problems: list[Problem]
+    warnings: list[Accepted]
+
+    def parts(self, most: int) -> "Iterator[Block]":
+        """Give the rows of a block without problems in blocks of so many at most."""
+        for start in range(0, self.size, most):
+            part = self.matrix[start : start + most]
+            rows = range(self.first + start, self.first + start + len(part))
+            warnings = [one for one in self.warnings if one.row in rows]
+            yield Block(rows[0], len(part), part, [], warnings)
+
+
+def read_slowly(rows: list[Any], schema: Schema, *, first: int, is_table: bool) -> Block:
+    """Read rows value by value, and say all that is to be said about them.
+
+    Parameters
+    ----------
+    rows : list
+        Records, and a `Problem` in place of each that could not be read.
+    first : int
+        The number of the first row in the whole table.
+    is_table : bool
+        Whether all rows have the same keys.
+    """
+    records = Records(rows, _pointer, is_table=is_table, first=first)
+    try:
+        columns, warnings = read_records(records, schema)
+    except InvalidRecords as error:
+        return Block(first, len(rows), None, error.problems, [])
+    return Block(first, len(rows), Coding(schema.fields).pack(columns), [], warnings)
+
+
+def whole_lines(upload: Upload, *, ends: tuple[bytes, ...]) -> Iterator[bytes]:
+    """Read a text in pieces that end where a line ends.
+
+    Parameters
+    ----------
+    ends : tuple of bytes
+        What ends a line; the first that a piece has.
+
+    Raises
+    ------
+    BadRequest
+        413 when a line is longer than `LONGEST_ROW`.
+    """
+    held, is_last = b"", False
+    while not is_last:
+        piece = upload.read(PIECE)
+        held, is_last = held + piece, len(piece) < PIECE
+        if len(held) > LONGEST_ROW and not any(one in held[:LONGEST_ROW] for one in ends):
+            raise too_long()
+        # The last byte may be the first half of a line end.
+        end = next((at for one in ends if (at := held.rfind(one, 0, -1) + 1)), 0)
+        end = len(held) if is_last else end
+        if end:
+            yield held[:end]
+        held = held[end:]
+
+
+def too_long() -> BadRequest:
+    """Phrase the refusal of a row that is too long."""
+    return BadRequest(413, f"a row is longer than {LONGEST_ROW} bytes: a record is short")
+
+
+def _pointer(row: int, name: str | None) -> str:
+    return f"/{row}{step(name)}"

@@ -1,0 +1,259 @@
+"""CSV, block by block: a header, then a record a line.
+
+Plain lines are cut apart by searches, others by the csv module, and columns
+are read whole. Where one is not plainly valid the block is read again, cell by
+cell: then every problem is named.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from functools import partial
+from operator import methodcaller
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from engine.records.blocks import LONGEST_ROW, Block, read_slowly, too_long, whole_lines
+from engine.records.problems import BadRequest, Problem
+from engine.records.upload import Upload
+from engine.schema.fields import Field, Flag, Number, number_in
+from engine.schema.json_decoder import Decoder
+from engine.schema.messages import shown
+from engine.schema.record_schema import Schema
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LINE_END = re.compile(r"\r\n?|\n")
+_count_commas = methodcaller("count", ",")
+
+#: What JSON takes in a number or beside it and a cell does not.
+_SPACES_AND_NULL = (" ", "\t", "\r", "\n", "n")
+#: How flags are written, and how pandas writes them.
+FLAGS = {"true": True, "false": False}
+PANDAS_FLAGS = {**FLAGS, "True": True, "False": False}
+_LONG_EXPONENT = re.compile(r"[eE][+-]?\d{5}")
+
+
+def read_csv(
+    upload: Upload, schema: Schema, decoder: Decoder, *, flags: Mapping[str, bool] = FLAGS
+) -> Generator[Block]:
+    """Read CSV in UTF-8: empty cells are gaps, blank lines count for nothing.
+
+    Parameters
+    ----------
+    flags : mapping of str to bool
+        The words for true and false, beside a field's synonyms.
+
+    Raises
+    ------
+    BadRequest
+        400 for what is not CSV or has no good header, 413 for a row that is
+        too long.
+    """
+    lines = _Lines(upload)
+    header = _read_header(lines)
+    columns = _Columns(header, schema, decoder, flags)
+    first = 0
+    while (text := lines.take()) is not None:
+        cells: Sequence[Sequence[str]] | None = _cut(text, len(header))
+        rows: Sequence[Sequence[str]] = lines.records(text) if cells is None else ()
+        if rows and {*map(len, rows)} == {len(header)}:
+            cells = list(zip(*rows, strict=True))
+        matrix = None if cells is None else columns.read(cells)
+        if matrix is not None:
+            block = Block(first, len(matrix), matrix, [], [])
+        else:
+            rows = list(zip(*cells, strict=True)) if cells else rows
+            block = read_slowly(columns.records(rows, first), schema, first=first, is_table=True)
+        first += block.size
+        if block.size:
+            yield block
+
+
+class _Lines:
+    """A text that is read piece by piece; a record may reach from one into the next."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._pieces = whole_lines(upload, ends=(b"\n", b"\r"))
+        self._read = 0
+        self._text, self._at = "", 0
+
+    def _next(self) -> str | None:
+        if (piece := next(self._pieces, None)) is None:
+            return None
+        mark = len(_BYTE_ORDER_MARK) * (not self._read and piece.startswith(_BYTE_ORDER_MARK))
+        try:
+            text = piece[mark:].decode()
+        except UnicodeDecodeError as error:
+            detail = f"the body is not UTF-8 (byte {self._read + mark + error.start})"
+            raise BadRequest(400, detail) from error
+        self._read += len(piece)
+        return text
+
+    def take(self) -> str | None:
+        """Give whole lines; None at the end."""
+        text = self._text[self._at :] or self._next()
+        self._text, self._at = "", 0
+        return text
+
+    def line(self) -> str:
+        """Give one line with its end; nothing at the end of the text."""
+        if self._at == len(self._text):
+            self._text, self._at = self._next() or "", 0
+        end = _LINE_END.search(self._text, self._at)
+        start, self._at = self._at, end.end() if end else len(self._text)
+        return self._text[start : self._at]
+
+    def records(self, text: str) -> list[list[str]]:
+        """Read the records that begin in lines that were taken; a blank line is none."""
+        lines = [*io.StringIO(text, newline="")]
+        ended = 0
+
+        def feed() -> Iterator[str]:
+            yield from lines
+            fed, size = len(lines), 0
+            while fed != ended and (line := self.line()):  # in quotes that are still open
+                fed, size = fed + 1, size + len(line)
+                if size > LONGEST_ROW:
+                    raise too_long()
+                yield line
+
+        found = []
+        reader = csv.reader(feed(), strict=True)
+        try:
+            for row in reader:
+                ended = reader.line_num
+                found.append(row)
+        except csv.Error as error:
+            raise BadRequest(400, f"the body is not CSV: {error}") from error
+        return [row for row in found if row]
+
+
+class _Columns:
+    """Reads whole columns of cells for one header.
+
+    Parameters
+    ----------
+    header : list of str
+        The names of the columns.
+    """
+
+    def __init__(
+        self,
+        header: list[str],
+        schema: Schema,
+        decoder: Decoder,
+        flags: Mapping[str, bool] = FLAGS,
+    ) -> None:
+        self._flags = flags
+        self._header = header
+        self._fields = schema.fields
+        self._decoder = decoder
+        self._places = {name: place for place, name in enumerate(header)}
+        names = {one.name for one in schema.fields}
+        self._is_plain = all(name in names or schema.ignores(name) for name in header) and all(
+            one.name in self._places or one.missing == "accept" for one in schema.fields
+        )
+
+    def read(self, columns: Sequence[Sequence[str]]) -> Any:
+        """Give the matrix of `engine.schema.json_decoder.Decoded`; None when in doubt."""
+        if not self._is_plain:
+            return None
+        size = len(columns[0])
+        matrix = np.empty((size, len(self._fields)))
+        try:
+            for place, one in enumerate(self._fields):
+                at = self._places.get(one.name)
+                cells = [""] * size if at is None else columns[at]
+                matrix[:, place] = self._read_column(place, one, cells)
+        except (msgspec.DecodeError, LookupError, UnicodeEncodeError):
+            return None
+        return matrix
+
+    def _read_column(self, place: int, one: Field, cells: Sequence[str]) -> Any:
+        accepts = one.missing == "accept"
+        if isinstance(one, Number):
+            return _read_numbers(self._decoder.numbers[place], cells)
+        codes: dict[Any, float] = self._decoder.codes[place]
+        if "" in cells:
+            if not accepts:
+                raise LookupError("a gap")
+            cells = [cell or None for cell in cells]  # type: ignore[misc]
+        if isinstance(one, Flag):
+            codes = {**codes, **{word: codes[is_so] for word, is_so in self._flags.items()}}
+        return [*map(codes.__getitem__, cells)]
+
+    def records(self, rows: Sequence[Sequence[str]], first: int) -> list[Any]:
+        """Give rows as records, those of another length as problems."""
+        by_name = {one.name: _cell_reader(one, self._flags) for one in self._fields}
+        named = [(name, by_name.get(name, _as_text)) for name in self._header]
+        return [
+            {name: read(cell) for (name, read), cell in zip(named, row, strict=True)}
+            if len(row) == len(named)
+            else _wrong_length(number, row, named)
+            for number, row in enumerate(rows, start=first)
+        ]
+
+
+def _read_header(lines: _Lines) -> list[str]:
+    while line := lines.line():
+        for header in lines.records(line):
+            repeated = sorted(name for name, times in Counter(header).items() if times > 1)
+            if repeated:
+                detail = f"the header names {', '.join(map(shown, repeated[:5]))} twice"
+                raise BadRequest(400, detail)
+            return header
+    raise BadRequest(400, "the body is empty: send a header line and records")
+
+
+def _cut(text: str, width: int) -> list[list[str]] | None:
+    """Cut lines into columns; None when only the csv module knows how."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    if '"' in text or "\r" in text:
+        return None
+    lines = text.removesuffix("\n").split("\n")
+    is_even = {*map(_count_commas, lines)} == {width - 1} and "" not in lines
+    if not is_even or max(map(len, lines)) > csv.field_size_limit():
+        return None
+    cells = ",".join(lines).split(",")
+    return [cells[place::width] for place in range(width)]
+
+
+def _read_numbers(decoder: Any, cells: Sequence[str]) -> Any:
+    """Read a column as a JSON list."""
+    text = ",".join(cells)
+    if any(one in text for one in _SPACES_AND_NULL) or _LONG_EXPONENT.search(text):
+        raise LookupError("no plain number")
+    if ",," in f",{text},":
+        text = ",".join([cell or "null" for cell in cells])
+    values = decoder.decode(f"[{text}]")
+    if len(values) != len(cells):
+        raise LookupError("a comma in a cell")
+    return np.array(values, dtype=np.float64)  # None becomes NaN
+
+
+def _wrong_length(number: int, row: Sequence[str], header: Sequence[Any]) -> Problem:
+    return Problem(f"/{number}", f"has {len(row)} cells, the header {len(header)}", "wrong_length")
+
+
+def _cell_reader(one: Field, flags: Mapping[str, bool]) -> Callable[[str], Any]:
+    if isinstance(one, Number):
+        return _as_number
+    return partial(_as_flag, flags) if isinstance(one, Flag) else _as_text
+
+
+def _as_text(cell: str) -> Any:
+    return cell or None
+
+
+def _as_flag(flags: Mapping[str, bool], cell: str) -> Any:
+    return flags.get(cell, cell or None)
+
+
+def _as_number(cell: str) -> Any:
+    number = number_in(cell)
+    return (cell or None) if number is None else number

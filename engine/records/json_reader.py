@@ -1,0 +1,113 @@
+"""The forms in which records come in JSON: one, a list, columns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.records.problems import BadRequest, InvalidRecords, Problem
+from engine.records.rows import Records, refuse_too_many, repeated, step
+from engine.records.strict_json import InvalidJson, RepeatedKeys, read_json
+from engine.schema.messages import shown
+from engine.schema.record_schema import Schema
+
+
+def read_body(body: bytes, schema: Schema) -> Records:
+    """Read a JSON body.
+
+    Raises
+    ------
+    BadRequest
+        413 for too many records, 400 for a body that is malformed.
+    InvalidRecords
+        When columns do not make up records.
+    """
+    return _read_value(read_json_body(body), schema)
+
+
+def read_json_body(body: bytes, *, takes_nan: bool = False) -> Any:
+    """Read a body as JSON, as `read_json` does.
+
+    Raises
+    ------
+    BadRequest
+        400 when it is malformed.
+    """
+    try:
+        return read_json(body, takes_nan=takes_nan)
+    except InvalidJson as error:
+        raise BadRequest(400, f"the body {error}") from error
+
+
+def _read_value(value: Any, schema: Schema) -> Records:
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        value = read_json_body(value.encode())  # some gateways write the body into a string; once
+    if isinstance(value, list):
+        refuse_too_many(len(value))
+        return Records(value, lambda row, name: f"/{row}{step(name)}")
+    if isinstance(value, dict) and _holds_columns(value, schema):
+        _refuse_company(value)
+        return read_columns(value["data"], schema, at="/data")
+    return Records([value], lambda row, name: step(name), is_single=True)
+
+
+def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
+    if "data" not in value or any(one.name == "data" for one in schema.fields):
+        return False
+    # Beside other keys it may be an extra that the model ignores.
+    return len(value) == 1 or not schema.ignores("data")
+
+
+def _refuse_company(value: Mapping[str, Any]) -> None:
+    """See that ``data`` holds columns and stands alone, once."""
+    problems = [
+        Problem(step(name), "stands beside data: leave it out", "extra")
+        for name in value
+        if name != "data"
+    ]
+    if isinstance(value, RepeatedKeys):
+        problems += [repeated(step(name)) for name in value.repeated]
+    if not isinstance(value["data"], dict):
+        detail = f"is {shown(value['data'])}: send an object of columns"
+        problems.append(Problem("/data", detail, "wrong_type"))
+    if problems:
+        raise InvalidRecords(problems)
+
+
+def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Records:
+    """Turn columns into rows.
+
+    Parameters
+    ----------
+    at : str
+        JSON pointer to the object of columns.
+
+    Raises
+    ------
+    InvalidRecords
+        When a column is no list, or shorter than another.
+    BadRequest
+        413 for too many records.
+    """
+    names = {one.name for one in schema.fields}
+    kept = {name: one for name, one in columns.items() if name in names or not schema.ignores(name)}
+    problems = [
+        Problem(f"{at}{step(name)}", "is a column: send a list of values", "wrong_type")
+        for name, column in kept.items()
+        if not isinstance(column, list)
+    ]
+    if isinstance(columns, RepeatedKeys):
+        problems += [repeated(f"{at}{step(name)}") for name in columns.repeated]
+    lists = {name: column for name, column in kept.items() if isinstance(column, list)}
+    rows = max((len(column) for column in lists.values()), default=0)
+    problems += [
+        Problem(f"{at}{step(name)}", f"has {len(column)} values, others {rows}", "wrong_length")
+        for name, column in lists.items()
+        if len(column) != rows
+    ]
+    if problems:
+        raise InvalidRecords(problems)
+    refuse_too_many(rows)
+    return Records(
+        [{name: column[row] for name, column in lists.items()} for row in range(rows)],
+        lambda row, name: at if name is None else f"{at}{step(name)}/{row}",
+        is_table=True,
+    )

@@ -1,0 +1,45 @@
+"""JSON lines, block by block: one record a line."""
+
+from collections.abc import Generator
+from typing import Any
+
+from engine.records.blocks import Block, read_slowly, whole_lines
+from engine.records.problems import BadRequest
+from engine.records.strict_json import InvalidJson, read_json
+from engine.records.upload import Upload
+from engine.schema.json_decoder import Decoder
+from engine.schema.record_schema import Schema
+
+
+def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Block]:
+    """Read JSON lines; blank ones count for nothing.
+
+    Raises
+    ------
+    BadRequest
+        400 for a line that is not JSON, 413 for one that is too long.
+    """
+    first, line = 0, 1
+    for piece in whole_lines(upload, ends=(b"\n",)):
+        decoded = decoder.read_lines(piece)
+        if decoded is not None:
+            block = Block(first, len(decoded.matrix), decoded.matrix, [], [])
+        else:
+            rows = _read_rows(piece, line)
+            block = read_slowly(rows, schema, first=first, is_table=False)
+        line += piece.count(b"\n")
+        first += block.size
+        if block.size:
+            yield block
+
+
+def _read_rows(piece: bytes, first: int) -> list[Any]:
+    rows = []
+    for number, line in enumerate(piece.split(b"\n"), start=first):
+        if not line.strip():
+            continue
+        try:
+            rows.append(read_json(line))
+        except InvalidJson as error:
+            raise BadRequest(400, f"line {number} {error}") from error
+    return rows

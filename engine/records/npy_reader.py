@@ -1,0 +1,64 @@
+"""NumPy's file of one array of numbers; nothing in it is unpickled."""
+
+import io
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from engine.records.problems import BadRequest
+from engine.records.rows import Records, refuse_too_many
+from engine.records.rows_reader import read_rows
+from engine.schema.record_schema import Schema
+
+#: The media type, as SageMaker's clients name it.
+NPY = "application/x-npy"
+
+_LONGEST_HEADER = 1000
+
+# The header is a dictionary as Python writes it. NumPy would have Python's own parser read it.
+_ENTRY = r"'(\w+)': *('[<>=|]?[a-zA-Z?]\d*'|True|False|\((?:\d+(?:, *\d+)*,? *)?\))"
+_HEADER = re.compile(rf"\{{ *{_ENTRY}, *{_ENTRY}, *{_ENTRY},? *\}} *\n?")
+
+
+def read_npy(body: bytes, schema: Schema) -> Records:
+    """Read an array of numbers, a row for each record; NaN stands for a gap.
+
+    Raises
+    ------
+    BadRequest
+        400 for what is no such array, 413 for too many records.
+    """
+    stream = io.BytesIO(body)
+    try:
+        dtype, is_fortran, shape = _read_header(stream)
+    except Exception as error:
+        raise BadRequest(400, "the body is no NumPy array that can be read: send .npy") from error
+    if dtype.kind not in "biuf" or len(shape) not in (1, 2):
+        raise BadRequest(400, "the array is not of numbers in rows: send one row for each record")
+    if len(shape) == 2:
+        refuse_too_many(shape[0])  # rows without columns take no bytes, but objects
+    held = body[stream.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(held):
+        raise BadRequest(400, f"the array holds {len(held)} bytes, its header says otherwise")
+    array = np.frombuffer(held, dtype=dtype).reshape(shape, order="F" if is_fortran else "C")
+    rows = np.atleast_2d(array).astype(object)
+    if dtype.kind == "f":
+        rows[np.isnan(np.atleast_2d(array))] = None
+    return read_rows(rows.tolist(), schema, at="")
+
+
+def _read_header(stream: io.BytesIO) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+    """Read type, order and shape, and leave the stream where the array begins."""
+    length_bytes = {(1, 0): 2, (2, 0): 4}[np.lib.format.read_magic(stream)]
+    length = int.from_bytes(stream.read(length_bytes), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError("its header is too long")
+    header = _HEADER.fullmatch(stream.read(length).decode("latin-1"))
+    if header is None:
+        raise ValueError("its header is none")
+    said = dict(zip(header.groups()[::2], header.groups()[1::2], strict=True))
+    is_fortran = {"True": True, "False": False}[said["fortran_order"]]
+    shape = tuple(map(int, re.findall(r"\d+", said["shape"])))
+    return np.dtype(said["descr"].strip("'")), is_fortran, shape

@@ -1,0 +1,91 @@
+"""Records as other protocols lay them out: objects, columns, rows without names."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.records.json_reader import read_columns
+from engine.records.problems import InvalidRecords, Problem
+from engine.records.rows import Records, refuse_too_many, step
+from engine.schema.fields import Flag
+from engine.schema.messages import shown
+from engine.schema.record_schema import Schema
+
+
+def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
+    """Read a list of records or of rows, one record, or columns.
+
+    Parameters
+    ----------
+    value : object
+        A row is a list of values in the order of the schema; an object of
+        lists holds columns, whether it stands alone or alone in a list.
+    at : str
+        JSON pointer to `value` in the body.
+
+    Raises
+    ------
+    InvalidRecords
+        When it is none of these, or columns do not make up records.
+    BadRequest
+        413 for too many records.
+    """
+    if isinstance(value, list) and len(value) == 1 and holds_columns(value[0], schema):
+        return read_columns(value[0], schema, at=f"{at}/0")
+    if isinstance(value, list):
+        return read_rows(value, schema, at=at)
+    if holds_columns(value, schema):
+        return read_columns(value, schema, at=at)
+    if isinstance(value, dict):
+        return Records([value], lambda row, name: f"{at}{step(name)}")
+    detail = f"is {shown(value)}: send a list of records"
+    raise InvalidRecords([Problem(at, detail, "wrong_type")])
+
+
+def holds_columns(value: Any, schema: Schema) -> bool:
+    """Tell whether a value is an object of lists, but for what the model ignores."""
+    if not isinstance(value, dict):
+        return False
+    names = {one.name for one in schema.fields}
+    kept = [one for name, one in value.items() if name in names or not schema.ignores(name)]
+    return bool(kept) and all(isinstance(one, list) for one in kept)
+
+
+def read_rows(
+    rows: list[Any], schema: Schema, *, at: str, names: Sequence[str] | None = None
+) -> Records:
+    """Read records, and rows whose values bear no names.
+
+    Parameters
+    ----------
+    rows : list
+        Objects, which are left as they are, and lists.
+    names : sequence of str, optional
+        What the values of a row are called. By default the schema's fields;
+        then 0 and 1 are flags, since an array of numbers holds no others.
+
+    Raises
+    ------
+    BadRequest
+        413 for too many.
+    """
+    refuse_too_many(len(rows))
+    flags = [one.name for one in schema.fields if isinstance(one, Flag)] if names is None else []
+    names = [one.name for one in schema.fields] if names is None else names
+    read = [
+        _name(row, names, flags, f"{at}/{number}") if isinstance(row, list) else row
+        for number, row in enumerate(rows)
+    ]
+    return Records(read, lambda row, name: f"{at}/{row}{step(name)}")
+
+
+def _name(
+    row: list[Any], names: Sequence[str], flags: Sequence[str], at: str
+) -> dict[str, Any] | Problem:
+    if len(row) != len(names):
+        return Problem(at, f"has {len(row)} values, expected are {len(names)}", "wrong_length")
+    record = dict(zip(names, row, strict=True))
+    for name in flags:
+        value = record[name]
+        if not isinstance(value, bool) and isinstance(value, (int, float)) and value in (0, 1):
+            record[name] = bool(value)
+    return record

@@ -1,0 +1,86 @@
+"""Text that grows in memory, then in a file."""
+
+import errno
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from engine.records.problems import BadRequest
+
+#: Up to so many bytes are kept in memory, more in an unnamed temporary file.
+MOST_IN_MEMORY = 2**20
+
+
+#: What is sent at a time; a client must take it within the server's time limit.
+_SENT_AT_ONCE = 2**17
+
+
+class Spool:
+    """Bytes that are written now and sent later: a file without a name when they are many.
+
+    Parameters
+    ----------
+    most : int
+        How many may be written.
+    what : str
+        What they are, for the message when they are more.
+    """
+
+    def __init__(self, most: int, *, what: str) -> None:
+        self.size = 0
+        self.most = most
+        self.what = what
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(MOST_IN_MEMORY)  # noqa: SIM115
+
+    def write(self, content: bytes) -> int:
+        """Write at the end.
+
+        Raises
+        ------
+        BadRequest
+            413 when that is more than allowed, 507 when the disk is full.
+        """
+        self.size += len(content)
+        if self.size > self.most:
+            raise BadRequest(413, f"{self.what} is larger than {self.most} bytes: send fewer rows")
+        with _room_on_disk():
+            return self.file.write(content)
+
+    def seal(self) -> None:
+        """Be done with writing; raises as `write` does."""
+        with _room_on_disk():
+            self.file.flush()
+
+    def descriptor(self) -> int:
+        """Be done with writing, and give the file for another process to read."""
+        with _room_on_disk():
+            found = self.file.fileno()
+            self.file.flush()
+        return found
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Give all bytes in pieces."""
+        self.file.seek(0)
+        while piece := self.file.read(_SENT_AT_ONCE):
+            yield piece
+
+    def whole(self) -> bytes:
+        """Give all bytes at once, and forget them."""
+        content = b"".join(self)
+        self.close()
+        return content
+
+    def close(self) -> None:
+        """Forget the bytes."""
+        self.file.close()
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise BadRequest(507, "the service has no room on disk for so large a table") from error

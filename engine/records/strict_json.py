@@ -1,0 +1,127 @@
+"""JSON in and out, strictly: what RFC 8259 allows, and no more."""
+
+import json
+import math
+import re
+from functools import lru_cache
+from typing import Any
+
+#: How deep lists and objects may nest; a table of columns needs three levels.
+MAX_NESTING = 32
+
+_TOO_DEEP = f"is nested too deeply, beyond {MAX_NESTING} levels: a record is flat"
+#: What some clients write that is no JSON; the first stands for a gap.
+_CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class InvalidJson(ValueError):
+    """The bytes are not JSON that we accept; the message says so of them: ``is empty``."""
+
+
+class RepeatedKeys(dict[str, Any]):
+    """An object that names keys twice; the first value of each is kept.
+
+    Attributes
+    ----------
+    repeated : list of str
+        The keys that came again.
+    """
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__()
+        again: dict[str, None] = {}
+        for key, value in pairs:
+            if key in self:
+                again[key] = None
+            else:
+                self[key] = value
+        self.repeated = list(again)
+
+
+def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
+    """Read UTF-8 JSON.
+
+    Parameters
+    ----------
+    takes_nan : bool
+        Whether NaN is read as a gap, and Infinity left to the validation, for
+        clients that write them.
+
+    Returns
+    -------
+    object
+        Objects that repeat a key are `RepeatedKeys`; 1e999 is infinite and
+        left to the validation.
+
+    Raises
+    ------
+    InvalidJson
+        For other encodings, NaN and Infinity, lone surrogates, nesting
+        deeper than `MAX_NESTING`, numbers of thousands of digits, and plain
+        syntax errors.
+    """
+    if not body.strip():
+        raise InvalidJson("is empty: send a record as JSON")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidJson(f"is not UTF-8 (byte {error.start}): send UTF-8") from error
+    constant = _CONSTANTS.__getitem__ if takes_nan else _refuse_constant
+    try:
+        found = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
+    except InvalidJson:
+        raise
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if "\n" in text else ""
+        raise InvalidJson(f"is not JSON: {error.msg}, {line}column {error.colno}") from error
+    except RecursionError as error:
+        raise InvalidJson(_TOO_DEEP) from error
+    except ValueError as error:
+        raise InvalidJson("holds a number with too many digits") from error
+    if _nests_too_deeply(found):
+        raise InvalidJson(_TOO_DEEP)
+    if _ESCAPED_SURROGATE.search(body):
+        _refuse_lone_surrogates(found)
+    return found
+
+
+def write_json(value: Any) -> bytes:
+    """Write compact UTF-8 JSON; a number that is not finite is an error."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@lru_cache(1000, typed=True)  # 1 equals True
+def class_name(label: Any) -> str:
+    """Write a class as a JSON key: true, false, or the label itself."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else RepeatedKeys(pairs)
+
+
+def _nests_too_deeply(value: Any) -> bool:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_NESTING):
+        if not level:
+            return False
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+    return bool(level)
+
+
+def _refuse_constant(word: str) -> None:
+    raise InvalidJson(f"holds {word}, which is not JSON: send null for a gap")
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidJson("holds half a surrogate pair, which is no text") from error

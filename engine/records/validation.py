@@ -1,0 +1,104 @@
+"""Validation: every problem of every record at once, or clean columns."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
+from engine.records.rows import Records
+from engine.records.strict_json import RepeatedKeys
+from engine.schema.messages import did_you_mean, shown
+from engine.schema.record_schema import Schema
+
+
+class Accepted(NamedTuple):
+    """A value that is not valid, and that the field's policy accepts: a warning.
+
+    Attributes
+    ----------
+    row : int
+        The record's number, from 0.
+    field : str
+        The field's name.
+    problem : Problem
+        What there is to remark.
+    """
+
+    row: int
+    field: str
+    problem: Problem
+
+
+def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]], list[Accepted]]:
+    """Validate records against a schema.
+
+    Returns
+    -------
+    columns : dict of str to list
+        What the model takes, one list per field.
+    warnings : list of Accepted
+        What the fields' policies accepted, such as unknown categories.
+
+    Raises
+    ------
+    InvalidRecords
+        With every problem of every record, or more than can be listed.
+    """
+    columns: dict[str, list[Any]] = {one.name: [] for one in schema.fields}
+    problems: list[Problem] = []
+    warnings: list[Accepted] = []
+    if not records.rows:
+        problems.append(Problem("", "there are no records: send at least one", "no_records"))
+    is_begun = records.first > 0
+    for row, record in enumerate(records.rows, start=records.first):
+        if len(problems) > PROBLEMS_LISTED:
+            break
+        if not isinstance(record, dict):
+            problems.append(_no_record(record, records.pointer(row, None)))
+            continue
+        if not (is_begun and records.is_table):
+            problems += _key_problems(record, schema, partial(records.pointer, row))
+            is_begun = True
+        for one in schema.fields:
+            clean, finding = one.read(record.get(one.name))
+            columns[one.name].append(clean)
+            if finding and (one.name in record or not finding.is_refused):
+                found = Problem(records.pointer(row, one.name), finding.detail, finding.code)
+                if finding.is_refused:
+                    problems.append(found)
+                else:
+                    warnings.append(Accepted(row, one.name, found))
+    if problems:
+        raise InvalidRecords(problems)
+    return columns, warnings
+
+
+def _no_record(found: Any, pointer: str) -> Problem:
+    if isinstance(found, Problem):
+        return found
+    detail = f"is {shown(found)}: send a record, an object with the model's fields"
+    return Problem(pointer, detail, "wrong_type")
+
+
+def _key_problems(
+    record: dict[str, Any], schema: Schema, pointer: Callable[[str], str]
+) -> list[Problem]:
+    names = sorted(one.name for one in schema.fields)
+    known = set(names)
+    extras = (name for name in record if name not in known and not schema.ignores(name))
+    problems = [
+        Problem(pointer(name), f"is no field{did_you_mean(name, names)}: leave it out", "extra")
+        for name in islice(extras, PROBLEMS_LISTED + 1)  # a suggestion takes its time
+    ]
+    for one in schema.fields:
+        if one.name not in record:
+            _, finding = one.read(None)
+            if finding:
+                problems.append(Problem(pointer(one.name), finding.detail, finding.code))
+    if isinstance(record, RepeatedKeys):
+        problems += [
+            Problem(pointer(name), "is given twice: send it once", "repeated")
+            for name in record.repeated
+        ]
+    return problems

@@ -1,0 +1,68 @@
+"""Predicted values alone, as MLflow's and SageMaker's clients read them."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from engine.records.problems import PROBLEMS_LISTED
+from engine.records.spool import Spool
+from engine.records.strict_json import class_name
+from engine.records.validation import Accepted
+from engine.runtime.version import Decisions, StoredVersion
+
+
+class ValuesWriter:
+    """One JSON object: ``predictions``, a list of values, then the model and the warnings."""
+
+    def __init__(self, version: StoredVersion, spool: Spool) -> None:
+        self._version = version
+        self._spool = spool
+        self._begin = b'{"predictions":['
+        self._warnings: list[dict[str, Any]] = []
+
+    def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
+        """Write the next values."""
+        values = msgspec.json.encode(values_of(self._version, decisions))
+        self._spool.write(self._begin + values[1:-1])
+        self._begin = b","
+        left = PROBLEMS_LISTED - len(self._warnings)
+        self._warnings += [one.problem._asdict() for one in warnings[:left]]
+
+    def finish(self) -> None:
+        """Write what stands beside the values."""
+        found: dict[str, Any] = {
+            "model": {"name": self._version.name, "version": self._version.version}
+        }
+        if self._warnings:
+            found["warnings"] = self._warnings
+        self._spool.write(b"]," + msgspec.json.encode(found)[1:] + b"\n")
+
+
+class ValueLinesWriter:
+    """CSV of one column without a header: a line for each record."""
+
+    def __init__(self, version: StoredVersion, spool: Spool) -> None:
+        self._version = version
+        self._spool = spool
+
+    def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
+        """Write the next values; for warnings there is no room."""
+        values = values_of(self._version, decisions)
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows([class_name(one)] for one in values)
+        self._spool.write(lines.getvalue().encode())
+
+    def finish(self) -> None:
+        """Nothing comes after the last line."""
+
+
+def values_of(version: StoredVersion, decisions: Decisions) -> list[Any]:
+    """Give what was predicted: labels, or numbers for a regression."""
+    if decisions.chosen is None:
+        found: list[float] = decisions.numbers.tolist()
+        return found
+    classes = version.card["classes"]
+    return [classes[place] for place in decisions.chosen]

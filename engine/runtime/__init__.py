@@ -1,0 +1,1 @@
+"""A stored version opened, checked and run."""

@@ -1,0 +1,175 @@
+"""A stored version's card and files, all of them checked, and what is run, opened."""
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.runtime.native import NativeRuntime
+from engine.runtime.onnx import OnnxRuntime
+from engine.runtime.runtimes import Runtime
+from engine.runtime.trusted_types import load_pipeline
+from engine.runtime.version import StoredVersion
+from engine.schema.record_schema import Schema
+from persistence.checked_files import UntrustedArtifact, check_file, checked_file
+from persistence.model_persistence import ModelStore
+
+
+def open_version(folder: Path, card: Mapping[str, Any]) -> StoredVersion:
+    """Open a version, once every file of it is as the card says.
+
+    Raises
+    ------
+    UntrustedArtifact
+        When one is not, or the model cannot be run here.
+    """
+    try:
+        return StoredVersion(card, _open_runtime(folder, card))
+    except UntrustedArtifact:
+        raise
+    except ModuleNotFoundError as error:
+        raise UntrustedArtifact(
+            f"version {card['version']} of {card['model']} is {card['runtime']}, and {error.name} "
+            "is not installed: pip install -r requirements.txt"
+        ) from error
+    except Exception as error:  # a model that is not right raises whatever it likes
+        reason = " ".join(str(error).split())[:300] or repr(error)
+        raise UntrustedArtifact(
+            f"version {card['version']} of {card['model']} does not open here{_difference(card)}: "
+            f"{reason}"
+        ) from error
+
+
+def open_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
+    """Open the fitted pipeline of a version.
+
+    Raises
+    ------
+    UntrustedArtifact
+        When its file is not as the card says, holds a type that is not
+        trusted, or was written with another minor version of scikit-learn.
+    """
+    content = checked_file(folder, card, "model.skops")
+    import sklearn
+
+    fitted, here = card["libraries"]["scikit-learn"], sklearn.__version__
+    if fitted.split(".")[:2] != here.split(".")[:2]:
+        raise UntrustedArtifact(
+            f"version {card['version']} was fitted with scikit-learn {fitted}, here is {here}: "
+            f"train it again, or install scikit-learn {fitted}"
+        )
+    return load_pipeline(content, model=card["model"])
+
+
+def _open_runtime(folder: Path, card: Mapping[str, Any]) -> Runtime:
+    is_exported = card["runtime"] == "onnx"
+    run = "model.onnx" if is_exported else "model.skops"
+    for name in card["files"]:
+        if name != run:
+            check_file(folder, card, name)
+    if not is_exported:
+        return NativeRuntime(open_pipeline(folder, card), Schema.from_json(card["schema"]).fields)
+    content = checked_file(folder, card, run)
+    fields = Schema.from_json(card["schema"]).fields
+    return OnnxRuntime(content, fields, has_probabilities=bool(card["has_probabilities"]))
+
+
+def _difference(card: Mapping[str, Any]) -> str:
+    """Say that another onnxruntime is here than in training, where it is so."""
+    there = card.get("libraries", {}).get("onnxruntime")
+    here = importlib.metadata.version("onnxruntime")
+    if card.get("runtime") != "onnx" or there == here:
+        return ""
+    return f" (onnxruntime is {here}, it was checked with {there}: install that, or train again)"
+
+
+def load_version(store: ModelStore, name: str, version: str | None = None) -> StoredVersion:
+    """Load a version, by default the promoted one, ready to predict.
+
+    Raises
+    ------
+    ModelNotFound, VersionNotFound
+        When there is none.
+    UntrustedArtifact
+        When a file differs from the card, holds what is not trusted, or
+        does not open with the libraries that are here.
+    """
+    card = store.read_card(name, version)
+    with store.while_stored(name, card["version"]):
+        return open_version(store.files(card), card)
+
+
+def load_to_serve(store: ModelStore, name: str, version: str) -> StoredVersion:
+    """Load a version, and check that it answers as recorded.
+
+    Raises
+    ------
+    VersionNotFound
+        When there is none.
+    UntrustedArtifact
+        With the reason, when `load_version` refuses it or an answer differs.
+    """
+    stored = load_version(store, name, version)
+    stored.verify()
+    return stored
+
+
+def load_fitted_pipeline(store: ModelStore, name: str, version: str | None = None) -> Any:
+    """Load the fitted scikit-learn pipeline of a version.
+
+    Raises
+    ------
+    ModelNotFound, VersionNotFound, UntrustedArtifact
+        As `load_version`.
+    """
+    card = store.read_card(name, version)
+    return open_pipeline(store.files(card), card)
+
+
+def check_version(
+    store: ModelStore, name: str, version: str, *, is_unsigned_read: bool = False
+) -> str | None:
+    """Check that a version may be promoted.
+
+    Parameters
+    ----------
+    is_unsigned_read : bool
+        Whether a missing or wrong signature is overlooked.
+
+    Returns
+    -------
+    str or None
+        Why it may not; None when every file is as the card says and the
+        records with a known answer are answered as recorded.
+
+    Raises
+    ------
+    VersionNotFound
+        When there is none.
+    """
+    try:
+        with store.while_stored(name, version):
+            card = store.read_card(name, version, is_unsigned_read=is_unsigned_read)
+            open_version(store.files(card), card).verify()
+    except UntrustedArtifact as error:
+        return str(error)
+    return None
+
+
+def sign_version(store: ModelStore, name: str, version: str) -> str | None:
+    """Sign a version that was written without a key, or with another one.
+
+    Returns
+    -------
+    str or None
+        Why it was not signed: what `check_version` finds, signatures left out.
+
+    Raises
+    ------
+    VersionNotFound, CannotSign
+        When there is none; when the first key does not sign.
+    """
+    trouble = check_version(store, name, version, is_unsigned_read=True)
+    if not trouble:
+        store.write_signature(name, version)
+    return trouble

@@ -1,0 +1,103 @@
+"""A stored model run through onnxruntime."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.runtime.onnx_file import refuse_external_data
+from engine.runtime.parallel import in_slices
+from engine.runtime.runtimes import Columns, Outputs
+from engine.schema.category_codes import Coding
+from engine.schema.fields import Field
+
+#: The only input of an exported graph. Graphs of old have one per field.
+RECORD = "record"
+
+
+def open_session(content: bytes) -> Any:
+    """Open an ONNX file with onnxruntime, for one thread.
+
+    Raises
+    ------
+    UntrustedArtifact
+        When it is no ONNX file, or names another file.
+    """
+    refuse_external_data(content)
+    # Without this, importing it starts a thread that reports to its maker and
+    # hangs the children of a process that forks afterwards.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    # It keeps the file's bytes for a change of providers, which never comes.
+    session._model_bytes = None
+    return session
+
+
+class OnnxRuntime:
+    """Runs an exported model.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's bytes, whose digest the caller has checked.
+    fields : sequence of fields
+        As in the card.
+    has_probabilities : bool
+        Whether the second output, or the only one, holds probabilities: one of
+        each class, or that of the second of two classes alone.
+    """
+
+    def __init__(self, content: bytes, fields: Sequence[Field], *, has_probabilities: bool) -> None:
+        self._session = open_session(content)
+        import onnxruntime
+
+        # Only read by a run, so threads may share it; to make one takes as long as small models.
+        self._options = onnxruntime.RunOptions()
+        # What the session's own method checks every time is always so here.
+        self._run = getattr(self._session, "_sess", self._session).run
+        self._coding = Coding(fields)
+        self._has_probabilities = has_probabilities
+        outputs = [output.name for output in self._session.get_outputs()]
+        self._outputs = outputs[1:2] or outputs if has_probabilities else outputs[:1]
+        inputs = [(one.name, one.type, one.shape[1:]) for one in self._session.get_inputs()]
+        self._inputs = [name for name, _, _ in inputs]
+        self._is_packed = [(RECORD, "tensor(double)", [len(fields)])] == inputs
+
+    def run(self, columns: Columns) -> Outputs:
+        """Give the outputs for clean columns of equal length."""
+        return self.run_matrix(self._coding.pack(columns))
+
+    def run_matrix(self, matrix: Any) -> Outputs:
+        """Give the outputs for clean values, doubles of shape (n, n_fields)."""
+        output = in_slices(self._answer, matrix)
+        if self._has_probabilities:
+            return Outputs(None, _of_each_class(output))
+        return Outputs(output.reshape(-1), None)
+
+    def _answer(self, matrix: Any) -> Any:
+        if self._is_packed:
+            feeds = {RECORD: matrix}
+        else:
+            columns = self._coding.unpack(matrix)
+            feeds = {name: columns[name].reshape(-1, 1) for name in self._inputs}
+        (output,) = self._run(self._outputs, feeds, self._options)
+        return output
+
+
+def _of_each_class(probabilities: Any) -> Any:
+    """Give probabilities as doubles, and the first class's where it is left out."""
+    if probabilities.shape[1] > 1:
+        return probabilities.astype(np.float64, copy=False)
+    if len(probabilities) == 1:  # plain floats: each call of NumPy's takes a microsecond or two
+        alone = min(probabilities.item(), 1.0)
+        return np.array(((1.0 - alone, alone),))
+    second = np.minimum(probabilities, 1.0, dtype=np.float64)  # a sum may round above 1
+    return np.concatenate((1.0 - second, second), axis=1)

@@ -1,0 +1,42 @@
+"""How a stored model is run: exported through onnxruntime, or natively.
+
+Both runtimes take clean values, as a schema's fields read them, by column or
+as a matrix of doubles, and give raw outputs. onnxruntime, pandas and
+scikit-learn are imported when first needed: onnxruntime must not be imported in
+a process that forks.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+#: Clean values by field, one sequence of equal length for each.
+Columns = Mapping[str, Any]
+
+
+class Outputs(msgspec.Struct, frozen=True, gc=False):
+    """What a model gives for n records.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,) or None
+        Labels or numbers; None where the probabilities say it all.
+    probabilities : ndarray of shape (n, n_classes) or None
+        Doubles, in the order of the card's classes.
+    """
+
+    values: Any
+    probabilities: Any
+
+
+class Runtime(Protocol):
+    """Something that runs one version."""
+
+    def run(self, columns: Columns) -> Outputs:
+        """Give the outputs for clean columns of equal length."""
+        ...
+
+    def run_matrix(self, matrix: Any) -> Outputs:
+        """Give the outputs for clean values, doubles of shape (n, n_fields)."""
+        ...

@@ -1,0 +1,142 @@
+"""The words a model file is written in.
+
+``Number``, ``Category`` and ``Flag`` describe fields, ``ModelDefinition`` the
+model. `Schema` is the part of a definition that a version's card keeps, so
+that the service can validate without the model file.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.schema.fields import (
+    MISSING,
+    UNKNOWN,
+    Category,
+    Field,
+    Flag,
+    Number,
+)
+from engine.schema.record_schema import Extras, Schema
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from sklearn.pipeline import Pipeline
+
+
+__all__ = ["Category", "Flag", "InvalidDefinition", "ModelDefinition", "Number", "Schema"]
+
+
+class InvalidDefinition(ValueError):
+    """A model file contradicts itself; the message lists every contradiction."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDefinition:
+    """One model: what it takes, where its data is, how it is fitted and judged.
+
+    Parameters
+    ----------
+    title, description : str
+        For people: the API's documentation and the report.
+    fields, target, extras
+        As in `Schema`.
+    sample : Path
+        The table that `build_model.py` reads unless told otherwise.
+    sample_note : str
+        What a reader must know about the sample, such as that it is made up.
+    load_data : callable
+        Path -> DataFrame with the source columns of the fields and the target.
+    build_pipeline : callable
+        () -> unfitted pipeline. It is fitted on a frame whose columns bear
+        the fields' names, in their order: doubles for numbers and flags,
+        text for categories.
+    score : str
+        The score that decides a promotion: ``roc_auc``, ``log_loss``,
+        ``brier`` or ``accuracy`` for classes; ``r2``, ``mae`` or ``rmse``
+        for numbers.
+    threshold : float
+        For two classes: the positive one is predicted when its probability
+        is at least this. In (0, 1).
+    seed : int
+        Decides the split and the permutations.
+
+    Raises
+    ------
+    InvalidDefinition
+        With every contradiction, when the file is loaded.
+    """
+
+    title: str
+    fields: tuple[Field, ...]
+    target: Field
+    load_data: "Callable[[Path], DataFrame]"
+    build_pipeline: "Callable[[], Pipeline]"
+    sample: Path
+    score: str
+    description: str = ""
+    sample_note: str = ""
+    extras: Extras = "refuse"
+    threshold: float = 0.5
+    seed: int = 0
+    schema: Schema = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schema", Schema(self.fields, self.target, self.extras))
+        if problems := _contradictions(self):
+            raise InvalidDefinition("; ".join(problems))
+
+
+_SCORES = {
+    "classification": ("roc_auc", "log_loss", "brier", "accuracy"),
+    "regression": ("r2", "mae", "rmse"),
+}
+
+
+def _contradictions(definition: ModelDefinition) -> list[str]:
+    problems = []
+    for what in ("name", "column"):
+        words = [getattr(one, what) for one in (*definition.fields, definition.target)]
+        repeated = sorted({word for word in words if words.count(word) > 1})
+        problems += [f"the {what} {word!r} is used twice" for word in repeated]
+    if not definition.fields:
+        problems.append("there are no fields")
+    for one in definition.fields:
+        problems += _field_contradictions(one)
+        if isinstance(one, Category) and not all(isinstance(c, str) for c in one.categories):
+            problems.append(f"field {one.name!r}: categories are text; use Number for codes")
+    if definition.target.missing != "refuse":
+        problems.append("the target cannot be missing: filter such rows in load_data")
+    if isinstance(definition.target, Category) and definition.target.unknown != "refuse":
+        problems.append("the target cannot accept unknown categories")
+    if not 0 < definition.threshold < 1:
+        problems.append(f"threshold {definition.threshold} is not between 0 and 1")
+    scores = _SCORES[definition.schema.task]
+    if definition.score not in scores:
+        problems.append(f"score {definition.score!r} is not one of {', '.join(scores)}")
+    return problems
+
+
+def _field_contradictions(one: Field) -> list[str]:
+    problems = []
+    if isinstance(one, Number):
+        low = -math.inf if one.minimum is None else one.minimum
+        if low > (math.inf if one.maximum is None else one.maximum):
+            problems.append(f"field {one.name!r}: minimum is above maximum")
+    if isinstance(one, Category):
+        if not one.categories:
+            problems.append(f"field {one.name!r}: there are no categories")
+        reserved = {MISSING, UNKNOWN} & set(one.categories)
+        problems += [f"field {one.name!r}: {word!r} is reserved" for word in reserved]
+        useless = [
+            word
+            for word, category in one.synonyms.items()
+            if category not in one.categories or word in one.categories
+        ]
+        problems += [f"field {one.name!r}: synonym {word!r} is of no use" for word in useless]
+    _, finding = one.read(one.example)
+    if finding:
+        problems.append(f"field {one.name!r}: the example {finding.detail}")
+    return problems

@@ -1,0 +1,220 @@
+"""Valid records straight from the bytes of a JSON body.
+
+One pass of a typed decoder does what `Field.read` does value by value, for
+the bodies that need no remark. It says nothing about the others: whoever gets
+None reads the body again, field by field, and lists what is wrong with it.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Meta, UnsetType
+
+from engine.schema.category_codes import codes
+from engine.schema.fields import MAX_EXACT_INTEGER, Category, Field, Flag, Number
+from engine.schema.record_schema import Schema
+
+#: Numbers at or beyond 2**53 may have been rounded already: they are read slowly.
+_MOST = float(MAX_EXACT_INTEGER - 1)
+
+#: What may stand in a key that the model ignores; other values are read slowly.
+_SCALAR = (
+    bool
+    | None
+    | Annotated[str, Meta(max_length=1000)]
+    | Annotated[float, Meta(ge=-_MOST, le=_MOST)]
+    | UnsetType
+)
+
+
+class Decoded(msgspec.Struct, frozen=True, gc=False):
+    """Records that are valid and call for no warning.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n_records, n_fields)
+        Clean values in the order of the schema's fields, doubles; categories
+        are codes (`engine.schema.category_codes`).
+    is_single : bool
+        Whether the body was one record and not a list or columns.
+    """
+
+    matrix: Any
+    is_single: bool
+
+
+class Decoder:
+    """Reads JSON bodies for one schema.
+
+    Parameters
+    ----------
+    schema : Schema
+        Whose records are read.
+
+    Attributes
+    ----------
+    numbers : dict of int to msgspec.json.Decoder
+        For the place of each number: reads a JSON list of valid values.
+    codes : dict of int to dict
+        For the place of each category and flag: the number that stands for
+        each valid value, and for a gap under None, whether it is valid or not.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        kinds = [_kind(one) for one in schema.fields]
+        gaps = [one.missing == "accept" for one in schema.fields]
+        self._record = msgspec.json.Decoder(_struct(schema, kinds, gaps, with_extras=True))
+        self._records = msgspec.json.Decoder(list[self._record.type])  # type: ignore[name-defined]
+        lists = [list[kind] for kind in kinds]  # type: ignore[valid-type]
+        columns = _struct(schema, lists, gaps, with_extras=False)
+        self._table = msgspec.json.Decoder(
+            msgspec.defstruct("Table", [("data", columns)], forbid_unknown_fields=True)
+        )
+        self._has_table = all(one.name != "data" for one in schema.fields)
+        self._width = len(schema.fields)
+        # A field of each list may be passed over; None where all must be there.
+        has_optional = any(gaps) or isinstance(schema.extras, tuple)
+        self._keys = None if has_optional else self._width
+        self.codes = {
+            place: _codes(one)
+            for place, one in enumerate(schema.fields)
+            if not isinstance(one, Number)
+        }
+        self.numbers = {
+            place: msgspec.json.Decoder(lists[place])
+            for place in range(self._width)
+            if place not in self.codes
+        }
+        self._gaps = [
+            place
+            for place, one in enumerate(schema.fields)
+            if isinstance(one, Number) and one.missing == "accept"
+        ]
+
+    def read(self, body: bytes) -> Decoded | None:
+        """Read a body.
+
+        Returns
+        -------
+        Decoded or None
+            None for a body that is not valid, calls for a warning, or is
+            merely unusual.
+        """
+        start = body[:64].lstrip()
+        try:
+            if start[:1] == b"[":
+                return self._read_list(body)
+            if self._has_table and b'"data"' in start:
+                return self._read_table(body)
+            return self._read_record(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    def _read_record(self, body: bytes) -> Decoded | None:
+        row = list(msgspec.structs.astuple(self._record.decode(body)))
+        # Every key is followed by a colon, so more colons may mean a repeated key.
+        if body.count(b":") != (self._keys or len(row) - row.count(UNSET)):
+            return None
+        del row[self._width :]
+        for place, table in self.codes.items():
+            row[place] = table[row[place]]
+        for place in self._gaps:
+            if row[place] is None or row[place] is UNSET:
+                row[place] = math.nan
+        return Decoded(np.array([row], dtype=np.float64), is_single=True)
+
+    def _read_list(self, body: bytes) -> Decoded | None:
+        return self._read_rows(self._records.decode(body), body)
+
+    def read_lines(self, lines: bytes) -> Decoded | None:
+        """Read a record from each of some lines, as `read` does from a list."""
+        lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\n")
+        try:
+            records = self._record.decode_lines(lines)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        # The decoder takes any space between records: see that it is one line end each.
+        if not lines.count(b"\n") == lines.count(b"}\n{") == len(records) - 1:
+            return None
+        return self._read_rows(records, lines)
+
+    def _read_rows(self, records: list[Any], body: bytes) -> Decoded | None:
+        if not records:
+            return None
+        rows = list(map(msgspec.structs.astuple, records))
+        keys = self._keys * len(rows) if self._keys else sum(len(r) - r.count(UNSET) for r in rows)
+        if body.count(b":") != keys:
+            return None
+        return Decoded(self._matrix(list(zip(*rows, strict=True)), len(rows)), is_single=False)
+
+    def _read_table(self, body: bytes) -> Decoded | None:
+        columns = msgspec.structs.astuple(self._table.decode(body).data)  # type: ignore[attr-defined]
+        lengths = {len(column) for column in columns if column is not UNSET}
+        if len(lengths) != 1 or body.count(b":") != 1 + len(columns) - columns.count(UNSET):
+            return None
+        (count,) = lengths
+        if not count:
+            return None
+        filled = [(UNSET,) * count if column is UNSET else column for column in columns]
+        return Decoded(self._matrix(filled, count), is_single=False)
+
+    def _matrix(self, columns: Sequence[Iterable[Any]], count: int) -> Any:
+        values = dict(enumerate(columns))
+        for place, table in self.codes.items():
+            values[place] = [table[value] for value in values[place]]
+        for place in self._gaps:
+            values[place] = [
+                math.nan if value is None or value is UNSET else value for value in values[place]
+            ]
+        matrix = np.empty((count, self._width))
+        for place in range(self._width):
+            matrix[:, place] = values[place]  # type: ignore[call-overload]
+        return matrix
+
+
+def _struct(schema: Schema, kinds: list[Any], gaps: list[bool], *, with_extras: bool) -> Any:
+    fields = [
+        (f"field_{place}", kind | UnsetType, UNSET) if may_miss else (f"field_{place}", kind)
+        for place, (kind, may_miss) in enumerate(zip(kinds, gaps, strict=True))
+    ]
+    names = {f"field_{place}": one.name for place, one in enumerate(schema.fields)}
+    if with_extras and isinstance(schema.extras, tuple):
+        for place, extra in enumerate(set(schema.extras) - set(names.values())):
+            fields.append((f"extra_{place}", _SCALAR, UNSET))
+            names[f"extra_{place}"] = extra
+    return msgspec.defstruct(
+        "Record", fields, rename=names, kw_only=True, forbid_unknown_fields=True, gc=False
+    )
+
+
+def _kind(one: Field) -> Any:
+    """Give the type of a field's valid values."""
+    if isinstance(one, Number):
+        limits = Meta(
+            ge=-_MOST if one.minimum is None else min(max(one.minimum, -_MOST), _MOST),
+            le=_MOST if one.maximum is None else max(min(one.maximum, _MOST), -_MOST),
+            multiple_of=1 if one.integer else None,
+        )
+        kind: Any = Annotated[float, limits]
+    elif isinstance(one, Category):
+        kind = Literal[(*one.categories, *one.synonyms)]
+    else:
+        kind = bool | Literal[tuple(one.synonyms)] if one.synonyms else bool
+    return kind | None if one.missing == "accept" else kind
+
+
+def _codes(one: Category | Flag) -> dict[Any, float]:
+    """Give the number that stands for each value of a category or a flag."""
+    if isinstance(one, Category):
+        known = codes(one)
+        table: dict[Any, float] = {word: known[word] for word in one.categories}
+        table |= {word: known[category] for word, category in one.synonyms.items()}
+        absent = known[one.absent]
+    else:
+        table = {True: 1.0, False: 0.0}
+        table |= {word: float(flag) for word, flag in one.synonyms.items()}
+        absent = one.absent
+    return {**table, None: absent, UNSET: absent}

@@ -1,0 +1,1 @@
+"""How good a fitted pipeline is: scores, intervals, champion and challenger."""

@@ -1,0 +1,48 @@
+"""What the training rows looked like: the window that later ones are held against."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.schema.fields import MISSING, UNKNOWN, Category, Field
+
+BINS = 10
+
+
+def reference(X: pd.DataFrame, fields: Sequence[Field]) -> dict[str, dict[str, Any]]:
+    """Count the training rows per field.
+
+    Returns
+    -------
+    dict of str to dict
+        Numbers and flags: ``edges`` (inner edges at the deciles, k values),
+        ``counts`` (k + 1 bins, each closed on the left) and ``missing``.
+        Categories: ``counts`` by word, ``missing`` and ``unknown``.
+    """
+    return {
+        one.name: _words(X[one.name], one)
+        if isinstance(one, Category)
+        else _numbers(X[one.name].to_numpy(dtype=np.float64))
+        for one in fields
+    }
+
+
+def _words(column: pd.Series, one: Category) -> dict[str, Any]:
+    found = Counter(column.tolist())
+    counts = {word: found.get(word, 0) for word in one.categories}
+    return {"counts": counts, "missing": found.get(MISSING, 0), "unknown": found.get(UNKNOWN, 0)}
+
+
+def _numbers(values: np.ndarray) -> dict[str, Any]:
+    known = values[np.isfinite(values)]
+    deciles = np.linspace(0, 1, BINS + 1)[1:-1]
+    edges: Any = np.unique(np.quantile(known, deciles, method="lower")) if len(known) else []
+    counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+    return {
+        "edges": [float(edge) for edge in edges],
+        "counts": counts.tolist(),
+        "missing": int(len(values) - len(known)),
+    }

@@ -1,0 +1,1 @@
+"""A fitted pipeline translated, and the translation proved equal."""

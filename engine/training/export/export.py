@@ -1,0 +1,137 @@
+"""Export a fitted pipeline to ONNX, in a process of its own.
+
+Two recipes are tried, since neither is exact for every estimator: all in
+double precision, and double precision with a cast to single in front of the
+last step, which is what scikit-learn's trees do themselves. Which one serves,
+if any, is for `engine.training.export.parity` to say.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.runtime.trusted_types import load_pipeline
+from engine.schema.fields import Category, Field, field_from_json, field_to_json
+
+RECIPES = ("double", "cast")
+
+#: A conversion may take this many seconds before the version is served natively.
+TIME_LIMIT = 120
+
+
+def export(
+    skops: bytes, fields: Sequence[Field], *, model: str, time_limit: float = TIME_LIMIT
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Convert a stored pipeline by every recipe.
+
+    Parameters
+    ----------
+    skops : bytes
+        The fitted pipeline as skops wrote it.
+    time_limit : float
+        Seconds for all recipes together.
+
+    Returns
+    -------
+    exported : dict of str to bytes
+        Recipe to ONNX file, for the recipes that convert.
+    reasons : dict of str to str
+        Recipe to the reason, for the others.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "model.skops").write_bytes(skops)
+        (folder / "fields.json").write_text(json.dumps([field_to_json(one) for one in fields]))
+        command = [sys.executable, "-m", "engine.training.export.export", name, model]
+        late = ""
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit)  # noqa: S603
+            if done.returncode:
+                late = f"the conversion failed: {done.stderr.strip().splitlines()[-1:]}"
+        except subprocess.TimeoutExpired:
+            late = f"the conversion took more than {time_limit:g} s"
+        exported = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.onnx"))}
+        reasons = {path.stem: path.read_text() for path in sorted(folder.glob("*.txt"))}
+    for recipe in RECIPES:
+        if recipe not in exported and recipe not in reasons:
+            reasons[recipe] = late
+    return exported, reasons
+
+
+def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
+    """Convert a fitted pipeline by one recipe.
+
+    Returns
+    -------
+    bytes
+        An ONNX file whose one input, ``record``, takes doubles of shape
+        (n, n_fields), as `engine.training.export.record_input` makes it. The same pipeline gives
+        the same bytes under one ``PYTHONHASHSEED``.
+
+    Raises
+    ------
+    Exception
+        Whatever skl2onnx says of a pipeline that it cannot convert.
+    """
+    from engine.training.export.binary_forest import with_one_sum
+    from engine.training.export.record_input import packed
+
+    translated = with_one_sum(translate(pipeline, fields, recipe=recipe))
+    return bytes(packed(translated, fields).SerializeToString())
+
+
+def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:
+    """Give a fitted pipeline as skl2onnx converts it.
+
+    Returns
+    -------
+    ModelProto
+        With one input per field, each of shape (n, 1), doubles or text.
+    """
+    import numpy as np
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
+    from skl2onnx.sklapi import CastTransformer
+    from sklearn.base import is_classifier
+    from sklearn.pipeline import Pipeline
+
+    from engine.training.export.sklearn_converters import register_converters, without_flattening
+
+    register_converters()
+    pipeline = without_flattening(pipeline)
+    if not isinstance(pipeline, Pipeline):
+        pipeline = Pipeline([("model", pipeline)])
+    if recipe == "cast":
+        *before, last = pipeline.steps
+        cast = CastTransformer(dtype=np.float32)
+        pipeline = Pipeline([*before, ("cast_to_single", cast), last])
+    kinds = {True: StringTensorType, False: DoubleTensorType}
+    types = [(one.name, kinds[isinstance(one, Category)]([None, 1])) for one in fields]
+    estimator = pipeline.steps[-1][1]
+    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
+    return convert_sklearn(pipeline, "model", initial_types=types, options=options)
+
+
+def main(folder: Path, model: str) -> None:
+    """Convert ``model.skops`` in a folder; leave a file or a reason per recipe."""
+    fields = [field_from_json(one) for one in json.loads((folder / "fields.json").read_text())]
+    pipeline = load_pipeline((folder / "model.skops").read_bytes(), model=model)
+    for recipe in RECIPES:
+        try:
+            exported = convert(pipeline, fields, recipe=recipe)
+        except Exception as error:  # noqa: BLE001 - skl2onnx raises many kinds; each is a reason
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+            (folder / f"{recipe}.txt").write_text(reason)
+        else:
+            # Renamed when whole: the time limit may strike while it is written.
+            draft = folder / f"{recipe}.draft"
+            draft.write_bytes(exported)
+            draft.rename(folder / f"{recipe}.onnx")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

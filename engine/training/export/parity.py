@@ -1,0 +1,199 @@
+"""The gate: is the exported model the same model, and not slower?
+
+An export is compared with the fitted pipeline on held-out rows and on rows
+made to tell them apart. Nothing is believed of a conversion that went
+through: several convert without a word and answer wrongly.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.runtime.runtimes import Columns, Outputs, Runtime
+from engine.runtime.version import decide
+from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Flag, Number
+
+#: The largest accepted difference: of a probability, or of a number relative
+#: to its size (or to the spread of all predictions, where it is smaller).
+TOLERANCE = 1e-5
+
+#: An export may be this much slower for 1,000 rows, never for one.
+BULK_SLACK = 2.0
+
+HELD_OUT_ROWS = 20_000
+VALUES_PER_FIELD = 256
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What the comparison found.
+
+    Attributes
+    ----------
+    rows : int
+        How many records were compared.
+    mismatches : int
+        How many got another label.
+    difference : float
+        The largest, as `TOLERANCE` defines it.
+    reason : str
+        Why the export is refused; empty when it is accepted.
+    """
+
+    rows: int
+    mismatches: int
+    difference: float
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Write the findings for a card."""
+        return asdict(self)
+
+
+def challenge(columns: Columns, fields: tuple[Field, ...], *, seed: int) -> dict[str, list[Any]]:
+    """Add the rows that a conversion may get wrong to real ones.
+
+    Each field in turn takes every value at which models turn: for numbers the
+    middle between neighbouring values, where trees split, with the nearest
+    singles and doubles on both sides, and the ends of the range; for
+    categories every word; gaps, unknown words and numbers out of range where
+    the field accepts them. The other fields come from real rows.
+
+    Returns
+    -------
+    dict of str to list
+        Clean columns: first the real rows, at most ``HELD_OUT_ROWS``.
+    """
+    generator = np.random.default_rng(seed)
+    n = len(columns[fields[0].name])
+    rows = [{one.name: columns[one.name][row] for one in fields} for row in range(n)]
+    made = rows[:HELD_OUT_ROWS]
+    for one in fields:
+        for value in _turning_points(one, columns[one.name], generator):
+            made.append({**rows[int(generator.integers(n))], one.name: value})
+    return {one.name: [row[one.name] for row in made] for one in fields}
+
+
+def compare(
+    export: Callable[[], Runtime], native: Outputs, columns: Columns, card: Mapping[str, Any]
+) -> Parity:
+    """Compare an export with the pipeline that it was made from.
+
+    Parameters
+    ----------
+    export : callable
+        () -> the export, loaded; loading it is part of the trial.
+    native : Outputs
+        What the pipeline gives for `columns`.
+    card : mapping
+        At least ``classes``, ``positive`` and ``threshold``.
+    """
+    rows = len(next(iter(columns.values())))
+    try:
+        exported = export().run(columns)
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base of their own
+        return Parity(rows, rows, 0.0, f"it does not run: {' '.join(str(error).split())[:200]}")
+    difference = _difference(exported, native, is_regression=card["classes"] is None)
+    if card["classes"] is None:
+        mismatches = 0
+    else:
+        try:
+            answers = zip(decide(exported, card), decide(native, card), strict=True)
+            mismatches = sum(ours.value != theirs.value for ours, theirs in answers)
+        except KeyError as error:
+            return Parity(rows, rows, 0.0, f"it answers the unknown label {error}")
+    reason = ""
+    if mismatches or not difference <= TOLERANCE:
+        reason = f"{mismatches} of {rows} labels differ, by up to {difference:.2g}"
+    return Parity(rows, mismatches, difference, reason)
+
+
+def measure(runtime: Runtime, columns: Columns) -> dict[str, float]:
+    """Give the seconds that a prediction takes, the best of several.
+
+    Returns
+    -------
+    dict
+        ``one_row`` and ``thousand_rows``.
+    """
+    one = {name: values[:1] for name, values in columns.items()}
+    times = -(-1000 // len(next(iter(columns.values()))))
+    thousand = {name: (list(values) * times)[:1000] for name, values in columns.items()}
+    return {"one_row": _best(runtime, one, 10), "thousand_rows": _best(runtime, thousand, 3)}
+
+
+def slower(exported: Mapping[str, float], native: Mapping[str, float]) -> str:
+    """Say why an export is too slow to serve; nothing when it is not."""
+    for rows, slack in (("one_row", 1.0), ("thousand_rows", BULK_SLACK)):
+        if exported[rows] > slack * native[rows]:
+            return (
+                f"it is slower: {exported[rows] * 1e3:.2f} ms for {rows.replace('_', ' ')}, "
+                f"the pipeline {native[rows] * 1e3:.2f} ms"
+            )
+    return ""
+
+
+def _turning_points(one: Field, values: Any, generator: np.random.Generator) -> list[Any]:
+    found: list[Any]
+    if isinstance(one, Category):
+        found = [*one.categories, *([UNKNOWN] if one.unknown == "accept" else [])]
+        return found + ([MISSING] if one.missing == "accept" else [])
+    if isinstance(one, Flag):
+        found = [0.0, 1.0]
+    else:
+        found = _numbers(one, np.array(values, dtype=np.float64), generator)
+    return found + ([float("nan")] if one.missing == "accept" else [])
+
+
+def _numbers(one: Number, values: np.ndarray, generator: np.random.Generator) -> list[float]:
+    known = np.unique(values[np.isfinite(values)])
+    middles = (known[1:] + known[:-1]) / 2
+    if len(middles) > VALUES_PER_FIELD:
+        middles = np.sort(generator.choice(middles, VALUES_PER_FIELD, replace=False))
+    ends = [end for end in (one.minimum, one.maximum) if end is not None]
+    if one.integer:
+        near = [np.floor(middles), np.ceil(middles)]
+    else:
+        single = middles.astype(np.float32)
+        near = [
+            middles,
+            np.nextafter(middles, -np.inf),
+            np.nextafter(middles, np.inf),
+            np.nextafter(single, np.float32(-np.inf)).astype(np.float64),
+            single.astype(np.float64),
+            np.nextafter(single, np.float32(np.inf)).astype(np.float64),
+        ]
+    found = np.concatenate([*near, known[:1], known[-1:], np.array(ends, dtype=np.float64)])
+    if one.out_of_range == "accept":
+        size = max(1.0, float(np.abs(found).max()))
+        return [*found.tolist(), -1e3 * size, 1e3 * size]
+    inside = (found >= (one.minimum if one.minimum is not None else -np.inf)) & (
+        found <= (one.maximum if one.maximum is not None else np.inf)
+    )
+    return list(found[inside].tolist())
+
+
+def _difference(exported: Outputs, native: Outputs, *, is_regression: bool) -> float:
+    if is_regression:
+        ours = np.asarray(exported.values, dtype=np.float64)
+        theirs = np.asarray(native.values, dtype=np.float64)
+        size = np.maximum(np.maximum(np.abs(theirs), theirs.std()), np.finfo(np.float64).tiny)
+        return float(np.max(np.abs(ours - theirs) / size))
+    if native.probabilities is None:
+        return 0.0
+    if exported.probabilities.shape != native.probabilities.shape:
+        return float("inf")
+    return float(np.max(np.abs(exported.probabilities - native.probabilities)))
+
+
+def _best(runtime: Runtime, columns: Columns, times: int) -> float:
+    runtime.run(columns)
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        runtime.run(columns)
+        taken.append(time.perf_counter() - began)
+    return min(taken)

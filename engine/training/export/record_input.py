@@ -1,0 +1,231 @@
+"""Rewrite an exported graph to take whole records, as rows of doubles.
+
+skl2onnx gives a graph one input per field, and text for categories. To make
+and to read such tensors takes longer than most models take. The packed graph
+has one input of shape (n, n_fields), where a category is a code
+(`engine.schema.category_codes`). Numbers are gathered out of it; what the graph makes of words
+becomes a table (`engine.training.export.category_tables`).
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, compose, helper
+from onnx.numpy_helper import from_array
+
+from engine.runtime.onnx import RECORD
+from engine.schema.category_codes import words
+from engine.schema.fields import Category, Field
+from engine.training.export.category_tables import WordTable, tabulate, used
+
+#: One element in, one element out: computed, copied, moved, or put beside others.
+_ELEMENTWISE = {
+    "Add", "ArrayFeatureExtractor", "Cast", "Concat", "Div", "Equal", "Flatten", "Gather",
+    "Identity", "LabelEncoder", "Mul", "Not", "OneHotEncoder", "Reshape", "Scaler", "Slice",
+    "Split", "Squeeze", "Sub", "Unsqueeze", "Where",
+}  # fmt: skip
+
+
+def packed(model: ModelProto, fields: Sequence[Field]) -> ModelProto:
+    """Give a graph that answers the same and has one input, ``record``.
+
+    Where skl2onnx rounds doubles to singles and back, the new one does not.
+
+    Parameters
+    ----------
+    model : ModelProto
+        With an input per field, of the field's name and of shape (n, 1):
+        text for a category, doubles for the others.
+    fields : sequence of fields
+        In the order of the columns.
+    """
+    new = ModelProto()
+    new.CopyFrom(model)
+    graph = new.graph
+    prefix = "of_" if RECORD in _names(graph) else ""
+    if prefix:
+        compose.add_prefix_graph(graph, prefix, rename_outputs=False, inplace=True)
+    front = _Front(new, {prefix + one.name: place for place, one in enumerate(fields)}, fields)
+    kept: list[NodeProto] = []
+    wanted = {output.name for output in graph.output}
+    for node in reversed(list(graph.node)):
+        asked = [name for name in node.output if name in wanted]
+        if asked and not front.replaces(asked) and not front.gathers(node):
+            kept.append(front.with_gathered_runs(node))
+            wanted.update(used(kept[-1]))
+    for one in graph.input:
+        if one.name in wanted:
+            front.take_out(one.name)
+    record = helper.make_tensor_value_info(RECORD, TensorProto.DOUBLE, [None, len(fields)])
+    constants = [one for one in graph.initializer if one.name in wanted]
+    del graph.node[:], graph.input[:], graph.initializer[:], graph.value_info[:]
+    graph.input.append(record)
+    graph.initializer.extend([*front.constants, *constants])
+    graph.node.extend([*front.nodes, *reversed(kept)])
+    if all(one.domain for one in new.opset_import):
+        new.opset_import.append(helper.make_opsetid("", 13))
+    checker.check_model(new)
+    return new
+
+
+class _Front:
+    """The nodes in front: they make of ``record`` what the other nodes read.
+
+    Parameters
+    ----------
+    model : ModelProto
+        As it was, to be read only.
+    places : mapping of str to int
+        The column of each of the graph's old inputs.
+    fields : sequence of fields
+        In the order of the columns.
+    """
+
+    def __init__(
+        self, model: ModelProto, places: Mapping[str, int], fields: Sequence[Field]
+    ) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self._model = ModelProto()
+        self._model.CopyFrom(model)
+        self._places = places
+        self._categories = {
+            name: one
+            for name, place in places.items()
+            if isinstance(one := fields[place], Category)
+        }
+        self._taken = {RECORD, *_names(model.graph)}
+        self._origins = _origins(model.graph)
+        vectorizers = [one for one in model.graph.node if one.op_type == "FeatureVectorizer"]
+        self._vectors = {one.output[0]: one.input for one in vectorizers}
+        self._by_word = _by_word(model.graph, self._origins, set(self._categories))
+
+    def replaces(self, names: list[str]) -> bool:
+        """Look tensors up in tables, if all of them can be."""
+        if not self._by_word.issuperset(names):
+            return False
+        tables = {}
+        for name in names:
+            asked = [one for one in self._categories if one in self._origins[name]]
+            table = tabulate(self._model, name, {one: self._categories[one] for one in asked})
+            if table is None:
+                return False
+            tables[name] = table
+        for name, table in tables.items():
+            self._look_up(table, name)
+        return True
+
+    def gathers(self, node: NodeProto) -> bool:
+        """Gather the output of a node that puts numbers of the record side by side."""
+        names = node.input if _joins_columns(node) else ()
+        if node.op_type == "CastLike" and self._is_number(node.input[1]):
+            # So skl2onnx joins a whole frame: in single precision, and back.
+            names = self._vectors.get(node.input[0], ())
+        if not names or not all(map(self._is_number, names)):
+            return False
+        self._gather(list(names), node.output[0])
+        return True
+
+    def with_gathered_runs(self, node: NodeProto) -> NodeProto:
+        """Give a node that takes numbers of the record, side by side, as one input."""
+        if not _joins_columns(node):
+            return node
+        changed = NodeProto()
+        changed.CopyFrom(node)
+        del changed.input[:]
+        for is_number, run in groupby(node.input, self._is_number):
+            names = list(run)
+            changed.input.extend([self._gather(names)] if is_number and names[1:] else names)
+        return changed
+
+    def take_out(self, name: str) -> None:
+        """Give one of the old inputs its column."""
+        if self._is_number(name):
+            self._gather([name], name)
+        else:
+            text = np.array(words(self._categories[name]), dtype=object)
+            self._look_up(WordTable([name], [text], (1,)), name)
+
+    def _is_number(self, name: str) -> bool:
+        return name in self._places and name not in self._categories
+
+    def _look_up(self, table: WordTable, output: str) -> None:
+        gathered = self._gather(table.owners)
+        ones = table.ones()
+        if ones is not None:
+            is_one = self._node("Equal", gathered, self._constant("code", np.array(ones)))
+            kind = helper.np_dtype_to_tensor_dtype(table.values[0].dtype)
+            self._node("Cast", is_one, to=kind)
+        else:
+            starts = np.cumsum([0, *(len(column) for column in table.values[:-1])])
+            if len(starts) > 1:
+                first = self._constant("start", starts.astype(np.float64))
+                gathered = self._node("Add", gathered, first)
+            place = self._node("Cast", gathered, to=TensorProto.INT64)
+            values = self._constant("table", np.concatenate(table.values))
+            self._node("Gather", values, place, axis=0)
+        if table.shape != (len(table.owners),):
+            shape = self._constant("shape", np.array([-1, *table.shape]))
+            self._node("Reshape", self.nodes[-1].output[0], shape)
+        self.nodes[-1].output[0] = output
+
+    def _gather(self, names: list[str], output: str = "") -> str:
+        columns = [self._places[name] for name in names]
+        if columns == list(range(len(self._places))):
+            # onnxruntime removes it when it loads the graph.
+            return self._node("Identity", RECORD, output=output)
+        indices = self._constant("columns", np.array(columns))
+        return self._node("Gather", RECORD, indices, output=output, axis=1)
+
+    def _node(self, kind: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        output = output or self._name(kind.lower())
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def _constant(self, word: str, values: Any) -> str:
+        name = self._name(word)
+        self.constants.append(from_array(values, name))
+        return name
+
+    def _name(self, word: str) -> str:
+        number = 0
+        while (name := f"{word}_{number}") in self._taken:
+            number += 1
+        self._taken.add(name)
+        return name
+
+
+def _names(graph: GraphProto) -> set[str]:
+    """Name every tensor of a graph."""
+    found = {one.name for one in (*graph.input, *graph.initializer)}
+    return found | {name for node in graph.node for name in (*node.output, *used(node))}
+
+
+def _origins(graph: GraphProto) -> dict[str, set[str]]:
+    """Name the inputs that each tensor depends on; constants are left out."""
+    found = {one.name: {one.name} for one in graph.input}
+    for node in graph.node:
+        if origins := set().union(*(found.get(name, ()) for name in used(node))):
+            found.update(dict.fromkeys(node.output, origins))
+    return found
+
+
+def _by_word(graph: GraphProto, origins: Mapping[str, set[str]], categories: set[str]) -> set[str]:
+    """Name the tensors whose every element depends on one word of one category."""
+    found = set(categories)
+    for node in graph.node:
+        varying = [name for name in used(node) if name in origins]
+        if not varying or not origins[node.output[0]] <= categories:
+            continue
+        is_alone = len(varying) == 1 or node.op_type == "Concat"
+        is_moved = is_alone and node.op_type in _ELEMENTWISE and found.issuperset(varying)
+        if is_moved or len(origins[node.output[0]]) == 1:
+            found.update(node.output)
+    return found
+
+
+def _joins_columns(node: NodeProto) -> bool:
+    axes = [one.i for one in node.attribute if one.name == "axis"]
+    return node.op_type == "Concat" and axes[0] in (1, -1)

@@ -1,0 +1,165 @@
+"""The training report: one HTML file with its pictures inside."""
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn import metrics
+from sklearn.calibration import CalibrationDisplay
+
+from engine.schema.fields import Category, Field
+from engine.schema.record_schema import Schema
+from engine.training.evaluation.judged import HeldOutAnswers
+
+Drawing = Callable[[Axes], Any]
+
+
+def write_report(card: Mapping[str, Any], judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
+    """Write the report of a version.
+
+    Parameters
+    ----------
+    card : mapping
+        The card as far as it is known before the version is stored.
+    judged : HeldOutAnswers
+        The held-out rows.
+    X : DataFrame of shape (n_training_rows, n_fields)
+        For the pictures of the data.
+
+    Returns
+    -------
+    bytes
+        UTF-8 HTML that asks for nothing else: styles and SVG are inline.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
+    )
+    pictures = {title: _draw(drawing) for title, drawing in _pictures(card, judged).items()}
+    schema = Schema.from_json(card["schema"])
+    columns = [(one, _draw(_column_drawing(X[one.name], one), (3.2, 1.9))) for one in schema.fields]
+    template = environment.get_template("report.html")
+    return template.render(card=card, pictures=pictures, columns=columns).encode()
+
+
+def _pictures(card: Mapping[str, Any], judged: HeldOutAnswers) -> dict[str, Drawing]:
+    pictures: dict[str, Drawing] = {}
+    if judged.classes is None:
+        pictures["Predicted against true"] = lambda ax: _scatter(ax, judged)
+        pictures["Errors"] = lambda ax: _histogram(
+            ax, {"": judged.predicted - judged.truth}, "predicted - true"
+        )
+    else:
+        if judged.probabilities is not None:
+            curves = _one_against_rest(judged)
+            pictures["ROC curve"] = lambda ax: _roc(ax, curves)
+            pictures["Precision and recall"] = lambda ax: _precision_recall(ax, curves)
+            pictures["Calibration"] = lambda ax: _calibration(ax, curves)
+            pictures["Scores"] = lambda ax: _score_histogram(ax, judged, card)
+        pictures["Confusion matrix"] = lambda ax: metrics.ConfusionMatrixDisplay.from_predictions(
+            judged.truth, judged.predicted, labels=judged.classes, ax=ax, colorbar=False
+        )
+    if card["impurity_importances"]:
+        pictures["Impurity importances"] = lambda ax: _bars(ax, card["impurity_importances"])
+    means = {name: one["mean"] for name, one in card["permutation_importances"].items()}
+    pictures["Permutation importances"] = lambda ax: _bars(ax, means, f"drop of {card['score']}")
+    return pictures
+
+
+def _one_against_rest(judged: HeldOutAnswers) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    assert judged.classes is not None and judged.probabilities is not None
+    if len(judged.classes) == 2:
+        return {
+            str(judged.positive): (
+                judged.truth == judged.positive,
+                judged.positive_probability(),
+            )
+        }
+    return {
+        str(label): (judged.truth == label, judged.probabilities[:, index])
+        for index, label in enumerate(judged.classes)
+    }
+
+
+def _roc(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    for label, (truth, probability) in curves.items():
+        metrics.RocCurveDisplay.from_predictions(truth, probability, ax=ax, name=label)
+    ax.plot([0, 1], [0, 1], ":", color="grey")
+    ax.set(xlabel="False positive rate", ylabel="True positive rate")
+
+
+def _precision_recall(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    for label, (truth, probability) in curves.items():
+        metrics.PrecisionRecallDisplay.from_predictions(truth, probability, ax=ax, name=label)
+        ax.axhline(truth.mean(), linestyle=":", color="grey")
+    ax.set(xlabel="Recall", ylabel="Precision")
+
+
+def _calibration(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    for label, (truth, probability) in curves.items():
+        CalibrationDisplay.from_predictions(
+            truth, np.clip(probability, 0, 1), n_bins=10, strategy="quantile", ax=ax, name=label
+        )
+    ax.set(xlabel="Predicted probability", ylabel="Share observed")
+
+
+def _score_histogram(ax: Axes, judged: HeldOutAnswers, card: Mapping[str, Any]) -> None:
+    assert judged.classes is not None and judged.probabilities is not None
+    is_binary = len(judged.classes) == 2
+    score = judged.positive_probability() if is_binary else judged.probabilities.max(axis=1)
+    groups = {str(label): score[judged.truth == label] for label in judged.classes}
+    what = f"P({judged.positive})" if is_binary else "highest probability"
+    _histogram(ax, groups, what)
+    if is_binary:
+        ax.axvline(card["threshold"], linestyle=":", color="grey")
+
+
+def _scatter(ax: Axes, judged: HeldOutAnswers) -> None:
+    ax.scatter(judged.truth, judged.predicted, s=8, alpha=0.5)
+    ends = [judged.truth.min(), judged.truth.max()]
+    ax.plot(ends, ends, ":", color="grey")
+    ax.set(xlabel="true", ylabel="predicted")
+
+
+def _histogram(ax: Axes, groups: Mapping[str, np.ndarray], xlabel: str) -> None:
+    ax.hist(list(groups.values()), bins=25, stacked=True, label=list(groups))
+    ax.set(xlabel=xlabel, ylabel="rows")
+    if len(groups) > 1:
+        ax.legend(title="true class")
+
+
+def _bars(ax: Axes, weights: Mapping[str, float], xlabel: str = "") -> None:
+    largest = sorted(weights.items(), key=lambda pair: pair[1])[-20:]
+    ax.barh([name for name, _ in largest], [weight for _, weight in largest])
+    ax.tick_params(axis="y", labelsize=7)
+    ax.set_xlabel(xlabel)
+
+
+def _column_drawing(column: pd.Series, field: Field) -> Drawing:
+    def draw(ax: Axes) -> None:
+        if isinstance(field, Category):
+            counts = column.value_counts().head(12)[::-1]
+            ax.barh([str(word) for word in counts.index], counts.to_numpy())
+        else:
+            ax.hist(column.dropna().to_numpy(), bins=30)
+        ax.tick_params(labelsize=7)
+
+    return draw
+
+
+def _draw(drawing: Drawing, size: tuple[float, float] = (4.6, 3.6)) -> Markup:
+    # The hash salt and the empty date keep the picture's bytes reproducible.
+    with matplotlib.rc_context({"svg.hashsalt": "report", "svg.fonttype": "none", "font.size": 9}):
+        figure = Figure(figsize=size, layout="constrained")
+        drawing(figure.subplots())
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    svg = out.getvalue()
+    return Markup(svg[svg.index("<svg") :])  # noqa: S704 - matplotlib escapes what it draws

@@ -1,0 +1,135 @@
+"""The training table, checked against the schema and turned into X and y."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine.runtime.native import frame
+from engine.schema.fields import Field, Finding, Flag, Number, number_in
+from engine.schema.messages import did_you_mean, shown
+from engine.schema.record_schema import Schema
+
+#: How many row numbers one line names before it counts the rest.
+ROWS_NAMED = 5
+
+
+class InvalidTable(ValueError):
+    """The table does not fit the schema.
+
+    Attributes
+    ----------
+    problems : list of str
+        One line per column and value: the rows, the value, the remedy.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def read_table(
+    table: pd.DataFrame, schema: Schema, *, is_to_learn_from: bool = True
+) -> tuple[pd.DataFrame, pd.Series, list[str]]:
+    """Check every cell and give what a pipeline is fitted on.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_source_columns)
+        Columns that no field names are passed over. Rows are counted from 1
+        in messages, the header left out.
+    is_to_learn_from : bool
+        Whether each class needs rows enough.
+
+    Returns
+    -------
+    X : DataFrame of shape (n_rows, n_fields)
+    y : Series of shape (n_rows,)
+        bool for a flag, double for a number, categories as declared.
+    remarks : list of str
+        What the fields' policies accepted, such as numbers out of range.
+
+    Raises
+    ------
+    InvalidTable
+        With all problems: missing columns, refused values, one class only.
+    """
+    problems: list[str] = []
+    remarks: list[str] = []
+    columns: dict[str, np.ndarray] = {}
+    for one in (*schema.fields, schema.target):
+        if one.column not in table.columns:
+            hint = did_you_mean(one.column, sorted(map(str, table.columns)))
+            problems.append(f"column {one.column!r} of field {one.name!r} is not there{hint}")
+            continue
+        columns[one.name], refused, accepted = _read_column(table[one.column], one)
+        problems += refused
+        remarks += accepted
+    if not problems and not len(table):
+        problems.append("the table has no rows")
+    if problems:
+        raise InvalidTable(problems)
+    y = _target(columns[schema.target.name], schema.target)
+    if is_to_learn_from and not isinstance(schema.target, Number):
+        _check_classes(y, schema.target)
+    return frame(columns, schema.fields), y, remarks
+
+
+def _read_column(column: pd.Series, one: Field) -> tuple[np.ndarray, list[str], list[str]]:
+    codes, values = pd.factorize(column, use_na_sentinel=True)
+    plain = [_plain(value, one) for value in values]
+    cleaned = np.empty(len(plain) + 1, dtype=object)  # the last is for gaps, code -1
+    findings: list[tuple[int, Any, Finding]] = []
+    for code, value in enumerate([*plain, None]):
+        if value is None and not (codes == -1).any():
+            continue
+        cleaned[code], finding = one.read(value)
+        if finding:
+            findings.append((code if value is not None else -1, value, finding))
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for code, _value, finding in findings:
+        rows = (np.flatnonzero(codes == code) + 1).tolist()
+        lines[finding.is_refused].append(
+            f"{_rows(rows)}, column {one.column!r} (field {one.name!r}): {finding.detail}"
+        )
+    return cleaned[codes], lines[True], lines[False]
+
+
+def _plain(value: Any, one: Field) -> Any:
+    """Give a cell as JSON would hold it.
+
+    One odd cell makes a whole column of numbers text; the others are numbers still.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    number = number_in(value) if isinstance(one, Number) and isinstance(value, str) else None
+    return value if number is None else number
+
+
+def _rows(rows: list[int]) -> str:
+    named = ", ".join(map(str, rows[:ROWS_NAMED]))
+    more = len(rows) - ROWS_NAMED
+    return f"row{'s' if len(rows) > 1 else ''} {named}" + (f" and {more} more" if more > 0 else "")
+
+
+def _target(values: np.ndarray, target: Field) -> pd.Series:
+    if isinstance(target, Number):
+        return pd.Series(values.astype(np.float64), name=target.name)
+    if isinstance(target, Flag):
+        dtype: Any = bool
+    else:
+        dtype = np.int64 if all(isinstance(c, int) for c in target.categories) else object
+    return pd.Series(values, name=target.name).astype(dtype)
+
+
+def _check_classes(y: pd.Series, target: Field) -> None:
+    counts = y.value_counts()
+    scarce = [f"{shown(label)} ({count} rows)" for label, count in counts.items() if count < 10]
+    if len(counts) < 2 or scarce:
+        raise InvalidTable(
+            [
+                f"column {target.column!r}: a classification needs at least two classes "
+                f"with 10 rows each; found {len(counts)} classes"
+                + (f", too few of {', '.join(scarce)}" if scarce else "")
+            ]
+        )

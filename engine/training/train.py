@@ -1,0 +1,232 @@
+"""One training run, from a table to everything that a version is made of."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.dummy import DummyClassifier, DummyRegressor
+
+from engine.cards.markdown import model_card
+from engine.runtime.native import NativeRuntime
+from engine.runtime.runtimes import Columns, Runtime
+from engine.runtime.version import decide
+from engine.schema.definition import ModelDefinition
+from engine.training.card import Origin, describe
+from engine.training.evaluation.champion import challenge
+from engine.training.evaluation.importances import impurity_importances, permutation_importances
+from engine.training.evaluation.judged import HeldOutAnswers, judge
+from engine.training.evaluation.metrics import SCORES, class_scores, score
+from engine.training.evaluation.reference import reference
+from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
+from engine.training.report import write_report
+from engine.training.split import WAY, split_rows
+from engine.training.table import InvalidTable, read_table
+from persistence.model_persistence import ModelStore
+
+#: Opens one step of the run: ``with step("fit") as say: say("200 trees")``.
+Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run gives.
+
+    Attributes
+    ----------
+    card : dict
+        All but what storing it adds.
+    files : dict of str to bytes
+        The model files, the report and the model card.
+    """
+
+    card: dict[str, Any]
+    files: dict[str, bytes]
+
+
+def train(
+    name: str, definition: ModelDefinition, data: Path, *, step: Step,
+    store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
+) -> Trained:  # fmt: skip
+    """Train one version.
+
+    Parameters
+    ----------
+    name : str
+        The model's name.
+    data : Path
+        The table that the definition's `load_data` reads.
+    step : callable
+        Opens each step; see `Step`.
+    store : ModelStore or None
+        Where the promoted version is that it is held against.
+    promote : {"always", "if-better", "never"}
+        Whether it is to be promoted; see `engine.training.evaluation.champion.challenge`.
+    origin : Origin or None
+        Who trains it, with what code.
+
+    Raises
+    ------
+    engine.training.table.InvalidTable
+        When the table does not fit the schema.
+    engine.training.export.runtime_choice.PipelineRejectsRecord
+        When the fitted pipeline refuses a record that the schema accepts.
+    engine.runtime.trusted_types.UntrustedArtifact
+        When the pipeline holds a type that is not trusted.
+    """
+    schema = definition.schema
+    with step("read") as say:
+        table, X, y = _read(definition, data, say)
+    with step("split") as say:
+        rows, held_out = split_rows(
+            X, y, seed=definition.seed, is_classification=schema.task == "classification"
+        )
+        say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
+    with step("fit") as say:
+        pipeline = definition.build_pipeline()
+        pipeline.fit(X.iloc[rows], y.iloc[rows])
+        card = describe(name, definition, pipeline, data=data, origin=origin)
+        _check_score(card)
+        card["data"] |= _counts(rows, held_out)
+        say(card["estimator"])
+    columns, truth = _columns(X.iloc[held_out]), y.iloc[held_out]
+    with step("score") as say:
+        judged = judge_columns(NativeRuntime(pipeline, schema.fields), columns, truth, card)
+        baseline = _baseline(X, y, rows, held_out, card)
+        card["scores"] = score(judged, baseline, seed=definition.seed)
+        card["class_scores"] = class_scores(judged)
+        say("\n".join(_score_line(name, one) for name, one in card["scores"].items()))
+    with step("importances") as say:
+        card |= _importances(definition, pipeline, X.iloc[held_out], truth, card)
+        say(_importance_line(card))
+    with step("export") as say:
+        found, files = choose_runtime(definition, pipeline, columns, card)
+        say(_runtime_line(card := card | found))
+    with step("compare") as say:
+        card["challenge"] = challenge(store, card, judged, table.iloc[held_out], promote=promote)
+        say(card["challenge"]["reason"])
+    with step("report"):
+        card["reference"] = reference(X.iloc[rows], schema.fields)
+        files["report.html"] = write_report(card, judged, X.iloc[rows])
+        files["model-card.md"] = model_card(card).encode()
+    return Trained(card, files)
+
+
+def judge_columns(
+    runtime: Runtime, columns: Columns, truth: pd.Series, card: Mapping[str, Any]
+) -> HeldOutAnswers:
+    """Answer clean columns and put the true values beside the answers."""
+    predictions = decide(runtime.run(columns), card)
+    return judge(truth.to_numpy(), predictions, classes=card["classes"], positive=card["positive"])
+
+
+def _counts(rows: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
+    return {
+        "rows": len(rows) + len(held_out),
+        "training_rows": len(rows),
+        "held_out_rows": len(held_out),
+        "split": WAY,
+    }
+
+
+def _load(definition: ModelDefinition, data: Path) -> pd.DataFrame:
+    try:
+        return definition.load_data(data).reset_index(drop=True)
+    except ValueError as error:  # what pandas raises for a file that is no table
+        raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
+
+
+def _read(
+    definition: ModelDefinition, data: Path, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    table = _load(definition, data)
+    X, y, remarks = read_table(table, definition.schema)
+    for remark in remarks:
+        say(f"accepted: {remark}")
+    say(f"{len(X)} rows of {data.name} fit the schema")
+    return table, X, y
+
+
+def _check_score(card: Mapping[str, Any]) -> None:
+    if SCORES[card["score"]].needs_probabilities and not card["has_probabilities"]:
+        raise PipelineRejectsRecord(
+            f"score {card['score']!r} needs probabilities and {card['estimator']} gives none: "
+            "choose 'accuracy', or wrap it in CalibratedClassifierCV"
+        )
+
+
+def _columns(X: pd.DataFrame) -> dict[str, list[Any]]:
+    return {str(name): X[name].tolist() for name in X.columns}
+
+
+def _baseline(
+    X: pd.DataFrame, y: pd.Series, rows: np.ndarray, held_out: np.ndarray, card: Mapping[str, Any]
+) -> HeldOutAnswers:
+    """Judge a model that ignores its input: the class shares, or the mean."""
+    truth = y.iloc[held_out].to_numpy()
+    if card["classes"] is None:
+        dummy = DummyRegressor().fit(X.iloc[rows], y.iloc[rows])
+        return HeldOutAnswers(truth, dummy.predict(X.iloc[held_out]))
+    dummy = DummyClassifier(strategy="prior").fit(X.iloc[rows], y.iloc[rows])
+    return HeldOutAnswers(
+        truth,
+        dummy.predict(X.iloc[held_out]),
+        dummy.predict_proba(X.iloc[held_out]) if card["has_probabilities"] else None,
+        card["classes"],
+        card["positive"],
+    )
+
+
+def _scorer(
+    definition: ModelDefinition, card: Mapping[str, Any]
+) -> Callable[[Any, pd.DataFrame, pd.Series], float]:
+    chosen = SCORES[definition.score]
+
+    def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
+        runtime = NativeRuntime(pipeline, definition.fields)
+        value = chosen.compute(judge_columns(runtime, _columns(X), y, card))
+        return value if chosen.is_better_higher else -value
+
+    return scorer
+
+
+def _importances(
+    definition: ModelDefinition,
+    pipeline: Any,
+    X: pd.DataFrame,
+    y: pd.Series,
+    card: Mapping[str, Any],
+) -> dict[str, Any]:
+    scorer = _scorer(definition, card)
+    return {
+        "impurity_importances": impurity_importances(pipeline),
+        "permutation_importances": permutation_importances(
+            pipeline, X, y, scorer=scorer, seed=definition.seed
+        ),
+    }
+
+
+def _importance_line(card: Mapping[str, Any]) -> str:
+    means = {name: one["mean"] for name, one in card["permutation_importances"].items()}
+    return "most important: " + ", ".join(sorted(means, key=lambda name: -means[name])[:3])
+
+
+def _score_line(name: str, one: Mapping[str, float]) -> str:
+    return (
+        f"{name} {one['value']:.4f} (95 % interval {one['low']:.4f} to {one['high']:.4f}), "
+        f"baseline {one['baseline']:.4f}"
+    )
+
+
+def _runtime_line(card: Mapping[str, Any]) -> str:
+    seconds = card["seconds"]["one_row"]
+    if card["runtime"] == "native":
+        return f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {card['runtime_reason']}"
+    parity = card["parity"]
+    return (
+        f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {parity['mismatches']} of "
+        f"{parity['rows']} labels differ, probabilities by up to {parity['difference']:.1g}"
+    )

@@ -1,0 +1,226 @@
+"""The event loop of a worker: connections that wait, are sent to, and end."""
+
+import selectors
+import socket
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from engine.worker.connection import Connection
+from engine.worker.deadlines import Waiting
+
+#: A client has so many seconds to take its answer, and to end a connection that
+#: this side has ended.
+SEND_SECONDS, END_SECONDS = 30, 2
+
+#: Once `LoopWorker.stopping`, a connection without a request is kept so many seconds.
+LINGER_SECONDS = 2
+
+#: Bytes of unfinished requests, and of answers, that a worker holds; beyond, the
+#: oldest is dropped.
+MOST_UNFINISHED = MOST_UNSENT = 64 * 2**20
+
+_TOO_LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nServer: gunicorn\r\nConnection: close\r\n"
+    b"Content-Length: 0\r\n\r\n"
+)
+
+
+class LoopWorker(ThreadWorker):  # type: ignore[misc]
+    """A worker whose connections wait on an event loop and not in threads.
+
+    Attributes
+    ----------
+    waiting : Waiting
+        The connections that no thread has.
+    running : int
+        Connections that threads have.
+    metrics
+        The application's, if it has some: told what it cannot see itself.
+    """
+
+    alive: bool
+    worker_connections: int
+
+    def init_process(self) -> None:
+        """Prepare what belongs to this process, then run."""
+        self.waiting = Waiting()
+        self.running = 0
+        self.metrics: Any = None
+        self._next_look = 0.0
+        self._unfinished = 0
+        self._unsent = 0
+        # Reading a setting of gunicorn's takes as long as parsing a request.
+        self._keepalive: int = self.cfg.keepalive
+        super().init_process()
+
+    def turn(self, *, may_accept: bool, seconds: float) -> None:
+        """Wait for events, and see to them."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + min(seconds, 0.5)
+            self.notify()
+            self.tell()
+            self.see_to_late(now)
+        if may_accept and self.nr_conns >= self.worker_connections:
+            may_accept = self.make_room()
+        if may_accept != self._accepting:
+            self.set_accept_enabled(may_accept)
+        for key, _ in self.poller.select(seconds):
+            key.data(key.fileobj)
+
+    def tell(self) -> None:
+        """Say what is in flight."""
+        if self.metrics:
+            waiting = self.waiting
+            begun = (waiting.in_head, waiting.in_body, waiting.queued)
+            self.metrics.tell(threads=self.running, waiting=sum(map(len, begun)))
+
+    def read(self, conn: Connection, _: Any) -> None:
+        """See to what a client has sent."""
+        raise NotImplementedError
+
+    def watch(self, conn: Connection) -> None:
+        """Have `read` called when the client has sent something."""
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.read, conn))
+
+    def leave_loop(self, conn: Connection) -> None:
+        """Wait for nothing more from a client."""
+        conn.phase.pop(conn, None)
+        with suppress(KeyError, ValueError):  # one that is queued or closed is not watched
+            self.poller.unregister(conn.sock)
+
+    def hold(self, conn: Connection, size: int) -> None:
+        """Count bytes of an unfinished request; drop the slowest if all hold too many."""
+        conn.held += size
+        self._unfinished += size
+        if self._unfinished > MOST_UNFINISHED:
+            self.drop(self.waiting.slowest())
+
+    def release(self, conn: Connection) -> None:
+        """Count the bytes of an unfinished request no longer."""
+        self._unfinished -= conn.held
+        conn.held = 0
+
+    def send(self, conn: Connection, answer: bytes, *, stays: bool) -> None:
+        """Send an answer to a client that the loop watches."""
+        try:
+            sent = conn.sock.send(answer)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.close(conn)
+            return
+        if conn.held:
+            self.release(conn)
+        conn.clear()
+        if sent < len(answer):
+            conn.sock.unsent += answer[sent:]
+            self.leave_loop(conn)
+            self.send_rest(conn, stays=stays)
+        elif stays:
+            self.waiting.put(conn, self.waiting.idle, self._keepalive)
+        else:
+            self.close(conn)
+
+    def send_rest(self, conn: Connection, *, stays: bool) -> None:
+        """Send what a client has not taken yet as soon as it takes it."""
+        conn.stays = stays
+        self._unsent += len(conn.sock.unsent)
+        self.waiting.put(conn, self.waiting.sending, SEND_SECONDS)
+        self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._send_more, conn))
+        if self._unsent > MOST_UNSENT:
+            self.close(next(iter(self.waiting.sending)))
+
+    def _send_more(self, conn: Connection, _: Any) -> None:
+        if conn not in self.waiting.sending:
+            return
+        try:
+            sent = conn.sock.send(conn.sock.unsent)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close(conn)
+            return
+        self._unsent -= sent
+        del conn.sock.unsent[:sent]
+        if not conn.sock.unsent:
+            self.leave_loop(conn)
+            self.go_on(conn, stays=conn.stays)
+
+    def go_on(self, conn: Connection, *, stays: bool) -> None:
+        """Wait for the next request on a connection, or end it, now that its answer is sent."""
+        if stays:
+            seconds = self._keepalive if self.alive else LINGER_SECONDS
+            self.waiting.put(conn, self.waiting.idle, seconds)
+            self.watch(conn)
+            return
+        # The client may be sending still: closed at once, it might not get the answer.
+        with suppress(OSError):
+            conn.sock.shutdown(socket.SHUT_WR)
+        self.waiting.put(conn, self.waiting.ending, END_SECONDS)
+        self.watch(conn)
+
+    def close(self, conn: Connection) -> None:
+        """Close a connection that no thread has."""
+        if conn in self.waiting.sending:
+            self._unsent -= len(conn.sock.unsent)
+        self.leave_loop(conn)
+        self.release(conn)
+        self.nr_conns -= 1
+        conn.close()
+
+    def refuse(self, conn: Connection, answer: bytes, *, stays: bool) -> None:
+        """Send an answer, without waiting for the rest of a request."""
+        conn.phase.pop(conn, None)
+        if stays:
+            self.send(conn, answer, stays=True)
+            return
+        with suppress(OSError):
+            conn.sock.send(answer)
+        self.leave_loop(conn)
+        self.release(conn)
+        self.go_on(conn, stays=False)
+
+    def count_refused(self, status: int, reason: str | None = None) -> None:
+        """Count a request that is refused before the application has seen it."""
+        if self.metrics:
+            self.metrics.count_refused(status, reason)
+
+    def drop(self, conn: Connection) -> None:
+        """Tell a client that it was too slow."""
+        with suppress(OSError):
+            conn.sock.send(_TOO_LATE)
+        self.count_refused(408)
+        self.close(conn)
+
+    def make_room(self) -> bool:
+        """Close the connection that has been idle longest."""
+        if self.waiting.idle:
+            self._close_idle(next(iter(self.waiting.idle)))
+        elif self.waiting.ending:
+            self.close(next(iter(self.waiting.ending)))
+        return bool(self.nr_conns < self.worker_connections)
+
+    def see_to_late(self, now: float) -> None:
+        """End what waits on a connection whose deadline has passed."""
+        for conn in self.waiting.late(now):
+            if conn.phase is self.waiting.idle:
+                self._close_idle(conn)
+            elif any(conn.phase is one for one in self.waiting.wordless):
+                self.close(conn)
+            else:
+                self.drop(conn)
+
+    def _close_idle(self, conn: Connection) -> None:
+        try:
+            has_news = bool(conn.sock.recv(1, socket.MSG_PEEK))
+        except OSError:
+            has_news = False
+        if has_news:  # the next request came in the last moment
+            self.waiting.put(conn, self.waiting.idle, 1)
+        else:
+            self.close(conn)

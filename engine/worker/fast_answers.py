@@ -1,0 +1,88 @@
+"""Answers given on the event loop: whether there may be any, and how they are logged."""
+
+import os
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    UnsupportedTransferCoding,
+)
+
+from engine.worker.connection import Connection
+
+if TYPE_CHECKING:
+    from engine.worker.gunicorn_worker import Worker
+
+#: What gunicorn answers with a status of its own, before the application has the request.
+_REFUSED = {
+    LimitRequestLine: 414, LimitRequestHeaders: 431, ExpectationFailed: 417,
+    UnsupportedTransferCoding: 501,
+}  # fmt: skip
+
+
+def find_fast_path(worker: "Worker") -> Any:
+    """Give the application's fast path, if it has one and nothing stands in its way.
+
+    What would be passed over on the loop, as a function that a user has added
+    to the application, turns the fast path off, and the log says so.
+    """
+    fast_path = getattr(worker.wsgi, "extensions", {}).get("fast_path")
+    if fast_path is None:
+        return None
+    obstacles = fast_path.obstacles()
+    if os.environ.get("SCRIPT_NAME"):
+        obstacles.append("SCRIPT_NAME is set")
+    for hook in ("pre_request", "post_request"):
+        setting = worker.cfg.settings[hook]
+        if setting.get() is not setting.default:
+            obstacles.append(f"gunicorn's hook {hook}")
+    if obstacles:
+        found = "; ".join(obstacles)
+        worker.log.warning("the fast path is off, threads answer everything: %s", found)
+    return None if obstacles else fast_path
+
+
+def refused_with(error: BaseException) -> int | None:
+    """Give the status with which gunicorn refuses a request of itself, if it has one for it."""
+    return next((one for kind, one in _REFUSED.items() if isinstance(error, kind)), None)
+
+
+def log_access(log: Any, conn: Connection, head: bytes, body: bytes, *, seconds: float) -> None:
+    """Log as gunicorn does for a request that a thread has answered.
+
+    Parameters
+    ----------
+    log : gunicorn.glogging.Logger
+        gunicorn's.
+    conn : Connection
+        With the request that was answered.
+    head, body : bytes
+        Of the answer.
+    """
+    status, *lines = head.decode("latin-1").split("\r\n")[:-2]
+    # gunicorn does not count the fields that it writes itself.
+    own = ("Server", "Date", "Connection")
+    fields = [tuple(line.split(": ", 1)) for line in lines]
+    answer = SimpleNamespace(
+        status=status.partition(" ")[2],
+        sent=len(body),
+        headers=[field for field in fields if field[0] not in own],
+    )
+    headers = {
+        name.decode("latin-1").upper(): value.decode("latin-1")
+        for name, value in conn.headers.items()
+    }
+    path, _, query = conn.url.decode("latin-1").partition("?")
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "RAW_URI": conn.url.decode("latin-1"),
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": conn.client[0] if isinstance(conn.client, tuple) else conn.client,
+    } | {f"HTTP_{name.replace('-', '_')}": value for name, value in headers.items()}
+    log.access(answer, SimpleNamespace(headers=headers), environ, timedelta(seconds=seconds))

@@ -1,0 +1,208 @@
+"""API keys: who may ask what, stored without the secrets.
+
+    keys.json    {"format": 1, "keys": [{"id", "name", "sha256", "scopes", ...}]}
+
+A key is text, ``<id>.<secret>``, shown once when it is made. The file keeps
+the SHA-256 of it. The secret is 256 random bits, so no slow hash is needed,
+and the file gives nobody a key.
+"""
+
+import fcntl
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from persistence.names import NAME
+
+#: What a key may be good for.
+SCOPES = ("predict", "read", "publish")
+
+#: How many requests in how many seconds, as ``100/60``.
+RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,5})")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
+
+
+class InvalidKeys(ValueError):
+    """The file of keys cannot be read, or what is asked of it cannot be done."""
+
+
+class Key(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One caller's key, as it is stored.
+
+    Attributes
+    ----------
+    id : str
+        Stands before the dot of the key's text.
+    name : str
+        Whose it is, for people and logs.
+    sha256 : str
+        Of the key's text, in hexadecimal.
+    created_at : datetime
+        In UTC.
+    scopes : tuple of str
+        Of `SCOPES`.
+    models : tuple of str or None
+        The models it may ask; None for all.
+    expires_at : datetime or None
+        From when on it is refused.
+    rate_limit : str or None
+        As `RATE`; None for that of the service.
+    """
+
+    id: str
+    name: str
+    sha256: str
+    created_at: datetime
+    scopes: tuple[Literal["predict", "read", "publish"], ...]
+    models: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+    rate_limit: str | None = None
+
+    def may_ask(self, model: str) -> bool:
+        """Tell whether the key is good for a model."""
+        return self.models is None or model in self.models
+
+    def has_expired(self) -> bool:
+        """Tell whether the key's time is over."""
+        return self.expires_at is not None and datetime.now(UTC) >= self.expires_at
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: Literal[1]
+    keys: tuple[Key, ...]
+
+
+def make_key(
+    name: str, *, scopes: Sequence[Any] = ("predict", "read"),
+    models: Sequence[str] | None = None, expires_at: datetime | None = None,
+    rate_limit: str | None = None,
+) -> tuple[str, Key]:  # fmt: skip
+    """Make a key.
+
+    Returns
+    -------
+    text : str
+        What the caller sends. It is nowhere else.
+    key : Key
+        What is stored.
+
+    Raises
+    ------
+    InvalidKeys
+        When a name, a scope or a limit cannot be one.
+    """
+    identifier = secrets.token_hex(4)
+    text = f"{identifier}.{secrets.token_urlsafe(32)}"
+    key = Key(
+        identifier, name, sha256(text.encode()).hexdigest(),
+        datetime.now(UTC).replace(microsecond=0), tuple(scopes),
+        None if models is None else tuple(models), expires_at, rate_limit,
+    )  # fmt: skip
+    _check(key)
+    return text, key
+
+
+class KeyFile:
+    """The keys in one file, which need not exist.
+
+    Parameters
+    ----------
+    path : Path
+        Written whole, by renaming; one writer at a time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> tuple[Key, ...]:
+        """Give the keys; none when there is no file.
+
+        Raises
+        ------
+        InvalidKeys
+            When the file cannot be read; the message says what is wrong.
+        """
+        try:
+            found = msgspec.json.decode(self.path.read_bytes(), type=_File).keys
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValueError) as error:
+            raise InvalidKeys(f"{self.path} cannot be read: {error}") from error
+        for key in found:
+            try:
+                _check(key)
+            except InvalidKeys as error:
+                raise InvalidKeys(f"{self.path}, key {key.id}: {error}") from error
+        if len({key.id for key in found}) < len(found):
+            raise InvalidKeys(f"{self.path} has two keys with the same id: remove one")
+        return found
+
+    def add(self, key: Key) -> None:
+        """Store one more key."""
+        with self._locked():
+            self._write((*self.read(), key))
+
+    def remove(self, identifier: str) -> Key:
+        """Take a key out, by its id.
+
+        Raises
+        ------
+        InvalidKeys
+            When there is none.
+        """
+        with self._locked():
+            keys = self.read()
+            found = next((key for key in keys if key.id == identifier), None)
+            if found is None:
+                known = ", ".join(key.id for key in keys) or "none"
+                raise InvalidKeys(f"there is no key {identifier!r}; there are: {known}")
+            self._write(tuple(key for key in keys if key is not found))
+        return found
+
+    def _write(self, keys: tuple[Key, ...]) -> None:
+        text = json.dumps(msgspec.to_builtins(_File(1, keys)), indent=2) + "\n"
+        beside = self.path.with_name(f".{self.path.name}.new")
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(descriptor)
+        beside.replace(self.path)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_name(f".{self.path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _check(key: Key) -> None:
+    """See that what msgspec cannot tell is right as well."""
+    if not _NAME.fullmatch(key.name):
+        raise InvalidKeys(
+            f"the name is {key.name[:80]!r}: give 1 to 64 letters, digits, spaces, . _ @ or -"
+        )
+    if not key.scopes or not set(key.scopes) <= set(SCOPES):
+        raise InvalidKeys(f"the scopes are {list(key.scopes)}: give some of {', '.join(SCOPES)}")
+    if not re.fullmatch(r"[0-9a-f]{64}", key.sha256):
+        raise InvalidKeys("sha256 is no digest: give 64 hexadecimal digits")
+    for model in key.models or ():
+        if not NAME.fullmatch(model):
+            raise InvalidKeys(f"{model[:80]!r} is no model's name")
+    if key.models == ():
+        raise InvalidKeys("the models are an empty list: leave them out to allow all")
+    if key.rate_limit is not None and not RATE.fullmatch(key.rate_limit):
+        raise InvalidKeys(f"the rate limit is {key.rate_limit!r}: give requests/seconds, as 100/60")
+    if key.expires_at is not None and key.expires_at.tzinfo is None:
+        raise InvalidKeys("the expiry has no time zone: write it as 2030-01-31T00:00:00Z")

@@ -1,0 +1,1 @@
+"""Versions in a bucket, behind a verified cache."""

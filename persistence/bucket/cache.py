@@ -1,0 +1,285 @@
+"""Versions in a bucket, and a folder of this machine that keeps what was read of them.
+
+The folder is laid out as `persistence.folder` says. What is read is read from
+there: a file that is missing or differs from the card is fetched first. So a
+service starts and goes on while the bucket is away.
+"""
+
+import hashlib
+import logging
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from persistence.atomic_files import locked
+from persistence.bucket.client import Bucket, StoreUnavailable, attempts
+from persistence.bucket.listing import Listing
+from persistence.bucket.pointer import BucketPointer
+from persistence.bucket.private_folder import (
+    keeping,
+    private_folder,
+    refuse_link,
+    replace_private,
+)
+from persistence.bucket.versions import CARD, fetch_card, fetch_file, publish, sign
+from persistence.card_file import FILE
+from persistence.checked_files import UntrustedArtifact, checked_file
+from persistence.folder import Folder, ReadCard
+from persistence.promotions import DAMAGED, Pointer
+from persistence.signatures import SIGNATURE
+
+_log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).parents[2]
+
+
+class CachedBucket:
+    """The versions under one address of a bucket.
+
+    Parameters
+    ----------
+    address : str
+        As `persistence.bucket.client.Bucket`.
+    cache : Path
+        The folder that keeps what was read, of any number of addresses. It
+        is made for this user alone.
+
+    Attributes
+    ----------
+    root : Path
+        This address's folder in it.
+    asks_apart : bool
+        Whether the bucket is asked in a process of its own, as it must be by
+        a process that forks: what asks starts threads.
+    """
+
+    def __init__(self, address: str, cache: Path) -> None:
+        self._bucket = Bucket(address)
+        self._listing = Listing(self._bucket)
+        self._cache = cache.absolute()
+        named = re.sub(r"[^a-z0-9]+", "-", str(self).lower())[:60]
+        self.root = self._cache / f"{named}-{hashlib.sha256(str(self).encode()).hexdigest()[:8]}"
+        self._cached = Folder(self.root)
+        self.asks_apart = False
+        self._trouble = ""
+
+    def __str__(self) -> str:
+        return str(self._bucket)
+
+    def names(self) -> list[str]:
+        """List the models that have a pointer; those in the cache while the bucket is away."""
+        with suppress(StoreUnavailable):
+            return self._listed().names()
+        return self._cached.names()
+
+    def stored_names(self) -> list[str]:
+        """List the models that have a version; as `names`."""
+        with suppress(StoreUnavailable):
+            return self._listed().stored_names()
+        return self._cached.stored_names()
+
+    def versions(self, name: str) -> list[str]:
+        """List a model's versions, oldest first; as `names`."""
+        with suppress(StoreUnavailable):
+            return self._listed().versions(name)
+        return self._cached.versions(name)
+
+    def has(self, name: str, version: str) -> bool:
+        """Tell whether a version is stored.
+
+        Raises StoreUnavailable when it is not in the cache, and the bucket is away.
+        """
+        # Looked up among what is there, never joined from what was asked.
+        if self._cached.has(name, version) or version in self._pointed(name):
+            return True
+        return not self.asks_apart and version in self._listing.versions(name)
+
+    def pointer(self, name: str) -> Pointer:
+        """Read a model's pointer, at most a second old; older while the bucket is away.
+
+        Raises as `BucketPointer.read`.
+        """
+        pointer = self.bucket_pointer(name)
+        if not (pointer.is_cached() or self.asks_apart or name in self._listing.names()):
+            raise FileNotFoundError(f"{self}/{name}/promoted.json")
+        return pointer.read()
+
+    def pointer_tag(self, name: str) -> str | None:
+        """Give what changes whenever the pointer does; asks the bucket once a second at most."""
+        try:
+            self.bucket_pointer(name).poll()
+            trouble = ""
+        except (
+            StoreUnavailable,
+            UntrustedArtifact,
+        ) as error:  # what cannot be kept has not changed
+            trouble = str(error)
+        if trouble and trouble != self._trouble:
+            _log.warning("no promotion is seen: %s", trouble)
+        self._trouble = trouble
+        return self._cached.pointer_tag(name)
+
+    def bucket_pointer(self, name: str) -> BucketPointer:
+        """Give the pointer of a model that is not only asked for."""
+        ask_apart = partial(self._ask_apart, name) if self.asks_apart else None
+        return BucketPointer(self._bucket, self._home(name), ask_apart)
+
+    def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
+        """Replace a model's pointer by what is made of it, as `BucketPointer.change`."""
+        self.bucket_pointer(name).change(change)
+        self._listing.forget()
+
+    def read_card(self, name: str, version: str, read: ReadCard) -> dict[str, Any]:
+        """Read the card of a stored version.
+
+        Parameters
+        ----------
+        read : callable
+            Given a folder with the card, gives the card; raises
+            UntrustedArtifact when it is not to be believed: it is fetched then.
+
+        Raises
+        ------
+        FileNotFoundError
+            When it is not in the bucket.
+        """
+        home = self._home(name, version)
+        for file in CARD:
+            refuse_link(home / file)
+        try:
+            return read(home)
+        except UntrustedArtifact:
+            if self.asks_apart:
+                self._ask_apart(name, version)
+                return read(home)
+        for is_last in attempts(2):
+            with (
+                keeping(home),
+                tempfile.TemporaryDirectory(prefix=".card-", dir=self.root) as draft,
+            ):
+                fetch_card(self._bucket, name, version, Path(draft))
+                try:
+                    card = read(Path(draft))
+                except UntrustedArtifact:
+                    if is_last:
+                        raise
+                    continue
+                with locked(home):
+                    for path in Path(draft).iterdir():
+                        replace_private(home / path.name, path.read_bytes())
+                return card
+        raise AssertionError("there is a last attempt")
+
+    def bring(self, card: Mapping[str, Any]) -> Path:
+        """Give the folder in which the files of a version are, as its card has them.
+
+        Raises
+        ------
+        UntrustedArtifact
+            When the bucket has another file.
+        StoreUnavailable
+            When one is missing in the cache, and the bucket is away.
+        """
+        name, version = str(card["model"]), str(card["version"])
+        home = self._home(name, version)
+        for file in card["files"]:
+            if not FILE.fullmatch(file):
+                raise UntrustedArtifact(f"the card of {version} names a file {file[:80]!r}")
+            refuse_link(home / file)
+        if self.asks_apart:
+            if not all(_is_there(home, card, file) for file in card["files"]):
+                self._ask_apart(name, version)
+            return home
+        with keeping(home), locked(home):
+            for file in card["files"]:
+                if not _is_there(home, card, file):
+                    fetch_file(self._bucket, home, card, file)
+        return home
+
+    def publish(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
+        """Store a version, as `Folder.publish`: it is there when its card is.
+
+        What an attempt that was cut off has left of the same version is used.
+        After StoreUnavailable it is not known whether it was stored.
+        """
+        publish(self._bucket, name, version, files)
+        self._listing.forget()
+
+    def sign(self, name: str, version: str, signature: bytes) -> None:
+        """Put a signature beside the card of a stored version, in place of another.
+
+        Raises
+        ------
+        StoreUnavailable
+            When it is not known whether it was stored.
+        """
+        sign(self._bucket, name, version, signature)
+        replace_private(self._home(name, version) / SIGNATURE, signature)
+        self._listing.forget()
+
+    def remove(self, name: str, version: str) -> None:
+        """Remove a stored version, its card first: without it there is none."""
+        self._listing.forget()
+        for file in self._listing.files(name, version):
+            self._bucket.remove(f"{name}/{version}/{file}")
+        self._listing.forget()
+        if self._cached.has(name, version):
+            self._cached.remove(name, version)
+
+    def sweep(self, name: str) -> None:
+        """Delete what writers that were killed a day ago have left of a model."""
+        for version in self._listing.unfinished(name):
+            self.remove(name, version)
+
+    def _pointed(self, name: str) -> set[str]:
+        """Give the versions that the cached pointer names: they may be newer than the list."""
+        with suppress(FileNotFoundError, *DAMAGED):
+            known = self._cached.pointer(name)
+            tried = {known.candidate.version} if known.candidate else set()
+            return {one.version for one in known.promotions} | tried
+        return set()
+
+    def _listed(self) -> Listing:
+        if self.asks_apart:
+            raise StoreUnavailable(f"{self} is not listed by a process that forks")
+        return self._listing
+
+    def _home(self, *parts: str) -> Path:
+        with keeping(self._cache):
+            private_folder(self._cache)
+            path = private_folder(self.root)
+            for part in parts:
+                path = private_folder(path / part)
+            return path
+
+    def _ask_apart(self, *asked: str) -> None:
+        """Have a process of its own put something into the cache: `persistence.bucket.fetch`."""
+        command = [
+            sys.executable,
+            "-m",
+            "persistence.bucket.fetch",
+            str(self),
+            str(self._cache),
+            *asked,
+        ]
+        done = subprocess.run(  # noqa: S603
+            command, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StoreUnavailable(
+                done.stderr.strip().rpartition("\n")[2] or f"{self} was not asked"
+            )
+
+
+def _is_there(home: Path, card: Mapping[str, Any], file: str) -> bool:
+    try:
+        checked_file(home, card, file)
+    except UntrustedArtifact:
+        return False
+    return True

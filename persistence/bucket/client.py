@@ -1,0 +1,234 @@
+"""A bucket of S3, Google Cloud Storage or Azure: objects, and writes that have a condition.
+
+Credentials, region and endpoint come from the environment, in the variables
+that each of the three has for them (``AWS_*``, ``GOOGLE_*``, ``AZURE_*``).
+
+obstore starts threads, which would not survive a fork: a process that forks
+must not use this (`persistence.bucket.cache` has a way out).
+"""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, PutMode, UpdateVersion
+    from obstore.store import ObjectStore
+
+#: What an address begins with, and what the variables of its cloud begin with.
+SCHEMES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
+
+#: Seconds that a request may take, and bytes a second that are waited for beyond that.
+SECONDS, SLOWEST = 3.0, 200_000
+
+#: Seconds that a connection may take.
+CONNECT_SECONDS = 1
+
+#: How often something is asked before the bucket is taken to be away.
+ATTEMPTS = 3
+
+#: Larger objects are not read where no size is known: pointers and cards are small.
+MOST_BYTES = 16 * 2**20
+
+
+class StoreUnavailable(ConnectionError):
+    """The place of the versions does not answer, or not as it should; it may later."""
+
+
+class ObjectTooLarge(StoreUnavailable):
+    """An object is larger than it can be; nothing of it was read."""
+
+
+class Found(NamedTuple):
+    """An object.
+
+    Attributes
+    ----------
+    content : bytes
+        All of it.
+    tag : str
+        Its ETag, which changes with the content; empty where there is none.
+    generation : str
+        Google's count of its changes; empty elsewhere.
+    """
+
+    content: bytes
+    tag: str = ""
+    generation: str = ""
+
+
+class Bucket:
+    """The objects under one address; nothing is opened before the first is asked for.
+
+    Every method raises StoreUnavailable when the bucket does not answer, or refuses.
+
+    Parameters
+    ----------
+    address : str
+        As ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+        self._quick: ObjectStore | None = None
+
+    def __str__(self) -> str:
+        return self.address
+
+    def list_keys(self) -> list[str]:
+        """List the keys of all objects, below the prefix of the address."""
+        import obstore
+
+        with self._answering():
+            pages = obstore.list(self._client())
+            return [str(one["path"]) for page in pages for one in page]
+
+    def read(
+        self, key: str, *, size: int | None = None, unless: str = "", most: int = ATTEMPTS
+    ) -> Found | None:
+        """Read an object.
+
+        Parameters
+        ----------
+        size : int or None
+            Bytes that it has at most; None for `MOST_BYTES`.
+        unless : str
+            An ETag: None is given while the object still has it.
+        most : int
+            How often it is asked for at most.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is none.
+        """
+        for is_last in attempts(most):
+            try:
+                return self._read(key, size, unless)
+            except StoreUnavailable as error:
+                if is_last or isinstance(error, ObjectTooLarge):
+                    raise
+        raise AssertionError("there is at least one attempt")
+
+    def holds(self, key: str, content: bytes) -> bool:
+        """Tell whether an object is there, and is this."""
+        try:
+            found = self.read(key, size=len(content))
+        except (FileNotFoundError, ObjectTooLarge):
+            return False
+        return found is not None and found.content == content
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Write an object where there is none; False where there is one already."""
+        is_doubtful = False
+        for is_last in attempts(ATTEMPTS):
+            try:
+                if self._put(key, content, "create"):
+                    return True
+                # An attempt that got no answer may have come through.
+                return is_doubtful and self.holds(key, content)
+            except StoreUnavailable:
+                is_doubtful = True
+                if is_last:
+                    raise
+        raise AssertionError("there is at least one attempt")
+
+    def swap(self, key: str, content: bytes, over: Found | None) -> bool:
+        """Write an object over what was read, or where nothing was; False if that has changed.
+
+        It is tried once. After StoreUnavailable it may have come through or not.
+        """
+        if over is None:
+            return self._put(key, content, "create")
+        mode: UpdateVersion = {}
+        if over.tag:
+            mode["e_tag"] = over.tag
+        if over.generation:
+            mode["version"] = over.generation
+        return self._put(key, content, mode)
+
+    def remove(self, key: str) -> None:
+        """Remove an object; it need not be there."""
+        import obstore
+
+        with self._answering(), suppress(FileNotFoundError):
+            obstore.delete(self._client(), key)
+
+    def _read(self, key: str, size: int | None, unless: str) -> Found | None:
+        import obstore
+        from obstore.exceptions import NotModifiedError
+
+        most = MOST_BYTES if size is None else size
+        options: GetOptions = {"if_none_match": unless} if unless else {}
+        with self._answering(FileNotFoundError):
+            try:
+                found = obstore.get(self._client(size), key, options=options)
+            except NotModifiedError:
+                if unless:
+                    return None
+                raise
+            meta = found.meta
+            if meta["size"] > most:
+                raise ObjectTooLarge(
+                    f"{self}/{key} has {meta['size']} bytes, where {most} are the most"
+                )
+            return Found(bytes(found.bytes()), meta["e_tag"] or "", meta["version"] or "")
+
+    def _put(self, key: str, content: bytes, mode: "PutMode") -> bool:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with self._answering():
+            try:
+                client = self._client(len(content))
+                obstore.put(client, key, content, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError):
+                return False
+            return True
+
+    def _client(self, size: int | None = None) -> "ObjectStore":
+        """Give what asks, with time for so many bytes; None for few."""
+        if size is None and self._quick is not None:
+            return self._quick
+        from obstore.store import from_url
+
+        seconds = SECONDS + (size or 0) // SLOWEST
+        cloud = SCHEMES[self.address.partition(":")[0]]
+        found: ObjectStore = from_url(
+            self.address,
+            client_options={
+                "timeout": timedelta(seconds=seconds),
+                "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+                # these options come in the place of the environment's
+                "allow_http": os.environ.get(f"{cloud}_ALLOW_HTTP", "").lower() in ("true", "1"),
+            },
+            retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=seconds)},
+        )
+        if size is None:
+            self._quick = found
+        return found
+
+    @contextmanager
+    def _answering(self, *told: type[Exception]) -> Iterator[None]:
+        """Say of every failure, but those that are told, that the bucket is away, in a line."""
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            if isinstance(error, (StoreUnavailable, *told)):
+                raise
+            reason = str(error).strip().partition("\n")[0][:300]
+            raise StoreUnavailable(f"{self} does not answer as it should: {reason}") from error
+
+
+def attempts(most: int) -> Iterator[bool]:
+    """Count attempts, with pauses between that grow to a second; tell whether it is the last."""
+    for turn in range(most):
+        if turn:
+            time.sleep(random.uniform(0, min(1.0, 0.1 * 2**turn)))  # noqa: S311  only spreads them
+        yield turn == most - 1

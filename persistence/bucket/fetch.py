@@ -1,0 +1,37 @@
+"""Put a version into the cache.
+
+``python -m persistence.bucket.fetch ADDRESS CACHE NAME [VERSION]``
+
+By default it is the promoted one. For processes that fork: what asks a bucket
+starts threads, so it does so here.
+"""
+
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+
+from persistence.bucket.cache import CachedBucket
+from persistence.bucket.client import StoreUnavailable
+from persistence.card_file import open_card
+from persistence.checked_files import UntrustedArtifact
+from persistence.promotions import DAMAGED
+
+
+def main(address: str, cache: str, name: str, version: str = "") -> str | None:
+    """Fetch; give the reason where it cannot be done."""
+    logging.disable()  # who starts this tells
+    place = CachedBucket(address, Path(cache))
+    try:
+        version = version or place.bucket_pointer(name).read().version
+        if not place.has(name, version):
+            return f"model {name!r} has no version {version!r} in {place}"
+        read = partial(open_card, name=name, version=version, keys=None)  # who starts this has them
+        place.bring(place.read_card(name, version, read))
+    except (StoreUnavailable, UntrustedArtifact, OSError, *DAMAGED) as error:
+        return " ".join(str(error).split())
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,83 @@
+"""A stored version's files, checked against the card as they are read."""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Read a plain file of at most so many bytes; nothing of a larger one.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read, is a link or a device, or is larger.
+    """
+    with _opened(path) as file:
+        if os.fstat(file.fileno()).st_size > most or len(content := file.read(most + 1)) > most:
+            raise OSError(errno.EFBIG, f"it has more than {most} bytes")
+        return content
+
+
+def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> bytes:
+    """Read a file of a version and see that it is the one in the card.
+
+    Raises
+    ------
+    UntrustedArtifact
+        When it is not.
+    """
+    return b"".join(_checked_parts(folder, card, name, part_bytes=-1))
+
+
+def check_file(folder: Path, card: Mapping[str, Any], name: str) -> None:
+    """See that a file of a version is the one in the card, without keeping it.
+
+    Raises
+    ------
+    UntrustedArtifact
+        When it is not.
+    """
+    for _ in _checked_parts(folder, card, name, part_bytes=2**20):
+        pass
+
+
+def _checked_parts(
+    folder: Path, card: Mapping[str, Any], name: str, *, part_bytes: int
+) -> Iterator[bytes]:
+    """Give a file's parts; none of them may be believed before the last one was given."""
+    if name not in card["files"]:
+        raise UntrustedArtifact(f"the card of {card['version']} lists no {name}")
+    size, sha256 = card["files"][name]["bytes"], hashlib.sha256()
+    try:
+        with _opened(folder / name) as file:
+            is_whole = os.fstat(file.fileno()).st_size == size
+            left = size + 1 if is_whole else 0  # a file that grows is not read to its end
+            while left > 0 and (part := file.read(left if part_bytes < 0 else part_bytes)):
+                left -= len(part)
+                sha256.update(part)
+                yield part
+    except OSError as error:
+        reason = f"{name} of {card['version']} cannot be read: {error.strerror}"
+        raise UntrustedArtifact(reason) from error
+    if not is_whole or left != 1 or sha256.hexdigest() != card["files"][name]["sha256"]:
+        raise UntrustedArtifact(
+            f"{name} of {card['version']} differs from the digest in its card: train it again"
+        )
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a plain file: no link is followed, and no device or pipe waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is no plain file")
+
+
+class UntrustedArtifact(ValueError):
+    """A stored file is not what its card says, or holds what we do not trust."""

@@ -1,0 +1,148 @@
+"""Answers kept for a day, so that a request that is sent again is answered the same.
+
+One SQLite file that all workers of a service share. It goes with the service.
+"""
+
+import json
+import os
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import sqlite3
+
+#: How long an answer is kept, and how long one is waited for whose worker may be gone.
+KEPT_SECONDS, PENDING_SECONDS = 24 * 3600, 60
+
+#: Answers kept at most; the oldest leave.
+MOST_ANSWERS = 10_000
+
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS answers (
+        caller TEXT, name TEXT, digest BLOB, at REAL, status INTEGER, headers TEXT, body BLOB,
+        PRIMARY KEY (caller, name)
+    );
+    CREATE INDEX IF NOT EXISTS by_age ON answers (at);
+"""
+
+
+class CacheUnavailable(Exception):
+    """The answers cannot be read or written; the message says why."""
+
+
+class Kept(NamedTuple):
+    """An answer as it was given.
+
+    Attributes
+    ----------
+    status : int
+        The HTTP status; 0 while another worker is at it.
+    headers : mapping of str to str
+        Those that belong to the body.
+    body : bytes
+        The whole body.
+    is_same : bool
+        Whether the request was the same as now.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_same: bool
+
+
+class IdempotencyCache:
+    """Answers by caller and by the name that the caller gives a request.
+
+    Nothing is opened before the first use. The name of the file is chosen at
+    once, so that processes forked from this one share it.
+    """
+
+    def __init__(self) -> None:
+        name = f"answers-{os.getpid()}-{secrets.token_hex(8)}.sqlite"
+        self.path = Path(tempfile.gettempdir()) / name
+        self._local = threading.local()
+
+    def begin(self, caller: str, name: str, digest: bytes) -> Kept | None:
+        """Give what a request was answered; None, and note that it is at work, when it is new.
+
+        Raises
+        ------
+        CacheUnavailable
+            As the other methods, when the file cannot be used.
+        """
+        now = time.time()
+        with self._using() as database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute(
+                "DELETE FROM answers WHERE at < ? OR (status = 0 AND at < ?)",
+                (now - KEPT_SECONDS, now - PENDING_SECONDS),
+            )
+            found = database.execute(
+                "SELECT status, headers, body, digest FROM answers WHERE caller = ? AND name = ?",
+                (caller, name),
+            ).fetchone()
+            if found:
+                status, headers, body, of = found
+                return Kept(status, json.loads(headers), body, of == digest)
+            database.execute(
+                "INSERT INTO answers VALUES (?, ?, ?, ?, 0, '{}', x'')", (caller, name, digest, now)
+            )
+            database.execute(
+                "DELETE FROM answers WHERE rowid IN "
+                "(SELECT rowid FROM answers ORDER BY at DESC LIMIT -1 OFFSET ?)",
+                (MOST_ANSWERS,),
+            )
+        return None
+
+    def finish(
+        self, caller: str, name: str, *, status: int, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Keep the answer of a request that has begun."""
+        with self._using() as database:
+            database.execute(
+                "UPDATE answers SET status = ?, headers = ?, body = ? "
+                "WHERE caller = ? AND name = ?",
+                (status, json.dumps(dict(headers)), body, caller, name),
+            )
+
+    def forget(self, caller: str, name: str) -> None:
+        """Let a request that has begun be begun again."""
+        with self._using() as database:
+            database.execute("DELETE FROM answers WHERE caller = ? AND name = ?", (caller, name))
+
+    def remove(self) -> None:
+        """Remove the file."""
+        for end in ("", "-wal", "-shm"):
+            self.path.with_name(f"{self.path.name}{end}").unlink(missing_ok=True)
+
+    @contextmanager
+    def _using(self) -> Iterator["sqlite3.Connection"]:
+        import sqlite3
+
+        try:
+            with self._open() as database:
+                yield database
+        except (sqlite3.Error, OSError) as error:
+            raise CacheUnavailable(f"{self.path}: {error}") from error
+
+    def _open(self) -> "sqlite3.Connection":
+        """Give this thread's connection."""
+        import sqlite3
+
+        if getattr(self._local, "process", None) != os.getpid():
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
+            database = sqlite3.connect(self.path, timeout=5, isolation_level=None)
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = OFF")  # it does not outlive the machine's start
+            database.executescript(_SCHEMA)
+            self._local.database, self._local.process = database, os.getpid()
+        found: sqlite3.Connection = self._local.database
+        return found

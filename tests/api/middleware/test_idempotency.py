@@ -1,0 +1,233 @@
+"""Requests that are sent again: answered as before, and once."""
+
+import io
+import json
+import signal
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from persistence import idempotency_cache
+from persistence.api_keys import KeyFile, make_key
+from persistence.idempotency_cache import IdempotencyCache
+from persistence.model_persistence import ModelStore
+from tests.support.application import serve
+from tests.support.forks import count_in_four
+from tests.support.models import EXAMPLES
+from tests.support.serving import running
+
+RECORD = EXAMPLES["parcel"]
+OTHER = {**RECORD, "weight": 99, "height": 5}
+
+
+@pytest.fixture
+def app(toy_store: ModelStore) -> Any:
+    found = serve(toy_store, "parcel")
+    yield found
+    found.extensions["idempotency_cache"].remove()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def ask(client: FlaskClient, record: Any = RECORD, name: str = "a", **more: str) -> TestResponse:
+    headers = {"Idempotency-Key": name, **more}
+    return client.post("/v0/predict", json=record, headers=headers)
+
+
+def test_request_when_sent_again_gets_the_same_answer(client: FlaskClient) -> None:
+    first = client.post(
+        "/v0/predict", json=RECORD, headers={"Idempotency-Key": "a", "X-Request-Id": "one"}
+    )
+    again = ask(client, **{"X-Request-Id": "two"})
+    quoted = ask(client, name='"a"')
+
+    assert 200 == first.status_code
+    assert "Idempotency-Replayed" not in first.headers
+    for one in (again, quoted):
+        assert (200, first.data) == (one.status_code, one.data)
+        assert "true" == one.headers["Idempotency-Replayed"]
+        assert first.content_type == one.content_type
+        assert "no-store" == one.headers["Cache-Control"]
+    assert "two" == again.headers["X-Request-Id"]
+
+
+def test_request_when_invalid_is_refused_alike_again(client: FlaskClient) -> None:
+    first, again = (ask(client, {**RECORD, "weight": "heavy"}) for _ in range(2))
+
+    assert (422, first.data) == (again.status_code, again.data)
+    assert "application/problem+json" == again.content_type
+
+
+@pytest.mark.parametrize(
+    ("record", "headers"),
+    [(OTHER, {}), (RECORD, {"Accept": "text/csv"})],
+    ids=["body", "form"],
+)
+def test_key_when_it_comes_with_another_request_is_refused(
+    client: FlaskClient, record: Any, headers: dict[str, str]
+) -> None:
+    ask(client)
+
+    found = ask(client, record, **headers)
+
+    assert 422 == found.status_code
+    assert "used for another request" in found.get_json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "é", "a" * 256, "a\tb"])
+def test_key_when_it_is_none_is_refused(client: FlaskClient, name: str) -> None:
+    found = ask(client, name=name)
+
+    assert 400 == found.status_code
+    assert "1 to 255 visible ASCII characters" in found.get_json()["detail"]
+
+
+def test_keys_of_two_callers_are_two(toy_store: ModelStore, tmp_path: Path) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    texts = []
+    for _ in range(2):
+        text, key = make_key("somebody")
+        file.add(key)
+        texts.append(text)
+    app = serve(toy_store, "parcel", keys_file=file.path)
+    client = app.test_client()
+
+    found = [
+        ask(client, record, **{"x-api-key": text}).get_json()["prediction"]["value"]
+        for text, record in zip(texts, (RECORD, OTHER), strict=True)
+    ]
+
+    assert ["small", "large"] == found
+    app.extensions["idempotency_cache"].remove()
+
+
+def test_routes_of_other_protocols_heed_the_key_and_lists_do_not(client: FlaskClient) -> None:
+    headers = {"Idempotency-Key": "b"}
+    body = {"instances": [RECORD]}
+    first, again = (
+        client.post("/v1/models/parcel:predict", json=body, headers=headers) for _ in range(2)
+    )
+
+    assert (200, first.data) == (again.status_code, again.data)
+    assert "Idempotency-Replayed" in again.headers
+    assert "Idempotency-Replayed" not in client.get("/v0/models", headers=headers).headers
+    wrong = client.post("/v1/models/parcel:predict", json={}, headers=headers)
+    assert {"error"} == set(wrong.get_json())
+
+
+def test_table_of_unknown_length_with_a_key_is_refused(client: FlaskClient) -> None:
+    found = client.post(
+        "/v0/predict", input_stream=io.BytesIO(b"weight"), content_type="text/csv",
+        headers={"Idempotency-Key": "c", "Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )  # fmt: skip
+
+    assert 400 == found.status_code
+    assert "needs a Content-Length" in found.get_json()["detail"]
+
+
+def test_answer_when_the_service_fails_is_not_kept(app: Flask, tmp_path: Path) -> None:
+    client = app.test_client()
+    models = app.extensions["models"]
+    version, models.store = models.get(), ModelStore(tmp_path)
+    models._versions.clear()
+    assert 503 == ask(client).status_code
+
+    models._versions[version.name, version.version] = version
+
+    assert 200 == ask(client).status_code
+
+
+def test_request_when_the_first_is_not_done_is_told_to_wait(client: FlaskClient) -> None:
+    kept: IdempotencyCache = client.application.extensions["idempotency_cache"]
+    ask(client)
+    with kept._using() as database:
+        database.execute("UPDATE answers SET status = 0")
+
+    found = ask(client)
+
+    assert (409, "1") == (found.status_code, found.headers["Retry-After"])
+
+
+def test_request_when_the_first_was_never_done_is_answered(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: IdempotencyCache = client.application.extensions["idempotency_cache"]
+    ask(client)
+    with kept._using() as database:
+        database.execute("UPDATE answers SET status = 0")
+    monkeypatch.setattr(idempotency_cache, "PENDING_SECONDS", -1)
+
+    assert 200 == ask(client).status_code
+
+
+def test_answers_when_there_are_too_many_leave_the_oldest_first(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency_cache, "MOST_ANSWERS", 3)
+    for name in "abcde":
+        ask(client, name=name)
+
+    found = ["Idempotency-Replayed" in ask(client, name=name).headers for name in "edcba"]
+
+    assert [True, True, True, False, False] == found
+
+
+def test_answers_when_the_file_cannot_be_used_are_given_all_the_same(
+    client: FlaskClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.application.extensions["idempotency_cache"].path = tmp_path / "absent" / "answers.sqlite"
+
+    assert [200, 200] == [ask(client).status_code for _ in range(2)]
+    assert "no answer can be kept" in caplog.text
+
+
+def begin_many(kept: IdempotencyCache, begun: Any) -> None:
+    for number in range(50):
+        if kept.begin("", f"name {number}", b"") is None:
+            with begun.get_lock():
+                begun.value += 1
+
+
+def test_requests_when_processes_begin_them_at_once_are_begun_once() -> None:
+    kept = IdempotencyCache()
+
+    assert 50 == count_in_four(begin_many, kept)
+
+    kept.remove()
+
+
+def test_server_when_many_send_the_same_at_once_answers_them_alike(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    with running(
+        tmp_path, until="/readyz", model_store=toy_store.root, default_model="parcel",
+        tmpdir=tmp_path,
+    ) as server, ThreadPoolExecutor(8) as pool:  # fmt: skip
+        start = threading.Barrier(8)
+
+        def send(_: int) -> tuple[int, Any]:
+            start.wait()
+            headers = {"Content-Type": "application/json", "Idempotency-Key": "same"}
+            return server.ask("/v0/predict", json.dumps(RECORD).encode(), **headers)
+
+        found = [pool.submit(send, n) for n in range(8)]
+        answers = [one.result() for one in found]
+
+        assert set(Counter(status for status, _ in answers)) <= {200, 409}
+        bodies = [json.dumps(body) for status, body in answers if status == 200]
+        assert 1 == len(set(bodies))
+        assert [*tmp_path.glob("answers-*.sqlite")]
+        server.process.send_signal(signal.SIGTERM)
+        assert 0 == server.process.wait(60)
+        assert not [*tmp_path.glob("answers-*")]

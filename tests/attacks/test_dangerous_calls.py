@@ -1,0 +1,217 @@
+"""What could obey a stranger's bytes or words is called in a few known places only.
+
+The static twin of `tests.attacks.test_audit`: it reads the code, so it also sees what
+no request of the tests has reached. Each place has its reason here.
+"""
+
+import ast
+import builtins
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import ROOT
+from tests.test_layers import files, name, parse, room
+
+#: Reads bytes as objects, and may call what they name.
+UNPICKLES = (
+    "pickle", "_pickle", "cPickle", "cloudpickle", "dill", "shelve", "marshal", "joblib.load",
+    "jsonpickle", "torch.load", "numpy.load", "pandas.read_pickle", "skops.io.load",
+    "skops.io.loads", "yaml.load", "yaml.load_all", "yaml.full_load", "yaml.unsafe_load",
+    "yaml.unsafe_load_all", "yaml.Loader", "yaml.UnsafeLoader", "pyarrow.deserialize",
+    "mlflow.pyfunc.load_model", "mlflow.sklearn.load_model",
+)  # fmt: skip
+
+#: Runs text or a file as code.
+RUNS = (
+    "eval", "exec", "compile", "__import__", "builtins", "importlib.import_module", "runpy",
+    "code", "codeop", "timeit", "importlib.util.spec_from_file_location", "ctypes.CDLL",
+    "ctypes.PyDLL", "ctypes.cdll", "types.FunctionType", "types.CodeType", "string.Formatter",
+    "string.Template",
+    "jinja2.Environment", "jinja2.Template", "flask.render_template_string", "mako",
+)  # fmt: skip
+
+#: Has a shell, or a process, do something.
+STARTS = (
+    "os.system", "os.popen", "os.execv", "os.execve", "os.execvp", "os.execvpe", "os.execl",
+    "os.execle", "os.execlp", "os.spawnv", "os.spawnve", "os.spawnl", "os.spawnvp", "os.fork",
+    "os.forkpty", "os.posix_spawn", "os.posix_spawnp", "os.startfile", "pty", "subprocess.run",
+    "subprocess.Popen", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
+    "subprocess.getoutput", "subprocess.getstatusoutput", "multiprocessing.Process",
+    "multiprocessing.Pool", "multiprocessing.get_context",
+    "concurrent.futures.ProcessPoolExecutor", "asyncio.create_subprocess_exec",
+    "asyncio.create_subprocess_shell", "webbrowser",
+)  # fmt: skip
+
+#: Asks an address, or follows what a document says.
+FETCHES = (
+    "urllib.request", "http.client", "requests", "httpx", "urllib3", "aiohttp", "ftplib",
+    "smtplib", "socket.create_connection", "xml", "lxml", "onnx.load", "onnx.load_model",
+)  # fmt: skip
+
+#: Writes files where an archive says.
+UNPACKS = ("tarfile", "shutil.unpack_archive", "zipfile.ZipFile", "zipfile.PyZipFile")
+
+#: What runs in the service; there, nothing above is called but as said below.
+SERVING = {"api", "server", "persistence", "models", "app", "settings", "gunicorn.conf", "commands"}
+
+#: Where it is, and why it may be.
+KNOWN = {
+    ("api/arrow_table.py", "subprocess.Popen"): "pyarrow's own process; its words are all ours",
+    ("app.py", "os.execvp"): "python app.py becomes gunicorn",
+    ("commands/live.py", "http.client.HTTPConnection"): "the service that an operator has named",
+    ("commands/live.py", "http.client.HTTPSConnection"): "the same",
+    ("commands/live.py", "http.client.HTTPException"): "what that may raise",
+    ("gunicorn.conf.py", "subprocess.run"): "trains at start, in the master, where none is stored",
+    ("models/__init__.py", "importlib.import_module"): "a model file, found among those there are",
+    ("persistence/cached_bucket.py", "subprocess.run"): "asks a bucket for a process that forks",
+    ("persistence/memory.py", "ctypes.CDLL"): "malloc_trim of the C library that is loaded",
+    ("persistence/trusted_types.py", "importlib.import_module"): "the model's own file",
+    ("persistence/trusted_types.py", "skops.io.loads"): "after its types are compared with a list",
+    # beside the service
+    ("training/report.py", "jinja2.Environment"): "a template of ours; what fills it is escaped",
+    ("benchmarks/contenders/credit.py", "joblib.load"): "what the benchmark itself has written",
+    ("benchmarks/processes.py", "ctypes.CDLL"): "a call of the kernel that Python lacks",
+    ("clients/mlflow_differential_client.py", "skops.io.load"): "a version of this machine's store",
+}
+
+
+def mentions(tree: ast.Module) -> Iterator[str]:
+    """Give every name in use, in full as the imports have it."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                first = one.name if one.asname else one.name.partition(".")[0]
+                names[one.asname or first] = first
+        elif isinstance(node, ast.ImportFrom):
+            names |= {one.asname or one.name: f"{node.module}.{one.name}" for one in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute):
+            first, dot, rest = ast.unparse(node).partition(".")
+            if first in names or (not dot and first in dir(builtins)):
+                yield names.get(first, first) + dot + rest
+
+
+def is_one_of(called: str, listed: tuple[str, ...]) -> bool:
+    """Tell whether a name is listed, or lies within a listed module."""
+    return any(called == one or called.startswith(f"{one}.") for one in listed)
+
+
+def refused(path: Path) -> tuple[str, ...]:
+    """Give what a file may not call."""
+    everywhere = (*UNPICKLES, *RUNS)
+    return (*everywhere, *STARTS, *FETCHES, *UNPACKS) if room(path) in SERVING else everywhere
+
+
+def test_dangerous_calls_when_listed_are_those_known() -> None:
+    found = {
+        (name(path), called)
+        for path in files()
+        for called in mentions(parse(path))
+        if is_one_of(called, refused(path))
+    }
+
+    assert set(KNOWN) == found
+
+
+def faults(tree: ast.Module) -> list[str]:
+    """List the lines that make a format, SQL or a shell's command of what is not written there."""
+    constants = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and is_constant(node.value, set())
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found = []
+    for node in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+        if method in ("format", "format_map") and not is_constant(owner, constants):
+            found.append(f"{node.lineno}: a format")
+        if method.startswith("execute") and not all(
+            is_constant(one, constants) for one in node.args[:1]
+        ):
+            found.append(f"{node.lineno}: SQL")
+        if any(one.arg == "shell" and ast.unparse(one.value) != "False" for one in node.keywords):
+            found.append(f"{node.lineno}: a shell")
+    for part in ast.walk(tree):
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod):
+            fills = isinstance(part.left, ast.JoinedStr) or isinstance(part.right, FILLING)
+            if fills and not is_constant(part.left, constants):
+                found.append(f"{part.lineno}: a format")
+    return found
+
+
+#: What stands to the right of a text's % and never of a number's.
+FILLING = (ast.Tuple, ast.Dict)
+
+
+def is_constant(node: ast.expr, constants: set[str]) -> bool:
+    """Tell whether an expression is text that stands in the file."""
+    if isinstance(node, ast.Name):
+        return node.id in constants
+    return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+
+
+def test_text_when_it_is_obeyed_is_written_where_it_is_used() -> None:
+    found = {name(path): faults(parse(path)) for path in files() if room(path) in SERVING}
+
+    assert {} == {path: lines for path, lines in found.items() if lines}
+
+
+def test_shells_when_counted_are_none() -> None:
+    found = {name(path): [one for one in faults(parse(path)) if "shell" in one] for path in files()}
+
+    assert {} == {path: lines for path, lines in found.items() if lines}
+
+
+@pytest.mark.parametrize(
+    ("code", "called"),
+    [
+        ("import pickle\npickle.loads(b)", "pickle.loads"),
+        ("import pickle as p\np.Unpickler(b).load()", "pickle.Unpickler"),
+        ("from pickle import loads as read\nread(b)", "pickle.loads"),
+        ("def f():\n    from joblib import load\n    return load(b)", "joblib.load"),
+        ("import numpy as np\nnp.load(b, allow_pickle=True)", "numpy.load"),
+        ("import yaml\nyaml.load(b, yaml.Loader)", "yaml.load"),
+        ("import os\nos.system(b)", "os.system"),
+        ("import os.path\nos.popen(b)", "os.popen"),
+        ("from subprocess import run\nrun(b)", "subprocess.run"),
+        ("import urllib.request\nurllib.request.urlopen(b)", "urllib.request.urlopen"),
+        ("import importlib\nimportlib.import_module(b)", "importlib.import_module"),
+        ("import pickle\nread = map(pickle.loads, b)", "pickle.loads"),
+        ("eval(b)", "eval"),
+        ("__import__(b)", "__import__"),
+    ],
+)
+def test_call_when_it_is_dangerous_is_found_by_its_full_name(code: str, called: str) -> None:
+    found = mentions(ast.parse(code))
+
+    assert called in [one for one in found if is_one_of(one, refused(ROOT / "api/new.py"))]
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("asked.format(1)", "a format"),
+        ("f'{asked} {{}}'.format(1)", "a format"),
+        ("asked % (1,)", "a format"),
+        ("f'{asked} %s' % 1", "a format"),
+        ("database.execute(f'SELECT {asked}')", "SQL"),
+        ("database.execute('SELECT ' + asked)", "SQL"),
+        ("database.executescript(asked)", "SQL"),
+        ("import subprocess\nsubprocess.run(asked, shell=True)", "a shell"),
+        ("'{}'.format(asked)", None),
+        ("HEAD = '{}'\nHEAD.format(asked)", None),
+        ("'%s' % (asked,)", None),
+        ("number % 5", None),
+        ("database.execute('SELECT ?', (asked,))", None),
+    ],
+)
+def test_line_when_it_obeys_text_of_others_is_a_fault(code: str, fault: str | None) -> None:
+    found = faults(ast.parse(code))
+
+    assert ([] if fault is None else [fault]) == [one.partition(": ")[2] for one in found]

@@ -1,0 +1,305 @@
+"""What the documentation says is what the project does: nothing missing, nothing stale."""
+
+import importlib.util
+import json
+import re
+import subprocess
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from build_model import _parser
+from engine.records.problems import Problem
+from engine.records.rows import MAX_RECORDS
+from engine.schema import Category, Flag, ModelDefinition, Number
+from engine.training.evaluation.metrics import SCORES
+from engine.training.table import InvalidTable, read_table
+from persistence.model_persistence import ModelStore
+from settings import Settings
+from tests.support.application import serve
+from tests.support.pages import (
+    assert_answer_like,
+    blocks,
+    examples,
+    prose,
+    request_of,
+    table,
+    words,
+)
+from tests.support.project import ROOT
+
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z][\w-]*):.*## ", (ROOT / "makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_is_well_formed(page: Path) -> None:
+    links = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", prose(page))
+
+    for place, _, anchor in (link.partition("#") for link in links):
+        target = page.parent / place if place else page
+        assert target.exists(), place
+        slugs = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE) if anchor else []
+        assert not anchor or anchor in [
+            re.sub(r"[^\w -]", "", s).lower().replace(" ", "-") for s in slugs
+        ]
+    assert [] == [line for line in prose(page).splitlines() if len(line) > 120]
+    assert [] == re.findall(
+        r"https?://(?!127\.0\.0\.1:8000)|/(?:root|home|work|Users)/", page.read_text()
+    )
+    for block in blocks(page):
+        assert block.kind != "json" or json.loads(block.text)
+
+
+def test_every_page_is_in_the_index() -> None:
+    linked = re.findall(r"\]\(([^)#]+\.md)\)", (DOCS / "index.md").read_text())
+
+    others = {ROOT / "README.md", DOCS / "index.md"}
+    assert {(DOCS / link).resolve() for link in linked} == set(PAGES) - others
+
+
+def test_generated_pages_are_current() -> None:
+    assert [] == generate().stale()
+
+
+def test_stale_page_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = generate()
+    monkeypatch.setattr(module, "REFERENCE", tmp_path)
+    for path, text in module.pages().items():
+        path.write_text(text)
+
+    (tmp_path / "make.md").write_text("old")
+
+    assert [tmp_path / "make.md"] == module.stale()
+
+
+def test_decisions_are_numbered_short_and_in_three_parts() -> None:
+    pages = sorted((DOCS / "decisions").glob("*.md"))
+
+    assert [f"{number:04d}" for number in range(1, len(pages) + 1)] == [
+        page.name[:4] for page in pages
+    ]
+    for page in pages:
+        lines = page.read_text().splitlines()
+        assert len(lines) <= 40, page.name
+        assert ["## Context", "## Decision", "## Consequences"] == [
+            one for one in lines if one[:3] == "## "
+        ]
+
+
+def test_readme_shows_every_entry() -> None:
+    (tree,) = (block.text for block in blocks(ROOT / "README.md") if not block.kind)
+    shown = [line.split()[0].rstrip("/") for line in tree.splitlines()]
+    ignored = {line.strip("/\n") for line in (ROOT / ".slugignore").open()}
+
+    assert [] == [
+        name for name in shown if not (ROOT / name).exists() and name not in {*ignored, "artifacts"}
+    ]
+    if (ROOT / ".git").exists():
+        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert {path.split("/")[0] for path in done.stdout.splitlines()} <= set(shown)
+
+
+def test_every_setting_is_documented() -> None:
+    settings = {one.name.upper() for one in fields(Settings)}
+    others = {"GUNICORN_CMD_ARGS", "ORT_DISABLE_TELEMETRY"}
+    others |= {"BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_ARGUMENT"}  # of protocols
+    text = "\n".join(page.read_text() for page in PAGES)
+
+    assert settings == set(table(REFERENCE / "settings.md", "Settings"))
+    assert set(re.findall(r"\b(?!AWS|AZURE|GOOGLE)[A-Z]+_[A-Z_]+\b", text)) <= settings | others
+
+
+def test_every_make_target_is_documented_and_no_other() -> None:
+    listed = {name.removeprefix("make ") for name in table(REFERENCE / "make.md", "make")}
+    commands = [block.text for page in PAGES for block in blocks(page) if block.kind == "sh"]
+    shown = re.findall(r"^make (\S+)", "".join(commands), re.MULTILINE)
+    named = [name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", prose(page))]
+
+    assert targets() == listed
+    assert {*shown, *named} <= listed
+
+
+def test_every_command_exists_and_takes_its_options() -> None:
+    lines = [
+        line
+        for page in PAGES
+        for block in blocks(page)
+        if block.kind == "sh"
+        for line in block.text.splitlines()
+    ]
+    scripts = [words(line) for line in lines if re.match(r"(\.venv/bin/)?python \S+\.py", line)]
+
+    for _, script, *options in scripts:
+        assert (ROOT / script).is_file()
+        assert script != "build_model.py" or _parser().parse_args(options)
+    text = "\n".join(page.read_text() for page in PAGES)
+    assert [] == [
+        one
+        for one in _parser()._option_string_actions
+        if one[:2] == "--" and one not in f"{text} --help"
+    ]
+
+
+def test_every_route_is_documented(client: FlaskClient) -> None:
+    shown = re.findall(r"^### `([A-Z]+ /\S*)`$", (REFERENCE / "http.md").read_text(), re.MULTILINE)
+    routes = [
+        f"{method} {rule.rule}"
+        for rule in client.application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    ]
+
+    assert sorted(routes) == sorted(shown)
+
+
+def test_every_error_code_and_status_is_documented(client: FlaskClient) -> None:
+    codes = re.findall(r"``(\w+)``", Problem.__doc__ or "")
+    document = client.get("/openapi.json").get_json()
+    statuses = {
+        s for path in document["paths"].values() for one in path.values() for s in one["responses"]
+    }
+
+    assert sorted(codes) == sorted(table(REFERENCE / "http.md", "Errors"))
+    assert statuses <= set(table(REFERENCE / "http.md", "Statuses"))
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path", "body"),
+    [
+        ("302", "GET", "/", None),
+        ("413", "POST", "/v0/predict", [0] * (MAX_RECORDS + 1)),
+        ("503", "GET", "/readyz", None),
+    ],
+)
+def test_status_without_an_example_is_answered(
+    status: str, method: str, path: str, body: Any, client: FlaskClient, tmp_path: Path
+) -> None:
+    asked = serve(ModelStore(tmp_path), "credit").test_client() if status == "503" else client
+    wish = {"Accept": "text/html"} if status == "302" else None
+
+    assert int(status) == asked.open(path, method=method, json=body, headers=wish).status_code
+    assert status in table(REFERENCE / "http.md", "Statuses")
+
+
+@pytest.mark.parametrize(("curl", "shown"), examples(ROOT / "README.md", REFERENCE / "http.md"))
+def test_shown_request_gets_the_shown_answer(
+    curl: list[str], shown: Any, client: FlaskClient
+) -> None:
+    path, headers, body = request_of(curl)
+
+    answer = client.open(path, method="GET" if body is None else "POST", headers=headers, data=body)
+
+    assert_answer_like(shown, answer)
+
+
+def test_every_key_of_model_info_is_documented(client: FlaskClient) -> None:
+    shown = table(REFERENCE / "http.md", "`GET /v0/model_info`")
+
+    assert set(client.get("/v0/model_info").get_json()) == set(shown)
+
+
+NAMED = {
+    "scores": "score", "hyperparameters": "name", "libraries": "name", "files": "file",
+    "impurity_importances": "feature", "permutation_importances": "field",
+    "reference": "field", "reference.<field>.counts": "category",
+}  # fmt: skip
+
+
+def keys(value: Any, path: str = "") -> set[str]:
+    """List the keys of a card by their path; names of the user's own become ``<kind>``."""
+    if path in ("class_scores", "golden") and isinstance(value, list):
+        return keys(value[0], path) if value else set()
+    leaves = ("schema.target", "example.record", "golden.record", "hyperparameters.<name>")
+    if not isinstance(value, dict) or path in leaves:
+        return {path}
+    steps = {name: f"<{NAMED[path]}>" if path in NAMED else name for name in value}
+    return {
+        key
+        for name, step in steps.items()
+        for key in keys(value[name], f"{path}.{step}".lstrip("."))
+    }
+
+
+def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: ModelStore) -> None:
+    cards = [store.read_card(name) for store in (credit_store, toy_store) for name in store.names()]
+    with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}}
+    found = {key for card in (*cards, with_gain) for key in keys(card)}
+    shown = set(re.findall(r"^\| `([^`]+)` \|", (REFERENCE / "card.md").read_text(), re.MULTILINE))
+
+    assert set() == found - shown
+    assert [] == [
+        one for one in shown - found if not any(key.startswith(f"{one}.") for key in found)
+    ]
+
+
+def default_of(one: "Field[Any]") -> str:
+    if one.name == "column":
+        return "the name"
+    default = one.default_factory() if one.default_factory is not MISSING else one.default
+    written = str(default) if not isinstance(default, str) else f'"{default}"'
+    return "needed" if default is MISSING else "none" if default is None else f"`{written}`"
+
+
+def test_every_word_of_a_model_file_is_documented() -> None:
+    page = REFERENCE / "model-file.md"
+    shared = set.intersection(
+        *({one.name for one in fields(kind)} for kind in (Number, Category, Flag))
+    )
+    shared -= {"synonyms"}
+
+    for kind in (Number, Category, Flag, ModelDefinition):
+        expected = {one.name: default_of(one) for one in fields(kind) if one.init}
+        common = table(page, "Every field") if kind is not ModelDefinition else {}
+        shown = table(page, f"`{kind.__name__}`") | {
+            name: common[name] for name in shared & set(common)
+        }
+        assert expected == {name: cells[0] for name, cells in shown.items()}
+    shown = table(page, "Scores")
+    assert {name: ["lower", "higher"][one.is_better_higher] for name, one in SCORES.items()} == {
+        name: cells[1] for name, cells in shown.items()
+    }
+
+
+def test_python_of_the_model_file_page_runs() -> None:
+    namespace: dict[str, Any] = {}
+
+    for block in blocks(REFERENCE / "model-file.md"):
+        if block.kind == "python":
+            exec(block.text, namespace)  # noqa: S102
+
+
+def test_messages_of_an_invalid_table_are_as_shown() -> None:
+    import models
+
+    definition = models.find("credit")
+    rows = definition.load_data(ROOT / "data/credit_sample.csv").astype(object)
+    rows.loc[[3, 8], "Home"] = "rentt"
+    rows.loc[16, "Age"] = -1
+    rows.loc[29, "Records"] = None
+
+    with pytest.raises(InvalidTable) as refused:
+        read_table(rows.rename(columns={"Debt": "Dept"}), definition.schema)
+
+    (shown,) = (
+        one.text for one in blocks(DOCS / "how-to/train-on-your-data.md") if one.kind == "text"
+    )
+    assert f"build_model: {refused.value}" == shown.rstrip()

@@ -1,0 +1,103 @@
+"""The thread that sees what is promoted."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from engine.serving.hot_swap import Watch, watch
+from engine.serving.metrics import Metrics
+from engine.serving.model_cache import ModelCache
+from persistence.model_persistence import ModelStore
+from tests.support.application import serve
+from tests.support.exposed import Exposed
+from tests.support.models import EXAMPLES
+from tests.support.plain_versions import plain_store
+from tests.support.serving import wait_until
+
+
+@pytest.fixture
+def store(tmp_path: Path, toy_store: ModelStore) -> ModelStore:
+    """Three versions, which answer the area once, twice and three times."""
+    return plain_store(tmp_path / "store", toy_store)
+
+
+@pytest.fixture
+def versions(store: ModelStore) -> list[str]:
+    """Their identifiers; the first is promoted."""
+    return store.versions("rent")
+
+
+@pytest.fixture
+def models(store: ModelStore, versions: list[str]) -> ModelCache:
+    """What a worker has in memory: the first version."""
+    found = ModelCache(store, "rent")
+    found.get()
+    return found
+
+
+class Away(ModelStore):
+    """A store that cannot be asked for a while."""
+
+    is_away = False
+    asked = 0
+
+    def pointer_tag(self, name: str) -> str | None:
+        self.asked += 1
+        if self.is_away:
+            raise OSError("no route to the store")
+        return super().pointer_tag(name)
+
+
+def test_watch_when_the_store_is_away_goes_on_and_says_so_once(
+    store: ModelStore, versions: list[str], caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("engine.serving.hot_swap.LOOK_SECONDS", 0.01)
+    away = Away(store.root)
+    models, stopping = ModelCache(away, "rent"), threading.Event()
+    models.get()
+    found = watch(models, Metrics(models), stopping)
+    away.is_away = True
+    before = away.asked
+    wait_until(lambda: away.asked > before + 3, "some looks")
+    store.promote("rent", versions[1])
+    away.is_away = False
+
+    wait_until(lambda: models.get().version == versions[1], "the new version")
+    stopping.set()
+    found.join()
+    assert 1 == sum("no route to the store" in one.getMessage() for one in caplog.records)
+
+
+def test_watch_when_told_to_stop_ends(models: ModelCache) -> None:
+    stopping = threading.Event()
+    found = Watch(models, Metrics(models), stopping)
+    found.start()
+
+    stopping.set()
+    found.join(30)
+
+    assert not found.is_alive() and found.daemon
+
+
+def test_swap_when_counted_has_the_model_and_its_seconds(
+    store: ModelStore, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.serving.hot_swap.LOOK_SECONDS", 0.01)
+    app = serve(store, "rent")
+    models, stopping = app.extensions["models"], threading.Event()
+    models.get()
+    found = watch(models, app.extensions["metrics"], stopping)
+    began = time.monotonic()
+    store.promote("rent", versions[1])
+    wait_until(lambda: models.get().version == versions[1], "the new version")
+    stopping.set()
+    found.join()
+
+    exposed = Exposed(app.test_client().get("/metrics").text)
+    assert {("rent",): 1} == exposed.of("model_swaps_total", "model")
+    seconds = exposed.of("model_swap_seconds_total", "model")["rent",]
+    assert 0 < seconds < time.monotonic() - began
+    assert 200 == app.test_client().post("/v0/predict", json=EXAMPLES["rent"]).status_code

@@ -1,0 +1,208 @@
+"""What is counted of a request, whichever way it is answered."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from engine.serving.metrics import BUCKETS, count_rejection
+from engine.serving.shared_counters import SLOT_BYTES, SharedCounters
+from persistence.model_persistence import ModelStore
+from tests.support.application import serve
+from tests.support.exposed import Exposed
+from tests.support.models import EXAMPLES
+
+PARCEL = EXAMPLES["parcel"]
+
+
+@pytest.fixture
+def app(toy_store: ModelStore) -> Flask:
+    """An application that has counted nothing yet."""
+    found = serve(toy_store, "parcel")
+    for name in ("parcel", "rent"):
+        found.extensions["models"].get(name)
+    return found
+
+
+def scrape(client: FlaskClient, **headers: str) -> Exposed:
+    answer = client.get("/metrics", headers=headers)
+    assert 200 == answer.status_code
+    return Exposed(answer.text)
+
+
+def test_requests_when_counted_have_our_names_and_no_words_of_the_client(app: Flask) -> None:
+    client = app.test_client()
+    version = app.extensions["models"].get("rent").version
+
+    client.post("/v0/predict", json=PARCEL)
+    client.post(f"/v0/models/rent/versions/{version}/predict", json=EXAMPLES["rent"])
+    client.get("/v0/predict")
+    client.head("/livez")
+    client.get("/secret/path")
+    client.open("/livez", method="BREW")
+    client.post("/v0/models/nobody/predict", json={})
+
+    found = scrape(client)
+    assert {
+        ("/v0/predict", "POST", "200"): 1,
+        ("/v0/models/<name>/versions/<version>/predict", "POST", "200"): 1,
+        ("/v0/models/<name>/predict", "POST", "404"): 1,
+        ("/livez", "HEAD", "200"): 1,
+        ("(none)", "GET", "404"): 1,
+        ("(none)", "GET", "405"): 1,
+        ("(none)", "(other)", "405"): 1,
+    } == found.of("http_requests_total", "route", "method", "status")
+    assert {("not_found",): 2, ("method_not_allowed",): 2} == found.of(
+        "http_rejections_total", "reason"
+    )
+    assert not [one for one in ("secret", "BREW", "nobody") if one in client.get("/metrics").text]
+
+
+def test_latency_when_counted_is_in_as_many_buckets_as_it_should(app: Flask) -> None:
+    client = app.test_client()
+    for _ in range(3):
+        client.get("/livez")
+
+    found = scrape(client)
+
+    buckets = found.of("http_request_duration_seconds_bucket", "route", "le")
+    ends = [float(end) for route, end in buckets if route == "/livez"]
+    counts = [count for (route, _), count in buckets.items() if route == "/livez"]
+    assert [*BUCKETS, float("inf")] == ends
+    assert sorted(counts) == counts
+    assert {("/livez",): 3} == found.of("http_request_duration_seconds_count", "route")
+    assert 0 < found.of("http_request_duration_seconds_sum", "route")["/livez",] < 3
+
+
+def test_predictions_when_counted_are_by_class_and_for_numbers_without(app: Flask) -> None:
+    client = app.test_client()
+    large = {**PARCEL, "weight": 99, "height": 150}
+    lines = "\n".join(json.dumps(one) for one in (PARCEL, large, large))
+
+    client.post("/v0/predict", json=PARCEL)
+    client.post("/v0/predict", json=[PARCEL, large])
+    client.post("/v0/predict", data=lines, content_type="application/x-ndjson")
+    client.post("/v0/models/rent/predict", json=[EXAMPLES["rent"]] * 2)
+    client.post("/v0/models/coin/predict", json=EXAMPLES["coin"])
+
+    found = scrape(client)
+    counts = found.of("model_predictions_total", "model", "class")
+    coin = client.post("/v0/models/coin/predict", json=EXAMPLES["coin"]).get_json()
+    label = client.post("/v0/predict", json=large).get_json()["prediction"]["value"]
+    assert {
+        ("parcel", "small"): 3,
+        ("parcel", label): 3,
+        ("rent", ""): 2,
+        ("coin", str(coin["prediction"]["value"])): 1,
+    } == counts
+    (rent,) = (one for one in found.samples if one.labels.get("model") == "rent" and one.value == 2)
+    assert {"model", "version"} == set(rent.labels)
+
+
+def test_problems_when_counted_name_fields_of_the_schema_alone(app: Flask) -> None:
+    client = app.test_client()
+    wrong = {**PARCEL, "weight": "heavy", "http://evil": 1}
+
+    client.post("/v0/predict", json=wrong)
+    client.post("/v0/predict", json=[PARCEL, wrong, 5])
+    client.post("/v0/predict", json={"data": {"weight": ["x"]}})
+
+    counts = scrape(client).of("model_validation_errors_total", "model", "field", "code")
+    assert 3 == counts["parcel", "weight", "wrong_type"]
+    assert 2 == counts["parcel", "(other)", "extra"]
+    assert 1 == counts["parcel", "(other)", "wrong_type"]
+    assert "evil" not in client.get("/metrics").text
+
+
+def test_rejection_when_its_reason_is_told_is_counted_under_that_alone(app: Flask) -> None:
+    @app.get("/busy")
+    def busy() -> Any:
+        count_rejection("overloaded")
+        return "busy", 503
+
+    client = app.test_client()
+    client.get("/busy")
+
+    assert {("overloaded",): 1} == scrape(client).of("http_rejections_total", "reason")
+
+
+def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None:
+    version = serve(toy_store, "parcel").extensions["models"].get("rent").version
+    asked = [
+        ("/v0/predict", PARCEL),
+        ("/v0/predict", [PARCEL, {**PARCEL, "weight": 99}]),
+        ("/v0/models/parcel/predict", PARCEL),
+        ("/inference/rent", EXAMPLES["rent"]),
+        (f"/v0/models/rent/versions/{version}/predict", [EXAMPLES["rent"]] * 3),
+        ("/v0/models/rent/predict", EXAMPLES["rent"]),
+    ]
+    scrapes = []
+    for is_fast in (True, False):
+        found = serve(toy_store, "parcel")
+        for name in ("parcel", "rent"):
+            found.extensions["models"].get(name)
+        client = found.test_client()
+        if is_fast:
+            headers = {b"host": b"here", b"content-type": b"application/json"}
+            given = [(path.encode(), headers, json.dumps(body).encode(), False)
+                     for path, body in asked]  # fmt: skip
+            assert all(found.extensions["fast_path"].answers(given))
+        else:
+            assert {200} == {client.post(path, json=body).status_code for path, body in asked}
+        scrapes.append(scrape(client))
+
+    for name, *labels in (
+        ("http_requests_total", "route", "method", "status"),
+        ("http_request_duration_seconds_count", "route"),
+        ("model_predictions_total", "model", "version", "class"),
+    ):
+        one, other = (scraped.of(name, *labels) for scraped in scrapes)
+        assert one and one == other
+
+
+def test_age_when_asked_is_the_time_since_training(app: Flask) -> None:
+    found = scrape(app.test_client())
+
+    ages = found.of("model_age_seconds", "model")
+    assert {("parcel",), ("rent",)} == set(ages)
+    assert ages["parcel",] > 5 * 365 * 86400
+    assert {("parcel",): 1, ("rent",): 1} == found.of("model_loaded", "model")
+
+
+def test_answer_when_openmetrics_is_wished_for_is_that(app: Flask) -> None:
+    answer = app.test_client().get(
+        "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+    )
+
+    assert answer.content_type.startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+
+
+def test_tallies_when_a_slot_is_full_go_on_with_what_they_have(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tallies = SharedCounters(2, widths={})
+
+    for number in range(2 * SLOT_BYTES // 1000):
+        tallies.add([(("long", "x" * 1000, number), 0, 1), (("first",), 0, 1)])
+
+    found = dict(tallies.read())
+    assert [2 * SLOT_BYTES // 1000] == found["first",]
+    assert 900 < len(found) < SLOT_BYTES // 1000 + 10
+    assert 1 == caplog.text.count("no room to count")
+
+
+def test_tallies_when_another_takes_the_slot_go_on(app: Flask) -> None:
+    tallies = SharedCounters(3, widths={"wide": 2})
+    tallies.use(1)
+    tallies.add([(("wide", "a"), 1, 5), (("here",), 0, 1)])
+    tallies.use(2)
+    tallies.add([(("wide", "a"), 1, 1)])
+
+    tallies.clear(1, {"here"})
+    tallies.use(1)
+    tallies.add([(("wide", "a"), 1, 2)])
+
+    assert [(("wide", "a"), [0, 7]), (("here",), [0]), (("wide", "a"), [0, 1])] == [*tallies.read()]

@@ -1,0 +1,148 @@
+"""Another version is promoted: this process serves it, and lets the old one go."""
+
+import gc
+import threading
+import weakref
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.runtime.version import StoredVersion
+from engine.serving.model_cache import ModelCache
+from persistence.model_persistence import ModelStore
+from tests.support.plain_versions import RENT, plain_store
+
+
+@pytest.fixture
+def store(tmp_path: Path, toy_store: ModelStore) -> ModelStore:
+    """Three versions, which answer the area once, twice and three times."""
+    return plain_store(tmp_path / "store", toy_store)
+
+
+@pytest.fixture
+def versions(store: ModelStore) -> list[str]:
+    """Their identifiers; the first is promoted."""
+    return store.versions("rent")
+
+
+@pytest.fixture
+def models(store: ModelStore, versions: list[str]) -> ModelCache:
+    """What a worker has in memory: the first version."""
+    found = ModelCache(store, "rent")
+    found.get()
+    return found
+
+
+def answer(version: StoredVersion) -> Any:
+    return version.predict(version.schema.columns([RENT]))[0].value
+
+
+def test_version_when_promoted_is_served_and_who_has_the_old_one_keeps_it(
+    store: ModelStore, versions: list[str], models: ModelCache
+) -> None:
+    assert not models.is_behind("rent")
+    old = models.get()
+    store.promote("rent", versions[1])
+
+    assert models.is_behind("rent") and models.get() is old
+    assert models.catch_up("rent")
+
+    assert (versions[1], 111.0) == (models.get().version, answer(models.get()))
+    assert 55.5 == answer(old)
+    assert not models.is_behind("rent")
+
+
+def test_version_when_rolled_back_is_served_no_more(
+    store: ModelStore, versions: list[str], models: ModelCache
+) -> None:
+    for version, is_rollback in ((versions[2], False), (versions[0], True)):
+        store.promote("rent", version, is_rollback=is_rollback)
+        assert models.is_behind("rent") and models.catch_up("rent")
+        assert version == models.get().version
+
+
+def test_model_when_it_is_not_in_memory_is_never_behind(
+    store: ModelStore, versions: list[str]
+) -> None:
+    models = ModelCache(store, "rent")
+
+    assert not models.is_behind("rent") and [] == models.names()
+    store.promote("rent", versions[1])
+
+    assert versions[1] == models.get().version and not models.is_behind("rent")
+
+
+def test_pointer_when_written_again_with_the_same_version_swaps_nothing(
+    store: ModelStore, versions: list[str], models: ModelCache
+) -> None:
+    held = models.get()
+    store.change("rent", lambda known: known._replace(pinned=(versions[0],)))  # type: ignore[union-attr]
+
+    assert models.is_behind("rent") and not models.catch_up("rent")
+    assert held is models.get() and not models.is_behind("rent")
+
+
+def resources() -> tuple[int, int]:
+    """Count open files and threads."""
+    files, tasks = (Path("/proc/self") / one for one in ("fd", "task"))
+    return len([*files.iterdir()]), len([*tasks.iterdir()])
+
+
+def test_versions_when_swapped_often_leave_nothing_behind(
+    store: ModelStore, versions: list[str], models: ModelCache
+) -> None:
+    left = []
+    for turn in range(40):
+        left += [weakref.ref(models.get()), weakref.ref(models.get()._runtime._session)]  # type: ignore[attr-defined]
+        store.promote("rent", versions[turn % 2 + 1])
+        assert models.catch_up("rent")
+        answer(models.get())
+        if turn == 5:
+            gc.collect()  # what other tests have left open
+            before = resources()
+    gc.collect()
+
+    assert [None] * 80 == [one() for one in left]
+    assert 1 == len(models.in_memory())
+    assert before == resources()
+
+
+def test_version_when_asked_by_its_name_stays_in_memory_after_a_swap(
+    store: ModelStore, versions: list[str], models: ModelCache
+) -> None:
+    old = models.get("rent", versions[0])
+    store.promote("rent", versions[1])
+    models.catch_up("rent")
+    store.promote("rent", versions[2])
+    models.catch_up("rent")
+
+    assert old is models.loaded("rent", versions[0])
+    assert [versions[0], versions[2]] == sorted(one.version for one in models.in_memory())
+
+
+class Slow(ModelStore):
+    """A store that is slow to give one version."""
+
+    may_go = threading.Event()
+    is_asked = threading.Event()
+
+    def files(self, card: Mapping[str, Any]) -> Path:
+        if card["model"] == "rent":
+            self.is_asked.set()
+            assert self.may_go.wait(30)
+        return super().files(card)
+
+
+def test_model_when_another_is_being_read_answers_meanwhile(toy_store: ModelStore) -> None:
+    store = Slow(toy_store.root)
+    models = ModelCache(store, "parcel")
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(models.get, "rent")
+        assert store.is_asked.wait(30)
+        assert "parcel" == models.get().name
+        assert not reading.done()
+        store.may_go.set()
+        assert "rent" == reading.result().name

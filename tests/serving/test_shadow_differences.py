@@ -1,0 +1,58 @@
+"""How far the answers of two versions are from each other."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.runtime.loading import load_version
+from engine.runtime.runtimes import Outputs
+from engine.runtime.version import StoredVersion, decide_columns
+from engine.serving.shadow import differences
+from persistence.model_persistence import ModelStore
+
+
+def decided(version: StoredVersion, **card: Any) -> tuple[StoredVersion, Any]:
+    """Give a version whose card says otherwise, and its answers to two records."""
+    other = StoredVersion({**version.card, **card}, version._runtime)
+    numbers = {"small": (0.7, 0.5), "large": (0.1, 0.25), "medium": (0.2, 0.25)}
+    columns = [numbers[name] for name in other.card["classes"]]
+    return other, decide_columns(Outputs(None, np.array(columns).T), other.card)
+
+
+def test_differences_when_the_classes_are_in_another_order_are_none(toy_store: ModelStore) -> None:
+    version = load_version(toy_store, "parcel")
+    one = decided(version, classes=["small", "large", "medium"])
+    other = decided(version, classes=["medium", "small", "large"])
+
+    is_other, distance = differences(*one, *other)
+
+    assert ([False, False], [0.0, 0.0]) == (is_other.tolist(), distance.tolist())
+
+
+def test_differences_when_a_class_is_missing_take_its_probability_as_none(
+    toy_store: ModelStore,
+) -> None:
+    version = load_version(toy_store, "parcel")
+    one = decided(version, classes=["small", "large", "medium"])
+    other = decided(version, classes=["large", "medium"], positive="large", threshold=0.5)
+
+    is_other, distance = differences(*one, *other)
+
+    assert ([True, True], [0.7, 0.5]) == (is_other.tolist(), distance.tolist())
+
+
+@pytest.mark.parametrize(("change", "is_other"), [(1e-7, False), (0.02, True), (3.0, True)])
+def test_differences_when_numbers_are_predicted_have_a_tolerance(
+    toy_store: ModelStore, change: float, *, is_other: bool
+) -> None:
+    version = load_version(toy_store, "rent")
+    ours, theirs = (
+        decide_columns(Outputs(np.array([1800.0 + more, 5.0]), None), version.card)
+        for more in (0.0, change)
+    )
+
+    found, distance = differences(version, ours, version, theirs)
+
+    assert [is_other and change > 0.018, False] == found.tolist()
+    assert [pytest.approx(change), 0.0] == distance.tolist()

@@ -1,0 +1,237 @@
+"""When a new version takes the promoted one's place: the rows, the scores, the verdict."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from build_model import build
+from engine.runtime.loading import load_version
+from engine.schema.definition import ModelDefinition
+from engine.training.evaluation.bootstrap import interval, resamples
+from engine.training.evaluation.champion import challenge
+from engine.training.evaluation.judged import HeldOutAnswers
+from engine.training.evaluation.metrics import applicable
+from engine.training.table import read_table
+from persistence.model_persistence import ModelStore
+from persistence.promotions import PromotionConflict
+from tests.support.models import TOYS, unstored
+
+ROWS = 400
+
+
+def judged(kind: str) -> HeldOutAnswers:
+    """Make answers with ties among the scores."""
+    draw = np.random.default_rng(5)
+    if kind == "numbers":
+        truth = draw.normal(1000, 3, ROWS)
+        return HeldOutAnswers(truth, truth + draw.normal(0, 1, ROWS))
+    classes: list[Any] = [False, True] if kind == "two" else ["a", "b", "c"]
+    shares = np.round(draw.dirichlet([1] * len(classes), ROWS), 2)
+    shares /= shares.sum(axis=1, keepdims=True)
+    truth = np.array([draw.choice(classes, p=row) for row in shares])
+    predicted = np.array(classes)[shares.argmax(axis=1)]
+    return HeldOutAnswers(truth, predicted, shares, classes, True if kind == "two" else None)
+
+
+def taken(whole: HeldOutAnswers, rows: np.ndarray) -> HeldOutAnswers:
+    shares = None if whole.probabilities is None else whole.probabilities[rows]
+    return HeldOutAnswers(
+        whole.truth[rows], whole.predicted[rows], shares, whole.classes, whole.positive
+    )
+
+
+@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
+def test_scores_of_resamples_when_computed_at_once_are_those_of_each(kind: str) -> None:
+    whole = judged(kind)
+    counts = np.concatenate(list(resamples(whole.truth, whole.classes, seed=1)))[:20]
+    samples = [taken(whole, np.repeat(np.arange(ROWS), one.astype(int))) for one in counts]
+
+    assert {ROWS} == {len(one.truth) for one in samples}
+    for name, one in applicable(whole).items():
+        assert one.over(whole, counts) == pytest.approx([one.compute(s) for s in samples]), name
+
+
+def test_resamples_when_a_class_is_rare_all_have_it() -> None:
+    truth = np.arange(50) == 7
+
+    counts = np.concatenate(list(resamples(truth, [False, True], seed=0)))
+
+    assert 500 < len(counts) < 750  # 1 - 1/e of 1,000
+    assert counts[:, 7].all()
+    assert {50} == set(counts.sum(axis=1))
+    assert interval([counts[:0, 7]]) is None
+
+
+@pytest.fixture(scope="module")
+def store(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+    """A store where a fair rent is promoted."""
+    root = tmp_path_factory.mktemp("store")
+    shutil.copytree(toy_store.root / "rent", root / "rent")
+    return ModelStore(root)
+
+
+def held_out(definition: ModelDefinition) -> tuple[pd.DataFrame, np.ndarray]:
+    table = definition.load_data(definition.sample)
+    _, y, _ = read_table(table, definition.schema)
+    return table, y.to_numpy()
+
+
+def asked(store: ModelStore, errors: float, promote: str = "if-better") -> dict[str, Any]:
+    """Hold answers that err by so much, and now and then by nothing, against the promoted rent."""
+    (version,) = store.versions("rent")
+    card = store.read_card("rent", version)
+    table, truth = held_out(TOYS["rent"])
+    noise = np.random.default_rng(0).normal(0, errors, len(truth))
+    return challenge(store, card, HeldOutAnswers(truth, truth + noise), table, promote=promote)
+
+
+def test_challenger_when_surely_better_wins(store: ModelStore) -> None:
+    found = asked(store, errors=0)
+
+    assert ("better", True) == (found["verdict"], found["promote"])
+    assert store.promoted("rent") == found["champion"]
+    assert 0 < found["gain"]["low"] <= found["gain"]["value"] <= found["gain"]["high"]
+    assert "is better than" in found["reason"]
+    assert not found["may_know_rows"]
+
+
+def test_challenger_when_surely_worse_loses(store: ModelStore) -> None:
+    found = asked(store, errors=1e6)
+
+    assert ("worse", False) == (found["verdict"], found["promote"])
+    assert found["gain"]["high"] < 0
+
+
+def test_challenger_when_better_by_chance_loses(store: ModelStore) -> None:
+    card, (table, truth) = store.read_card("rent"), held_out(TOYS["rent"])
+    X, _, _ = read_table(table, TOYS["rent"].schema)
+    answers = load_version(store, "rent").predict(
+        {str(name): X[name].tolist() for name in X.columns}
+    )
+    same = np.array([one.value for one in answers])
+    same[0] += (truth[0] - same[0]) / 2  # one row is answered better
+
+    found = challenge(store, card, HeldOutAnswers(truth, same), table, promote="if-better")
+
+    assert found["gain"]["value"] > 0
+    assert ("undecided", False) == (found["verdict"], found["promote"])
+    assert "is not surely better than" in found["reason"]
+
+
+@pytest.mark.parametrize("promote", ["always", "never"])
+def test_challenge_when_the_answer_is_asked_for_is_written_down_all_the_same(
+    store: ModelStore, promote: str
+) -> None:
+    found = asked(store, errors=1e6, promote=promote)
+
+    assert ("worse", promote == "always") == (found["verdict"], found["promote"])
+    assert found["gain"]["value"] < 0
+    assert ", as asked: " in found["reason"]
+
+
+def test_challenger_when_nothing_is_promoted_wins(tmp_path: Path) -> None:
+    card = {"model": "rent", "score": "mae"}
+    rows = HeldOutAnswers(np.ones(3), np.ones(3))
+
+    found = challenge(ModelStore(tmp_path), card, rows, pd.DataFrame(), promote="if-better")
+
+    assert ("first", True, None) == (found["verdict"], found["promote"], found["gain"])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"classes": ["odd"]}, "its classes are None, here they are"),
+        ({"target": 1}, "it reads other true values"),
+        ({"score": "accuracy"}, "it has no accuracy"),
+        ({"column": "gone"}, "its schema refuses them: column"),
+    ],
+)
+def test_challenge_when_the_two_answer_different_questions_says_so(
+    store: ModelStore, change: dict[str, Any], reason: str
+) -> None:
+    card = store.read_card("rent") | {key: change[key] for key in change if key in "classes score"}
+    table, truth = held_out(TOYS["rent"])
+    rows = HeldOutAnswers(truth + change.get("target", 0), truth)
+    if "column" in change:
+        table = table.drop(columns=table.columns[0])
+
+    found = challenge(store, card, rows, table, promote="if-better")
+
+    assert ("incomparable", False, None) == (found["verdict"], found["promote"], found["gain"])
+    assert reason in found["reason"]
+
+
+def test_challenge_when_the_promoted_version_is_damaged_keeps_it(store: ModelStore) -> None:
+    path = store.root / "rent" / "promoted.json"
+    whole = path.read_bytes()
+    path.write_text("{")
+    try:
+        found = asked(store, errors=0)
+    finally:
+        path.write_bytes(whole)
+
+    assert ("incomparable", False) == (found["verdict"], found["promote"])
+    assert "what is promoted cannot be compared" in found["reason"]
+
+
+@pytest.mark.parametrize("key", ["seed", "split", "synonyms", "unit"])
+def test_challenge_when_the_rows_were_split_otherwise_says_that_they_may_be_known(
+    store: ModelStore, tmp_path: Path, key: str
+) -> None:
+    card = store.read_card("rent")
+    folder = store.root / "rent" / card["version"]
+    files = {name: (folder / name).read_bytes() for name in card["files"]}
+    other = unstored(card)
+    if key == "seed":
+        other["seed"] = 99
+    elif key == "split":  # as in a version of before
+        other["data"] = {name: one for name, one in card["data"].items() if name != "split"}
+    else:
+        *rest, last = card["schema"]["fields"]
+        changed = {"synonyms": [["R", "Recife"]], "unit": "km"}[key]
+        other["schema"] = card["schema"] | {"fields": [*rest, last | {key: changed}]}
+    second = ModelStore(tmp_path)
+    second.promote("rent", second.write(other, files))
+    table, truth = held_out(TOYS["rent"])
+
+    found = challenge(second, card, HeldOutAnswers(truth, truth), table, promote="if-better")
+
+    is_split_otherwise = key != "unit"
+    assert is_split_otherwise == found["may_know_rows"]
+    assert is_split_otherwise == ("may have learnt from some of them" in found["reason"])
+
+
+class Late(ModelStore):
+    """A store where somebody else promotes while a version is written."""
+
+    other = ""
+
+    def write(self, *args: Any) -> str:
+        version = super().write(*args)
+        ModelStore(self.root).promote("rent", self.other)
+        return version
+
+
+@pytest.mark.slow
+def test_build_when_another_is_promoted_meanwhile_changes_nothing_and_says_so(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = store.read_card("rent")
+    folder = store.root / "rent" / card["version"]
+    late = Late(tmp_path)
+    files = {name: (folder / name).read_bytes() for name in card["files"]}
+    late.other = ModelStore(tmp_path).write(unstored(card), files)
+    monkeypatch.setattr("models.find", TOYS.get)
+
+    with pytest.raises(PromotionConflict, match="was to follow no version, but"):
+        build(late, "rent", data=None, promote="if-better")
+
+    assert late.other == late.promoted("rent")
+    (mine,) = set(late.versions("rent")) - {late.other}
+    decided = late.read_card("rent", mine)["challenge"]
+    assert ("first", True) == (decided["verdict"], decided["promote"])

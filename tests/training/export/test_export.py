@@ -1,0 +1,48 @@
+"""Converting in a process of its own, and what is said when it cannot serve."""
+
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
+from skops.io import dumps
+
+from engine.training.card import describe
+from engine.training.export.export import export
+from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
+from tests.support.estimators import FIELDS, prepare
+from tests.support.trials import convert_here, fit
+
+
+def test_export_when_the_time_is_up_says_so() -> None:
+    scaler = QuantileTransformer(n_quantiles=100)
+    _, pipeline, _ = fit(LogisticRegression(), prepare(before=(scaler,)))
+
+    exported, reasons = export(dumps(pipeline), FIELDS, model="toy", time_limit=0.05)
+
+    assert exported == {}
+    assert {"double", "cast"} == set(reasons)
+    assert all("more than 0.05 s" in reason for reason in reasons.values())
+
+
+@pytest.mark.slow
+def test_export_when_in_its_own_process_gives_the_same_bytes_as_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    _, pipeline, _ = fit(RandomForestClassifier(5, random_state=0), prepare())
+    stored = dumps(pipeline)
+
+    once, _ = export(stored, FIELDS, model="toy")
+    again, _ = export(stored, FIELDS, model="toy")
+
+    assert {"cast", "double"} == set(once)
+    assert once == again
+
+
+def test_choice_when_the_pipeline_refuses_an_allowed_word_says_so() -> None:
+    definition, pipeline, X = fit(LogisticRegression(), prepare(OneHotEncoder()))
+    card = describe("toy", definition, pipeline, data=definition.sample)
+    columns = {str(name): X[name].tolist() for name in X.columns}
+
+    with pytest.raises(PipelineRejectsRecord, match="refuses records that the schema accepts"):
+        choose_runtime(definition, pipeline, columns, card, export=convert_here)
