@@ -38,9 +38,9 @@ from engine.api.middleware import (
     server_timing,
 )
 from engine.api.openapi import document as openapi
-from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
-from engine.api.protocols.error_line import phrase_line
-from engine.api.protocols.v2 import routes as v2
+from engine.api.protocols import PROTOCOLS, phrases
+from engine.api.protocols.contract import Service
+from engine.api.protocols.vertex import RouteTaken, check_routes
 from engine.commands import COMMANDS
 from engine.pages import api_docs
 from engine.pages import version as version_page
@@ -75,7 +75,6 @@ def create_app(settings: Settings) -> Flask:
     models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
     app.extensions["models"] = models
     _observe(app, settings)
-    errors.init_app(app, forms=_forms(settings))
     _mount(app, settings)
     cors.init_app(app, _origins(settings))
     auth.init_app(app, _callers(settings))
@@ -101,29 +100,21 @@ def _mount(app: Flask, settings: Settings) -> None:
     """Plug in the routes."""
     models = app.extensions["models"]
     app.extensions["stopping"] = stopping = threading.Event()
-    most = settings.max_table_bytes
-    vertex_routes = (settings.aip_health_route, settings.aip_predict_route)
+    service = _service(app, settings)
     for routes in (
         health.blueprint(models, stopping),
-        predict.blueprint(models, max_table_bytes=most),
+        predict.blueprint(models, max_table_bytes=settings.max_table_bytes),
         model_info.blueprint(models),
         catalog.blueprint(models),
         version_page.blueprint(models),
-        v2.blueprint(models, stopping, service=NAME),
-        kserve_v1.blueprint(models),
-        mlflow.blueprint(
-            models, stopping, version=f"{NAME} {VERSION}", max_table_bytes=most,
-            workers=settings.web_concurrency,
-        ),
-        vetiver.blueprint(models),
-        openapi.blueprint(models, service=NAME, version=VERSION, vertex_routes=vertex_routes),
+        openapi.blueprint(service),
         api_docs.blueprint(service=NAME),
         prometheus.blueprint(app.extensions["metrics"]),
-    ):  # fmt: skip
+        *(protocol.routes(service) for protocol in PROTOCOLS),
+    ):
         app.register_blueprint(routes)
-    vertex.init_app(
-        app, models, stopping, health_route=vertex_routes[0], predict_route=vertex_routes[1]
-    )
+    check_routes(app, service)
+    errors.init_app(app, forms=phrases(service))
 
 
 def _observe(app: Flask, settings: Settings) -> None:
@@ -176,17 +167,17 @@ def _trace(app: Flask) -> None:
     tracing.init_app(app, service=NAME)
 
 
-def _forms(settings: Settings) -> dict[str, errors.Phrase]:
-    """Say how failures are phrased, by path, where another protocol is spoken."""
-    mlflow_paths = ("/invocations", "/ping", "/version", "/execution-parameters")
-    google = filter(None, (settings.aip_health_route, settings.aip_predict_route))
-    return {
-        **dict.fromkeys(google, vertex.phrase),
-        **dict.fromkeys(mlflow_paths, mlflow.phrase),
-        "/predict": vetiver.phrase,
-        "/v2": phrase_line,
-        "/v1": phrase_line,
-    }
+def _service(app: Flask, settings: Settings) -> Service:
+    return Service(
+        app.extensions["models"],
+        app.extensions["stopping"],
+        name=NAME,
+        version=VERSION,
+        max_table_bytes=settings.max_table_bytes,
+        workers=settings.web_concurrency,
+        health_route=settings.aip_health_route,
+        predict_route=settings.aip_predict_route,
+    )
 
 
 def serve() -> None:
@@ -240,5 +231,5 @@ else:
         _settings = Settings.from_environment()
         log_format.init(_settings.log_format)
         app = create_app(_settings)
-    except (InvalidSettings, vertex.RouteTaken) as error:
+    except (InvalidSettings, RouteTaken) as error:
         sys.exit(f"app: {error}")

@@ -10,7 +10,8 @@ from typing import IO, Any
 import click
 
 from engine.commands.output import CommandError, CommandResult, command_output, served
-from engine.commands.table_files import BINARY, KINDS, SUFFIXES, answer_file, kind_of
+from engine.commands.table_files import BINARY, SUFFIXES, answer_file, kind_of
+from engine.records.forms import FILE_FORMS
 from engine.records.media_types import ARROW, CSV
 from engine.records.output_file import text_records, write_binary
 from engine.records.spool import Spool
@@ -21,7 +22,7 @@ from engine.runtime.loading import load_version
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", metavar="NAME", help="The model that answers; by default DEFAULT_MODEL.")
 @click.option("--version", metavar="VERSION", help="Its version; by default the promoted one.")
-@click.option("--format", "format_name", type=click.Choice([*KINDS]),
+@click.option("--format", "format_name", type=click.Choice([*FILE_FORMS]),
               help="The format of FILE, where its suffix does not tell.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               help="The file to write; by default CSV and JSON lines are printed.")  # fmt: skip

@@ -13,24 +13,19 @@ import click
 
 from engine.commands.output import CommandError
 from engine.records.arrow.reader import has_pyarrow
-from engine.records.media_types import ARROW, CSV, LINES, PARQUET
+from engine.records.forms import ANSWER_FORMS, FILE_FORMS, FORMS
+from engine.records.media_types import ARROW, CSV, PARQUET
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.spool import Spool
 from engine.records.upload import Upload
 from engine.runtime.version import StoredVersion
-from engine.serving.table_prediction import WRITERS, answer_table
-
-#: The formats, as `--format` has them.
-KINDS = {"csv": CSV, "jsonl": LINES, "arrow": ARROW, "parquet": PARQUET}
+from engine.serving.table_prediction import answer_table
 
 #: Those that need pyarrow, and do not go to a terminal.
 BINARY = (ARROW, PARQUET)
 
-#: What file names tell.
-SUFFIXES = {
-    ".csv": CSV, ".jsonl": LINES, ".ndjson": LINES, ".arrow": ARROW, ".arrows": ARROW,
-    ".parquet": PARQUET, ".pq": PARQUET,
-}  # fmt: skip
+#: The media types that the names of files tell.
+SUFFIXES = {suffix: form.media_type for form in FORMS for suffix in form.suffixes}
 
 
 def kind_of(path: Path, format_name: str | None) -> str:
@@ -43,11 +38,12 @@ def kind_of(path: Path, format_name: str | None) -> str:
     CommandError
         When the format needs pyarrow and it is not installed.
     """
-    kind = KINDS[format_name] if format_name else SUFFIXES.get(path.suffix.lower())
+    by_suffix = SUFFIXES.get(path.suffix.lower())
+    kind = FILE_FORMS[format_name].media_type if format_name else by_suffix
     if kind is None:
         raise click.UsageError(
             f"the format of {click.format_filename(path)} is not known by its suffix: "
-            f"name one with --format {'|'.join(KINDS)}, or rename it to end in "
+            f"name one with --format {'|'.join(FILE_FORMS)}, or rename it to end in "
             f"{', '.join(sorted(SUFFIXES))}"
         )
     if kind in BINARY and not has_pyarrow():
@@ -74,9 +70,8 @@ def answer_file(version: StoredVersion, path: Path, kind: str, form: str) -> Spo
     named = click.format_filename(path)
     try:
         with path.open("rb") as file, _progress(file) as (stream, size):
-            return answer_table(
-                version, Upload(stream, length=size, most=sys.maxsize), kind, WRITERS[form]
-            )
+            upload = Upload(stream, length=size, most=sys.maxsize)
+            return answer_table(version, upload, kind, ANSWER_FORMS[form].writer)
     except BadRequest as error:
         raise CommandError(f"{named}: {error.detail}{_hint(path, kind)}") from error
     except InvalidRecords as error:

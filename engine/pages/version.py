@@ -15,7 +15,7 @@ from engine.cards.difference import PARTS, difference
 from engine.cards.markdown import model_card
 from engine.pages.api_docs import CONFINED
 from engine.records.media_types import JSON
-from engine.records.negotiation import wished_form
+from engine.records.negotiation import choose_form
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 from persistence.promotions import Pointer, version_beneath
@@ -53,7 +53,7 @@ def blueprint(models: ModelCache) -> Blueprint:
     def show(name: str, version: str) -> Response:
         """Describe a version, and what changed since the one before."""
         card = models.card(name, version)
-        form = wished_form(request.headers.get("Accept", ""), FORMS)
+        form = choose_form(request.headers.get("Accept", ""), FORMS)
         if form == MARKDOWN:
             answer = Response(model_card(card), content_type=f"{MARKDOWN}; charset=utf-8")
         else:

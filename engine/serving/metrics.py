@@ -15,7 +15,8 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, has_request_context, request
 
-from engine.runtime.version import Decisions, Prediction, StoredVersion
+from engine.runtime.answers import Decisions, Prediction
+from engine.runtime.version import StoredVersion
 from engine.serving.model_cache import ModelCache
 from engine.serving.shared_counters import Count, Key, SharedCounters
 

@@ -5,7 +5,6 @@ and whatever protocol speaks for them.
 """
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -14,24 +13,26 @@ from typing import Any
 import msgspec
 
 from engine.api.errors import explain, phrase
+from engine.records.forms import ANSWER_FORMS
 from engine.records.http_date import http_date
 from engine.records.json_reader import read_body
 from engine.records.media_types import JSON, TABLES, media_type
-from engine.records.negotiation import CONTENT_TYPES, wished_form
+from engine.records.negotiation import choose_form
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import MAX_RECORDS, Records
 from engine.records.spool import MOST_IN_MEMORY, Spool
-from engine.records.strict_json import class_name
 from engine.records.upload import Upload
 from engine.records.validation import Accepted, read_records
-from engine.runtime.version import Decisions, Prediction, StoredVersion, endless
+from engine.records.writers import write_with
+from engine.runtime.answers import Decisions, Prediction, prediction_json
+from engine.runtime.version import StoredVersion, endless
 from engine.schema.category_codes import Coding
 from engine.schema.json_decoder import Decoded
 from engine.serving.candidates import choose, choose_at_once, offer_to_shadow
 from engine.serving.metrics import count_predictions
 from engine.serving.model_cache import ModelCache
 from engine.serving.request import PredictRequest, PredictResponse, version_headers
-from engine.serving.table_prediction import WRITERS, answer_table
+from engine.serving.table_prediction import answer_table
 from engine.serving.timing import step
 from persistence.promotions import Candidate
 
@@ -50,13 +51,13 @@ def answer(models: ModelCache, asked: PredictRequest) -> PredictResponse:
         encoding = asked.content_encoding.strip().lower()
         if encoding not in ("", "identity"):
             raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
-        form = wished_form(asked.accept)
+        form = choose_form(asked.accept)
         version = choose(models, asked)
         found = _predict(version, asked, form)
         return PredictResponse(
             status=200,
             body=b"" if isinstance(found, Spool) else found,
-            content_type=CONTENT_TYPES[form],
+            content_type=form + ANSWER_FORMS[form].parameters,
             headers={} if form == JSON else version_headers(version),
             spool=found if isinstance(found, Spool) else None,
         )
@@ -150,7 +151,7 @@ def _predict(version: StoredVersion, asked: PredictRequest, form: str) -> bytes 
     kind = media_type(asked.content_type)
     if kind in TABLES:
         upload = asked.body if isinstance(asked.body, Upload) else Upload.of(asked.body)
-        spool = answer_table(version, upload, kind, WRITERS[form])
+        spool = answer_table(version, upload, kind, ANSWER_FORMS[form].writer)
         return spool.whole() if spool.size <= MOST_IN_MEMORY else spool
     body = asked.body.read_whole() if isinstance(asked.body, Upload) else asked.body
     warnings: list[Accepted] = []
@@ -216,7 +217,7 @@ def _write_one(
     if not all(map(math.isfinite, prediction.probabilities or _numbers(prediction.value))):
         return None
     found: dict[str, Any] = {
-        "prediction": _written(prediction, version.card["classes"]),
+        "prediction": prediction_json(version.answer_columns, prediction),
         "prediction_time": http_date(),
         "model": {"name": version.name, "version": version.version},
     }
@@ -231,21 +232,7 @@ def _write_many(
     """Write the answers for records in some form; None when one is not finite."""
     if endless(decisions):
         return None
-    spool = Spool(sys.maxsize, what="the answer")
-    writer = WRITERS[form](version, spool)
-    writer.add(decisions, warnings)
-    writer.finish()
-    return spool.whole()
-
-
-def _written(prediction: Prediction, classes: Sequence[Any]) -> dict[str, Any]:
-    if prediction.probabilities is None:
-        return {"value": prediction.value}
-    return {
-        "value": prediction.value,
-        "probability": prediction.probability,
-        "probabilities": dict(zip(map(class_name, classes), prediction.probabilities, strict=True)),
-    }
+    return write_with(ANSWER_FORMS[form].writer, version, decisions, warnings).whole()
 
 
 def _numbers(value: Any) -> tuple[float, ...]:

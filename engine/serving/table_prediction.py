@@ -11,27 +11,22 @@ from contextlib import closing
 from typing import Any
 
 from engine.records.arrow.reader import read_binary
-from engine.records.arrow.writer import ArrowWriter
 from engine.records.blocks import Block
 from engine.records.csv_reader import FLAGS, read_csv
 from engine.records.jsonl_reader import read_lines
-from engine.records.media_types import ARROW, CSV, JSON, LINES
+from engine.records.media_types import CSV, LINES
 from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
 from engine.records.spool import Spool
 from engine.records.upload import Upload
-from engine.records.writers import CsvWriter, JsonWriter, LinesWriter, Writer
-from engine.runtime.version import Decisions, StoredVersion, endless
+from engine.records.writers import Writer
+from engine.runtime.answers import Decisions
+from engine.runtime.version import StoredVersion, endless
 from engine.serving.candidates import offer_to_shadow
 from engine.serving.metrics import classes_of, count_predictions
 from engine.serving.timing import each_in, note_progress, step
 
 #: How many numbers of an answer are in memory at a time.
 _MOST_NUMBERS = 2**16
-
-#: Forms of an answer.
-WRITERS: dict[str, type[Writer]] = {
-    JSON: JsonWriter, CSV: CsvWriter, LINES: LinesWriter, ARROW: ArrowWriter
-}  # fmt: skip
 
 
 def answer_table(

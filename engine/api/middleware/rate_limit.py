@@ -21,7 +21,8 @@ from typing import Any, NamedTuple, Protocol
 from flask import Flask, Response, current_app, g, request
 
 from engine.api.errors import Failure, failure_response
-from engine.api.middleware.auth import ACCESS, PUBLIC
+from engine.api.middleware.auth import ACCESS
+from engine.api.protocols.contract import PUBLIC
 from persistence.api_keys import RATE, Key
 
 _log = logging.getLogger(__name__)

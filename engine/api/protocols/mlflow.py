@@ -1,7 +1,8 @@
 """The routes of MLflow's scoring server and of SageMaker's containers."""
 
-from collections.abc import Mapping
-from threading import Event
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 
 from flask import Blueprint, Response, request
@@ -9,25 +10,26 @@ from werkzeug.http import parse_options_header
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
+from engine.api.protocols.contract import PUBLIC, Protocol, Service, answer_with, run
 from engine.api.protocols.mlflow_json import read_invocation
-from engine.api.requests import asked_here, body_of
-from engine.api.responses import json_response, respond
+from engine.api.requests import body_of
+from engine.api.responses import json_response
 from engine.records.csv_header import with_header
 from engine.records.csv_reader import PANDAS_FLAGS
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABLES
-from engine.records.negotiation import wished_form
+from engine.records.negotiation import choose_form
 from engine.records.npy_reader import NPY, read_npy
 from engine.records.problems import BadRequest, InvalidRecords
+from engine.records.rows import Records
 from engine.records.spool import MOST_IN_MEMORY, Spool
 from engine.records.strict_json import write_json
 from engine.records.upload import Upload
+from engine.records.validation import Accepted
 from engine.records.values_writer import ValueLinesWriter, ValuesWriter
-from engine.records.writers import LinesWriter, Writer
+from engine.records.writers import LinesWriter, Writer, write_with
+from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
-from engine.serving.candidates import choose
-from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import decide_records
-from engine.serving.request import PredictResponse, version_headers
+from engine.serving.request import PredictResponse
 from engine.serving.table_prediction import answer_table
 
 #: SageMaker's name for JSON lines.
@@ -48,39 +50,30 @@ _CODES = {
 }  # fmt: skip
 
 
-def blueprint(
-    models: ModelCache, stopping: Event, *, version: str, max_table_bytes: int, workers: int
-) -> Blueprint:
-    """Give the routes; all ask the default model.
-
-    Parameters
-    ----------
-    version : str
-        The service's own, which MLflow's client asks for.
-    workers : int
-        How many batches may be asked for at the same time.
-    """
+def _routes(service: Service) -> Blueprint:
+    """Return the routes; the default model answers."""
     routes = Blueprint("invocations", __name__)
 
     @routes.get("/ping")
     def ping() -> Response:
-        """Say whether the default model answers."""
-        if reason := not_ready(models, stopping):
+        """Report whether the default model answers."""
+        if reason := not_ready(service.models, service.stopping):
             return failure_response(Failure(404, reason))
         return Response("\n", mimetype=JSON)
 
     @routes.get("/version")
     def version_text() -> Response:
-        """Say which version of the service answers."""
-        return Response(version, mimetype="text/plain")
+        """Name the service and its version, which MLflow's client asks for."""
+        return Response(f"{service.name} {service.version}", mimetype="text/plain")
 
     @routes.get("/execution-parameters")
     def execution_parameters() -> Response:
-        """Say how batches are to be sent."""
-        most = min(_MOST_MEGABYTES // min(workers, _MOST_MEGABYTES), max_table_bytes // 2**20)
+        """Describe how batches are to be sent."""
+        workers = min(service.workers, _MOST_MEGABYTES)
+        most = min(_MOST_MEGABYTES // workers, service.max_table_bytes // 2**20)
         return json_response(
             {
-                "MaxConcurrentTransforms": min(workers, _MOST_MEGABYTES),
+                "MaxConcurrentTransforms": workers,
                 "BatchStrategy": "MULTI_RECORD",
                 "MaxPayloadInMB": max(1, most),
             }
@@ -90,29 +83,29 @@ def blueprint(
     def invocations() -> Response:
         """Predict records, however MLflow's and SageMaker's clients write them."""
         kind, header = _read_kind(request.content_type or JSON)
-        body = body_of(LINES if kind == JSON_LINES else kind, max_table_bytes)
+        body = body_of(LINES if kind == JSON_LINES else kind, service.max_table_bytes)
         try:
-            return respond(_invoke(models, body, kind, header))
-        except Exception as error:
+            return _answer(service, body, kind, header)
+        except Exception:
             if isinstance(body, Upload):
                 body.drain()
-            if not isinstance(error, InvalidRecords):
-                raise
-            return refuse_records(error)
+            raise
 
+    routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
 
 
-def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
-    """Phrase a failure as MLflow has it."""
-    if found.status == 415:
-        return f"{sentence(found)}\n".encode(), "text/plain; charset=utf-8"
-    code = "INVALID_PARAMETER_VALUE" if found.problems else _CODES.get(found.status, "BAD_REQUEST")
-    return write_json({"error_code": code, "message": sentence(found)}) + b"\n", JSON
+def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
+    """Phrase a failure as MLflow does."""
+    if failure.status == 415:
+        return f"{sentence(failure)}\n".encode(), "text/plain; charset=utf-8"
+    code = _CODES.get(failure.status, "BAD_REQUEST")
+    code = "INVALID_PARAMETER_VALUE" if failure.problems else code
+    return write_json({"error_code": code, "message": sentence(failure)}) + b"\n", JSON
 
 
 def _read_kind(content_type: str) -> tuple[str, str]:
-    """Give the media type of a body, and what is said of the header of CSV."""
+    """Return the media type of a body, and what it declares about the header of CSV."""
     kind, options = parse_options_header(content_type)
     kind = kind.strip().lower() or JSON
     if kind not in _KINDS:
@@ -124,39 +117,65 @@ def _read_kind(content_type: str) -> tuple[str, str]:
     if header not in ("", "present", "absent"):
         raise BadRequest(415, f"header is {header[:40]!r}: say present or absent")
     if options:
-        version_headers = ", ".join(sorted(options))[:80]
-        raise BadRequest(
-            415, f"the content type has the parameter {version_headers!r}: leave it out"
-        )
+        names = ", ".join(sorted(options))[:80]
+        raise BadRequest(415, f"the content type has the parameter {names!r}: leave it out")
     return kind, header
 
 
-def _invoke(models: ModelCache, body: bytes | Upload, kind: str, header: str) -> PredictResponse:
+def _answer(service: Service, body: bytes | Upload, kind: str, header: str) -> Response:
     if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise BadRequest(415, "the body is compressed: send it plain")
-    form = wished_form(request.headers.get("Accept", ""), [*_WRITERS])
-    version = choose(models, asked_here(body))
-    spool = _predict(version, body, kind, header, _WRITERS[form])
+    form = choose_form(request.headers.get("Accept", ""), [*_WRITERS])
+    if kind in (*TABLES, JSON_LINES):
+        upload = body if isinstance(body, Upload) else Upload.of(body)
+        answer = partial(_answer_table, upload=upload, kind=kind, header=header, form=form)
+        return answer_with(service.models, upload, answer)
+    assert isinstance(body, bytes)
+    return run(service.models, body, _read_npy if kind == NPY else _read, partial(_write, form))
+
+
+def _answer_table(
+    version: StoredVersion, *, upload: Upload, kind: str, header: str, form: str
+) -> PredictResponse:
+    if kind == CSV:
+        upload = with_header(upload, version.schema, header=header)
+    kind = LINES if kind == JSON_LINES else kind
+    return _respond(answer_table(version, upload, kind, _WRITERS[form], flags=PANDAS_FLAGS), form)
+
+
+def _read(body: bytes, version: StoredVersion) -> Records:
+    return read_invocation(body, version.schema)
+
+
+def _read_npy(body: bytes, version: StoredVersion) -> Records:
+    return read_npy(body, version.schema)
+
+
+def _write(
+    form: str,
+    version: StoredVersion,
+    records: Records,
+    decisions: Decisions,
+    warnings: Sequence[Accepted],
+) -> PredictResponse:
+    return _respond(write_with(_WRITERS[form], version, decisions, warnings), form)
+
+
+def _respond(spool: Spool, form: str) -> PredictResponse:
     content_type = f"{CSV}; charset=utf-8" if form == CSV else form
     if spool.size > MOST_IN_MEMORY:
-        return PredictResponse(200, b"", content_type, version_headers(version), spool)
-    return PredictResponse(200, spool.whole(), content_type, version_headers(version))
+        return PredictResponse(200, b"", content_type, spool=spool)
+    return PredictResponse(200, spool.whole(), content_type)
 
 
-def _predict(
-    version: StoredVersion, body: bytes | Upload, kind: str, header: str, writer: type[Writer]
-) -> Spool:
-    kind = LINES if kind == JSON_LINES else kind
-    if kind in TABLES:
-        upload = body if isinstance(body, Upload) else Upload.of(body)
-        if kind == CSV:
-            upload = with_header(upload, version.schema, header=header)
-        return answer_table(version, upload, kind, writer, flags=PANDAS_FLAGS)
-    assert isinstance(body, bytes)
-    read = read_npy if kind == NPY else read_invocation
-    decisions, warnings = decide_records(version, read(body, version.schema))
-    spool = Spool(2**31, what="the answer")
-    written = writer(version, spool)
-    written.add(decisions, warnings)
-    written.finish()
-    return spool
+PROTOCOL = Protocol(
+    name="invocations",
+    routes=_routes,
+    access={
+        "ping": PUBLIC, "version_text": PUBLIC, "execution_parameters": PUBLIC,
+        "invocations": "predict",
+    },
+    paths=lambda service: ["/invocations", "/ping", "/version", "/execution-parameters"],
+    phrase=_phrase,
+    description=Path(__file__).with_suffix(".json"),
+)  # fmt: skip
