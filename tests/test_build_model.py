@@ -174,7 +174,7 @@ def refused(copy: Path) -> dict[str, Any]:
     (copy / "binary.csv").write_bytes(b"\xff\xfe\x00")
     (copy / "models/torn.py").write_text("defintion = None\n")
     (copy / "models/odd.py").write_text(
-        "from engine.schema.definition import Category\nfrom models import schema\n"
+        "from engine.schema import Category\nfrom models import schema\n"
         "definition = schema.ModelDefinition(title='', target=schema.Flag(name='t', example=True),"
         "fields=(Category(name='a', example='x', categories=('y',)),), sample=None,"
         "load_data=None, build_pipeline=None, score='roc_auc')\n"

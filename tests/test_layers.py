@@ -232,7 +232,9 @@ def count_lines(tokens: list[tokenize.TokenInfo], function: ast.FunctionDef) -> 
 def test_public_name_when_defined_has_a_docstring(path: Path) -> None:
     tree = parse(path)
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    classes = classes_of(path)
+    bases = {name: node for one in imported_files(path) for name, node in classes_of(one).items()}
+    bases |= classes
 
     bare = [
         node.name
@@ -240,7 +242,7 @@ def test_public_name_when_defined_has_a_docstring(path: Path) -> None:
         if isinstance(node, kinds) and is_public(node.name) and not ast.get_docstring(node)
     ]
     for owner in classes.values():
-        inherited = {m.name for b in owner.bases for m in documented(classes.get(ast.unparse(b)))}
+        inherited = {m.name for b in owner.bases for m in documented(bases.get(ast.unparse(b)))}
         bare += [
             f"{owner.name}.{method.name}"
             for method in owner.body
@@ -250,6 +252,10 @@ def test_public_name_when_defined_has_a_docstring(path: Path) -> None:
 
     assert ast.get_docstring(tree), "the file says what it holds"
     assert [] == bare
+
+
+def classes_of(path: Path) -> dict[str, ast.ClassDef]:
+    return {node.name: node for node in parse(path).body if isinstance(node, ast.ClassDef)}
 
 
 def documented(owner: ast.ClassDef | None) -> list[ast.FunctionDef]:

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 import models
 from engine.runtime.loading import load_fitted_pipeline, load_version
 from engine.runtime.version import Prediction, StoredVersion
-from engine.schema.definition import Number
+from engine.schema import Number
 from engine.training.split import split_rows
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.api.openapi.parts import BYTES, TEXT, answer, refer
 from engine.api.protocols.v2.binary import DATATYPES
-from engine.schema.fields import Category, Flag, Number
+from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 
 _FLAG = {"type": "boolean"}
@@ -162,14 +162,16 @@ def _example(card: Mapping[str, Any]) -> dict[str, Any]:
     """Write the worked example as a request to infer."""
     record = card["example"]["record"]
     inputs = [
-        {"name": one.name, "shape": [1, 1], "datatype": _KINDS[type(one)], "data": [value]}
-        for one in Schema.from_json(card["schema"]).fields
-        if (value := record.get(one.name)) is not None or one.missing == "accept"
+        {"name": field.name, "shape": [1, 1], "datatype": _datatype(field), "data": [value]}
+        for field in Schema.from_json(card["schema"]).fields
+        if (value := record.get(field.name)) is not None or field.missing == "accept"
     ]
     return {"id": "1", "parameters": {"content_type": "pd"}, "inputs": inputs}
 
 
-_KINDS = {Number: "FP64", Category: "BYTES", Flag: "BOOL"}
+def _datatype(field: Field) -> str:
+    """Return a datatype that takes whole numbers and others alike, as most clients send them."""
+    return "FP64" if field.datatype == "INT64" else field.datatype
 
 
 def _index() -> dict[str, Any]:

@@ -9,7 +9,6 @@ from engine.api.openapi.json_schema import MOST_ROWS, record_schema, row_schema
 from engine.api.openapi.parts import BYTES, TEXT, answer, refer
 from engine.records.media_types import ARROW, CSV, LINES, PARQUET
 from engine.records.strict_json import class_name, write_json
-from engine.schema.fields import Number
 from engine.schema.record_schema import Schema
 
 _DATE = {**TEXT, "description": "RFC 5322 date, GMT"}
@@ -78,7 +77,7 @@ def model_schemas(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _value_schema(schema: Schema, card: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(schema.target, Number):
+    if schema.target.classes is None:
         return {"type": "number", "description": schema.target.unit}
     kinds = {bool: "boolean", int: "integer", str: "string"}
     return {"type": kinds[type(card["classes"][0])], "enum": card["classes"]}

@@ -9,7 +9,7 @@ from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, step
 from engine.records.strict_json import RepeatedKeys
-from engine.schema.fields import Category, Field, Flag
+from engine.schema.fields import Field
 from engine.schema.messages import shown
 from engine.schema.record_schema import Schema
 
@@ -201,8 +201,8 @@ def _records(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> Rec
     ]
     if problems:
         raise InvalidRecords(problems)
-    fields = {one.name: one for one in schema.fields}
-    columns = {one.name: _with_flags(one, fields.get(one.name)) for one in tensors}
+    fields = {field.name: field for field in schema.fields}
+    columns = {one.name: _values(one, fields.get(one.name)) for one in tensors}
     return Records(
         [{name: column[row] for name, column in columns.items()} for row in range(rows)],
         lambda row, name: f"/{row}" if name is None else f"{step(name)}/{row}",
@@ -213,28 +213,27 @@ def _records(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> Rec
 def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
     """Part a matrix into the model's fields, in the schema's order."""
     fields = schema.fields
-    words = [one.name for one in fields if isinstance(one, Category)]
-    if words:
-        detail = f"holds all fields, but text goes into {', '.join(words)}: send an input per field"
+    if texts := [field.name for field in fields if field.datatype == "BYTES"]:
+        detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
         raise InvalidRecords([Problem(step(whole.name), detail, "wrong_type")])
     if whole.width != len(fields):
-        listed = ", ".join(one.name for one in fields)
+        listed = ", ".join(field.name for field in fields)
         detail = f"has {whole.width} columns, the model {len(fields)} fields: {listed}"
         raise InvalidRecords([Problem(step(whole.name), detail, "wrong_length")])
     return [
         Tensor(
-            one.name,
+            field.name,
             # A matrix has one datatype: a flag in it can only be a number.
-            "INT8" if isinstance(one, Flag) else whole.datatype,
+            "INT8" if field.array_values else whole.datatype,
             [whole.rows],
             whole.values[place :: len(fields)],
         )
-        for place, one in enumerate(fields)
+        for place, field in enumerate(fields)
     ]
 
 
-def _with_flags(tensor: Tensor, one: Field | None) -> list[Any]:
-    """Give a column; whole numbers for a flag become true and false where they are 1 and 0."""
-    if not isinstance(one, Flag) or not tensor.is_whole:
+def _values(tensor: Tensor, field: Field | None) -> list[Any]:
+    """Return a column; whole numbers for a flag become true and false where they are 1 and 0."""
+    if not field or not field.array_values or not tensor.is_whole:
         return tensor.values
-    return [value == 1 if value in (0, 1) else value for value in tensor.values]
+    return [*map(field.from_array, tensor.values)]

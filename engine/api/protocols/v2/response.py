@@ -12,7 +12,6 @@ from engine.records.media_types import JSON
 from engine.records.strict_json import class_name, write_json
 from engine.records.validation import Accepted
 from engine.runtime.version import Decisions, StoredVersion
-from engine.schema.definition import Category, Flag, Number
 from engine.schema.record_schema import Schema
 
 #: The output with the probability of every class.
@@ -46,7 +45,7 @@ def describe_model(card: Mapping[str, Any], versions: Sequence[str]) -> dict[str
         "name": card["model"],
         "versions": list(versions),
         "platform": f"scikit-learn_{card['runtime']}",
-        "inputs": [_tensor(one.name, _input_datatype(one), 1) for one in fields],
+        "inputs": [_tensor(field.name, field.datatype, 1) for field in fields],
         "outputs": describe_outputs(card),
     }
 
@@ -110,15 +109,6 @@ def _values(name: str, card: Mapping[str, Any], decisions: Decisions) -> list[An
 
 def _tensor(name: str, datatype: str, width: int) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": [-1, width]}
-
-
-def _input_datatype(one: Number | Category | Flag) -> str:
-    if isinstance(one, Category):
-        return "BYTES"
-    if isinstance(one, Flag):
-        return "BOOL"
-    # Whole numbers with gaps come as doubles: NaN stands for a gap.
-    return "INT64" if one.integer and one.missing == "refuse" else "FP64"
 
 
 def _class_datatype(classes: Sequence[Any] | None) -> str:
