@@ -41,6 +41,7 @@ from engine.api.openapi import document as openapi
 from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
 from engine.api.protocols.error_line import phrase_line
 from engine.api.protocols.v2 import routes as v2
+from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.pages import api_docs
 from engine.pages import version as version_page
@@ -129,7 +130,7 @@ def _mount(app: Flask, settings: Settings) -> None:
 def _observe(app: Flask, settings: Settings) -> None:
     """Name, count, trace and log every request."""
     models = app.extensions["models"]
-    counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4)
+    counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4, reasons=REASONS)
     app.extensions["shadow"] = Shadow(models, counted)
     if settings.access_log:
         access_log.init_app(app)

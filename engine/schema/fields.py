@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from engine.schema.messages import did_you_mean, plain, shown
+from engine.schema.problem_codes import Code
 
 Policy = Literal["refuse", "accept"]
 
@@ -33,16 +34,15 @@ class Finding(NamedTuple):
 
     Attributes
     ----------
-    code : str
-        One of ``missing``, ``wrong_type``, ``not_finite``, ``out_of_range``
-        and ``unknown_category``.
+    code : Code
+        For programs.
     detail : str
         The value and the remedy, as a sentence.
     is_refused : bool
         False when the field's policy accepts the value all the same.
     """
 
-    code: str
+    code: Code
     detail: str
     is_refused: bool = True
 
@@ -68,7 +68,7 @@ class _Field:
     def _read_missing(self) -> tuple[Any, Finding | None]:
         if self.missing == "accept":
             return self.absent, None
-        return None, Finding("missing", f"is required: send {self.expected()}")
+        return None, Finding(Code.MISSING, f"is required: send {self.expected()}")
 
     def expected(self) -> str:
         """Say in words what a valid value is."""
@@ -138,22 +138,22 @@ class Number(_Field):
         if value is None:
             return self._read_missing()
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
             return None, Finding(
-                "not_finite",
+                Code.NOT_FINITE,
                 f"is {shown(value)}, more than a double holds exactly: send {self.expected()}",
             )
         number = float(value)
         if not math.isfinite(number):
-            return None, Finding("not_finite", f"is not a finite double: send {self.expected()}")
+            return None, Finding(Code.NOT_FINITE, f"is not a finite double: send {self.expected()}")
         if self.integer and not number.is_integer():
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if (self.minimum is not None and number < self.minimum) or (
             self.maximum is not None and number > self.maximum
         ):
             finding = Finding(
-                "out_of_range",
+                Code.OUT_OF_RANGE,
                 f"is {shown(value)}, out of range: send {self.expected()}",
                 self.out_of_range == "refuse",
             )
@@ -202,16 +202,16 @@ class Category(_Field):
         if value is None:
             return self._read_missing()
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if value in self._known:
             return value, None
         if not isinstance(value, str):
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if value in self.synonyms:
             return self.synonyms[value], None
         nearest = did_you_mean(value, self._words)
         finding = Finding(
-            "unknown_category",
+            Code.UNKNOWN_CATEGORY,
             f"is {shown(value)}, unknown{nearest}: send {self.expected()}",
             self.unknown == "refuse",
         )
@@ -245,7 +245,7 @@ class Flag(_Field):
             return float(value), None
         if isinstance(value, str) and value in self.synonyms:
             return float(self.synonyms[value]), None
-        return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+        return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
 
 
 Field = Number | Category | Flag
