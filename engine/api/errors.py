@@ -19,7 +19,7 @@ from engine.records.strict_json import write_json
 from engine.runtime.memory import NotEnoughMemory
 from engine.schema.problem_codes import Code
 from engine.serving.metrics import count_invalid
-from persistence.model_persistence import (
+from persistence.store_errors import (
     ModelNotFound,
     StoreUnavailable,
     UntrustedArtifact,
