@@ -9,12 +9,7 @@ from flask import Blueprint, Response
 from engine.api.middleware.auth import may_see
 from engine.api.responses import json_response
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import (
-    ModelNotFound,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +58,7 @@ def _summary(models: ModelCache, name: str, version: str | None) -> dict[str, An
     """Describe a version; None, and a line in the log, when it is refused."""
     try:
         return _described(models.card(name, version), name)
-    except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable) as error:
+    except StoreError as error:
         _log.error("left out of the list: %s", error)
         return None
 

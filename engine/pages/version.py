@@ -17,8 +17,8 @@ from engine.pages.api_docs import CONFINED
 from engine.records.media_types import JSON
 from engine.records.negotiation import wished_form
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 from persistence.promotions import Pointer, version_beneath
+from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 MARKDOWN, HTML = "text/markdown", "text/html"
 

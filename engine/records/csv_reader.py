@@ -22,6 +22,7 @@ from engine.records.upload import Upload
 from engine.schema.fields import Field
 from engine.schema.json_decoder import Decoder
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -240,7 +241,9 @@ def _read_numbers(decoder: Any, cells: Sequence[str]) -> Any:
 
 
 def _wrong_length(number: int, row: Sequence[str], header: Sequence[Any]) -> Problem:
-    return Problem(f"/{number}", f"has {len(row)} cells, the header {len(header)}", "wrong_length")
+    return Problem(
+        f"/{number}", f"has {len(row)} cells, the header {len(header)}", Code.WRONG_LENGTH
+    )
 
 
 def _cell_codes(

@@ -8,6 +8,7 @@ from engine.records.problems import InvalidRecords, Problem
 from engine.records.rows import Records, refuse_too_many, step
 from engine.schema.fields import Field
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 
@@ -38,7 +39,7 @@ def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
     if isinstance(value, dict):
         return Records([value], lambda row, name: f"{at}{step(name)}")
     detail = f"is {shown(value)}: send a list of records"
-    raise InvalidRecords([Problem(at, detail, "wrong_type")])
+    raise InvalidRecords([Problem(at, detail, Code.WRONG_TYPE)])
 
 
 def holds_columns(value: Any, schema: Schema) -> bool:
@@ -83,7 +84,7 @@ def _name(
     row: list[Any], names: Sequence[str], translated: Sequence[Field], at: str
 ) -> dict[str, Any] | Problem:
     if len(row) != len(names):
-        return Problem(at, f"has {len(row)} values, expected are {len(names)}", "wrong_length")
+        return Problem(at, f"has {len(row)} values, expected are {len(names)}", Code.WRONG_LENGTH)
     record = dict(zip(names, row, strict=True))
     for field in translated:
         record[field.name] = field.from_array(record[field.name])

@@ -21,6 +21,7 @@ from engine.schema import Flag, ModelDefinition, Number
 from engine.schema.fields import Field, Finding
 from engine.schema.json_decoder import Decoder
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.training.train import train
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
@@ -47,10 +48,10 @@ class Day(Field):
         try:
             days = (date.fromisoformat(value) - EPOCH).days
         except (TypeError, ValueError):
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if value < self.first:
             detail = f"is {value}, out of range: send {self.expected()}"
-            return None, Finding("out_of_range", detail)
+            return None, Finding(Code.OUT_OF_RANGE, detail)
         return float(days), None
 
     def json_schema(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from flask import Flask, Response, current_app, g, request
 
 from engine.api.errors import Failure, failure_response
 from persistence.api_keys import InvalidKeys, Key, KeyFile
-from persistence.model_persistence import ModelNotFound
+from persistence.store_errors import ModelNotFound
 
 _log = logging.getLogger(__name__)
 

@@ -13,12 +13,7 @@ from engine.api.openapi.parts import KEY_SCHEMES, TEXT, answer, fixed_paths, gua
 from engine.api.openapi.predict import SHARED_SCHEMAS, answer_forms, input_forms, model_schemas
 from engine.api.responses import json_response
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import (
-    ModelNotFound,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +74,7 @@ def blueprint(
         for name in filter(may_see, models.store.names()):
             try:
                 cards[name] = models.card(name)
-            except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable) as error:
+            except StoreError as error:
                 _log.error("left out of the description: %s", error)
         return json_response(
             describe(

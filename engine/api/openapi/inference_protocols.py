@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.api.openapi.parts import BYTES, TEXT, answer, refer
 from engine.api.protocols.v2.binary import DATATYPES
+from engine.api.statuses import STATUSES
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 
@@ -61,17 +62,6 @@ PROTOCOL_SCHEMAS: dict[str, Any] = {
         inputs=_tensors("TensorDescription"), outputs=_tensors("TensorDescription"),
     ),
 }  # fmt: skip
-
-_MEANINGS = {
-    400: "The body is malformed, or its records are not valid",
-    404: "There is no such model, or no such version",
-    408: "The body came too slowly",
-    413: "The body is too large",
-    415: "The content encoding is another one",
-    501: "Not done here",
-    503: "Not ready",
-    504: "There is no answer in time",
-}
 
 
 def protocol_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -193,7 +183,7 @@ def _operation(
     identifier: str, summary: str, schema: dict[str, Any] | None, *failures: int
 ) -> dict[str, Any]:
     title = "Open Inference Protocol" if identifier.startswith("v2") else "KServe V1"
-    responses = {str(one): answer(refer("ErrorText"), _MEANINGS[one]) for one in failures}
+    responses = {str(one): answer(refer("ErrorText"), STATUSES[one].meaning) for one in failures}
     if schema is not None:
         responses["200"] = answer(schema, "Done")
     return {

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from engine.api.statuses import STATUSES
+
 #: The schema of any text.
 TEXT = {"type": "string"}
 
@@ -132,25 +134,10 @@ def refer(name: str) -> dict[str, Any]:
 
 def problems(*statuses: int) -> dict[str, Any]:
     """Describe failures, by status."""
-    meanings = {
-        400: "The body is malformed",
-        401: "No API key, or one that is not known or whose time is over",
-        403: "The API key may not ask this",
-        404: "There is no such model, or no such version",
-        406: "Accept names no form that there is",
-        408: "The body came too slowly",
-        409: "The request with this Idempotency-Key is being answered",
-        413: "The body or its answer is too large",
-        415: "The content type or encoding is another one",
-        422: "Records are not valid; every problem is listed",
-        429: "The API key has sent as many requests as it may",
-        503: "No version can be served",
-        504: "There is no answer in time",
-        507: "There is no room on disk",
-    }
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        str(status): {"description": meanings[status], "content": content} for status in statuses
+        str(status): {"description": STATUSES[status].meaning, "content": content}
+        for status in statuses
     }
 
 

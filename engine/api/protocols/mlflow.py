@@ -12,6 +12,7 @@ from engine.api.health import not_ready
 from engine.api.protocols.mlflow_json import read_invocation
 from engine.api.requests import asked_here, body_of
 from engine.api.responses import json_response, respond
+from engine.api.statuses import status_of
 from engine.records.csv_header import with_header
 from engine.records.csv_reader import PANDAS_FLAGS
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABLES
@@ -40,12 +41,6 @@ _KINDS = (JSON, CSV, JSON_LINES, LINES, PARQUET, ARROW, NPY)
 
 #: What SageMaker sends at once at most, all requests together.
 _MOST_MEGABYTES = 100
-
-_CODES = {
-    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "ENDPOINT_NOT_FOUND",
-    409: "RESOURCE_CONFLICT", 429: "REQUEST_LIMIT_EXCEEDED", 500: "INTERNAL_ERROR",
-    503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
-}  # fmt: skip
 
 
 def blueprint(
@@ -107,7 +102,7 @@ def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as MLflow has it."""
     if found.status == 415:
         return f"{sentence(found)}\n".encode(), "text/plain; charset=utf-8"
-    code = "INVALID_PARAMETER_VALUE" if found.problems else _CODES.get(found.status, "BAD_REQUEST")
+    code = "INVALID_PARAMETER_VALUE" if found.problems else status_of(found.status).mlflow
     return write_json({"error_code": code, "message": sentence(found)}) + b"\n", JSON
 
 

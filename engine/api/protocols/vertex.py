@@ -10,6 +10,7 @@ from engine.api.errors import Failure, failure_response, refuse_records, sentenc
 from engine.api.health import not_ready
 from engine.api.requests import asked_here, whole_body
 from engine.api.responses import json_response, respond
+from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
@@ -20,16 +21,12 @@ from engine.records.strict_json import RepeatedKeys, write_json
 from engine.records.writers import LinesWriter
 from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 from engine.serving.candidates import choose
 from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import decide_records
 from engine.serving.request import PredictResponse, version_headers
-
-_STATUSES = {
-    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED",
-    429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
-}  # fmt: skip
 
 
 class RouteTaken(ValueError):
@@ -80,7 +77,7 @@ def init_app(
 
 def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as Google's services do."""
-    status = _STATUSES.get(found.status, "INVALID_ARGUMENT")
+    status = status_of(found.status).google
     error = {"code": found.status, "message": sentence(found), "status": status}
     return write_json({"error": error}) + b"\n", JSON
 
@@ -109,7 +106,7 @@ def _read(body: bytes, schema: Schema) -> Records:
     if not isinstance(value, dict) or "instances" not in value:
         raise BadRequest(400, 'the body has no instances: send {"instances": [...]}')
     problems = [
-        Problem(step(name), "stands beside instances: leave it out", "extra")
+        Problem(step(name), "stands beside instances: leave it out", Code.EXTRA)
         for name in islice(value, PROBLEMS_LISTED + 3)
         if name not in ("instances", "parameters")
     ]
@@ -117,11 +114,11 @@ def _read(body: bytes, schema: Schema) -> Records:
         problems += [repeated(step(name)) for name in value.repeated]
     if value.get("parameters") not in (None, {}):
         detail = "holds something, and the model has no parameters: leave it out"
-        problems.append(Problem("/parameters", detail, "extra"))
+        problems.append(Problem("/parameters", detail, Code.EXTRA))
     rows = value["instances"]
     if not isinstance(rows, list):
         detail = f"is {shown(rows)}: send a list of records"
-        problems.append(Problem("/instances", detail, "wrong_type"))
+        problems.append(Problem("/instances", detail, Code.WRONG_TYPE))
     if problems:
         raise InvalidRecords(problems)
     return read_rows(rows, schema, at="/instances")

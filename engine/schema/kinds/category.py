@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
 from engine.schema.messages import did_you_mean, shown
+from engine.schema.problem_codes import Code
 
 #: What a pipeline sees in place of a missing or an unknown category.
 MISSING = "__missing__"
@@ -72,16 +73,16 @@ class Category(Field):
         if value is None:
             return self.read_missing()
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if value in self._valid:
             return value, None
         if not isinstance(value, str):
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if value in self.synonyms:
             return self.synonyms[value], None
         nearest = did_you_mean(value, self._sorted_words)
         finding = Finding(
-            "unknown_category",
+            Code.UNKNOWN_CATEGORY,
             f"is {shown(value)}, unknown{nearest}: send {self.expected()}",
             self.unknown == "refuse",
         )

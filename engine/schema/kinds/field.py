@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from msgspec import UNSET
 
+from engine.schema.problem_codes import Code
+
 Policy = Literal["refuse", "accept"]
 
 #: The share of unusual values among made-up ones, where a field accepts them.
@@ -26,16 +28,15 @@ class Finding(NamedTuple):
 
     Attributes
     ----------
-    code : str
-        One of ``missing``, ``wrong_type``, ``not_finite``, ``out_of_range``
-        and ``unknown_category``.
+    code : Code
+        For programs.
     detail : str
         The value and the remedy, as a sentence.
     is_refused : bool
         False when the field's policy accepts the value all the same.
     """
 
-    code: str
+    code: Code
     detail: str
     is_refused: bool = True
 
@@ -136,7 +137,7 @@ class Field:
         """Return what `read` does for a gap."""
         if self.missing == "accept":
             return self.absent, None
-        return None, Finding("missing", f"is required: send {self.expected()}")
+        return None, Finding(Code.MISSING, f"is required: send {self.expected()}")
 
     def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
         """Return the JSON value that text in a table spells; the text when it spells none.

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from engine.schema.kinds.field import Field, Finding
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Flag(Field):
             return float(value), None
         if isinstance(value, str) and value in self.synonyms:
             return float(self.synonyms[value]), None
-        return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+        return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
 
     def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
         return flags.get(text, text)

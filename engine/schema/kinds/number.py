@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
 from engine.schema.messages import plain, shown
+from engine.schema.problem_codes import Code
 
 #: Beyond this a double cannot hold every whole number.
 MAX_EXACT_INTEGER = 2**53
@@ -75,22 +76,22 @@ class Number(Field):
         if value is None:
             return self.read_missing()
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
             return None, Finding(
-                "not_finite",
+                Code.NOT_FINITE,
                 f"is {shown(value)}, more than a double holds exactly: send {self.expected()}",
             )
         number = float(value)
         if not math.isfinite(number):
-            return None, Finding("not_finite", f"is not a finite double: send {self.expected()}")
+            return None, Finding(Code.NOT_FINITE, f"is not a finite double: send {self.expected()}")
         if self.integer and not number.is_integer():
-            return None, Finding("wrong_type", f"is {shown(value)}: send {self.expected()}")
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
         if (self.minimum is not None and number < self.minimum) or (
             self.maximum is not None and number > self.maximum
         ):
             finding = Finding(
-                "out_of_range",
+                Code.OUT_OF_RANGE,
                 f"is {shown(value)}, out of range: send {self.expected()}",
                 self.out_of_range == "refuse",
             )

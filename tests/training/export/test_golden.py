@@ -21,7 +21,8 @@ from engine.training.export.golden import ROWS, golden_records
 from engine.training.split import split_rows
 from engine.training.table import read_table
 from engine.training.train import train
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import UntrustedArtifact
 from tests.support.models import TOYS, in_silence, unstored
 from tests.support.project import ROOT
 from tests.support.toys import parcel

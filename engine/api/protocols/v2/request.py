@@ -11,6 +11,7 @@ from engine.records.rows import Records, step
 from engine.records.strict_json import RepeatedKeys
 from engine.schema.fields import Field
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 #: The output that is given to whoever names none.
@@ -64,12 +65,12 @@ def read_request(
     problems = _repeated(asked)
     identifier = asked.get("id")
     if identifier is not None and not isinstance(identifier, str):
-        problems.append(Problem("/id", f"is {shown(identifier)}: send text", "wrong_type"))
+        problems.append(Problem("/id", f"is {shown(identifier)}: send text", Code.WRONG_TYPE))
     parameters = _parameters(asked, "/parameters", problems)
     form = parameters.get("content_type")
     if form not in (None, "pd", "np"):
         detail = f"is {shown(form)}: send pd, np or none"
-        problems.append(Problem("/parameters/content_type", detail, "wrong_type"))
+        problems.append(Problem("/parameters/content_type", detail, Code.WRONG_TYPE))
     outputs = _read_outputs(asked, parameters, offered, problems)
     tensors = _read_inputs(asked.get("inputs"), raw, schema, problems)
     if problems:
@@ -80,7 +81,7 @@ def read_request(
 
 def _repeated(asked: Mapping[str, Any]) -> list[Problem]:
     names = asked.repeated if isinstance(asked, RepeatedKeys) else []
-    return [Problem(step(name), "is given twice: send it once", "repeated") for name in names]
+    return [Problem(step(name), "is given twice: send it once", Code.REPEATED) for name in names]
 
 
 def _parameters(
@@ -89,7 +90,7 @@ def _parameters(
     try:
         return read_parameters(entry)
     except InvalidTensor as error:
-        problems.append(Problem(pointer, str(error), "wrong_type"))
+        problems.append(Problem(pointer, str(error), Code.WRONG_TYPE))
         return {}
 
 
@@ -106,7 +107,7 @@ def _read_outputs(
         return {DEFAULT_OUTPUT: is_binary}
     if not isinstance(entries, list):
         detail = f"is {shown(entries)}: send a list of objects with a name"
-        problems.append(Problem("/outputs", detail, "wrong_type"))
+        problems.append(Problem("/outputs", detail, Code.WRONG_TYPE))
         return {}
     found: dict[str, bool] = {}
     for place, entry in enumerate(entries):
@@ -114,9 +115,9 @@ def _read_outputs(
         name = entry.get("name") if isinstance(entry, dict) else entry
         if not isinstance(entry, dict) or not isinstance(name, str) or name not in offered:
             detail = f"is {shown(name)}: the outputs are {' and '.join(offered)}"
-            problems.append(Problem(pointer, detail, "wrong_type"))
+            problems.append(Problem(pointer, detail, Code.WRONG_TYPE))
         elif name in found:
-            problems.append(Problem(pointer, f"is {name} again: ask for it once", "repeated"))
+            problems.append(Problem(pointer, f"is {name} again: ask for it once", Code.REPEATED))
         else:
             wish = _parameters(entry, pointer, problems).get("binary_data", is_binary)
             found[name] = wish is True
@@ -130,7 +131,7 @@ def _read_inputs(
     if not isinstance(entries, list) or not entries:
         given = "an empty list" if entries == [] else shown(entries)
         detail = f"is {given}: send a list of objects, one per field"
-        problems.append(Problem("/inputs", detail, "wrong_type"))
+        problems.append(Problem("/inputs", detail, Code.WRONG_TYPE))
         return []
     fields = {one.name for one in schema.fields}
     buffers = _buffers(entries, raw)
@@ -140,17 +141,17 @@ def _read_inputs(
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             detail = "has no name: send an object with name, shape, datatype and data"
-            problems.append(Problem(f"/inputs/{place}", detail, "wrong_type"))
+            problems.append(Problem(f"/inputs/{place}", detail, Code.WRONG_TYPE))
             continue
         if name in names:
-            problems.append(Problem(step(name), "is given twice: send it once", "repeated"))
+            problems.append(Problem(step(name), "is given twice: send it once", Code.REPEATED))
         names.add(name)
         if schema.ignores(name) and name not in fields and len(entries) > 1:
             continue
         try:
             found.append(read_tensor(entry, buffers[place]))
         except InvalidTensor as error:
-            problems.append(Problem(step(name), str(error), "wrong_type"))
+            problems.append(Problem(step(name), str(error), Code.WRONG_TYPE))
     return found
 
 
@@ -189,13 +190,13 @@ def _records(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> Rec
         if len(whole.shape) == 2 and (whole.name not in names or whole.width != 1):
             tensors = _columns(whole, schema)
     problems = [
-        Problem(step(one.name), f"has the shape {one.shape}: send [n] or [n, 1]", "wrong_length")
+        Problem(step(one.name), f"has the shape {one.shape}: send [n] or [n, 1]", Code.WRONG_LENGTH)
         for one in tensors
         if one.width != 1
     ]
     rows = max(one.rows for one in tensors) if tensors else 0
     problems += [
-        Problem(step(one.name), f"has {one.rows} values, others {rows}", "wrong_length")
+        Problem(step(one.name), f"has {one.rows} values, others {rows}", Code.WRONG_LENGTH)
         for one in tensors
         if one.width == 1 and one.rows != rows
     ]
@@ -215,11 +216,11 @@ def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
     fields = schema.fields
     if texts := [field.name for field in fields if field.datatype == "BYTES"]:
         detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
-        raise InvalidRecords([Problem(step(whole.name), detail, "wrong_type")])
+        raise InvalidRecords([Problem(step(whole.name), detail, Code.WRONG_TYPE)])
     if whole.width != len(fields):
         listed = ", ".join(field.name for field in fields)
         detail = f"has {whole.width} columns, the model {len(fields)} fields: {listed}"
-        raise InvalidRecords([Problem(step(whole.name), detail, "wrong_length")])
+        raise InvalidRecords([Problem(step(whole.name), detail, Code.WRONG_LENGTH)])
     return [
         Tensor(
             field.name,

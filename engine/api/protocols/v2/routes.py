@@ -24,12 +24,7 @@ from engine.records.problems import BadRequest, InvalidRecords
 from engine.serving.candidates import choose
 from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import decide_records
-from persistence.model_persistence import (
-    ModelNotFound,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -161,7 +156,7 @@ def _state(models: ModelCache, name: str, version: str) -> dict[str, Any]:
     found = {"name": name, "version": version, "state": "READY", "reason": ""}
     try:
         models.card(name, version)
-    except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable) as error:
+    except StoreError as error:
         _log.error("unavailable: %s", error)
         return {**found, "state": "UNAVAILABLE", "reason": "it was refused; the log says why"}
     return found
