@@ -21,7 +21,6 @@ from engine.api import (
     errors,
     health,
     log_format,
-    model_info,
     predict,
     prometheus,
     trace_context,
@@ -52,6 +51,7 @@ from engine.serving.lifecycle import Lifecycle
 from engine.serving.model_cache import ModelCache
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application
+from engine.worker.listening_socket import children
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings
@@ -122,7 +122,6 @@ def _mount(app: Flask, settings: Settings) -> None:
     for routes in (
         health.blueprint(models, stopping),
         predict.blueprint(models, max_table_bytes=most),
-        model_info.blueprint(models),
         catalog.blueprint(models),
         version_page.blueprint(models),
         v2.blueprint(models, stopping, service=NAME),
@@ -134,7 +133,7 @@ def _mount(app: Flask, settings: Settings) -> None:
         vetiver.blueprint(models),
         openapi.blueprint(models, service=NAME, version=VERSION, vertex_routes=vertex_routes),
         api_docs.blueprint(service=NAME),
-        prometheus.blueprint(app.extensions["metrics"]),
+        prometheus.blueprint(app.extensions["metrics"], children),
     ):  # fmt: skip
         app.register_blueprint(routes)
     vertex.init_app(
