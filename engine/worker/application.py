@@ -54,6 +54,11 @@ class Rejections(Protocol):
         """How long after a request has come its answer must begin; 0 for any time."""
         ...
 
+    @property
+    def headers(self) -> bytes:
+        """The header lines that every answer has, each with its line end."""
+        ...
+
     def spares(self, url: bytes) -> bool:
         """Return whether an address is answered however much there is to do."""
         ...

@@ -26,7 +26,7 @@ MOST_UNFINISHED = MOST_UNSENT = 64 * 2**20
 
 _TOO_LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nServer: gunicorn\r\nConnection: close\r\n"
-    b"Content-Length: 0\r\n\r\n"
+    b"Content-Length: 0\r\n%b\r\n"
 )
 
 
@@ -196,8 +196,9 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
 
     def drop(self, conn: Connection) -> None:
         """Tell a client that it was too slow."""
+        headers = self.application.rejections.headers if self.application else b""
         with suppress(OSError):
-            conn.sock.send(_TOO_LATE)
+            conn.sock.send(_TOO_LATE % headers)
         self.count_refused(408)
         self.close(conn)
 

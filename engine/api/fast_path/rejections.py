@@ -8,7 +8,7 @@ from flask import Flask
 from engine.api.errors import Failure, phrase_of
 from engine.api.middleware.auth import public_paths
 from engine.api.middleware.request_id import request_id
-from engine.api.response_head import head_template
+from engine.api.response_head import EVERY_LINE, head_template
 from engine.records.http_date import http_date
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,11 @@ class Overload:
     ----------
     most_seconds, answer_seconds : float
         As above.
+    headers : bytes
+        The header lines that every answer has.
     """
+
+    headers = EVERY_LINE.encode()
 
     def __init__(self, app: Flask, *, most_seconds: float, answer_seconds: float) -> None:
         self.most_seconds = most_seconds
