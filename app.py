@@ -21,7 +21,6 @@ from engine.api import (
     errors,
     health,
     log_format,
-    model_info,
     predict,
     prometheus,
     trace_context,
@@ -39,22 +38,22 @@ from engine.api.middleware import (
 )
 from engine.api.openapi import document as openapi
 from engine.api.protocols import PROTOCOLS, phrases
-from engine.api.protocols.contract import Service
+from engine.api.protocols.contract import RouteContext
 from engine.api.protocols.vertex import RouteTaken, check_routes
+from engine.api.service import Service
+from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.pages import api_docs
 from engine.pages import version as version_page
 from engine.records.strict_json import write_json
 from engine.serving import metrics
+from engine.serving.lifecycle import Lifecycle
 from engine.serving.model_cache import ModelCache
 from engine.serving.shadow import Shadow
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from engine.worker.application import KEY, Application
+from engine.worker.listening_socket import children
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings
 
 _log = logging.getLogger(__name__)
@@ -80,14 +79,31 @@ def create_app(settings: Settings) -> Flask:
     auth.init_app(app, _callers(settings))
     rate_limit.init_app(app, _rate_limit(settings))
     idempotency.init_app(app)
+    for command in COMMANDS:
+        app.cli.add_command(command)
+    app.extensions[KEY] = _service(app, settings)
+    return app
+
+
+def _service(app: Flask, settings: Settings) -> Application:
+    """Return what the worker and gunicorn's hooks use of the application."""
+    models, metrics = app.extensions["models"], app.extensions["metrics"]
+    stopping = app.extensions["stopping"]
+    remove = app.extensions["idempotency_cache"].remove
     app.extensions["overload"] = Overload(
         app, most_seconds=settings.max_wait_seconds, answer_seconds=settings.max_answer_seconds
     )
-    for command in COMMANDS:
-        app.cli.add_command(command)
     if settings.fast_path:
         app.extensions["fast_path"] = FastPath(app, models, logs=settings.access_log)
-    return app
+    return Service(
+        app,
+        Lifecycle(models, metrics, stopping, remove=remove),
+        metrics,
+        app.extensions["overload"],
+        app.extensions.get("fast_path"),
+        stopping,
+        app.extensions["callers"],
+    )
 
 
 def _store(settings: Settings) -> ModelStore:
@@ -100,27 +116,26 @@ def _mount(app: Flask, settings: Settings) -> None:
     """Plug in the routes."""
     models = app.extensions["models"]
     app.extensions["stopping"] = stopping = threading.Event()
-    service = _service(app, settings)
+    context = _route_context(app, settings)
     for routes in (
         health.blueprint(models, stopping),
         predict.blueprint(models, max_table_bytes=settings.max_table_bytes),
-        model_info.blueprint(models),
         catalog.blueprint(models),
         version_page.blueprint(models),
-        openapi.blueprint(service),
+        openapi.blueprint(context),
         api_docs.blueprint(service=NAME),
-        prometheus.blueprint(app.extensions["metrics"]),
-        *(protocol.routes(service) for protocol in PROTOCOLS),
+        prometheus.blueprint(app.extensions["metrics"], children),
+        *(protocol.routes(context) for protocol in PROTOCOLS),
     ):
         app.register_blueprint(routes)
-    check_routes(app, service)
-    errors.init_app(app, forms=phrases(service))
+    check_routes(app, context)
+    errors.init_app(app, forms=phrases(context))
 
 
 def _observe(app: Flask, settings: Settings) -> None:
     """Name, count, trace and log every request."""
     models = app.extensions["models"]
-    counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4)
+    counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4, reasons=REASONS)
     app.extensions["shadow"] = Shadow(models, counted)
     if settings.access_log:
         access_log.init_app(app)
@@ -167,11 +182,11 @@ def _trace(app: Flask) -> None:
     tracing.init_app(app, service=NAME)
 
 
-def _service(app: Flask, settings: Settings) -> Service:
-    return Service(
+def _route_context(app: Flask, settings: Settings) -> RouteContext:
+    return RouteContext(
         app.extensions["models"],
         app.extensions["stopping"],
-        name=NAME,
+        service=NAME,
         version=VERSION,
         max_table_bytes=settings.max_table_bytes,
         workers=settings.web_concurrency,
@@ -192,9 +207,7 @@ def main() -> None:
     try:
         settings = Settings.from_environment()
         version = _store(settings).read_card(settings.default_model)
-    except (
-        InvalidSettings, ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable
-    ) as error:  # fmt: skip
+    except (InvalidSettings, StoreError) as error:
         sys.exit(f"app: {error}")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as trial:

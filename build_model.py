@@ -20,14 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    PromotionConflict,
-    StoreUnavailable,
-    UntrustedArtifact,
-)
+from persistence.model_persistence import ModelStore
+from persistence.promotions import PromotionConflict
 from persistence.signatures import CannotSign
+from persistence.store_errors import ModelNotFound, StoreUnavailable, UntrustedArtifact
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:

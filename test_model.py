@@ -10,12 +10,8 @@ import sys
 from typing import Any
 
 from engine.runtime.loading import load_version
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    StoreUnavailable,
-    UntrustedArtifact,
-)
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings
 
 
@@ -29,7 +25,7 @@ def main(arguments: list[str]) -> int:
         )
         version = load_version(store, name)
         trouble = version.self_test()
-    except (InvalidSettings, ModelNotFound, UntrustedArtifact, StoreUnavailable) as error:
+    except (InvalidSettings, StoreError) as error:
         print(f"test_model: {error}", file=sys.stderr)
         return 1
     if trouble:

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.environments import BENCH, ROOT
 from engine.runtime.loading import load_fitted_pipeline
-from engine.schema.fields import Field, Flag, Number
+from engine.schema.fields import Field
 
 MODEL = "credit"
 STORE = BENCH / "store"
@@ -105,7 +105,7 @@ def _write_files() -> None:
     whole = definition.load_data(definition.sample).dropna()
     rows, _, _ = read_table(whole.head(ROWS), definition.schema)
     records = [
-        {one.name: _plain(value, one) for one, value in zip(fields, row, strict=True)}
+        {field.name: _plain(value, field) for field, value in zip(fields, row, strict=True)}
         for row in rows.itertuples(index=False)
     ]
     positive = list(pipeline.classes_).index(card["positive"])
@@ -118,11 +118,10 @@ def _write_files() -> None:
     (FILES / "questions.json").write_text(json.dumps(questions))
 
 
-def _plain(value: Any, one: Field) -> Any:
-    if isinstance(one, Flag):
-        return bool(value)
-    is_whole = isinstance(one, Number) and float(value).is_integer()
-    return int(value) if is_whole else value
+def _plain(value: Any, field: Field) -> Any:
+    if field.words or field.array_values:
+        return field.from_array(value)
+    return int(value) if float(value).is_integer() else value
 
 
 def _fingerprint() -> str:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from persistence.checked_files import UntrustedArtifact, read_file
+from persistence.checked_files import read_file
 from persistence.signatures import SIGNATURE, SigningKeys
+from persistence.store_errors import UntrustedArtifact
 
 #: The card's format. Raise it with any change that an older reader would
 #: misunderstand, keep `checked_card` reading the older ones, and keep one

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from persistence.store_errors import UntrustedArtifact
+
 
 def read_file(path: Path, most: int) -> bytes:
     """Read a plain file of at most so many bytes; nothing of a larger one.
@@ -77,7 +79,3 @@ def _opened(path: Path) -> BinaryIO:
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     raise OSError(errno.EINVAL, "it is no plain file")
-
-
-class UntrustedArtifact(ValueError):
-    """A stored file is not what its card says, or holds what we do not trust."""

@@ -18,32 +18,19 @@ from pathlib import Path
 from typing import Any
 
 from persistence.bucket.cache import CachedBucket
-from persistence.bucket.client import SCHEMES, StoreUnavailable
+from persistence.bucket.client import SCHEMES
 from persistence.card_file import card_text, full_card, open_card
-from persistence.checked_files import UntrustedArtifact
-from persistence.folder import Folder, VersionExists
+from persistence.folder import Folder
 from persistence.names import NAME, VERSION
-from persistence.promotions import DAMAGED, Pointer, PromotionConflict, promoted_in
+from persistence.promotions import DAMAGED, Pointer, promoted_in
 from persistence.removal import removed_in
 from persistence.signatures import SIGNATURE, SigningKeys
-
-__all__ = [
-    "ModelNotFound",
-    "ModelStore",
-    "PromotionConflict",
-    "StoreUnavailable",
-    "UntrustedArtifact",
-    "VersionExists",
-    "VersionNotFound",
-]
-
-
-class ModelNotFound(LookupError):
-    """No version of such a model is stored, or none is promoted."""
-
-
-class VersionNotFound(LookupError):
-    """The model has no such version."""
+from persistence.store_errors import (
+    ModelNotFound,
+    StoreUnavailable,
+    UntrustedArtifact,
+    VersionNotFound,
+)
 
 
 class ModelStore:

@@ -16,7 +16,7 @@ import json
 from hashlib import sha256
 from typing import Any, Protocol
 
-from persistence.checked_files import UntrustedArtifact
+from persistence.store_errors import UntrustedArtifact
 
 #: The file beside the card.
 SIGNATURE = "card.sig"

@@ -3,12 +3,9 @@
 Each model is trained once per run, whatever the number of pytest's workers.
 """
 
-import os
 import shutil
-from collections.abc import Generator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
@@ -17,67 +14,36 @@ from flask.testing import FlaskClient
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 from tests.support.fault_proxy import FaultProxy, fault_proxy
-from tests.support.models import build_credit, build_toys, make_once, train_toy
-from tests.support.project import ROOT
+from tests.support.models import (
+    build_credit,
+    build_toys,
+    build_younger_parcel,
+    make_once,
+    train_once,
+)
+from tests.support.project import ROOT, SAMPLE, why_no_sample
 from tests.support.s3 import s3_server, variables
-from tests.support.toys import parcel
+
+pytest_plugins = ["tests.support.selection"]
 
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("project")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--no-skips", action="store_true", help="count every skip as a failure")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let files with slow tests go first, so that no worker is alone with one at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.skipped and not hasattr(report, "wasxfail") and item.config.option.no_skips:
-        report.outcome = "failed"
-        report.longrepr = f"skipped, and --no-skips was given: {report.longrepr}"
-    return report
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    report = yield
-    if report.skipped and collector.config.option.no_skips:
-        report.outcome = "failed"
-        report.longrepr = f"skipped, and --no-skips was given: {report.longrepr}"
-    return report
-
-
 @pytest.fixture(scope="session")
 def toy_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """A store with parcel and rent, which are exported, and coin, which is native."""
-    return make_once(tmp_path_factory, "all-toys", build_toys)
+    return train_once(tmp_path_factory, "toys", build_toys)
 
 
 @pytest.fixture(scope="session")
 def two_parcels(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """The toys, and a second version of parcel, a year younger and of fewer trees."""
+    younger = train_once(tmp_path_factory, "younger-parcel", build_younger_parcel)
 
     def make(store: ModelStore) -> None:
-        shutil.copytree(toy_store.root, store.root)
-
-        def build() -> Any:
-            return parcel.build_pipeline().set_params(forest__n_estimators=2)
-
-        definition = replace(parcel.definition, build_pipeline=build, seed=3)
-        trained = train_toy("parcel", definition)
-        store.write({**trained.card, "created_at": "2021-01-02T03:04:05+00:00"}, trained.files)
+        for source in (toy_store, younger):
+            shutil.copytree(source.root, store.root, dirs_exist_ok=True)
 
     return make_once(tmp_path_factory, "two-parcels", make)
 
@@ -89,33 +55,23 @@ def toy_client(toy_store: ModelStore) -> FlaskClient:
 
 
 @pytest.fixture(scope="session")
-def credit_store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+def sample() -> list[Path]:
+    """The files of the credit sample; what needs them is skipped where they were changed."""
+    if why := why_no_sample():
+        pytest.skip(why)
+    return [ROOT / name for name in SAMPLE]
+
+
+@pytest.fixture(scope="session")
+def credit_store(sample: list[Path], tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """A store with the credit model, trained on its sample."""
-    return make_once(tmp_path_factory, "credit", lambda store: build_credit(store, None))
+    return train_once(tmp_path_factory, "credit", lambda store: build_credit(store, None), *sample)
 
 
 @pytest.fixture(scope="session")
 def client(credit_store: ModelStore) -> FlaskClient:
     """Ask the credit model, trained on its sample."""
     return serve(credit_store, "credit").test_client()
-
-
-@pytest.fixture(scope="session")
-def credit_data() -> Path:
-    """The table of real applicants."""
-    asked = os.environ.get("CREDIT_DATA")
-    path = Path(asked) if asked else ROOT / "../shared/data/credit/credit_data.csv"
-    if not path.is_file():
-        pytest.skip(f"there is no {path}: name the table of real applicants in CREDIT_DATA")
-    return path
-
-
-@pytest.fixture(scope="session")
-def real_store(tmp_path_factory: pytest.TempPathFactory, credit_data: Path) -> ModelStore:
-    """A store with the credit model, trained on the real applicants."""
-    return make_once(
-        tmp_path_factory, "real-credit", lambda store: build_credit(store, credit_data)
-    )
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from persistence.model_persistence import ModelStore
-from tests.support.project import ROOT
+from tests.support.project import ROOT, copy_project
+from tests.support.toys import loan
 
 ASK = """
 import json, sys
@@ -50,19 +51,10 @@ def run(project: Path, *words: str, **environment: str) -> "subprocess.Completed
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project where models/mine.py is credit.py with other fields and data."""
-    copy = tmp_path_factory.mktemp("copy") / "project"
-    copy.mkdir()
-    for name in ("api", "commands", "models", "persistence", "training", "data"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in ROOT.glob("*.py"):
-        shutil.copy(path, copy)
-    text = (ROOT / "models/credit.py").read_text()
-    text = text.replace("n_estimators=200", "n_estimators=5").replace("credit_sample", "mine")
-    text = text.replace('name="seniority", column="Seniority"', 'name="tenure", column="Tenure"')
-    (copy / "models/mine.py").write_text(text.replace("Credit approval", "My own model"))
-    lines = (ROOT / "data/credit_sample.csv").read_text().replace("Seniority", "Tenure")
-    (copy / "data/mine.csv").write_text("".join(lines.splitlines(keepends=True)[:501]))
+    """A copy of the project whose only model is models/mine.py, with a table of its own."""
+    copy = copy_project(tmp_path_factory.mktemp("copy") / "project")
+    shutil.copy(ROOT / "tests/support/toys/loan.py", copy / "models/mine.py")
+    loan.write_table(copy / "data/mine.csv")
     return copy
 
 
@@ -167,14 +159,14 @@ def refused(copy: Path) -> dict[str, Any]:
     """Status and words of the command for each of these, asked in one process."""
     lines = (copy / "data/mine.csv").read_text().splitlines()[:40]
     cells = [line.split(",")[:-1] for line in lines]
-    cells[1][4] = "7"
-    cells[2][7] = "pirate"
+    cells[1][1] = "7"
+    cells[2][2] = "pirate"
     (copy / "wrong.csv").write_text("\n".join(",".join(line) for line in cells) + "\n")
     (copy / "empty.csv").write_bytes(b"")
     (copy / "binary.csv").write_bytes(b"\xff\xfe\x00")
     (copy / "models/torn.py").write_text("defintion = None\n")
     (copy / "models/odd.py").write_text(
-        "from engine.schema.definition import Category\nfrom models import schema\n"
+        "from engine.schema import Category\nfrom models import schema\n"
         "definition = schema.ModelDefinition(title='', target=schema.Flag(name='t', example=True),"
         "fields=(Category(name='a', example='x', categories=('y',)),), sample=None,"
         "load_data=None, build_pipeline=None, score='roc_auc')\n"
@@ -194,7 +186,7 @@ def refused(copy: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("nothing", "there is no model 'nothing': models/ has credit, mine"),
+        ("nothing", "there is no model 'nothing': models/ has mine"),
         ("mine --data absent.csv", "there is no data file absent.csv"),
         (WRONG, "row 1, column 'Age' (field 'age'): is 7, out of range"),
         (WRONG, "row 2, column 'Job' (field 'job'): is 'pirate'"),
@@ -242,11 +234,3 @@ def test_check_when_the_artefact_was_changed_exits_1(project: Path) -> None:
 
     assert 1 == done.returncode
     assert "differs from the digest" in done.stderr
-
-
-def test_sample_when_made_again_is_the_file_in_the_repository() -> None:
-    done = subprocess.run(
-        [sys.executable, "data/make_credit_sample.py"], cwd=ROOT, capture_output=True, check=True
-    )
-
-    assert (ROOT / "data/credit_sample.csv").read_bytes() == done.stdout

@@ -240,7 +240,7 @@ def test_a_python_that_is_too_old_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_vendored_files_when_summed_are_those_that_were_taken() -> None:
-    folder = ROOT / "api/static/swagger-ui"
+    folder = ROOT / "engine/pages/static/swagger-ui"
     lines = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
 
     found = {

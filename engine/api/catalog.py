@@ -1,7 +1,9 @@
-"""Which models are here, and which versions of each."""
+"""The models, their versions, and how each version was made."""
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 from flask import Blueprint, Response
@@ -9,75 +11,113 @@ from flask import Blueprint, Response
 from engine.api.requests import may_see
 from engine.api.responses import json_response
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import (
-    ModelNotFound,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
-#: Of a card, what tells versions apart.
-_TELLING = ("version", "title", "description", "task", "created_at", "runtime", "score", "scores")
+#: The keys of a card by which a person recognises a version.
+_SUMMARY = ("version", "title", "description", "task", "created_at", "runtime", "score", "scores")
+
+#: The keys of a card that `describe_version` returns as they are.
+_FACTS = (
+    "title", "description", "task", "classes", "positive", "threshold", "score", "scores",
+    "class_scores", "hyperparameters", "data", "runtime", "schema",
+)  # fmt: skip
 
 
 def blueprint(models: ModelCache) -> Blueprint:
-    """Give the routes that list models and versions."""
+    """Return the routes that list and describe models and versions."""
     routes = Blueprint("catalog", __name__)
 
     @routes.get("/v0/models")
     def show_models() -> Response:
         """List the models that have a promoted version."""
-        found = [_summary(models, name, None) for name in models.store.names() if may_see(name)]
+        summaries = [_summary(models, name, None) for name in filter(may_see, models.store.names())]
         return json_response(
-            {"models": [one for one in found if one], "default_model": models.default}
+            {"models": [*filter(None, summaries)], "default_model": models.default}
         )
 
     @routes.get("/v0/models/<name>")
     def show_model(name: str) -> Response:
-        """Describe a model's promoted version, and name the others."""
+        """Describe a model's promoted version, and list the others."""
         versions = models.store.versions(name)
-        found = {**_described(models.card(name), name), "candidate": _candidate(models, name)}
+        model = {**_describe(models.card(name), name), "candidate": _candidate(models, name)}
         if refused := models.refused(name):
-            found["refused"] = refused._asdict()
-        return json_response({**found, "versions": versions[::-1]})
+            model["refused"] = refused._asdict()
+        return json_response({**model, "versions": versions[::-1]})
 
     @routes.get("/v0/models/<name>/versions")
     def show_versions(name: str) -> Response:
         """List a model's versions, the newest first."""
         promoted = models.card(name)["version"]
-        found = [_summary(models, name, one) for one in reversed(models.store.versions(name))]
+        versions = reversed(models.store.versions(name))
+        summaries = [_summary(models, name, version) for version in versions]
         return json_response(
             {
                 "model": name,
                 "candidate": _candidate(models, name),
-                "versions": [_marked(one, promoted) for one in found if one],
+                "versions": [
+                    {**summary, "promoted": summary["version"] == promoted}
+                    for summary in summaries
+                    if summary
+                ],
             }
         )
+
+    @routes.get("/v0/model_info", defaults={"name": None, "version": None})
+    @routes.get("/v0/models/<name>/model_info", defaults={"version": None})
+    @routes.get("/v0/models/<name>/versions/<version>/model_info")
+    def show_model_info(name: str | None, version: str | None) -> Response:
+        """Describe how a version was made, by default the promoted version."""
+        return json_response(describe_version(models.get(name, version).card))
 
     return routes
 
 
+def describe_version(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a version from its card.
+
+    Returns
+    -------
+    dict
+        First the keys of version 0: ``model_name`` is the estimator's class,
+        ``num_trees`` is left out where there are no trees, ``num_features``
+        counts the columns that the estimator receives, ``feature_importances``
+        are the impurity importances or, where the model has none, the
+        permutation importances, and ``model_created_at`` is the training time.
+    """
+    permutation = card["permutation_importances"]
+    importances = card["impurity_importances"]
+    trees = {} if card["trees"] is None else {"num_trees": card["trees"]}
+    created_at = datetime.fromisoformat(card["created_at"])
+    return {
+        "model_name": card["estimator"],
+        **trees,
+        "num_features": len(importances or card["schema"]["fields"]),
+        "feature_importances": importances
+        or {name: importance["mean"] for name, importance in permutation.items()},
+        "model_created_at": format_datetime(created_at, usegmt=True),
+        "permutation_importances": permutation,
+        "model": {"name": card["model"], "version": card["version"]},
+        **{key: card[key] for key in _FACTS},
+    }
+
+
 def _summary(models: ModelCache, name: str, version: str | None) -> dict[str, Any] | None:
-    """Describe a version; None, and a line in the log, when it is refused."""
+    """Describe a version; None, and a line in the log, when the version is refused."""
     try:
-        return _described(models.card(name, version), name)
-    except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable) as error:
+        return _describe(models.card(name, version), name)
+    except StoreError as error:
         _log.error("left out of the list: %s", error)
         return None
 
 
 def _candidate(models: ModelCache, name: str) -> dict[str, Any] | None:
-    """Describe what is tried beside the promoted version; None when nothing is."""
-    known = models.served(name)
-    candidate = known.candidate if known else models.store.pointer(name).candidate
+    """Describe the version that is tried beside the promoted version; None when there is none."""
+    served = models.served(name)
+    candidate = served.candidate if served else models.store.pointer(name).candidate
     return candidate._asdict() if candidate else None
 
 
-def _described(card: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {"name": name, **{key: card[key] for key in _TELLING}}
-
-
-def _marked(one: Mapping[str, Any], promoted: str) -> dict[str, Any]:
-    return {**one, "promoted": one["version"] == promoted}
+def _describe(card: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {"name": name, **{key: card[key] for key in _SUMMARY}}

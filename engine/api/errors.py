@@ -17,8 +17,9 @@ from engine.api import trace_context
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.strict_json import write_json
 from engine.runtime.memory import NotEnoughMemory
+from engine.schema.problem_codes import Code
 from engine.serving.metrics import count_invalid
-from persistence.model_persistence import (
+from persistence.store_errors import (
     ModelNotFound,
     StoreUnavailable,
     UntrustedArtifact,
@@ -80,7 +81,7 @@ def phrase_of(app: Flask, path: str) -> Phrase:
 def sentence(found: Failure) -> str:
     """Say a failure in one line, every problem with its place in the body."""
     listed = "; ".join(
-        one.detail if one.code == "no_records" else f"{one.pointer or 'the body'} {one.detail}"
+        one.detail if one.code == Code.NO_RECORDS else f"{one.pointer or 'the body'} {one.detail}"
         for one in found.problems[:PROBLEMS_LISTED]
     )
     return f"{found.detail}: {listed}" if listed else found.detail

@@ -1,4 +1,4 @@
-"""Alive, ready: what a platform asks before it sends requests."""
+"""Alive and ready: what a platform checks before it sends requests."""
 
 import logging
 from threading import Event
@@ -14,28 +14,28 @@ _log = logging.getLogger(__name__)
 
 
 def blueprint(models: ModelCache, stopping: Event) -> Blueprint:
-    """Give the health routes; once `stopping` is set the service is not ready."""
+    """Return the health routes; once `stopping` is set the service is not ready."""
     routes = Blueprint("health", __name__)
 
     @routes.get("/health")
     def health() -> Response:
-        """Greet, and say whether the default model answers."""
-        found = {"msg": "Hello World! I'm up!", "now": http_date(), "status": "ok"}
+        """Greet, and report whether the default model answers."""
+        greeting = {"msg": "Hello World! I'm up!", "now": http_date(), "status": "ok"}
         if reason := _degraded(models):
-            found |= {"status": "degraded", "reason": reason}
-        return json_response(found)
+            greeting |= {"status": "degraded", "reason": reason}
+        return json_response(greeting)
 
     @routes.get("/livez")
     def livez() -> Response:
-        """Say that the process answers; asks nothing of model or disk."""
+        """Report that the process answers; needs neither model nor disk."""
         return json_response({"status": "alive"})
 
     @routes.get("/readyz")
     def readyz() -> Response:
-        """Say whether the default model answers its worked example, and we do not stop."""
+        """Report whether the default model answers its worked example, and we do not stop."""
         if reason := not_ready(models, stopping):
             return failure_response(Failure(503, reason))
-        version = models.get()  # another than the one that was tested, if it is newer
+        version = models.get()  # perhaps newer than the version that was tested
         return json_response(
             {"status": "ready", "model": {"name": version.name, "version": version.version}}
         )
@@ -44,9 +44,9 @@ def blueprint(models: ModelCache, stopping: Event) -> Blueprint:
 
 
 def not_ready(models: ModelCache, stopping: Event) -> str | None:
-    """Say why no requests should be sent here; None when they should."""
+    """Return why no requests should be sent here; None when they should."""
     if stopping.is_set():
-        return "the service is stopping: ask another instance"
+        return "the service is stopping: send the request to another instance"
     if trouble := _trouble(models):
         _log.error("not ready: %s", trouble)
         return "the default model does not answer; the log says why"
@@ -54,13 +54,13 @@ def not_ready(models: ModelCache, stopping: Event) -> str | None:
 
 
 def _degraded(models: ModelCache) -> str | None:
-    """Say in what way the service is not as it should be, and nothing of the cause."""
+    """Return in what way the service is degraded, without the cause; None when it is not."""
     if _trouble(models):
         return "the default model does not answer; the log says why"
     if refused := models.refused():
-        what = f"version {refused.version}" if refused.version else "the pointer"
+        subject = f"version {refused.version}" if refused.version else "the pointer"
         return (
-            f"{what} of {models.default} is refused, {models.get().version} answers; "
+            f"{subject} of {models.default} is refused, {models.get().version} answers; "
             f"/v0/models/{models.default} and the log say why"
         )
     return None

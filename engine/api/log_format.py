@@ -1,4 +1,4 @@
-"""One line for each thing that is logged, whatever a client has written into it."""
+"""Each record of the log as one line, whatever a client has written into it."""
 
 import json
 import logging
@@ -17,11 +17,11 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class JsonLines(logging.Formatter):
-    """Writes a record as a JSON object: time, level, logger, event, then its fields."""
+    """Formats a record as a JSON object: time, level, logger, event, then its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one line; a traceback is within it."""
-        found: dict[str, Any] = {
+        """Format one line, which contains the traceback."""
+        line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -30,33 +30,34 @@ class JsonLines(logging.Formatter):
             "pid": record.process,
         }
         if record.exc_info:
-            found["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = self.formatException(record.exc_info)
         if record.stack_info:
-            found["stack"] = self.formatStack(record.stack_info)
-        return json.dumps(found, default=str)  # ASCII: no character of another script ends a line
+            line["stack"] = self.formatStack(record.stack_info)
+        return json.dumps(line, default=str)  # ASCII: no character of another script ends a line
 
 
 class TextLines(logging.Formatter):
-    """Writes a record for a person: the lines of a traceback are indented."""
+    """Formats a record for a person; the lines of a traceback are indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a line, and a traceback below it."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
+        """Format a line, and the traceback below it."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="seconds")
         fields = "".join(f" {name}={value}" for name, value in _fields(record).items())
-        head = f"{at} [{record.process}] {record.levelname} {record.name}: {record.getMessage()}"
+        head = f"{time} [{record.process}] {record.levelname} {record.name}: {record.getMessage()}"
         lines = [head + fields]
         if record.exc_info:
-            lines += [f"  {one}" for one in self.formatException(record.exc_info).split("\n")]
+            traceback = self.formatException(record.exc_info)
+            lines += [f"  {line}" for line in traceback.split("\n")]
         return "\n".join(_CONTROL.sub(_escape, line) for line in lines)
 
 
 def formatter(form: str) -> logging.Formatter:
-    """Choose how records are written: ``json``, an object a line, or ``text``."""
+    """Return the formatter of a form: ``json``, one object per line, or ``text``."""
     return JsonLines() if form == "json" else TextLines()
 
 
 def init(form: str) -> None:
-    """Log as the setting says, unless somebody has set up the log already."""
+    """Set up the log in a form, unless it is set up already."""
     if not logging.root.handlers:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(formatter(form))
@@ -67,12 +68,12 @@ def init(form: str) -> None:
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     given: Mapping[str, Any] = getattr(record, "fields", {})
-    found = {name: value for name, value in given.items() if value is not None}
+    fields = {name: value for name, value in given.items() if value is not None}
     if has_request_context():
         own = {"request_id": g.get("request_id"), "trace_id": trace_context.current()}
-        found = {name: value for name, value in own.items() if value} | found
-    return found
+        fields = {name: value for name, value in own.items() if value} | fields
+    return fields
 
 
-def _escape(found: "re.Match[str]") -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
+def _escape(match: "re.Match[str]") -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

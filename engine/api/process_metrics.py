@@ -1,59 +1,63 @@
-"""Figures of the service's processes, taken together; Linux alone tells them."""
+"""Figures of all processes of the service together; Linux alone reports them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
+#: Lists the children of a process.
+Children = Callable[[int], list[int]]
 
-def figures(master: int) -> Iterator[Metric]:
-    """Give CPU time, memory and threads of a process and those that it has forked."""
+
+def process_metrics(master: int, children: Children) -> Iterator[Metric]:
+    """Yield CPU time, memory and threads of a process and those that it has forked."""
     cpu = CounterMetricFamily("service_cpu_seconds", "CPU time of all processes, past ones too")
     memory = GaugeMetricFamily(
         "service_memory_bytes", "Memory of all processes; what they share counts once"
     )
     threads = GaugeMetricFamily("service_threads", "Threads of all processes")
-    started = GaugeMetricFamily("service_start_time_seconds", "When the service started")
+    start = GaugeMetricFamily("service_start_time_seconds", "When the service started")
     try:
-        found = [_stat(one) for one in [master, *_children(master)]]
-        cpu.add_metric([], _cpu_seconds(master))
-        threads.add_metric([], sum(int(one[17]) for one in found))
-        boot = next(one for one in Path("/proc/stat").read_text().splitlines() if "btime" in one)
-        started.add_metric([], int(boot.split()[1]) + int(found[0][19]) / _TICKS)
-        memory.add_metric([], sum(map(_memory, [master, *_children(master)])))
+        processes = [master, *children(master)]
+        stats = [_read_stat(process) for process in processes]
+        cpu.add_metric([], _cpu_seconds(master, children))
+        threads.add_metric([], sum(int(stat[17]) for stat in stats))
+        lines = Path("/proc/stat").read_text().splitlines()
+        boot_time = next(int(line.split()[1]) for line in lines if "btime" in line)
+        start.add_metric([], boot_time + int(stats[0][19]) / _TICKS)
+        memory.add_metric([], sum(map(_memory_bytes, processes)))
     except OSError:
         pass  # not Linux, or closed to us
-    yield from (cpu, memory, threads, started)
+    yield from (cpu, memory, threads, start)
 
 
-def _children(process: int) -> list[int]:
-    found = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(one) for one in found.split()]
-
-
-def _stat(process: int) -> list[str]:
-    """Read what the kernel says of a process, from its state on."""
+def _read_stat(process: int) -> list[str]:
+    """Read what the kernel reports about a process, from its state on."""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
 
 
-def _cpu_seconds(master: int) -> float:
-    """Add up what lives and what has ended; ask again when one ends meanwhile."""
+def _cpu_seconds(master: int, children: Children) -> float:
+    """Add up the time of living and of ended processes.
+
+    A process that ends between the two sums would count in both or in neither,
+    so the sums are made anew until none has ended meanwhile.
+    """
     while True:
-        ended = _stat(master)[13:15]
+        ended = _read_stat(master)[13:15]
         total = 0
-        for one in [master, *_children(master)]:
+        for process in [master, *children(master)]:
             try:
-                total += sum(map(int, _stat(one)[11:15]))
+                total += sum(map(int, _read_stat(process)[11:15]))
             except OSError:
                 continue
-        if ended == _stat(master)[13:15]:
+        if ended == _read_stat(master)[13:15]:
             return total / _TICKS
 
 
-def _memory(process: int) -> int:
+def _memory_bytes(process: int) -> int:
     try:
         text = Path(f"/proc/{process}/smaps_rollup").read_text()
         return 1024 * int(text.partition("\nPss:")[2].split()[0])

@@ -1,4 +1,4 @@
-"""What has been counted, as Prometheus reads it."""
+"""The metrics of all processes, in the format of Prometheus."""
 
 import time
 from collections import defaultdict
@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from engine.api.process_metrics import figures
+from engine.api.process_metrics import Children, process_metrics
 from engine.runtime.answers import class_name
 from engine.serving import metrics
 from engine.serving.metrics import Metrics
@@ -27,15 +27,21 @@ from engine.serving.shared_counters import Key
 Series = Mapping[Key, Sequence[float]]
 
 
-def blueprint(counted: Metrics) -> Blueprint:
-    """Give the route that Prometheus asks."""
+def blueprint(counted: Metrics, children: Children) -> Blueprint:
+    """Return the route that Prometheus reads.
+
+    Parameters
+    ----------
+    children : callable
+        Lists the children of a process.
+    """
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()
-    registry.register(_Tallied(counted))
+    registry.register(_Metrics(counted, children))
 
     @routes.get("/metrics")
     def show() -> Response:
-        """Show the counts of all workers."""
+        """Show the metrics of all workers."""
         encode, kind = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=kind)
 
@@ -48,41 +54,43 @@ def read_page(text: str) -> list[Sample]:
     Raises
     ------
     ValueError
-        When it is none.
+        When the text is not such a page.
     """
-    return [sample for one in text_string_to_metric_families(text) for sample in one.samples]
+    families = text_string_to_metric_families(text)
+    return [sample for family in families for sample in family.samples]
 
 
-class _Tallied(Collector):
-    def __init__(self, counted: Metrics) -> None:
+class _Metrics(Collector):
+    def __init__(self, counted: Metrics, children: Children) -> None:
         self._counted = counted
+        self._children = children
 
     def describe(self) -> Iterable[Metric]:
-        """Name nothing before it is asked for."""
+        """List nothing: what there is, is known when it is collected."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Add the workers' counts up."""
+        """Add up what the processes have counted."""
         self._counted.tell_versions()
-        found: dict[str, dict[Key, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
-        for (name, *labels), numbers in self._counted.tallies.read():
-            found[name][tuple(labels)].append(numbers)
+        slots: dict[str, dict[Key, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
+        for (name, *values), numbers in self._counted.tallies.read():
+            slots[name][tuple(values)].append(numbers)
         sums = {
-            name: {key: [sum(one) for one in zip(*rows, strict=True)] for key, rows in kept.items()}
-            for name, kept in found.items()
+            name: {key: [*map(sum, zip(*rows, strict=True))] for key, rows in series.items()}
+            for name, series in slots.items()
         }
-        for name, (text, named) in _COUNTERS.items():
+        for name, (text, labels) in _COUNTERS.items():
             family = CounterMetricFamily(name, text)
-            yield _filled(family, f"{name}_total", named, sums.get(name, {}))
+            yield _filled(family, f"{name}_total", labels, sums.get(name, {}))
         yield _latency(sums.get(metrics.DURATION, {}))
-        for name, (text, named) in _GAUGES.items():
-            series = sums.get(name) or ({} if named else {(): [0]})
+        for name, (text, labels) in _GAUGES.items():
+            series = sums.get(name) or ({} if labels else {(): [0]})
             if name == metrics.REFUSED:
-                series = {key: one for key, one in series.items() if any(one)}
-            yield _filled(GaugeMetricFamily(name, text), name, named, series)
-        yield _largest(found.get(metrics.SHADOW_LARGEST, {}))
-        yield from _versions(found.get(metrics.TRAINED, {}))
-        yield from figures(self._counted.master)
+                series = {key: numbers for key, numbers in series.items() if any(numbers)}
+            yield _filled(GaugeMetricFamily(name, text), name, labels, series)
+        yield _largest(slots.get(metrics.SHADOW_LARGEST, {}))
+        yield from _versions(slots.get(metrics.TRAINED, {}))
+        yield from process_metrics(self._counted.master, self._children)
 
 
 _Described = Mapping[str, tuple[str, tuple[str, ...]]]
@@ -93,11 +101,11 @@ _COUNTERS: _Described = {
     metrics.PREDICTIONS: ("Records predicted", ("model", "version", "class")),
     metrics.ERRORS: ("Requests that a version has failed to answer", ("model", "version")),
     f"{metrics.SHADOW}_records": ("Records that a shadow has answered", ("model", "version")),
-    f"{metrics.SHADOW}_differences": ("Those that it answers otherwise", ("model", "version")),
+    f"{metrics.SHADOW}_differences": ("Those that it answers differently", ("model", "version")),
     f"{metrics.SHADOW}_failures": ("Records that a shadow has failed on", ("model", "version")),
-    f"{metrics.SHADOW}_dropped": ("Records that came too fast for it", ("model", "version")),
+    f"{metrics.SHADOW}_dropped": ("Records that came too fast for a shadow", ("model", "version")),
     metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
-    metrics.SWAPS: ("Times that a worker has begun to serve another version", ("model",)),
+    metrics.SWAPS: ("Times that a worker began to serve another version", ("model",)),
     metrics.SWAPPING: ("Time that this took, reading the version included", ("model",)),
     metrics.DEATHS: ("Worker processes that died", ("reason",)),
 }
@@ -114,15 +122,15 @@ _GAUGES: _Described = {
 
 def _filled(family: Metric, name: str, labels: Sequence[str], series: Series) -> Metric:
     for values, (number,) in sorted(series.items(), key=str):
-        named = zip(labels, values, strict=True)
-        kept = {label: class_name(value) for label, value in named if value is not None}
-        family.add_sample(name, kept, number)
+        pairs = zip(labels, values, strict=True)
+        sample = {label: class_name(value) for label, value in pairs if value is not None}
+        family.add_sample(name, sample, number)
     return family
 
 
 def _latency(series: Series) -> Metric:
     family = HistogramMetricFamily(
-        metrics.DURATION, "Time from a request's having come to its answer", labels=["route"]
+        metrics.DURATION, "Time from a request's arrival to its answer", labels=["route"]
     )
     ends = [*map(str, metrics.BUCKETS), "+Inf"]
     for (route,), (*counts, seconds) in sorted(series.items()):
@@ -130,25 +138,25 @@ def _latency(series: Series) -> Metric:
     return family
 
 
-def _largest(found: Mapping[Key, list[list[float]]]) -> Metric:
+def _largest(series: Mapping[Key, list[list[float]]]) -> Metric:
     family = GaugeMetricFamily(
         metrics.SHADOW_LARGEST, "Largest difference of a probability or number",
         labels=["model", "version"],
     )  # fmt: skip
-    for key, rows in sorted(found.items()):
-        family.add_metric(key, max(one for (one,) in rows))
+    for key, rows in sorted(series.items()):
+        family.add_metric(key, max(number for (number,) in rows))
     return family
 
 
-def _versions(found: Mapping[Key, list[list[float]]]) -> Iterator[Metric]:
+def _versions(series: Mapping[Key, list[list[float]]]) -> Iterator[Metric]:
     loaded = GaugeMetricFamily(
         "model_loaded", "Processes that have a version in memory", labels=["model", "version"]
     )
     age = GaugeMetricFamily(
         "model_age_seconds", "Time since a version was trained", labels=["model", "version"]
     )
-    for key, rows in sorted(found.items()):
-        times = [at for (at,) in rows if at]
+    for key, rows in sorted(series.items()):
+        times = [trained_at for (trained_at,) in rows if trained_at]
         if times:
             loaded.add_metric(key, len(times))
             age.add_metric(key, time.time() - max(times))

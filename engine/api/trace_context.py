@@ -11,14 +11,14 @@ _NOTHING = re.compile("0+")
 
 
 def trace_id(parent: str) -> str:
-    """Take the trace of a ``traceparent`` header, or begin one where it is not valid."""
-    found = _PARENT.fullmatch(parent)
-    is_valid = found and not (
-        _NOTHING.fullmatch(found[2])
-        or _NOTHING.fullmatch(found[3])
-        or (found[1] == "00" and found[5])
+    """Return the trace of a ``traceparent`` header, or a new one where it is not valid."""
+    match = _PARENT.fullmatch(parent)
+    is_valid = match and not (
+        _NOTHING.fullmatch(match[2])
+        or _NOTHING.fullmatch(match[3])
+        or (match[1] == "00" and match[5])
     )
-    return found[2] if found and is_valid else f"{random.getrandbits(128):032x}"
+    return match[2] if match and is_valid else f"{random.getrandbits(128):032x}"
 
 
 def init_app(app: Flask) -> None:
@@ -33,5 +33,5 @@ def name_trace() -> None:
 
 
 def current() -> str:
-    """Give the trace of the request at hand; empty when there is none."""
+    """Return the trace of the current request; empty when there is none."""
     return str(g.get("trace_id", "")) if has_request_context() else ""

@@ -6,8 +6,8 @@ Cards of before a key was known are read as well.
 from collections.abc import Mapping
 from typing import Any
 
-#: So many categories of a field are named.
-_MOST_WORDS = 8
+from engine.schema.fields import Field
+from engine.schema.record_schema import Schema
 
 #: Fewer rows of a class than this say little about it.
 _FEW_ROWS = 30
@@ -41,7 +41,7 @@ def facts(card: Mapping[str, Any]) -> dict[str, str]:
 
 def field_rows(card: Mapping[str, Any]) -> list[list[str]]:
     """Give a row of `FIELD_HEADS` for each field."""
-    return [_field(one) for one in card["schema"]["fields"]]
+    return [_field(field) for field in Schema.from_json(card["schema"]).fields]
 
 
 def score_rows(card: Mapping[str, Any]) -> list[list[str]]:
@@ -126,22 +126,9 @@ def _parity(found: Mapping[str, Any] | None) -> str:
     return ", ".join(filter(None, (text, found["reason"])))
 
 
-def _field(one: Mapping[str, Any]) -> list[str]:
-    kind = "whole number" if one.get("integer") else one["kind"]
-    policies = ("missing", "unknown", "out_of_range")
-    accepted = (what.replace("_", " ") for what in policies if one.get(what) == "accept")
-    return [one["name"], kind, one.get("unit", ""), _allowed(one), ", ".join(accepted)]
-
-
-def _allowed(one: Mapping[str, Any]) -> str:
-    words = [str(word) for word in one.get("categories", ())]
-    if words:
-        more = len(words) - _MOST_WORDS
-        return ", ".join(words[:_MOST_WORDS]) + (f" and {more} more" if more > 0 else "")
-    low, high = one.get("minimum"), one.get("maximum")
-    if low is None or high is None:
-        return "" if low is high else f"at most {high}" if low is None else f"at least {low}"
-    return f"{low} to {high}"
+def _field(field: Field) -> list[str]:
+    accepted = (what.replace("_", " ") for what in field.policies if field.accepts(what))
+    return [field.name, field.noun(), field.unit, field.limits(), ", ".join(accepted)]
 
 
 def _reaches_baseline(one: Mapping[str, float]) -> bool:

@@ -15,13 +15,9 @@ from flask.cli import with_appcontext
 
 from engine.records.problems import BadRequest
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import (
-    ModelNotFound,
-    PromotionConflict,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.promotions import PromotionConflict
 from persistence.removal import VersionInUse
+from persistence.store_errors import StoreError, VersionNotFound
 
 
 class CommandError(Exception):
@@ -65,7 +61,7 @@ def command_output(command: Callable[..., CommandResult]) -> Callable[..., None]
         try:
             said = command(**options)
         except (
-            CommandError, BadRequest, ModelNotFound, VersionNotFound, UntrustedArtifact,
+            CommandError, BadRequest, StoreError,
             PromotionConflict, VersionInUse, OSError,
         ) as error:  # fmt: skip
             if isinstance(error, OSError) and error.errno == errno.EPIPE:

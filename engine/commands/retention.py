@@ -5,9 +5,10 @@ from typing import Any
 import click
 
 from engine.commands.output import CommandResult, command_output, served
-from persistence.model_persistence import ModelNotFound, ModelStore, VersionNotFound
+from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, PromotionConflict
 from persistence.removal import VersionInUse, in_use
+from persistence.store_errors import ModelNotFound, VersionNotFound
 
 
 @click.command()

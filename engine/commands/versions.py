@@ -13,14 +13,10 @@ from engine.commands.difference_text import difference_text
 from engine.commands.output import CommandError, CommandResult, command_output, served, table
 from engine.commands.service_metrics import HERE, live_counts
 from engine.runtime.loading import check_version, load_version, sign_version
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, version_before
 from persistence.signatures import CannotSign
+from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 
 @click.group()

@@ -1,29 +1,19 @@
-"""The API's pages: Swagger UI from our own files, working offline."""
+"""The documentation of the API: Swagger UI from our own files, which works offline."""
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.api.responses import json_response
+from engine.pages.security_headers import security_headers
 
-#: Only our own files; Swagger UI styles its elements inline.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+#: Swagger UI styles its elements inline.
+_HEADERS = security_headers(
+    "script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'"
 )
-
-#: What confines every page, whatever it may load.
-CONFINED = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-}
 
 
 def blueprint(*, service: str) -> Blueprint:
-    """Give the documentation's routes."""
+    """Return the routes of the documentation."""
     routes = Blueprint(
         "docs", __name__, static_folder="static", static_url_path="/static",
         template_folder="templates",
@@ -31,14 +21,14 @@ def blueprint(*, service: str) -> Blueprint:
 
     @routes.get("/")
     def home() -> AnyResponse:
-        """Lead a browser to the documentation; tell a program that the process answers."""
-        wishes = request.accept_mimetypes
-        is_browser = wishes.quality("text/html") > wishes.quality("application/json")
-        answer: AnyResponse = (
+        """Lead a browser to the documentation; report to a program that the process answers."""
+        accepted = request.accept_mimetypes
+        is_browser = accepted.quality("text/html") > accepted.quality("application/json")
+        response: AnyResponse = (
             redirect(url_for("docs.page")) if is_browser else json_response({"status": "alive"})
         )
-        answer.headers["Vary"] = "Accept"
-        return answer
+        response.headers["Vary"] = "Accept"
+        return response
 
     @routes.get("/docs")
     def page() -> Response:
@@ -46,9 +36,9 @@ def blueprint(*, service: str) -> Blueprint:
         return make_response(render_template("docs.html", service=service))
 
     @routes.after_request
-    def confine(answer: Response) -> Response:
+    def confine(response: Response) -> Response:
         """Let a page do no more than it has to."""
-        answer.headers.update({"Content-Security-Policy": _POLICY, **CONFINED})
-        return answer
+        response.headers.update(_HEADERS)
+        return response
 
     return routes

@@ -1,4 +1,4 @@
-"""What one version is: for programs, as Markdown, and as a page for people."""
+"""The description of one version: for programs, as Markdown, and as a page for people."""
 
 import base64
 import hashlib
@@ -13,20 +13,20 @@ from engine.api.responses import json_response
 from engine.cards import facts
 from engine.cards.difference import PARTS, difference
 from engine.cards.markdown import model_card
-from engine.pages.api_docs import CONFINED
+from engine.pages.security_headers import security_headers
 from engine.records.media_types import JSON
 from engine.records.negotiation import choose_form
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import ModelNotFound, UntrustedArtifact, VersionNotFound
 from persistence.promotions import Pointer, version_beneath
+from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 MARKDOWN, HTML = "text/markdown", "text/html"
 
-#: What there is; the first answers whoever takes any.
+#: The forms of the description; the first answers a request that accepts any.
 FORMS = (JSON, MARKDOWN, HTML)
 
-#: Of a card, what is shown. The training rows' histograms and the rows that
-#: prove an artefact stay in the store.
+#: The keys of a card that are shown. The histograms of the training rows and the
+#: rows that prove an artefact stay in the store.
 SHOWN = (
     "version", "title", "description", "task", "schema", "classes", "positive", "threshold",
     "has_probabilities", "example", "trained_by", "created_at", "estimator", "trees",
@@ -36,38 +36,35 @@ SHOWN = (
 )  # fmt: skip
 
 _STYLE = (Path(__file__).parent / "templates" / "version.css").read_text()
-_ALLOWED = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
-#: Nothing but the page's own style: no script, no picture, no other file.
-_POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_ALLOWED}'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
-)
+#: The page loads nothing but its own style: no script, no picture, no other file.
+_HEADERS = security_headers(f"style-src 'sha256-{_STYLE_DIGEST}'")
 
 
 def blueprint(models: ModelCache) -> Blueprint:
-    """Give the route of a version."""
+    """Return the route of a version."""
     routes = Blueprint("version_page", __name__, template_folder="templates")
 
     @routes.get("/v0/models/<name>/versions/<version>")
     def show(name: str, version: str) -> Response:
-        """Describe a version, and what changed since the one before."""
+        """Describe a version, and what changed since the previous version."""
         card = models.card(name, version)
         form = choose_form(request.headers.get("Accept", ""), FORMS)
         if form == MARKDOWN:
-            answer = Response(model_card(card), content_type=f"{MARKDOWN}; charset=utf-8")
+            response = Response(model_card(card), content_type=f"{MARKDOWN}; charset=utf-8")
         else:
             described = _describe(models, card)
-            answer = _page(card, described) if form == HTML else json_response(described)
-        answer.headers["Vary"] = "Accept"
-        return answer
+            response = _page(card, described) if form == HTML else json_response(described)
+        response.headers["Vary"] = "Accept"
+        return response
 
     routes.record_once(_compile)
     return routes
 
 
 def _compile(state: BlueprintSetupState) -> None:
-    """Turn the template into code now, so that no worker does it later."""
+    """Compile the template now, so that no worker does it later."""
     state.app.jinja_env.get_template("version.html")
 
 
@@ -78,7 +75,7 @@ def _describe(models: ModelCache, card: Mapping[str, Any]) -> dict[str, Any]:
     try:
         compared = difference(models.card(name, previous), card) if previous else None
     except (VersionNotFound, UntrustedArtifact):
-        compared = None  # it is removed, or refused: there is nothing to compare with
+        compared = None  # removed or refused: there is nothing to compare with
     return {
         "name": name,
         **{key: card.get(key) for key in SHOWN},
@@ -109,34 +106,33 @@ def _page(card: Mapping[str, Any], described: Mapping[str, Any]) -> Response:
         changes=_changes(compared) if compared else [],
         limits=facts.limits(card),
     )
-    headers = {"Content-Security-Policy": _POLICY, **CONFINED}
-    return Response(page, content_type=f"{HTML}; charset=utf-8", headers=headers)
+    return Response(page, content_type=f"{HTML}; charset=utf-8", headers=dict(_HEADERS))
 
 
 def _scores(card: Mapping[str, Any], compared: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give each score with its places on a line from 0 to 100, for the drawing."""
-    found = []
-    for name, one in card["scores"].items():
+    """Return each score with its positions on a line from 0 to 100, for the drawing."""
+    rows = []
+    for name, score in card["scores"].items():
         change = compared.get(name)
         before = change["from"] if change else None
-        ends = [one["low"], one["high"], one["baseline"], one["value"]]
+        ends = [score["low"], score["high"], score["baseline"], score["value"]]
         ends += [before["low"], before["high"]] if before else []
         low, width = min(ends), (max(ends) - min(ends)) or 1.0
 
-        def place(value: float, low: float = low, width: float = width) -> float:
+        def position(value: float, low: float = low, width: float = width) -> float:
             return round(4 + 92 * (value - low) / width, 2)
 
         keys = ("low", "high", "value")
-        found.append(
+        rows.append(
             {
+                **score,
                 "name": name,
-                "one": one,
                 "change": change["change"] if change else None,
-                "at": {key: place(one[key]) for key in (*keys, "baseline")},
-                "before": {key: place(before[key]) for key in keys} if before else None,
+                "at": {key: position(score[key]) for key in (*keys, "baseline")},
+                "before": {key: position(before[key]) for key in keys} if before else None,
             }
         )
-    return found
+    return rows
 
 
 def _tables(card: Mapping[str, Any]) -> list[tuple[str, Sequence[str], list[list[str]]]]:
@@ -146,7 +142,7 @@ def _tables(card: Mapping[str, Any]) -> list[tuple[str, Sequence[str], list[list
         ("Parameters", ("name", "value"), _rows(card["hyperparameters"])),
         ("Libraries", ("name", "version"), _rows(card["libraries"])),
     ]
-    return [one for one in tables if one[2]]
+    return [table for table in tables if table[2]]
 
 
 def _rows(pairs: Mapping[str, Any]) -> list[list[str]]:
@@ -154,9 +150,9 @@ def _rows(pairs: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _bars(card: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Give each field's importance, with the length of its bar from 0 to 100."""
-    weights = card["permutation_importances"]
-    most = max((one["mean"] for one in weights.values()), default=0.0)
+    """Return each field's importance, with the length of its bar from 0 to 100."""
+    importances = card["permutation_importances"].values()
+    most = max((importance["mean"] for importance in importances), default=0.0)
     return [
         {
             "name": name,
@@ -168,23 +164,22 @@ def _bars(card: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _changes(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """List what differs from the version before: what, from, to."""
+    """List what differs from the previous version: name, old value, new value."""
     fields = compared["fields"]
-    found = [("field", name, "none", "added") for name in fields["added"]]
-    found += [("field", name, "there", "removed") for name in fields["removed"]]
-    pairs = [
+    rows = [(f"field {name}", "none", "added") for name in fields["added"]]
+    rows += [(f"field {name}", "there", "removed") for name in fields["removed"]]
+    parts = [
         ("", compared["facts"]),
         *((title.lower(), compared[key]) for key, title in PARTS.items()),
+        *((f"field {name}", changes) for name, changes in fields["changed"].items()),
+        ("target", fields["target"]),
     ]
-    pairs += [(f"field {name}", one) for name, one in fields["changed"].items()]
-    pairs.append(("target", fields["target"]))
-    rows = [(f"{kind} {name}".strip(), old, new) for kind, name, old, new in found]
     return rows + [
-        (f"{title} {key}".strip(), _said(one["from"]), _said(one["to"]))
-        for title, changed in pairs
-        for key, one in changed.items()
+        (f"{title} {key}".strip(), _text(change["from"]), _text(change["to"]))
+        for title, changes in parts
+        for key, change in changes.items()
     ]
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return "none" if value is None or value == "" else str(value)

@@ -9,8 +9,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from operator import methodcaller
 from typing import Any
 
@@ -20,9 +19,10 @@ import numpy as np
 from engine.records.blocks import LONGEST_ROW, Block, read_slowly, too_long, whole_lines
 from engine.records.problems import BadRequest, Problem
 from engine.records.upload import Upload
-from engine.schema.fields import Field, Flag, Number, number_in
+from engine.schema.fields import Field
 from engine.schema.json_decoder import Decoder
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -151,11 +151,15 @@ class _Columns:
         self._flags = flags
         self._header = header
         self._fields = schema.fields
-        self._decoder = decoder
+        self._numbers = decoder.numbers
+        self._codes = {
+            place: _cell_codes(schema.fields[place], codes, flags)
+            for place, codes in decoder.codes.items()
+        }
         self._places = {name: place for place, name in enumerate(header)}
-        names = {one.name for one in schema.fields}
+        names = {field.name for field in schema.fields}
         self._is_plain = all(name in names or schema.ignores(name) for name in header) and all(
-            one.name in self._places or one.missing == "accept" for one in schema.fields
+            field.name in self._places or field.missing == "accept" for field in schema.fields
         )
 
     def read(self, columns: Sequence[Sequence[str]]) -> Any:
@@ -165,35 +169,35 @@ class _Columns:
         size = len(columns[0])
         matrix = np.empty((size, len(self._fields)))
         try:
-            for place, one in enumerate(self._fields):
-                at = self._places.get(one.name)
+            for place, field in enumerate(self._fields):
+                at = self._places.get(field.name)
                 cells = [""] * size if at is None else columns[at]
-                matrix[:, place] = self._read_column(place, one, cells)
+                matrix[:, place] = self._read_column(place, field, cells)
         except (msgspec.DecodeError, LookupError, UnicodeEncodeError):
             return None
         return matrix
 
-    def _read_column(self, place: int, one: Field, cells: Sequence[str]) -> Any:
-        accepts = one.missing == "accept"
-        if isinstance(one, Number):
-            return _read_numbers(self._decoder.numbers[place], cells)
-        codes: dict[Any, float] = self._decoder.codes[place]
+    def _read_column(self, place: int, field: Field, cells: Sequence[str]) -> Any:
+        codes = self._codes.get(place)
+        if codes is None:
+            return _read_numbers(self._numbers[place], cells)
         if "" in cells:
-            if not accepts:
+            if field.missing == "refuse":
                 raise LookupError("a gap")
             cells = [cell or None for cell in cells]  # type: ignore[misc]
-        if isinstance(one, Flag):
-            codes = {**codes, **{word: codes[is_so] for word, is_so in self._flags.items()}}
         return [*map(codes.__getitem__, cells)]
 
     def records(self, rows: Sequence[Sequence[str]], first: int) -> list[Any]:
         """Give rows as records, those of another length as problems."""
-        by_name = {one.name: _cell_reader(one, self._flags) for one in self._fields}
-        named = [(name, by_name.get(name, _as_text)) for name in self._header]
+        fields = {field.name: field for field in self._fields}
+        columns = [(name, fields.get(name)) for name in self._header]
         return [
-            {name: read(cell) for (name, read), cell in zip(named, row, strict=True)}
-            if len(row) == len(named)
-            else _wrong_length(number, row, named)
+            {
+                name: field.from_text(cell, self._flags) if field and cell else cell or None
+                for (name, field), cell in zip(columns, row, strict=True)
+            }
+            if len(row) == len(columns)
+            else _wrong_length(number, row, columns)
             for number, row in enumerate(rows, start=first)
         ]
 
@@ -237,23 +241,15 @@ def _read_numbers(decoder: Any, cells: Sequence[str]) -> Any:
 
 
 def _wrong_length(number: int, row: Sequence[str], header: Sequence[Any]) -> Problem:
-    return Problem(f"/{number}", f"has {len(row)} cells, the header {len(header)}", "wrong_length")
+    return Problem(
+        f"/{number}", f"has {len(row)} cells, the header {len(header)}", Code.WRONG_LENGTH
+    )
 
 
-def _cell_reader(one: Field, flags: Mapping[str, bool]) -> Callable[[str], Any]:
-    if isinstance(one, Number):
-        return _as_number
-    return partial(_as_flag, flags) if isinstance(one, Flag) else _as_text
-
-
-def _as_text(cell: str) -> Any:
-    return cell or None
-
-
-def _as_flag(flags: Mapping[str, bool], cell: str) -> Any:
-    return flags.get(cell, cell or None)
-
-
-def _as_number(cell: str) -> Any:
-    number = number_in(cell)
-    return (cell or None) if number is None else number
+def _cell_codes(
+    field: Field, codes: Mapping[Any, float], flags: Mapping[str, bool]
+) -> Mapping[Any, float]:
+    """Return the double that stands for each valid cell of a field."""
+    values = {word: field.from_text(word, flags) for word in flags}
+    spelled = {word: codes[value] for word, value in values.items() if value != word}
+    return {**codes, **spelled} if spelled else codes

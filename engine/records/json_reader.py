@@ -7,6 +7,7 @@ from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, refuse_too_many, repeated, step
 from engine.records.strict_json import InvalidJson, RepeatedKeys, read_json
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 
@@ -59,7 +60,7 @@ def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
 def _refuse_company(value: Mapping[str, Any]) -> None:
     """See that ``data`` holds columns and stands alone, once."""
     problems = [
-        Problem(step(name), "stands beside data: leave it out", "extra")
+        Problem(step(name), "stands beside data: leave it out", Code.EXTRA)
         for name in value
         if name != "data"
     ]
@@ -67,7 +68,7 @@ def _refuse_company(value: Mapping[str, Any]) -> None:
         problems += [repeated(step(name)) for name in value.repeated]
     if not isinstance(value["data"], dict):
         detail = f"is {shown(value['data'])}: send an object of columns"
-        problems.append(Problem("/data", detail, "wrong_type"))
+        problems.append(Problem("/data", detail, Code.WRONG_TYPE))
     if problems:
         raise InvalidRecords(problems)
 
@@ -90,7 +91,7 @@ def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Reco
     names = {one.name for one in schema.fields}
     kept = {name: one for name, one in columns.items() if name in names or not schema.ignores(name)}
     problems = [
-        Problem(f"{at}{step(name)}", "is a column: send a list of values", "wrong_type")
+        Problem(f"{at}{step(name)}", "is a column: send a list of values", Code.WRONG_TYPE)
         for name, column in kept.items()
         if not isinstance(column, list)
     ]
@@ -99,7 +100,7 @@ def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Reco
     lists = {name: column for name, column in kept.items() if isinstance(column, list)}
     rows = max((len(column) for column in lists.values()), default=0)
     problems += [
-        Problem(f"{at}{step(name)}", f"has {len(column)} values, others {rows}", "wrong_length")
+        Problem(f"{at}{step(name)}", f"has {len(column)} values, others {rows}", Code.WRONG_LENGTH)
         for name, column in lists.items()
         if len(column) != rows
     ]

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from engine.schema.problem_codes import Code
+
 #: An answer lists this many problems at most.
 PROBLEMS_LISTED = 1000
 
@@ -15,15 +17,13 @@ class Problem(NamedTuple):
         JSON pointer (RFC 6901) to the value in the body; empty for the body.
     detail : str
         What was found and what is expected.
-    code : str
-        For programs: ``missing``, ``extra``, ``repeated``, ``wrong_type``,
-        ``not_finite``, ``out_of_range``, ``unknown_category``,
-        ``wrong_length``, ``no_records`` or ``no_finite_answer``.
+    code : Code
+        For programs.
     """
 
     pointer: str
     detail: str
-    code: str
+    code: Code
 
 
 class BadRequest(Exception):

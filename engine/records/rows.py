@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.records.problems import BadRequest, Problem
+from engine.schema.problem_codes import Code
 
 #: Records in one JSON body; more would let one small body fill the memory.
 MAX_RECORDS = 10_000
@@ -45,7 +46,7 @@ def refuse_too_many(count: int) -> None:
 
 def repeated(pointer: str) -> Problem:
     """Say that a key is given twice."""
-    return Problem(pointer, "is given twice: send it once", "repeated")
+    return Problem(pointer, "is given twice: send it once", Code.REPEATED)
 
 
 def step(name: str | None) -> str:

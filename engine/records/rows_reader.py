@@ -6,8 +6,9 @@ from typing import Any
 from engine.records.json_reader import read_columns
 from engine.records.problems import InvalidRecords, Problem
 from engine.records.rows import Records, refuse_too_many, step
-from engine.schema.fields import Flag
+from engine.schema.fields import Field
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 
@@ -38,7 +39,7 @@ def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
     if isinstance(value, dict):
         return Records([value], lambda row, name: f"{at}{step(name)}")
     detail = f"is {shown(value)}: send a list of records"
-    raise InvalidRecords([Problem(at, detail, "wrong_type")])
+    raise InvalidRecords([Problem(at, detail, Code.WRONG_TYPE)])
 
 
 def holds_columns(value: Any, schema: Schema) -> bool:
@@ -69,23 +70,22 @@ def read_rows(
         413 for too many.
     """
     refuse_too_many(len(rows))
-    flags = [one.name for one in schema.fields if isinstance(one, Flag)] if names is None else []
-    names = [one.name for one in schema.fields] if names is None else names
-    read = [
-        _name(row, names, flags, f"{at}/{number}") if isinstance(row, list) else row
+    fields = schema.fields if names is None else ()
+    translated = [field for field in fields if field.array_values]
+    names = [field.name for field in fields] if names is None else names
+    records = [
+        _name(row, names, translated, f"{at}/{number}") if isinstance(row, list) else row
         for number, row in enumerate(rows)
     ]
-    return Records(read, lambda row, name: f"{at}/{row}{step(name)}")
+    return Records(records, lambda row, name: f"{at}/{row}{step(name)}")
 
 
 def _name(
-    row: list[Any], names: Sequence[str], flags: Sequence[str], at: str
+    row: list[Any], names: Sequence[str], translated: Sequence[Field], at: str
 ) -> dict[str, Any] | Problem:
     if len(row) != len(names):
-        return Problem(at, f"has {len(row)} values, expected are {len(names)}", "wrong_length")
+        return Problem(at, f"has {len(row)} values, expected are {len(names)}", Code.WRONG_LENGTH)
     record = dict(zip(names, row, strict=True))
-    for name in flags:
-        value = record[name]
-        if not isinstance(value, bool) and isinstance(value, (int, float)) and value in (0, 1):
-            record[name] = bool(value)
+    for field in translated:
+        record[field.name] = field.from_array(record[field.name])
     return record

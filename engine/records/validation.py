@@ -9,6 +9,7 @@ from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
 from engine.records.rows import Records
 from engine.records.strict_json import RepeatedKeys
 from engine.schema.messages import did_you_mean, shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 
@@ -49,7 +50,7 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
     problems: list[Problem] = []
     warnings: list[Accepted] = []
     if not records.rows:
-        problems.append(Problem("", "there are no records: send at least one", "no_records"))
+        problems.append(Problem("", "there are no records: send at least one", Code.NO_RECORDS))
     is_begun = records.first > 0
     for row, record in enumerate(records.rows, start=records.first):
         if len(problems) > PROBLEMS_LISTED:
@@ -78,7 +79,7 @@ def _no_record(found: Any, pointer: str) -> Problem:
     if isinstance(found, Problem):
         return found
     detail = f"is {shown(found)}: send a record, an object with the model's fields"
-    return Problem(pointer, detail, "wrong_type")
+    return Problem(pointer, detail, Code.WRONG_TYPE)
 
 
 def _key_problems(
@@ -88,7 +89,7 @@ def _key_problems(
     known = set(names)
     extras = (name for name in record if name not in known and not schema.ignores(name))
     problems = [
-        Problem(pointer(name), f"is no field{did_you_mean(name, names)}: leave it out", "extra")
+        Problem(pointer(name), f"is no field{did_you_mean(name, names)}: leave it out", Code.EXTRA)
         for name in islice(extras, PROBLEMS_LISTED + 1)  # a suggestion takes its time
     ]
     for one in schema.fields:
@@ -98,7 +99,7 @@ def _key_problems(
                 problems.append(Problem(pointer(one.name), finding.detail, finding.code))
     if isinstance(record, RepeatedKeys):
         problems += [
-            Problem(pointer(name), "is given twice: send it once", "repeated")
+            Problem(pointer(name), "is given twice: send it once", Code.REPEATED)
             for name in record.repeated
         ]
     return problems

@@ -11,8 +11,9 @@ from engine.runtime.runtimes import Runtime
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import StoredVersion
 from engine.schema.record_schema import Schema
-from persistence.checked_files import UntrustedArtifact, check_file, checked_file
+from persistence.checked_files import check_file, checked_file
 from persistence.model_persistence import ModelStore
+from persistence.store_errors import UntrustedArtifact
 
 
 def open_version(folder: Path, card: Mapping[str, Any]) -> StoredVersion:

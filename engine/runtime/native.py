@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.runtime.runtimes import Columns, Outputs
 from engine.schema.category_codes import Coding
-from engine.schema.fields import Category, Field
+from engine.schema.fields import Field
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -24,7 +24,7 @@ def frame(columns: Columns, fields: Sequence[Field]) -> "DataFrame":
     import pandas as pd
 
     return pd.DataFrame(
-        {one.name: pd.Series(columns[one.name], dtype=_dtype(one)) for one in fields}
+        {field.name: pd.Series(columns[field.name], dtype=_dtype(field)) for field in fields}
     )
 
 
@@ -48,5 +48,5 @@ class NativeRuntime:
         return self.run(self._coding.unpack(matrix))
 
 
-def _dtype(one: Field) -> type:
-    return object if isinstance(one, Category) else np.float64
+def _dtype(field: Field) -> type:
+    return object if field.words else np.float64

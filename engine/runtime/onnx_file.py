@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from persistence.checked_files import UntrustedArtifact
+from persistence.store_errors import UntrustedArtifact
 
 #: The fields of a tensor that say that its values lie elsewhere; of the second, 0 says: here.
 TENSOR = {13: "external_data", 14: "data_location"}

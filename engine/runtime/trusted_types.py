@@ -8,7 +8,7 @@ leaves to the reader's judgement.
 from importlib import import_module
 from typing import Any
 
-from persistence.checked_files import UntrustedArtifact
+from persistence.store_errors import UntrustedArtifact
 
 #: Types that skops does not trust by itself and that scikit-learn's own
 #: estimators need, by the family that brings them.

@@ -14,7 +14,7 @@ from engine.runtime.answers import Decisions, Prediction, answer_columns
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.schema.json_decoder import Decoder
 from engine.schema.record_schema import Schema
-from persistence.checked_files import UntrustedArtifact
+from persistence.store_errors import UntrustedArtifact
 
 #: How far the worked example's answer may drift between machines.
 TOLERANCE = 1e-5

@@ -5,17 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.schema.fields import MISSING, UNKNOWN, Category, Field
-
-
-def words(field: Category) -> tuple[str, ...]:
-    """Give what a pipeline may see of a field, each word at the place of its code."""
-    return (*field.categories, MISSING, UNKNOWN)
-
-
-def codes(field: Category) -> dict[str, float]:
-    """Give the code of each word: its place, as a double."""
-    return {word: float(place) for place, word in enumerate(words(field))}
+from engine.schema.fields import Field
 
 
 class Coding:
@@ -23,18 +13,18 @@ class Coding:
 
     Parameters
     ----------
-    fields : sequence of fields
+    fields : sequence of Field
         In the order of the matrix's columns.
     """
 
     def __init__(self, fields: Sequence[Field]) -> None:
-        self._fields = fields
-        categories = [one for one in fields if isinstance(one, Category)]
-        self._codes = {one.name: codes(one) for one in categories}
-        self._words = {one.name: np.array(words(one), dtype=object) for one in categories}
+        self._names = [field.name for field in fields]
+        worded = [field for field in fields if field.words]
+        self._codes = {field.name: field.word_codes for field in worded}
+        self._words = {field.name: np.array(field.words, dtype=object) for field in worded}
 
     def pack(self, columns: Mapping[str, Any]) -> Any:
-        """Give clean columns as a matrix.
+        """Return clean columns as a matrix.
 
         Returns
         -------
@@ -42,18 +32,18 @@ class Coding:
             Doubles: numbers and flags as they are, NaN for a gap; codes for
             words.
         """
-        matrix = np.empty((len(columns[self._fields[0].name]), len(self._fields)))
-        for place, one in enumerate(self._fields):
-            values = columns[one.name]
-            known = self._codes.get(one.name)
-            matrix[:, place] = values if known is None else [known[word] for word in values]
+        matrix = np.empty((len(columns[self._names[0]]), len(self._names)))
+        for place, name in enumerate(self._names):
+            values = columns[name]
+            codes = self._codes.get(name)
+            matrix[:, place] = values if codes is None else [codes[word] for word in values]
         return matrix
 
     def unpack(self, matrix: Any) -> dict[str, Any]:
-        """Give the columns of a matrix: doubles, and words as objects."""
+        """Return the columns of a matrix: doubles, and words as objects."""
         columns = {}
-        for place, one in enumerate(self._fields):
+        for place, name in enumerate(self._names):
             values = matrix[:, place]
-            known = self._words.get(one.name)
-            columns[one.name] = values if known is None else known[values.astype(np.intp)]
+            words = self._words.get(name)
+            columns[name] = values if words is None else words[values.astype(np.intp)]
         return columns

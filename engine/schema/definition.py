@@ -1,32 +1,16 @@
-"""The words a model file is written in.
+"""What a model file defines; `Schema` is the part of it that a version's card keeps."""
 
-``Number``, ``Category`` and ``Flag`` describe fields, ``ModelDefinition`` the
-model. `Schema` is the part of a definition that a version's card keeps, so
-that the service can validate without the model file.
-"""
-
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.schema.fields import (
-    MISSING,
-    UNKNOWN,
-    Category,
-    Field,
-    Flag,
-    Number,
-)
+from engine.schema.fields import Field
 from engine.schema.record_schema import Extras, Schema
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from sklearn.pipeline import Pipeline
-
-
-__all__ = ["Category", "Flag", "InvalidDefinition", "ModelDefinition", "Number", "Schema"]
 
 
 class InvalidDefinition(ValueError):
@@ -96,47 +80,21 @@ _SCORES = {
 
 
 def _contradictions(definition: ModelDefinition) -> list[str]:
+    fields, target = definition.fields, definition.target
     problems = []
-    for what in ("name", "column"):
-        words = [getattr(one, what) for one in (*definition.fields, definition.target)]
+    for attribute in ("name", "column"):
+        words = [getattr(field, attribute) for field in (*fields, target)]
         repeated = sorted({word for word in words if words.count(word) > 1})
-        problems += [f"the {what} {word!r} is used twice" for word in repeated]
-    if not definition.fields:
+        problems += [f"the {attribute} {word!r} is used twice" for word in repeated]
+    if not fields:
         problems.append("there are no fields")
-    for one in definition.fields:
-        problems += _field_contradictions(one)
-        if isinstance(one, Category) and not all(isinstance(c, str) for c in one.categories):
-            problems.append(f"field {one.name!r}: categories are text; use Number for codes")
-    if definition.target.missing != "refuse":
-        problems.append("the target cannot be missing: filter such rows in load_data")
-    if isinstance(definition.target, Category) and definition.target.unknown != "refuse":
-        problems.append("the target cannot accept unknown categories")
+    problems += [
+        f"field {field.name!r}: {problem}" for field in fields for problem in field.contradictions()
+    ]
+    problems += target.target_contradictions()
     if not 0 < definition.threshold < 1:
         problems.append(f"threshold {definition.threshold} is not between 0 and 1")
     scores = _SCORES[definition.schema.task]
     if definition.score not in scores:
         problems.append(f"score {definition.score!r} is not one of {', '.join(scores)}")
-    return problems
-
-
-def _field_contradictions(one: Field) -> list[str]:
-    problems = []
-    if isinstance(one, Number):
-        low = -math.inf if one.minimum is None else one.minimum
-        if low > (math.inf if one.maximum is None else one.maximum):
-            problems.append(f"field {one.name!r}: minimum is above maximum")
-    if isinstance(one, Category):
-        if not one.categories:
-            problems.append(f"field {one.name!r}: there are no categories")
-        reserved = {MISSING, UNKNOWN} & set(one.categories)
-        problems += [f"field {one.name!r}: {word!r} is reserved" for word in reserved]
-        useless = [
-            word
-            for word, category in one.synonyms.items()
-            if category not in one.categories or word in one.categories
-        ]
-        problems += [f"field {one.name!r}: synonym {word!r} is of no use" for word in useless]
-    _, finding = one.read(one.example)
-    if finding:
-        problems.append(f"field {one.name!r}: the example {finding.detail}")
     return problems

@@ -1,33 +1,34 @@
 """Valid records straight from the bytes of a JSON body.
 
 One pass of a typed decoder does what `Field.read` does value by value, for
-the bodies that need no remark. It says nothing about the others: whoever gets
+the bodies that need no remark. It does not explain the others: whoever gets
 None reads the body again, field by field, and lists what is wrong with it.
 """
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
-from engine.schema.category_codes import codes
-from engine.schema.fields import MAX_EXACT_INTEGER, Category, Field, Flag, Number
+from engine.schema.fields import Field
+from engine.schema.kinds.number import LARGEST_PLAIN
 from engine.schema.record_schema import Schema
-
-#: Numbers at or beyond 2**53 may have been rounded already: they are read slowly.
-_MOST = float(MAX_EXACT_INTEGER - 1)
 
 #: What may stand in a key that the model ignores; other values are read slowly.
 _SCALAR = (
     bool
     | None
     | Annotated[str, Meta(max_length=1000)]
-    | Annotated[float, Meta(ge=-_MOST, le=_MOST)]
+    | Annotated[float, Meta(ge=-LARGEST_PLAIN, le=LARGEST_PLAIN)]
     | UnsetType
 )
+
+
+#: What keeps a body from being read in one pass; the last is a value without a code.
+_DOUBTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError)
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
@@ -58,41 +59,33 @@ class Decoder:
     ----------
     numbers : dict of int to msgspec.json.Decoder
         For the place of each number: reads a JSON list of valid values.
-    codes : dict of int to dict
-        For the place of each category and flag: the number that stands for
-        each valid value, and for a gap under None, whether it is valid or not.
+    codes : dict of int to mapping
+        For the place of each other field: its `Field.value_codes`.
     """
 
     def __init__(self, schema: Schema) -> None:
-        kinds = [_kind(one) for one in schema.fields]
-        gaps = [one.missing == "accept" for one in schema.fields]
-        self._record = msgspec.json.Decoder(_struct(schema, kinds, gaps, with_extras=True))
+        types = [_type(field) for field in schema.fields]
+        gaps = [field.missing == "accept" for field in schema.fields]
+        self._record = msgspec.json.Decoder(_struct(schema, types, gaps, with_extras=True))
         self._records = msgspec.json.Decoder(list[self._record.type])  # type: ignore[name-defined]
-        lists = [list[kind] for kind in kinds]  # type: ignore[valid-type]
+        lists = [list[each] for each in types]  # type: ignore[valid-type]
         columns = _struct(schema, lists, gaps, with_extras=False)
         self._table = msgspec.json.Decoder(
             msgspec.defstruct("Table", [("data", columns)], forbid_unknown_fields=True)
         )
-        self._has_table = all(one.name != "data" for one in schema.fields)
+        self._has_table = all(field.name != "data" for field in schema.fields)
         self._width = len(schema.fields)
         # A field of each list may be passed over; None where all must be there.
         has_optional = any(gaps) or isinstance(schema.extras, tuple)
         self._keys = None if has_optional else self._width
-        self.codes = {
-            place: _codes(one)
-            for place, one in enumerate(schema.fields)
-            if not isinstance(one, Number)
-        }
+        coded = {place: field.value_codes for place, field in enumerate(schema.fields)}
+        self.codes = {place: codes for place, codes in coded.items() if codes is not None}
         self.numbers = {
             place: msgspec.json.Decoder(lists[place])
             for place in range(self._width)
             if place not in self.codes
         }
-        self._gaps = [
-            place
-            for place, one in enumerate(schema.fields)
-            if isinstance(one, Number) and one.missing == "accept"
-        ]
+        self._gaps = [place for place in self.numbers if gaps[place]]
 
     def read(self, body: bytes) -> Decoded | None:
         """Read a body.
@@ -110,7 +103,7 @@ class Decoder:
             if self._has_table and b'"data"' in start:
                 return self._read_table(body)
             return self._read_record(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except _DOUBTS:
             return None
 
     def _read_record(self, body: bytes) -> Decoded | None:
@@ -134,12 +127,12 @@ class Decoder:
         lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\n")
         try:
             records = self._record.decode_lines(lines)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # The decoder takes any space between records: see that it is one line end each.
+            if not lines.count(b"\n") == lines.count(b"}\n{") == len(records) - 1:
+                return None
+            return self._read_rows(records, lines)
+        except _DOUBTS:
             return None
-        # The decoder takes any space between records: see that it is one line end each.
-        if not lines.count(b"\n") == lines.count(b"}\n{") == len(records) - 1:
-            return None
-        return self._read_rows(records, lines)
 
     def _read_rows(self, records: list[Any], body: bytes) -> Decoded | None:
         if not records:
@@ -175,12 +168,12 @@ class Decoder:
         return matrix
 
 
-def _struct(schema: Schema, kinds: list[Any], gaps: list[bool], *, with_extras: bool) -> Any:
+def _struct(schema: Schema, types: list[Any], gaps: list[bool], *, with_extras: bool) -> Any:
     fields = [
-        (f"field_{place}", kind | UnsetType, UNSET) if may_miss else (f"field_{place}", kind)
-        for place, (kind, may_miss) in enumerate(zip(kinds, gaps, strict=True))
+        (f"field_{place}", each | UnsetType, UNSET) if may_miss else (f"field_{place}", each)
+        for place, (each, may_miss) in enumerate(zip(types, gaps, strict=True))
     ]
-    names = {f"field_{place}": one.name for place, one in enumerate(schema.fields)}
+    names = {f"field_{place}": field.name for place, field in enumerate(schema.fields)}
     if with_extras and isinstance(schema.extras, tuple):
         for place, extra in enumerate(set(schema.extras) - set(names.values())):
             fields.append((f"extra_{place}", _SCALAR, UNSET))
@@ -190,31 +183,6 @@ def _struct(schema: Schema, kinds: list[Any], gaps: list[bool], *, with_extras: 
     )
 
 
-def _kind(one: Field) -> Any:
-    """Give the type of a field's valid values."""
-    if isinstance(one, Number):
-        limits = Meta(
-            ge=-_MOST if one.minimum is None else min(max(one.minimum, -_MOST), _MOST),
-            le=_MOST if one.maximum is None else max(min(one.maximum, _MOST), -_MOST),
-            multiple_of=1 if one.integer else None,
-        )
-        kind: Any = Annotated[float, limits]
-    elif isinstance(one, Category):
-        kind = Literal[(*one.categories, *one.synonyms)]
-    else:
-        kind = bool | Literal[tuple(one.synonyms)] if one.synonyms else bool
-    return kind | None if one.missing == "accept" else kind
-
-
-def _codes(one: Category | Flag) -> dict[Any, float]:
-    """Give the number that stands for each value of a category or a flag."""
-    if isinstance(one, Category):
-        known = codes(one)
-        table: dict[Any, float] = {word: known[word] for word in one.categories}
-        table |= {word: known[category] for word, category in one.synonyms.items()}
-        absent = known[one.absent]
-    else:
-        table = {True: 1.0, False: 0.0}
-        table |= {word: float(flag) for word, flag in one.synonyms.items()}
-        absent = one.absent
-    return {**table, None: absent, UNSET: absent}
+def _type(field: Field) -> Any:
+    """Return the type of a field's values in a JSON body that needs no remark."""
+    return field.json_type | None if field.missing == "accept" else field.json_type

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.schema.fields import Field, Number, field_from_json, field_to_json
+from engine.schema.fields import Field, field_from_json
 
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 
@@ -15,12 +15,12 @@ class Schema:
 
     Attributes
     ----------
-    fields : tuple of Number, Category or Flag
+    fields : tuple of Field
         In the order in which the pipeline takes them.
-    target : Number, Category or Flag
-        A number makes a regression, the others a classification.
+    target : Field
+        One with classes makes a classification, another a regression.
     extras : "refuse", "ignore" or tuple of str
-        What happens to keys that are no field: refused by name, ignored, or
+        What happens to keys that are not fields: refused by name, ignored, or
         ignored when they are in the tuple and refused otherwise.
     """
 
@@ -31,47 +31,47 @@ class Schema:
     @property
     def task(self) -> str:
         """``"regression"`` or ``"classification"``."""
-        return "regression" if isinstance(self.target, Number) else "classification"
+        return "regression" if self.target.classes is None else "classification"
 
     def ignores(self, name: str) -> bool:
-        """Tell whether a key that is no field is passed over."""
+        """Return whether a key that is not a field is passed over."""
         return self.extras == "ignore" or (self.extras != "refuse" and name in self.extras)
 
     def example(self) -> dict[str, Any]:
-        """Give the record made of every field's example."""
-        return {one.name: one.example for one in self.fields}
+        """Return the record made of every field's example."""
+        return {field.name: field.example for field in self.fields}
 
     def columns(self, records: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-        """Read records that are known to be valid, one list per field.
+        """Return the clean values of valid records, one list per field.
 
         Raises
         ------
         ValueError
             Naming the first field whose value is refused.
         """
-        columns: dict[str, list[Any]] = {one.name: [] for one in self.fields}
+        columns: dict[str, list[Any]] = {field.name: [] for field in self.fields}
         for record in records:
-            for one in self.fields:
-                clean, finding = one.read(record.get(one.name))
+            for field in self.fields:
+                clean, finding = field.read(record.get(field.name))
                 if finding and finding.is_refused:
-                    raise ValueError(f"field {one.name!r} {finding.detail}")
-                columns[one.name].append(clean)
+                    raise ValueError(f"field {field.name!r} {finding.detail}")
+                columns[field.name].append(clean)
         return columns
 
     def to_json(self) -> dict[str, Any]:
-        """Write the schema for a card."""
+        """Return the schema as a card has it."""
         return {
-            "fields": [field_to_json(one) for one in self.fields],
-            "target": field_to_json(self.target),
+            "fields": [field.to_json() for field in self.fields],
+            "target": self.target.to_json(),
             "extras": self.extras if isinstance(self.extras, str) else list(self.extras),
         }
 
     @classmethod
-    def from_json(cls, written: Mapping[str, Any]) -> "Schema":
-        """Read a schema from a card; the inverse of `to_json`."""
-        extras = written["extras"]
+    def from_json(cls, entry: Mapping[str, Any]) -> "Schema":
+        """Return the schema that a card describes; the inverse of `to_json`."""
+        extras = entry["extras"]
         return cls(
-            fields=tuple(field_from_json(one) for one in written["fields"]),
-            target=field_from_json(written["target"]),
+            fields=tuple(map(field_from_json, entry["fields"])),
+            target=field_from_json(entry["target"]),
             extras=tuple(extras) if isinstance(extras, list) else extras,
         )

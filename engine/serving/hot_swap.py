@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from engine.runtime.memory import give_back
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import UntrustedArtifact
+from persistence.store_errors import UntrustedArtifact
 
 _log = logging.getLogger(__name__)
 

@@ -40,15 +40,6 @@ OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS, REFUSED}
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
-#: Why a request was refused, by the status of its answer.
-REASONS = {
-    400: "malformed", 401: "unauthorised", 403: "forbidden", 404: "not_found",
-    405: "method_not_allowed", 406: "not_acceptable", 408: "timeout", 409: "conflict",
-    413: "too_large", 414: "too_large", 415: "unsupported_type", 417: "malformed",
-    422: "invalid", 429: "rate_limited", 431: "too_large", 501: "malformed",
-    503: "unavailable", 504: "timeout", 507: "no_room",
-}  # fmt: skip
-
 
 class Metrics:
     """Counts, in memory that gunicorn's workers share.
@@ -59,6 +50,8 @@ class Metrics:
         Asked what is in memory.
     slots : int
         Processes that count side by side at most.
+    reasons : mapping of int to str
+        Why a request was refused, by the status of its answer.
 
     Attributes
     ----------
@@ -66,8 +59,11 @@ class Metrics:
         The process that has made this: under gunicorn, the master.
     """
 
-    def __init__(self, models: ModelCache, *, slots: int = 1) -> None:
+    def __init__(
+        self, models: ModelCache, *, slots: int = 1, reasons: Mapping[int, str] | None = None
+    ) -> None:
         self.models = models
+        self._reasons = reasons or {}
         self.tallies = SharedCounters(slots, widths={DURATION: len(BUCKETS) + 2})
         self.master = os.getpid()
         self._told: set[Key] = set()
@@ -173,7 +169,11 @@ class Metrics:
         self.tallies.add([((DEATHS, reason), 0, 1)])
 
     def _reject(self, status: int, reason: str | None) -> None:
-        if reason := reason or REASONS.get(status) or (OTHER if 400 <= status < 500 else None):
+        if (
+            reason := reason
+            or self._reasons.get(status)
+            or (OTHER if 400 <= status < 500 else None)
+        ):
             self.tallies.add([((REJECTIONS, reason), 0, 1)])
 
     def start(self) -> None:
@@ -193,9 +193,9 @@ class Metrics:
         return answer
 
 
-def init_app(app: Flask, models: ModelCache, *, slots: int) -> Metrics:
+def init_app(app: Flask, models: ModelCache, *, slots: int, reasons: Mapping[int, str]) -> Metrics:
     """Count every request of an application; to be called before other hooks are added."""
-    found = app.extensions["metrics"] = Metrics(models, slots=slots)
+    found = app.extensions["metrics"] = Metrics(models, slots=slots, reasons=reasons)
     app.before_request(found.start)
     app.after_request(found.finish)
     return found

@@ -12,8 +12,9 @@ from engine.runtime.memory import check_memory
 from engine.runtime.version import StoredVersion
 from engine.serving.candidates import Candidates
 from engine.serving.selection import RefusedVersion, ServedVersion, VersionSelector
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate
+from persistence.store_errors import UntrustedArtifact
 
 #: Locks under which versions are read. Two that share one wait for each other.
 _LOCKS = 64

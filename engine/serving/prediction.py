@@ -28,6 +28,7 @@ from engine.runtime.answers import Decisions, Prediction, prediction_json
 from engine.runtime.version import StoredVersion, endless
 from engine.schema.category_codes import Coding
 from engine.schema.json_decoder import Decoded
+from engine.schema.problem_codes import Code
 from engine.serving.candidates import choose, choose_at_once, offer_to_shadow
 from engine.serving.metrics import count_predictions
 from engine.serving.model_cache import ModelCache
@@ -242,6 +243,6 @@ def _numbers(value: Any) -> tuple[float, ...]:
 def _endless_problems(records: Records, rows: Sequence[int]) -> list[Problem]:
     rest = f"of {len(records.rows)} has no finite answer from this model"
     return [
-        Problem(records.pointer(row, None), f"record {row + 1} {rest}", "no_finite_answer")
+        Problem(records.pointer(row, None), f"record {row + 1} {rest}", Code.NO_FINITE_ANSWER)
         for row in rows
     ]

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from engine.runtime.version import StoredVersion
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer, versions_before
+from persistence.store_errors import UntrustedArtifact
 
 _log = logging.getLogger(__name__)
 

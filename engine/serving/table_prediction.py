@@ -21,6 +21,7 @@ from engine.records.upload import Upload
 from engine.records.writers import Writer
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion, endless
+from engine.schema.problem_codes import Code
 from engine.serving.candidates import offer_to_shadow
 from engine.serving.metrics import classes_of, count_predictions
 from engine.serving.timing import each_in, note_progress, step
@@ -89,7 +90,7 @@ def _write(
                     writer.add(decisions, part.warnings)
         if not size and not problems:
             detail = "there are no records: send at least one"
-            problems.append(Problem("", detail, "no_records"))
+            problems.append(Problem("", detail, Code.NO_RECORDS))
         if problems:
             raise InvalidRecords(problems)
         writer.finish()
@@ -104,6 +105,6 @@ def _write(
 def _endless(decisions: Decisions, first: int) -> list[Problem]:
     rest = "has no finite answer from this model"
     return [
-        Problem(f"/{first + row}", f"record {first + row + 1} {rest}", "no_finite_answer")
+        Problem(f"/{first + row}", f"record {first + row + 1} {rest}", Code.NO_FINITE_ANSWER)
         for row in endless(decisions)
     ]

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 from sklearn.calibration import CalibrationDisplay
 
-from engine.schema.fields import Category, Field
+from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 from engine.training.evaluation.judged import HeldOutAnswers
 
@@ -144,7 +144,7 @@ def _bars(ax: Axes, weights: Mapping[str, float], xlabel: str = "") -> None:
 
 def _column_drawing(column: pd.Series, field: Field) -> Drawing:
     def draw(ax: Axes) -> None:
-        if isinstance(field, Category):
+        if field.words:
             counts = column.value_counts().head(12)[::-1]
             ax.barh([str(word) for word in counts.index], counts.to_numpy())
         else:

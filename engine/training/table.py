@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from engine.runtime.native import frame
-from engine.schema.fields import Field, Finding, Flag, Number, number_in
+from engine.schema.fields import Field, Finding
 from engine.schema.messages import did_you_mean, shown
 from engine.schema.record_schema import Schema
 
@@ -70,7 +70,7 @@ def read_table(
     if problems:
         raise InvalidTable(problems)
     y = _target(columns[schema.target.name], schema.target)
-    if is_to_learn_from and not isinstance(schema.target, Number):
+    if is_to_learn_from and schema.target.classes is not None:
         _check_classes(y, schema.target)
     return frame(columns, schema.fields), y, remarks
 
@@ -95,15 +95,14 @@ def _read_column(column: pd.Series, one: Field) -> tuple[np.ndarray, list[str], 
     return cleaned[codes], lines[True], lines[False]
 
 
-def _plain(value: Any, one: Field) -> Any:
+def _plain(value: Any, field: Field) -> Any:
     """Give a cell as JSON would hold it.
 
     One odd cell makes a whole column of numbers text; the others are numbers still.
     """
     if isinstance(value, np.generic):
         value = value.item()
-    number = number_in(value) if isinstance(one, Number) and isinstance(value, str) else None
-    return value if number is None else number
+    return field.from_text(value, {}) if isinstance(value, str) else value
 
 
 def _rows(rows: list[int]) -> str:
@@ -113,13 +112,8 @@ def _rows(rows: list[int]) -> str:
 
 
 def _target(values: np.ndarray, target: Field) -> pd.Series:
-    if isinstance(target, Number):
-        return pd.Series(values.astype(np.float64), name=target.name)
-    if isinstance(target, Flag):
-        dtype: Any = bool
-    else:
-        dtype = np.int64 if all(isinstance(c, int) for c in target.categories) else object
-    return pd.Series(values, name=target.name).astype(dtype)
+    dtype = np.array([0.0] if target.classes is None else target.classes).dtype
+    return pd.Series(values, name=target.name).astype(object if dtype.kind == "U" else dtype)
 
 
 def _check_classes(y: pd.Series, target: Field) -> None:

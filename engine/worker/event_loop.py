@@ -9,6 +9,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from engine.worker.application import Application
 from engine.worker.connection import Connection
 from engine.worker.deadlines import Waiting
 
@@ -25,7 +26,7 @@ MOST_UNFINISHED = MOST_UNSENT = 64 * 2**20
 
 _TOO_LATE = (
     b"HTTP/1.1 408 Request Timeout\r\nServer: gunicorn\r\nConnection: close\r\n"
-    b"Content-Length: 0\r\n\r\n"
+    b"Content-Length: 0\r\n%b\r\n"
 )
 
 
@@ -38,8 +39,10 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         The connections that no thread has.
     running : int
         Connections that threads have.
-    metrics
-        The application's, if it has some: told what it cannot see itself.
+    last_accept : float
+        When the last connection was taken, by the monotonic clock.
+    application : Application or None
+        What the application offers, once it is loaded.
     """
 
     alive: bool
@@ -49,7 +52,8 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         """Prepare what belongs to this process, then run."""
         self.waiting = Waiting()
         self.running = 0
-        self.metrics: Any = None
+        self.last_accept = 0.0
+        self.application: Application | None = None
         self._next_look = 0.0
         self._unfinished = 0
         self._unsent = 0
@@ -74,10 +78,10 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
 
     def tell(self) -> None:
         """Say what is in flight."""
-        if self.metrics:
+        if self.application:
             waiting = self.waiting
             begun = (waiting.in_head, waiting.in_body, waiting.queued)
-            self.metrics.tell(threads=self.running, waiting=sum(map(len, begun)))
+            self.application.metrics.tell(threads=self.running, waiting=sum(map(len, begun)))
 
     def read(self, conn: Connection, _: Any) -> None:
         """See to what a client has sent."""
@@ -187,13 +191,14 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
 
     def count_refused(self, status: int, reason: str | None = None) -> None:
         """Count a request that is refused before the application has seen it."""
-        if self.metrics:
-            self.metrics.count_refused(status, reason)
+        if self.application:
+            self.application.metrics.count_refused(status, reason)
 
     def drop(self, conn: Connection) -> None:
         """Tell a client that it was too slow."""
+        headers = self.application.rejections.headers if self.application else b""
         with suppress(OSError):
-            conn.sock.send(_TOO_LATE)
+            conn.sock.send(_TOO_LATE % headers)
         self.count_refused(408)
         self.close(conn)
 

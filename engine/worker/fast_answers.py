@@ -3,7 +3,7 @@
 import os
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gunicorn.http.errors import (
     ExpectationFailed,
@@ -12,10 +12,8 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 
+from engine.worker.application import FastPath
 from engine.worker.connection import Connection
-
-if TYPE_CHECKING:
-    from engine.worker.gunicorn_worker import Worker
 
 #: What gunicorn answers with a status of its own, before the application has the request.
 _REFUSED = {
@@ -24,25 +22,24 @@ _REFUSED = {
 }  # fmt: skip
 
 
-def find_fast_path(worker: "Worker") -> Any:
-    """Give the application's fast path, if it has one and nothing stands in its way.
+def usable(fast_path: FastPath | None, cfg: Any, log: Any) -> FastPath | None:
+    """Return the fast path; None where there is none, or something stands in its way.
 
     What would be passed over on the loop, as a function that a user has added
     to the application, turns the fast path off, and the log says so.
     """
-    fast_path = getattr(worker.wsgi, "extensions", {}).get("fast_path")
     if fast_path is None:
         return None
     obstacles = fast_path.obstacles()
     if os.environ.get("SCRIPT_NAME"):
         obstacles.append("SCRIPT_NAME is set")
     for hook in ("pre_request", "post_request"):
-        setting = worker.cfg.settings[hook]
+        setting = cfg.settings[hook]
         if setting.get() is not setting.default:
             obstacles.append(f"gunicorn's hook {hook}")
     if obstacles:
-        found = "; ".join(obstacles)
-        worker.log.warning("the fast path is off, threads answer everything: %s", found)
+        reasons = "; ".join(obstacles)
+        log.warning("the fast path is off, threads answer everything: %s", reasons)
     return None if obstacles else fast_path
 
 

@@ -22,10 +22,11 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from engine.worker.application import application_of
 from engine.worker.connection import HAS_PARSER, Connection
 from engine.worker.deadlines import BODY_SECONDS, HEAD_SECONDS
 from engine.worker.event_loop import LINGER_SECONDS
-from engine.worker.fast_answers import find_fast_path, log_access, refused_with
+from engine.worker.fast_answers import log_access, refused_with, usable
 from engine.worker.listening_socket import admit
 from engine.worker.shutdown import drain
 from engine.worker.threads import ThreadedWorker
@@ -37,13 +38,7 @@ _recv = socket.socket.recv  # that of `TimedSocket` is for threads
 
 
 class Worker(ThreadedWorker):
-    """Reads and answers on an event loop, and in threads.
-
-    Attributes
-    ----------
-    last_accept : float
-        When the last connection was taken, by the monotonic clock.
-    """
+    """Reads and answers on an event loop, and in threads."""
 
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
@@ -62,11 +57,11 @@ class Worker(ThreadedWorker):
         """Serve until told to stop, then until all is answered."""
         has_more = self.cfg.is_ssl or self.cfg.proxy_protocol != "off"
         self._reads = HAS_PARSER and not has_more and "h2" not in self.cfg.http_protocols
-        self.metrics = getattr(self.wsgi, "extensions", {}).get("metrics")
-        self._fast_path: Any = find_fast_path(self) if self._reads else None
+        self.application = application = application_of(self.wsgi)
+        offered = application.fast_path if application and self._reads else None
+        self._fast_path = usable(offered, self.cfg, self.log)
         self._logs = self.log.access_log_enabled or type(self.log).access is not Logger.access
-        limit = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or 0
-        self._most_bytes = limit + 2**16
+        self._most_bytes = (application.max_body_bytes if application else 0) + 2**16
         self._most_fields = self.cfg.limit_request_fields
         limits = self.cfg.limit_request_line, self.cfg.limit_request_field_size
         self._most_head = min(4000, *(one for one in limits if one > 0))
@@ -170,6 +165,7 @@ class Worker(ThreadedWorker):
 
     def _answer_whole(self) -> None:
         """Answer the requests for the loop that have come; threads get what it does not answer."""
+        assert self._fast_path
         start = time.monotonic()
         conns, self._whole = self._whole, []
         is_last = not self.alive or not self._keepalive
@@ -220,8 +216,9 @@ class Worker(ThreadedWorker):
 
     def _refuse(self, conn: Connection) -> None:
         """Answer in place of the application, which has too much to do."""
+        assert self.rejections
         stays = conn.is_alone() and not conn.is_slow
-        answer = self.overload.refusal(conn.url, conn.headers, is_last=not stays)
+        answer = self.rejections.refusal(conn.url, conn.headers, is_last=not stays)
         self.count_refused(503, "overloaded")
         self.refuse(conn, answer, stays=stays)
 
@@ -233,7 +230,7 @@ class Worker(ThreadedWorker):
         super().handle_error(req, client, addr, exc)
 
     def _spares(self, conn: Connection) -> bool:
-        return self.overload is not None and self.overload.spares(conn.url)
+        return self.rejections is not None and self.rejections.spares(conn.url)
 
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
         """Take a connection back from its thread, and give a thread what waits for one."""

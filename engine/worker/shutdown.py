@@ -4,13 +4,10 @@ import math
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from engine.worker.event_loop import LINGER_SECONDS
 from engine.worker.listening_socket import children, is_held_by, orphans, refuse_new
-
-if TYPE_CHECKING:
-    from engine.worker.gunicorn_worker import Worker
+from engine.worker.threads import ThreadedWorker
 
 #: After SIGTERM: new connections are taken until none has come for QUIET
 #: seconds, at most for ACCEPT seconds; then those that have begun to connect get
@@ -42,7 +39,7 @@ def keep_signals_over_forks() -> None:
     )
 
 
-def drain(worker: "Worker") -> None:
+def drain(worker: ThreadedWorker) -> None:
     """Answer all that was accepted.
 
     While gunicorn's master holds the listening sockets, as when it
@@ -50,8 +47,8 @@ def drain(worker: "Worker") -> None:
     closed them the service stops, and nobody else will. The same holds when the
     master was killed: its workers stop by themselves.
     """
-    if stopping := getattr(worker.wsgi, "extensions", {}).get("stopping"):
-        stopping.set()
+    if worker.application:
+        worker.application.stopping.set()
     worker.alive = False  # where nobody has told it, as when the master was killed
     start = worker.last_accept = time.monotonic()
     last_call = 0.0  # when new connections began to be refused

@@ -26,8 +26,8 @@ class ThreadedWorker(LoopWorker):
         Those that were answered in place of a thread that has not come back.
     load : Load
         How busy the threads are.
-    overload
-        The application's, if it has one: it writes what is answered in its place.
+    rejections : Rejections or None
+        The application's, which writes the answers that are given in its place.
     """
 
     def init_process(self) -> None:
@@ -41,11 +41,12 @@ class ThreadedWorker(LoopWorker):
 
     def prepare_threads(self, *, has_deadlines: bool) -> None:
         """Take the limits from the application, now that it is loaded."""
-        overload: Any = getattr(self.wsgi, "extensions", {}).get("overload")
-        self.overload = overload
-        self.load = Load(self.cfg.threads, overload.most_seconds if overload else 0)
-        self._has_deadlines = bool(has_deadlines and overload)
-        self._answer_seconds = (overload.answer_seconds if self._has_deadlines else 0) or math.inf
+        rejections = self.application.rejections if self.application else None
+        self.rejections = rejections
+        self.load = Load(self.cfg.threads, rejections.most_seconds if rejections else 0)
+        self._late_with = rejections if has_deadlines else None
+        seconds = self._late_with.answer_seconds if self._late_with else 0
+        self._answer_seconds = seconds or math.inf
 
     def enqueue_req(self, conn: Connection, pool: ThreadPoolExecutor | None = None) -> None:
         """Give a connection to a thread."""
@@ -101,7 +102,7 @@ class ThreadedWorker(LoopWorker):
 
     def give_up(self, before: float) -> None:
         """Answer in place of the threads that have been at a request since before a moment."""
-        if not self._has_deadlines:
+        if self._late_with is None:
             return
         late = [one for one in self.taken if one.sock.still_since < before and one.sock.claim()]
         is_stuck = False
@@ -109,7 +110,7 @@ class ThreadedWorker(LoopWorker):
             self.given_up.add(conn)
             is_stuck |= conn.is_begun  # else its thread will pass it over
             self._forget(conn, None)
-            conn.end_with(self.overload.lateness(*conn.asked))
+            conn.end_with(self._late_with.lateness(*conn.asked))
             self.count_refused(504, "deadline")
         if is_stuck:
             self._leave_threads()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from persistence.atomic_files import locked
-from persistence.bucket.client import Bucket, StoreUnavailable, attempts
+from persistence.bucket.client import Bucket, attempts
 from persistence.bucket.listing import Listing
 from persistence.bucket.pointer import BucketPointer
 from persistence.bucket.private_folder import (
@@ -29,10 +29,11 @@ from persistence.bucket.private_folder import (
 )
 from persistence.bucket.versions import CARD, fetch_card, fetch_file, publish, sign
 from persistence.card_file import FILE
-from persistence.checked_files import UntrustedArtifact, checked_file
+from persistence.checked_files import checked_file
 from persistence.folder import Folder, ReadCard
 from persistence.promotions import DAMAGED, Pointer
 from persistence.signatures import SIGNATURE
+from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 
 _log = logging.getLogger(__name__)
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from persistence.store_errors import StoreUnavailable
+
 if TYPE_CHECKING:
     from obstore import GetOptions, PutMode, UpdateVersion
     from obstore.store import ObjectStore
@@ -33,10 +35,6 @@ ATTEMPTS = 3
 
 #: Larger objects are not read where no size is known: pointers and cards are small.
 MOST_BYTES = 16 * 2**20
-
-
-class StoreUnavailable(ConnectionError):
-    """The place of the versions does not answer, or not as it should; it may later."""
 
 
 class ObjectTooLarge(StoreUnavailable):

@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 
 from persistence.bucket.cache import CachedBucket
-from persistence.bucket.client import StoreUnavailable
 from persistence.card_file import open_card
-from persistence.checked_files import UntrustedArtifact
 from persistence.promotions import DAMAGED
+from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 
 
 def main(address: str, cache: str, name: str, version: str = "") -> str | None:

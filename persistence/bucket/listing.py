@@ -4,8 +4,9 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from persistence.bucket.client import Bucket, StoreUnavailable
+from persistence.bucket.client import Bucket
 from persistence.names import NAME, VERSION
+from persistence.store_errors import StoreUnavailable
 
 #: Seconds for which a list is believed; a failure to get one is, too.
 SECONDS = 1.0

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from persistence.atomic_files import locked
-from persistence.bucket.client import ATTEMPTS, Bucket, Found, StoreUnavailable, attempts
+from persistence.bucket.client import ATTEMPTS, Bucket, Found, attempts
 from persistence.bucket.private_folder import keeping, refuse_link, replace_private
 from persistence.pointer_file import read_pointer
 from persistence.promotions import DAMAGED, Pointer, PromotionConflict
+from persistence.store_errors import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from persistence.bucket.client import StoreUnavailable
-from persistence.checked_files import UntrustedArtifact
+from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 
 
 def private_folder(path: Path) -> Path:

@@ -5,12 +5,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from persistence.bucket.client import Bucket, ObjectTooLarge, StoreUnavailable, attempts
+from persistence.bucket.client import Bucket, ObjectTooLarge, attempts
 from persistence.bucket.private_folder import replace_private
 from persistence.card_file import fingerprint
-from persistence.checked_files import UntrustedArtifact
 from persistence.folder import version_exists
 from persistence.signatures import SIGNATURE
+from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 
 #: The files of a version that its card does not list.
 CARD = ("card.json", SIGNATURE)

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 
 from engine.serving.model_cache import ModelCache
 from engine.training.train import Trained
-from persistence.model_persistence import ModelStore, VersionNotFound
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import VersionNotFound
 from tests.support.answers import read_problem
 from tests.support.application import serve
 from tests.support.models import EXAMPLES, TOYS, train_toy

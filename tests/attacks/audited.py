@@ -19,7 +19,7 @@ QUIET = {
     "pathlib.Path.glob", "socket.__new__", "sys._getframe",
 }  # fmt: skip
 
-PROCESSES, PAGES = Path("/proc"), ROOT / "api/static"
+PROCESSES, PAGES = Path("/proc"), ROOT / "engine/pages/static"
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 #: A worker asks its master for the process that reads Arrow, if that lives: 0, and SIGCHLD.

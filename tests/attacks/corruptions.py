@@ -16,8 +16,8 @@ from typing import Any
 
 from engine.runtime.loading import open_version
 from persistence.card_file import open_card
-from persistence.checked_files import UntrustedArtifact
 from persistence.signatures import SIGNATURE, SigningKeys
+from persistence.store_errors import UntrustedArtifact
 
 #: What turns a version's bytes into objects; a card is read as JSON, which makes none.
 DESERIALISERS = {"onnxruntime", "onnx", "skops", "sklearn", "joblib"}

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine.runtime.onnx_file import refuse_external_data
 from engine.runtime.trusted_types import load_pipeline
-from persistence.checked_files import UntrustedArtifact
+from persistence.store_errors import UntrustedArtifact
 
 _WORDS = """
 os:system os:popen os:execv os:execl os:spawnv os:spawnlp os:posix_spawn os:fork os:remove

@@ -12,7 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
-from persistence.model_persistence import ModelStore, VersionExists
+from persistence.folder import VersionExists
+from persistence.model_persistence import ModelStore
 from tests.support.stores import publish
 
 #: What the child ends with.

@@ -7,7 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from persistence.model_persistence import ModelStore, VersionExists
+from persistence.folder import VersionExists
+from persistence.model_persistence import ModelStore
 from tests.support.stores import card_of
 
 #: The files of a version: small, for there are many.

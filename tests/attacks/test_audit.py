@@ -248,7 +248,7 @@ def serving(server: Server) -> set[int]:
     found = set()
     for one in server.workers():
         with suppress(OSError):
-            if b"arrow_process" not in Path(f"/proc/{one}/cmdline").read_bytes():
+            if b"arrow.process" not in Path(f"/proc/{one}/cmdline").read_bytes():
                 found.add(one)
     return found
 

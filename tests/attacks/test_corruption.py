@@ -12,7 +12,8 @@ import pytest
 
 from engine.runtime.loading import load_version, sign_version
 from persistence.checked_files import checked_file
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import UntrustedArtifact
 from tests.support.project import ROOT
 
 SMALL = ROOT / "tests/support/versions/format_2"

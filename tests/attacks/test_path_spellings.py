@@ -17,13 +17,9 @@ from engine.runtime.loading import (
     sign_version,
 )
 from persistence.card_file import card_digest, card_text, fingerprint
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.model_persistence import ModelStore
 from persistence.names import NAME
+from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 from tests.attacks.path_spellings import SPELLINGS
 from tests.support.application import serve
 from tests.support.models import EXAMPLES

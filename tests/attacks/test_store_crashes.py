@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from persistence.model_persistence import ModelStore, StoreUnavailable, VersionExists
+from persistence.folder import VersionExists
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import StoreUnavailable
 from tests.attacks.store_crashes import DONE, FAILED
 from tests.support.fault_proxy import FaultProxy, Request
 from tests.support.project import ROOT

@@ -12,7 +12,7 @@ from benchmarks.growth_plot import draw
 from benchmarks.growth_section import Line, Section
 from benchmarks.stress import Result, read_locust, write_table
 from benchmarks.stress_page import table, write_figures
-from engine.schema.definition import Flag
+from engine.schema import Flag
 from engine.schema.record_schema import Schema
 from persistence.model_persistence import ModelStore
 from tests.support.models import EXAMPLES

@@ -108,7 +108,7 @@ def test_page_when_compared_lists_every_metric(exposed: Exposed) -> None:
 
 
 def test_reasons_when_compared_are_those_of_the_page() -> None:
-    from engine.serving.metrics import REASONS
+    from engine.api.statuses import REASONS
 
     page = (ROOT / "docs/how-to/monitor.md").read_text()
     listed = re.search(r"`reason` follows from the status: (.*?)\.\n", page, re.DOTALL)

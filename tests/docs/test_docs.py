@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import subprocess
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from types import ModuleType
@@ -17,20 +16,16 @@ from engine.records.problems import Problem
 from engine.records.rows import MAX_RECORDS
 from engine.schema import Category, Flag, ModelDefinition, Number
 from engine.training.evaluation.metrics import SCORES
-from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
 from settings import Settings
 from tests.support.application import serve
 from tests.support.pages import (
-    assert_answer_like,
     blocks,
-    examples,
     prose,
-    request_of,
     table,
     words,
 )
-from tests.support.project import ROOT
+from tests.support.project import ROOT, list_files
 
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
@@ -107,16 +102,20 @@ def test_decisions_are_numbered_short_and_in_three_parts() -> None:
 
 def test_readme_shows_every_entry() -> None:
     (tree,) = (block.text for block in blocks(ROOT / "README.md") if not block.kind)
-    shown = [line.split()[0].rstrip("/") for line in tree.splitlines()]
+    shown, folder = [], ""
+    for line in tree.splitlines():
+        name = line.split()[0].rstrip("/")
+        folder = folder if line[0] == " " else name
+        shown.append(f"{folder}/{name}" if line[0] == " " else name)
     ignored = {line.strip("/\n") for line in (ROOT / ".slugignore").open()}
 
     assert [] == [
-        name for name in shown if not (ROOT / name).exists() and name not in {*ignored, "artifacts"}
+        name
+        for name in shown
+        if not (ROOT / name).exists() and name not in {*ignored, "artifacts", "data"}
     ]
     if (ROOT / ".git").exists():
-        command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        assert {path.split("/")[0] for path in done.stdout.splitlines()} <= set(shown)
+        assert {path.split("/")[0] for path in list_files()} <= set(shown)
 
 
 def test_every_setting_is_documented() -> None:
@@ -200,17 +199,6 @@ def test_status_without_an_example_is_answered(
     assert status in table(REFERENCE / "http.md", "Statuses")
 
 
-@pytest.mark.parametrize(("curl", "shown"), examples(ROOT / "README.md", REFERENCE / "http.md"))
-def test_shown_request_gets_the_shown_answer(
-    curl: list[str], shown: Any, client: FlaskClient
-) -> None:
-    path, headers, body = request_of(curl)
-
-    answer = client.open(path, method="GET" if body is None else "POST", headers=headers, data=body)
-
-    assert_answer_like(shown, answer)
-
-
 def test_every_key_of_model_info_is_documented(client: FlaskClient) -> None:
     shown = table(REFERENCE / "http.md", "`GET /v0/model_info`")
 
@@ -285,21 +273,3 @@ def test_python_of_the_model_file_page_runs() -> None:
     for block in blocks(REFERENCE / "model-file.md"):
         if block.kind == "python":
             exec(block.text, namespace)  # noqa: S102
-
-
-def test_messages_of_an_invalid_table_are_as_shown() -> None:
-    import models
-
-    definition = models.find("credit")
-    rows = definition.load_data(ROOT / "data/credit_sample.csv").astype(object)
-    rows.loc[[3, 8], "Home"] = "rentt"
-    rows.loc[16, "Age"] = -1
-    rows.loc[29, "Records"] = None
-
-    with pytest.raises(InvalidTable) as refused:
-        read_table(rows.rename(columns={"Debt": "Dept"}), definition.schema)
-
-    (shown,) = (
-        one.text for one in blocks(DOCS / "how-to/train-on-your-data.md") if one.kind == "text"
-    )
-    assert f"build_model: {refused.value}" == shown.rstrip()

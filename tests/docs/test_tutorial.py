@@ -23,7 +23,7 @@ from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 from tests.support.models import unstored
 from tests.support.pages import Block, assert_like, blocks, request_of, words
-from tests.support.project import ROOT
+from tests.support.project import ROOT, copy_project
 
 HOW_TO = ROOT / "docs/how-to"
 
@@ -38,12 +38,7 @@ class Workshop:
             self.port = trial.getsockname()[1]
         self.begun: set[str] = set()
         self.service: subprocess.Popen[bytes] | None = None
-        for name in ("api", "commands", "models", "persistence", "server", "training", "data"):
-            shutil.copytree(
-                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        for path in [*ROOT.glob("*.py"), ROOT / "makefile"]:
-            shutil.copy(path, folder)
+        copy_project(folder, with_sample=True)
         self._write_script("bin/setup", "true")
         self._write_script(".venv/bin/python", f"exec '{sys.executable}' \"$@\"")
 

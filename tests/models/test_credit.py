@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,13 @@ import models
 from engine.runtime.answers import Prediction
 from engine.runtime.loading import load_fitted_pipeline, load_version
 from engine.runtime.version import StoredVersion
-from engine.schema.definition import Number
+from engine.schema import Number
 from engine.training.split import split_rows
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
 from tests.support.answers import found, read_problem, read_strictly
 from tests.support.application import serve
+from tests.support.models import build_credit, train_once
 from tests.support.project import ROOT
 
 #: The original's request, word for word; its answer is in `approved`, which it ignored.
@@ -38,6 +42,27 @@ PORTUGUESE = {
 }  # fmt: skip
 
 OPTIONAL = ["home", "marital", "job", "income", "assets", "debt"]
+
+
+@pytest.fixture(scope="module")
+def credit_data() -> Path:
+    """The table of real applicants."""
+    named = os.environ.get("CREDIT_DATA")
+    path = Path(named) if named else ROOT / "../shared/data/credit/credit_data.csv"
+    if not path.is_file():
+        pytest.skip(f"there is no {path}: name the table of real applicants in CREDIT_DATA")
+    return path
+
+
+@pytest.fixture(scope="module")
+def real_store(
+    sample: list[Path], credit_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> ModelStore:
+    """A store with the credit model, trained on the real applicants."""
+    return train_once(
+        tmp_path_factory, "real-credit", lambda store: build_credit(store, credit_data),
+        *sample, credit_data,
+    )  # fmt: skip
 
 
 def predict(client: FlaskClient, body: Any) -> Any:
@@ -219,3 +244,12 @@ def test_real_model_when_trained_is_exported_and_beats_the_baseline(
     assert card["scores"]["roc_auc"]["value"] >= 0.80
     assert card["scores"]["roc_auc"]["low"] > card["scores"]["roc_auc"]["baseline"]
     assert 952 == card["data"]["held_out_rows"]
+
+
+@pytest.mark.usefixtures("sample")
+def test_sample_when_made_again_is_the_file_in_the_repository() -> None:
+    done = subprocess.run(
+        [sys.executable, "data/make_credit_sample.py"], cwd=ROOT, capture_output=True, check=True
+    )
+
+    assert (ROOT / "data/credit_sample.csv").read_bytes() == done.stdout

@@ -12,12 +12,8 @@ import pytest
 from engine.runtime import loading
 from engine.runtime.loading import load_version
 from persistence import atomic_files, card_file
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 from tests.support.estimators import CASES
 from tests.support.project import ROOT
 from tests.support.trials import Trial, run_trial
@@ -246,6 +242,7 @@ def test_kept_versions_when_counted_are_one_per_format() -> None:
 LOAD = """
 import os, sys
 from pathlib import Path
+from engine.runtime.loading import load_version
 from persistence.model_persistence import ModelStore
 trouble = load_version(ModelStore(Path(sys.argv[1])), "toy").self_test()
 print(trouble, len(os.listdir("/proc/self/task")), flush=True)

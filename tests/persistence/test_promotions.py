@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
 from persistence.promotions import MOST_REMEMBERED, Promotion, version_before, versions_before
+from persistence.store_errors import UntrustedArtifact
 from tests.support.project import ROOT
 
 VERSIONS = [f"2020010{day}T000000Z-{day:05x}" for day in range(1, 9)]

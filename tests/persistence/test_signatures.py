@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import build_model
 from engine.runtime.loading import load_fitted_pipeline, load_to_serve, load_version
 from persistence.card_file import card_digest, card_text, fingerprint
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
 from persistence.signatures import CannotSign, SigningKeys
+from persistence.store_errors import UntrustedArtifact
 from settings import InvalidSettings, Settings
 from tests.support.application import serve
 from tests.support.models import unstored

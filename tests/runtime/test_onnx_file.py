@@ -12,8 +12,8 @@ from onnx import TensorProto
 
 from engine.runtime.onnx import open_session
 from engine.runtime.onnx_file import MESSAGES, MOST_DEPTH, TENSOR, refuse_external_data
-from persistence.checked_files import UntrustedArtifact
 from persistence.model_persistence import ModelStore
+from persistence.store_errors import UntrustedArtifact
 from tests.attacks.external_data import LOCATIONS, PLACES, graph, model, tensor
 from tests.support.project import ROOT
 

@@ -21,7 +21,7 @@ from skops.io import dumps
 
 from engine.runtime.onnx import open_session
 from engine.runtime.trusted_types import load_pipeline
-from persistence.checked_files import UntrustedArtifact
+from persistence.store_errors import UntrustedArtifact
 from tests.attacks.external_data import graph, model
 from tests.attacks.gadgets import NODES, skops_file
 from tests.support.project import ROOT

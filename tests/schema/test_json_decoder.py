@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from engine.records.json_reader import read_body
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.validation import read_records
-from engine.schema.category_codes import codes
-from engine.schema.definition import Category, Flag, Number
+from engine.schema import Category, Flag, Number
 from engine.schema.json_decoder import Decoder
 from engine.schema.record_schema import Schema
 from tests.attacks.test_random_bodies import changed_bodies, changed_records, values
@@ -70,7 +69,7 @@ def read_slowly(body: bytes, schema: Schema) -> list[list[float]] | str:
     if warnings:
         return "warnings"
     coded = [
-        [codes(one)[value] for value in columns[one.name]]
+        [one.word_codes[value] for value in columns[one.name]]
         if isinstance(one, Category)
         else columns[one.name]
         for one in schema.fields

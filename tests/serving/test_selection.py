@@ -7,7 +7,8 @@ import pytest
 
 from engine.serving import selection
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import UntrustedArtifact
 from tests.support.application import serve
 from tests.support.exposed import Exposed
 from tests.support.plain_versions import damage, plain_store, write_plain

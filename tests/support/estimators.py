@@ -42,7 +42,7 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from engine.schema.definition import Category, Flag, Number
+from engine.schema import Category, Flag, Number
 from engine.schema.fields import Field
 
 ROWS = 200

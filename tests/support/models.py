@@ -4,16 +4,18 @@ import fcntl
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import models
 from build_model import build
 from engine.schema.definition import ModelDefinition
 from engine.training.train import Trained, train
 from persistence.model_persistence import ModelStore
+from tests.support.fixture_cache import FixtureCache
+from tests.support.project import ROOT
 from tests.support.toys import coin, parcel, rent
 
 TOYS = {"parcel": parcel.definition, "rent": rent.definition, "coin": coin.definition}
@@ -52,6 +54,19 @@ def make_once(
     return store
 
 
+def train_once(
+    factory: pytest.TempPathFactory, name: str, make: Callable[[ModelStore], object],
+    *sources: Path,
+) -> ModelStore:  # fmt: skip
+    """Fill a store once, and again when the code or one of the sources changes."""
+
+    def fill(store: ModelStore) -> None:
+        kept = FixtureCache(ROOT / ".fixtures")
+        kept.fill(store.root, name, lambda folder: make(ModelStore(folder)), sources)
+
+    return make_once(factory, name, fill)
+
+
 def in_silence(title: str) -> AbstractContextManager[Callable[[str], None]]:
     """Open a step of a training that tells nobody."""
     return nullcontext(lambda text: None)
@@ -59,8 +74,6 @@ def in_silence(title: str) -> AbstractContextManager[Callable[[str], None]]:
 
 def build_credit(store: ModelStore, data: Path | None) -> None:
     """Train the credit model as the command does."""
-    if "credit" not in models.names():
-        pytest.skip("models/credit.py is not here")
     build(store, "credit", data=data, promote="always")
 
 
@@ -75,3 +88,13 @@ def build_toys(store: ModelStore) -> None:
         trained = train_toy(name, definition)
         card = {**trained.card, "created_at": TRAINED_AT}
         store.promote(name, store.write(card, trained.files))
+
+
+def build_younger_parcel(store: ModelStore) -> None:
+    """Train a parcel that is a year younger than the toys and has fewer trees."""
+
+    def build_pipeline() -> Any:
+        return parcel.build_pipeline().set_params(forest__n_estimators=2)
+
+    trained = train_toy("parcel", replace(parcel.definition, build_pipeline=build_pipeline, seed=3))
+    store.write({**trained.card, "created_at": "2021-01-02T03:04:05+00:00"}, trained.files)

@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics
 
 from engine.runtime.answers import Prediction
-from engine.schema.definition import Category, Flag, Number
+from engine.schema import Category, Flag, Number
 from engine.schema.record_schema import Schema
 from engine.training.evaluation.judged import HeldOutAnswers, judge, positive_class
 from engine.training.evaluation.metrics import class_scores, score

@@ -14,7 +14,7 @@ import pytest
 from engine.runtime.loading import load_version
 from persistence.model_persistence import ModelStore
 from tests.support.models import EXAMPLES
-from tests.support.project import ROOT
+from tests.support.project import ROOT, copy_project
 from tests.support.serving import DEADLINE, Server, ask, running, wait_until
 
 HEAVY = ("sklearn", "scipy", "pandas")
@@ -73,15 +73,7 @@ def test_server_when_it_serves_a_native_version_answers_too(
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project whose only model is rent."""
-    folder = tmp_path_factory.mktemp("project") / "copy"
-    folder.mkdir()
-    for room in ("engine", "models", "persistence"):
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in ROOT.glob("*.py"):
-        shutil.copy(path, folder)
-    for path in (folder / "models").glob("*.py"):
-        if path.stem != "__init__":
-            path.unlink()
+    folder = copy_project(tmp_path_factory.mktemp("project") / "copy")
     shutil.copy(ROOT / "tests/support/toys/rent.py", folder / "models")
     return folder
 

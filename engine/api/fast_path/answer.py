@@ -15,7 +15,7 @@ from flask import Flask
 
 from engine.api.fast_path.obstacles import obstacles
 from engine.api.middleware import access_log, cors, idempotency, server_timing
-from engine.api.middleware.auth import HEADERS, Callers, check_caller, key_text
+from engine.api.middleware.auth import HEADERS, Callers, check_caller, key_text, may_ask
 from engine.api.middleware.rate_limit import (
     RateLimit,
     RedisCounts,
@@ -24,6 +24,7 @@ from engine.api.middleware.rate_limit import (
     show_standing,
 )
 from engine.api.middleware.request_id import finish, name_request, request_id
+from engine.api.response_head import head_template
 from engine.api.trace_context import name_trace, trace_id
 from engine.records.http_date import http_date
 from engine.runtime.version import StoredVersion
@@ -56,17 +57,13 @@ _NAMED = re.compile(
     rb"|/inference/([a-z0-9_]{1,64})"
 )
 
-_HEAD = (
-    "HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: {}\r\nConnection: {}\r\n"
-    "Content-Type: application/json\r\nContent-Length: {}\r\nCache-Control: no-store\r\n"
-    "{}X-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n\r\n"
-)
+_HEAD = head_template(200, "application/json")
 
 #: What this module does itself when it answers; all else must run.
 _KNOWN = (
     name_request, finish, name_trace, access_log.start, access_log.finish, server_timing.begin,
     server_timing.finish, check_caller, count_request, show_standing, cors.answer_preflight,
-    cors.allow_origin, idempotency.begin, idempotency.keep,
+    cors.allow_origin, idempotency.begin, idempotency.store,
 )  # fmt: skip
 _CANARY_KEY = CANARY_KEY.lower().encode()
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
@@ -251,8 +248,7 @@ class FastPath:
         given = [headers.get(name, b"").decode("latin-1") for name in _KEY_HEADERS]
         key = self._callers.find(given[0] or key_text(given))
         model = self._models.default if model is None else model
-        is_good = key is not None and "predict" in key.scopes and key.may_ask(model)
-        return key if is_good else None
+        return key if key and may_ask(key, "predict", model) else None
 
     def obstacles(self) -> list[str]:
         """Name what was added to the application and would be passed over here."""
@@ -275,10 +271,8 @@ def _written(request: Request, request_id: str, standing: Standing | None, body:
     _, headers, _, is_last = request
     is_last = is_last or headers.get(b"connection", b"").lower() == b"close"
     after = "close" if is_last else "keep-alive"
-    more = (
-        "".join(f"{name}: {one}\r\n" for name, one in standing.headers().items())
-        if standing
-        else ""
-    )
+    more = "Cache-Control: no-store\r\n"
+    if standing:
+        more += "".join(f"{name}: {value}\r\n" for name, value in standing.headers().items())
     head = _HEAD.format(http_date(), after, len(body), more, request_id)
     return Written(head.encode("latin-1"), body, is_last)

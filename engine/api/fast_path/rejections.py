@@ -2,22 +2,17 @@
 
 import logging
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from flask import Flask
 
 from engine.api.errors import Failure, phrase_of
 from engine.api.middleware.auth import public_paths
 from engine.api.middleware.request_id import request_id
+from engine.api.response_head import EVERY_LINE, head_template
 from engine.records.http_date import http_date
 
 _log = logging.getLogger(__name__)
 
-_HEAD = (
-    "HTTP/1.1 {} {}\r\nServer: gunicorn\r\nDate: {}\r\nConnection: {}\r\n"
-    "Content-Type: {}\r\nContent-Length: {}\r\n{}"
-    "X-Request-Id: {}\r\nX-Content-Type-Options: nosniff\r\n\r\n"
-)
 _TOO_MUCH = Failure(503, "the service has too much to do: ask again, as Retry-After says")
 _TOO_LATE = Failure(
     504, "there is no answer in time: ask for fewer records at once, or ask again later"
@@ -40,7 +35,11 @@ class Overload:
     ----------
     most_seconds, answer_seconds : float
         As above.
+    headers : bytes
+        The header lines that every answer has.
     """
+
+    headers = EVERY_LINE.encode()
 
     def __init__(self, app: Flask, *, most_seconds: float, answer_seconds: float) -> None:
         self.most_seconds = most_seconds
@@ -66,10 +65,8 @@ class Overload:
 
     def _write(self, found: Failure, url: bytes, name: str, *, after: str) -> bytes:
         body, kind = phrase_of(self._app, url.decode("latin-1"))(found, name)
-        head = _HEAD.format(
-            found.status, HTTPStatus(found.status).phrase, http_date(), after, kind, len(body),
-            "Retry-After: 1\r\n" if found.status == 503 else "", name,
-        )  # fmt: skip
+        more = "Retry-After: 1\r\n" if found.status == 503 else ""
+        head = head_template(found.status, kind).format(http_date(), after, len(body), more, name)
         return head.encode("latin-1") + body
 
 

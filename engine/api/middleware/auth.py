@@ -20,7 +20,7 @@ from engine.api.errors import Failure, failure_response
 from engine.api.protocols import PROTOCOLS
 from engine.api.protocols.contract import PUBLIC
 from persistence.api_keys import InvalidKeys, Key, KeyFile
-from persistence.model_persistence import ModelNotFound
+from persistence.store_errors import ModelNotFound
 
 _log = logging.getLogger(__name__)
 
@@ -35,10 +35,10 @@ ACCESS = MappingProxyType(
         "docs.static": PUBLIC,
         "openapi.document": "read",
         "metrics.show": "read",
-        "model_info.show": "read",
         "catalog.show_models": "read",
         "catalog.show_model": "read",
         "catalog.show_versions": "read",
+        "catalog.show_model_info": "read",
         "version_page.show": "read",
         "predict.predict": "predict",
         **{
@@ -180,19 +180,29 @@ def check_caller() -> Response | None:
         return _unknown(is_given=bool(text))
     if request.endpoint is None:
         return None  # there is nothing at this address, and the router says so
+    arguments = request.view_args or {}
+    name, has_model = arguments.get("name"), "name" in arguments or scope == "predict"
+    default = current_app.extensions["models"].default
+    if may_ask(g.key, scope, (name or default) if has_model else None):
+        return None
     if scope not in g.key.scopes:
-        return failure_response(Failure(403, f"this key may not {scope or 'ask this'}"))
-    asked = request.view_args or {}
-    if asked.get("name") is not None and not g.key.may_ask(asked["name"]):
-        raise ModelNotFound(asked["name"])
-    is_of_default = "name" in asked or scope == "predict"
-    if is_of_default and asked.get("name") is None and not g.key.may_ask(_default_model()):
-        return failure_response(Failure(403, "this key may not ask the default model"))
-    return None
+        return failure_response(Failure(403, f"this key may not {scope or 'use this address'}"))
+    if name is not None:
+        raise ModelNotFound(name)
+    return failure_response(Failure(403, "this key may not use the default model"))
 
 
-def _default_model() -> str:
-    return str(current_app.extensions["models"].default)
+def may_ask(key: Key, scope: str | None, model: str | None) -> bool:
+    """Return whether a key allows a request; every way in decides by this alone.
+
+    Parameters
+    ----------
+    scope : str or None
+        What the route needs; None for a route that is not in `ACCESS`.
+    model : str or None
+        The model that answers; None where a route belongs to no model.
+    """
+    return scope in key.scopes and (model is None or key.may_ask(model))
 
 
 def public_paths(app: Flask) -> set[str]:

@@ -1,4 +1,4 @@
-"""Which pages of other origins may ask, from a browser; none by default."""
+"""Which pages of other origins may send requests from a browser; none by default."""
 
 import re
 
@@ -15,47 +15,47 @@ _SHOWN = "RateLimit, RateLimit-Policy, Retry-After, X-Model, X-Model-Version, X-
 
 
 def read_origins(text: str) -> frozenset[str]:
-    """Read origins, with commas between.
+    """Parse origins, separated by commas.
 
     Raises
     ------
     ValueError
-        Naming what is no origin.
+        The message names what is not an origin.
     """
-    origins = [one.strip() for one in text.split(",") if one.strip()]
-    for one in origins:
-        if not _ORIGIN.fullmatch(one):
-            raise ValueError(f"{one!r} is no origin: write it as https://example.com")
-    return frozenset(origins)
+    origins = frozenset(filter(None, map(str.strip, text.split(","))))
+    for origin in sorted(origins):
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"{origin!r} is not an origin: write it as https://example.com")
+    return origins
 
 
 def init_app(app: Flask, origins: frozenset[str]) -> None:
-    """Let pages of these origins ask, before anything looks for a key."""
+    """Let pages of these origins send requests; a preflight needs no key."""
     app.extensions["origins"] = origins
     app.before_request(answer_preflight)
     app.after_request(allow_origin)
 
 
 def answer_preflight() -> Response | None:
-    """Tell a browser what a page may send, before it does."""
+    """Answer the request by which a browser checks what a page may send."""
     is_preflight = "Access-Control-Request-Method" in request.headers
     if request.method != "OPTIONS" or not is_preflight or not _is_allowed():
         return None
-    answer = Response(status=204)
-    answer.headers["Access-Control-Allow-Methods"] = "GET, POST"
-    answer.headers["Access-Control-Allow-Headers"] = _SENT
-    answer.headers["Access-Control-Max-Age"] = "600"
-    return answer
+    response = Response(status=204)
+    response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+    response.headers["Access-Control-Allow-Headers"] = _SENT
+    response.headers["Access-Control-Max-Age"] = "600"
+    return response
 
 
-def allow_origin(answer: Response) -> Response:
-    """Let a page of an origin that is allowed read the answer."""
+def allow_origin(response: Response) -> Response:
+    """Let a page of an allowed origin read the answer."""
     if current_app.extensions["origins"]:
-        answer.vary.add("Origin")
+        response.vary.add("Origin")
     if _is_allowed():
-        answer.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-        answer.headers["Access-Control-Expose-Headers"] = _SHOWN
-    return answer
+        response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+        response.headers["Access-Control-Expose-Headers"] = _SHOWN
+    return response
 
 
 def _is_allowed() -> bool:

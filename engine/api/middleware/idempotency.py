@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: a prediction that is asked again is answered as before.
+"""``Idempotency-Key``: a request to predict that is sent again gets the same answer.
 
 As in draft-ietf-httpapi-idempotency-key-header, for every route that predicts.
 """
@@ -18,23 +18,23 @@ _log = logging.getLogger(__name__)
 #: A key, perhaps as a quoted string.
 _NAME = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
 
-#: Longer answers are not kept.
+#: Longer answers are not stored.
 MOST_BYTES = 2**20
 
-#: The headers that are kept with an answer.
+#: The headers that are stored with an answer.
 _HEADERS = ("Content-Type", "X-Model", "X-Model-Version", "Inference-Header-Content-Length")
 
 
 def init_app(app: Flask) -> None:
-    """Heed the header wherever a prediction is asked."""
+    """Heed the header on every route that predicts."""
     app.extensions["idempotency_cache"] = IdempotencyCache()
     app.before_request(begin)
-    app.after_request(keep)
+    app.after_request(store)
 
 
 def begin() -> Response | None:
-    """Answer a request that was answered before; note a new one."""
-    g.to_keep = None
+    """Answer a request that was answered before; record a new one."""
+    g.idempotency = None
     given = request.headers.get("Idempotency-Key")
     if given is None or ACCESS.get(request.endpoint or "") != "predict":
         return None
@@ -50,46 +50,47 @@ def begin() -> Response | None:
     caller = g.key.id if g.key else ""
     digest = _digest()
     try:
-        found = _kept().begin(caller, name[1], digest)
+        stored = _cache().begin(caller, name[1], digest)
     except CacheUnavailable as error:  # a prediction can be made again
-        _log.error("no answer can be kept: %s", error)
+        _log.error("no answer can be stored: %s", error)
         return None
-    if found is None:
-        g.to_keep = (caller, name[1])
+    if stored is None:
+        g.idempotency = (caller, name[1])
         return None
-    return _answer_again(found)
+    return _replay(stored)
 
 
-def keep(answer: Response) -> Response:
-    """Keep the answer of a request that `begin` has noted."""
-    if not g.get("to_keep"):
-        return answer
-    caller, name = g.to_keep
+def store(response: Response) -> Response:
+    """Store the answer of a request that `begin` has recorded."""
+    if not g.get("idempotency"):
+        return response
+    caller, name = g.idempotency
     try:
-        is_short = answer.is_sequence and (answer.content_length or 0) <= MOST_BYTES
-        if answer.status_code >= 500 or not is_short:
-            _kept().forget(caller, name)
+        is_short = response.is_sequence and (response.content_length or 0) <= MOST_BYTES
+        if response.status_code >= 500 or not is_short:
+            _cache().forget(caller, name)
         else:
-            headers = {one: answer.headers[one] for one in _HEADERS if one in answer.headers}
-            body = answer.get_data()
-            _kept().finish(caller, name, status=answer.status_code, headers=headers, body=body)
+            headers = {key: response.headers[key] for key in _HEADERS if key in response.headers}
+            body, status = response.get_data(), response.status_code
+            _cache().finish(caller, name, status=status, headers=headers, body=body)
     except CacheUnavailable as error:  # a prediction can be made again
-        _log.error("an answer is not kept: %s", error)
-    return answer
+        _log.error("an answer is not stored: %s", error)
+    return response
 
 
-def _answer_again(found: Kept) -> Response:
-    if not found.is_same:
+def _replay(stored: Kept) -> Response:
+    if not stored.is_same:
         return _refuse(422, "the Idempotency-Key was used for another request: use a new one")
-    if not found.status:
-        answer = _refuse(409, "the same request is being answered: ask again, as Retry-After says")
-        answer.headers["Retry-After"] = "1"
-        return answer
-    answer = Response(found.body, status=found.status)
-    answer.headers.update(found.headers)
-    answer.headers["Idempotency-Replayed"] = "true"
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    if not stored.status:
+        detail = "the same request is still being answered: try again as Retry-After says"
+        response = _refuse(409, detail)
+        response.headers["Retry-After"] = "1"
+        return response
+    response = Response(stored.body, status=stored.status)
+    response.headers.update(stored.headers)
+    response.headers["Idempotency-Replayed"] = "true"
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _refuse(status: int, detail: str) -> Response:
@@ -97,7 +98,7 @@ def _refuse(status: int, detail: str) -> Response:
 
 
 def _digest() -> bytes:
-    """Tell requests apart: what is asked, in which form, and how the answer is wanted."""
+    """Return a digest of the request: its address, headers and body."""
     parts = (
         request.path, request.query_string.decode("latin-1"), request.headers.get("Content-Type"),
         request.headers.get("Content-Encoding"), request.headers.get("Accept"),
@@ -106,6 +107,6 @@ def _digest() -> bytes:
     return sha256(repr(parts).encode() + request.get_data()).digest()
 
 
-def _kept() -> IdempotencyCache:
-    found: IdempotencyCache = current_app.extensions["idempotency_cache"]
-    return found
+def _cache() -> IdempotencyCache:
+    cache: IdempotencyCache = current_app.extensions["idempotency_cache"]
+    return cache

@@ -1,20 +1,22 @@
-"""The id that finds a request again in the log."""
+"""The id by which a request can be found in the log."""
 
 import random
 import re
 
 from flask import Flask, Response, g, request
 
+from engine.api.response_head import EVERY_ANSWER
+
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def request_id(given: str) -> str:
-    """Take the client's own id where it is plain, else make one up."""
+    """Return the client's own id where it is plain, else a new one."""
     return given if given and _GIVEN.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
 def init_app(app: Flask) -> None:
-    """Give every request an id, and put it into every answer."""
+    """Name every request, and put the id into every answer."""
     app.before_request(name_request)
     app.after_request(finish)
 
@@ -24,8 +26,7 @@ def name_request() -> None:
     g.request_id = request_id(request.headers.get("X-Request-Id", ""))
 
 
-def finish(answer: Response) -> Response:
-    """Add the headers that every answer bears."""
-    answer.headers["X-Request-Id"] = g.request_id
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
+def finish(response: Response) -> Response:
+    """Add the headers that every answer has."""
+    response.headers.update({"X-Request-Id": g.request_id, **EVERY_ANSWER})
+    return response

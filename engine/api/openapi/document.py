@@ -11,16 +11,11 @@ from engine.api.middleware.auth import public_paths
 from engine.api.openapi.model import model_values
 from engine.api.openapi.template import failures, fill, load_template
 from engine.api.protocols import PROTOCOLS
-from engine.api.protocols.contract import Service
+from engine.api.protocols.contract import RouteContext
 from engine.api.requests import may_see
 from engine.api.responses import json_response
 from engine.records.rows import MAX_RECORDS
-from persistence.model_persistence import (
-    ModelNotFound,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +26,7 @@ Card = Mapping[str, Any]
 
 
 def describe(
-    cards: Mapping[str, Card], service: Service,
+    cards: Mapping[str, Card], context: RouteContext,
     *, public: Collection[str] = (), are_keys_asked: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Describe the whole API.
@@ -45,11 +40,11 @@ def describe(
     are_keys_asked : bool
         Whether a request needs a key now.
     """
-    default = cards.get(service.models.default)
+    default = cards.get(context.models.default)
     values = {"max_records": MAX_RECORDS} | {
         key: path
         for key, path in (
-            ("health_route", service.health_route), ("predict_route", service.predict_route)
+            ("health_route", context.health_route), ("predict_route", context.predict_route)
         )
         if path
     }  # fmt: skip
@@ -64,7 +59,7 @@ def describe(
     for name, card in cards.items():
         of_model = values | model_values(card)
         schemas |= _fill(load_template(_MODEL), "schemas", of_model)
-        paths |= _model_paths(of_model, is_default=name == service.models.default)
+        paths |= _model_paths(of_model, is_default=name == context.models.default)
     for template in protocols if default else ():
         paths |= _fill(template, "paths_of_default", of_default)
     schemes = fixed["securitySchemes"]
@@ -72,8 +67,8 @@ def describe(
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": service.name,
-            "version": service.version,
+            "title": context.service,
+            "version": context.version,
             "description": "\n\n".join(map(_introduction, cards.values())),
         },
         "paths": paths,
@@ -81,9 +76,9 @@ def describe(
     }
 
 
-def blueprint(service: Service) -> Blueprint:
+def blueprint(context: RouteContext) -> Blueprint:
     """Return the route of the description."""
-    routes, models = Blueprint("openapi", __name__), service.models
+    routes, models = Blueprint("openapi", __name__), context.models
 
     @routes.get("/openapi.json")
     def document() -> Response:
@@ -92,11 +87,11 @@ def blueprint(service: Service) -> Blueprint:
         for name in filter(may_see, models.store.names()):
             try:
                 cards[name] = models.card(name)
-            except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable) as error:
+            except StoreError as error:
                 _log.error("left out of the description: %s", error)
         public = public_paths(current_app)
         are_asked = current_app.extensions["callers"].are_asked
-        return json_response(describe(cards, service, public=public, are_keys_asked=are_asked))
+        return json_response(describe(cards, context, public=public, are_keys_asked=are_asked))
 
     return routes
 

@@ -7,26 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_NAME = re.compile(r"<(\w+)>")
+from engine.api.statuses import STATUSES
 
-#: What each status of a failure means.
-STATUSES = {
-    400: "The body is malformed",
-    401: "No API key, or one that is not known or whose time is over",
-    403: "The API key may not ask this",
-    404: "There is no such model, or no such version",
-    406: "Accept names no form that there is",
-    408: "The body came too slowly",
-    409: "The request with this Idempotency-Key is being answered",
-    413: "The body or its answer is too large",
-    415: "The content type or encoding is another one",
-    422: "Records are not valid; every problem is listed",
-    429: "The API key has sent as many requests as it may",
-    501: "Not done here",
-    503: "No version can be served",
-    504: "There is no answer in time",
-    507: "There is no room on disk",
-}
+_NAME = re.compile(r"<(\w+)>")
 
 #: Stands in a template for the statuses of failures, among the responses of an operation.
 _FAILURES = "failures"
@@ -80,7 +63,9 @@ def fill(template: Any, values: Mapping[str, Any], failure: Mapping[str, Any]) -
 
 def failures(statuses: list[int], failure: Mapping[str, Any]) -> dict[str, Any]:
     """Describe failures, by status."""
-    return {str(status): {"description": STATUSES[status], **failure} for status in statuses}
+    return {
+        str(status): {"description": STATUSES[status].meaning, **failure} for status in statuses
+    }
 
 
 def _lacks_example(key: str, value: Any, values: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from engine.api.errors import Phrase
 from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
-from engine.api.protocols.contract import Protocol, Service
+from engine.api.protocols.contract import Protocol, RouteContext
 from engine.api.protocols.v2 import routes as v2
 
 #: All of them, in the order of the API's description.
@@ -15,7 +15,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
 )
 
 
-def phrases(service: Service) -> dict[str, Phrase]:
+def phrases(context: RouteContext) -> dict[str, Phrase]:
     """Return how failures are phrased, by path; a path stands before those that it lies below."""
-    spoken = {path: one.phrase for one in PROTOCOLS for path in one.paths(service)}
+    spoken = {path: one.phrase for one in PROTOCOLS for path in one.paths(context)}
     return dict(sorted(spoken.items(), key=lambda item: len(item[0]), reverse=True))

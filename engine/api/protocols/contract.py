@@ -27,7 +27,7 @@ PUBLIC = "public"
 _Records = TypeVar("_Records", bound=Records)
 
 
-class Service(NamedTuple):
+class RouteContext(NamedTuple):
     """What the routes of a protocol need from the application.
 
     Attributes
@@ -36,8 +36,8 @@ class Service(NamedTuple):
         The versions that answer.
     stopping : Event
         Set once the service stops.
-    name, version : str
-        Of the service itself.
+    service, version : str
+        The name and the version of the service itself.
     max_table_bytes : int
         How long a table may be.
     workers : int
@@ -48,7 +48,7 @@ class Service(NamedTuple):
 
     models: ModelCache
     stopping: Event
-    name: str
+    service: str
     version: str
     max_table_bytes: int
     workers: int
@@ -76,9 +76,9 @@ class Protocol(NamedTuple):
     """
 
     name: str
-    routes: Callable[[Service], Blueprint]
+    routes: Callable[[RouteContext], Blueprint]
     access: Mapping[str, str]
-    paths: Callable[[Service], Sequence[str]]
+    paths: Callable[[RouteContext], Sequence[str]]
     phrase: Phrase
     description: Path
 

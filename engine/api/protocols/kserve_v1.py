@@ -9,7 +9,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.protocols.compression import inflated_body
-from engine.api.protocols.contract import Protocol, Service, run
+from engine.api.protocols.contract import Protocol, RouteContext, run
 from engine.api.protocols.error_line import phrase_line, write_line
 from engine.api.requests import may_see
 from engine.api.responses import json_response
@@ -27,9 +27,9 @@ from engine.serving.request import PredictResponse
 _VERBS = (":predict", ":explain")
 
 
-def _routes(service: Service) -> Blueprint:
+def _routes(context: RouteContext) -> Blueprint:
     """Return the routes of the protocol."""
-    routes, models = Blueprint("v1", __name__), service.models
+    routes, models = Blueprint("v1", __name__), context.models
 
     @routes.get("/v1/models")
     def show_models() -> Response:
@@ -93,7 +93,7 @@ PROTOCOL = Protocol(
     access={
         "show_models": "read", "model_ready": "read", "predict": "predict", "explain": "predict"
     },
-    paths=lambda service: ["/v1"],
+    paths=lambda context: ["/v1"],
     phrase=phrase_line,
     description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

@@ -10,10 +10,11 @@ from werkzeug.http import parse_options_header
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
-from engine.api.protocols.contract import PUBLIC, Protocol, Service, answer_with, run
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, answer_with, run
 from engine.api.protocols.mlflow_json import read_invocation
 from engine.api.requests import body_of
 from engine.api.responses import json_response
+from engine.api.statuses import status_of
 from engine.records.csv_header import with_header
 from engine.records.csv_reader import PANDAS_FLAGS
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABLES
@@ -43,34 +44,28 @@ _KINDS = (JSON, CSV, JSON_LINES, LINES, PARQUET, ARROW, NPY)
 #: What SageMaker sends at once at most, all requests together.
 _MOST_MEGABYTES = 100
 
-_CODES = {
-    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "ENDPOINT_NOT_FOUND",
-    409: "RESOURCE_CONFLICT", 429: "REQUEST_LIMIT_EXCEEDED", 500: "INTERNAL_ERROR",
-    503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
-}  # fmt: skip
 
-
-def _routes(service: Service) -> Blueprint:
+def _routes(context: RouteContext) -> Blueprint:
     """Return the routes; the default model answers."""
     routes = Blueprint("invocations", __name__)
 
     @routes.get("/ping")
     def ping() -> Response:
         """Report whether the default model answers."""
-        if reason := not_ready(service.models, service.stopping):
+        if reason := not_ready(context.models, context.stopping):
             return failure_response(Failure(404, reason))
         return Response("\n", mimetype=JSON)
 
     @routes.get("/version")
     def version_text() -> Response:
         """Name the service and its version, which MLflow's client asks for."""
-        return Response(f"{service.name} {service.version}", mimetype="text/plain")
+        return Response(f"{context.service} {context.version}", mimetype="text/plain")
 
     @routes.get("/execution-parameters")
     def execution_parameters() -> Response:
         """Describe how batches are to be sent."""
-        workers = min(service.workers, _MOST_MEGABYTES)
-        most = min(_MOST_MEGABYTES // workers, service.max_table_bytes // 2**20)
+        workers = min(context.workers, _MOST_MEGABYTES)
+        most = min(_MOST_MEGABYTES // workers, context.max_table_bytes // 2**20)
         return json_response(
             {
                 "MaxConcurrentTransforms": workers,
@@ -83,9 +78,9 @@ def _routes(service: Service) -> Blueprint:
     def invocations() -> Response:
         """Predict records, however MLflow's and SageMaker's clients write them."""
         kind, header = _read_kind(request.content_type or JSON)
-        body = body_of(LINES if kind == JSON_LINES else kind, service.max_table_bytes)
+        body = body_of(LINES if kind == JSON_LINES else kind, context.max_table_bytes)
         try:
-            return _answer(service, body, kind, header)
+            return _answer(context, body, kind, header)
         except Exception:
             if isinstance(body, Upload):
                 body.drain()
@@ -99,8 +94,7 @@ def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as MLflow does."""
     if failure.status == 415:
         return f"{sentence(failure)}\n".encode(), "text/plain; charset=utf-8"
-    code = _CODES.get(failure.status, "BAD_REQUEST")
-    code = "INVALID_PARAMETER_VALUE" if failure.problems else code
+    code = "INVALID_PARAMETER_VALUE" if failure.problems else status_of(failure.status).mlflow
     return write_json({"error_code": code, "message": sentence(failure)}) + b"\n", JSON
 
 
@@ -122,16 +116,16 @@ def _read_kind(content_type: str) -> tuple[str, str]:
     return kind, header
 
 
-def _answer(service: Service, body: bytes | Upload, kind: str, header: str) -> Response:
+def _answer(context: RouteContext, body: bytes | Upload, kind: str, header: str) -> Response:
     if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise BadRequest(415, "the body is compressed: send it plain")
     form = choose_form(request.headers.get("Accept", ""), [*_WRITERS])
     if kind in (*TABLES, JSON_LINES):
         upload = body if isinstance(body, Upload) else Upload.of(body)
         answer = partial(_answer_table, upload=upload, kind=kind, header=header, form=form)
-        return answer_with(service.models, upload, answer)
+        return answer_with(context.models, upload, answer)
     assert isinstance(body, bytes)
-    return run(service.models, body, _read_npy if kind == NPY else _read, partial(_write, form))
+    return run(context.models, body, _read_npy if kind == NPY else _read, partial(_write, form))
 
 
 def _answer_table(
@@ -175,7 +169,7 @@ PROTOCOL = Protocol(
         "ping": PUBLIC, "version_text": PUBLIC, "execution_parameters": PUBLIC,
         "invocations": "predict",
     },
-    paths=lambda service: ["/invocations", "/ping", "/version", "/execution-parameters"],
+    paths=lambda context: ["/invocations", "/ping", "/version", "/execution-parameters"],
     phrase=_phrase,
     description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

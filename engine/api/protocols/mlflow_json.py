@@ -9,6 +9,7 @@ from engine.records.rows import Records, refuse_too_many, repeated, step
 from engine.records.rows_reader import holds_columns, read_instances, read_rows
 from engine.records.strict_json import RepeatedKeys
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 #: The keys, of which a body has one.
@@ -48,7 +49,9 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
     if form == "dataframe_split":
         records = _read_split(held, schema, at=at)
     elif form == "dataframe_records" and holds_columns(held, schema):
-        raise InvalidRecords([Problem(at, "holds columns: send a list of records", "wrong_type")])
+        raise InvalidRecords(
+            [Problem(at, "holds columns: send a list of records", Code.WRONG_TYPE)]
+        )
     else:
         records = read_instances(held, schema, at=at)
     return _without_dates(records, schema)
@@ -57,19 +60,21 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
 def _refuse_company(value: dict[str, Any], form: str) -> None:
     """See that nothing stands beside the form but parameters, of which there are none."""
     problems = [
-        Problem(step(name), f"stands beside {form}: leave it out", "extra")
+        Problem(step(name), f"stands beside {form}: leave it out", Code.EXTRA)
         for name in islice(value, PROBLEMS_LISTED + 3)
         if name not in (form, "params")
     ]
     params = value.get("params")
     if isinstance(params, dict):
         problems += [
-            Problem(f"/params{step(name)}", "is no parameter of this model: leave it out", "extra")
+            Problem(
+                f"/params{step(name)}", "is no parameter of this model: leave it out", Code.EXTRA
+            )
             for name in islice(params, PROBLEMS_LISTED + 1)
         ]
     elif params is not None:
         detail = f"is {shown(params)}: leave it out, the model has no parameters"
-        problems.append(Problem("/params", detail, "wrong_type"))
+        problems.append(Problem("/params", detail, Code.WRONG_TYPE))
     if isinstance(value, RepeatedKeys):
         problems += [repeated(step(name)) for name in value.repeated]
     if problems:
@@ -80,9 +85,9 @@ def _read_split(held: Any, schema: Schema, *, at: str) -> Records:
     """Read rows and the names of their columns, where these are given."""
     if not isinstance(held, dict):
         detail = f"is {shown(held)}: send an object of columns and data"
-        raise InvalidRecords([Problem(at, detail, "wrong_type")])
+        raise InvalidRecords([Problem(at, detail, Code.WRONG_TYPE)])
     problems = [
-        Problem(f"{at}{step(name)}", "is none of columns, index and data: leave it out", "extra")
+        Problem(f"{at}{step(name)}", "is none of columns, index and data: leave it out", Code.EXTRA)
         for name in islice(held, PROBLEMS_LISTED + 4)
         if name not in ("columns", "index", "data")
     ]
@@ -90,13 +95,13 @@ def _read_split(held: Any, schema: Schema, *, at: str) -> Records:
         problems += [repeated(f"{at}{step(name)}") for name in held.repeated]
     names, rows = held.get("columns"), held.get("data")
     if "data" not in held:
-        problems.append(Problem(f"{at}/data", "is required: send a list of rows", "missing"))
+        problems.append(Problem(f"{at}/data", "is required: send a list of rows", Code.MISSING))
     elif not isinstance(rows, list):
-        problems.append(Problem(f"{at}/data", f"is {shown(rows)}: send rows", "wrong_type"))
+        problems.append(Problem(f"{at}/data", f"is {shown(rows)}: send rows", Code.WRONG_TYPE))
     else:
         refuse_too_many(len(rows))
         problems += [
-            Problem(f"{at}/data/{row}", f"is {shown(one)}: send a list of values", "wrong_type")
+            Problem(f"{at}/data/{row}", f"is {shown(one)}: send a list of values", Code.WRONG_TYPE)
             for row, one in enumerate(rows)
             if not isinstance(one, list)
         ]
@@ -111,7 +116,7 @@ def _name_problems(names: Any, *, at: str) -> list[Problem]:
     if names is None:
         return []
     if not isinstance(names, list):
-        return [Problem(at, f"is {shown(names)}: send a list of names", "wrong_type")]
+        return [Problem(at, f"is {shown(names)}: send a list of names", Code.WRONG_TYPE)]
     problems: list[Problem] = []
     seen: set[str] = set()
     for place, one in enumerate(names):
@@ -119,9 +124,9 @@ def _name_problems(names: Any, *, at: str) -> list[Problem]:
             break
         if not isinstance(one, str):
             detail = f"is {shown(one)}: send a name"
-            problems.append(Problem(f"{at}/{place}", detail, "wrong_type"))
+            problems.append(Problem(f"{at}/{place}", detail, Code.WRONG_TYPE))
         elif one in seen:
-            problems.append(Problem(f"{at}/{place}", f"names {shown(one)} again", "repeated"))
+            problems.append(Problem(f"{at}/{place}", f"names {shown(one)} again", Code.REPEATED))
         else:
             seen.add(one)
     return problems

@@ -10,9 +10,10 @@ from werkzeug.routing import Map
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
-from engine.api.protocols.contract import PUBLIC, Protocol, Service, run
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, run
 from engine.api.requests import whole_body
 from engine.api.responses import json_response
+from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
@@ -24,19 +25,15 @@ from engine.records.writers import LinesWriter, write_with
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.serving.request import PredictResponse
-
-_STATUSES = {
-    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED",
-    429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
-}  # fmt: skip
 
 
 class RouteTaken(ValueError):
     """A path that the platform chooses is another of the service; the message names it."""
 
 
-def check_routes(app: Flask, service: Service) -> None:
+def check_routes(app: Flask, context: RouteContext) -> None:
     """Check that the chosen paths are not those of other routes, once all are mounted.
 
     Raises
@@ -44,7 +41,7 @@ def check_routes(app: Flask, service: Service) -> None:
     RouteTaken
         When one of them is.
     """
-    chosen = {"AIP_HEALTH_ROUTE": service.health_route, "AIP_PREDICT_ROUTE": service.predict_route}
+    chosen = {"AIP_HEALTH_ROUTE": context.health_route, "AIP_PREDICT_ROUTE": context.predict_route}
     others = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("vertex.")]
     routes = Map([rule.empty() for rule in others], merge_slashes=False).bind("localhost")
     for name, path in chosen.items():
@@ -59,24 +56,24 @@ def check_routes(app: Flask, service: Service) -> None:
             raise RouteTaken(f"{name} is {path!r}, a route of the service itself: choose another")
 
 
-def _routes(service: Service) -> Blueprint:
+def _routes(context: RouteContext) -> Blueprint:
     """Return the routes that have a path; the default model answers."""
     routes = Blueprint("vertex", __name__)
 
     def health() -> Response:
         """Report whether the default model answers."""
-        if reason := not_ready(service.models, service.stopping):
+        if reason := not_ready(context.models, context.stopping):
             return failure_response(Failure(503, reason))
         return json_response({"status": "ready"})
 
     def predict() -> Response:
         """Predict the instances."""
-        return run(service.models, whole_body(), _read, _write)
+        return run(context.models, whole_body(), _read, _write)
 
-    if service.health_route:
-        routes.add_url_rule(service.health_route, view_func=health, methods=["GET"])
-    if service.predict_route:
-        routes.add_url_rule(service.predict_route, view_func=predict, methods=["POST"])
+    if context.health_route:
+        routes.add_url_rule(context.health_route, view_func=health, methods=["GET"])
+    if context.predict_route:
+        routes.add_url_rule(context.predict_route, view_func=predict, methods=["POST"])
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
 
@@ -87,7 +84,7 @@ def _read(body: bytes, version: StoredVersion) -> Records:
     if not isinstance(value, dict) or "instances" not in value:
         raise BadRequest(400, 'the body has no instances: send {"instances": [...]}')
     problems = [
-        Problem(step(name), "stands beside instances: leave it out", "extra")
+        Problem(step(name), "stands beside instances: leave it out", Code.EXTRA)
         for name in islice(value, PROBLEMS_LISTED + 3)
         if name not in ("instances", "parameters")
     ]
@@ -95,11 +92,11 @@ def _read(body: bytes, version: StoredVersion) -> Records:
         problems += [repeated(step(name)) for name in value.repeated]
     if value.get("parameters") not in (None, {}):
         detail = "holds something, and the model has no parameters: leave it out"
-        problems.append(Problem("/parameters", detail, "extra"))
+        problems.append(Problem("/parameters", detail, Code.EXTRA))
     rows = value["instances"]
     if not isinstance(rows, list):
         detail = f"is {shown(rows)}: send a list of records"
-        problems.append(Problem("/instances", detail, "wrong_type"))
+        problems.append(Problem("/instances", detail, Code.WRONG_TYPE))
     if problems:
         raise InvalidRecords(problems)
     return read_rows(rows, version.schema, at="/instances")
@@ -115,7 +112,7 @@ def _write(
 
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as Google's services do."""
-    status = _STATUSES.get(failure.status, "INVALID_ARGUMENT")
+    status = status_of(failure.status).google
     error = {"code": failure.status, "message": sentence(failure), "status": status}
     return write_json({"error": error}) + b"\n", JSON
 
@@ -124,7 +121,7 @@ PROTOCOL = Protocol(
     name="vertex",
     routes=_routes,
     access={"health": PUBLIC, "predict": "predict"},
-    paths=lambda service: [*filter(None, (service.health_route, service.predict_route))],
+    paths=lambda context: [*filter(None, (context.health_route, context.predict_route))],
     phrase=_phrase,
     description=Path(__file__).with_suffix(".json"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Blueprint, Response
 
 from engine.api.errors import Failure, sentence
-from engine.api.protocols.contract import Protocol, Service, run
+from engine.api.protocols.contract import Protocol, RouteContext, run
 from engine.api.requests import whole_body
 from engine.records.json_reader import read_json_body
 from engine.records.rows import Records
@@ -19,14 +19,14 @@ from engine.runtime.version import StoredVersion
 from engine.serving.request import PredictResponse
 
 
-def _routes(service: Service) -> Blueprint:
+def _routes(context: RouteContext) -> Blueprint:
     """Return the route; the default model answers."""
     routes = Blueprint("vetiver", __name__)
 
     @routes.post("/predict")
     def predict() -> Response:
         """Predict a list of records, or columns."""
-        return run(service.models, whole_body(), _read, _write)
+        return run(context.models, whole_body(), _read, _write)
 
     return routes
 
@@ -51,7 +51,7 @@ PROTOCOL = Protocol(
     name="vetiver",
     routes=_routes,
     access={"predict": "predict"},
-    paths=lambda service: ["/predict"],
+    paths=lambda context: ["/predict"],
     phrase=_phrase,
     description=Path(__file__).with_suffix(".json"),
 )

@@ -1,11 +1,12 @@
 """Columns of Arrow: as doubles where they are plainly valid, else as values."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from engine.schema.fields import MAX_EXACT_INTEGER, Flag, Number
+from engine.schema.fields import Field
 from engine.schema.json_decoder import Decoder
 from engine.schema.record_schema import Schema
 
@@ -72,66 +73,53 @@ def read_columns(batch: Any, schema: Schema, decoder: Decoder) -> Any:
     """
     places = {name: place for place, name in enumerate(batch.schema.names)}
     matrix = np.empty((batch.num_rows, len(schema.fields)))
-    for place, one in enumerate(schema.fields):
-        column = batch.column(places[one.name]) if one.name in places else None
+    for place, field in enumerate(schema.fields):
+        column = batch.column(places[field.name]) if field.name in places else None
         has_gaps = column is None or column.null_count > 0
-        if has_gaps and one.missing != "accept":
+        if has_gaps and field.missing == "refuse":
             return None
-        kind = "gaps" if column is None else kind_of(column.type)
-        absent = one.absent if isinstance(one, Number) else decoder.codes[place][None]
-        if kind == "gaps":
-            found = absent
-        elif isinstance(one, Number):
-            found = _read_numbers(column, one) if kind == "numbers" else None
-        elif kind == "flags" and isinstance(one, Flag):
-            found = _read_flags(column, absent)
-        elif kind in ("text", "views", "words"):
-            found = _read_words(column, decoder.codes[place], is_optional=one.missing == "accept")
-        else:
-            found = None
-        if found is None:
+        values = _read_column(column, field, decoder.codes.get(place))
+        if values is None:
             return None
-        matrix[:, place] = found
+        matrix[:, place] = values
     return matrix
 
 
-def _read_numbers(column: Any, one: Number) -> Any:
-    gaps = column.is_null().to_numpy(zero_copy_only=False)
-    filled = column.fill_null(0) if column.null_count else column
-    numbers = filled.to_numpy(zero_copy_only=False).astype(np.float64)
-    there = numbers[~gaps] if column.null_count else numbers
-    least = -MAX_EXACT_INTEGER if one.minimum is None else one.minimum
-    most = MAX_EXACT_INTEGER if one.maximum is None else one.maximum
-    is_plain = (
-        np.isfinite(there).all()
-        and (np.abs(there) < MAX_EXACT_INTEGER).all()
-        and (there >= least).all()
-        and (there <= most).all()
-        and not (one.integer and (there % 1).any())
-    )
-    if not is_plain:
+def _read_column(column: Any, field: Field, codes: Mapping[Any, float] | None) -> Any:
+    absent = field.absent if codes is None else codes[None]
+    kind = "gaps" if column is None else kind_of(column.type)
+    if kind == "gaps":
+        return absent
+    if kind not in field.arrow_columns:
         return None
-    if column.null_count:
-        numbers[gaps] = np.nan
-    return numbers
-
-
-def _read_flags(column: Any, absent: float) -> Any:
-    flags = column.fill_null(False) if column.null_count else column
-    numbers = flags.to_numpy(zero_copy_only=False).astype(np.float64)
+    if kind == "numbers":
+        numbers = _doubles(column, 0)
+        is_there = column.is_valid().to_numpy(zero_copy_only=False) if column.null_count else ...
+        if not field.are_plain(numbers[is_there]):
+            return None
+    elif kind == "flags":
+        numbers = _doubles(column, False)
+    else:
+        return _read_words(column, codes or {}, is_optional=field.missing == "accept")
     if column.null_count:
         numbers[column.is_null().to_numpy(zero_copy_only=False)] = absent
     return numbers
 
 
-def _read_words(column: Any, codes: dict[Any, float], *, is_optional: bool) -> Any:
+def _doubles(column: Any, gap: Any) -> Any:
+    filled = column.fill_null(gap) if column.null_count else column
+    return filled.to_numpy(zero_copy_only=False).astype(np.float64)
+
+
+def _read_words(column: Any, codes: Mapping[Any, float], *, is_optional: bool) -> Any:
     places, words = _used_words(column)
     if None in words and not is_optional:  # a dictionary may hold a gap
         return None
-    found = [codes.get(word) for word in words]
-    if None in found:
+    try:
+        values = [codes[word] for word in words]
+    except KeyError:
         return None
-    return np.array([*found, codes[None]])[places]
+    return np.array([*values, codes[None]])[places]
 
 
 def _used_words(column: Any) -> tuple[Any, list[Any]]:

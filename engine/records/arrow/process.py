@@ -30,6 +30,7 @@ from engine.records.rows import step
 from engine.records.validation import Accepted
 from engine.schema.json_decoder import Decoder
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 #: The memory that a file may take to read, in bytes.
@@ -176,7 +177,7 @@ class _Table:
             detail = f"the table names {', '.join(map(shown, repeated[:5]))} twice"
             raise BadRequest(400, detail)
         problems = [
-            Problem(f"/0{step(one.name)}", _other_kind(one.type), "wrong_type")
+            Problem(f"/0{step(one.name)}", _other_kind(one.type), Code.WRONG_TYPE)
             for one in described
             if one.name in fields and not kind_of(one.type)
         ]

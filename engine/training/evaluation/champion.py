@@ -12,12 +12,8 @@ from engine.training.evaluation.bootstrap import interval, resamples
 from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.evaluation.metrics import SCORES, applicable
 from engine.training.table import InvalidTable, read_table
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 
 class Incomparable(ValueError):

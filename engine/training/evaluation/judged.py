@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from engine.runtime.answers import Prediction
-from engine.schema.fields import Field, Flag, Number
+from engine.schema.fields import Field
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,6 @@ def judge(
 
 
 def positive_class(target: Field, classes: Sequence[Any]) -> Any:
-    """Name the positive class of two: true, else the last that is declared."""
-    if len(classes) != 2:
-        return None
-    if isinstance(target, Flag):
-        return True
-    assert not isinstance(target, Number)
-    return max(classes, key=target.categories.index)
+    """Return the positive class of two: true, else the last that is declared."""
+    assert target.classes is not None
+    return max(classes, key=target.classes.index) if len(classes) == 2 else None

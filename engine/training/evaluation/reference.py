@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.schema.fields import MISSING, UNKNOWN, Category, Field
+from engine.schema.fields import MISSING, UNKNOWN, Field
 
 BINS = 10
 
@@ -23,17 +23,18 @@ def reference(X: pd.DataFrame, fields: Sequence[Field]) -> dict[str, dict[str, A
         Categories: ``counts`` by word, ``missing`` and ``unknown``.
     """
     return {
-        one.name: _words(X[one.name], one)
-        if isinstance(one, Category)
-        else _numbers(X[one.name].to_numpy(dtype=np.float64))
-        for one in fields
+        field.name: _words(X[field.name], field.words)
+        if field.words
+        else _numbers(X[field.name].to_numpy(dtype=np.float64))
+        for field in fields
     }
 
 
-def _words(column: pd.Series, one: Category) -> dict[str, Any]:
-    found = Counter(column.tolist())
-    counts = {word: found.get(word, 0) for word in one.categories}
-    return {"counts": counts, "missing": found.get(MISSING, 0), "unknown": found.get(UNKNOWN, 0)}
+def _words(column: pd.Series, words: Sequence[str]) -> dict[str, Any]:
+    rows = Counter(column.tolist())
+    counts = {word: rows[word] for word in words}
+    missing, unknown = counts.pop(MISSING, 0), counts.pop(UNKNOWN, 0)
+    return {"counts": counts, "missing": missing, "unknown": unknown}
 
 
 def _numbers(values: np.ndarray) -> dict[str, Any]:

@@ -12,8 +12,7 @@ import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from engine.runtime.onnx import open_session
-from engine.schema.category_codes import codes, words
-from engine.schema.fields import MISSING, UNKNOWN, Category
+from engine.schema.fields import Field
 
 #: A category whose table would hold more numbers is left to the graph, which is
 #: then as fast: for a word of 300, one column each.
@@ -58,14 +57,14 @@ class WordTable(NamedTuple):
         return found
 
 
-def tabulate(model: ModelProto, name: str, categories: Mapping[str, Category]) -> WordTable | None:
+def tabulate(model: ModelProto, name: str, categories: Mapping[str, Field]) -> WordTable | None:
     """Find the table of a tensor.
 
     Parameters
     ----------
     name : str
         A tensor whose every element depends on one word of one category.
-    categories : mapping of str to Category
+    categories : mapping of str to Field
         The inputs that it depends on. Words that a field refuses never come;
         the table has zeros or empty text for them.
 
@@ -75,7 +74,7 @@ def tabulate(model: ModelProto, name: str, categories: Mapping[str, Category]) -
         None when the graph refuses a word that the field accepts, when the
         table would be too large, or when it does not hold for other records.
     """
-    known = {one: _accepted(category) for one, category in categories.items()}
+    known = {one: category.accepted_words for one, category in categories.items()}
     try:
         evaluate = _evaluator(model, name, list(known))
         first = evaluate({one: accepted[:1] for one, accepted in known.items()})
@@ -97,12 +96,6 @@ def used(node: NodeProto) -> list[str]:
             found += [name for one in inner.node for name in used(one)]
             found += [output.name for output in inner.output]
     return found
-
-
-def _accepted(category: Category) -> list[str]:
-    refused = {MISSING} if category.missing == "refuse" else set()
-    refused |= {UNKNOWN} if category.unknown == "refuse" else set()
-    return [word for word in words(category) if word not in refused]
 
 
 def _evaluator(model: ModelProto, name: str, inputs: list[str]) -> Callable[[Words], Any]:
@@ -139,8 +132,8 @@ def _evaluator(model: ModelProto, name: str, inputs: list[str]) -> Callable[[Wor
 
 def _word_by_word(
     evaluate: Callable[[Words], Any],
-    known: Mapping[str, list[str]],
-    categories: Mapping[str, Category],
+    known: Words,
+    categories: Mapping[str, Field],
     shape: tuple[int, ...],
 ) -> WordTable | None:
     """Try every word of every category, the others at their first word."""
@@ -148,7 +141,7 @@ def _word_by_word(
         one: [
             word
             for tried, accepted in known.items()
-            for word in (accepted if tried == one else known[one][:1] * len(accepted))
+            for word in (accepted if tried == one else [known[one][0]] * len(accepted))
         ]
         for one in known
     }
@@ -171,25 +164,24 @@ def _word_by_word(
     return WordTable(owners, values, shape)
 
 
-def _by_code(values: Any, accepted: list[str], category: Category) -> Any:
-    table = np.full(len(words(category)), "" if values.dtype == object else 0, values.dtype)
-    known = codes(category)
-    table[[int(known[word]) for word in accepted]] = values
+def _by_code(values: Any, accepted: Sequence[str], category: Field) -> Any:
+    table = np.full(len(category.words), "" if values.dtype == object else 0, values.dtype)
+    table[[int(category.word_codes[word]) for word in accepted]] = values
     return table
 
 
 def _holds(
     table: WordTable,
     evaluate: Callable[[Words], Any],
-    known: Mapping[str, list[str]],
-    categories: Mapping[str, Category],
+    known: Words,
+    categories: Mapping[str, Field],
 ) -> bool:
     """Tell whether the table is right for words drawn at random, bit for bit."""
     draw = np.random.default_rng(0)
     count = 1 + min(1000, sum(map(len, known.values())))
     asked = {one: draw.choice(np.array(known[one], object), count).tolist() for one in known}
-    coded = {one: codes(category) for one, category in categories.items()}
-    places = {one: [int(coded[one][word]) for word in asked[one]] for one in known}
+    codes = {one: category.word_codes for one, category in categories.items()}
+    places = {one: [int(codes[one][word]) for word in asked[one]] for one in known}
     found = evaluate(asked)
     expected = np.stack(
         [column[places[one]] for one, column in zip(table.owners, table.values, strict=True)],

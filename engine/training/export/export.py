@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.runtime.trusted_types import load_pipeline
-from engine.schema.fields import Category, Field, field_from_json, field_to_json
+from engine.schema.fields import Field, field_from_json
 
 RECIPES = ("double", "cast")
 
@@ -45,7 +45,7 @@ def export(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "model.skops").write_bytes(skops)
-        (folder / "fields.json").write_text(json.dumps([field_to_json(one) for one in fields]))
+        (folder / "fields.json").write_text(json.dumps([field.to_json() for field in fields]))
         command = [sys.executable, "-m", "engine.training.export.export", name, model]
         late = ""
         try:
@@ -109,8 +109,10 @@ def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:
         *before, last = pipeline.steps
         cast = CastTransformer(dtype=np.float32)
         pipeline = Pipeline([*before, ("cast_to_single", cast), last])
-    kinds = {True: StringTensorType, False: DoubleTensorType}
-    types = [(one.name, kinds[isinstance(one, Category)]([None, 1])) for one in fields]
+    types = [
+        (field.name, (StringTensorType if field.words else DoubleTensorType)([None, 1]))
+        for field in fields
+    ]
     estimator = pipeline.steps[-1][1]
     options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
     return convert_sklearn(pipeline, "model", initial_types=types, options=options)

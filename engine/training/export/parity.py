@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.version import decide
-from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Flag, Number
+from engine.schema.fields import Field
 
 #: The largest accepted difference: of a probability, or of a number relative
 #: to its size (or to the spread of all predictions, where it is smaller).
@@ -24,7 +24,6 @@ TOLERANCE = 1e-5
 BULK_SLACK = 2.0
 
 HELD_OUT_ROWS = 20_000
-VALUES_PER_FIELD = 256
 
 
 @dataclass(frozen=True)
@@ -56,11 +55,8 @@ class Parity:
 def challenge(columns: Columns, fields: tuple[Field, ...], *, seed: int) -> dict[str, list[Any]]:
     """Add the rows that a conversion may get wrong to real ones.
 
-    Each field in turn takes every value at which models turn: for numbers the
-    middle between neighbouring values, where trees split, with the nearest
-    singles and doubles on both sides, and the ends of the range; for
-    categories every word; gaps, unknown words and numbers out of range where
-    the field accepts them. The other fields come from real rows.
+    Each field in turn takes every value at which models turn, as its kind knows
+    them, and a gap where it accepts one. The other fields come from real rows.
 
     Returns
     -------
@@ -69,12 +65,12 @@ def challenge(columns: Columns, fields: tuple[Field, ...], *, seed: int) -> dict
     """
     generator = np.random.default_rng(seed)
     n = len(columns[fields[0].name])
-    rows = [{one.name: columns[one.name][row] for one in fields} for row in range(n)]
+    rows = [{field.name: columns[field.name][row] for field in fields} for row in range(n)]
     made = rows[:HELD_OUT_ROWS]
-    for one in fields:
-        for value in _turning_points(one, columns[one.name], generator):
-            made.append({**rows[int(generator.integers(n))], one.name: value})
-    return {one.name: [row[one.name] for row in made] for one in fields}
+    for field in fields:
+        for value in _trial_values(field, columns[field.name], generator):
+            made.append({**rows[int(generator.integers(n))], field.name: value})
+    return {field.name: [row[field.name] for row in made] for field in fields}
 
 
 def compare(
@@ -136,44 +132,10 @@ def slower(exported: Mapping[str, float], native: Mapping[str, float]) -> str:
     return ""
 
 
-def _turning_points(one: Field, values: Any, generator: np.random.Generator) -> list[Any]:
-    found: list[Any]
-    if isinstance(one, Category):
-        found = [*one.categories, *([UNKNOWN] if one.unknown == "accept" else [])]
-        return found + ([MISSING] if one.missing == "accept" else [])
-    if isinstance(one, Flag):
-        found = [0.0, 1.0]
-    else:
-        found = _numbers(one, np.array(values, dtype=np.float64), generator)
-    return found + ([float("nan")] if one.missing == "accept" else [])
-
-
-def _numbers(one: Number, values: np.ndarray, generator: np.random.Generator) -> list[float]:
-    known = np.unique(values[np.isfinite(values)])
-    middles = (known[1:] + known[:-1]) / 2
-    if len(middles) > VALUES_PER_FIELD:
-        middles = np.sort(generator.choice(middles, VALUES_PER_FIELD, replace=False))
-    ends = [end for end in (one.minimum, one.maximum) if end is not None]
-    if one.integer:
-        near = [np.floor(middles), np.ceil(middles)]
-    else:
-        single = middles.astype(np.float32)
-        near = [
-            middles,
-            np.nextafter(middles, -np.inf),
-            np.nextafter(middles, np.inf),
-            np.nextafter(single, np.float32(-np.inf)).astype(np.float64),
-            single.astype(np.float64),
-            np.nextafter(single, np.float32(np.inf)).astype(np.float64),
-        ]
-    found = np.concatenate([*near, known[:1], known[-1:], np.array(ends, dtype=np.float64)])
-    if one.out_of_range == "accept":
-        size = max(1.0, float(np.abs(found).max()))
-        return [*found.tolist(), -1e3 * size, 1e3 * size]
-    inside = (found >= (one.minimum if one.minimum is not None else -np.inf)) & (
-        found <= (one.maximum if one.maximum is not None else np.inf)
-    )
-    return list(found[inside].tolist())
+def _trial_values(field: Field, values: Any, generator: np.random.Generator) -> list[Any]:
+    column = np.array(values, dtype=object if field.words else np.float64)
+    gap = [field.absent] if field.missing == "accept" else []
+    return [*field.turning_points(column, generator), *gap]
 
 
 def _difference(exported: Outputs, native: Outputs, *, is_regression: bool) -> float:

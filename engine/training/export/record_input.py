@@ -16,8 +16,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, compos
 from onnx.numpy_helper import from_array
 
 from engine.runtime.onnx import RECORD
-from engine.schema.category_codes import words
-from engine.schema.fields import Category, Field
+from engine.schema.fields import Field
 from engine.training.export.category_tables import WordTable, tabulate, used
 
 #: One element in, one element out: computed, copied, moved, or put beside others.
@@ -92,9 +91,7 @@ class _Front:
         self._model.CopyFrom(model)
         self._places = places
         self._categories = {
-            name: one
-            for name, place in places.items()
-            if isinstance(one := fields[place], Category)
+            name: fields[place] for name, place in places.items() if fields[place].words
         }
         self._taken = {RECORD, *_names(model.graph)}
         self._origins = _origins(model.graph)
@@ -145,7 +142,7 @@ class _Front:
         if self._is_number(name):
             self._gather([name], name)
         else:
-            text = np.array(words(self._categories[name]), dtype=object)
+            text = np.array(self._categories[name].words, dtype=object)
             self._look_up(WordTable([name], [text], (1,)), name)
 
     def _is_number(self, name: str) -> bool:

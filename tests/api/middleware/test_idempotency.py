@@ -189,7 +189,7 @@ def test_answers_when_the_file_cannot_be_used_are_given_all_the_same(
     client.application.extensions["idempotency_cache"].path = tmp_path / "absent" / "answers.sqlite"
 
     assert [200, 200] == [ask(client).status_code for _ in range(2)]
-    assert "no answer can be kept" in caplog.text
+    assert "no answer can be stored" in caplog.text
 
 
 def begin_many(kept: IdempotencyCache, begun: Any) -> None:

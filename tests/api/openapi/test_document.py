@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from engine.api.openapi.json_schema import record_schema
-from engine.schema.fields import Category, Field, Flag
+from engine.schema.fields import Category, Field, Flag, Number
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly
 from tests.support.application import serve
@@ -183,6 +183,7 @@ def near(one: Field) -> st.SearchStrategy[Any]:
         return odd | st.sampled_from([*one.categories, *one.synonyms, " red", "RED"]) | st.text()
     if isinstance(one, Flag):
         return odd | st.sampled_from([True, False, *one.synonyms, "Yes"])
+    assert isinstance(one, Number)
     ends = [end for end in (one.minimum, one.maximum) if end is not None]
     near_ends = [end + step for end in ends for step in (-1, -0.5, -1e-9, 0, 1e-9, 0.5, 1)]
     # Beyond 2**53 whole numbers are refused, which JSON Schema cannot tell from doubles.

@@ -13,12 +13,8 @@ from pathlib import Path
 import pytest
 
 from persistence.bucket import pointer
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    StoreUnavailable,
-    UntrustedArtifact,
-)
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import ModelNotFound, StoreUnavailable, UntrustedArtifact
 from tests.support.fault_proxy import FaultProxy, Request
 from tests.support.project import ROOT
 from tests.support.stores import (

@@ -9,13 +9,10 @@ import pytest
 
 from persistence.bucket import client, pointer
 from persistence.bucket.client import Bucket
-from persistence.model_persistence import (
-    ModelStore,
-    PromotionConflict,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionExists,
-)
+from persistence.folder import VersionExists
+from persistence.model_persistence import ModelStore
+from persistence.promotions import PromotionConflict
+from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 from tests.support.fault_proxy import FAULTS, FaultProxy, Request
 from tests.support.project import ROOT
 from tests.support.s3 import variables

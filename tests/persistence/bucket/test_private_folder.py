@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from persistence.bucket import pointer
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import UntrustedArtifact
 from tests.support.fault_proxy import FaultProxy
 from tests.support.stores import assert_whole, fresh, home, promoted_in_bucket
 

@@ -5,14 +5,10 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.loading import check_version, load_version
-from persistence.model_persistence import (
-    ModelNotFound,
-    ModelStore,
-    PromotionConflict,
-    VersionExists,
-    VersionNotFound,
-)
-from persistence.promotions import Pointer, Promotion
+from persistence.folder import VersionExists
+from persistence.model_persistence import ModelStore
+from persistence.promotions import Pointer, Promotion, PromotionConflict
+from persistence.store_errors import ModelNotFound, VersionNotFound
 from settings import InvalidSettings, Settings
 from tests.support.fault_proxy import FaultProxy
 from tests.support.models import unstored

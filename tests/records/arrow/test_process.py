@@ -134,19 +134,19 @@ def test_reader_when_its_process_was_ended_is_replaced(toy_client: FlaskClient) 
 
 SLOW = """
 import socket, sys, time
-from api import arrow_process
+from engine.records.arrow import process
 
 def blocks():
     while True:
         if len(sys.argv) > 1:
-            yield arrow_process.Block(0, 1, None, [], [])
+            yield process.Block(0, 1, None, [], [])
         time.sleep(0.001)
 
-arrow_process.SILENT_SECONDS = 0.2
+process.SILENT_SECONDS = 0.2
 here, there = socket.socketpair()
 there.settimeout(5)
 there.close() if len(sys.argv) > 1 else None
-arrow_process.tell(here, blocks())
+process.tell(here, blocks())
 """
 
 

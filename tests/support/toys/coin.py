@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import LabelSpreading
 
-from engine.schema.definition import Category, ModelDefinition, Number
+from engine.schema import Category, ModelDefinition, Number
 
 ROWS = 120
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from engine.schema.definition import Category, ModelDefinition, Number
+from engine.schema import Category, ModelDefinition, Number
 
 ROWS = 120
 

@@ -15,12 +15,14 @@ import pytest
 
 from engine.runtime.loading import check_version, load_to_serve, load_version
 from engine.schema.fields import UNKNOWN, Category, Flag, Number
+from engine.schema.kinds.category import UNHEARD_OF
 from engine.schema.record_schema import Schema
-from engine.training.export.golden import ROWS, UNHEARD_OF, golden_records
+from engine.training.export.golden import ROWS, golden_records
 from engine.training.split import split_rows
 from engine.training.table import read_table
 from engine.training.train import train
-from persistence.model_persistence import ModelStore, UntrustedArtifact
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import UntrustedArtifact
 from tests.support.models import TOYS, in_silence, unstored
 from tests.support.project import ROOT
 from tests.support.toys import parcel

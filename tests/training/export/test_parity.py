@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.runtime.runtimes import Outputs
-from engine.schema.definition import Category, Flag, Number
+from engine.schema import Category, Flag, Number
 from engine.training.export.parity import challenge, compare, slower
 
 

@@ -1,7 +1,7 @@
 """A request to infer of the Open Inference Protocol: from bytes to records."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from engine.api.protocols.v2.binary import InvalidTensor, split
@@ -10,12 +10,13 @@ from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, step
 from engine.records.strict_json import RepeatedKeys
-from engine.schema.fields import Category, Field, Flag, Number
+from engine.schema.fields import Field
 from engine.schema.messages import shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class InferRequest(Records):
     """The records of a request to infer, and what its answer depends on.
 
@@ -33,7 +34,7 @@ class InferRequest(Records):
 
     identifier: str | None = None
     has_columns: bool = False
-    outputs: Mapping[str, bool] = field(default_factory=dict)
+    outputs: Mapping[str, bool] = dataclasses.field(default_factory=dict)
 
 
 def read_request(
@@ -62,12 +63,12 @@ def read_request(
     problems = _repeated(asked)
     identifier = asked.get("id")
     if identifier is not None and not isinstance(identifier, str):
-        problems.append(Problem("/id", f"is {shown(identifier)}: send text", "wrong_type"))
+        problems.append(Problem("/id", f"is {shown(identifier)}: send text", Code.WRONG_TYPE))
     parameters = _parameters(asked, "/parameters", problems)
     form = parameters.get("content_type")
     if form not in (None, "pd", "np"):
         detail = f"is {shown(form)}: send pd, np or none"
-        problems.append(Problem("/parameters/content_type", detail, "wrong_type"))
+        problems.append(Problem("/parameters/content_type", detail, Code.WRONG_TYPE))
     outputs = _read_outputs(asked, parameters, offered, problems)
     tensors = _read_inputs(asked.get("inputs"), raw, schema, problems)
     if problems:
@@ -85,7 +86,7 @@ def _pointer(row: int, name: str | None) -> str:
 
 def _repeated(asked: Mapping[str, Any]) -> list[Problem]:
     names = asked.repeated if isinstance(asked, RepeatedKeys) else []
-    return [Problem(step(name), "is given twice: send it once", "repeated") for name in names]
+    return [Problem(step(name), "is given twice: send it once", Code.REPEATED) for name in names]
 
 
 def _parameters(
@@ -94,7 +95,7 @@ def _parameters(
     try:
         return read_parameters(entry)
     except InvalidTensor as error:
-        problems.append(Problem(pointer, str(error), "wrong_type"))
+        problems.append(Problem(pointer, str(error), Code.WRONG_TYPE))
         return {}
 
 
@@ -111,7 +112,7 @@ def _read_outputs(
         return {offered[0]: is_binary}
     if not isinstance(entries, list):
         detail = f"is {shown(entries)}: send a list of objects with a name"
-        problems.append(Problem("/outputs", detail, "wrong_type"))
+        problems.append(Problem("/outputs", detail, Code.WRONG_TYPE))
         return {}
     found: dict[str, bool] = {}
     for place, entry in enumerate(entries):
@@ -119,9 +120,9 @@ def _read_outputs(
         name = entry.get("name") if isinstance(entry, dict) else entry
         if not isinstance(entry, dict) or not isinstance(name, str) or name not in offered:
             detail = f"is {shown(name)}: the outputs are {' and '.join(offered)}"
-            problems.append(Problem(pointer, detail, "wrong_type"))
+            problems.append(Problem(pointer, detail, Code.WRONG_TYPE))
         elif name in found:
-            problems.append(Problem(pointer, f"is {name} again: ask for it once", "repeated"))
+            problems.append(Problem(pointer, f"is {name} again: ask for it once", Code.REPEATED))
         else:
             wish = _parameters(entry, pointer, problems).get("binary_data", is_binary)
             found[name] = wish is True
@@ -135,7 +136,7 @@ def _read_inputs(
     if not isinstance(entries, list) or not entries:
         given = "an empty list" if entries == [] else shown(entries)
         detail = f"is {given}: send a list of objects, one per field"
-        problems.append(Problem("/inputs", detail, "wrong_type"))
+        problems.append(Problem("/inputs", detail, Code.WRONG_TYPE))
         return []
     fields = {one.name for one in schema.fields}
     buffers = _buffers(entries, raw)
@@ -145,17 +146,17 @@ def _read_inputs(
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             detail = "has no name: send an object with name, shape, datatype and data"
-            problems.append(Problem(f"/inputs/{place}", detail, "wrong_type"))
+            problems.append(Problem(f"/inputs/{place}", detail, Code.WRONG_TYPE))
             continue
         if name in names:
-            problems.append(Problem(step(name), "is given twice: send it once", "repeated"))
+            problems.append(Problem(step(name), "is given twice: send it once", Code.REPEATED))
         names.add(name)
         if schema.ignores(name) and name not in fields and len(entries) > 1:
             continue
         try:
             found.append(read_tensor(entry, buffers[place]))
         except InvalidTensor as error:
-            problems.append(Problem(step(name), str(error), "wrong_type"))
+            problems.append(Problem(step(name), str(error), Code.WRONG_TYPE))
     return found
 
 
@@ -194,60 +195,61 @@ def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[d
         if len(whole.shape) == 2 and (whole.name not in names or whole.width != 1):
             tensors = _columns(whole, schema)
     problems = [
-        Problem(step(one.name), f"has the shape {one.shape}: send [n] or [n, 1]", "wrong_length")
+        Problem(step(one.name), f"has the shape {one.shape}: send [n] or [n, 1]", Code.WRONG_LENGTH)
         for one in tensors
         if one.width != 1
     ]
     rows = max(one.rows for one in tensors) if tensors else 0
     problems += [
-        Problem(step(one.name), f"has {one.rows} values, others {rows}", "wrong_length")
+        Problem(step(one.name), f"has {one.rows} values, others {rows}", Code.WRONG_LENGTH)
         for one in tensors
         if one.width == 1 and one.rows != rows
     ]
     if problems:
         raise InvalidRecords(problems)
-    fields = {one.name: one for one in schema.fields}
-    columns = {one.name: _with_flags(one, fields.get(one.name)) for one in tensors}
+    fields = {field.name: field for field in schema.fields}
+    columns = {one.name: _values(one, fields.get(one.name)) for one in tensors}
     return [{name: column[row] for name, column in columns.items()} for row in range(rows)]
 
 
 def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
     """Part a matrix into the model's fields, in the schema's order."""
     fields = schema.fields
-    words = [one.name for one in fields if isinstance(one, Category)]
-    if words:
-        detail = f"holds all fields, but text goes into {', '.join(words)}: send an input per field"
-        raise InvalidRecords([Problem(step(whole.name), detail, "wrong_type")])
+    if texts := [field.name for field in fields if field.datatype == "BYTES"]:
+        detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
+        raise InvalidRecords([Problem(step(whole.name), detail, Code.WRONG_TYPE)])
     if whole.width != len(fields):
-        listed = ", ".join(one.name for one in fields)
+        listed = ", ".join(field.name for field in fields)
         detail = f"has {whole.width} columns, the model {len(fields)} fields: {listed}"
-        raise InvalidRecords([Problem(step(whole.name), detail, "wrong_length")])
+        raise InvalidRecords([Problem(step(whole.name), detail, Code.WRONG_LENGTH)])
     return [
         Tensor(
-            one.name,
+            field.name,
             # A matrix has one datatype: a flag in it can only be a number.
-            "INT8" if isinstance(one, Flag) else whole.datatype,
+            "INT8" if field.array_values else whole.datatype,
             [whole.rows],
             whole.values[place :: len(fields)],
         )
-        for place, one in enumerate(fields)
+        for place, field in enumerate(fields)
     ]
 
 
-def _with_flags(tensor: Tensor, one: Field | None) -> list[Any]:
-    """Give a column; whole numbers for a flag become true and false where they are 1 and 0."""
-    if not isinstance(one, Flag) or not tensor.is_whole:
+def _values(tensor: Tensor, field: Field | None) -> list[Any]:
+    """Return a column; whole numbers for a flag become true and false where they are 1 and 0."""
+    if not field or not field.array_values or not tensor.is_whole:
         return tensor.values
-    return [value == 1 if value in (0, 1) else value for value in tensor.values]
+    return [*map(field.from_array, tensor.values)]
 
 
 def example_inputs(record: Mapping[str, Any], schema: Schema) -> list[dict[str, Any]]:
     """Write a record as the inputs of a request: one per field, but for gaps."""
     return [
-        {"name": one.name, "shape": [1, 1], "datatype": _DATATYPES[type(one)], "data": [value]}
-        for one in schema.fields
-        if (value := record.get(one.name)) is not None or one.missing == "accept"
+        {"name": field.name, "shape": [1, 1], "datatype": _datatype(field), "data": [value]}
+        for field in schema.fields
+        if (value := record.get(field.name)) is not None or field.missing == "accept"
     ]
 
 
-_DATATYPES = {Number: "FP64", Category: "BYTES", Flag: "BOOL"}
+def _datatype(field: Field) -> str:
+    """Return a datatype that takes whole numbers and others alike, as most clients send them."""
+    return "FP64" if field.datatype == "INT64" else field.datatype

@@ -12,7 +12,6 @@ from engine.records.strict_json import write_json
 from engine.records.validation import Accepted
 from engine.runtime.answers import AnswerColumn, Decisions, answer_columns, class_name
 from engine.runtime.version import StoredVersion
-from engine.schema.definition import Category, Flag, Number
 from engine.schema.record_schema import Schema
 from engine.serving.request import PredictResponse
 
@@ -27,7 +26,7 @@ def describe_model(card: Mapping[str, Any], versions: Sequence[str]) -> dict[str
         "name": card["model"],
         "versions": list(versions),
         "platform": f"scikit-learn_{card['runtime']}",
-        "inputs": [_tensor(field.name, _input_datatype(field), [-1, 1]) for field in fields],
+        "inputs": [_tensor(field.name, field.datatype, [-1, 1]) for field in fields],
         "outputs": [_tensor(name, _datatype(one), [-1, _width(one)]) for name, one in columns],
     }
 
@@ -101,12 +100,3 @@ def _datatype(column: AnswerColumn) -> str:
 
 def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
     return {"name": name, "datatype": datatype, "shape": shape}
-
-
-def _input_datatype(one: Number | Category | Flag) -> str:
-    if isinstance(one, Category):
-        return "BYTES"
-    if isinstance(one, Flag):
-        return "BOOL"
-    # Whole numbers with gaps come as doubles: NaN stands for a gap.
-    return "INT64" if one.integer and one.missing == "refuse" else "FP64"

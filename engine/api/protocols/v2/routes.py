@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.health import not_ready
 from engine.api.protocols.compression import inflated_body
-from engine.api.protocols.contract import PUBLIC, Protocol, Service, run
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, run
 from engine.api.protocols.error_line import phrase_line
 from engine.api.protocols.v2.binary import HEADER_LENGTH
 from engine.api.protocols.v2.request import InferRequest, read_request
@@ -24,12 +24,7 @@ from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.runtime.version import StoredVersion
 from engine.serving.model_cache import ModelCache
-from persistence.model_persistence import (
-    ModelNotFound,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -39,10 +34,10 @@ EXTENSIONS = ["binary_tensor_data"]
 _NO_LOADING = "versions are loaded on first use and leave by themselves: just ask the model"
 
 
-def _routes(service: Service) -> Blueprint:
+def _routes(context: RouteContext) -> Blueprint:
     """Return the routes of the protocol."""
-    routes, models = Blueprint("v2", __name__), service.models
-    _add_health(routes, service)
+    routes, models = Blueprint("v2", __name__), context.models
+    _add_health(routes, context)
     _add_models(routes, models)
     _add_repository(routes, models)
 
@@ -65,11 +60,11 @@ def _read(body: bytes, version: StoredVersion) -> InferRequest:
     return read_request(body, header_length, schema=version.schema, offered=offered)
 
 
-def _add_health(routes: Blueprint, service: Service) -> None:
+def _add_health(routes: Blueprint, context: RouteContext) -> None:
     @routes.get("/v2")
     def server() -> Response:
         """Name the service and what it does beside the protocol."""
-        own = {"name": service.name, "version": service.version}
+        own = {"name": context.service, "version": context.version}
         return json_response({**own, "extensions": EXTENSIONS})
 
     @routes.get("/v2/health/live")
@@ -80,7 +75,7 @@ def _add_health(routes: Blueprint, service: Service) -> None:
     @routes.get("/v2/health/ready")
     def ready() -> Response:
         """Say whether the service is ready, as ``/readyz`` does."""
-        return _readiness({"live": True}, not_ready(service.models, service.stopping))
+        return _readiness({"live": True}, not_ready(context.models, context.stopping))
 
 
 def _add_models(routes: Blueprint, models: ModelCache) -> None:
@@ -153,7 +148,7 @@ def _state(models: ModelCache, name: str, version: str) -> dict[str, Any]:
     found = {"name": name, "version": version, "state": "READY", "reason": ""}
     try:
         models.card(name, version)
-    except (ModelNotFound, VersionNotFound, UntrustedArtifact, StoreUnavailable) as error:
+    except StoreError as error:
         _log.error("unavailable: %s", error)
         return {**found, "state": "UNAVAILABLE", "reason": "it was refused; the log says why"}
     return found
@@ -167,7 +162,7 @@ PROTOCOL = Protocol(
         "show_models": "read", "show_model": "read", "model_ready": "read", "index": "read",
         "infer": "predict", "load": "publish", "unload": "publish",
     },
-    paths=lambda service: ["/v2"],
+    paths=lambda context: ["/v2"],
     phrase=phrase_line,
     description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

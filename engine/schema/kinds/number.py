@@ -1,0 +1,211 @@
+"""Fields that hold a quantity."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from msgspec import Meta
+
+from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
+from engine.schema.messages import plain, shown
+from engine.schema.problem_codes import Code
+
+#: Beyond this a double cannot hold every whole number.
+MAX_EXACT_INTEGER = 2**53
+
+#: Numbers at or beyond 2**53 may have been rounded already: they are read slowly.
+LARGEST_PLAIN = float(MAX_EXACT_INTEGER - 1)
+
+#: No number is drawn beyond; a double still has a digit after the point there.
+_LARGEST_DRAWN = 1e15
+
+#: So many middles between neighbouring values are tried of one field.
+_MOST_MIDDLES = 256
+
+_NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Field):
+    """A quantity, held as a double.
+
+    Parameters
+    ----------
+    name, example, column, unit, missing
+        As for `Field`. An accepted gap is NaN.
+    minimum, maximum : float, optional
+        The range, both ends included.
+    integer : bool
+        Whether only whole numbers are valid.
+    out_of_range : {"refuse", "accept"}
+        What happens to a number outside the range. An accepted one goes to the
+        model as it is, and the answer carries a warning.
+    """
+
+    minimum: float | None = None
+    maximum: float | None = None
+    integer: bool = False
+    out_of_range: Policy = "refuse"
+
+    kind: ClassVar[str] = "number"
+    policies: ClassVar[tuple[str, ...]] = ("missing", "out_of_range")
+    arrow_columns: ClassVar[tuple[str, ...]] = ("numbers",)
+
+    @property
+    def _low(self) -> float:
+        return -math.inf if self.minimum is None else self.minimum
+
+    @property
+    def _high(self) -> float:
+        return math.inf if self.maximum is None else self.maximum
+
+    def expected(self) -> str:
+        noun = "a whole number" if self.integer else "a number"
+        if self.minimum is not None and self.maximum is not None:
+            noun += f" from {plain(self.minimum)} to {plain(self.maximum)}"
+        elif self.minimum is not None:
+            noun += f" of at least {plain(self.minimum)}"
+        elif self.maximum is not None:
+            noun += f" of at most {plain(self.maximum)}"
+        return f"{noun} ({self.unit})" if self.unit else noun
+
+    def read(self, value: Any) -> tuple[Any, Finding | None]:
+        if value is None:
+            return self.read_missing()
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
+        if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
+            return None, Finding(
+                Code.NOT_FINITE,
+                f"is {shown(value)}, more than a double holds exactly: send {self.expected()}",
+            )
+        number = float(value)
+        if not math.isfinite(number):
+            return None, Finding(Code.NOT_FINITE, f"is not a finite double: send {self.expected()}")
+        if self.integer and not number.is_integer():
+            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
+        if (self.minimum is not None and number < self.minimum) or (
+            self.maximum is not None and number > self.maximum
+        ):
+            finding = Finding(
+                Code.OUT_OF_RANGE,
+                f"is {shown(value)}, out of range: send {self.expected()}",
+                self.out_of_range == "refuse",
+            )
+            return (None if finding.is_refused else number), finding
+        return number, None
+
+    def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
+        """Return the number that text spells: digits, point and exponent as in JSON."""
+        if not _NUMBER.fullmatch(text):
+            return text
+        return int(text) if text.lstrip("-").isdecimal() else float(text)
+
+    @property
+    def json_type(self) -> Any:
+        limits = Meta(
+            ge=min(max(self._low, -LARGEST_PLAIN), LARGEST_PLAIN),
+            le=max(min(self._high, LARGEST_PLAIN), -LARGEST_PLAIN),
+            multiple_of=1 if self.integer else None,
+        )
+        return Annotated[float, limits]
+
+    @property
+    def value_codes(self) -> Mapping[Any, float] | None:
+        return None
+
+    def are_plain(self, numbers: np.ndarray) -> bool:
+        return bool(
+            np.isfinite(numbers).all()
+            and (np.abs(numbers) < MAX_EXACT_INTEGER).all()
+            and (numbers >= self._low).all()
+            and (numbers <= self._high).all()
+            and not (self.integer and (numbers % 1).any())
+        )
+
+    @property
+    def datatype(self) -> str:
+        # Whole numbers with gaps come as doubles: NaN stands for a gap.
+        return "INT64" if self.integer and self.missing == "refuse" else "FP64"
+
+    def json_schema(self) -> dict[str, Any]:
+        kind = {"type": "integer" if self.integer else "number"}
+        ends = {"minimum": self.minimum, "maximum": self.maximum}
+        is_open = self.out_of_range == "accept"
+        return kind | {key: end for key, end in ends.items() if end is not None and not is_open}
+
+    def usual(self) -> str:
+        if self.out_of_range == "refuse":
+            return ""
+        ends = [f"from {self.minimum}"] * (self.minimum is not None)
+        ends += [f"to {self.maximum}"] * (self.maximum is not None)
+        return " ".join(["expected", *ends]) if ends else ""
+
+    def noun(self) -> str:
+        return "whole number" if self.integer else self.kind
+
+    def limits(self) -> str:
+        low, high = self.minimum, self.maximum
+        if low is None or high is None:
+            return "" if low is high else f"at most {high}" if low is None else f"at least {low}"
+        return f"{low} to {high}"
+
+    def contradictions(self) -> list[str]:
+        problems = ["minimum is above maximum"] if self._low > self._high else []
+        return problems + super().contradictions()
+
+    def draw(self, generator: np.random.Generator) -> float:
+        low, high = self._drawn_range()
+        value = float(generator.uniform(low, high))
+        if self.out_of_range == "accept" and generator.random() < UNUSUAL:
+            value += high - low if self.maximum is not None else low - high
+        if self.integer:
+            return round(value)
+        short = float(f"{value:.6g}")
+        return short if low <= short <= high else value
+
+    def _drawn_range(self) -> tuple[float, float]:
+        """Return the range to draw from; an end that is not declared lies beyond the example."""
+        example = float(self.example)
+        reach = max(1.0, abs(example))
+        low = example - reach if self.minimum is None else self.minimum
+        high = example + reach if self.maximum is None else self.maximum
+        low, high = max(low, -_LARGEST_DRAWN), min(high, _LARGEST_DRAWN)
+        if self.integer:
+            low, high = math.ceil(low), math.floor(high)
+        return (low, high) if low <= high else (example, example)
+
+    def turning_points(self, values: np.ndarray, generator: np.random.Generator) -> list[Any]:
+        """Return the middles between neighbouring values, where trees split, and the ends.
+
+        An export may compute in single precision, so the nearest singles and
+        doubles on both sides of a middle are there, too.
+        """
+        numbers = values.astype(np.float64)
+        seen = np.unique(numbers[np.isfinite(numbers)])
+        middles = (seen[1:] + seen[:-1]) / 2
+        if len(middles) > _MOST_MIDDLES:
+            middles = np.sort(generator.choice(middles, _MOST_MIDDLES, replace=False))
+        near = [np.floor(middles), np.ceil(middles)] if self.integer else _neighbours(middles)
+        ends = [end for end in (self.minimum, self.maximum) if end is not None]
+        points = np.concatenate([*near, seen[:1], seen[-1:], np.array(ends, dtype=np.float64)])
+        if self.out_of_range == "accept":
+            size = max(1.0, float(np.abs(points).max()))
+            return [*points.tolist(), -1e3 * size, 1e3 * size]
+        return list(points[(points >= self._low) & (points <= self._high)].tolist())
+
+
+def _neighbours(numbers: np.ndarray) -> list[np.ndarray]:
+    """Return numbers with the doubles and the singles next to them."""
+    singles = numbers.astype(np.float32)
+    return [
+        numbers,
+        np.nextafter(numbers, -np.inf),
+        np.nextafter(numbers, np.inf),
+        np.nextafter(singles, np.float32(-np.inf)).astype(np.float64),
+        singles.astype(np.float64),
+        np.nextafter(singles, np.float32(np.inf)).astype(np.float64),
+    ]

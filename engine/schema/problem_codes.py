@@ -1,0 +1,18 @@
+"""The codes by which programs recognise what is wrong with a value."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """What is wrong with a value, a record or a body; the codes never change with the language."""
+
+    MISSING = "missing"
+    EXTRA = "extra"
+    REPEATED = "repeated"
+    WRONG_TYPE = "wrong_type"
+    NOT_FINITE = "not_finite"
+    OUT_OF_RANGE = "out_of_range"
+    UNKNOWN_CATEGORY = "unknown_category"
+    WRONG_LENGTH = "wrong_length"
+    NO_RECORDS = "no_records"
+    NO_FINITE_ANSWER = "no_finite_answer"

@@ -1,0 +1,93 @@
+"""What a service does from its start to its end; gunicorn's hooks call it."""
+
+import gc
+from collections.abc import Callable
+from threading import Event
+from typing import Any
+
+from engine.records.arrow import reader
+from engine.runtime.memory import give_back
+from engine.serving.hot_swap import Watch, watch
+from engine.serving.metrics import Metrics
+from engine.serving.model_cache import ModelCache
+from persistence.store_errors import ModelNotFound, StoreError
+
+
+class Lifecycle:
+    """The models and counts of a service, in its master and in its workers.
+
+    Parameters
+    ----------
+    models : ModelCache
+        What is in memory.
+    metrics : Metrics
+        Counts in memory that all processes share.
+    stopping : Event
+        Set when this process stops.
+    remove : callable
+        Removes what does not outlive the service.
+    """
+
+    def __init__(
+        self, models: ModelCache, metrics: Metrics, stopping: Event, *, remove: Callable[[], None]
+    ) -> None:
+        self._models = models
+        self._metrics = metrics
+        self._stopping = stopping
+        self._watch: Watch | None = None
+        self.remove = remove
+        self.start_process = reader.start_reader
+
+    def use_starter(self, ask: Callable[..., bool]) -> None:
+        """Have the master start the processes that read Arrow and Parquet."""
+        reader.start_elsewhere = ask
+
+    def has_version(self) -> bool:
+        """Return whether a version of the default model is promoted, or may be.
+
+        Where that cannot be seen the answer is yes: the reason is logged when
+        the version is loaded.
+        """
+        self._models.store.ask_apart(True)
+        try:
+            self._models.store.pointer(self._models.default)
+        except ModelNotFound:
+            return False
+        except StoreError:
+            pass
+        return True
+
+    def load(self, log: Any) -> None:
+        """Load the default model in the master, so that the workers share its memory.
+
+        The master never asks it anything: a library that has started threads of
+        its own would not survive the fork.
+        """
+        self._models.store.ask_apart(True)
+        try:
+            self._models.reload()
+        except StoreError as error:
+            log.error("not ready: %s", error)
+        gc.collect()
+        gc.freeze()  # a collection in a worker would copy what is shared
+        give_back()
+
+    def after_fork(self, slot: int | None) -> None:
+        """Ask the store from this process, which does not fork, and count in a slot."""
+        self._models.store.ask_apart(False)
+        if slot is not None:
+            self._metrics.begin(slot)
+
+    def begin(self) -> None:
+        """Serve the promoted version from the first request on, and watch for the next one."""
+        self._watch = watch(self._models, self._metrics, self._stopping)
+
+    def end(self) -> None:
+        """Let the watching thread end."""
+        if self._watch:
+            self._stopping.set()
+            self._watch.join(5)
+
+    def forget(self, slot: int) -> None:
+        """Forget what a worker that has ended reported about itself."""
+        self._metrics.end(slot)

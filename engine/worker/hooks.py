@@ -1,0 +1,117 @@
+"""gunicorn's hooks: what the master and the workers do at the turns of a service's life."""
+
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+from engine.worker.application import Application, application_of
+from engine.worker.master import extend
+from engine.worker.restarts import Deaths, wait_for_start
+from engine.worker.shutdown import keep_signals_over_forks
+from engine.worker.subprocess_starter import Starter
+
+
+def on_starting(server: Any, *, train: str = "") -> None:
+    """Prepare the master before any port is bound.
+
+    Parameters
+    ----------
+    train : str
+        The model that is trained where no version of it is stored; empty: none.
+    """
+    keep_signals_over_forks()
+    application = _application(server)
+    starter = Starter(application.lifecycle.start_process, server.log)
+    application.lifecycle.use_starter(starter.ask)
+    extend(server, Deaths(server.log, application.metrics.count_death), starter)
+    if not application.is_guarded:
+        _refuse_strangers(server.cfg.address)
+    if not train or application.lifecycle.has_version():
+        return
+    server.log.info("no version of %s is stored: training one", train)
+    command = [sys.executable, "build_model.py", train, "--if-absent"]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603
+        sys.exit(f"gunicorn: no version of {train} could be trained; the reason stands above")
+
+
+def _refuse_strangers(addresses: list[Any]) -> None:
+    """Stop when others can reach the service and no key is asked for."""
+    for address in addresses:
+        host = address[0] if isinstance(address, tuple) else str(address)
+        if host not in ("localhost", "::1") and not host.startswith("127."):
+            sys.exit(
+                f"gunicorn: others can reach {host}, and there is no API key. Make one with "
+                "`flask keys make NAME`, or set API_KEY; or set OPEN_ACCESS=true where a "
+                "gateway checks the callers"
+            )
+
+
+def when_ready(server: Any) -> None:
+    """Load the default model before the workers fork, so that they share its memory."""
+    _application(server).lifecycle.load(server.log)
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Choose the slot in which the worker counts, and when it starts."""
+    worker.starts_at = time.monotonic() + server.deaths.pause()
+    if application := _shared(worker):
+        taken = (getattr(other, "slot", 0) for other in server.WORKERS.values())
+        worker.slot = application.metrics.free_slot(taken)
+
+
+def post_fork(_: Any, worker: Any) -> None:
+    """Wait in the worker until it may start, then begin as a worker."""
+    wait_for_start(worker)
+    if application := application_of(worker.app.wsgi()):
+        application.lifecycle.after_fork(worker.slot if _shared(worker) else None)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Serve the promoted version, from the first request on."""
+    if application := application_of(worker.wsgi):
+        application.lifecycle.begin()
+
+
+def worker_exit(_: Any, worker: Any) -> None:
+    """End the thread that watches for promotions, and wait for no other.
+
+    If it were cut off while it loads a model, that thread would abort the
+    process. Other threads may still be at work, or stuck.
+    """
+    if application := application_of(getattr(worker, "wsgi", None)):  # None before it has started
+        application.lifecycle.end()
+    if getattr(worker, "running", 0) or getattr(worker, "given_up", ()):
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """Forget what only a living worker reports; what it has counted stays."""
+    if application := _shared(worker):
+        application.lifecycle.forget(worker.slot)
+
+
+def on_exit(server: Any) -> None:
+    """Remove what does not outlive the service."""
+    if application := application_of(server.app.wsgi()):
+        application.lifecycle.remove()
+
+
+def on_reload(server: Any) -> None:
+    """Load the version that is promoted now; the old one goes on if that fails."""
+    server.deaths.forget()
+    when_ready(server)
+
+
+def _application(server: Any) -> Application:
+    application = application_of(server.app.wsgi())
+    if application is None:
+        sys.exit("gunicorn: serve the application that `app.create_app` returns, as `app:app`")
+    return application
+
+
+def _shared(worker: Any) -> Application | None:
+    """Return the application that master and workers share; None where each loads its own."""
+    return application_of(worker.app.wsgi()) if worker.cfg.preload_app else None

@@ -1,0 +1,39 @@
+"""A header that every answer has is written in one place, whichever way the answer is sent."""
+
+import json
+
+from engine.api import response_head
+from engine.worker import event_loop
+from engine.worker.application import application_of
+from persistence.model_persistence import ModelStore
+from tests.support.application import serve
+from tests.support.models import EXAMPLES
+
+
+def test_answers_when_sent_by_any_way_have_the_headers_of_every_answer(
+    toy_store: ModelStore,
+) -> None:
+    app = serve(toy_store, "parcel")
+    application = application_of(app)
+    assert application and application.fast_path
+    app.test_client().get("/readyz")
+    headers = {b"host": b"here", b"content-type": b"application/json"}
+    body = json.dumps(EXAMPLES["parcel"]).encode()
+
+    (answer,) = application.fast_path.answers([(b"/v0/predict", headers, body, False)])
+    rejections = application.rejections
+
+    assert answer
+    flask_heads = [str(app.test_client().get(path).headers).encode() for path in ("/livez", "/no")]
+    refusal = rejections.refusal(b"/v0/predict", {}, is_last=False)
+    late = rejections.lateness(b"/v2/models/parcel/infer", {})
+    assert response_head.EVERY_ANSWER
+    for head in (*flask_heads, answer.head, refusal, late, rejections.headers):
+        for name, value in response_head.EVERY_ANSWER.items():
+            assert f"{name}: {value}\r\n".encode() in head
+
+
+def test_slow_client_when_dropped_gets_the_headers_of_every_answer() -> None:
+    head = event_loop._TOO_LATE % response_head.EVERY_LINE.encode()
+
+    assert head.endswith(b"Content-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n")

@@ -1,0 +1,43 @@
+"""What the documentation shows of the sample model is what it answers."""
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+import models
+from engine.training.table import InvalidTable, read_table
+from tests.support.pages import assert_answer_like, blocks, examples, request_of
+from tests.support.project import ROOT
+
+DOCS = ROOT / "docs"
+
+
+@pytest.mark.parametrize(
+    ("curl", "shown"), examples(ROOT / "README.md", DOCS / "reference/http.md")
+)
+def test_shown_request_gets_the_shown_answer(
+    curl: list[str], shown: Any, client: FlaskClient
+) -> None:
+    path, headers, body = request_of(curl)
+
+    answer = client.open(path, method="GET" if body is None else "POST", headers=headers, data=body)
+
+    assert_answer_like(shown, answer)
+
+
+@pytest.mark.usefixtures("sample")
+def test_messages_of_an_invalid_table_are_as_shown() -> None:
+    definition = models.find("credit")
+    rows = definition.load_data(ROOT / "data/credit_sample.csv").astype(object)
+    rows.loc[[3, 8], "Home"] = "rentt"
+    rows.loc[16, "Age"] = -1
+    rows.loc[29, "Records"] = None
+
+    with pytest.raises(InvalidTable) as refused:
+        read_table(rows.rename(columns={"Debt": "Dept"}), definition.schema)
+
+    (shown,) = (
+        one.text for one in blocks(DOCS / "how-to/train-on-your-data.md") if one.kind == "text"
+    )
+    assert f"build_model: {refused.value}" == shown.rstrip()
