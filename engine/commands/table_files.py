@@ -12,7 +12,7 @@ from typing import IO, Any
 import click
 
 from engine.commands.output import CommandError
-from engine.records.arrow.reader import has_pyarrow
+from engine.records.arrow_support import missing_arrow
 from engine.records.media_types import ARROW, CSV, LINES, PARQUET
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.spool import Spool
@@ -50,11 +50,8 @@ def kind_of(path: Path, format_name: str | None) -> str:
             f"name one with --format {'|'.join(KINDS)}, or rename it to end in "
             f"{', '.join(sorted(SUFFIXES))}"
         )
-    if kind in BINARY and not has_pyarrow():
-        raise CommandError(
-            "Arrow and Parquet need a package that is not installed here: "
-            f"{sys.executable} -m pip install pyarrow"
-        )
+    if kind in BINARY and (reason := missing_arrow()):
+        raise CommandError(reason.replace("pip install", f"{sys.executable} -m pip install"))
     return kind
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from engine.records.arrow.reader import has_pyarrow, missing_pyarrow
+from engine.records.arrow_support import missing_arrow
 from engine.records.media_types import ARROW, CSV, JSON, LINES
 from engine.records.problems import BadRequest
 
@@ -37,10 +37,10 @@ def wished_form(accept: str, forms: Sequence[str] = FORMS) -> str:
         for kind, quality in parse_accept_header(accept, MIMEAccept)
     )
     form = wishes.best_match(forms)
-    if form == ARROW and not has_pyarrow():
+    if form == ARROW and (reason := missing_arrow()):
         form = wishes.best_match(FORMS[:-1])
         if form is None:
-            raise missing_pyarrow(406)
+            raise BadRequest(406, reason)
     if form is None:
         raise BadRequest(406, f"Accept is {accept[:80]!r}: accept {' or '.join(forms)}")
     return form

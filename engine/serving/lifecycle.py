@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
-from engine.records.arrow import reader
+from engine.records import arrow_support
 from engine.runtime.memory import give_back
 from engine.serving.hot_swap import Watch, watch
 from engine.serving.metrics import Metrics
@@ -36,11 +36,11 @@ class Lifecycle:
         self._stopping = stopping
         self._watch: Watch | None = None
         self.remove = remove
-        self.start_process = reader.start_reader
+        self.start_process = arrow_support.start_reader
 
     def use_starter(self, ask: Callable[..., bool]) -> None:
         """Have the master start the processes that read Arrow and Parquet."""
-        reader.start_elsewhere = ask
+        arrow_support.use_starter(ask)
 
     def has_version(self) -> bool:
         """Return whether a version of the default model is promoted, or may be.

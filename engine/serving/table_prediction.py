@@ -10,12 +10,11 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from engine.records.arrow.reader import read_binary
-from engine.records.arrow.writer import ArrowWriter
+from engine.records.arrow_support import ARROW_WRITERS, read_arrow
 from engine.records.blocks import Block
 from engine.records.csv_reader import FLAGS, read_csv
 from engine.records.jsonl_reader import read_lines
-from engine.records.media_types import ARROW, CSV, JSON, LINES
+from engine.records.media_types import CSV, JSON, LINES
 from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
 from engine.records.spool import Spool
 from engine.records.upload import Upload
@@ -31,7 +30,7 @@ _MOST_NUMBERS = 2**16
 
 #: Forms of an answer.
 WRITERS: dict[str, type[Writer]] = {
-    JSON: JsonWriter, CSV: CsvWriter, LINES: LinesWriter, ARROW: ArrowWriter
+    JSON: JsonWriter, CSV: CsvWriter, LINES: LinesWriter, **ARROW_WRITERS
 }  # fmt: skip
 
 
@@ -63,7 +62,7 @@ def answer_table(
     elif kind == LINES:
         blocks = read_lines(upload, version.schema, version.decoder)
     else:
-        blocks = read_binary(upload, version.card["schema"], kind)
+        blocks = read_arrow(upload, version.card["schema"], kind)
     with closing(blocks):
         return _write(version, blocks, form, most=upload.most)
 
