@@ -13,6 +13,7 @@ import shlex
 import socket
 import sys
 import threading
+from functools import partial
 
 from flask import Flask
 
@@ -34,6 +35,7 @@ from engine.api.middleware import (
     idempotency,
     rate_limit,
     request_id,
+    request_metrics,
     server_timing,
 )
 from engine.api.openapi import document as openapi
@@ -46,9 +48,12 @@ from engine.commands import COMMANDS
 from engine.pages import api_docs
 from engine.pages import version as version_page
 from engine.records.strict_json import write_json
-from engine.serving import metrics
+from engine.serving.candidates import Candidates
 from engine.serving.lifecycle import Lifecycle
+from engine.serving.metrics import Metrics, list_versions
 from engine.serving.model_cache import ModelCache
+from engine.serving.observers import Observers
+from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application
 from engine.worker.listening_socket import children
@@ -73,6 +78,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
     models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
     app.extensions["models"] = models
+    _add_predictor(app, models, settings)
     _observe(app, settings)
     errors.init_app(app, forms=_forms(settings))
     _mount(app, settings)
@@ -88,17 +94,18 @@ def create_app(settings: Settings) -> Flask:
 
 def _service(app: Flask, settings: Settings) -> Application:
     """Return what the worker and gunicorn's hooks use of the application."""
-    models, metrics = app.extensions["models"], app.extensions["metrics"]
+    metrics = app.extensions["metrics"]
     stopping = app.extensions["stopping"]
     remove = app.extensions["idempotency_cache"].remove
     app.extensions["overload"] = Overload(
         app, most_seconds=settings.max_wait_seconds, answer_seconds=settings.max_answer_seconds
     )
     if settings.fast_path:
-        app.extensions["fast_path"] = FastPath(app, models, logs=settings.access_log)
+        predictor = app.extensions["predictor"]
+        app.extensions["fast_path"] = FastPath(app, predictor, logs=settings.access_log)
     return Service(
         app,
-        Lifecycle(models, metrics, stopping, remove=remove),
+        Lifecycle(app.extensions["candidates"], metrics, stopping, remove=remove),
         metrics,
         app.extensions["overload"],
         app.extensions.get("fast_path"),
@@ -115,37 +122,47 @@ def _store(settings: Settings) -> ModelStore:
 
 def _mount(app: Flask, settings: Settings) -> None:
     """Plug in the routes."""
-    models = app.extensions["models"]
+    models, predictor = app.extensions["models"], app.extensions["predictor"]
     app.extensions["stopping"] = stopping = threading.Event()
     most = settings.max_table_bytes
     vertex_routes = (settings.aip_health_route, settings.aip_predict_route)
     for routes in (
         health.blueprint(models, stopping),
-        predict.blueprint(models, max_table_bytes=most),
+        predict.blueprint(predictor, max_table_bytes=most),
         catalog.blueprint(models),
         version_page.blueprint(models),
-        v2.blueprint(models, stopping, service=NAME),
-        kserve_v1.blueprint(models),
+        v2.blueprint(predictor, stopping, service=NAME),
+        kserve_v1.blueprint(predictor),
         mlflow.blueprint(
-            models, stopping, version=f"{NAME} {VERSION}", max_table_bytes=most,
+            predictor, stopping, version=f"{NAME} {VERSION}", max_table_bytes=most,
             workers=settings.web_concurrency,
         ),
-        vetiver.blueprint(models),
+        vetiver.blueprint(predictor),
         openapi.blueprint(models, service=NAME, version=VERSION, vertex_routes=vertex_routes),
         api_docs.blueprint(service=NAME),
         prometheus.blueprint(app.extensions["metrics"], children),
     ):  # fmt: skip
         app.register_blueprint(routes)
     vertex.init_app(
-        app, models, stopping, health_route=vertex_routes[0], predict_route=vertex_routes[1]
+        app, predictor, stopping, health_route=vertex_routes[0], predict_route=vertex_routes[1]
     )
+
+
+def _add_predictor(app: Flask, models: ModelCache, settings: Settings) -> None:
+    """Make what answers requests, and what is told of every decision."""
+    candidates = Candidates(models)
+    slots = 4 * settings.web_concurrency + 4
+    metrics = Metrics(partial(list_versions, candidates), slots=slots, reasons=REASONS)
+    shadow = Shadow(candidates, metrics)
+    app.extensions["candidates"] = candidates
+    app.extensions["metrics"] = metrics
+    app.extensions["shadow"] = shadow
+    app.extensions["predictor"] = Predictor(candidates, Observers([metrics, shadow]))
 
 
 def _observe(app: Flask, settings: Settings) -> None:
     """Name, count, trace and log every request."""
-    models = app.extensions["models"]
-    counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4, reasons=REASONS)
-    app.extensions["shadow"] = Shadow(models, counted)
+    request_metrics.init_app(app)
     if settings.access_log:
         access_log.init_app(app)
     request_id.init_app(app)

@@ -10,11 +10,12 @@ from typing import IO, Any
 import click
 
 from engine.commands.output import CommandError, CommandResult, command_output, served
-from engine.commands.table_files import BINARY, KINDS, SUFFIXES, answer_file, kind_of
+from engine.commands.table_files import answer_file, kind_of
 from engine.records.media_types import ARROW, CSV
-from engine.records.output_file import text_records, write_binary
+from engine.records.output_file import CannotJoin, text_records, write_binary
 from engine.records.spool import Spool
 from engine.runtime.loading import load_version
+from engine.serving.file_prediction import BINARY, KINDS, SUFFIXES
 
 
 @click.command()
@@ -80,13 +81,16 @@ def _check_usage(file: Path, kind: str, output: Path | None, columns: str) -> No
 
 
 def _write(out: Any, spool: Spool, kind: str, source: Path | None) -> int:
-    """Write an answer, and give the number of its rows."""
-    if kind in BINARY:
-        return write_binary(out, spool, kind, source)
-    rows = -1 if kind == CSV else 0  # the header is none
-    for record in text_records(spool, kind, source):
-        out.write(record)
-        rows += 1
+    """Write an answer, and return the number of its rows."""
+    try:
+        if kind in BINARY:
+            return write_binary(out, spool, kind, source)
+        rows = -1 if kind == CSV else 0  # the header is not a row
+        for record in text_records(spool, kind, source):
+            out.write(record)
+            rows += 1
+    except CannotJoin as error:
+        raise CommandError(str(error)) from error
     return rows
 
 

@@ -9,8 +9,8 @@ from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.middleware.auth import may_see
 from engine.api.protocols.compression import inflated_body
 from engine.api.protocols.error_line import write_line
-from engine.api.requests import asked_here
-from engine.api.responses import json_response
+from engine.api.requests import choose_version
+from engine.api.responses import json_response, version_headers
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.rows import Records
@@ -18,17 +18,15 @@ from engine.records.rows_reader import read_rows
 from engine.records.strict_json import RepeatedKeys
 from engine.records.values_writer import values_of
 from engine.schema.record_schema import Schema
-from engine.serving.candidates import choose
-from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import decide_records
-from engine.serving.request import version_headers
+from engine.serving.prediction import Predictor
 
 _VERBS = (":predict", ":explain")
 
 
-def blueprint(models: ModelCache) -> Blueprint:
+def blueprint(predictor: Predictor) -> Blueprint:
     """Give the routes of the protocol."""
     routes = Blueprint("v1", __name__)
+    models = predictor.models
 
     @routes.get("/v1/models")
     def show_models() -> Response:
@@ -48,9 +46,10 @@ def blueprint(models: ModelCache) -> Blueprint:
     def predict(name: str) -> Response:
         """Predict instances."""
         body = inflated_body()
-        version = choose(models, asked_here(body, model=name))
+        chosen = choose_version(predictor, body, model=name)
+        version = chosen.version
         records = read_instances(body, version.schema)
-        decisions, warnings = decide_records(version, records)
+        decisions, warnings = predictor.decide_records(chosen, records)
         found: dict[str, Any] = {"predictions": values_of(version, decisions)}
         if warnings:
             found["warnings"] = write_line([one.problem for one in warnings])

@@ -9,14 +9,14 @@ from werkzeug.http import parse_options_header
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
+from engine.api.negotiation import wished_form
 from engine.api.protocols.mlflow_json import read_invocation
-from engine.api.requests import asked_here, body_of
-from engine.api.responses import json_response, respond
+from engine.api.requests import body_of, choose_version, received
+from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
 from engine.records.csv_header import with_header
 from engine.records.csv_reader import PANDAS_FLAGS
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABLES
-from engine.records.negotiation import wished_form
 from engine.records.npy_reader import NPY, read_npy
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.spool import MOST_IN_MEMORY, Spool
@@ -24,12 +24,8 @@ from engine.records.strict_json import write_json
 from engine.records.upload import Upload
 from engine.records.values_writer import ValueLinesWriter, ValuesWriter
 from engine.records.writers import LinesWriter, Writer
-from engine.runtime.version import StoredVersion
-from engine.serving.candidates import choose
-from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import decide_records
-from engine.serving.request import PredictResponse, version_headers
-from engine.serving.table_prediction import answer_table
+from engine.serving.prediction import Predictor
+from engine.serving.request import Chosen
 
 #: SageMaker's name for JSON lines.
 JSON_LINES = "application/jsonlines"
@@ -44,7 +40,7 @@ _MOST_MEGABYTES = 100
 
 
 def blueprint(
-    models: ModelCache, stopping: Event, *, version: str, max_table_bytes: int, workers: int
+    predictor: Predictor, stopping: Event, *, version: str, max_table_bytes: int, workers: int
 ) -> Blueprint:
     """Give the routes; all ask the default model.
 
@@ -60,7 +56,7 @@ def blueprint(
     @routes.get("/ping")
     def ping() -> Response:
         """Say whether the default model answers."""
-        if reason := not_ready(models, stopping):
+        if reason := not_ready(predictor.models, stopping):
             return failure_response(Failure(404, reason))
         return Response("\n", mimetype=JSON)
 
@@ -86,15 +82,10 @@ def blueprint(
         """Predict records, however MLflow's and SageMaker's clients write them."""
         kind, header = _read_kind(request.content_type or JSON)
         body = body_of(LINES if kind == JSON_LINES else kind, max_table_bytes)
-        try:
-            return respond(_invoke(models, body, kind, header))
-        except Exception as error:
-            if isinstance(body, Upload):
-                body.drain()
-            if not isinstance(error, InvalidRecords):
-                raise
-            return refuse_records(error)
+        with received(body):
+            return _invoke(predictor, body, kind, header)
 
+    routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
 
 
@@ -126,30 +117,30 @@ def _read_kind(content_type: str) -> tuple[str, str]:
     return kind, header
 
 
-def _invoke(models: ModelCache, body: bytes | Upload, kind: str, header: str) -> PredictResponse:
+def _invoke(predictor: Predictor, body: bytes | Upload, kind: str, header: str) -> Response:
     if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise BadRequest(415, "the body is compressed: send it plain")
     form = wished_form(request.headers.get("Accept", ""), [*_WRITERS])
-    version = choose(models, asked_here(body))
-    spool = _predict(version, body, kind, header, _WRITERS[form])
+    chosen = choose_version(predictor, body)
+    spool = _predict(predictor, chosen, kind, header, _WRITERS[form])
     content_type = f"{CSV}; charset=utf-8" if form == CSV else form
-    if spool.size > MOST_IN_MEMORY:
-        return PredictResponse(200, b"", content_type, version_headers(version), spool)
-    return PredictResponse(200, spool.whole(), content_type, version_headers(version))
+    content = spool if spool.size > MOST_IN_MEMORY else spool.whole()
+    return respond(content, content_type, version_headers(chosen.version))
 
 
 def _predict(
-    version: StoredVersion, body: bytes | Upload, kind: str, header: str, writer: type[Writer]
+    predictor: Predictor, chosen: Chosen, kind: str, header: str, writer: type[Writer]
 ) -> Spool:
+    version, body = chosen.version, chosen.request.body
     kind = LINES if kind == JSON_LINES else kind
     if kind in TABLES:
         upload = body if isinstance(body, Upload) else Upload.of(body)
         if kind == CSV:
             upload = with_header(upload, version.schema, header=header)
-        return answer_table(version, upload, kind, writer, flags=PANDAS_FLAGS)
+        return predictor.answer_table(chosen, upload, kind, writer, flags=PANDAS_FLAGS)
     assert isinstance(body, bytes)
     read = read_npy if kind == NPY else read_invocation
-    decisions, warnings = decide_records(version, read(body, version.schema))
+    decisions, warnings = predictor.decide_records(chosen, read(body, version.schema))
     spool = Spool(2**31, what="the answer")
     written = writer(version, spool)
     written.add(decisions, warnings)

@@ -8,8 +8,8 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
-from engine.api.requests import asked_here, whole_body
-from engine.api.responses import json_response, respond
+from engine.api.requests import choose_version, whole_body
+from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
@@ -19,14 +19,11 @@ from engine.records.rows_reader import read_rows
 from engine.records.spool import Spool
 from engine.records.strict_json import RepeatedKeys, write_json
 from engine.records.writers import LinesWriter
-from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
-from engine.serving.candidates import choose
-from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import decide_records
-from engine.serving.request import PredictResponse, version_headers
+from engine.serving.prediction import Predictor
+from engine.serving.request import Chosen
 
 
 class RouteTaken(ValueError):
@@ -34,7 +31,7 @@ class RouteTaken(ValueError):
 
 
 def init_app(
-    app: Flask, models: ModelCache, stopping: Event, *, health_route: str, predict_route: str
+    app: Flask, predictor: Predictor, stopping: Event, *, health_route: str, predict_route: str
 ) -> None:
     """Add the routes that have a path; all ask the default model.
 
@@ -55,17 +52,16 @@ def init_app(
 
     def health() -> Response:
         """Say whether the default model answers."""
-        if reason := not_ready(models, stopping):
+        if reason := not_ready(predictor.models, stopping):
             return failure_response(Failure(503, reason))
         return json_response({"status": "ready"})
 
     def predict() -> Response:
         """Predict the instances."""
         body = whole_body()
-        version = choose(models, asked_here(body))
-        return respond(
-            PredictResponse(200, _answer(version, body), headers=version_headers(version))
-        )
+        chosen = choose_version(predictor, body)
+        content = _answer(predictor, chosen, body)
+        return respond(content, headers=version_headers(chosen.version))
 
     if health_route:
         routes.add_url_rule(health_route, view_func=health, methods=["GET"])
@@ -93,10 +89,10 @@ def _is_taken(app: Flask, path: str) -> bool:
     return True
 
 
-def _answer(version: StoredVersion, body: bytes) -> bytes:
-    decisions, warnings = decide_records(version, _read(body, version.schema))
+def _answer(predictor: Predictor, chosen: Chosen, body: bytes) -> bytes:
+    decisions, warnings = predictor.decide_records(chosen, _read(body, chosen.version.schema))
     spool = Spool(2**31, what="the answer")
-    LinesWriter(version, spool).add(decisions, warnings)
+    LinesWriter(chosen.version, spool).add(decisions, warnings)
     listed = spool.whole().rstrip(b"\n").replace(b"\n", b",")
     return b'{"predictions":[' + listed + b"]}\n"
 

@@ -17,13 +17,12 @@ from engine.api.protocols.compression import inflated_body
 from engine.api.protocols.v2.binary import HEADER_LENGTH
 from engine.api.protocols.v2.request import read_request
 from engine.api.protocols.v2.response import describe_model, describe_outputs, write_answer
-from engine.api.requests import asked_here
+from engine.api.requests import choose_version
 from engine.api.responses import json_response
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
-from engine.serving.candidates import choose
 from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import decide_records
+from engine.serving.prediction import Predictor
 from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
@@ -34,9 +33,10 @@ EXTENSIONS = ["binary_tensor_data"]
 _NO_LOADING = "versions are loaded on first use and leave by themselves: just ask the model"
 
 
-def blueprint(models: ModelCache, stopping: Event, *, service: str) -> Blueprint:
+def blueprint(predictor: Predictor, stopping: Event, *, service: str) -> Blueprint:
     """Give the routes of the protocol."""
     routes = Blueprint("v2", __name__)
+    models = predictor.models
     _add_health(routes, models, stopping, service=service)
     _add_models(routes, models)
     _add_repository(routes, models)
@@ -45,22 +45,23 @@ def blueprint(models: ModelCache, stopping: Event, *, service: str) -> Blueprint
     @routes.post("/v2/models/<name>/versions/<version>/infer")
     def infer(name: str, version: str | None) -> Response:
         """Predict the records that tensors hold."""
-        return _infer(models, name, version)
+        return _infer(predictor, name, version)
 
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
 
 
-def _infer(models: ModelCache, name: str, version: str | None) -> Response:
+def _infer(predictor: Predictor, name: str, version: str | None) -> Response:
     body = inflated_body()
-    found = choose(models, asked_here(body, model=name, version=version))
+    chosen = choose_version(predictor, body, model=name, version=version)
+    found = chosen.version
     asked = read_request(
         body,
         request.headers.get(HEADER_LENGTH),
         schema=found.schema,
         offered=[one["name"] for one in describe_outputs(found.card)],
     )
-    decisions, warnings = decide_records(found, asked.records)
+    decisions, warnings = predictor.decide_records(chosen, asked.records)
     written = write_answer(found, asked, decisions, warnings)
     answer = Response(written.body, content_type=written.content_type)
     if written.json_length is not None:

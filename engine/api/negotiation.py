@@ -9,16 +9,15 @@ from engine.records.arrow_support import missing_arrow
 from engine.records.media_types import ARROW, CSV, JSON, LINES
 from engine.records.problems import BadRequest
 
-#: The forms of an answer; the first is given to whoever has no wish.
+#: The forms of an answer; the first is the default.
 FORMS = (JSON, CSV, LINES, ARROW)
-
 
 #: Their content types.
 CONTENT_TYPES = {form: form for form in FORMS} | {CSV: f"{CSV}; charset=utf-8"}
 
 
 def wished_form(accept: str, forms: Sequence[str] = FORMS) -> str:
-    """Choose the form that an Accept header likes best.
+    """Choose the form that an Accept header prefers.
 
     Parameters
     ----------
