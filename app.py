@@ -42,6 +42,7 @@ from engine.api.openapi import document as openapi
 from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
 from engine.api.protocols.error_line import phrase_line
 from engine.api.protocols.v2 import routes as v2
+from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
 from engine.api.service import Service
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
@@ -57,6 +58,7 @@ from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application
 from engine.worker.listening_socket import children
+from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings
@@ -179,21 +181,21 @@ def _origins(settings: Settings) -> frozenset[str]:
         raise InvalidSettings(f"CORS_ORIGINS: {error}") from error
 
 
-def _callers(settings: Settings) -> auth.Callers:
-    return auth.Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
+def _callers(settings: Settings) -> Callers:
+    return Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
 
 
-def _rate_limit(settings: Settings) -> rate_limit.RateLimit:
+def _rate_limit(settings: Settings) -> RateLimit:
     text, redis = settings.rate_limit, settings.rate_limit_redis
     try:
-        rate = rate_limit.Rate.read(text) if text else None
+        rate = Rate.read(text) if text else None
     except ValueError as error:
         raise InvalidSettings(f"RATE_LIMIT is {text!r}: give {error}") from error
     try:
-        counts = rate_limit.RedisCounts(redis) if redis else rate_limit.SharedCounts()
+        counts = RedisCounts(redis) if redis else SharedCounts()
     except ValueError as error:
         raise InvalidSettings(f"RATE_LIMIT_REDIS is {redis!r}: {error}") from error
-    return rate_limit.RateLimit(rate, counts)
+    return RateLimit(rate, counts)
 
 
 def _trace(app: Flask) -> None:
