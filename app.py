@@ -13,6 +13,7 @@ import shlex
 import socket
 import sys
 import threading
+from functools import partial
 
 from flask import Flask
 
@@ -34,24 +35,30 @@ from engine.api.middleware import (
     idempotency,
     rate_limit,
     request_id,
+    request_metrics,
     server_timing,
 )
 from engine.api.openapi import document as openapi
 from engine.api.protocols import PROTOCOLS, phrases
 from engine.api.protocols.contract import RouteContext
 from engine.api.protocols.vertex import RouteTaken, check_routes
+from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
 from engine.api.service import Service
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.pages import api_docs
 from engine.pages import version as version_page
 from engine.records.strict_json import write_json
-from engine.serving import metrics
+from engine.serving.candidates import Candidates
 from engine.serving.lifecycle import Lifecycle
+from engine.serving.metrics import Metrics, list_versions
 from engine.serving.model_cache import ModelCache
+from engine.serving.observers import Observers
+from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application
 from engine.worker.listening_socket import children
+from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings
@@ -73,6 +80,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
     models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
     app.extensions["models"] = models
+    _add_predictor(app, models, settings)
     _observe(app, settings)
     _mount(app, settings)
     cors.init_app(app, _origins(settings))
@@ -87,17 +95,18 @@ def create_app(settings: Settings) -> Flask:
 
 def _service(app: Flask, settings: Settings) -> Application:
     """Return what the worker and gunicorn's hooks use of the application."""
-    models, metrics = app.extensions["models"], app.extensions["metrics"]
+    metrics = app.extensions["metrics"]
     stopping = app.extensions["stopping"]
     remove = app.extensions["idempotency_cache"].remove
     app.extensions["overload"] = Overload(
         app, most_seconds=settings.max_wait_seconds, answer_seconds=settings.max_answer_seconds
     )
     if settings.fast_path:
-        app.extensions["fast_path"] = FastPath(app, models, logs=settings.access_log)
+        predictor = app.extensions["predictor"]
+        app.extensions["fast_path"] = FastPath(app, predictor, logs=settings.access_log)
     return Service(
         app,
-        Lifecycle(models, metrics, stopping, remove=remove),
+        Lifecycle(app.extensions["candidates"], metrics, stopping, remove=remove),
         metrics,
         app.extensions["overload"],
         app.extensions.get("fast_path"),
@@ -114,12 +123,12 @@ def _store(settings: Settings) -> ModelStore:
 
 def _mount(app: Flask, settings: Settings) -> None:
     """Plug in the routes."""
-    models = app.extensions["models"]
+    models, predictor = app.extensions["models"], app.extensions["predictor"]
     app.extensions["stopping"] = stopping = threading.Event()
     context = _route_context(app, settings)
     for routes in (
         health.blueprint(models, stopping),
-        predict.blueprint(models, max_table_bytes=settings.max_table_bytes),
+        predict.blueprint(predictor, max_table_bytes=settings.max_table_bytes),
         catalog.blueprint(models),
         version_page.blueprint(models),
         openapi.blueprint(context),
@@ -132,11 +141,21 @@ def _mount(app: Flask, settings: Settings) -> None:
     errors.init_app(app, forms=phrases(context))
 
 
+def _add_predictor(app: Flask, models: ModelCache, settings: Settings) -> None:
+    """Make what answers requests, and what is told of every decision."""
+    candidates = Candidates(models)
+    slots = 4 * settings.web_concurrency + 4
+    metrics = Metrics(partial(list_versions, candidates), slots=slots, reasons=REASONS)
+    shadow = Shadow(candidates, metrics)
+    app.extensions["candidates"] = candidates
+    app.extensions["metrics"] = metrics
+    app.extensions["shadow"] = shadow
+    app.extensions["predictor"] = Predictor(candidates, Observers([metrics, shadow]))
+
+
 def _observe(app: Flask, settings: Settings) -> None:
     """Name, count, trace and log every request."""
-    models = app.extensions["models"]
-    counted = metrics.init_app(app, models, slots=4 * settings.web_concurrency + 4, reasons=REASONS)
-    app.extensions["shadow"] = Shadow(models, counted)
+    request_metrics.init_app(app)
     if settings.access_log:
         access_log.init_app(app)
     request_id.init_app(app)
@@ -153,21 +172,21 @@ def _origins(settings: Settings) -> frozenset[str]:
         raise InvalidSettings(f"CORS_ORIGINS: {error}") from error
 
 
-def _callers(settings: Settings) -> auth.Callers:
-    return auth.Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
+def _callers(settings: Settings) -> Callers:
+    return Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
 
 
-def _rate_limit(settings: Settings) -> rate_limit.RateLimit:
+def _rate_limit(settings: Settings) -> RateLimit:
     text, redis = settings.rate_limit, settings.rate_limit_redis
     try:
-        rate = rate_limit.Rate.read(text) if text else None
+        rate = Rate.read(text) if text else None
     except ValueError as error:
         raise InvalidSettings(f"RATE_LIMIT is {text!r}: give {error}") from error
     try:
-        counts = rate_limit.RedisCounts(redis) if redis else rate_limit.SharedCounts()
+        counts = RedisCounts(redis) if redis else SharedCounts()
     except ValueError as error:
         raise InvalidSettings(f"RATE_LIMIT_REDIS is {redis!r}: {error}") from error
-    return rate_limit.RateLimit(rate, counts)
+    return RateLimit(rate, counts)
 
 
 def _trace(app: Flask) -> None:
@@ -184,7 +203,7 @@ def _trace(app: Flask) -> None:
 
 def _route_context(app: Flask, settings: Settings) -> RouteContext:
     return RouteContext(
-        app.extensions["models"],
+        app.extensions["predictor"],
         app.extensions["stopping"],
         service=NAME,
         version=VERSION,

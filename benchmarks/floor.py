@@ -38,21 +38,25 @@ def answerer() -> Callable[[Way, bytes], bytes]:
     This is the one place of the benchmark that knows what it is called. As in
     the service, a plain record takes the short way.
     """
+    from engine.records.media_types import JSON
+    from engine.serving.candidates import Candidates
     from engine.serving.model_cache import ModelCache
-    from engine.serving.prediction import answer, answer_at_once
+    from engine.serving.observers import Observers
+    from engine.serving.prediction import Predictor
     from engine.serving.request import PredictRequest
     from persistence.model_persistence import ModelStore
 
     models = ModelCache(ModelStore(STORE), MODEL)
     models.get()
+    predictor = Predictor(Candidates(models), Observers())
 
     def ask(way: Way, body: bytes) -> bytes:
-        asked = PredictRequest(body, way.content_type, "", "", None, accept=way.accept)
-        (at_once,) = answer_at_once(models, [asked if way is OURS_ONE else None])
-        if at_once:
-            return at_once
-        found = answer(models, asked)
-        return found.spool.whole() if found.spool else found.body
+        request = PredictRequest(body, way.content_type, "", None)
+        (quick,) = predictor.answer_at_once([request if way is OURS_ONE else None])
+        if quick:
+            return quick.body
+        content = predictor.answer(predictor.choose(request), way.accept or JSON)
+        return content if isinstance(content, bytes) else content.whole()
 
     return ask
 

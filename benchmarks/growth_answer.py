@@ -60,21 +60,29 @@ def measure(store: Path, models: Sequence[str], kinds: Sequence[Bodies]) -> Cost
 
 def answerer(store: Path) -> Ask:
     """Give this service's prediction; the one place here that knows what it is called."""
+    from engine.records.media_types import JSON
+    from engine.records.problems import InvalidRecords
+    from engine.serving.candidates import Candidates
     from engine.serving.model_cache import ModelCache
-    from engine.serving.prediction import answer, answer_at_once
+    from engine.serving.observers import Observers
+    from engine.serving.prediction import Predictor
     from engine.serving.request import PredictRequest
     from persistence.model_persistence import ModelStore
 
     models = ModelCache(ModelStore(store), "", most=1000)
+    predictor = Predictor(Candidates(models), Observers())
 
     def ask(model: str, body: bytes, content_type: str) -> tuple[int, bytes]:
         models.get(model)
-        asked = PredictRequest(body, content_type, "", "", model)
-        (at_once,) = answer_at_once(models, [asked])
-        if at_once:
-            return 200, at_once
-        found = answer(models, asked)
-        return found.status, found.spool.whole() if found.spool else found.body
+        request = PredictRequest(body, content_type, "", model)
+        (quick,) = predictor.answer_at_once([request])
+        if quick:
+            return 200, quick.body
+        try:
+            content = predictor.answer(predictor.choose(request), JSON)
+        except InvalidRecords:
+            return 422, b""
+        return 200, content if isinstance(content, bytes) else content.whole()
 
     return ask
 

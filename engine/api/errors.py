@@ -18,7 +18,6 @@ from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords,
 from engine.records.strict_json import write_json
 from engine.runtime.memory import NotEnoughMemory
 from engine.schema.problem_codes import Code
-from engine.serving.metrics import count_invalid
 from persistence.store_errors import (
     ModelNotFound,
     StoreUnavailable,
@@ -111,7 +110,6 @@ def explain(
     if isinstance(error, BadRequest):
         return Failure(error.status, error.detail)
     if isinstance(error, InvalidRecords):
-        count_invalid(asked_for, error.problems)
         return Failure(422, _count(error.problems), error.problems)
     if isinstance(error, ModelNotFound) and model is not None:
         return Failure(404, f"there is no model {model[:80]!r} here")
@@ -160,6 +158,8 @@ def _other(error: Exception) -> Response:
 def _explain_here(error: Exception) -> Failure:
     asked = request.view_args or {}
     asked_for = (asked.get("name"), asked.get("version"))
+    if isinstance(error, InvalidRecords):
+        g.problems = error.problems  # they are counted together with the request
     return explain(error, asked_for=asked_for, request_id=g.get("request_id", ""))
 
 

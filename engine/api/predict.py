@@ -1,21 +1,23 @@
 """The routes that predict."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
-from engine.api.requests import asked_here, body_of
-from engine.api.responses import respond
-from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import answer
-from engine.serving.timing import step
+from engine.api.negotiation import choose_form
+from engine.api.requests import body_of, choose_version, received
+from engine.api.responses import respond, version_headers
+from engine.records.forms import ANSWER_FORMS
+from engine.records.media_types import JSON
+from engine.records.problems import BadRequest
+from engine.serving.prediction import Predictor
 
 
-def blueprint(models: ModelCache, *, max_table_bytes: int) -> Blueprint:
-    """Give the routes that predict.
+def blueprint(predictor: Predictor, *, max_table_bytes: int) -> Blueprint:
+    """Return the routes that predict.
 
     Parameters
     ----------
     max_table_bytes : int
-        How long a table may be; other bodies are held to Flask's own limit.
+        The size limit of a table; other bodies have Flask's own limit.
     """
     routes = Blueprint("predict", __name__)
 
@@ -25,12 +27,17 @@ def blueprint(models: ModelCache, *, max_table_bytes: int) -> Blueprint:
     @routes.post("/inference/<name>", defaults={"version": None})
     def predict(name: str | None, version: str | None) -> Response:
         """Predict one record or many."""
-        with step("read"):
-            body = body_of(_kind(), max_table_bytes)
-        return respond(answer(models, asked_here(body, model=name, version=version)))
+        kind = (request.content_type or "").partition(";")[0].strip().lower()
+        with g.timing.step("read"):
+            body = body_of(kind, max_table_bytes)
+        with received(body):
+            encoding = request.headers.get("Content-Encoding", "").strip().lower()
+            if encoding not in ("", "identity"):
+                raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
+            form = choose_form(request.headers.get("Accept", ""))
+            chosen = choose_version(predictor, body, model=name, version=version)
+            content = predictor.answer(chosen, form)
+        headers = {} if form == JSON else version_headers(chosen.version)
+        return respond(content, form + ANSWER_FORMS[form].parameters, headers)
 
     return routes
-
-
-def _kind() -> str:
-    return (request.content_type or "").partition(";")[0].strip().lower()

@@ -99,6 +99,7 @@ _COUNTERS: _Described = {
     metrics.REQUESTS: ("Requests answered", ("route", "method", "status")),
     metrics.REJECTIONS: ("Requests refused", ("reason",)),
     metrics.PREDICTIONS: ("Records predicted", ("model", "version", "class")),
+    metrics.FALLBACKS: ("Requests that the fast path has left after an error", ("reason",)),
     metrics.ERRORS: ("Requests that a version has failed to answer", ("model", "version")),
     f"{metrics.SHADOW}_records": ("Records that a shadow has answered", ("model", "version")),
     f"{metrics.SHADOW}_differences": ("Those that it answers differently", ("model", "version")),
@@ -111,7 +112,6 @@ _COUNTERS: _Described = {
 }
 _GAUGES: _Described = {
     metrics.IN_FLIGHT: ("Requests that threads have, and connections that wait", ("where",)),
-    metrics.BACKLOG: ("Predictions that wait to be written to the log", ()),
     metrics.WORKERS: ("Worker processes", ()),
     metrics.REFUSED: (
         "Processes that refuse a version that is promoted or tried",

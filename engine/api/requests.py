@@ -1,6 +1,8 @@
-"""What a Flask request asks, and its body."""
+"""The request in progress: its body, and the version that answers it."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask import g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -8,29 +10,60 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from engine.records.media_types import TABLES
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
-from engine.serving.candidates import HEADER
-from engine.serving.request import PredictRequest
+from engine.serving.prediction import Predictor
+from engine.serving.request import Chosen, PredictRequest
+
+#: The header in which a client names what it wants to be routed by: the same name, the
+#: same version.
+CANARY_KEY = "X-Canary-Key"
 
 
-def asked_here(
-    body: bytes | Upload, *, model: str | None = None, version: str | None = None
-) -> PredictRequest:
-    """Give the request that Flask has at hand."""
-    return PredictRequest(
-        body=body,
-        content_type=request.content_type or "",
-        content_encoding=request.headers.get("Content-Encoding", ""),
-        request_id=g.request_id,
-        model=model,
-        version=version,
-        accept=request.headers.get("Accept", ""),
-        key=g.get("key"),
-        canary_key=request.headers.get(HEADER, "").strip(),
+def choose_version(
+    predictor: Predictor,
+    body: bytes | Upload,
+    *,
+    model: str | None = None,
+    version: str | None = None,
+) -> Chosen:
+    """Choose the version that answers the request in progress; note it in ``g.version``.
+
+    Raises
+    ------
+    ModelNotFound, VersionNotFound, UntrustedArtifact
+        As `Candidates.choose`.
+    """
+    chosen = predictor.choose(
+        PredictRequest(
+            body=body,
+            content_type=request.content_type or "",
+            request_id=g.request_id,
+            model=model,
+            version=version,
+            key=g.get("key"),
+            canary_key=request.headers.get(CANARY_KEY, "").strip(),
+            timing=g.timing,
+        )
     )
+    g.version = chosen.version
+    return chosen
+
+
+@contextmanager
+def received(body: bytes | Upload) -> Iterator[None]:
+    """Read a body to its end when its answer fails, so that the client sees the failure.
+
+    A client that sends everything before it reads would miss it otherwise.
+    """
+    try:
+        yield
+    except Exception:
+        if isinstance(body, Upload):
+            body.drain()
+        raise
 
 
 def body_of(kind: str, max_table_bytes: int) -> bytes | Upload:
-    """Give the request's body whole, but a table that is large, or may be, as it comes.
+    """Return the request's body whole, but a table that is large, or may be, as it arrives.
 
     Parameters
     ----------
@@ -48,7 +81,7 @@ def body_of(kind: str, max_table_bytes: int) -> bytes | Upload:
 
 
 def whole_body() -> bytes:
-    """Give the request's body whole.
+    """Return the request's body whole.
 
     Raises
     ------

@@ -1,25 +1,36 @@
 """Responses of the HTTP interface."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from flask import Response
 
+from engine.records.media_types import JSON
+from engine.records.spool import Spool
 from engine.records.strict_json import write_json
-from engine.serving.request import PredictResponse
+from engine.runtime.version import StoredVersion
 
 
 def json_response(value: Any) -> Response:
-    """Answer with JSON and a line end."""
+    """Return a response in JSON, with a line end."""
     return Response(write_json(value) + b"\n", mimetype="application/json")
 
 
-def respond(found: PredictResponse) -> Response:
-    """Send an answer."""
-    body = found.spool or found.body
-    response = Response(body, status=found.status, content_type=found.content_type)
-    response.headers.update(found.headers)
-    if found.spool:
-        response.content_length = found.spool.size
-    if found.status == 200:
-        response.headers["Cache-Control"] = "no-store"
+def respond(
+    body: bytes | Spool,
+    content_type: str = JSON,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
+    """Return the response with a prediction; a spool is closed once it is sent."""
+    response = Response(body, content_type=content_type)
+    response.headers.update(headers)
+    if isinstance(body, Spool):
+        response.content_length = body.size
+    response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def version_headers(version: StoredVersion) -> dict[str, str]:
+    """Return the headers that name the version that has answered."""
+    return {"X-Model": version.name, "X-Model-Version": version.version}

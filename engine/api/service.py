@@ -7,9 +7,9 @@ from flask import Flask
 
 from engine.api.fast_path.answer import FastPath
 from engine.api.fast_path.rejections import Overload
-from engine.api.middleware.auth import Callers
 from engine.serving.lifecycle import Lifecycle
 from engine.serving.metrics import Metrics
+from persistence.callers import Callers
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,20 @@ from typing import IO, Any
 import click
 
 from engine.commands.output import CommandError, CommandResult, command_output, served
-from engine.commands.table_files import BINARY, SUFFIXES, answer_file, kind_of
-from engine.records.forms import FILE_FORMS
+from engine.commands.table_files import answer_file, kind_of
+from engine.records.forms import KINDS, SUFFIXES
 from engine.records.media_types import ARROW, CSV
-from engine.records.output_file import text_records, write_binary
+from engine.records.output_file import CannotJoin, text_records, write_binary
 from engine.records.spool import Spool
 from engine.runtime.loading import load_version
+from engine.serving.file_prediction import BINARY
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", metavar="NAME", help="The model that answers; by default DEFAULT_MODEL.")
 @click.option("--version", metavar="VERSION", help="Its version; by default the promoted one.")
-@click.option("--format", "format_name", type=click.Choice([*FILE_FORMS]),
+@click.option("--format", "format_name", type=click.Choice([*KINDS]),
               help="The format of FILE, where its suffix does not tell.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               help="The file to write; by default CSV and JSON lines are printed.")  # fmt: skip
@@ -81,13 +82,16 @@ def _check_usage(file: Path, kind: str, output: Path | None, columns: str) -> No
 
 
 def _write(out: Any, spool: Spool, kind: str, source: Path | None) -> int:
-    """Write an answer, and give the number of its rows."""
-    if kind in BINARY:
-        return write_binary(out, spool, kind, source)
-    rows = -1 if kind == CSV else 0  # the header is none
-    for record in text_records(spool, kind, source):
-        out.write(record)
-        rows += 1
+    """Write an answer, and return the number of its rows."""
+    try:
+        if kind in BINARY:
+            return write_binary(out, spool, kind, source)
+        rows = -1 if kind == CSV else 0  # the header is not a row
+        for record in text_records(spool, kind, source):
+            out.write(record)
+            rows += 1
+    except CannotJoin as error:
+        raise CommandError(str(error)) from error
     return rows
 
 

@@ -9,13 +9,13 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 from flask.blueprints import BlueprintSetupState
 
+from engine.api.negotiation import choose_form
 from engine.api.responses import json_response
 from engine.cards import facts
 from engine.cards.difference import PARTS, difference
 from engine.cards.markdown import model_card
 from engine.pages.security_headers import security_headers
 from engine.records.media_types import JSON
-from engine.records.negotiation import choose_form
 from engine.serving.model_cache import ModelCache
 from persistence.promotions import Pointer, version_beneath
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound

@@ -8,7 +8,6 @@ from typing import IO, Any
 
 import msgspec
 
-from engine.commands.output import CommandError
 from engine.records.media_types import ARROW, CSV
 from engine.records.spool import Spool
 
@@ -19,7 +18,11 @@ _GROUP_ROWS = 2**16
 _BATCH_ROWS = 8192
 
 
-class FileChanged(CommandError):
+class CannotJoin(ValueError):
+    """Predictions cannot be written beside the columns of a file; the message says why."""
+
+
+class FileChanged(CannotJoin):
     """The file is not what it was when it was answered."""
 
     def __init__(self) -> None:
@@ -39,7 +42,7 @@ def text_records(spool: Spool, kind: str, source: Path | None) -> Iterator[bytes
 
     Raises
     ------
-    CommandError
+    CannotJoin
         When the file has a column of the predictions.
     """
     spool.file.seek(0)
@@ -60,7 +63,7 @@ def write_binary(out: IO[bytes], spool: Spool, kind: str, source: Path | None) -
 
     Raises
     ------
-    CommandError
+    CannotJoin
         When the file has a column of the predictions.
     """
     import pyarrow
@@ -77,7 +80,7 @@ def write_binary(out: IO[bytes], spool: Spool, kind: str, source: Path | None) -
                 writer.write_table(table)
                 rows += table.num_rows
     except pyarrow.ArrowException as error:
-        raise CommandError(f"the columns cannot be written: {error}") from error
+        raise CannotJoin(f"the columns cannot be written: {error}") from error
     return rows
 
 
@@ -185,7 +188,7 @@ def _groups(batches: Iterator[Any], schema: Any) -> Iterator[Any]:
 def _refuse_doubles(kept: Sequence[str], added: Sequence[str]) -> None:
     doubles = [name for name in added if name in kept]
     if doubles:
-        raise CommandError(
+        raise CannotJoin(
             f"the file has a column {doubles[0]!r}, and so have the predictions: "
             "rename it, or ask for --columns predictions"
         )

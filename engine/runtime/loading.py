@@ -95,8 +95,12 @@ def load_version(store: ModelStore, name: str, version: str | None = None) -> St
         When a file differs from the card, holds what is not trusted, or
         does not open with the libraries that are here.
     """
-    card = store.read_card(name, version)
-    with store.while_stored(name, card["version"]):
+    return open_stored(store, store.read_card(name, version))
+
+
+def open_stored(store: ModelStore, card: Mapping[str, Any]) -> StoredVersion:
+    """Open the version of a card, as `load_version` does."""
+    with store.while_stored(card["model"], card["version"]):
         return open_version(store.files(card), card)
 
 

@@ -9,69 +9,70 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from engine.runtime.memory import give_back
+from engine.serving.candidates import Candidates
 from engine.serving.metrics import Metrics
-from engine.serving.model_cache import ModelCache
 from persistence.store_errors import UntrustedArtifact
 
 _log = logging.getLogger(__name__)
 
-#: How often the pointers are looked at.
+#: Seconds between two looks at the pointers.
 LOOK_SECONDS = 0.5
 
-#: How long a worker waits for another that reads a version; then both do.
+#: Seconds that a worker waits for another that reads a version; then both read.
 MOST_PATIENCE = 1.0
 
-#: The longest pause after a store that could not be asked.
+#: The longest pause, in seconds, while the store does not answer.
 _LONGEST_PAUSE = 10.0
 
 
 class Watch(threading.Thread):
-    """Serves what is promoted, of each model in memory, soon after it is.
+    """Serves what is promoted, of each model in memory, soon after the promotion.
 
     Parameters
     ----------
-    models : ModelCache
-        What is in memory.
+    candidates : Candidates
+        Those of the models in memory.
     metrics : Metrics
-        Told of each swap.
+        Counts the swaps.
     stopping : Event
-        Ends the thread. It is awaited wherever nothing is done.
+        Ends the thread.
     """
 
-    def __init__(self, models: ModelCache, metrics: Metrics, stopping: threading.Event) -> None:
+    def __init__(self, candidates: Candidates, metrics: Metrics, stopping: threading.Event) -> None:
         super().__init__(name="watch", daemon=True)
-        self._models = models
+        self._candidates = candidates
+        self._models = candidates.models
         self._metrics = metrics
         self._stopping = stopping
         self._trouble = ""
 
     def run(self) -> None:
-        """Look at the pointers until told to stop."""
+        """Look at the pointers until `stopping` is set."""
         for name in self._models.names():
             self._load_candidate(name)
-        pause, has_left = LOOK_SECONDS, False
+        pause, has_garbage = LOOK_SECONDS, False
         while not self._stopping.wait(pause):
-            if has_left:  # what was in flight has had time to end
+            if has_garbage:  # what was in flight has had time to end
                 give_back()
             try:
-                has_left = self._look()
+                has_garbage = self._look()
             except Exception as error:  # noqa: BLE001  the thread lives as long as the worker
                 pause = min(2 * pause, _LONGEST_PAUSE)
-                self._tell(f"{type(error).__name__}: {error}")
+                self._log_once(f"{type(error).__name__}: {error}")
             else:
                 pause = LOOK_SECONDS
-                self._tell("")
+                self._log_once("")
 
     def _look(self) -> bool:
-        """Look at each model once; tell whether a version has left the memory."""
+        """Look at each model once; return whether a version has left the memory."""
         swaps = 0
         for name in self._models.names():
-            if self._stopping.is_set() or not self._models.is_behind(name):
+            if self._stopping.is_set() or (tag := self._models.new_tag(name)) is None:
                 continue
-            with _one_at_a_time():
-                begun = time.perf_counter()
-                is_another = self._models.catch_up(name)
-                seconds = time.perf_counter() - begun
+            with _lock_of_this_machine():
+                start = time.perf_counter()
+                is_another = self._models.catch_up(name, tag)
+                seconds = time.perf_counter() - start
                 self._load_candidate(name)
             if is_another:
                 self._metrics.count_swap(name, seconds)
@@ -79,12 +80,12 @@ class Watch(threading.Thread):
         return swaps > 0
 
     def _load_candidate(self, name: str) -> None:
-        """Have what is tried beside the promoted version in memory before it is asked."""
+        """Load what is tried beside the promoted version before a request needs it."""
         if candidate := self._models.candidate(name):
-            self._models.candidates.get(name, candidate)
+            self._candidates.get(name, candidate)
 
-    def _tell(self, trouble: str) -> None:
-        """Log what keeps us from looking, once."""
+    def _log_once(self, trouble: str) -> None:
+        """Log once why the pointers cannot be read."""
         if trouble and trouble != self._trouble:
             _log.error(
                 "the promoted versions cannot be looked at, those in memory stay: %s", trouble
@@ -92,7 +93,7 @@ class Watch(threading.Thread):
         self._trouble = trouble
 
 
-def watch(models: ModelCache, metrics: Metrics, stopping: threading.Event) -> Watch:
+def watch(candidates: Candidates, metrics: Metrics, stopping: threading.Event) -> Watch:
     """Serve, in a new worker, what is promoted, and go on doing so.
 
     When this returns the worker may answer: the version that was read before
@@ -100,25 +101,25 @@ def watch(models: ModelCache, metrics: Metrics, stopping: threading.Event) -> Wa
     promoted since.
     """
     try:
-        models.begin()
+        candidates.models.begin()
     except (LookupError, UntrustedArtifact) as error:
         _log.error("not ready: %s", error)
-    except Exception as error:  # noqa: BLE001  the store is away; what was read before serves
+    except Exception as error:  # noqa: BLE001  the store does not answer: what was read before serves
         _log.error("the promoted version cannot be looked at: %s: %s", type(error).__name__, error)
-    found = Watch(models, metrics, stopping)
-    found.start()
-    return found
+    thread = Watch(candidates, metrics, stopping)
+    thread.start()
+    return thread
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Wait until no other worker of this machine is in here, as long as patience lasts.
+def _lock_of_this_machine() -> Iterator[None]:
+    """Let one worker of this machine at a time read a version, as long as patience lasts.
 
-    So the others answer undisturbed, and the memory that one needs to read a
-    version is free again when the next reads it.
+    So the other workers answer undisturbed, and the memory that reading takes
+    is free again when the next worker reads.
     """
     end = time.monotonic() + MOST_PATIENCE
-    lock = os.open(__file__, os.O_RDONLY | os.O_CLOEXEC)  # a file that all have
+    lock = os.open(__file__, os.O_RDONLY | os.O_CLOEXEC)  # a file that every worker has
     try:
         while time.monotonic() < end:
             with suppress(OSError):

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
-from engine.records.arrow import reader
+from engine.records import arrow_support
 from engine.runtime.memory import give_back
+from engine.serving.candidates import Candidates
 from engine.serving.hot_swap import Watch, watch
 from engine.serving.metrics import Metrics
-from engine.serving.model_cache import ModelCache
 from persistence.store_errors import ModelNotFound, StoreError
 
 
@@ -18,8 +18,8 @@ class Lifecycle:
 
     Parameters
     ----------
-    models : ModelCache
-        What is in memory.
+    candidates : Candidates
+        Those of the models in memory.
     metrics : Metrics
         Counts in memory that all processes share.
     stopping : Event
@@ -29,18 +29,20 @@ class Lifecycle:
     """
 
     def __init__(
-        self, models: ModelCache, metrics: Metrics, stopping: Event, *, remove: Callable[[], None]
-    ) -> None:
-        self._models = models
+        self, candidates: Candidates, metrics: Metrics, stopping: Event,
+        *, remove: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._candidates = candidates
+        self._models = candidates.models
         self._metrics = metrics
         self._stopping = stopping
         self._watch: Watch | None = None
         self.remove = remove
-        self.start_process = reader.start_reader
+        self.start_process = arrow_support.start_reader
 
     def use_starter(self, ask: Callable[..., bool]) -> None:
         """Have the master start the processes that read Arrow and Parquet."""
-        reader.start_elsewhere = ask
+        arrow_support.use_starter(ask)
 
     def has_version(self) -> bool:
         """Return whether a version of the default model is promoted, or may be.
@@ -80,7 +82,7 @@ class Lifecycle:
 
     def begin(self) -> None:
         """Serve the promoted version from the first request on, and watch for the next one."""
-        self._watch = watch(self._models, self._metrics, self._stopping)
+        self._watch = watch(self._candidates, self._metrics, self._stopping)
 
     def end(self) -> None:
         """Let the watching thread end."""

@@ -1,4 +1,4 @@
-"""What is counted, and the hooks that count it; `engine.api.prometheus` shows it.
+"""What is counted; `engine.api.prometheus` shows it.
 
 Labels are names of ours: routes as they are written in the code, models,
 versions, fields and classes from the cards. Nothing that a client writes
@@ -6,18 +6,18 @@ becomes a label, since each new one would take memory for ever.
 """
 
 import os
-import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
-
-from flask import Flask, Response, current_app, g, has_request_context, request
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from engine.runtime.answers import Decisions, Prediction
 from engine.runtime.version import StoredVersion
-from engine.serving.model_cache import ModelCache
+from engine.serving.candidates import Candidates
+from engine.serving.observers import Decided, Rest
 from engine.serving.shared_counters import Count, Key, SharedCounters
 
 #: Upper ends of the latency's buckets, in seconds; a last one takes what is slower.
@@ -29,16 +29,37 @@ OTHER, NONE = "(other)", "(none)"
 REQUESTS, DURATION = "http_requests", "http_request_duration_seconds"
 IN_FLIGHT, REJECTIONS = "http_requests_in_flight", "http_rejections"
 PREDICTIONS, INVALID = "model_predictions", "model_validation_errors"
-TRAINED, BACKLOG, WORKERS = "model_trained", "prediction_log_backlog", "worker_processes"
+TRAINED, WORKERS = "model_trained", "worker_processes"
 SWAPS, SWAPPING, REFUSED = "model_swaps", "model_swap_seconds", "model_refused"
-ERRORS = "model_errors"
+ERRORS, FALLBACKS = "model_errors", "fast_path_fallbacks"
 SHADOW, SHADOW_LARGEST = "model_shadow", "model_shadow_largest_difference"
 DEATHS = "worker_deaths"
 
 #: What a process says of itself; it goes when the process does.
-OF_THE_LIVING = {IN_FLIGHT, TRAINED, BACKLOG, WORKERS, REFUSED}
+OF_THE_LIVING = {IN_FLIGHT, TRAINED, WORKERS, REFUSED}
 
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+class Versions(NamedTuple):
+    """The versions of a process.
+
+    Attributes
+    ----------
+    loaded : list of StoredVersion
+        Those in memory.
+    refused : list of tuple of str
+        Models and versions that are promoted or tried, and refused.
+    """
+
+    loaded: list[StoredVersion]
+    refused: list[tuple[str, str]]
+
+
+def list_versions(candidates: Candidates) -> Versions:
+    """List what is in memory, and what is refused."""
+    models = candidates.models
+    refused = [(name, models.refused(name)) for name in models.names()]
+    promoted = [(name, version.version or NONE) for name, version in refused if version]
+    return Versions(models.in_memory(), [*promoted, *candidates.refused()])
 
 
 class Metrics:
@@ -46,8 +67,8 @@ class Metrics:
 
     Parameters
     ----------
-    models : ModelCache
-        Asked what is in memory.
+    versions : callable
+        Lists the versions of this process.
     slots : int
         Processes that count side by side at most.
     reasons : mapping of int to str
@@ -60,14 +81,17 @@ class Metrics:
     """
 
     def __init__(
-        self, models: ModelCache, *, slots: int = 1, reasons: Mapping[int, str] | None = None
+        self,
+        versions: Callable[[], Versions],
+        *,
+        slots: int = 1,
+        reasons: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
-        self.models = models
-        self._reasons = reasons or {}
+        self._versions = versions
+        self._reasons = reasons
         self.tallies = SharedCounters(slots, widths={DURATION: len(BUCKETS) + 2})
         self.master = os.getpid()
-        self._told: set[Key] = set()
-        self.set_backlog(0)
+        self._shown: set[Key] = set()
         self.tell(threads=0, waiting=0)
 
     def free_slot(self, taken: Iterable[int]) -> int:
@@ -79,7 +103,7 @@ class Metrics:
         """Count in a slot, as the worker that this process is."""
         self.tallies.clear(slot, OF_THE_LIVING)
         self.tallies.use(slot)
-        self._told = set()
+        self._shown = set()
         self.tallies.put((WORKERS,), 1)
         self.tell(threads=0, waiting=0)
 
@@ -88,45 +112,54 @@ class Metrics:
         self.tallies.clear(slot, OF_THE_LIVING)
 
     def tell(self, *, threads: int, waiting: int) -> None:
-        """Say what is in flight here, and which versions are in memory."""
+        """Set how much is in flight here, and which versions are in memory."""
         self.tallies.put((IN_FLIGHT, "thread"), threads)
         self.tallies.put((IN_FLIGHT, "waiting"), waiting)
         self.tell_versions()
 
     def tell_versions(self) -> None:
-        """Say which versions are in memory here and when they were trained, and which refused."""
-        found = {(TRAINED, one.name, one.version): one for one in self.models.in_memory()}
-        refused = {
-            (REFUSED, name, one.version or NONE)
-            for name in self.models.names()
-            if (one := self.models.refused(name))
-        }
-        refused |= {(REFUSED, *one) for one in self.models.candidates.refused()}
-        for key in self._told - found.keys() - refused:
+        """Set which versions are in memory here and when they were trained, and which refused."""
+        versions = self._versions()
+        loaded = {(TRAINED, version.name, version.version): version for version in versions.loaded}
+        refused = {(REFUSED, *names) for names in versions.refused}
+        for key in self._shown - loaded.keys() - refused:
             self.tallies.put(key, 0)
-        for key in found.keys() - self._told:
-            at = datetime.fromisoformat(found[key].card["created_at"])
-            self.tallies.put(key, at.timestamp())
-        for key in refused - self._told:
+        for key in loaded.keys() - self._shown:
+            created_at = datetime.fromisoformat(loaded[key].card["created_at"])
+            self.tallies.put(key, created_at.timestamp())
+        for key in refused - self._shown:
             self.tallies.put(key, 1)
-        self._told = {*found, *refused}
+        self._shown = {*loaded, *refused}
 
-    def set_backlog(self, records: int) -> None:
-        """Say how many predictions wait here to be written to the log."""
-        self.tallies.put((BACKLOG,), records)
+    def decided(self, batch: Sequence[Decided]) -> Rest | None:
+        """Count the predictions of answers, by class, once they are certain."""
+        counts: list[Count] = []
+        for decided in batch:
+            add_predictions(counts, decided.version, decided.decisions)
+        return partial(self.tallies.add, counts)
 
-    def count_at_once(self, routes: Mapping[str, int], seconds: float, others: list[Count]) -> None:
-        """Count POSTs answered together, by route, and whatever else they bring about."""
-        for route, count in routes.items():
-            others += _of_requests(route, "POST", 200, seconds, count)
-        self.tallies.add(others)
-
-    def count_predictions(self, version: StoredVersion, classes: Mapping[Any, int]) -> None:
-        """Count what a version has answered, by class; None for a number."""
+    def count_requests(
+        self, route: str, method: str, status: int, *, seconds: float, count: int = 1
+    ) -> None:
+        """Count requests that were answered together, each in so many seconds."""
+        duration = (DURATION, route)
         self.tallies.add(
-            ((PREDICTIONS, version.name, version.version, label), 0, count)
-            for label, count in classes.items()
+            (
+                ((REQUESTS, route, method, status), 0, count),
+                (duration, bisect_left(BUCKETS, seconds), count),
+                (duration, len(BUCKETS) + 1, seconds * count),
+            )
         )
+
+    def count_fallback(self, reason: str) -> None:
+        """Count a request that the fast path left to the threads because of an error.
+
+        Parameters
+        ----------
+        reason : str
+            The step that has failed.
+        """
+        self.tallies.add([((FALLBACKS, reason), 0, 1)])
 
     def count_swap(self, name: str, seconds: float) -> None:
         """Count that another version of a model is served here, and how long that took."""
@@ -148,116 +181,51 @@ class Metrics:
         if largest:
             self.tallies.raise_to((SHADOW_LARGEST, name, version), largest)
 
-    def count_invalid(self, name: str | None, version: str | None, found: Sequence[Any]) -> None:
+    def count_invalid(self, version: StoredVersion, problems: Sequence[Any]) -> None:
         """Count the problems of records, by the field that their pointers name."""
-        asked = self.models.loaded(name, version)
-        if asked is None:
-            return
-        names = {one.name for one in asked.schema.fields}
-        counts = Counter((_field(one.pointer, names), one.code) for one in found)
+        names = {field.name for field in version.schema.fields}
+        counts = Counter((_field(problem.pointer, names), problem.code) for problem in problems)
         self.tallies.add(
-            ((INVALID, asked.name, field, code), 0, n) for (field, code), n in counts.items()
+            ((INVALID, version.name, field, code), 0, n) for (field, code), n in counts.items()
         )
+
+    def count_error(self, version: StoredVersion) -> None:
+        """Count a request that a version has failed to answer."""
+        self.tallies.add([((ERRORS, version.name, version.version), 0, 1)])
 
     def count_refused(self, status: int, reason: str | None = None) -> None:
         """Count a request that never reached a route, answered with a status."""
         self.tallies.add([((REQUESTS, NONE, NONE, status), 0, 1)])
-        self._reject(status, reason)
+        self.count_rejection(status, reason)
 
     def count_death(self, reason: str) -> None:
         """Count a worker that has died, by the signal or the exit status."""
         self.tallies.add([((DEATHS, reason), 0, 1)])
 
-    def _reject(self, status: int, reason: str | None) -> None:
-        if (
-            reason := reason
-            or self._reasons.get(status)
-            or (OTHER if 400 <= status < 500 else None)
-        ):
+    def count_rejection(self, status: int, reason: str | None = None) -> None:
+        """Count why a request was refused: a reason, or what the status tells."""
+        reason = reason or self._reasons.get(status) or (OTHER if 400 <= status < 500 else None)
+        if reason:
             self.tallies.add([((REJECTIONS, reason), 0, 1)])
 
-    def start(self) -> None:
-        """Note when Flask got a request."""
-        g.begun = time.perf_counter()
 
-    def finish(self, answer: Response) -> Response:
-        """Count a request that Flask has answered."""
-        seconds = time.perf_counter() - g.begun
-        route = request.url_rule.rule if request.url_rule else NONE
-        method = request.method if request.method in _METHODS else OTHER
-        self.tallies.add(_of_requests(route, method, answer.status_code, seconds, 1))
-        if answer.status_code >= 500 and (version := g.get("answering")):
-            self.tallies.add([((ERRORS, *version), 0, 1)])
-        if answer.status_code >= 400:
-            self._reject(answer.status_code, g.get("rejection"))
-        return answer
-
-
-def init_app(app: Flask, models: ModelCache, *, slots: int, reasons: Mapping[int, str]) -> Metrics:
-    """Count every request of an application; to be called before other hooks are added."""
-    found = app.extensions["metrics"] = Metrics(models, slots=slots, reasons=reasons)
-    app.before_request(found.start)
-    app.after_request(found.finish)
-    return found
-
-
-def count_rejection(reason: str) -> None:
-    """Say why the request at hand is refused, where its status does not say enough.
-
-    Parameters
-    ----------
-    reason : str
-        A word of ours, such as ``overloaded``; nothing that a client writes.
-    """
-    g.rejection = reason
-
-
-def count_predictions(version: StoredVersion, found: Prediction | Decisions | Counter[Any]) -> None:
-    """Count what a version has answered to the request at hand."""
-    if has_request_context():
-        g.served = version.name, version.version
-        classes = found if isinstance(found, Counter) else classes_of(version, found)
-        current_app.extensions["metrics"].count_predictions(version, classes)
-
-
-def count_invalid(asked_for: tuple[str | None, str | None], problems: Sequence[Any]) -> None:
-    """Count the problems of the records of the request at hand."""
-    if has_request_context():
-        current_app.extensions["metrics"].count_invalid(*asked_for, problems)
-
-
-def classes_of(version: StoredVersion, found: Prediction | Decisions) -> Counter[Any]:
-    """Count predictions by class, or by None where they are numbers."""
+def add_predictions(
+    counts: list[Count], version: StoredVersion, decisions: Prediction | Decisions
+) -> None:
+    """Add the predictions of a version to counts, by class; None for a number."""
     classes = version.card["classes"]
-    if isinstance(found, Prediction):
-        return Counter([None if classes is None else found.value])
-    if found.chosen is None:
-        return Counter({None: found.size})
-    return Counter({classes[place]: count for place, count in Counter(found.chosen).items()})
-
-
-def note_predicted(counts: list[Count], version: StoredVersion, found: Any) -> None:
-    """Add a `Prediction` or `Decisions` to the counts for `Metrics.count_at_once`."""
-    if isinstance(found, Prediction):
-        label = None if version.card["classes"] is None else found.value
+    if isinstance(decisions, Prediction):
+        label = None if classes is None else decisions.value
         counts.append(((PREDICTIONS, version.name, version.version, label), 0, 1))
-        return
-    for label, count in classes_of(version, found).items():
-        counts.append(((PREDICTIONS, version.name, version.version, label), 0, count))
-
-
-def _of_requests(
-    route: str, method: str, status: int, seconds: float, count: int
-) -> tuple[Count, ...]:
-    duration = (DURATION, route)
-    return (
-        ((REQUESTS, route, method, status), 0, count),
-        (duration, bisect_left(BUCKETS, seconds), count),
-        (duration, len(BUCKETS) + 1, seconds * count),
-    )
+    elif decisions.chosen is None:
+        counts.append(((PREDICTIONS, version.name, version.version, None), 0, decisions.size))
+    else:
+        for place, count in Counter(decisions.chosen).items():
+            key = (PREDICTIONS, version.name, version.version, classes[place])
+            counts.append((key, 0, count))
 
 
 def _field(pointer: str, names: set[str]) -> str:
     """Find the field's name in a JSON pointer."""
-    steps = (one.replace("~1", "/").replace("~0", "~") for one in pointer.split("/")[1:])
-    return next((one for one in steps if one in names), OTHER)
+    steps = (step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+    return next((step for step in steps if step in names), OTHER)

@@ -1,29 +1,36 @@
 """The versions that this process holds in memory, read from the store on first use."""
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.runtime.loading import load_to_serve, load_version
+from engine.runtime.loading import open_stored
 from engine.runtime.memory import check_memory
 from engine.runtime.version import StoredVersion
-from engine.serving.candidates import Candidates
-from engine.serving.selection import RefusedVersion, ServedVersion, VersionSelector
+from engine.serving.selection import Refusals, RefusedVersion, ServedVersion, versions_to_try
 from persistence.model_persistence import ModelStore
-from persistence.promotions import Candidate
+from persistence.promotions import Candidate, Pointer
 from persistence.store_errors import UntrustedArtifact
+
+_log = logging.getLogger(__name__)
 
 #: Locks under which versions are read. Two that share one wait for each other.
 _LOCKS = 64
 
+#: A version that was refused is tried again after so many seconds, each time after twice as
+#: many, and at last after so many; at once when the pointer changes.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+
 
 class ModelCache:
-    """Versions by model and identifier; those least recently asked leave.
+    """Versions by model and identifier; those least recently used leave.
 
-    What is in memory is given without a lock, whatever is read meanwhile.
+    What is in memory is returned without a lock, whatever is read meanwhile.
 
     Parameters
     ----------
@@ -35,11 +42,6 @@ class ModelCache:
         Versions in memory at most.
     system : Path
         Where ``proc`` and ``sys`` tell how much memory there is.
-
-    Attributes
-    ----------
-    candidates : Candidates
-        Those of them that are tried beside the promoted ones.
     """
 
     def __init__(
@@ -49,18 +51,17 @@ class ModelCache:
         self.default = default
         self._most = most
         self._system = system
-        self._choice = VersionSelector()
+        self._refusals = Refusals[str | None]()
         self._served: dict[str, ServedVersion] = {}
         self._versions: OrderedDict[tuple[str, str], StoredVersion] = OrderedDict()
         self._named: set[tuple[str, str]] = set()
-        self._lock = threading.Lock()  # over what is in memory; never held while something is read
+        self._lock = threading.Lock()  # over what is in memory; never taken while one is read
         self._reading = [threading.Lock() for _ in range(_LOCKS)]
-        self.candidates = Candidates(self)
 
     def get(
         self, name: str | None = None, version: str | None = None, *, is_named: bool = True
     ) -> StoredVersion:
-        """Give a version, by default the one that is served of the default model.
+        """Return a version, by default the one that is served of the default model.
 
         Parameters
         ----------
@@ -80,35 +81,35 @@ class ModelCache:
         NotEnoughMemory
             When there is no memory for it beside the others.
         """
-        found = self.loaded(name, version, is_named=is_named)
-        if found is None:
+        stored = self.loaded(name, version, is_named=is_named)
+        if stored is None:
             name = self.default if name is None else name
             with self._reads(name, version):
-                found = self.loaded(name, version, is_named=is_named)
-                found = found or self._read(name, version, is_named=is_named)
-        return found
+                stored = self.loaded(name, version, is_named=is_named)
+                stored = stored or self._read(name, version, is_named=is_named)
+        return stored
 
     def loaded(
         self, name: str | None = None, version: str | None = None, *, is_named: bool = True
     ) -> StoredVersion | None:
-        """Give a version, as `get`, if it is in memory already."""
+        """Return a version, as `get`, if it is in memory already."""
         name = self.default if name is None else name
         if version is None:
             served = self._served.get(name)
             key = (name, served.version if served else "")
-            found = self._versions.get(key)
+            stored = self._versions.get(key)
         else:
             key = (name, version)
-            found = self._versions.get(key)
-            if found is not None and is_named:
+            stored = self._versions.get(key)
+            if stored is not None and is_named:
                 self._named.add(key)
-        if found is not None and len(self._versions) == self._most:
+        if stored is not None and len(self._versions) == self._most:
             with suppress(KeyError):  # another thread may just let it go
                 self._versions.move_to_end(key)
-        return found
+        return stored
 
     def candidate(self, name: str | None = None) -> Candidate | None:
-        """Give what is tried beside a model's promoted version, as far as is known here."""
+        """Return what is tried beside a model's promoted version, as far as this process knows."""
         served = self._served.get(self.default if name is None else name)
         return served.candidate if served else None
 
@@ -117,14 +118,14 @@ class ModelCache:
         return list(self._versions.values())
 
     def served(self, name: str) -> ServedVersion | None:
-        """Say what is served of a model by default; None when that is not in memory."""
-        found = self._served.get(name)
-        return found if found and (name, found.version) in self._versions else None
+        """Return what is served of a model by default; None when that is not in memory."""
+        served = self._served.get(name)
+        return served if served and (name, served.version) in self._versions else None
 
     def refused(self, name: str | None = None) -> RefusedVersion | None:
-        """Say which promoted version of a model is not served, and why; None when it is."""
-        found = self._served.get(self.default if name is None else name)
-        return found.refused if found else None
+        """Return which promoted version of a model is not served, and why; None when it is."""
+        served = self._served.get(self.default if name is None else name)
+        return served.refused if served else None
 
     def names(self) -> list[str]:
         """List the models of which something is served by default."""
@@ -133,22 +134,22 @@ class ModelCache:
     def reload(self) -> None:
         """Read the default model's promoted version, and forget the others.
 
-        It is not asked anything, so that processes may be forked afterwards.
+        It predicts nothing, so that processes may be forked afterwards.
 
         Raises
         ------
         ModelNotFound, UntrustedArtifact
-            As `get`; what was read before is kept then.
+            As `get`; what was read before stays then.
         """
         with self._reads(self.default, None):
-            found = self._serve(self.default, trusts=True)
+            stored = self._serve(self.default, trusts=True)
         with self._lock:
             self._served = {self.default: self._served[self.default]}
-            self._versions = OrderedDict({(self.default, found.version): found})
+            self._versions = OrderedDict({(self.default, stored.version): stored})
             self._named.clear()
 
     def begin(self) -> None:
-        """See, in a process that was forked after `reload`, that what it serves answers.
+        """Check, in a process that was forked after `reload`, that what it serves answers.
 
         Raises
         ------
@@ -157,30 +158,36 @@ class ModelCache:
         """
         for name in self.names():
             with self._reads(name, None):
-                found = self.loaded(name)
+                stored = self.loaded(name)
                 try:
-                    if found:
-                        found.verify()
+                    if stored:
+                        stored.verify()
                 except UntrustedArtifact as error:
-                    assert found
-                    self._choice.refuse(name, found.version, str(error))
-                    self._drop(name, found.version)
+                    assert stored
+                    self._refuse(name, stored.version, str(error))
+                    self._drop(name, stored.version)
                 self._serve(name)
 
-    def is_behind(self, name: str) -> bool:
-        """Tell whether `catch_up` has something to do; reads nothing but the pointer's tag.
+    def new_tag(self, name: str) -> str | None:
+        """Return the pointer's tag if `catch_up` has something to do; reads nothing else.
 
-        A model that is not in memory is never behind.
+        A model that is not in memory has nothing to catch up with.
         """
-        known = self.served(name)
-        if known is None:
-            return False
+        served = self.served(name)
+        if served is None:
+            return None
         tag = self.store.pointer_tag(name)
-        is_due = known.refused is not None and self._choice.is_due(name, known.refused)
-        return tag is not None and (tag != known.tag or is_due)
+        refused = served.refused
+        is_due = refused is not None and self._refusals.reason(name, refused.version) is None
+        return tag if tag != served.tag or is_due else None
 
-    def catch_up(self, name: str) -> bool:
+    def catch_up(self, name: str, tag: str | None = None) -> bool:
         """Serve what is promoted now; requests that have a version keep it.
+
+        Parameters
+        ----------
+        tag : str or None
+            As `new_tag` has just returned it.
 
         Returns
         -------
@@ -192,15 +199,15 @@ class ModelCache:
         ModelNotFound, UntrustedArtifact
             When nothing can be served.
         """
-        known = self._served.get(name)
+        served = self._served.get(name)
         with self._reads(name, None):
-            found = self._serve(name)
-        return known is None or known.version != found.version
+            stored = self._serve(name, tag)
+        return served is None or served.version != stored.version
 
     def card(self, name: str, version: str | None = None) -> Mapping[str, Any]:
-        """Give the card of a version, as `get`, without loading the model."""
-        found = self.loaded(name, version)
-        return found.card if found else self.store.read_card(name, version)
+        """Return the card of a version, as `get`, without loading the model."""
+        stored = self.loaded(name, version)
+        return stored.card if stored else self.store.read_card(name, version)
 
     def _reads(self, name: str, version: str | None) -> threading.Lock:
         return self._reading[hash((name, version)) % _LOCKS]
@@ -208,40 +215,80 @@ class ModelCache:
     def _read(self, name: str, version: str | None, *, is_named: bool) -> StoredVersion:
         if version is None:
             return self._serve(name)
-        found = self._read_beside(name, version)
-        self._hold(found)
+        stored = self._read_beside(name, version)
+        self._hold(stored)
         if is_named:
             self._named.add((name, version))
-        return found
+        return stored
 
     def _read_beside(self, name: str, version: str, *, trusts: bool = False) -> StoredVersion:
         """Read a version beside those in memory, if there is room."""
+        card = self.store.read_card(name, version)
         if self._versions:
-            check_memory(self.store.read_card(name, version), self._system)
-        return (load_version if trusts else load_to_serve)(self.store, name, version)
+            check_memory(card, self._system)
+        stored = open_stored(self.store, card)
+        if not trusts:
+            stored.verify()
+        return stored
 
-    def _serve(self, name: str, *, trusts: bool = False) -> StoredVersion:
+    def _serve(self, name: str, tag: str | None = None, *, trusts: bool = False) -> StoredVersion:
         """Choose what is served, and serve it from the next request on."""
-        known = self._served.get(name)
-        chosen, found = self._choice.choose(
-            self.store, name, known,
-            in_memory=lambda version: self._versions.get((name, version)),
-            read=lambda name, version: self._read_beside(name, version, trusts=trusts),
-        )  # fmt: skip
-        self._hold(found)
-        self._served[name] = chosen
-        for version in (known.versions if known else set()) - chosen.versions:
+        before = self._served.get(name)
+        # The tag comes before the pointer: a change in between is seen at the next look.
+        tag = self.store.pointer_tag(name) if tag is None else tag
+        if before and before.tag != tag:
+            self._refusals.forget_model(name)
+        pointer, refused = self._read_pointer(name)
+        for version in versions_to_try(pointer, partial(self.store.versions, name), before):
+            outcome = self._try(name, version, trusts=trusts)
+            if isinstance(outcome, StoredVersion):
+                break
+            refused = refused or RefusedVersion(version, outcome)
+        else:
+            assert refused
+            raise UntrustedArtifact(refused.reason)
+        self._hold(outcome)
+        self._served[name] = served = ServedVersion(outcome.version, pointer, tag, refused)
+        for version in (before.versions if before else set()) - served.versions:
             if (name, version) not in self._named:
                 self._drop(name, version)
-        return found
+        return outcome
 
-    def _hold(self, found: StoredVersion) -> None:
+    def _read_pointer(self, name: str) -> tuple[Pointer | None, RefusedVersion | None]:
+        try:
+            pointer = self.store.pointer(name)
+        except UntrustedArtifact as error:
+            self._refuse(name, None, str(error))
+            return None, RefusedVersion(None, str(error))
+        self._refusals.forget(name, None)
+        return pointer, None
+
+    def _try(self, name: str, version: str, *, trusts: bool) -> StoredVersion | str:
+        """Return a version from memory or the store, or the reason why it is refused."""
+        if reason := self._refusals.reason(name, version):  # it is not read again so soon
+            return reason
+        try:
+            stored = self._versions.get((name, version))
+            stored = stored or self._read_beside(name, version, trusts=trusts)
+        except Exception as error:  # noqa: BLE001  a damaged version raises whatever it likes
+            reason = str(error) or repr(error)
+            self._refuse(name, version, reason)
+            return reason
+        self._refusals.forget(name, version)
+        return stored
+
+    def _refuse(self, name: str, version: str | None, reason: str) -> None:
+        """Note that a version, or the pointer, is not to be tried again for a while."""
+        if self._refusals.add(name, version, reason, FIRST_PAUSE, LONGEST_PAUSE):
+            _log.error("%s of %s is not served: %s", version or "the pointer", name, reason)
+
+    def _hold(self, stored: StoredVersion) -> None:
         with self._lock:
-            self._versions[found.name, found.version] = found
+            self._versions[stored.name, stored.version] = stored
             default = self._served.get(self.default)
-            kept = (self.default, default.version if default else "")
+            stays = (self.default, default.version if default else "")
             while len(self._versions) > max(2, self._most):
-                left = next(one for one in self._versions if one != kept)
+                left = next(key for key in self._versions if key != stays)
                 self._versions.pop(left)
                 self._named.discard(left)
 

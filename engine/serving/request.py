@@ -1,76 +1,60 @@
-"""A request to predict, and its answer, as any way in hands them over."""
-
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import NamedTuple
+"""A request to predict, as any way in hands it over, and what answers it."""
 
 import msgspec
 
-from engine.records.media_types import JSON
-from engine.records.spool import Spool
 from engine.records.upload import Upload
 from engine.runtime.version import StoredVersion
+from engine.serving.timing import Timing
 from persistence.api_keys import Key
+from persistence.promotions import Candidate
 
 
 class PredictRequest(msgspec.Struct, frozen=True, gc=False):
-    """A request to predict, as any way in hands it over.
+    """A request to predict.
 
     Attributes
     ----------
     body : bytes or Upload
-        As it came, or as it comes.
-    content_type, content_encoding : str
-        The headers' values; empty when absent.
+        Whole, or still arriving.
+    content_type : str
+        The header's value; empty when absent.
     request_id : str
-        Stands in the answer when something is wrong.
+        Identifies the request in answers and logs.
     model : str or None
         Its name; None for the default model.
     version : str or None
-        Its identifier; None for the promoted one.
-    accept : str
-        The header's value; empty when absent.
+        Its identifier; None for the promoted version.
     key : Key or None
-        The caller's, where keys are asked.
+        The caller's, where API keys are required.
     canary_key : str
-        Whom the client says that it asks for; empty when absent.
+        The name that the client wants to be routed by; empty when absent.
+    timing : Timing or None
+        Measures the steps of the answer.
     """
 
     body: bytes | Upload
     content_type: str
-    content_encoding: str
     request_id: str
     model: str | None
     version: str | None = None
-    accept: str = ""
     key: Key | None = None
     canary_key: str = ""
+    timing: Timing | None = None
 
 
-class PredictResponse(NamedTuple):
-    """What a request is answered.
+class Chosen(msgspec.Struct, frozen=True, gc=False):
+    """The version that answers a request.
 
     Attributes
     ----------
-    status : int
-        The HTTP status.
-    body : bytes
-        Empty when `spool` holds it.
-    content_type : str
-        That of the form asked for, or of a problem.
-    headers : mapping of str to str
-        What the form has no room for.
-    spool : Spool or None
-        A body that is too long for the memory; whoever sends it closes it.
+    request : PredictRequest
+        The request.
+    version : StoredVersion
+        What answers.
+    shadow : Candidate or None
+        The candidate that answers in silence, too.
     """
 
-    status: int
-    body: bytes
-    content_type: str = JSON
-    headers: Mapping[str, str] = MappingProxyType({})
-    spool: Spool | None = None
-
-
-def version_headers(version: StoredVersion) -> dict[str, str]:
-    """Give the headers that name what has answered."""
-    return {"X-Model": version.name, "X-Model-Version": version.version}
+    request: PredictRequest
+    version: StoredVersion
+    shadow: Candidate | None = None

@@ -1,20 +1,12 @@
 """Which version of a model is served: the promoted one, or the last that was good."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-from engine.runtime.version import StoredVersion
-from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer, versions_before
-from persistence.store_errors import UntrustedArtifact
 
-_log = logging.getLogger(__name__)
-
-#: A version that was refused is tried again after so many seconds, each time after twice as
-#: many, and at last after so many; at once when the pointer changes.
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
+K = TypeVar("K")
 
 
 class RefusedVersion(NamedTuple):
@@ -54,13 +46,36 @@ class ServedVersion(NamedTuple):
 
     @property
     def candidate(self) -> Candidate | None:
-        """What is tried beside it; it is beside the promoted version alone."""
+        """What is tried beside it; only the promoted version has a candidate."""
         return self.pointer.candidate if self.pointer and not self.refused else None
 
     @property
     def versions(self) -> set[str]:
-        """What is needed in memory for it."""
+        """What has to be in memory for it."""
         return {self.version, *((self.candidate.version,) if self.candidate else ())}
+
+
+def versions_to_try(
+    pointer: Pointer | None, stored: Callable[[], list[str]], served: ServedVersion | None
+) -> Iterator[str]:
+    """Yield the versions that may be served, the best first.
+
+    Parameters
+    ----------
+    pointer : Pointer or None
+        None when it is damaged, so that nobody knows which were promoted.
+    stored : callable
+        Lists what is stored; called only after what comes first was refused.
+    served : ServedVersion or None
+        What is served now; it goes on where nothing better can be had.
+    """
+    if pointer:
+        yield pointer.version
+        yield from versions_before(pointer.promotions, stored())
+    if served:
+        yield served.version
+    if not pointer:
+        yield from reversed(stored())
 
 
 class _Refusal(NamedTuple):
@@ -69,99 +84,46 @@ class _Refusal(NamedTuple):
     pause: float
 
 
-class VersionSelector:
-    """Chooses among versions, and remembers those that were refused."""
+class Refusals(Generic[K]):
+    """What was refused of each model, why, and when it may be tried again."""
 
     def __init__(self) -> None:
-        self._refusals: dict[tuple[str, str | None], _Refusal] = {}
+        self._refusals: dict[tuple[str, K], _Refusal] = {}
 
-    def choose(
-        self, store: ModelStore, name: str, known: ServedVersion | None, *,
-        in_memory: Callable[[str], StoredVersion | None],
-        read: Callable[[str, str], StoredVersion],
-    ) -> tuple[ServedVersion, StoredVersion]:  # fmt: skip
-        """Choose the version to serve: the promoted one or, if it is refused, the one before.
+    def add(self, model: str, key: K, reason: str, first: float, longest: float) -> bool:
+        """Note a refusal; return whether it is a new one.
 
         Parameters
         ----------
-        known : ServedVersion or None
-            What is served now; it goes on where nothing better can be had.
-        in_memory : callable
-            Gives a version that is in memory; it is taken as it is.
-        read : callable
-            Reads a version by model and identifier; whatever it raises is the
-            reason why that is refused.
-
-        Raises
-        ------
-        ModelNotFound
-            When the model has no pointer.
-        UntrustedArtifact
-            With the reason, when nothing can be served.
+        first, longest : float
+            For so many seconds it is not tried again; with each further
+            refusal for twice as many, up to the longest pause.
         """
-        tag = store.pointer_tag(name)
-        if known and known.tag != tag:
-            self._forget(name)
-        pointer, refused = self._read_pointer(store, name)
-        for version in _candidates(store, name, pointer, known):
-            try:
-                self._raise_again(name, version)
-                found = in_memory(version) or read(name, version)
-            except Exception as error:  # noqa: BLE001  a damaged version raises whatever it likes
-                reason = str(error) or repr(error)
-                self.refuse(name, version, reason)
-                refused = refused or RefusedVersion(version, reason)
-                continue
-            self._refusals.pop((name, version), None)
-            return ServedVersion(version, pointer, tag, refused), found
-        assert refused
-        raise UntrustedArtifact(refused.reason)
-
-    def refuse(self, name: str, version: str | None, reason: str) -> None:
-        """Note that a version, or the pointer, is not to be tried again for a while."""
-        before = self._refusals.get((name, version))
+        before = self._refusals.get((model, key))
         if before and time.monotonic() < before.until:
-            return
-        if before is None:
-            _log.error("%s of %s is not served: %s", version or "the pointer", name, reason)
-        pause = min(2 * before.pause, LONGEST_PAUSE) if before else FIRST_PAUSE
-        self._refusals[name, version] = _Refusal(reason, time.monotonic() + pause, pause)
+            return False
+        pause = min(2 * before.pause, longest) if before else first
+        self._refusals[model, key] = _Refusal(reason, time.monotonic() + pause, pause)
+        return before is None
 
-    def is_due(self, name: str, refused: RefusedVersion) -> bool:
-        """Tell whether what was refused may be tried again."""
-        found = self._refusals.get((name, refused.version))
-        return found is None or time.monotonic() >= found.until
+    def reason(self, model: str, key: K) -> str | None:
+        """Return why something is not to be tried now; None when it may be tried."""
+        refusal = self._refusals.get((model, key))
+        return refusal.reason if refusal and time.monotonic() < refusal.until else None
 
-    def _read_pointer(
-        self, store: ModelStore, name: str
-    ) -> tuple[Pointer | None, RefusedVersion | None]:
-        try:
-            found = store.pointer(name)
-        except UntrustedArtifact as error:
-            self.refuse(name, None, str(error))
-            return None, RefusedVersion(None, str(error))
-        self._refusals.pop((name, None), None)
-        return found, None
+    def forget(self, model: str, key: K) -> None:
+        """Forget a refusal: it was tried, and is good."""
+        self._refusals.pop((model, key), None)
 
-    def _raise_again(self, name: str, version: str) -> None:
-        """Refuse a version that was refused a moment ago, without reading it again."""
-        found = self._refusals.get((name, version))
-        if found and time.monotonic() < found.until:
-            raise UntrustedArtifact(found.reason)
-
-    def _forget(self, name: str) -> None:
-        for key in [key for key in self._refusals if key[0] == name]:
+    def forget_model(self, model: str) -> None:
+        """Forget every refusal of a model."""
+        for key in [key for key in self if key[0] == model]:
             self._refusals.pop(key, None)
 
+    def __contains__(self, key: tuple[str, K]) -> bool:
+        """Tell whether something was refused when it was last tried."""
+        return key in self._refusals
 
-def _candidates(
-    store: ModelStore, name: str, pointer: Pointer | None, known: ServedVersion | None
-) -> Iterator[str]:
-    """Give versions, the best first; without a pointer nobody knows which were promoted."""
-    if pointer:
-        yield pointer.version
-        yield from versions_before(pointer.promotions, store.versions(name))
-    if known:
-        yield known.version
-    if not pointer:
-        yield from reversed(store.versions(name))
+    def __iter__(self) -> Iterator[tuple[str, K]]:
+        """Yield the models and what is refused of each."""
+        return iter([*self._refusals])

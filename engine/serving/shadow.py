@@ -1,7 +1,7 @@
-"""A candidate that answers in silence: what it would have said, compared and counted.
+"""A candidate that answers in silence: its answers are compared and counted.
 
-One thread does it, behind a queue. What does not fit is dropped and counted:
-no answer ever waits.
+One thread compares, behind a queue. What does not fit into the queue is dropped
+and counted: no answer ever waits.
 """
 
 import atexit
@@ -16,30 +16,31 @@ import numpy as np
 
 from engine.runtime.answers import Decisions, Prediction
 from engine.runtime.version import TOLERANCE, StoredVersion, endless
+from engine.serving.candidates import Candidates
 from engine.serving.metrics import Metrics
-from engine.serving.model_cache import ModelCache
+from engine.serving.observers import Decided
 from persistence.promotions import Candidate
 
 _log = logging.getLogger(__name__)
 
-#: Bytes that wait at most.
+#: Bytes that wait in the queue at most.
 MOST_BYTES = 16 * 2**20
 
-#: What a record that waits alone takes beside its numbers.
+#: Bytes that an item of the queue takes beside its numbers.
 _ITEM_BYTES = 1000
 
-#: The thread ends when nothing has come for so many seconds.
+#: The thread ends when the queue was empty for so many seconds.
 _IDLE_SECONDS = 5.0
 
-#: Seconds that a process that ends gives the comparison at hand.
+#: A process that ends waits so many seconds for the comparison in progress.
 _END_SECONDS = 1.0
 
 
-class _Answered(NamedTuple):
+class _Item(NamedTuple):
     promoted: StoredVersion
     candidate: Candidate
     matrix: Any
-    found: Decisions
+    decisions: Decisions
     size: int
 
 
@@ -48,38 +49,42 @@ class Shadow:
 
     Parameters
     ----------
-    models : ModelCache
-        Where the candidates are held.
+    candidates : Candidates
+        Loads them.
     metrics : Metrics
-        Where the differences are counted.
+        Counts the differences.
     """
 
-    def __init__(self, models: ModelCache, metrics: Metrics) -> None:
-        self._models = models
+    def __init__(self, candidates: Candidates, metrics: Metrics) -> None:
+        self._candidates = candidates
         self._metrics = metrics
         self._lock = threading.Lock()
-        self._queue: SimpleQueue[_Answered | None] = SimpleQueue()
-        self._held = 0
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._bytes = 0
         self._thread: threading.Thread | None = None
         self._failed: Candidate | None = None
 
-    def offer(
-        self, promoted: StoredVersion, candidate: Candidate, matrix: Any,
-        found: Prediction | Decisions,
-    ) -> None:  # fmt: skip
-        """Have answers compared later, or never; takes some microseconds."""
-        decisions = found if isinstance(found, Decisions) else _decisions(promoted, found)
-        size = _ITEM_BYTES + matrix.nbytes + sum(map(_bytes_of, decisions))
-        # A copy: the matrix may be a part of a larger one, which need not be held.
-        one = _Answered(promoted, candidate, np.array(matrix), decisions, size)
+    def decided(self, batch: Sequence[Decided]) -> None:
+        """Have answers compared later, or never, where a shadow is to answer, too."""
+        for decided in batch:
+            if decided.shadow is not None:
+                self._offer(decided, decided.shadow)
+
+    def _offer(self, decided: Decided, candidate: Candidate) -> None:
+        promoted, decisions = decided.version, decided.decisions
+        if isinstance(decisions, Prediction):
+            decisions = _decisions(promoted, decisions)
+        size = _ITEM_BYTES + decided.matrix.nbytes + sum(map(_bytes_of, decisions))
+        # A copy: the matrix may be a part of a larger one, which need not stay in memory.
+        item = _Item(promoted, candidate, np.array(decided.matrix), decisions, size)
         with self._lock:
-            has_room = self._held + size <= MOST_BYTES
+            has_room = self._bytes + size <= MOST_BYTES
             if has_room:
-                self._held += size
-                self._queue.put(one)
+                self._bytes += size
+                self._queue.put(item)
                 self._start()
         if not has_room:
-            counts = {"dropped": len(matrix)}
+            counts = {"dropped": len(item.matrix)}
             self._metrics.count_shadow(promoted.name, candidate.version, counts)
 
     def _start(self) -> None:
@@ -96,15 +101,15 @@ class Shadow:
             self._thread.join(_END_SECONDS)
 
     def _run(self) -> None:
-        while (one := self._next()) is not None:
+        while (item := self._next()) is not None:
             try:
-                self._compare(one)
+                self._compare(item)
             except Exception as error:  # noqa: BLE001  a candidate may fail in any way
-                self._fail(one, len(one.matrix), error)
+                self._fail(item, len(item.matrix), error)
             with self._lock:
-                self._held -= one.size
+                self._bytes -= item.size
 
-    def _next(self) -> _Answered | None:
+    def _next(self) -> _Item | None:
         """Wait for something to compare; None when the thread is to end."""
         with suppress(Empty):
             return self._queue.get(timeout=_IDLE_SECONDS)
@@ -115,40 +120,41 @@ class Shadow:
                 return None
         return self._queue.get()
 
-    def _compare(self, one: _Answered) -> None:
-        name = one.promoted.name
-        known = self._models.served(name)
-        pair = (known.version, known.candidate) if known else None
-        if pair != (one.promoted.version, one.candidate):  # it has ended since
-            self._metrics.count_shadow(name, one.candidate.version, {"dropped": len(one.matrix)})
+    def _compare(self, item: _Item) -> None:
+        name = item.promoted.name
+        served = self._candidates.models.served(name)
+        pair = (served.version, served.candidate) if served else None
+        if pair != (item.promoted.version, item.candidate):  # the trial has ended since
+            counts = {"dropped": len(item.matrix)}
+            self._metrics.count_shadow(name, item.candidate.version, counts)
             return
-        candidate = self._models.candidates.get(name, one.candidate)
+        candidate = self._candidates.get(name, item.candidate)
         if candidate is None:
-            self._fail(one, len(one.matrix), None)
+            self._fail(item, len(item.matrix), None)
             return
-        found = candidate.decide_matrix(one.matrix)
-        is_other, distance = differences(one.promoted, one.found, candidate, found)
-        finite = np.ones(len(one.matrix), dtype=bool)
-        finite[endless(found)] = False
+        decisions = candidate.decide_matrix(item.matrix)
+        is_other, distance = differences(item.promoted, item.decisions, candidate, decisions)
+        finite = np.ones(len(item.matrix), dtype=bool)
+        finite[endless(decisions)] = False
         if not finite.all():
-            self._fail(one, int((~finite).sum()), ArithmeticError("an answer is not finite"))
+            self._fail(item, int((~finite).sum()), ArithmeticError("an answer is not finite"))
         self._metrics.count_shadow(
             candidate.name, candidate.version,
             {"records": int(finite.sum()), "differences": int(is_other[finite].sum())},
             largest=float(distance[finite].max(initial=0.0)),
         )  # fmt: skip
 
-    def _fail(self, one: _Answered, records: int, error: Exception | None) -> None:
+    def _fail(self, item: _Item, records: int, error: Exception | None) -> None:
         counts = {"failures": records}
-        self._metrics.count_shadow(one.promoted.name, one.candidate.version, counts)
-        if error is not None and self._failed != one.candidate:
-            self._failed = one.candidate
-            named = one.candidate.version, one.promoted.name
-            _log.error("the shadow %s of %s fails", *named, exc_info=error)
+        self._metrics.count_shadow(item.promoted.name, item.candidate.version, counts)
+        if error is not None and self._failed != item.candidate:
+            self._failed = item.candidate
+            names = item.candidate.version, item.promoted.name
+            _log.error("the shadow %s of %s fails", *names, exc_info=error)
 
 
 def differences(
-    one: StoredVersion, ours: Decisions, other: StoredVersion, theirs: Decisions
+    old: StoredVersion, old_decisions: Decisions, new: StoredVersion, new_decisions: Decisions
 ) -> tuple[Any, Any]:
     """Compare the answers of two versions to the same records.
 
@@ -161,18 +167,18 @@ def differences(
         The largest difference of a probability, or that of the numbers; 0
         where there are only labels.
     """
-    if ours.chosen is None or theirs.chosen is None:
-        distance = np.abs(ours.numbers - theirs.numbers)
-        scale = np.maximum(np.abs(ours.numbers), np.abs(theirs.numbers))
+    if old_decisions.chosen is None or new_decisions.chosen is None:
+        before, after = old_decisions.numbers, new_decisions.numbers
+        distance, scale = np.abs(before - after), np.maximum(np.abs(before), np.abs(after))
         return distance > TOLERANCE * np.maximum(scale, 1.0), distance
-    before, after = one.card["classes"], other.card["classes"]
-    pairs = zip(ours.chosen, theirs.chosen, strict=True)
-    is_other = np.array([before[a] != after[b] for a, b in pairs], dtype=bool)
-    if ours.probabilities is None or theirs.probabilities is None:
+    old_classes, new_classes = old.card["classes"], new.card["classes"]
+    pairs = zip(old_decisions.chosen, new_decisions.chosen, strict=True)
+    is_other = np.array([old_classes[a] != new_classes[b] for a, b in pairs], dtype=bool)
+    if old_decisions.probabilities is None or new_decisions.probabilities is None:
         return is_other, np.zeros(len(is_other))
-    classes = [*before, *(name for name in after if name not in before)]
-    apart = _spread(ours.probabilities, before, classes)
-    apart -= _spread(theirs.probabilities, after, classes)
+    classes = [*old_classes, *(name for name in new_classes if name not in old_classes)]
+    apart = _spread(old_decisions.probabilities, old_classes, classes)
+    apart -= _spread(new_decisions.probabilities, new_classes, classes)
     return is_other, np.abs(apart).max(axis=1)
 
 
@@ -180,17 +186,18 @@ def _bytes_of(answers: Any) -> int:
     return 8 * len(answers) if isinstance(answers, list) else getattr(answers, "nbytes", 0)
 
 
-def _spread(probabilities: Any, classes: Sequence[Any], wanted: Sequence[Any]) -> Any:
-    """Give probabilities a column for each class that is wanted; 0 where there was none."""
-    found = np.zeros((len(probabilities), len(wanted)))
-    found[:, [wanted.index(name) for name in classes]] = probabilities
-    return found
+def _spread(probabilities: Any, classes: Sequence[Any], columns: Sequence[Any]) -> Any:
+    """Return probabilities with a column for each of some classes; 0 where there was none."""
+    spread = np.zeros((len(probabilities), len(columns)))
+    spread[:, [columns.index(name) for name in classes]] = probabilities
+    return spread
 
 
-def _decisions(version: StoredVersion, found: Prediction) -> Decisions:
-    """Give the answer for one record as those for many."""
+def _decisions(version: StoredVersion, prediction: Prediction) -> Decisions:
+    """Return the answer for one record in the form of those for many."""
     classes = version.card["classes"]
     if classes is None:
-        return Decisions(None, np.array([found.value]), None)
-    shares = None if found.probabilities is None else np.array([found.probabilities])
-    return Decisions([classes.index(found.value)], None, shares)
+        return Decisions(None, np.array([prediction.value]), None)
+    probabilities = prediction.probabilities
+    shares = None if probabilities is None else np.array([probabilities])
+    return Decisions([classes.index(prediction.value)], None, shares)

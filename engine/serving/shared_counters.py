@@ -35,7 +35,7 @@ class SharedCounters:
         As many processes can write side by side. The memory is shared with
         the processes that are forked later.
     widths : mapping of str to int
-        How many numbers a key has, by its first part; one, unless it says more.
+        How many numbers a key has, by its first part; 1 where it is missing.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class SharedCounters:
         self.use(0)
 
     def use(self, slot: int) -> None:
-        """Write to a slot from now on; it is to have no other writer."""
+        """Write to a slot from now on; no other process may write to it."""
         self.slot = slot
         self._doubles = self._of(slot)
         self._places = {key: place for key, place, _ in self._entries(slot)}
@@ -75,26 +75,26 @@ class SharedCounters:
             self._doubles[place] = max(self._doubles[place], value)
 
     def clear(self, slot: int, names: set[str]) -> None:
-        """Set to 0, in a slot that nobody uses, what only a living process says."""
+        """Set to 0, in a slot without a writer, what only a living process counts."""
         doubles = self._of(slot)
         for key, place, width in self._entries(slot):
             if key[0] in names:
                 doubles[place : place + width] = memoryview(bytes(8 * width)).cast("d")
 
     def read(self) -> Iterator[tuple[Key, list[float]]]:
-        """Give every key of every slot, and its numbers."""
+        """Yield every key of every slot, and its numbers."""
         for slot in range(self.slots):
             doubles = self._of(slot)
             for key, place, width in self._entries(slot):
-                yield key, [doubles[place + one] for one in range(width)]
+                yield key, [*doubles[place : place + width]]
 
     def _of(self, slot: int) -> "memoryview[float]":
         return self._memory[slot * SLOT_BYTES : (slot + 1) * SLOT_BYTES].cast("d")
 
     def _entries(self, slot: int) -> Iterator[tuple[Key, int, int]]:
-        """Give keys, the places of their numbers, and how many there are.
+        """Yield keys, the places of their numbers, and how many there are.
 
-        The first double of a slot says how many are taken. An entry is the
+        The first double of a slot holds how many are taken. An entry is the
         key's length in bytes, the count of its numbers, the key, the numbers.
         """
         doubles = self._of(slot)

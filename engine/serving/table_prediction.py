@@ -5,12 +5,11 @@ known to be valid. So its status can tell whether they are, and a client may
 send everything before it reads anything.
 """
 
-from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
-from engine.records.arrow.reader import read_binary
+from engine.records.arrow_support import read_arrow
 from engine.records.blocks import Block
 from engine.records.csv_reader import FLAGS, read_csv
 from engine.records.jsonl_reader import read_lines
@@ -22,9 +21,7 @@ from engine.records.writers import Writer
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion, endless
 from engine.schema.problem_codes import Code
-from engine.serving.candidates import offer_to_shadow
-from engine.serving.metrics import classes_of, count_predictions
-from engine.serving.timing import each_in, note_progress, step
+from engine.serving.timing import Timing
 
 #: How many numbers of an answer are in memory at a time.
 _MOST_NUMBERS = 2**16
@@ -32,7 +29,8 @@ _MOST_NUMBERS = 2**16
 
 def answer_table(
     version: StoredVersion, upload: Upload, kind: str, form: type[Writer],
-    *, flags: Mapping[str, bool] = FLAGS,
+    *, flags: Mapping[str, bool] = FLAGS, timing: Timing | None = None,
+    decided: Callable[[Any, Decisions], None] = lambda matrix, decisions: None,
 ) -> Spool:  # fmt: skip
     """Answer every row of a table.
 
@@ -41,9 +39,12 @@ def answer_table(
     kind : str
         The media type of what is uploaded.
     form : Writer
-        What writes the answer.
+        Writes the answer.
     flags : mapping of str to bool
         The words for true and false in CSV.
+    decided : callable
+        Called with the records and the decisions of each part, while no problem
+        was found; a later part may still be refused.
 
     Raises
     ------
@@ -58,48 +59,45 @@ def answer_table(
     elif kind == LINES:
         blocks = read_lines(upload, version.schema, version.decoder)
     else:
-        blocks = read_binary(upload, version.card["schema"], kind)
+        blocks = read_arrow(upload, version.card["schema"], kind)
     with closing(blocks):
-        return _write(version, blocks, form, most=upload.most)
+        spool = Spool(upload.most, what="the answer")
+        try:
+            _write(version, blocks, form(version, spool), timing or Timing(), decided)
+            spool.seal()
+        except BaseException:
+            spool.close()
+            raise
+    return spool
 
 
 def _write(
-    version: StoredVersion, blocks: Iterator[Block], form: type[Writer], *, most: int
-) -> Spool:
-    spool = Spool(most, what="the answer")
+    version: StoredVersion, blocks: Iterator[Block], writer: Writer, timing: Timing,
+    decided: Callable[[Any, Decisions], None],
+) -> None:  # fmt: skip
     problems: list[Problem] = []
     size = 0
-    counts: Counter[Any] = Counter()
-    try:
-        writer = form(version, spool)
-        width = 2 + len(version.card["classes"] or ())
-        for block in each_in("validate", blocks):
-            note_progress()
-            problems += block.problems
-            if len(problems) > PROBLEMS_LISTED:
-                break
-            size += block.size
-            for part in block.parts(max(1, _MOST_NUMBERS // width)) if not problems else ():
-                with step("predict"):
-                    decisions = version.decide_matrix(part.matrix)
-                problems += _endless(decisions, part.first)
-                counts += classes_of(version, decisions)
-                if not problems:
-                    offer_to_shadow(version, part.matrix, decisions)
-                with step("write"):
-                    writer.add(decisions, part.warnings)
-        if not size and not problems:
-            detail = "there are no records: send at least one"
-            problems.append(Problem("", detail, Code.NO_RECORDS))
-        if problems:
-            raise InvalidRecords(problems)
-        writer.finish()
-        spool.seal()
-        count_predictions(version, counts)
-    except BaseException:
-        spool.close()
-        raise
-    return spool
+    width = 2 + len(version.card["classes"] or ())
+    for block in timing.each_in("validate", blocks):
+        timing.note_progress()
+        problems += block.problems
+        if len(problems) > PROBLEMS_LISTED:
+            break
+        size += block.size
+        for part in block.parts(max(1, _MOST_NUMBERS // width)) if not problems else ():
+            with timing.step("predict"):
+                decisions = version.decide_matrix(part.matrix)
+            problems += _endless(decisions, part.first)
+            if not problems:
+                decided(part.matrix, decisions)
+            with timing.step("write"):
+                writer.add(decisions, part.warnings)
+    if not size and not problems:
+        detail = "there are no records: send at least one"
+        problems.append(Problem("", detail, Code.NO_RECORDS))
+    if problems:
+        raise InvalidRecords(problems)
+    writer.finish()
 
 
 def _endless(decisions: Decisions, first: int) -> list[Problem]:

@@ -1,55 +1,55 @@
-"""How long the parts of an answer take, for whoever asks to be told.
-
-A request with ``X-Server-Timing: true`` gets the header ``Server-Timing``. Where
-tracing is on, each part is a span.
-"""
+"""How long the steps of an answer take."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TypeVar
-
-from flask import current_app, g, has_request_context, request
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+#: Opens a span of a trace by its name.
+Span = Callable[[str], AbstractContextManager[Any]]
 
-@contextmanager
-def step(name: str) -> Iterator[None]:
-    """Take one part of the answer to the request at hand, if there is one.
+
+class Timing:
+    """Measures the steps of one answer.
 
     Parameters
     ----------
-    name : str
-        ``read``, ``validate``, ``predict`` or ``write``; one that comes again adds up.
+    span : callable
+        Opens a span of a trace around each step.
+    note_progress : callable
+        Called while a long answer makes progress; the worker then extends its deadline.
+
+    Attributes
+    ----------
+    seconds : dict
+        By the step's name; a step that is taken several times adds up.
     """
-    if not has_request_context():
-        yield
-        return
-    spans = current_app.extensions.get("spans")
-    start = time.perf_counter()
-    try:
-        with spans.span(name) if spans else nullcontext():
-            yield
-    finally:
-        if (steps := g.get("steps")) is not None:
-            steps[name] = steps.get(name, 0.0) + time.perf_counter() - start
 
+    def __init__(
+        self, span: Span = nullcontext, note_progress: Callable[[], Any] = lambda: None
+    ) -> None:
+        self.seconds: dict[str, float] = {}
+        self.note_progress = note_progress
+        self._span = span
 
-def each_in(name: str, items: Iterable[T]) -> Iterator[T]:
-    """Give items each of which is made in a step."""
-    source, nothing = iter(items), object()
-    while True:
-        with step(name):
-            item = next(source, nothing)
-        if item is nothing:
-            return
-        yield item  # type: ignore[misc]
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Measure one step: ``read``, ``validate``, ``predict`` or ``write``."""
+        start = time.perf_counter()
+        try:
+            with self._span(name):
+                yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
-
-def note_progress() -> None:
-    """Tell the worker that the answer to the request at hand gets on: it has its time anew."""
-    if has_request_context():
-        connection = request.environ.get("gunicorn.socket")
-        if note := getattr(connection, "note_progress", None):
-            note()
+    def each_in(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """Yield items, and measure as a step the time in which each is made."""
+        source, end = iter(items), object()
+        while True:
+            with self.step(name):
+                item = next(source, end)
+            if item is end:
+                return
+            yield item  # type: ignore[misc]

@@ -45,6 +45,7 @@ def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -
     counted.count_shadow("parcel", new, none, largest=0.5)
     counted.count_swap("parcel", 0.1)
     counted.count_death("SIGKILL")
+    counted.count_fallback("predict")
     store.change("rent", lambda known: known.promote("20200101T000000Z-00000"))  # type: ignore[union-attr]
     client.post("/v0/models/rent/predict", json=EXAMPLES["rent"])
     wait_until(lambda: "model_shadow_records_total{" in client.get("/metrics").text, "a comparison")

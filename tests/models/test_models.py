@@ -9,10 +9,13 @@ import pytest
 
 import models
 from build_model import build
+from engine.records.media_types import JSON
 from engine.runtime.loading import load_version
 from engine.runtime.version import StoredVersion
+from engine.serving.candidates import Candidates
 from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import answer
+from engine.serving.observers import Observers
+from engine.serving.prediction import Predictor
 from engine.serving.request import PredictRequest
 from engine.serving.selection import ServedVersion
 from persistence.model_persistence import ModelStore
@@ -40,10 +43,11 @@ def built(
 
 
 def ask(version: StoredVersion, body: Any) -> Any:
-    asked = PredictRequest(json.dumps(body).encode(), "application/json", "", "id", version.name)
-    found = answer(Held(version), asked)
-    assert 200 == found.status, found.body
-    return json.loads(found.body)
+    predictor = Predictor(Candidates(Held(version)), Observers())
+    request = PredictRequest(json.dumps(body).encode(), "application/json", "id", version.name)
+    content = predictor.answer(predictor.choose(request), JSON)
+    assert isinstance(content, bytes)
+    return json.loads(content)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from flask import Flask
 from engine.api.fast_path.answer import FastPath
 from engine.api.middleware.auth import ACCESS
 from engine.records.upload import Upload
-from engine.serving.candidates import hash_to_unit, in_share, routing_key
+from engine.serving.candidates import hash_to_unit, routing_key
 from engine.serving.request import PredictRequest
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
@@ -54,8 +54,7 @@ def test_places_of_words_when_the_version_is_another_are_others() -> None:
 
 def asked(**others: Any) -> PredictRequest:
     return PredictRequest(**{
-        "body": b"{}", "content_type": "", "content_encoding": "", "request_id": "id",
-        "model": None, **others,
+        "body": b"{}", "content_type": "", "request_id": "id", "model": None, **others,
     })  # fmt: skip
 
 
@@ -63,12 +62,12 @@ def test_share_when_raised_keeps_those_that_it_had(store: ModelStore) -> None:
     inside: set[str] = set()
     for share in (0.05, 0.1, 0.5, 0.9, 1.0):
         try_version(store, "canary", share=share)
-        models = serve(store, "parcel").extensions["models"]
-        models.get()
+        app = serve(store, "parcel")
+        app.extensions["models"].get()
         now = {
             str(number)
             for number in range(2_000)
-            if in_share(models, asked(canary_key=str(number))) is not None
+            if app.extensions["candidates"].in_share(asked(canary_key=str(number)))
         }
         assert inside <= now
         assert abs(len(now) - 2_000 * share) < 90  # four deviations

@@ -2,12 +2,14 @@
 
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from engine.serving.candidates import Candidates
 from engine.serving.hot_swap import Watch, watch
-from engine.serving.metrics import Metrics
+from engine.serving.metrics import Metrics, list_versions
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
@@ -58,7 +60,8 @@ def test_watch_when_the_store_is_away_goes_on_and_says_so_once(
     away = Away(store.root)
     models, stopping = ModelCache(away, "rent"), threading.Event()
     models.get()
-    found = watch(models, Metrics(models), stopping)
+    candidates = Candidates(models)
+    found = watch(candidates, Metrics(partial(list_versions, candidates)), stopping)
     away.is_away = True
     before = away.asked
     wait_until(lambda: away.asked > before + 3, "some looks")
@@ -73,7 +76,8 @@ def test_watch_when_the_store_is_away_goes_on_and_says_so_once(
 
 def test_watch_when_told_to_stop_ends(models: ModelCache) -> None:
     stopping = threading.Event()
-    found = Watch(models, Metrics(models), stopping)
+    candidates = Candidates(models)
+    found = Watch(candidates, Metrics(partial(list_versions, candidates)), stopping)
     found.start()
 
     stopping.set()
@@ -89,7 +93,7 @@ def test_swap_when_counted_has_the_model_and_its_seconds(
     app = serve(store, "rent")
     models, stopping = app.extensions["models"], threading.Event()
     models.get()
-    found = watch(models, app.extensions["metrics"], stopping)
+    found = watch(app.extensions["candidates"], app.extensions["metrics"], stopping)
     began = time.monotonic()
     store.promote("rent", versions[1])
     wait_until(lambda: models.get().version == versions[1], "the new version")

@@ -1,13 +1,12 @@
 """What is counted of a request, whichever way it is answered."""
 
 import json
-from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from engine.serving.metrics import BUCKETS, count_rejection
+from engine.serving.metrics import BUCKETS
 from engine.serving.shared_counters import SLOT_BYTES, SharedCounters
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
@@ -116,16 +115,22 @@ def test_problems_when_counted_name_fields_of_the_schema_alone(app: Flask) -> No
     assert "evil" not in client.get("/metrics").text
 
 
-def test_rejection_when_its_reason_is_told_is_counted_under_that_alone(app: Flask) -> None:
-    @app.get("/busy")
-    def busy() -> Any:
-        count_rejection("overloaded")
-        return "busy", 503
+def test_request_when_the_fast_path_fails_on_it_is_counted_by_the_step(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast_path = app.extensions["fast_path"]
+    headers = {b"host": b"here", b"content-type": b"application/json"}
+    request = (b"/v0/predict", headers, json.dumps(PARCEL).encode(), False)
+    parcel = app.extensions["models"].get("parcel")
 
-    client = app.test_client()
-    client.get("/busy")
+    monkeypatch.setattr(parcel, "predict_one", lambda matrix: 1 / 0)
+    assert [None, None] == fast_path.answers([request, request])
+    monkeypatch.setattr(parcel, "decoder", None)
+    assert [None] == fast_path.answers([request])
+    assert [None] == fast_path.answers([(*request[:2], None, False)])
 
-    assert {("overloaded",): 1} == scrape(client).of("http_rejections_total", "reason")
+    fallbacks = scrape(app.test_client()).of("fast_path_fallbacks_total", "reason")
+    assert {("parse",): 1, ("read",): 1, ("predict",): 2} == fallbacks
 
 
 def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None:

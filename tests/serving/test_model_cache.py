@@ -43,16 +43,16 @@ def answer(version: StoredVersion) -> Any:
 def test_version_when_promoted_is_served_and_who_has_the_old_one_keeps_it(
     store: ModelStore, versions: list[str], models: ModelCache
 ) -> None:
-    assert not models.is_behind("rent")
+    assert not models.new_tag("rent")
     old = models.get()
     store.promote("rent", versions[1])
 
-    assert models.is_behind("rent") and models.get() is old
+    assert models.new_tag("rent") and models.get() is old
     assert models.catch_up("rent")
 
     assert (versions[1], 111.0) == (models.get().version, answer(models.get()))
     assert 55.5 == answer(old)
-    assert not models.is_behind("rent")
+    assert not models.new_tag("rent")
 
 
 def test_version_when_rolled_back_is_served_no_more(
@@ -60,7 +60,7 @@ def test_version_when_rolled_back_is_served_no_more(
 ) -> None:
     for version, is_rollback in ((versions[2], False), (versions[0], True)):
         store.promote("rent", version, is_rollback=is_rollback)
-        assert models.is_behind("rent") and models.catch_up("rent")
+        assert models.new_tag("rent") and models.catch_up("rent")
         assert version == models.get().version
 
 
@@ -69,10 +69,10 @@ def test_model_when_it_is_not_in_memory_is_never_behind(
 ) -> None:
     models = ModelCache(store, "rent")
 
-    assert not models.is_behind("rent") and [] == models.names()
+    assert not models.new_tag("rent") and [] == models.names()
     store.promote("rent", versions[1])
 
-    assert versions[1] == models.get().version and not models.is_behind("rent")
+    assert versions[1] == models.get().version and not models.new_tag("rent")
 
 
 def test_pointer_when_written_again_with_the_same_version_swaps_nothing(
@@ -81,8 +81,8 @@ def test_pointer_when_written_again_with_the_same_version_swaps_nothing(
     held = models.get()
     store.change("rent", lambda known: known._replace(pinned=(versions[0],)))  # type: ignore[union-attr]
 
-    assert models.is_behind("rent") and not models.catch_up("rent")
-    assert held is models.get() and not models.is_behind("rent")
+    assert models.new_tag("rent") and not models.catch_up("rent")
+    assert held is models.get() and not models.new_tag("rent")
 
 
 def resources() -> tuple[int, int]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.serving import selection
+from engine.serving import model_cache
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import UntrustedArtifact
@@ -37,7 +37,7 @@ def models(store: ModelStore, versions: list[str]) -> ModelCache:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was refused may be tried again at once."""
-    monkeypatch.setattr(selection, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(model_cache, "FIRST_PAUSE", 0.0)
 
 
 def spoil(store: ModelStore, version: str, source: ModelStore) -> tuple[str, str]:
@@ -66,7 +66,7 @@ def test_version_when_refused_is_not_served_and_the_old_one_stays(
     store.change("rent", lambda known: known.promote(broken))  # type: ignore[union-attr]
 
     for _ in range(3):
-        assert models.is_behind("rent") and not models.catch_up("rent")
+        assert models.new_tag("rent") and not models.catch_up("rent")
 
     assert held is models.get()
     told = client.get("/v0/models/rent").get_json()
@@ -98,7 +98,7 @@ def test_version_when_refused_is_tried_again_and_served_once_it_is_whole(
 
     path.write_bytes(content)
 
-    assert models.is_behind("rent") and models.catch_up("rent")
+    assert models.new_tag("rent") and models.catch_up("rent")
     assert versions[1] == models.get().version and models.refused() is None
 
 
@@ -109,7 +109,7 @@ def test_version_when_refused_is_not_read_again_at_each_look(
     store.promote("rent", versions[1])
     models.catch_up("rent")
 
-    assert not models.is_behind("rent")
+    assert not models.new_tag("rent")
 
 
 def test_version_when_it_is_too_large_for_the_memory_is_refused_with_the_figures(
@@ -135,12 +135,12 @@ def test_pointer_when_damaged_leaves_the_version_that_is_served(
     path.unlink()
     if content is not None:
         path.write_text(content)
-        assert models.is_behind("rent") and not models.catch_up("rent")
+        assert models.new_tag("rent") and not models.catch_up("rent")
         assert models.refused() is not None
 
-    assert versions[0] == models.get().version and not models.is_behind("rent")
+    assert versions[0] == models.get().version and not models.new_tag("rent")
     store.promote("rent", versions[1])
-    assert models.is_behind("rent") and models.catch_up("rent")
+    assert models.new_tag("rent") and models.catch_up("rent")
     assert versions[1] == models.get().version and models.refused() is None
 
 
@@ -174,15 +174,15 @@ def test_versions_when_all_are_refused_are_not_served(
 def test_version_when_promoted_again_is_tried_at_once(
     store: ModelStore, versions: list[str], models: ModelCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "FIRST_PAUSE", 3600.0)
+    monkeypatch.setattr(model_cache, "FIRST_PAUSE", 3600.0)
     damage(store, versions[1])
     store.promote("rent", versions[1])
-    assert not models.catch_up("rent") and not models.is_behind("rent")
+    assert not models.catch_up("rent") and not models.new_tag("rent")
 
     damage(store, versions[1])  # a byte that is changed twice is what it was
     for version in (versions[2], versions[1]):
         store.promote("rent", version)
-        assert models.is_behind("rent") and models.catch_up("rent")
+        assert models.new_tag("rent") and models.catch_up("rent")
 
     assert versions[1] == models.get().version
 
@@ -190,7 +190,7 @@ def test_version_when_promoted_again_is_tried_at_once(
 def test_versions_when_all_are_refused_are_not_read_for_each_request(
     store: ModelStore, versions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "FIRST_PAUSE", 3600.0)
+    monkeypatch.setattr(model_cache, "FIRST_PAUSE", 3600.0)
     damage(store, versions[0])
     models = ModelCache(store, "rent")
     with pytest.raises(UntrustedArtifact, match="differs from the digest"):

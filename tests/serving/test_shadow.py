@@ -12,6 +12,8 @@ from flask import Flask
 from engine.api.fast_path.answer import FastPath
 from engine.runtime.version import StoredVersion
 from engine.serving.candidates import hash_to_unit
+from engine.serving.observers import Decided
+from engine.serving.request import PredictRequest
 from persistence.model_persistence import ModelStore
 from tests.serving.test_candidates import at_once, ways
 from tests.support.application import serve
@@ -37,7 +39,7 @@ def store(two_parcels: ModelStore, tmp_path: Path) -> ModelStore:
 
 def counted(app: Flask, what: str) -> float:
     """Give a count of the shadow's, over all versions, when nothing waits any more."""
-    wait_until(lambda: 0 == app.extensions["shadow"]._held, "the end of all comparisons")
+    wait_until(lambda: 0 == app.extensions["shadow"]._bytes, "the end of all comparisons")
     return counted_now(app, what)
 
 
@@ -218,10 +220,13 @@ def test_records_when_their_memory_is_used_again_are_compared_as_they_were(
     records = parcels(100)
     promoted = models.get("parcel")
     decoded = promoted.decoder.read(json.dumps(records).encode())
-    found = promoted.decide_matrix(decoded.matrix)
+    decided = Decided(
+        PredictRequest(b"", "", "", None), promoted, models.candidate("parcel"),
+        decoded.matrix, promoted.decide_matrix(decoded.matrix),
+    )  # fmt: skip
 
     for _ in range(2):  # the first is taken at once, the second waits
-        shadow.offer(promoted, models.candidate("parcel"), decoded.matrix, found)
+        shadow.decided([decided])
     assert gate.entered.wait(60)
     decoded.matrix[:] = 0
     gate.opened.set()

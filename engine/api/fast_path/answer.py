@@ -6,37 +6,28 @@ valid and quick, is left to the application.
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache, partial
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 from flask import Flask
 
 from engine.api.fast_path.obstacles import obstacles
-from engine.api.middleware import access_log, cors, idempotency, server_timing
-from engine.api.middleware.auth import HEADERS, Callers, check_caller, key_text, may_ask
-from engine.api.middleware.rate_limit import (
-    RateLimit,
-    RedisCounts,
-    Standing,
-    count_request,
-    show_standing,
-)
+from engine.api.middleware import access_log, cors, idempotency, request_metrics, server_timing
+from engine.api.middleware.auth import HEADERS, check_caller, key_text, may_ask
+from engine.api.middleware.rate_limit import count_request, show_standing
 from engine.api.middleware.request_id import finish, name_request, request_id
+from engine.api.rate_counts import RateLimit, RedisCounts, Standing
+from engine.api.requests import CANARY_KEY
 from engine.api.response_head import head_template
 from engine.api.trace_context import name_trace, trace_id
 from engine.records.http_date import http_date
-from engine.runtime.version import StoredVersion
-from engine.schema.json_decoder import Decoded
-from engine.serving.candidates import HEADER as CANARY_KEY
-from engine.serving.metrics import note_predicted
-from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import answer_at_once, each
+from engine.serving.metrics import Metrics
+from engine.serving.prediction import Predictor, QuickAnswer, each
 from engine.serving.request import PredictRequest
-from engine.serving.shared_counters import Count
 from persistence.api_keys import Key
-from persistence.promotions import Candidate
+from persistence.callers import Callers
 
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024
@@ -61,9 +52,9 @@ _HEAD = head_template(200, "application/json")
 
 #: What this module does itself when it answers; all else must run.
 _KNOWN = (
-    name_request, finish, name_trace, access_log.start, access_log.finish, server_timing.begin,
-    server_timing.finish, check_caller, count_request, show_standing, cors.answer_preflight,
-    cors.allow_origin, idempotency.begin, idempotency.store,
+    request_metrics.start, request_metrics.finish, name_request, finish, name_trace,
+    access_log.finish, server_timing.begin, server_timing.finish, check_caller, count_request,
+    show_standing, cors.answer_preflight, cors.allow_origin, idempotency.begin, idempotency.store,
 )  # fmt: skip
 _CANARY_KEY = CANARY_KEY.lower().encode()
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
@@ -72,6 +63,12 @@ _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 #: The target as it came; the headers, their names in small letters; the body; whether
 #: the connection is to be closed, whatever the client wants.
 Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
+
+
+class _Route(NamedTuple):
+    rule: str
+    model: str | None = None
+    version: str | None = None
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
@@ -96,23 +93,23 @@ class FastPath:
     Parameters
     ----------
     app : Flask
-        Asked what a user has added to it.
-    models : ModelCache
-        Asked for what is in memory; nothing is loaded here.
+        Its settings and extensions hold here, too.
+    predictor : Predictor
+        Answers with what is in memory; nothing is loaded here.
     logs : bool
         Whether each request gets a line in the log.
     """
 
-    def __init__(self, app: Flask, models: ModelCache, *, logs: bool = False) -> None:
+    def __init__(self, app: Flask, predictor: Predictor, *, logs: bool = False) -> None:
         self._app = app
-        self._models = models
+        self._predictor = predictor
+        self._models = predictor.models
         self._callers: Callers = app.extensions["callers"]
         self._limit: RateLimit = app.extensions["rate_limit"]
         self._logs = logs
         pages = (b"origin",) if app.extensions["origins"] else ()
         self._doubtful = _DOUBTFUL.union(pages)
-        self._metrics = app.extensions["metrics"]
-        self._shadow = app.extensions["shadow"]
+        self._metrics: Metrics = app.extensions["metrics"]
 
     def answers(self, requests: Sequence[Request]) -> list[Written | None]:
         """Answer whole POSTs over HTTP/1.1.
@@ -128,101 +125,78 @@ class FastPath:
             None for a request that is left to the application.
         """
         start = time.perf_counter()
-        asked = each(self._asked, requests)
-        standings = self._take(asked)
-        counts: list[Count] = []
-        served: list[StoredVersion] = []
-        bodies = answer_at_once(self._models, asked, tell=partial(self._tell, counts, served))
-        self._count(requests, bodies, counts, time.perf_counter() - start)
+        fall_back = self._metrics.count_fallback
+        parsed = each("parse", self._parse, requests, fall_back)
+        standings = self._take(parsed)
+        answers = self._predictor.answer_at_once(parsed, fall_back)
+        self._count(requests, answers, seconds=time.perf_counter() - start)
         if self._logs:
-            self._log(requests, asked, bodies, served, seconds=time.perf_counter() - start)
-        return list(map(self._finish, requests, asked, standings, bodies))
+            self._log(requests, answers, seconds=time.perf_counter() - start)
+        return list(map(self._finish, requests, standings, answers))
 
-    def _tell(
-        self, counts: list[Count], served: list[StoredVersion], version: StoredVersion,
-        decoded: Decoded, shadow: Candidate | None, found: Any,
-    ) -> None:  # fmt: skip
-        """Note what has answered, and what."""
-        note_predicted(counts, version, found)
-        served.append(version)
-        if shadow is not None:
-            self._shadow.offer(version, shadow, decoded.matrix, found)
-
-    def _take(self, asked: list[PredictRequest | None]) -> list[Standing | None]:
-        """Count the requests of each caller together; take those out that are one too many."""
-        standings: list[Standing | None] = [None] * len(asked)
+    def _take(self, requests: list[PredictRequest | None]) -> list[Standing | None]:
+        """Count the requests of each caller together; take out those beyond the limit."""
+        standings: list[Standing | None] = [None] * len(requests)
         callers: dict[str | None, list[int]] = {}
-        for place, one in enumerate(asked):
-            if one is not None:
-                callers.setdefault(one.key.id if one.key else None, []).append(place)
+        for place, request in enumerate(requests):
+            if request is not None:
+                callers.setdefault(request.key.id if request.key else None, []).append(place)
         for places in callers.values():
-            first = asked[places[0]]
-            found = self._limit.take(first.key if first else None, len(places)) or ()
-            for place, standing in zip(places, found, strict=False):
+            first = requests[places[0]]
+            counted = self._limit.take(first.key if first else None, len(places)) or ()
+            for place, standing in zip(places, counted, strict=False):
                 if standing.is_refused:
-                    asked[place] = None
+                    requests[place] = None
                 else:
                     standings[place] = standing
         return standings
 
     def _count(
-        self, requests: Sequence[Request], bodies: Sequence[bytes | None],
-        counts: Sequence[Count], seconds: float,
-    ) -> None:  # fmt: skip
-        routes: dict[str, int] = {}
-        for (url, *_), body in zip(requests, bodies, strict=True):
-            if body is not None:
-                route = _route(url)
-                routes[route] = routes.get(route, 0) + 1
-        if routes:
-            self._metrics.count_at_once(routes, seconds, counts)
+        self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
+    ) -> None:
+        rules: dict[str, int] = {}
+        for (url, *_), answer in zip(requests, answers, strict=True):
+            if answer is not None and (route := _route(url)):
+                rules[route.rule] = rules.get(route.rule, 0) + 1
+        for rule, count in rules.items():
+            self._metrics.count_requests(rule, "POST", 200, seconds=seconds, count=count)
 
     def _finish(
-        self,
-        request: Request,
-        asked: PredictRequest | None,
-        standing: Standing | None,
-        body: bytes | None,
+        self, request: Request, standing: Standing | None, answer: QuickAnswer | None
     ) -> Written | None:
-        if asked is None or body is None:
+        if answer is None:
             if standing:
                 self._limit.give_back(standing)
             return None
-        return _written(request, asked.request_id, standing, body)
+        return _written(request, answer.decided.request.request_id, standing, answer.body)
 
     def _log(
-        self, requests: Sequence[Request], asked: Sequence[PredictRequest | None],
-        bodies: Sequence[bytes | None], served: Iterable[StoredVersion], *, seconds: float,
-    ) -> None:  # fmt: skip
-        in_turn = iter(served)
-        for (url, headers, *_), one, body in zip(requests, asked, bodies, strict=True):
-            if one is None or body is None:
+        self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
+    ) -> None:
+        for (url, headers, *_), answer in zip(requests, answers, strict=True):
+            if answer is None or (route := _route(url)) is None:
                 continue
-            version = next(in_turn)
+            request, version = answer.decided.request, answer.decided.version
             parent = headers.get(b"traceparent")
             access_log.log_request(
                 method="POST",
-                route=_route(url),
+                route=route.rule,
                 path=url.decode("latin-1"),
                 status=200,
                 seconds=seconds,
-                bytes=len(body),
-                request_id=one.request_id,
+                bytes=len(answer.body),
+                request_id=request.request_id,
                 trace_id=trace_id(parent.decode("latin-1").strip()) if parent else None,
                 model=version.name,
                 version=version.version,
-                key=one.key.name if one.key else None,
+                key=request.key.name if request.key else None,
             )
 
-    def _asked(self, request: Request) -> PredictRequest | None:
+    def _parse(self, request: Request) -> PredictRequest | None:
         url, headers, body, _ = request
-        model = version = None
-        if url != b"/v0/predict":
-            named = _NAMED.fullmatch(url)
-            if not named:
-                return None
-            model = (named[1] or named[3]).decode()
-            version = named[2].decode() if named[2] else None
+        route = _route(url)
+        if route is None:
+            return None
         given = headers.get(b"x-request-id")
         name = request_id(given.decode("latin-1") if given else "")
         if (
@@ -236,12 +210,14 @@ class FastPath:
             return None
         key = None
         if self._callers.are_asked:
-            key = self._find_key(headers, model)
+            key = self._find_key(headers, route.model)
             if key is None:
                 return None
         kind = headers.get(b"content-type", b"").decode("latin-1")
-        sticky = headers.get(_CANARY_KEY, b"").decode("latin-1").strip()
-        return PredictRequest(body, kind, "", name, model, version, key=key, canary_key=sticky)
+        canary = headers.get(_CANARY_KEY, b"").decode("latin-1").strip()
+        return PredictRequest(
+            body, kind, name, route.model, route.version, key=key, canary_key=canary
+        )
 
     def _find_key(self, headers: Mapping[bytes, bytes], model: str | None) -> Key | None:
         """Give the caller's key, if it is good for the model."""
@@ -254,17 +230,23 @@ class FastPath:
         """Name what was added to the application and would be passed over here."""
         is_redis = isinstance(self._limit.counts, RedisCounts)
         found = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
-        known = (*_KNOWN, self._metrics.start, self._metrics.finish)
-        return [*found, *obstacles(self._app, known)]
+        return [*found, *obstacles(self._app, _KNOWN)]
 
 
-def _route(url: bytes) -> str:
+@lru_cache(1000)
+def _route(url: bytes) -> _Route | None:
+    """Return the route of a target, the model and the version; None where it does not predict."""
     if url == b"/v0/predict":
-        return "/v0/predict"
-    if url.startswith(b"/inference/"):
-        return "/inference/<name>"
-    named = b"/versions/" in url
-    return f"/v0/models/<name>{'/versions/<version>' if named else ''}/predict"
+        return _Route("/v0/predict")
+    parts = _NAMED.fullmatch(url)
+    if not parts:
+        return None
+    if parts[3]:
+        return _Route("/inference/<name>", parts[3].decode())
+    if parts[2]:
+        rule = "/v0/models/<name>/versions/<version>/predict"
+        return _Route(rule, parts[1].decode(), parts[2].decode())
+    return _Route("/v0/models/<name>/predict", parts[1].decode())
 
 
 def _written(request: Request, request_id: str, standing: Standing | None, body: bytes) -> Written:

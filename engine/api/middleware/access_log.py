@@ -13,19 +13,12 @@ _log = logging.getLogger(__name__)
 
 def init_app(app: Flask) -> None:
     """Log every request that Flask answers."""
-    app.before_request(start)
     app.after_request(finish)
-
-
-def start() -> None:
-    """Note when a request came."""
-    g.came = time.perf_counter()
 
 
 def finish(answer: Response) -> Response:
     """Log a request that is answered."""
-    model, version = g.get("served", (None, None))
-    key = g.get("key")
+    version, key = g.get("version"), g.get("key")
     log_request(
         method=request.method[:20],
         route=request.url_rule.rule if request.url_rule else NONE,
@@ -33,8 +26,8 @@ def finish(answer: Response) -> Response:
         status=answer.status_code,
         seconds=time.perf_counter() - g.came,
         bytes=answer.content_length,
-        model=model,
-        version=version,
+        model=version.name if version else None,
+        version=version.version if version else None,
         key=key.name if key else None,
     )
     return answer

@@ -53,9 +53,9 @@ class Spans:
         """Note what the request was answered."""
         g.span.set_attribute("http.response.status_code", answer.status_code)
         g.span.set_attribute("service.request_id", g.get("request_id", ""))
-        if served := g.get("served"):
-            g.span.set_attribute("service.model", served[0])
-            g.span.set_attribute("service.model_version", served[1])
+        if version := g.get("version"):
+            g.span.set_attribute("service.model", version.name)
+            g.span.set_attribute("service.model_version", version.version)
         if answer.status_code >= 500:
             g.span.set_status(trace.StatusCode.ERROR)
         return answer

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from flask import Blueprint, Response
 
 from engine.api.errors import Phrase
-from engine.api.requests import asked_here
-from engine.api.responses import respond
+from engine.api.requests import choose_version
+from engine.api.responses import respond, version_headers
+from engine.records.media_types import JSON
 from engine.records.rows import Records
-from engine.records.upload import Upload
+from engine.records.spool import Spool
 from engine.records.validation import Accepted
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
-from engine.serving.candidates import choose
 from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import decide_records
-from engine.serving.request import PredictResponse, version_headers
+from engine.serving.prediction import Predictor
 
 #: What a view is open to when it needs no key.
 PUBLIC = "public"
@@ -32,8 +32,8 @@ class RouteContext(NamedTuple):
 
     Attributes
     ----------
-    models : ModelCache
-        The versions that answer.
+    predictor : Predictor
+        Answers the requests.
     stopping : Event
         Set once the service stops.
     service, version : str
@@ -46,7 +46,7 @@ class RouteContext(NamedTuple):
         The paths that Vertex AI chooses; empty for none.
     """
 
-    models: ModelCache
+    predictor: Predictor
     stopping: Event
     service: str
     version: str
@@ -54,6 +54,11 @@ class RouteContext(NamedTuple):
     workers: int
     health_route: str = ""
     predict_route: str = ""
+
+    @property
+    def models(self) -> ModelCache:
+        """The versions that answer."""
+        return self.predictor.models
 
 
 class Protocol(NamedTuple):
@@ -83,11 +88,29 @@ class Protocol(NamedTuple):
     description: Path
 
 
+class Written(NamedTuple):
+    """An answer, as a protocol writes it.
+
+    Attributes
+    ----------
+    body : bytes or Spool
+        Its content.
+    content_type : str
+        Of the body.
+    headers : mapping of str to str
+        What the protocol adds.
+    """
+
+    body: bytes | Spool
+    content_type: str = JSON
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
 def run(
-    models: ModelCache,
+    predictor: Predictor,
     body: bytes,
     read: Callable[[bytes, StoredVersion], _Records],
-    write: Callable[[StoredVersion, _Records, Decisions, Sequence[Accepted]], PredictResponse],
+    write: Callable[[StoredVersion, _Records, Decisions, Sequence[Accepted]], Written],
     *,
     model: str | None = None,
     version: str | None = None,
@@ -106,27 +129,14 @@ def run(
     names_version : bool
         Whether headers name the version, because the body does not.
     """
-
-    def answer(answering: StoredVersion) -> PredictResponse:
-        records = read(body, answering)
-        return write(answering, records, *decide_records(answering, records))
-
-    return answer_with(
-        models, body, answer, model=model, version=version, names_version=names_version
-    )
+    chosen = choose_version(predictor, body, model=model, version=version)
+    records = read(body, chosen.version)
+    decisions, warnings = predictor.decide_records(chosen, records)
+    written = write(chosen.version, records, decisions, warnings)
+    return send(chosen.version, written) if names_version else respond(*written)
 
 
-def answer_with(
-    models: ModelCache,
-    body: bytes | Upload,
-    answer: Callable[[StoredVersion], PredictResponse],
-    *,
-    model: str | None = None,
-    version: str | None = None,
-    names_version: bool = True,
-) -> Response:
-    """Choose the version that answers, and send its answer; the parameters are those of `run`."""
-    answering = choose(models, asked_here(body, model=model, version=version))
-    response = answer(answering)
-    headers = version_headers(answering) if names_version else {}
-    return respond(response._replace(headers={**headers, **response.headers}))
+def send(version: StoredVersion, written: Written) -> Response:
+    """Return the response with an answer, whose headers name the version."""
+    headers = {**version_headers(version), **written.headers}
+    return respond(written.body, written.content_type, headers)

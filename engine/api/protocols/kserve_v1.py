@@ -9,7 +9,7 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.protocols.compression import inflated_body
-from engine.api.protocols.contract import Protocol, RouteContext, run
+from engine.api.protocols.contract import Protocol, RouteContext, Written, run
 from engine.api.protocols.error_line import phrase_line, write_line
 from engine.api.requests import may_see
 from engine.api.responses import json_response
@@ -22,7 +22,6 @@ from engine.records.validation import Accepted
 from engine.records.values_writer import predicted_values
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
-from engine.serving.request import PredictResponse
 
 _VERBS = (":predict", ":explain")
 
@@ -48,7 +47,7 @@ def _routes(context: RouteContext) -> Blueprint:
     @routes.post("/v1/models/<name>:predict")
     def predict(name: str) -> Response:
         """Predict instances."""
-        return run(models, inflated_body(), _read, _write, model=name)
+        return run(context.predictor, inflated_body(), _read, _write, model=name)
 
     @routes.post("/v1/models/<name>:explain")
     def explain(name: str) -> Response:
@@ -80,11 +79,11 @@ def _read(body: bytes, version: StoredVersion) -> Records:
 
 def _write(
     version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
-) -> PredictResponse:
+) -> Written:
     answer: dict[str, Any] = {"predictions": predicted_values(version, decisions)}
     if warnings:
         answer["warnings"] = write_line([warning.problem for warning in warnings])
-    return PredictResponse(200, write_json(answer) + b"\n")
+    return Written(write_json(answer) + b"\n")
 
 
 PROTOCOL = Protocol(

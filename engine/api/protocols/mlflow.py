@@ -10,15 +10,15 @@ from werkzeug.http import parse_options_header
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
-from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, answer_with, run
+from engine.api.negotiation import choose_form
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, Written, run, send
 from engine.api.protocols.mlflow_json import read_invocation
-from engine.api.requests import body_of
+from engine.api.requests import body_of, choose_version, received
 from engine.api.responses import json_response
 from engine.api.statuses import status_of
 from engine.records.csv_header import with_header
 from engine.records.csv_reader import PANDAS_FLAGS
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABLES
-from engine.records.negotiation import choose_form
 from engine.records.npy_reader import NPY, read_npy
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.rows import Records
@@ -30,8 +30,7 @@ from engine.records.values_writer import ValueLinesWriter, ValuesWriter
 from engine.records.writers import LinesWriter, Writer, write_with
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
-from engine.serving.request import PredictResponse
-from engine.serving.table_prediction import answer_table
+from engine.serving.prediction import Predictor
 
 #: SageMaker's name for JSON lines.
 JSON_LINES = "application/jsonlines"
@@ -79,12 +78,8 @@ def _routes(context: RouteContext) -> Blueprint:
         """Predict records, however MLflow's and SageMaker's clients write them."""
         kind, header = _read_kind(request.content_type or JSON)
         body = body_of(LINES if kind == JSON_LINES else kind, context.max_table_bytes)
-        try:
-            return _answer(context, body, kind, header)
-        except Exception:
-            if isinstance(body, Upload):
-                body.drain()
-            raise
+        with received(body):
+            return _answer(context.predictor, body, kind, header)
 
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
@@ -116,25 +111,21 @@ def _read_kind(content_type: str) -> tuple[str, str]:
     return kind, header
 
 
-def _answer(context: RouteContext, body: bytes | Upload, kind: str, header: str) -> Response:
+def _answer(predictor: Predictor, body: bytes | Upload, kind: str, header: str) -> Response:
     if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise BadRequest(415, "the body is compressed: send it plain")
     form = choose_form(request.headers.get("Accept", ""), [*_WRITERS])
-    if kind in (*TABLES, JSON_LINES):
-        upload = body if isinstance(body, Upload) else Upload.of(body)
-        answer = partial(_answer_table, upload=upload, kind=kind, header=header, form=form)
-        return answer_with(context.models, upload, answer)
-    assert isinstance(body, bytes)
-    return run(context.models, body, _read_npy if kind == NPY else _read, partial(_write, form))
-
-
-def _answer_table(
-    version: StoredVersion, *, upload: Upload, kind: str, header: str, form: str
-) -> PredictResponse:
-    if kind == CSV:
-        upload = with_header(upload, version.schema, header=header)
     kind = LINES if kind == JSON_LINES else kind
-    return _respond(answer_table(version, upload, kind, _WRITERS[form], flags=PANDAS_FLAGS), form)
+    if kind not in TABLES:
+        assert isinstance(body, bytes)
+        read = _read_npy if kind == NPY else _read
+        return run(predictor, body, read, partial(_write, form))
+    chosen = choose_version(predictor, body)
+    upload = body if isinstance(body, Upload) else Upload.of(body)
+    if kind == CSV:
+        upload = with_header(upload, chosen.version.schema, header=header)
+    spool = predictor.answer_table(chosen, upload, kind, _WRITERS[form], flags=PANDAS_FLAGS)
+    return send(chosen.version, _written(spool, form))
 
 
 def _read(body: bytes, version: StoredVersion) -> Records:
@@ -151,15 +142,13 @@ def _write(
     records: Records,
     decisions: Decisions,
     warnings: Sequence[Accepted],
-) -> PredictResponse:
-    return _respond(write_with(_WRITERS[form], version, decisions, warnings), form)
+) -> Written:
+    return _written(write_with(_WRITERS[form], version, decisions, warnings), form)
 
 
-def _respond(spool: Spool, form: str) -> PredictResponse:
+def _written(spool: Spool, form: str) -> Written:
     content_type = f"{CSV}; charset=utf-8" if form == CSV else form
-    if spool.size > MOST_IN_MEMORY:
-        return PredictResponse(200, b"", content_type, spool=spool)
-    return PredictResponse(200, spool.whole(), content_type)
+    return Written(spool if spool.size > MOST_IN_MEMORY else spool.whole(), content_type)
 
 
 PROTOCOL = Protocol(

@@ -10,7 +10,7 @@ from werkzeug.routing import Map
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
-from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, run
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, Written, run
 from engine.api.requests import whole_body
 from engine.api.responses import json_response
 from engine.api.statuses import status_of
@@ -26,7 +26,6 @@ from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
-from engine.serving.request import PredictResponse
 
 
 class RouteTaken(ValueError):
@@ -68,7 +67,7 @@ def _routes(context: RouteContext) -> Blueprint:
 
     def predict() -> Response:
         """Predict the instances."""
-        return run(context.models, whole_body(), _read, _write)
+        return run(context.predictor, whole_body(), _read, _write)
 
     if context.health_route:
         routes.add_url_rule(context.health_route, view_func=health, methods=["GET"])
@@ -104,10 +103,10 @@ def _read(body: bytes, version: StoredVersion) -> Records:
 
 def _write(
     version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
-) -> PredictResponse:
+) -> Written:
     lines = write_with(LinesWriter, version, decisions, warnings).whole()
     rows = lines.rstrip(b"\n").replace(b"\n", b",")
-    return PredictResponse(200, b'{"predictions":[' + rows + b"]}\n")
+    return Written(b'{"predictions":[' + rows + b"]}\n")
 
 
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Blueprint, Response
 
 from engine.api.errors import Failure, sentence
-from engine.api.protocols.contract import Protocol, RouteContext, run
+from engine.api.protocols.contract import Protocol, RouteContext, Written, run
 from engine.api.requests import whole_body
 from engine.records.json_reader import read_json_body
 from engine.records.rows import Records
@@ -16,7 +16,6 @@ from engine.records.validation import Accepted
 from engine.records.values_writer import predicted_values
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
-from engine.serving.request import PredictResponse
 
 
 def _routes(context: RouteContext) -> Blueprint:
@@ -26,7 +25,7 @@ def _routes(context: RouteContext) -> Blueprint:
     @routes.post("/predict")
     def predict() -> Response:
         """Predict a list of records, or columns."""
-        return run(context.models, whole_body(), _read, _write)
+        return run(context.predictor, whole_body(), _read, _write)
 
     return routes
 
@@ -37,9 +36,9 @@ def _read(body: bytes, version: StoredVersion) -> Records:
 
 def _write(
     version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
-) -> PredictResponse:
+) -> Written:
     values = {"predict": predicted_values(version, decisions)}
-    return PredictResponse(200, write_json(values) + b"\n")
+    return Written(write_json(values) + b"\n")
 
 
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:

@@ -49,7 +49,7 @@ _MOST_TEXT = 2**22
 _DAMAGED = (OSError, ValueError, LookupError, TypeError, ArithmeticError, RuntimeError)
 
 
-class Asked(msgspec.Struct, array_like=True):
+class TableRequest(msgspec.Struct, array_like=True):
     """A file to read, which comes along as a descriptor.
 
     Attributes
@@ -67,7 +67,7 @@ class Asked(msgspec.Struct, array_like=True):
     schema: msgspec.Raw
 
 
-class Told(msgspec.Struct, array_like=True):
+class TableMessage(msgspec.Struct, array_like=True):
     """A block, or the end; the matrix of a block without problems follows.
 
     Attributes
@@ -82,7 +82,7 @@ class Told(msgspec.Struct, array_like=True):
     refusal: tuple[int, str] | None = None
 
 
-def read_table(asked: Asked, buffer: Any) -> Iterator[Block]:
+def read_table(request: TableRequest, buffer: Any) -> Iterator[Block]:
     """Read a file.
 
     Parameters
@@ -100,11 +100,11 @@ def read_table(asked: Asked, buffer: Any) -> Iterator[Block]:
     """
     import pyarrow
 
-    what = "Arrow stream" if asked.kind == ARROW else "Parquet file"
+    what = "Arrow stream" if request.kind == ARROW else "Parquet file"
     try:
-        schema, decoder = _schema(bytes(asked.schema))
-        most = asked.most // (8 * len(schema.fields))
-        if asked.kind == ARROW:
+        schema, decoder = _schema(bytes(request.schema))
+        most = request.most // (8 * len(schema.fields))
+        if request.kind == ARROW:
             yield from _read_arrow(buffer, _Table(schema, decoder, most=most))
         else:
             yield from _read_parquet(buffer, _Table(schema, decoder, most=most))
@@ -231,19 +231,19 @@ def _other_kind(described: Any) -> str:
 
 def tell(connection: socket.socket, blocks: Iterator[Block]) -> None:
     """Send the blocks of a file, then whether it could be read."""
-    end = Told()
+    end = TableMessage()
     try:
         for block in in_time(blocks):
-            told = Told((block.first, block.size, block.problems, block.warnings))
+            message = TableMessage((block.first, block.size, block.problems, block.warnings))
             matrix = b"" if block.matrix is None else memoryview(block.matrix).cast("B")
-            send(connection, told, matrix)
+            send(connection, message, matrix)
     except InvalidRecords as error:
-        send(connection, Told((0, 0, error.problems, [])))
+        send(connection, TableMessage((0, 0, error.problems, [])))
     except BadRequest as error:
-        end = Told(refusal=(error.status, error.detail))
+        end = TableMessage(refusal=(error.status, error.detail))
     except Exception as error:  # noqa: BLE001  the service phrases it, the log has it
         traceback.print_exception(error)
-        end = Told(refusal=(500, repr(error)[:200]))
+        end = TableMessage(refusal=(500, repr(error)[:200]))
     send(connection, end)
 
 
@@ -288,7 +288,7 @@ def main() -> None:
             _, (file, *_), _, _ = socket.recv_fds(connection, 1, 1)
             buffer = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
             os.close(file)
-            tell(connection, read_table(msgspec.json.decode(message, type=Asked), buffer))
+            tell(connection, read_table(msgspec.json.decode(message, type=TableRequest), buffer))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from flask.testing import FlaskClient
 
-from engine.records.arrow import reader as arrow_reader
+from engine.records.arrow.reader import readers
 from tests.support.answers import read_problem
 from tests.support.project import ROOT
 from tests.support.table_bodies import (
@@ -119,17 +119,17 @@ def test_table_when_it_grows_is_refused(toy_client: FlaskClient, make: Any) -> N
 def test_reader_when_its_process_was_ended_is_replaced(toy_client: FlaskClient) -> None:
     body = write_arrow(PARCELS)
     assert 200 == ask(toy_client, body, ARROW).status_code
-    (reader,) = arrow_reader._idle
-    assert reader._process
+    (reader,) = readers.idle
+    assert reader.process
 
-    reader._process.send_signal(signal.SIGTERM)  # is meant for the service, which tells it
+    reader.process.send_signal(signal.SIGTERM)  # is meant for the service, which tells it
     assert 200 == ask(toy_client, body, ARROW).status_code
-    assert [reader] == arrow_reader._idle
-    reader._process.kill()
-    os.waitid(os.P_PID, reader._process.pid, os.WEXITED | os.WNOWAIT)
+    assert [reader] == readers.idle
+    reader.process.kill()
+    os.waitid(os.P_PID, reader.process.pid, os.WEXITED | os.WNOWAIT)
 
     assert 200 == ask(toy_client, body, ARROW).status_code
-    assert [reader] != arrow_reader._idle
+    assert [reader] != readers.idle
 
 
 SLOW = """

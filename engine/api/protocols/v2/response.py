@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from engine.api.protocols.contract import Written
 from engine.api.protocols.error_line import write_line
 from engine.api.protocols.v2.binary import HEADER_LENGTH, write_buffer
 from engine.api.protocols.v2.request import InferRequest
@@ -13,7 +14,6 @@ from engine.records.validation import Accepted
 from engine.runtime.answers import AnswerColumn, Decisions, answer_columns, class_name
 from engine.runtime.version import StoredVersion
 from engine.schema.record_schema import Schema
-from engine.serving.request import PredictResponse
 
 _encode = msgspec.json.Encoder().encode
 
@@ -41,7 +41,7 @@ def write_answer(
     request: InferRequest,
     decisions: Decisions,
     warnings: Sequence[Accepted],
-) -> PredictResponse:
+) -> Written:
     """Write the outputs that a request asks for: JSON, and after it those in binary."""
     parameters: dict[str, str] = {"content_type": "pd"} if request.has_columns else {}
     if warnings:
@@ -71,9 +71,9 @@ def write_answer(
         answer["outputs"].append(output)
     text = _encode(answer)
     if not buffers:
-        return PredictResponse(200, text + b"\n")
+        return Written(text + b"\n")
     headers = {HEADER_LENGTH: str(len(text))}
-    return PredictResponse(200, b"".join([text, *buffers]), "application/octet-stream", headers)
+    return Written(b"".join([text, *buffers]), "application/octet-stream", headers)
 
 
 def _outputs(columns: Sequence[AnswerColumn]) -> dict[str, AnswerColumn]:

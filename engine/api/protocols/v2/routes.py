@@ -47,7 +47,13 @@ def _routes(context: RouteContext) -> Blueprint:
         """Predict the records that tensors hold."""
         body = inflated_body()
         return run(
-            models, body, _read, write_answer, model=name, version=version, names_version=False
+            context.predictor,
+            body,
+            _read,
+            write_answer,
+            model=name,
+            version=version,
+            names_version=False,
         )
 
     routes.register_error_handler(InvalidRecords, refuse_records)

@@ -5,24 +5,24 @@ from collections.abc import Collection
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from engine.records.arrow.reader import has_pyarrow, missing_pyarrow
+from engine.records.arrow_support import missing_arrow
 from engine.records.forms import ANSWER_FORMS
 from engine.records.media_types import ARROW, JSON
 from engine.records.problems import BadRequest
 
 
 def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
-    """Choose the form that an Accept header likes best.
+    """Choose the form that an Accept header prefers.
 
     Parameters
     ----------
     forms : collection of str
-        The media types to choose from; the first is JSON.
+        The media types that there are; the first is JSON.
 
     Raises
     ------
     BadRequest
-        406 when the header names none of them.
+        406 when it names none that there is.
     """
     if not accept.strip():
         return JSON
@@ -31,10 +31,10 @@ def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
         for kind, quality in parse_accept_header(accept, MIMEAccept)
     )
     form = wishes.best_match(forms)
-    if form == ARROW and not has_pyarrow():
+    if form == ARROW and (reason := missing_arrow()):
         form = wishes.best_match([kind for kind in forms if kind != ARROW])
         if form is None:
-            raise missing_pyarrow(406)
+            raise BadRequest(406, reason)
     if form is None:
         raise BadRequest(406, f"Accept is {accept[:80]!r}: accept {' or '.join(forms)}")
     return form

@@ -1,0 +1,36 @@
+"""The hooks that count every request that Flask answers."""
+
+import time
+
+from flask import Flask, Response, current_app, g, request
+
+from engine.serving.metrics import NONE, OTHER, Metrics
+
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+def init_app(app: Flask) -> None:
+    """Count every request of an application; to be called before other hooks are added."""
+    app.before_request(start)
+    app.after_request(finish)
+
+
+def start() -> None:
+    """Note in ``g.came`` when Flask got the request."""
+    g.came = time.perf_counter()
+
+
+def finish(response: Response) -> Response:
+    """Count the request, and what was wrong with it."""
+    metrics: Metrics = current_app.extensions["metrics"]
+    route = request.url_rule.rule if request.url_rule else NONE
+    method = request.method if request.method in _METHODS else OTHER
+    status, version = response.status_code, g.get("version")
+    metrics.count_requests(route, method, status, seconds=time.perf_counter() - g.came)
+    if version and (problems := g.get("problems")):
+        metrics.count_invalid(version, problems)
+    if version and status >= 500:
+        metrics.count_error(version)
+    if status >= 400:
+        metrics.count_rejection(status)
+    return response

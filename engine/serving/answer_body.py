@@ -1,0 +1,56 @@
+"""The body of an answer, in each form that it may have."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from engine.records.forms import WRITERS
+from engine.records.http_date import http_date
+from engine.records.validation import Accepted
+from engine.records.writers import write_with
+from engine.runtime.answers import Decisions, Prediction, prediction_json
+from engine.runtime.version import StoredVersion, endless
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write_answer(
+    version: StoredVersion,
+    decisions: Prediction | Decisions,
+    form: str,
+    warnings: Sequence[Accepted] = (),
+) -> bytes | None:
+    """Write the body of an answer; None when a number in it is not finite.
+
+    Parameters
+    ----------
+    form : str
+        The media type of the answer to many records; that to one is JSON.
+    """
+    if isinstance(decisions, Prediction):
+        return _write_one(version, decisions, warnings)
+    if endless(decisions):
+        return None
+    return write_with(WRITERS[form], version, decisions, warnings).whole()
+
+
+def _write_one(
+    version: StoredVersion, prediction: Prediction, warnings: Sequence[Accepted]
+) -> bytes | None:
+    """Write the answer for one record in JSON; None when it is not finite."""
+    if not all(map(math.isfinite, prediction.probabilities or _numbers(prediction.value))):
+        return None
+    answer: dict[str, Any] = {
+        "prediction": prediction_json(version.answer_columns, prediction),
+        "prediction_time": http_date(),
+        "model": {"name": version.name, "version": version.version},
+    }
+    if warnings:
+        answer["warnings"] = [warning.problem._asdict() for warning in warnings]
+    return _encode(answer) + b"\n"
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    return (value,) if isinstance(value, float) else ()

@@ -1,0 +1,147 @@
+"""Who is told of decisions: everybody, once, whichever way the records came in."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from engine.serving.observers import Decided, Observers
+from persistence.model_persistence import ModelStore
+from tests.serving.test_candidates import at_once, ways
+from tests.support.application import serve
+from tests.support.candidates import PARCEL, copied, parcels, scraped, try_version
+from tests.support.table_bodies import CSV, write_csv
+
+
+class Spy:
+    """An observer that keeps what it was told, and whose answers were certain."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[Decided]] = []
+        self.certain = 0
+
+    def decided(self, batch: Sequence[Decided]) -> Callable[[], None]:
+        self.batches.append(batch)
+        return self.count
+
+    def count(self) -> None:
+        self.certain += 1
+
+
+class Broken:
+    """An observer that fails."""
+
+    def decided(self, batch: Sequence[Decided]) -> None:
+        raise OSError("the disk of the log is full")
+
+
+@pytest.fixture
+def app(toy_store: ModelStore) -> Flask:
+    found = serve(toy_store, "parcel", aip_predict_route="/vertex")
+    found.extensions["models"].get()
+    return found
+
+
+@pytest.fixture
+def spy(app: Flask) -> Spy:
+    found = Spy()
+    app.extensions["predictor"].observers.add(found)
+    return found
+
+
+def answered(decided: Decided) -> int:
+    """Count the records of a decision; see that each has an answer."""
+    size = getattr(decided.decisions, "size", 1)
+    assert size == len(decided.matrix)
+    return size
+
+
+@pytest.mark.parametrize("way", ways())
+def test_observer_when_any_way_is_asked_is_told_once(app: Flask, spy: Spy, way: str) -> None:
+    request = {**ways()[way], "headers": {"X-Request-Id": "mine", **ways()[way].get("headers", {})}}
+
+    assert 200 == app.test_client().post(**request).status_code
+
+    ((decided,),) = spy.batches
+    assert (2 if way == "many" else 1) == answered(decided)
+    assert (1, "mine") == (spy.certain, decided.request.request_id)
+    assert app.extensions["models"].get() is decided.version
+
+
+def test_observer_when_the_loop_answers_is_told_of_all_at_once(app: Flask, spy: Spy) -> None:
+    for record in (PARCEL, [PARCEL] * 3):
+        headers = {b"host": b"here", b"content-type": b"application/json"}
+        body = json.dumps(record).encode()
+        app.extensions["fast_path"].answers([(b"/v0/predict", headers, body, False)] * 2)
+
+    assert [[1, 1], [3, 3]] == [[*map(answered, batch)] for batch in spy.batches]
+    assert 2 == spy.certain
+
+
+def test_observer_when_a_table_is_asked_is_told_block_by_block(app: Flask, spy: Spy) -> None:
+    rows = 70_000
+    table = write_csv([PARCEL] * rows)
+
+    answer = app.test_client().post("/v0/predict", data=table, content_type=CSV)
+
+    assert 200 == answer.status_code
+    assert 1 < len(spy.batches) == spy.certain
+    assert rows == sum(answered(decided) for (decided,) in spy.batches)
+
+
+def test_observer_when_a_later_block_is_refused_is_not_told_that_it_is_certain(
+    app: Flask, spy: Spy
+) -> None:
+    table = write_csv([*[PARCEL] * 70_000, {**PARCEL, "weight": "heavy"}])
+
+    answer = app.test_client().post("/v0/predict", data=table, content_type=CSV)
+
+    assert 422 == answer.status_code
+    assert spy.batches and 0 == spy.certain
+    assert {} == scraped(app.test_client()).of("model_predictions_total", "model")
+
+
+@pytest.mark.parametrize(
+    "body", [{**PARCEL, "weight": "heavy"}, [PARCEL, {}], {}], ids=["one", "many", "empty"]
+)
+def test_observer_when_records_are_refused_is_told_nothing(app: Flask, spy: Spy, body: Any) -> None:
+    assert 422 == app.test_client().post("/v0/predict", json=body).status_code
+    assert at_once(app, body) is None
+
+    assert [] == spy.batches
+
+
+def test_answer_when_an_observer_fails_comes_and_the_others_are_told(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    observers: Observers = app.extensions["predictor"].observers
+    spy = Spy()
+    observers.add(Broken())
+    observers.add(spy)
+
+    assert 200 == app.test_client().post("/v0/predict", json=PARCEL).status_code
+    assert at_once(app, PARCEL)
+
+    assert 2 == spy.certain == len(spy.batches)
+    assert 2 == caplog.text.count("OSError: the disk of the log is full")
+
+
+def test_request_when_a_version_is_tried_in_silence_names_it_to_observers(
+    two_parcels: ModelStore, tmp_path: Path
+) -> None:
+    store = copied(two_parcels, tmp_path)
+    promoted, candidate = try_version(store, "shadow")
+    app, spy = serve(store, "parcel"), Spy()
+    app.extensions["predictor"].observers.add(spy)
+
+    for record in parcels(2):
+        app.test_client().post("/v0/predict", json=record)
+    at_once(app, PARCEL)
+
+    told = [decided for batch in spy.batches for decided in batch]
+    assert [(promoted, candidate)] * 3 == [
+        (decided.version.version, decided.shadow.version) for decided in told if decided.shadow
+    ]
