@@ -43,7 +43,6 @@ from engine.api.protocols import PROTOCOLS, phrases
 from engine.api.protocols.contract import RouteContext
 from engine.api.protocols.vertex import RouteTaken, check_routes
 from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
-from engine.api.service import Service
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.pages import api_docs
@@ -57,7 +56,7 @@ from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application
-from engine.worker.listening_socket import children
+from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
@@ -89,30 +88,32 @@ def create_app(settings: Settings) -> Flask:
     idempotency.init_app(app)
     for command in COMMANDS:
         app.cli.add_command(command)
-    app.extensions[KEY] = _service(app, settings)
+    app.extensions[KEY] = _application(app, settings)
     return app
 
 
-def _service(app: Flask, settings: Settings) -> Application:
+def _application(app: Flask, settings: Settings) -> Application:
     """Return what the worker and gunicorn's hooks use of the application."""
     metrics = app.extensions["metrics"]
-    stopping = app.extensions["stopping"]
-    remove = app.extensions["idempotency_cache"].remove
+    callers, stopping = app.extensions["callers"], app.extensions["stopping"]
     app.extensions["overload"] = Overload(
         app, most_seconds=settings.max_wait_seconds, answer_seconds=settings.max_answer_seconds
     )
     if settings.fast_path:
         predictor = app.extensions["predictor"]
         app.extensions["fast_path"] = FastPath(app, predictor, logs=settings.access_log)
-    return Service(
-        app,
-        Lifecycle(app.extensions["candidates"], metrics, stopping, remove=remove),
+    return Application(
+        Lifecycle(
+            app.extensions["candidates"], metrics, stopping,
+            is_guarded=lambda: callers.are_asked or callers.is_open,
+            remove=app.extensions["idempotency_cache"].remove,
+        ),
         metrics,
         app.extensions["overload"],
         app.extensions.get("fast_path"),
         stopping,
-        app.extensions["callers"],
-    )
+        settings.max_body_bytes,
+    )  # fmt: skip
 
 
 def _store(settings: Settings) -> ModelStore:
