@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, refuse_too_many, repeated, step
-from engine.records.strict_json import InvalidJson, RepeatedKeys, read_json
+from engine.records.rows import Records, extra_keys, refuse_too_many, repeated_keys, step
+from engine.records.strict_json import InvalidJson, read_json
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
@@ -59,13 +59,7 @@ def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
 
 def _refuse_company(value: Mapping[str, Any]) -> None:
     """See that ``data`` holds columns and stands alone, once."""
-    problems = [
-        Problem(step(name), "stands beside data: leave it out", Code.EXTRA)
-        for name in value
-        if name != "data"
-    ]
-    if isinstance(value, RepeatedKeys):
-        problems += [repeated(step(name)) for name in value.repeated]
+    problems = extra_keys(value, beside="data") + repeated_keys(value)
     if not isinstance(value["data"], dict):
         detail = f"is {shown(value['data'])}: send an object of columns"
         problems.append(Problem("/data", detail, Code.WRONG_TYPE))
@@ -95,8 +89,7 @@ def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Reco
         for name, column in kept.items()
         if not isinstance(column, list)
     ]
-    if isinstance(columns, RepeatedKeys):
-        problems += [repeated(f"{at}{step(name)}") for name in columns.repeated]
+    problems += repeated_keys(columns, at=at)
     lists = {name: column for name, column in kept.items() if isinstance(column, list)}
     rows = max((len(column) for column in lists.values()), default=0)
     problems += [

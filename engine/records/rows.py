@@ -1,10 +1,12 @@
 """Records as rows: how many there may be, and where a problem stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from engine.records.problems import BadRequest, Problem
+from engine.records.problems import PROBLEMS_LISTED, BadRequest, Problem
+from engine.records.strict_json import RepeatedKeys
 from engine.schema.problem_codes import Code
 
 #: Records in one JSON body; more would let one small body fill the memory.
@@ -47,6 +49,23 @@ def refuse_too_many(count: int) -> None:
 def repeated(pointer: str) -> Problem:
     """Say that a key is given twice."""
     return Problem(pointer, "is given twice: send it once", Code.REPEATED)
+
+
+def repeated_keys(value: Any, *, at: str = "") -> list[Problem]:
+    """List the keys that a JSON object names twice."""
+    names = value.repeated if isinstance(value, RepeatedKeys) else ()
+    return [repeated(f"{at}{step(name)}") for name in names]
+
+
+def extra_keys(
+    value: Mapping[str, Any], *, beside: str, allowed: Collection[str] = (), at: str = ""
+) -> list[Problem]:
+    """List the keys that stand beside the only one that an object needs."""
+    extras = (name for name in value if name != beside and name not in allowed)
+    return [
+        Problem(f"{at}{step(name)}", f"stands beside {beside}: leave it out", Code.EXTRA)
+        for name in islice(extras, PROBLEMS_LISTED + 1)
+    ]
 
 
 def step(name: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Compressed bodies, inflated within a limit."""
+"""Compressed bodies, which are inflated within a limit."""
 
 import zlib
 
@@ -7,12 +7,12 @@ from flask import request
 from engine.api.requests import whole_body
 from engine.records.problems import BadRequest
 
-#: What zlib calls the wrapper that each encoding has.
+#: The number by which zlib knows the wrapper of each encoding.
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def inflated_body() -> bytes:
-    """Give the request's body, inflated where it is compressed, within Flask's limit."""
+    """Return the request's body, inflated where it is compressed, within Flask's limit."""
     encoding = request.headers.get("Content-Encoding", "")
     return inflate(whole_body(), encoding, most=request.max_content_length or 0)
 
@@ -25,7 +25,7 @@ def inflate(body: bytes, encoding: str, *, most: int) -> bytes:
     encoding : str
         The header's value; empty when absent.
     most : int
-        How long it may become, in bytes; nothing is inflated beyond it.
+        The limit in bytes; nothing is inflated beyond it.
 
     Raises
     ------
@@ -44,13 +44,13 @@ def inflate(body: bytes, encoding: str, *, most: int) -> bytes:
         )
     inflater = zlib.decompressobj(_WINDOW_BITS[encoding])
     try:
-        found = inflater.decompress(body, most + 1)
+        inflated = inflater.decompress(body, most + 1)
     except zlib.error as error:
         raise BadRequest(400, f"the body is not {encoding}") from error
-    if len(found) > most:
+    if len(inflated) > most:
         raise BadRequest(413, f"the body is larger than {most} bytes when inflated")
     if not inflater.eof:
         raise BadRequest(400, f"the body ends before its {encoding} does")
     if inflater.unused_data:
         raise BadRequest(400, f"the body goes on after its {encoding} ends")
-    return found
+    return inflated

@@ -1,4 +1,4 @@
-"""Failures as the protocols of other servers have them: ``{"error": "text"}``, one line."""
+"""Failures as KServe and Triton phrase them: ``{"error": "text"}``, in one line."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,19 @@ from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, Problem
 from engine.records.strict_json import write_json
 
-#: A line lists so many problems.
+#: The number of problems that a line lists.
 _MOST_SHOWN = 20
 
-#: And so much of each pointer, which may name a key of any length.
+#: The characters that it shows of a pointer, which may name a key of any length.
 _MOST_OF_A_POINTER = 100
 
 
 def write_line(problems: Sequence[Problem]) -> str:
     """Write problems in one line, the first 20 of them."""
-    shown = [f"{one.pointer[:_MOST_OF_A_POINTER]} {one.detail}" for one in problems[:_MOST_SHOWN]]
+    shown = [
+        f"{problem.pointer[:_MOST_OF_A_POINTER]} {problem.detail}"
+        for problem in problems[:_MOST_SHOWN]
+    ]
     rest = len(problems) - _MOST_SHOWN
     if rest > 0:
         least = "at least " if len(problems) > PROBLEMS_LISTED else ""
@@ -24,9 +27,9 @@ def write_line(problems: Sequence[Problem]) -> str:
     return " ".join("; ".join(shown).split())
 
 
-def phrase_line(found: Failure, request_id: str) -> tuple[bytes, str]:
+def phrase_line(failure: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as an object with the key ``error``."""
-    text = found.detail
-    if found.problems:
-        text = f"{text.partition(';')[0]}: {write_line(found.problems)}"
+    text = failure.detail
+    if failure.problems:
+        text = f"{text.partition(';')[0]}: {write_line(failure.problems)}"
     return write_json({"error": text}) + b"\n", JSON

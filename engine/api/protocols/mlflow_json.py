@@ -5,9 +5,8 @@ from typing import Any
 
 from engine.records.json_reader import read_json_body
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, refuse_too_many, repeated, step
+from engine.records.rows import Records, extra_keys, refuse_too_many, repeated_keys, step
 from engine.records.rows_reader import holds_columns, read_instances, read_rows
-from engine.records.strict_json import RepeatedKeys
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
@@ -30,10 +29,10 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
     Raises
     ------
     BadRequest
-        400 for a body that is malformed or has not one of the keys, 413 for
+        400 for a body that is malformed or does not have exactly one of the keys, 413 for
         too many records.
     InvalidRecords
-        When what the key holds does not make up records.
+        When the value of the key does not consist of records.
     """
     value = read_json_body(body, takes_nan=True)
     if isinstance(value, list):
@@ -42,68 +41,59 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
         raise BadRequest(400, f"the body is {shown(value)}: {_EXPECTED}")
     named = [form for form in FORMS if form in value]
     if len(named) != 1:
-        found = " and ".join(named) or f"none of them, but {', '.join(map(shown, [*value][:5]))}"
-        raise BadRequest(400, f"the body has {found if value else 'no keys'}: {_EXPECTED}")
-    _refuse_company(value, named[0])
-    form, held, at = named[0], value[named[0]], f"/{named[0]}"
+        content = " and ".join(named) or f"none of them, but {', '.join(map(shown, [*value][:5]))}"
+        raise BadRequest(400, f"the body has {content if value else 'no keys'}: {_EXPECTED}")
+    _check_company(value, named[0])
+    form, table, at = named[0], value[named[0]], f"/{named[0]}"
     if form == "dataframe_split":
-        records = _read_split(held, schema, at=at)
-    elif form == "dataframe_records" and holds_columns(held, schema):
+        records = _read_split(table, schema, at=at)
+    elif form == "dataframe_records" and holds_columns(table, schema):
         raise InvalidRecords(
             [Problem(at, "holds columns: send a list of records", Code.WRONG_TYPE)]
         )
     else:
-        records = read_instances(held, schema, at=at)
+        records = read_instances(table, schema, at=at)
     return _without_dates(records, schema)
 
 
-def _refuse_company(value: dict[str, Any], form: str) -> None:
-    """See that nothing stands beside the form but parameters, of which there are none."""
-    problems = [
-        Problem(step(name), f"stands beside {form}: leave it out", Code.EXTRA)
-        for name in islice(value, PROBLEMS_LISTED + 3)
-        if name not in (form, "params")
-    ]
+def _check_company(value: dict[str, Any], form: str) -> None:
+    """Check that nothing stands beside the form but parameters, of which there are none."""
+    problems = extra_keys(value, beside=form, allowed=["params"])
     params = value.get("params")
     if isinstance(params, dict):
+        detail = "is not a parameter of this model: leave it out"
         problems += [
-            Problem(
-                f"/params{step(name)}", "is no parameter of this model: leave it out", Code.EXTRA
-            )
+            Problem(f"/params{step(name)}", detail, Code.EXTRA)
             for name in islice(params, PROBLEMS_LISTED + 1)
         ]
     elif params is not None:
         detail = f"is {shown(params)}: leave it out, the model has no parameters"
         problems.append(Problem("/params", detail, Code.WRONG_TYPE))
-    if isinstance(value, RepeatedKeys):
-        problems += [repeated(step(name)) for name in value.repeated]
+    problems += repeated_keys(value)
     if problems:
         raise InvalidRecords(problems)
 
 
-def _read_split(held: Any, schema: Schema, *, at: str) -> Records:
+def _read_split(table: Any, schema: Schema, *, at: str) -> Records:
     """Read rows and the names of their columns, where these are given."""
-    if not isinstance(held, dict):
-        detail = f"is {shown(held)}: send an object of columns and data"
+    if not isinstance(table, dict):
+        detail = f"is {shown(table)}: send an object of columns and data"
         raise InvalidRecords([Problem(at, detail, Code.WRONG_TYPE)])
-    problems = [
-        Problem(f"{at}{step(name)}", "is none of columns, index and data: leave it out", Code.EXTRA)
-        for name in islice(held, PROBLEMS_LISTED + 4)
-        if name not in ("columns", "index", "data")
-    ]
-    if isinstance(held, RepeatedKeys):
-        problems += [repeated(f"{at}{step(name)}") for name in held.repeated]
-    names, rows = held.get("columns"), held.get("data")
-    if "data" not in held:
+    problems = extra_keys(table, beside="data", allowed=["columns", "index"], at=at)
+    problems += repeated_keys(table, at=at)
+    names, rows = table.get("columns"), table.get("data")
+    if "data" not in table:
         problems.append(Problem(f"{at}/data", "is required: send a list of rows", Code.MISSING))
     elif not isinstance(rows, list):
         problems.append(Problem(f"{at}/data", f"is {shown(rows)}: send rows", Code.WRONG_TYPE))
     else:
         refuse_too_many(len(rows))
         problems += [
-            Problem(f"{at}/data/{row}", f"is {shown(one)}: send a list of values", Code.WRONG_TYPE)
-            for row, one in enumerate(rows)
-            if not isinstance(one, list)
+            Problem(
+                f"{at}/data/{row}", f"is {shown(values)}: send a list of values", Code.WRONG_TYPE
+            )
+            for row, values in enumerate(rows)
+            if not isinstance(values, list)
         ]
     problems += _name_problems(names, at=f"{at}/columns")
     if problems:
@@ -119,24 +109,24 @@ def _name_problems(names: Any, *, at: str) -> list[Problem]:
         return [Problem(at, f"is {shown(names)}: send a list of names", Code.WRONG_TYPE)]
     problems: list[Problem] = []
     seen: set[str] = set()
-    for place, one in enumerate(names):
+    for index, name in enumerate(names):
         if len(problems) > PROBLEMS_LISTED:
             break
-        if not isinstance(one, str):
-            detail = f"is {shown(one)}: send a name"
-            problems.append(Problem(f"{at}/{place}", detail, Code.WRONG_TYPE))
-        elif one in seen:
-            problems.append(Problem(f"{at}/{place}", f"names {shown(one)} again", Code.REPEATED))
+        if not isinstance(name, str):
+            detail = f"is {shown(name)}: send a name"
+            problems.append(Problem(f"{at}/{index}", detail, Code.WRONG_TYPE))
+        elif name in seen:
+            problems.append(Problem(f"{at}/{index}", f"names {shown(name)} again", Code.REPEATED))
         else:
-            seen.add(one)
+            seen.add(name)
     return problems
 
 
 def _without_dates(records: Records, schema: Schema) -> Records:
-    """Make a gap of a missing date, unless it is a word of its field."""
-    words = [one.name for one in schema.fields if one.read(_NO_DATE)[1] is None]
+    """Replace missing dates by gaps, unless the word is a value of the field."""
+    words = [field.name for field in schema.fields if field.read(_NO_DATE)[1] is None]
     for row in records.rows:
         if isinstance(row, dict) and _NO_DATE in row.values():
-            gaps = [name for name, one in row.items() if one == _NO_DATE and name not in words]
+            gaps = [name for name, value in row.items() if value == _NO_DATE and name not in words]
             row.update(dict.fromkeys(gaps))
     return records

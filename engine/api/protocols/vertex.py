@@ -1,7 +1,6 @@
 """The routes whose paths Vertex AI chooses, and what it sends to them."""
 
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response
@@ -16,10 +15,10 @@ from engine.api.responses import json_response
 from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
-from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, repeated, step
+from engine.records.problems import BadRequest, InvalidRecords, Problem
+from engine.records.rows import Records, extra_keys, repeated_keys
 from engine.records.rows_reader import read_rows
-from engine.records.strict_json import RepeatedKeys, write_json
+from engine.records.strict_json import write_json
 from engine.records.validation import Accepted
 from engine.records.writers import LinesWriter, write_with
 from engine.runtime.answers import Decisions
@@ -82,13 +81,8 @@ def _read(body: bytes, version: StoredVersion) -> Records:
     value = read_json_body(body, takes_nan=True)
     if not isinstance(value, dict) or "instances" not in value:
         raise BadRequest(400, 'the body has no instances: send {"instances": [...]}')
-    problems = [
-        Problem(step(name), "stands beside instances: leave it out", Code.EXTRA)
-        for name in islice(value, PROBLEMS_LISTED + 3)
-        if name not in ("instances", "parameters")
-    ]
-    if isinstance(value, RepeatedKeys):
-        problems += [repeated(step(name)) for name in value.repeated]
+    problems = extra_keys(value, beside="instances", allowed=["parameters"])
+    problems += repeated_keys(value)
     if value.get("parameters") not in (None, {}):
         detail = "holds something, and the model has no parameters: leave it out"
         problems.append(Problem("/parameters", detail, Code.EXTRA))

@@ -91,7 +91,7 @@ def test_description_when_compared_with_the_routes_has_each_and_no_other(
         for rule in app.url_map.iter_rules()
         if rule.rule not in FOR_PEOPLE
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-            for name in (["{name}"] if is_of_any(rule.endpoint) else TOYS)
+        for name in (["{name}"] if is_of_any(rule.endpoint) else TOYS)
     }
     assert routed == documented
 

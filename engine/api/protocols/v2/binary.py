@@ -12,7 +12,7 @@ from engine.records.problems import BadRequest
 #: The header that says how long the JSON is.
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
-#: The datatypes of fixed width. Text, BYTES, is the only other one.
+#: The datatypes of fixed width. The only other datatype is BYTES, text.
 DATATYPES: Mapping[str, "np.dtype[Any]"] = MappingProxyType(
     {
         "BOOL": np.dtype("u1"),
@@ -26,11 +26,11 @@ _LENGTH = struct.Struct("<I")
 
 
 class InvalidTensor(ValueError):
-    """A tensor cannot be read; the message says so of it: ``has no shape``."""
+    """A tensor cannot be read; the message follows its name: ``has no shape``."""
 
 
 def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
-    """Part a body into its JSON and the bytes after it.
+    """Divide a body into its JSON and the bytes after it.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
     Raises
     ------
     BadRequest
-        400 for a length that cannot be true, and for one of 0.
+        400 for a length that is not possible, and for 0.
     """
     if header_length is None:
         return body, None
@@ -57,7 +57,7 @@ def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
 
 
 def read_buffer(datatype: str, count: int, raw: bytes) -> list[Any]:
-    """Read so many values.
+    """Read a number of values.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def read_buffer(datatype: str, count: int, raw: bytes) -> list[Any]:
     Raises
     ------
     InvalidTensor
-        When the bytes are not those of so many values.
+        When the bytes do not hold this number of values.
     """
     if datatype == "BYTES":
         return _read_texts(count, raw)
@@ -87,25 +87,25 @@ def write_buffer(datatype: str, values: Sequence[Any]) -> bytes:
     """Write values; the inverse of `read_buffer`, but that BYTES are text."""
     if datatype != "BYTES":
         return np.asarray(values, DATATYPES[datatype]).tobytes()
-    texts = [one.encode() for one in values]
-    return b"".join(_LENGTH.pack(len(one)) + one for one in texts)
+    texts = [text.encode() for text in values]
+    return b"".join(_LENGTH.pack(len(text)) + text for text in texts)
 
 
 def _read_texts(count: int, raw: bytes) -> list[bytes]:
-    """Read values that each bear their length in four bytes."""
-    found: list[bytes] = []
+    """Read values, each behind its length in four bytes."""
+    texts: list[bytes] = []
     at = 0
-    while at < len(raw) and len(found) < count:
+    while at < len(raw) and len(texts) < count:
         start = at + _LENGTH.size
         if start > len(raw):
-            raise InvalidTensor(f"ends within the length of value {len(found)}")
+            raise InvalidTensor(f"ends within the length of value {len(texts)}")
         at = start + _LENGTH.unpack_from(raw, at)[0]
         if at > len(raw):
             raise InvalidTensor(
-                f"ends {at - len(raw)} bytes before value {len(found)} does, by its length"
+                f"ends {at - len(raw)} bytes before value {len(texts)} does, by its length"
             )
-        found.append(raw[start:at])
-    if len(found) != count or at != len(raw):
+        texts.append(raw[start:at])
+    if len(texts) != count or at != len(raw):
         rest = f" and {len(raw) - at} bytes more" if at != len(raw) else ""
-        raise InvalidTensor(f"has {len(found)} values{rest}, its shape takes {count}")
-    return found
+        raise InvalidTensor(f"has {len(texts)} values{rest}, its shape takes {count}")
+    return texts

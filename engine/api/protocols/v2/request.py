@@ -8,8 +8,7 @@ from engine.api.protocols.v2.binary import InvalidTensor, split
 from engine.api.protocols.v2.tensors import Tensor, read_parameters, read_tensor
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, step
-from engine.records.strict_json import RepeatedKeys
+from engine.records.rows import Records, repeated, repeated_keys, step
 from engine.schema.fields import Field
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
@@ -29,7 +28,7 @@ class InferRequest(Records):
     has_columns : bool
         Whether the content type ``pd`` was given; it comes back, too.
     outputs : mapping of str to bool
-        The names of the requested outputs; whether each is to be binary.
+        The names of the requested outputs, and whether each is to be binary.
     """
 
     identifier: str | None = None
@@ -57,20 +56,20 @@ def read_request(
         With every input, output and parameter that is wrong.
     """
     text, raw = split(body, header_length)
-    asked = read_json_body(text, takes_nan=True)
-    if not isinstance(asked, dict):
-        raise BadRequest(400, f"the body is {shown(asked)}: send an object with inputs")
-    problems = _repeated(asked)
-    identifier = asked.get("id")
+    message = read_json_body(text, takes_nan=True)
+    if not isinstance(message, dict):
+        raise BadRequest(400, f"the body is {shown(message)}: send an object with inputs")
+    problems = repeated_keys(message)
+    identifier = message.get("id")
     if identifier is not None and not isinstance(identifier, str):
         problems.append(Problem("/id", f"is {shown(identifier)}: send text", Code.WRONG_TYPE))
-    parameters = _parameters(asked, "/parameters", problems)
+    parameters = _parameters(message, "/parameters", problems)
     form = parameters.get("content_type")
     if form not in (None, "pd", "np"):
         detail = f"is {shown(form)}: send pd, np or none"
         problems.append(Problem("/parameters/content_type", detail, Code.WRONG_TYPE))
-    outputs = _read_outputs(asked, parameters, offered, problems)
-    tensors = _read_inputs(asked.get("inputs"), raw, schema, problems)
+    outputs = _read_outputs(message, parameters, offered, problems)
+    tensors = _read_inputs(message.get("inputs"), raw, schema, problems)
     if problems:
         raise InvalidRecords(problems)
     rows = _rows(tensors, schema, has_columns=form == "pd")
@@ -84,11 +83,6 @@ def _pointer(row: int, name: str | None) -> str:
     return f"/{row}" if name is None else f"{step(name)}/{row}"
 
 
-def _repeated(asked: Mapping[str, Any]) -> list[Problem]:
-    names = asked.repeated if isinstance(asked, RepeatedKeys) else []
-    return [Problem(step(name), "is given twice: send it once", Code.REPEATED) for name in names]
-
-
 def _parameters(
     entry: Mapping[str, Any], pointer: str, problems: list[Problem]
 ) -> Mapping[str, Any]:
@@ -100,33 +94,33 @@ def _parameters(
 
 
 def _read_outputs(
-    asked: Mapping[str, Any],
+    message: Mapping[str, Any],
     parameters: Mapping[str, Any],
     offered: Sequence[str],
     problems: list[Problem],
 ) -> dict[str, bool]:
-    """Read which outputs are wanted, and how."""
+    """Read which outputs are requested, and whether each is to be binary."""
     is_binary = parameters.get("binary_data_output") is True
-    entries = asked.get("outputs")
+    entries = message.get("outputs")
     if entries is None or entries == []:
         return {offered[0]: is_binary}
     if not isinstance(entries, list):
         detail = f"is {shown(entries)}: send a list of objects with a name"
         problems.append(Problem("/outputs", detail, Code.WRONG_TYPE))
         return {}
-    found: dict[str, bool] = {}
-    for place, entry in enumerate(entries):
-        pointer = f"/outputs/{place}"
+    outputs: dict[str, bool] = {}
+    for index, entry in enumerate(entries):
+        pointer = f"/outputs/{index}"
         name = entry.get("name") if isinstance(entry, dict) else entry
         if not isinstance(entry, dict) or not isinstance(name, str) or name not in offered:
             detail = f"is {shown(name)}: the outputs are {' and '.join(offered)}"
             problems.append(Problem(pointer, detail, Code.WRONG_TYPE))
-        elif name in found:
-            problems.append(Problem(pointer, f"is {name} again: ask for it once", Code.REPEATED))
+        elif name in outputs:
+            problems.append(Problem(pointer, f"is {name} again: request it once", Code.REPEATED))
         else:
-            wish = _parameters(entry, pointer, problems).get("binary_data", is_binary)
-            found[name] = wish is True
-    return found
+            is_wanted = _parameters(entry, pointer, problems).get("binary_data", is_binary)
+            outputs[name] = is_wanted is True
+    return outputs
 
 
 def _read_inputs(
@@ -134,86 +128,90 @@ def _read_inputs(
 ) -> list[Tensor]:
     """Read every input that the model does not ignore."""
     if not isinstance(entries, list) or not entries:
-        given = "an empty list" if entries == [] else shown(entries)
-        detail = f"is {given}: send a list of objects, one per field"
+        content = "an empty list" if entries == [] else shown(entries)
+        detail = f"is {content}: send a list of objects, one per field"
         problems.append(Problem("/inputs", detail, Code.WRONG_TYPE))
         return []
-    fields = {one.name for one in schema.fields}
+    fields = {field.name for field in schema.fields}
     buffers = _buffers(entries, raw)
     names: set[str] = set()
-    found = []
-    for place, entry in enumerate(entries):
+    tensors = []
+    for index, entry in enumerate(entries):
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             detail = "has no name: send an object with name, shape, datatype and data"
-            problems.append(Problem(f"/inputs/{place}", detail, Code.WRONG_TYPE))
+            problems.append(Problem(f"/inputs/{index}", detail, Code.WRONG_TYPE))
             continue
         if name in names:
-            problems.append(Problem(step(name), "is given twice: send it once", Code.REPEATED))
+            problems.append(repeated(step(name)))
         names.add(name)
         if schema.ignores(name) and name not in fields and len(entries) > 1:
             continue
         try:
-            found.append(read_tensor(entry, buffers[place]))
+            tensors.append(read_tensor(entry, buffers[index]))
         except InvalidTensor as error:
             problems.append(Problem(step(name), str(error), Code.WRONG_TYPE))
-    return found
+    return tensors
 
 
 def _buffers(entries: list[Any], raw: bytes | None) -> list[bytes | None]:
-    """Part the bytes after the JSON among the inputs, in their order."""
-    found: list[bytes | None] = []
+    """Divide the bytes after the JSON among the inputs, in their order."""
+    buffers: list[bytes | None] = []
     at = 0
-    for place, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         parameters = entry.get("parameters") if isinstance(entry, dict) else None
         size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
         if size is None:
-            found.append(None)
+            buffers.append(None)
             continue
         if type(size) is not int or size < 0:
             raise BadRequest(
-                400, f"the binary_data_size of input {place} is {shown(size)}: send a whole number"
+                400, f"the binary_data_size of input {index} is {shown(size)}: send a whole number"
             )
         if raw is None:
             raise BadRequest(
-                400, f"input {place} has a binary_data_size, and no header says where JSON ends"
+                400, f"input {index} has a binary_data_size, and no header says where JSON ends"
             )
         if "data" in entry:
-            raise BadRequest(400, f"input {place} has data and a binary_data_size: send one")
-        found.append(raw[at : at + size])
+            raise BadRequest(400, f"input {index} has data and a binary_data_size: send one")
+        buffers.append(raw[at : at + size])
         at += size
     if raw is not None and at != len(raw):
         raise BadRequest(400, f"{len(raw)} bytes follow the JSON, the inputs take {shown(at)}")
-    return found
+    return buffers
 
 
 def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[dict[str, Any]]:
-    """Turn inputs into records: each a column, or one that holds all columns."""
+    """Turn inputs into records: each is a column, or one holds all columns."""
     if not has_columns and len(tensors) == 1:
-        names = {one.name for one in schema.fields}
+        names = {field.name for field in schema.fields}
         whole = tensors[0]
         if len(whole.shape) == 2 and (whole.name not in names or whole.width != 1):
             tensors = _columns(whole, schema)
     problems = [
-        Problem(step(one.name), f"has the shape {one.shape}: send [n] or [n, 1]", Code.WRONG_LENGTH)
-        for one in tensors
-        if one.width != 1
+        Problem(
+            step(tensor.name),
+            f"has the shape {tensor.shape}: send [n] or [n, 1]",
+            Code.WRONG_LENGTH,
+        )
+        for tensor in tensors
+        if tensor.width != 1
     ]
-    rows = max(one.rows for one in tensors) if tensors else 0
+    rows = max(tensor.rows for tensor in tensors) if tensors else 0
     problems += [
-        Problem(step(one.name), f"has {one.rows} values, others {rows}", Code.WRONG_LENGTH)
-        for one in tensors
-        if one.width == 1 and one.rows != rows
+        Problem(step(tensor.name), f"has {tensor.rows} values, others {rows}", Code.WRONG_LENGTH)
+        for tensor in tensors
+        if tensor.width == 1 and tensor.rows != rows
     ]
     if problems:
         raise InvalidRecords(problems)
     fields = {field.name: field for field in schema.fields}
-    columns = {one.name: _values(one, fields.get(one.name)) for one in tensors}
+    columns = {tensor.name: _values(tensor, fields.get(tensor.name)) for tensor in tensors}
     return [{name: column[row] for name, column in columns.items()} for row in range(rows)]
 
 
 def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
-    """Part a matrix into the model's fields, in the schema's order."""
+    """Divide a matrix into the model's fields, in the schema's order."""
     fields = schema.fields
     if texts := [field.name for field in fields if field.datatype == "BYTES"]:
         detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
@@ -228,9 +226,9 @@ def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
             # A matrix has one datatype: a flag in it can only be a number.
             "INT8" if field.array_values else whole.datatype,
             [whole.rows],
-            whole.values[place :: len(fields)],
+            whole.values[index :: len(fields)],
         )
-        for place, field in enumerate(fields)
+        for index, field in enumerate(fields)
     ]
 
 

@@ -27,7 +27,9 @@ def describe_model(card: Mapping[str, Any], versions: Sequence[str]) -> dict[str
         "versions": list(versions),
         "platform": f"scikit-learn_{card['runtime']}",
         "inputs": [_tensor(field.name, field.datatype, [-1, 1]) for field in fields],
-        "outputs": [_tensor(name, _datatype(one), [-1, _width(one)]) for name, one in columns],
+        "outputs": [
+            _tensor(name, _datatype(column), [-1, _width(column)]) for name, column in columns
+        ],
     }
 
 

@@ -28,7 +28,7 @@ from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
-#: What the protocol leaves open and is done here.
+#: The optional parts of the protocol that the service supports.
 EXTENSIONS = ["binary_tensor_data"]
 
 _NO_LOADING = "versions are loaded on first use and leave by themselves: just ask the model"
@@ -75,19 +75,19 @@ def _add_health(routes: Blueprint, context: RouteContext) -> None:
 
     @routes.get("/v2/health/live")
     def live() -> Response:
-        """Say that the process answers."""
+        """Report that the process answers."""
         return json_response({"live": True})
 
     @routes.get("/v2/health/ready")
     def ready() -> Response:
-        """Say whether the service is ready, as ``/readyz`` does."""
+        """Report whether the service is ready, as ``/readyz`` does."""
         return _readiness({"live": True}, not_ready(context.models, context.stopping))
 
 
 def _add_models(routes: Blueprint, models: ModelCache) -> None:
     @routes.get("/v2/models")
     def show_models() -> Response:
-        """Name the models that have a promoted version."""
+        """List the models that have a promoted version."""
         return json_response({"models": [*filter(may_see, models.store.names())]})
 
     @routes.get("/v2/models/<name>", defaults={"version": None})
@@ -101,7 +101,7 @@ def _add_models(routes: Blueprint, models: ModelCache) -> None:
     @routes.get("/v2/models/<name>/ready", defaults={"version": None})
     @routes.get("/v2/models/<name>/versions/<version>/ready")
     def model_ready(name: str, version: str | None) -> Response:
-        """Say whether a version answers its worked example."""
+        """Report whether a version answers its worked example."""
         trouble = models.get(name, version).self_test()
         if trouble:
             _log.error("%s is not ready: %s", name, trouble)
@@ -112,52 +112,52 @@ def _add_models(routes: Blueprint, models: ModelCache) -> None:
 def _add_repository(routes: Blueprint, models: ModelCache) -> None:
     @routes.post("/v2/repository/index")
     def index() -> Response:
-        """List every version of every model, and whether it can be asked."""
+        """List every version of every model, and whether it can answer."""
         is_ready_only = _wants_ready_only(inflated_body())
         states = [
             _state(models, name, version)
             for name in filter(may_see, models.store.names())
             for version in models.store.versions(name)
         ]
-        ready = [one for one in states if one["state"] == "READY"]
+        ready = [state for state in states if state["state"] == "READY"]
         return json_response(ready if is_ready_only else states)
 
     @routes.post("/v2/repository/models/<name>/load")
     def load(name: str) -> Response:
-        """Say that loading is not asked for."""
+        """Refuse to load a version."""
         return failure_response(Failure(501, _NO_LOADING))
 
     @routes.post("/v2/repository/models/<name>/unload")
     def unload(name: str) -> Response:
-        """Say that unloading is not asked for."""
+        """Refuse to unload a version."""
         return failure_response(Failure(501, _NO_LOADING))
 
 
-def _readiness(told: dict[str, Any], reason: str | None) -> Response:
+def _readiness(subject: dict[str, Any], reason: str | None) -> Response:
     if reason is None:
-        return json_response({**told, "ready": True})
-    answer = json_response({**told, "ready": False, "error": reason})
-    answer.status_code = 503
-    return answer
+        return json_response({**subject, "ready": True})
+    response = json_response({**subject, "ready": False, "error": reason})
+    response.status_code = 503
+    return response
 
 
 def _wants_ready_only(body: bytes) -> bool:
     """Read the body of an index request, which may be empty."""
-    asked = read_json_body(body) if body.strip() else {}
-    wish = asked.get("ready", False) if isinstance(asked, dict) else None
-    if not isinstance(wish, bool):
-        raise BadRequest(400, 'the body is another: send none, or {"ready": true}')
-    return wish
+    options = read_json_body(body) if body.strip() else {}
+    is_ready_only = options.get("ready", False) if isinstance(options, dict) else None
+    if not isinstance(is_ready_only, bool):
+        raise BadRequest(400, 'the body is not an index request: send none, or {"ready": true}')
+    return is_ready_only
 
 
 def _state(models: ModelCache, name: str, version: str) -> dict[str, Any]:
-    found = {"name": name, "version": version, "state": "READY", "reason": ""}
+    state = {"name": name, "version": version, "state": "READY", "reason": ""}
     try:
         models.card(name, version)
     except StoreError as error:
         _log.error("unavailable: %s", error)
-        return {**found, "state": "UNAVAILABLE", "reason": "it was refused; the log says why"}
-    return found
+        return {**state, "state": "UNAVAILABLE", "reason": "it was refused; the log says why"}
+    return state
 
 
 PROTOCOL = Protocol(

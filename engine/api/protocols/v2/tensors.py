@@ -14,7 +14,7 @@ from engine.schema.messages import shown
 
 
 class Tensor(NamedTuple):
-    """An input, read.
+    """An input that was read.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Tensor(NamedTuple):
         One or two sizes; the first is the number of records.
     values : list
         Row after row: bool, int, float or str; None for a gap, which NaN and
-        null are both. What ``pd_json`` holds may be any JSON value.
+        null are both. A value of ``pd_json`` may be any JSON value.
     """
 
     name: str
@@ -54,7 +54,7 @@ def read_tensor(entry: Mapping[str, Any], raw: bytes | None) -> Tensor:
     Parameters
     ----------
     entry : mapping
-        Its JSON; the name is known to be text.
+        Its JSON, whose name is text.
     raw : bytes or None
         Its values, where they follow the JSON.
 
@@ -69,40 +69,42 @@ def read_tensor(entry: Mapping[str, Any], raw: bytes | None) -> Tensor:
         raise InvalidTensor(f"names {shown(entry.repeated[0])} twice: send it once")
     datatype = entry.get("datatype")
     if datatype != "BYTES" and (not isinstance(datatype, str) or datatype not in DATATYPES):
-        known = ", ".join([*DATATYPES, "BYTES"])
-        raise InvalidTensor(f"has the datatype {shown(datatype)}: send one of {known}")
+        names = ", ".join([*DATATYPES, "BYTES"])
+        raise InvalidTensor(f"has the datatype {shown(datatype)}: send one of {names}")
     shape = _read_shape(entry.get("shape"))
     refuse_too_many(shape[0])
     form = read_parameters(entry).get("content_type")
     if raw is not None:
         values = read_buffer(datatype, math.prod(shape), raw)
     else:
-        values = [None if one != one else one for one in _flat(entry.get("data"), shape)]
+        values = [None if value != value else value for value in _flat(entry.get("data"), shape)]
         _check_values(values, datatype)
     return Tensor(entry["name"], datatype, shape, _decoded(values, datatype, form))
 
 
 def read_parameters(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give the parameters of a request, an input or an output.
+    """Return the parameters of a request, an input or an output.
 
     Raises
     ------
     InvalidTensor
-        When they are no object, or ask for what is not done here.
+        When they are not an object, or ask for what the service does not do.
     """
-    found = entry.get("parameters")
-    if found is None:
+    parameters = entry.get("parameters")
+    if parameters is None:
         return {}
-    if not isinstance(found, dict):
-        raise InvalidTensor(f"has parameters that are {shown(found)}: send an object")
+    if not isinstance(parameters, dict):
+        raise InvalidTensor(f"has parameters that are {shown(parameters)}: send an object")
     for name in ("shared_memory_region", "classification"):
-        if name in found:
-            raise InvalidTensor(f"has the parameter {name}, which is not done here: leave it out")
-    return found
+        if name in parameters:
+            raise InvalidTensor(
+                f"has the parameter {name}, which is not supported here: leave it out"
+            )
+    return parameters
 
 
 def _read_shape(shape: Any) -> list[int]:
-    if not isinstance(shape, list) or not all(type(one) is int and one >= 0 for one in shape):
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise InvalidTensor(f"has the shape {_listed(shape)}: send a list of sizes, such as [1, 1]")
     if len(shape) not in (1, 2):
         raise InvalidTensor(f"has {len(shape)} dimensions: send the shape [n], [n, 1] or [n, m]")
@@ -114,30 +116,30 @@ def _listed(value: Any) -> str:
 
 
 def _flat(values: Any, shape: list[int]) -> list[Any]:
-    """Give nested or flat values row after row."""
+    """Return nested or flat values row after row."""
     if not isinstance(values, list):
         raise InvalidTensor(f"has data that are {shown(values)}: send a list of values")
-    found: list[Any] = values
-    sizes = [len(found)]
-    while found and isinstance(found[0], list):
-        size = len(found[0])
-        if not all(isinstance(one, list) and len(one) == size for one in found):
+    flat: list[Any] = values
+    sizes = [len(flat)]
+    while flat and isinstance(flat[0], list):
+        size = len(flat[0])
+        if not all(isinstance(inner, list) and len(inner) == size for inner in flat):
             raise InvalidTensor("has lists of different lengths")
         sizes.append(size)
-        found = [value for one in found for value in one]
-    if len(found) != math.prod(shape):
-        raise InvalidTensor(f"has {len(found)} values, its shape is {_listed(shape)}")
+        flat = [value for inner in flat for value in inner]
+    if len(flat) != math.prod(shape):
+        raise InvalidTensor(f"has {len(flat)} values, its shape is {_listed(shape)}")
     if len(sizes) > 1 and _squeezed(sizes) != _squeezed(shape):
         raise InvalidTensor(f"has data of shape {sizes}, its shape is {_listed(shape)}")
-    return found
+    return flat
 
 
 def _squeezed(sizes: list[int]) -> list[int]:
-    return [one for one in sizes if one != 1]
+    return [size for size in sizes if size != 1]
 
 
 def _check_values(values: list[Any], datatype: str) -> None:
-    """See that values from JSON are of the datatype."""
+    """Check that values from JSON are of the datatype."""
     if datatype == "BYTES":
         kinds: tuple[type, ...] = (str,)
     elif datatype == "BOOL":
@@ -148,32 +150,32 @@ def _check_values(values: list[Any], datatype: str) -> None:
     if is_whole := "INT" in datatype:
         limits = np.iinfo(DATATYPES[datatype])
         low, high = int(limits.min), int(limits.max)
-    for place, one in enumerate(values):
-        if one is None:
+    for index, value in enumerate(values):
+        if value is None:
             continue
-        if type(one) not in kinds or (is_whole and not low <= one <= high):
-            raise InvalidTensor(f"has {shown(one)} as value {place}, which is not {datatype}")
+        if type(value) not in kinds or (is_whole and not low <= value <= high):
+            raise InvalidTensor(f"has {shown(value)} as value {index}, which is not {datatype}")
 
 
 def _decoded(values: list[Any], datatype: str, form: Any) -> list[Any]:
-    """Read values as their content type says."""
+    """Read values by their content type."""
     if datatype != "BYTES":
         if form not in (None, "np"):
             raise InvalidTensor(f"has the content type {shown(form)}: {datatype} takes np or none")
-        return [None if one != one else one for one in values]
+        return [None if value != value else value for value in values]
     read = _READERS.get(form) if form is None or isinstance(form, str) else None
     if read is None:
-        known = ", ".join(one for one in _READERS if one)
-        raise InvalidTensor(f"has the content type {shown(form)}: send one of {known}")
-    found = []
-    for place, one in enumerate(values):
+        names = ", ".join(name for name in _READERS if name)
+        raise InvalidTensor(f"has the content type {shown(form)}: send one of {names}")
+    decoded = []
+    for index, value in enumerate(values):
         try:
-            found.append(None if one is None else read(one))
+            decoded.append(None if value is None else read(value))
         except UnicodeDecodeError as error:
-            raise InvalidTensor(f"has a value {place} that is not UTF-8") from error
+            raise InvalidTensor(f"has a value {index} that is not UTF-8") from error
         except ValueError as error:
-            raise InvalidTensor(f"has a value {place} that {error}") from error
-    return found
+            raise InvalidTensor(f"has a value {index} that {error}") from error
+    return decoded
 
 
 def _text(value: str | bytes) -> str:
@@ -190,8 +192,8 @@ def _base64(value: str | bytes) -> str:
 
 
 def _json(value: str | bytes) -> Any:
-    found = read_json(value.encode() if isinstance(value, str) else value, takes_nan=True)
-    return None if found != found else found
+    decoded = read_json(value.encode() if isinstance(value, str) else value, takes_nan=True)
+    return None if decoded != decoded else decoded
 
 
 _READERS: dict[str | None, Callable[[str | bytes], Any]] = {
