@@ -41,16 +41,18 @@ def describe(
         Whether a request needs a key now.
     """
     default = cards.get(context.models.default)
-    values = {"max_records": MAX_RECORDS} | {
-        key: path
-        for key, path in (
-            ("health_route", context.health_route), ("predict_route", context.predict_route)
-        )
-        if path
-    }  # fmt: skip
+    values = {
+        "max_records": MAX_RECORDS,
+        "health_route": context.health_route,
+        "predict_route": context.predict_route,
+    }
+    values = {key: value for key, value in values.items() if value}
     of_default = values | (model_values(default) if default else {})
     any_model = default or next(iter(cards.values()), None)
-    fixed, protocols = load_template(_FIXED), [load_template(one.description) for one in PROTOCOLS]
+    fixed, protocols = (
+        load_template(_FIXED),
+        [load_template(protocol.description) for protocol in PROTOCOLS],
+    )
     paths = _fill(fixed, "paths", values | ({"any_model": any_model["model"]} if any_model else {}))
     schemas = _fill(fixed, "schemas", values)
     for template in protocols:
@@ -142,7 +144,9 @@ def _guard(
                 continue
             responses = operation["responses"]
             # A refusal has the form of the other failures of the protocol.
-            forms = [one["content"] for status, one in responses.items() if status >= "400"]
+            forms = [
+                response["content"] for status, response in responses.items() if status >= "400"
+            ]
             refusals = [401, 403, *([409] if method == "post" else []), 429]
             content = {"content": forms[0]} if forms else own
             for status, refusal in failures(refusals, content).items():

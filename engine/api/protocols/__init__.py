@@ -16,6 +16,6 @@ PROTOCOLS: tuple[Protocol, ...] = (
 
 
 def phrases(context: RouteContext) -> dict[str, Phrase]:
-    """Return how failures are phrased, by path; a path stands before those that it lies below."""
-    spoken = {path: one.phrase for one in PROTOCOLS for path in one.paths(context)}
+    """Return how failures are phrased, by path; the longest path comes first."""
+    spoken = {path: protocol.phrase for protocol in PROTOCOLS for path in protocol.paths(context)}
     return dict(sorted(spoken.items(), key=lambda item: len(item[0]), reverse=True))

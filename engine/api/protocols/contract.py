@@ -3,17 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Event
-from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from flask import Blueprint, Response
 
 from engine.api.errors import Phrase
 from engine.api.requests import choose_version
-from engine.api.responses import respond, version_headers
-from engine.records.media_types import JSON
 from engine.records.rows import Records
-from engine.records.spool import Spool
 from engine.records.validation import Accepted
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
@@ -88,33 +84,14 @@ class Protocol(NamedTuple):
     description: Path
 
 
-class Written(NamedTuple):
-    """An answer, as a protocol writes it.
-
-    Attributes
-    ----------
-    body : bytes or Spool
-        Its content.
-    content_type : str
-        Of the body.
-    headers : mapping of str to str
-        What the protocol adds.
-    """
-
-    body: bytes | Spool
-    content_type: str = JSON
-    headers: Mapping[str, str] = MappingProxyType({})
-
-
 def run(
     predictor: Predictor,
     body: bytes,
     read: Callable[[bytes, StoredVersion], _Records],
-    write: Callable[[StoredVersion, _Records, Decisions, Sequence[Accepted]], Written],
+    write: Callable[[StoredVersion, _Records, Decisions, Sequence[Accepted]], Response],
     *,
     model: str | None = None,
     version: str | None = None,
-    names_version: bool = True,
 ) -> Response:
     """Predict the records of a body with the two functions of a protocol.
 
@@ -126,17 +103,8 @@ def run(
         Writes the decisions and the warnings.
     model, version : str, optional
         What the request names; by default the default model, and the promoted version.
-    names_version : bool
-        Whether headers name the version, because the body does not.
     """
     chosen = choose_version(predictor, body, model=model, version=version)
     records = read(body, chosen.version)
     decisions, warnings = predictor.decide_records(chosen, records)
-    written = write(chosen.version, records, decisions, warnings)
-    return send(chosen.version, written) if names_version else respond(*written)
-
-
-def send(version: StoredVersion, written: Written) -> Response:
-    """Return the response with an answer, whose headers name the version."""
-    headers = {**version_headers(version), **written.headers}
-    return respond(written.body, written.content_type, headers)
+    return write(chosen.version, records, decisions, warnings)

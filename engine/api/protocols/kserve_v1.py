@@ -9,10 +9,10 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.protocols.compression import inflated_body
-from engine.api.protocols.contract import Protocol, RouteContext, Written, run
+from engine.api.protocols.contract import Protocol, RouteContext, run
 from engine.api.protocols.error_line import phrase_line, write_line
 from engine.api.requests import may_see
-from engine.api.responses import json_response
+from engine.api.responses import json_response, respond, version_headers
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.rows import Records
@@ -79,11 +79,11 @@ def _read(body: bytes, version: StoredVersion) -> Records:
 
 def _write(
     version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
-) -> Written:
+) -> Response:
     answer: dict[str, Any] = {"predictions": predicted_values(version, decisions)}
     if warnings:
         answer["warnings"] = write_line([warning.problem for warning in warnings])
-    return Written(write_json(answer) + b"\n")
+    return respond(write_json(answer) + b"\n", headers=version_headers(version))
 
 
 PROTOCOL = Protocol(

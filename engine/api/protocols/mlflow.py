@@ -11,10 +11,10 @@ from werkzeug.http import parse_options_header
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
 from engine.api.negotiation import choose_form
-from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, Written, run, send
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, run
 from engine.api.protocols.mlflow_json import read_invocation
 from engine.api.requests import body_of, choose_version, received
-from engine.api.responses import json_response
+from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
 from engine.records.csv_header import with_header
 from engine.records.csv_reader import PANDAS_FLAGS
@@ -125,7 +125,7 @@ def _answer(predictor: Predictor, body: bytes | Upload, kind: str, header: str) 
     if kind == CSV:
         upload = with_header(upload, chosen.version.schema, header=header)
     spool = predictor.answer_table(chosen, upload, kind, _WRITERS[form], flags=PANDAS_FLAGS)
-    return send(chosen.version, _written(spool, form))
+    return _respond(chosen.version, spool, form)
 
 
 def _read(body: bytes, version: StoredVersion) -> Records:
@@ -142,13 +142,15 @@ def _write(
     records: Records,
     decisions: Decisions,
     warnings: Sequence[Accepted],
-) -> Written:
-    return _written(write_with(_WRITERS[form], version, decisions, warnings), form)
+) -> Response:
+    spool = write_with(_WRITERS[form], version, decisions, warnings)
+    return _respond(version, spool, form)
 
 
-def _written(spool: Spool, form: str) -> Written:
+def _respond(version: StoredVersion, spool: Spool, form: str) -> Response:
     content_type = f"{CSV}; charset=utf-8" if form == CSV else form
-    return Written(spool if spool.size > MOST_IN_MEMORY else spool.whole(), content_type)
+    content = spool if spool.size > MOST_IN_MEMORY else spool.whole()
+    return respond(content, content_type, version_headers(version))
 
 
 PROTOCOL = Protocol(

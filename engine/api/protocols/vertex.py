@@ -9,9 +9,9 @@ from werkzeug.routing import Map
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
-from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, Written, run
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, run
 from engine.api.requests import whole_body
-from engine.api.responses import json_response
+from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
@@ -97,10 +97,10 @@ def _read(body: bytes, version: StoredVersion) -> Records:
 
 def _write(
     version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
-) -> Written:
+) -> Response:
     lines = write_with(LinesWriter, version, decisions, warnings).whole()
     rows = lines.rstrip(b"\n").replace(b"\n", b",")
-    return Written(b'{"predictions":[' + rows + b"]}\n")
+    return respond(b'{"predictions":[' + rows + b"]}\n", headers=version_headers(version))
 
 
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from flask import Blueprint, Response
 
 from engine.api.errors import Failure, sentence
-from engine.api.protocols.contract import Protocol, RouteContext, Written, run
+from engine.api.protocols.contract import Protocol, RouteContext, run
 from engine.api.requests import whole_body
+from engine.api.responses import respond, version_headers
 from engine.records.json_reader import read_json_body
 from engine.records.rows import Records
 from engine.records.rows_reader import read_instances
@@ -36,9 +37,9 @@ def _read(body: bytes, version: StoredVersion) -> Records:
 
 def _write(
     version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
-) -> Written:
+) -> Response:
     values = {"predict": predicted_values(version, decisions)}
-    return Written(write_json(values) + b"\n")
+    return respond(write_json(values) + b"\n", headers=version_headers(version))
 
 
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:

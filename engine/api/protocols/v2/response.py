@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from flask import Response
 
-from engine.api.protocols.contract import Written
 from engine.api.protocols.error_line import write_line
 from engine.api.protocols.v2.binary import HEADER_LENGTH, write_buffer
 from engine.api.protocols.v2.request import InferRequest
+from engine.api.responses import respond
 from engine.records.strict_json import write_json
 from engine.records.validation import Accepted
 from engine.runtime.answers import AnswerColumn, Decisions, answer_columns, class_name
@@ -43,7 +44,7 @@ def write_answer(
     request: InferRequest,
     decisions: Decisions,
     warnings: Sequence[Accepted],
-) -> Written:
+) -> Response:
     """Write the outputs that a request asks for: JSON, and after it those in binary."""
     parameters: dict[str, str] = {"content_type": "pd"} if request.has_columns else {}
     if warnings:
@@ -73,9 +74,9 @@ def write_answer(
         answer["outputs"].append(output)
     text = _encode(answer)
     if not buffers:
-        return Written(text + b"\n")
+        return respond(text + b"\n")
     headers = {HEADER_LENGTH: str(len(text))}
-    return Written(b"".join([text, *buffers]), "application/octet-stream", headers)
+    return respond(b"".join([text, *buffers]), "application/octet-stream", headers)
 
 
 def _outputs(columns: Sequence[AnswerColumn]) -> dict[str, AnswerColumn]:

@@ -46,15 +46,7 @@ def _routes(context: RouteContext) -> Blueprint:
     def infer(name: str, version: str | None) -> Response:
         """Predict the records that tensors hold."""
         body = inflated_body()
-        return run(
-            context.predictor,
-            body,
-            _read,
-            write_answer,
-            model=name,
-            version=version,
-            names_version=False,
-        )
+        return run(context.predictor, body, _read, write_answer, model=name, version=version)
 
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes

@@ -1,0 +1,115 @@
+"""The columns of an answer: declared once, they are in every form of it."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from engine.api.openapi.model import _prediction_schema
+from engine.api.protocols.v2.request import InferRequest
+from engine.api.protocols.v2.response import list_outputs, write_answer
+from engine.records.forms import WRITERS
+from engine.records.media_types import ARROW, CSV, JSON, LINES
+from engine.records.writers import write_with
+from engine.runtime.answers import AnswerColumn, Decisions, Prediction, prediction_json
+from engine.runtime.loading import load_version
+from engine.runtime.version import StoredVersion
+from persistence.model_persistence import ModelStore
+
+#: As a column of a later feature would be: two numbers for each record.
+INTERVAL = AnswerColumn(
+    "interval", lambda decisions: np.tile([0.25, 0.75], (decisions.size, 1)),
+    keys=("low", "high"), key_prefix="interval_", tensor="interval",
+    schema={"type": "number"},
+)  # fmt: skip
+
+
+@pytest.fixture(params=["parcel", "rent", "coin"])
+def version(toy_store: ModelStore, request: pytest.FixtureRequest) -> StoredVersion:
+    """A version whose answers have one column more."""
+    version = load_version(toy_store, request.param)
+    version.answer_columns = (*version.answer_columns, INTERVAL)
+    return version
+
+
+@pytest.fixture
+def decisions(version: StoredVersion) -> Decisions:
+    record = version.card["example"]["record"]
+    columns = version.schema.columns([record, record])
+    prediction, _ = version.predict(columns)
+    if version.card["classes"] is None:
+        return Decisions(None, np.array([prediction.value] * 2), None)
+    rows = np.array([prediction.probabilities] * 2) if prediction.probabilities else None
+    return Decisions([version.card["classes"].index(prediction.value)] * 2, None, rows)
+
+
+def write(version: StoredVersion, decisions: Decisions, form: str) -> bytes:
+    return write_with(WRITERS[form], version, decisions, []).whole()
+
+
+def expected(version: StoredVersion) -> dict[str, Any]:
+    example = version.card["example"]
+    prediction = Prediction(
+        example["value"],
+        tuple(example["probabilities"]) if example["probabilities"] else None,
+        example["probability"],
+    )
+    return prediction_json(version.answer_columns[:-1], prediction)
+
+
+def test_column_when_added_is_in_json_and_in_lines(
+    version: StoredVersion, decisions: Decisions
+) -> None:
+    whole = json.loads(write(version, decisions, JSON))["predictions"]
+    lines = [json.loads(line) for line in write(version, decisions, LINES).splitlines()]
+
+    assert whole == lines
+    assert {"low": 0.25, "high": 0.75} == whole[1].pop("interval")
+    assert [*expected(version)] == [*whole[1]]
+    assert expected(version)["value"] == pytest.approx(whole[1]["value"])
+
+
+def test_column_when_added_is_in_tables(version: StoredVersion, decisions: Decisions) -> None:
+    header, *rows = csv.reader(io.StringIO(write(version, decisions, CSV).decode()))
+    table = pa.ipc.open_stream(write(version, decisions, ARROW)).read_all()
+
+    assert ["interval_low", "interval_high", "warnings"] == header[-3:]
+    assert ["0.25", "0.75", ""] == rows[1][-3:]
+    assert header == table.column_names
+    assert [0.75, 0.75] == table["interval_high"].to_pylist()
+
+
+def test_column_when_added_is_an_output_of_tensors(
+    version: StoredVersion, decisions: Decisions
+) -> None:
+    assert "interval" == list_outputs(version)[-1]
+
+    request = InferRequest([], lambda row, name: "", outputs={"interval": False})
+    response = write_answer(version, request, decisions, [])
+
+    (output,) = json.loads(response.data)["outputs"]
+    assert [2, 2] == output["shape"]
+    assert [0.25, 0.75, 0.25, 0.75] == output["data"]
+
+
+def test_column_when_added_is_described(version: StoredVersion) -> None:
+    schema = _prediction_schema(version.answer_columns, version.name)
+
+    assert ["low", "high"] == schema["properties"]["interval"]["required"]
+    assert "interval" in schema["required"]
+
+
+def test_prediction_when_written_alone_is_that_of_the_list(
+    version: StoredVersion, decisions: Decisions
+) -> None:
+    columns = version.answer_columns[:-1]
+    version.answer_columns = columns
+    (prediction,) = version.predict(version.schema.columns([version.card["example"]["record"]]))
+
+    whole = json.loads(write(version, decisions, JSON))["predictions"]
+
+    assert whole[0] == prediction_json(columns, prediction)
