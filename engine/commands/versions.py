@@ -13,6 +13,7 @@ from engine.commands.difference_text import difference_text
 from engine.commands.output import CommandError, CommandResult, command_output, served, table
 from engine.commands.service_metrics import HERE, live_counts
 from engine.runtime.loading import check_version, load_version, sign_version
+from engine.schema.card import as_card
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, version_before
 from persistence.signatures import CannotSign
@@ -68,7 +69,7 @@ def show(name: str, version: str | None) -> CommandResult:
       flask models show credit --json
     """
     store = served().store
-    card = store.read_card(name, version)
+    card = as_card(store.read_card(name, version))
     is_promoted = card["version"] == _promoted(store, name)
     return CommandResult(
         {"promoted": is_promoted, "card": card}, card_text(card, is_promoted=is_promoted)

@@ -12,6 +12,7 @@ from engine.api.openapi.inference_protocols import PROTOCOL_SCHEMAS, protocol_pa
 from engine.api.openapi.parts import KEY_SCHEMES, TEXT, answer, fixed_paths, guard, problems, refer
 from engine.api.openapi.predict import SHARED_SCHEMAS, answer_forms, input_forms, model_schemas
 from engine.api.responses import json_response
+from engine.schema.card import Card
 from engine.serving.model_cache import ModelCache
 from persistence.store_errors import StoreError
 
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 def describe(
-    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str, version: str,
+    cards: Mapping[str, Card], *, default: str, service: str, version: str,
     vertex_routes: tuple[str, str], public: Collection[str] = (), are_keys_asked: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Describe the whole API.
@@ -87,16 +88,14 @@ def blueprint(
     return routes
 
 
-def _introduction(card: Mapping[str, Any]) -> str:
+def _introduction(card: Card) -> str:
     note = card["data"]["note"]
     trained = f" Trained on sample data, {note}." if note else ""
     title = f"**{card['title']}** ({card['model']}, version {card['version']})"
     return f"{title}. {card['description']}{trained}"
 
 
-def _model_paths(
-    name: str, card: Mapping[str, Any], *, prefix: str, identifier: str = ""
-) -> dict[str, Any]:
+def _model_paths(name: str, card: Card, *, prefix: str, identifier: str = "") -> dict[str, Any]:
     title = f"{card['title']} ({name})"
     identifier = identifier or prefix.strip("/").replace("/", "_")
     return {
@@ -129,7 +128,7 @@ def _model_paths(
     }
 
 
-def _version_paths(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
+def _version_paths(name: str, card: Card) -> dict[str, Any]:
     """Describe the routes of a model's other versions, and its second address."""
     version = {
         "name": "version",

@@ -6,6 +6,7 @@ from typing import Any
 from engine.api.openapi.parts import BYTES, TEXT, answer, refer
 from engine.api.protocols.v2.binary import DATATYPES
 from engine.api.statuses import STATUSES
+from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 
@@ -64,7 +65,7 @@ PROTOCOL_SCHEMAS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def protocol_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
+def protocol_paths(card: Card | None) -> dict[str, Any]:
     """Describe the routes of the Open Inference Protocol V2 and of KServe's V1.
 
     Parameters
@@ -75,7 +76,7 @@ def protocol_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
     return {**_v2_paths(card), **_v1_paths(card)}
 
 
-def _v2_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
+def _v2_paths(card: Card | None) -> dict[str, Any]:
     server = _object("name", "version", "extensions", name=TEXT, version=TEXT, extensions=_TEXTS)
     ready = _object("live", "ready", live=_FLAG, ready=_FLAG)
     paths = {
@@ -107,7 +108,7 @@ def _v2_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
     return paths
 
 
-def _v1_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
+def _v1_paths(card: Card | None) -> dict[str, Any]:
     predictions = _object("predictions", predictions={"type": "array", "items": {}}, warnings=TEXT)
     predict = _operation(
         "v1_predict", "Predict instances", predictions, 400, 404, 408, 413, 415, 503, 504
@@ -132,7 +133,7 @@ def _v1_paths(card: Mapping[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _infer(identifier: str, card: Mapping[str, Any] | None) -> dict[str, Any]:
+def _infer(identifier: str, card: Card | None) -> dict[str, Any]:
     operation = _operation(
         identifier, "Predict tensors", refer("InferAnswer"), 400, 404, 408, 413, 415, 503, 504
     )
@@ -148,7 +149,7 @@ def _infer(identifier: str, card: Mapping[str, Any] | None) -> dict[str, Any]:
     return operation
 
 
-def _example(card: Mapping[str, Any]) -> dict[str, Any]:
+def _example(card: Card) -> dict[str, Any]:
     """Write the worked example as a request to infer."""
     record = card["example"]["record"]
     inputs = [
@@ -191,15 +192,13 @@ def _operation(
     }  # fmt: skip
 
 
-def _named(
-    path: dict[str, Any], card: Mapping[str, Any] | None, *, has_version: bool = False
-) -> dict[str, Any]:
+def _named(path: dict[str, Any], card: Card | None, *, has_version: bool = False) -> dict[str, Any]:
     """Describe the parameters of a path."""
-    found = {"name": "model"} | ({"version": "version"} if has_version else {})
+    examples = {"name": card["model"], "version": card["version"]} if card else {}
     for operation in path.values():
         operation["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": TEXT}
-            | ({"example": card[key]} if card else {})
-            for name, key in found.items()
+            | ({"example": examples[name]} if card else {})
+            for name in ("name", "version")[: 1 + has_version]
         ]
     return path

@@ -9,6 +9,7 @@ from engine.api.openapi.json_schema import MOST_ROWS
 from engine.api.openapi.parts import BYTES, TEXT, answer, refer
 from engine.records.media_types import ARROW, CSV, LINES, PARQUET
 from engine.records.strict_json import class_name, write_json
+from engine.schema.card import Card
 
 _OBJECT = {"type": "object"}
 _NO_PARAMETERS = {"type": ["object", "null"], "maxProperties": 0, "description": "There are none"}
@@ -52,7 +53,7 @@ def host_paths(health_route: str) -> dict[str, Any]:
     return paths
 
 
-def protocol_paths(name: str, card: Mapping[str, Any], predict_route: str) -> dict[str, Any]:
+def protocol_paths(name: str, card: Card, predict_route: str) -> dict[str, Any]:
     """Describe how other systems' clients ask the default model.
 
     Parameters

@@ -9,6 +9,7 @@ from engine.api.openapi.json_schema import MOST_ROWS, record_schema, row_schema
 from engine.api.openapi.parts import BYTES, TEXT, answer, refer
 from engine.records.media_types import ARROW, CSV, LINES, PARQUET
 from engine.records.strict_json import class_name, write_json
+from engine.schema.card import Card
 from engine.schema.record_schema import Schema
 
 _DATE = {**TEXT, "description": "RFC 5322 date, GMT"}
@@ -60,7 +61,7 @@ SHARED_SCHEMAS = {
 }
 
 
-def model_schemas(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
+def model_schemas(name: str, card: Card) -> dict[str, Any]:
     """Give what the paths of a model refer to."""
     schema = Schema.from_json(card["schema"])
     return {
@@ -76,14 +77,14 @@ def model_schemas(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _value_schema(schema: Schema, card: Mapping[str, Any]) -> dict[str, Any]:
+def _value_schema(schema: Schema, card: Card) -> dict[str, Any]:
     if schema.target.classes is None:
         return {"type": "number", "description": schema.target.unit}
     kinds = {bool: "boolean", int: "integer", str: "string"}
     return {"type": kinds[type(card["classes"][0])], "enum": card["classes"]}
 
 
-def _prediction_schema(card: Mapping[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+def _prediction_schema(card: Card, value: dict[str, Any]) -> dict[str, Any]:
     properties = {"value": value}
     if card["has_probabilities"]:
         share = {"type": "number", "minimum": 0, "maximum": 1}

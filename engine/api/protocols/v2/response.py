@@ -1,6 +1,6 @@
 """Answers of the Open Inference Protocol: a model's tensors described, and written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,6 +12,7 @@ from engine.records.media_types import JSON
 from engine.records.strict_json import class_name, write_json
 from engine.records.validation import Accepted
 from engine.runtime.version import Decisions, StoredVersion
+from engine.schema.card import Card
 from engine.schema.record_schema import Schema
 
 #: The output with the probability of every class.
@@ -38,7 +39,7 @@ class Written(NamedTuple):
     json_length: int | None = None
 
 
-def describe_model(card: Mapping[str, Any], versions: Sequence[str]) -> dict[str, Any]:
+def describe_model(card: Card, versions: Sequence[str]) -> dict[str, Any]:
     """Describe a version: its inputs, one per field, and its outputs."""
     fields = Schema.from_json(card["schema"]).fields
     return {
@@ -50,7 +51,7 @@ def describe_model(card: Mapping[str, Any], versions: Sequence[str]) -> dict[str
     }
 
 
-def describe_outputs(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+def describe_outputs(card: Card) -> list[dict[str, Any]]:
     """Describe the outputs that may be asked for, the default first."""
     found = [_tensor(DEFAULT_OUTPUT, _class_datatype(card["classes"]), 1)]
     if card["has_probabilities"]:
@@ -96,7 +97,7 @@ def write_answer(
     return Written(b"".join([written, *buffers]), "application/octet-stream", len(written))
 
 
-def _values(name: str, card: Mapping[str, Any], decisions: Decisions) -> list[Any]:
+def _values(name: str, card: Card, decisions: Decisions) -> list[Any]:
     if name == PROBABILITIES:
         return list(decisions.probabilities.ravel().tolist())
     if decisions.chosen is None:
