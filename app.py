@@ -42,7 +42,7 @@ from engine.api.openapi import document as openapi
 from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
 from engine.api.protocols.error_line import phrase_line
 from engine.api.protocols.v2 import routes as v2
-from engine.api.service import Service
+from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.pages import api_docs
@@ -56,7 +56,8 @@ from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application
-from engine.worker.listening_socket import children
+from engine.worker.processes import children
+from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings
@@ -88,30 +89,32 @@ def create_app(settings: Settings) -> Flask:
     idempotency.init_app(app)
     for command in COMMANDS:
         app.cli.add_command(command)
-    app.extensions[KEY] = _service(app, settings)
+    app.extensions[KEY] = _application(app, settings)
     return app
 
 
-def _service(app: Flask, settings: Settings) -> Application:
+def _application(app: Flask, settings: Settings) -> Application:
     """Return what the worker and gunicorn's hooks use of the application."""
     metrics = app.extensions["metrics"]
-    stopping = app.extensions["stopping"]
-    remove = app.extensions["idempotency_cache"].remove
+    callers, stopping = app.extensions["callers"], app.extensions["stopping"]
     app.extensions["overload"] = Overload(
         app, most_seconds=settings.max_wait_seconds, answer_seconds=settings.max_answer_seconds
     )
     if settings.fast_path:
         predictor = app.extensions["predictor"]
         app.extensions["fast_path"] = FastPath(app, predictor, logs=settings.access_log)
-    return Service(
-        app,
-        Lifecycle(app.extensions["candidates"], metrics, stopping, remove=remove),
+    return Application(
+        Lifecycle(
+            app.extensions["candidates"], metrics, stopping,
+            is_guarded=lambda: callers.are_asked or callers.is_open,
+            remove=app.extensions["idempotency_cache"].remove,
+        ),
         metrics,
         app.extensions["overload"],
         app.extensions.get("fast_path"),
         stopping,
-        app.extensions["callers"],
-    )
+        settings.max_body_bytes,
+    )  # fmt: skip
 
 
 def _store(settings: Settings) -> ModelStore:
@@ -179,21 +182,21 @@ def _origins(settings: Settings) -> frozenset[str]:
         raise InvalidSettings(f"CORS_ORIGINS: {error}") from error
 
 
-def _callers(settings: Settings) -> auth.Callers:
-    return auth.Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
+def _callers(settings: Settings) -> Callers:
+    return Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
 
 
-def _rate_limit(settings: Settings) -> rate_limit.RateLimit:
+def _rate_limit(settings: Settings) -> RateLimit:
     text, redis = settings.rate_limit, settings.rate_limit_redis
     try:
-        rate = rate_limit.Rate.read(text) if text else None
+        rate = Rate.read(text) if text else None
     except ValueError as error:
         raise InvalidSettings(f"RATE_LIMIT is {text!r}: give {error}") from error
     try:
-        counts = rate_limit.RedisCounts(redis) if redis else rate_limit.SharedCounts()
+        counts = RedisCounts(redis) if redis else SharedCounts()
     except ValueError as error:
         raise InvalidSettings(f"RATE_LIMIT_REDIS is {redis!r}: {error}") from error
-    return rate_limit.RateLimit(rate, counts)
+    return RateLimit(rate, counts)
 
 
 def _trace(app: Flask) -> None:

@@ -1,7 +1,7 @@
 """Every setting: its name in the environment, default, unit and meaning.
 
-Only the files that are run read this; everything below them is handed plain
-values.
+Only the files that are run read this module. They pass plain values to
+everything below them.
 """
 
 import os
@@ -84,7 +84,7 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
-#: What is said of a value that must not be shown.
+#: Descriptions of values that must not be shown.
 _HIDDEN: dict[Any, str] = {_secret: "too weak", _signing_keys: "no key, or too weak"}
 
 
@@ -92,7 +92,7 @@ def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
     return field(default=default, metadata={"read": read, "meaning": meaning})
 
 
-#: The variables in which platforms name the port; the first that is there counts.
+#: The variables in which platforms name the port; the first one that is set counts.
 _PORTS = ("port", "aip_http_port", "sagemaker_bind_to_port")
 
 
@@ -102,28 +102,30 @@ class Settings:
 
     model_store: Path | str = _setting(
         Path("artifacts"), _store,
-        "Where versions are kept: a folder, or as `s3://bucket/prefix`",
+        "Where versions are stored: a folder, or `s3://bucket/prefix`",
     )  # fmt: skip
     model_cache: Path = _setting(
-        Path(".model-cache"), Path, "Folder that keeps what was read from a bucket"
+        Path(".model-cache"), Path, "Folder for copies of the versions in a bucket"
     )
     signing_key: str = _setting(
         "",
         _signing_keys,
-        "Keys that sign and verify versions, with commas between; the first signs",
+        "Keys that sign and verify versions, separated by commas; the first one signs",
     )
-    default_model: str = _setting("credit", str, "The model that `/v0/predict` asks")
+    default_model: str = _setting("credit", str, "The model that `/v0/predict` uses")
     versions_in_memory: int = _setting(
-        20, _whole(2), "Versions in memory at most; those least recently asked leave"
+        20, _whole(2), "Most versions in memory; the least recently used ones are dropped"
     )
     trained_by: str = _setting(
-        "", str, "Whom a new version's card names; empty: git's `user.name`, else the login's name"
+        "",
+        str,
+        "Who trains, for new cards; empty: git's `user.name`, else the login name",
     )
     source_version: str = _setting(
-        "", str, "Heroku's name for the commit; stands in the card where there is no git"
+        "", str, "The commit, as Heroku names it; written into the card where there is no git"
     )
     train_if_absent: bool = _setting(
-        True, _flag, "Whether the server trains the default model at start when none is stored"
+        True, _flag, "Train the default model at start if no version is stored"
     )
     max_body_bytes: int = _setting(5 * 2**20, _whole(1), "Largest JSON body, in bytes")
     max_table_bytes: int = _setting(
@@ -136,60 +138,62 @@ class Settings:
     )
     port: int = _setting(8000, _whole(1), "Port to listen on")
     aip_http_port: int = _setting(
-        0, _whole(1), "Vertex AI's name for the port; counts when `PORT` is absent"
+        0, _whole(1), "The port, as Vertex AI names it; used if `PORT` is absent"
     )
     sagemaker_bind_to_port: int = _setting(
-        0, _whole(1), "SageMaker's name for the port; counts when the two others are absent"
+        0, _whole(1), "The port, as SageMaker names it; used if the two others are absent"
     )
-    aip_health_route: str = _setting("", _route, "Where Vertex AI asks whether to send requests")
-    aip_predict_route: str = _setting("", _route, "Where Vertex AI sends instances")
+    aip_health_route: str = _setting("", _route, "Route of Vertex AI's health checks")
+    aip_predict_route: str = _setting("", _route, "Route of Vertex AI's predictions")
     web_concurrency: int = _setting(2, _whole(1), "Worker processes")
     threads: int = _setting(4, _whole(1), "Threads per worker")
-    fast_path: bool = _setting(
-        True, _flag, "Whether plain requests to predict are answered on the worker's event loop"
-    )
+    fast_path: bool = _setting(True, _flag, "Answer plain predictions on the worker's event loop")
     log_format: str = _setting(
         "",
         _one_of("json", "text"),
-        "`json`, one object a line, or `text`; empty: json when PORT is set, else text",
+        "`json` (one object per line) or `text`; empty: json if PORT is set, else text",
     )
-    access_log: bool = _setting(False, _flag, "Whether each request gets a line in the log")
+    access_log: bool = _setting(False, _flag, "Write one log line per request")
     otel_exporter_otlp_endpoint: str = _setting(
-        "", str, "Where traces go, by OTLP over HTTP; empty: nowhere"
+        "", str, "Where to send traces, by OTLP over HTTP; empty: nowhere"
     )
 
     keys_file: Path = _setting(
-        Path("keys.json"), Path, "File of the API keys that `flask keys` makes; need not exist"
+        Path("keys.json"), Path, "File of the API keys that `flask keys` makes; it need not exist"
     )
     api_key: str = _setting(
-        "", _secret, "One more API key, good to predict and to read; at least 22 random characters"
+        "", _secret, "One more API key, which may predict and read; at least 22 random characters"
     )
     open_access: bool = _setting(
-        False, _flag, "Whether no key is ever asked for, as a gateway checks the callers"
+        False, _flag, "Never require a key, because a gateway authenticates callers"
     )
 
     rate_limit: str = _setting(
-        "", str, "Requests in seconds that each API key may send, as 600/60; empty: no limit"
+        "", str, "Requests per seconds for each API key, such as 600/60; empty: no limit"
     )
     rate_limit_redis: str = _setting(
-        "", str, "Redis that counts for several machines, as redis://host:6379/0; empty: this one"
+        "",
+        str,
+        "Redis that counts for several machines: redis://host:6379/0",
     )
 
     cors_origins: str = _setting(
-        "", str, "Origins whose pages may ask from a browser, each in full, with commas between"
+        "",
+        str,
+        "Origins whose pages may call from a browser, separated by commas",
     )
     max_wait_seconds: float = _setting(
         1.0, _seconds,
-        "Seconds that a request may have to wait for a thread, else it gets 503; 0: any",
+        "Longest wait for a thread, in seconds, before 503; 0 = no limit",
     )  # fmt: skip
     max_answer_seconds: float = _setting(
         25.0, _seconds,
-        "Seconds until an answer must begin, else the request gets 504; 0: any",
+        "Seconds until an answer must begin, before 504; 0 = no limit",
     )  # fmt: skip
 
     @property
     def address(self) -> str:
-        """Host and port, as they stand in an address."""
+        """Host and port, as in an address."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -202,22 +206,23 @@ class Settings:
         InvalidSettings
             Naming every variable that cannot be read.
         """
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         problems = []
-        for one in fields(cls):
-            if not (text := environment.get(one.name.upper(), "")):
+        for setting in fields(cls):
+            variable = setting.name.upper()
+            if not (text := environment.get(variable, "")):
                 continue
             try:
-                found[one.name] = one.metadata["read"](text)
+                values[setting.name] = setting.metadata["read"](text)
             except ValueError as error:
-                shown = _HIDDEN.get(one.metadata["read"], repr(text))
-                problems.append(f"{one.name.upper()} is {shown}: give {error}")
+                shown = _HIDDEN.get(setting.metadata["read"], repr(text))
+                problems.append(f"{variable} is {shown}: give {error}")
         if problems:
             raise InvalidSettings("; ".join(problems))
-        if not found.get("log_format"):
-            found["log_format"] = "json" if environment.get("PORT") else "text"
-        named = [found[one] for one in _PORTS if one in found]
-        found["port"] = named[0] if named else cls.port
-        if not found.get("host"):
-            found["host"] = "0.0.0.0" if named else "127.0.0.1"  # noqa: S104
-        return cls(**found)
+        if not values.get("log_format"):
+            values["log_format"] = "json" if environment.get("PORT") else "text"
+        ports = [values[name] for name in _PORTS if name in values]
+        values["port"] = ports[0] if ports else cls.port
+        if not values.get("host"):
+            values["host"] = "0.0.0.0" if ports else "127.0.0.1"  # noqa: S104
+        return cls(**values)

@@ -4,7 +4,8 @@
     python docs/generate.py --check    exit 1 when one is stale
 
 ``reference/settings.md`` comes from settings.py, ``reference/make.md`` from the
-makefile's comments, ``reference/command-line.md`` from the commands' help.
+makefile's comments, ``reference/command-line.md`` from the commands' help,
+and ``explanation/architecture.svg`` from the TOML beside it.
 """
 
 import argparse
@@ -17,14 +18,16 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import click  # noqa: E402
+from draw_architecture import drawing  # noqa: E402
 
 from engine.commands import COMMANDS  # noqa: E402
 from settings import Settings  # noqa: E402
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+DRAWING = ROOT / "docs/explanation/architecture.svg"
 NOTE = "<!-- Written by `make docs` from {source}: edit that, not this page. -->\n"
 
 _TARGET = re.compile(r"^([a-z][\w-]*):.*?## (.+)$", re.MULTILINE)
@@ -50,6 +53,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "make.md": make_page((ROOT / "makefile").read_text()),
         REFERENCE / "command-line.md": command_page(COMMANDS),
+        DRAWING: drawing(DRAWING.with_suffix(".toml").read_text()),
     }
 
 
@@ -104,7 +108,7 @@ def command_page(commands: Sequence[click.Command]) -> str:
     program = click.Context(click.Group("flask"), info_name="flask")
     return "\n".join(
         [
-            NOTE.format(source="commands/"),
+            NOTE.format(source="engine/commands/"),
             "# The command line\n",
             "`flask` finds `app.py` by itself in the project's folder. Where `.venv` is not active",
             "it is `.venv/bin/flask`. It reads the [settings](settings.md) from the environment,",

@@ -7,9 +7,9 @@ from typing import Any
 import click
 from flask import current_app
 
-from engine.api.middleware.auth import Callers
 from engine.commands.output import CommandError, CommandResult, command_output, table
 from persistence.api_keys import SCOPES, InvalidKeys, Key, KeyFile, make_key
+from persistence.callers import Callers
 
 
 @click.group()

@@ -15,15 +15,10 @@ from flask import Flask
 
 from engine.api.fast_path.obstacles import obstacles
 from engine.api.middleware import access_log, cors, idempotency, request_metrics, server_timing
-from engine.api.middleware.auth import HEADERS, Callers, check_caller, key_text, may_ask
-from engine.api.middleware.rate_limit import (
-    RateLimit,
-    RedisCounts,
-    Standing,
-    count_request,
-    show_standing,
-)
+from engine.api.middleware.auth import HEADERS, check_caller, key_text, may_ask
+from engine.api.middleware.rate_limit import count_request, show_standing
 from engine.api.middleware.request_id import finish, name_request, request_id
+from engine.api.rate_counts import RateLimit, RedisCounts, Standing
 from engine.api.requests import CANARY_KEY
 from engine.api.response_head import head_template
 from engine.api.trace_context import name_trace, trace_id
@@ -32,6 +27,7 @@ from engine.serving.metrics import Metrics
 from engine.serving.prediction import Predictor, QuickAnswer, each
 from engine.serving.request import PredictRequest
 from persistence.api_keys import Key
+from persistence.callers import Callers
 
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024

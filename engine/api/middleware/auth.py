@@ -1,31 +1,23 @@
-"""Who may ask: API keys, and what each route demands of one.
+"""Who may send a request: API keys, and what each route needs.
 
-Every route stands in `ACCESS`; one that does not is refused. The event loop of
-the worker asks the same `Callers`.
+Every route stands in `ACCESS`; requests to any other are refused. The fast path
+decides by the same `Callers` and the same `may_ask`.
 """
 
-import logging
-import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from hashlib import sha256
-from hmac import compare_digest
-from pathlib import Path
-from secrets import token_bytes
 from types import MappingProxyType
 
 from flask import Flask, Response, current_app, g, request
 
 from engine.api.errors import Failure, failure_response
-from persistence.api_keys import InvalidKeys, Key, KeyFile
+from persistence.api_keys import Key
+from persistence.callers import Callers
 from persistence.store_errors import ModelNotFound
 
-_log = logging.getLogger(__name__)
-
-#: What a route is open to when it needs no key.
+#: The scope of a route that needs no key.
 PUBLIC = "public"
 
-#: Flask's endpoints, and the scope that each needs.
+#: The scope that each of Flask's endpoints needs.
 ACCESS = MappingProxyType(
     {
         "health.health": PUBLIC,
@@ -66,94 +58,17 @@ ACCESS = MappingProxyType(
     }
 )
 
-#: Seconds between two looks at the file of keys.
-LOOK_SECONDS = 1.0
-
-#: The headers that a key may come in, in the order in which they are looked for.
+#: The headers in which a key may come; the first that is there counts.
 HEADERS = ("x-api-key", "authorization", "token")
 
 
-#: What `API_KEY` is good for.
-_FROM_SETTING = Key(
-    "", "API_KEY", "", datetime.min.replace(tzinfo=UTC), scopes=("predict", "read")
-)  # fmt: skip
-
-
-class Callers:
-    """The keys that are good now; a change of their file is seen within a second or two.
-
-    Once there has been a key, one is needed, also when the last is taken out.
-
-    Parameters
-    ----------
-    file : Path
-        Of keys; need not exist.
-    api_key : str
-        One more key, good for everything but to publish; empty for none.
-    is_open : bool
-        Whether no key is ever needed, since somebody else checks the callers.
-
-    Attributes
-    ----------
-    file : KeyFile
-        Where the keys stand.
-    is_open : bool
-        As above.
-    """
-
-    def __init__(self, file: Path, *, api_key: str = "", is_open: bool = False) -> None:
-        self.file = KeyFile(file)
-        self.is_open = is_open
-        self._digest_of_one = sha256(api_key.encode() or token_bytes()).digest()
-        self._keys: dict[str, tuple[Key, bytes]] = {}
-        self._stamp: tuple[int, int, int] | None = None
-        self._next_look = 0.0
-        self._were_keys = bool(api_key)
-        self._look()
-
-    @property
-    def are_asked(self) -> bool:
-        """Whether a request needs a key."""
-        if time.monotonic() >= self._next_look:
-            self._look()
-        return self._were_keys and not self.is_open
-
-    def find(self, text: str) -> Key | None:
-        """Give the key with such a text; None when there is none, or its time is over."""
-        if time.monotonic() >= self._next_look:
-            self._look()
-        given = sha256(text.encode("utf-8", "replace")).digest()
-        key, digest = self._keys.get(text.partition(".")[0], (_FROM_SETTING, self._digest_of_one))
-        return key if compare_digest(given, digest) and not key.has_expired() else None
-
-    def _look(self) -> None:
-        """Read the file when it is another than before; keep what was read when it is damaged."""
-        self._next_look = time.monotonic() + LOOK_SECONDS
-        try:
-            found = self.file.path.stat()
-            stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-        except OSError:
-            stamp = None
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            keys = self.file.read()
-        except InvalidKeys as error:
-            self._were_keys = True
-            _log.error("the keys read before stay: %s", error)
-            return
-        self._keys = {key.id: (key, bytes.fromhex(key.sha256)) for key in keys}
-        self._were_keys = self._were_keys or stamp is not None
-
-
 def key_text(headers: Iterable[str]) -> str:
-    """Give the key that a request bears.
+    """Return the text of the key in a request's headers; empty when there is none.
 
     Parameters
     ----------
     headers : iterable of str
-        The values of `HEADERS`, in their order; empty where absent.
+        The values of `HEADERS`, in their order; empty where a header is absent.
     """
     own, authorization, token = headers
     scheme, _, bearer = authorization.partition(" ")
@@ -166,25 +81,26 @@ def init_app(app: Flask, callers: Callers) -> None:
     Raises
     ------
     LookupError
-        Naming the routes that are missing in `ACCESS`.
+        The message names the routes that are missing in `ACCESS`.
     """
     missing = sorted({rule.endpoint for rule in app.url_map.iter_rules()} - set(ACCESS))
     if missing:
         raise LookupError(
-            f"say in ACCESS of engine/api/middleware/auth.py who may ask {', '.join(missing)}"
+            "add to ACCESS in engine/api/middleware/auth.py the scope that is needed for "
+            f"{', '.join(missing)}"
         )
     app.extensions["callers"] = callers
     app.before_request(check_caller)
 
 
 def check_caller() -> Response | None:
-    """See that the caller may ask what is asked; keep the key in ``g.key``.
+    """Check that the caller may send the request, and put its key into ``g.key``.
 
     Raises
     ------
     ModelNotFound
-        When the key is not good for the model: the answer does not tell that
-        there is one.
+        When the key does not allow the model: the answer does not reveal that
+        the model exists.
     """
     g.key = None
     callers: Callers = current_app.extensions["callers"]
@@ -196,7 +112,7 @@ def check_caller() -> Response | None:
     if g.key is None:
         return _unknown(is_given=bool(text))
     if request.endpoint is None:
-        return None  # there is nothing at this address, and the router says so
+        return None  # there is nothing at this address, and the router answers so
     arguments = request.view_args or {}
     name, has_model = arguments.get("name"), "name" in arguments or scope == "predict"
     default = current_app.extensions["models"].default
@@ -223,23 +139,23 @@ def may_ask(key: Key, scope: str | None, model: str | None) -> bool:
 
 
 def public_paths(app: Flask) -> set[str]:
-    """Give the addresses that are open to all, those without parameters."""
+    """Return the addresses without parameters that need no key."""
     rules = (rule for rule in app.url_map.iter_rules() if not rule.arguments)
     return {rule.rule for rule in rules if ACCESS.get(rule.endpoint) == PUBLIC}
 
 
 def may_see(model: str) -> bool:
-    """Tell whether the caller of the request at hand may know of a model."""
+    """Return whether the caller of the current request may know of a model."""
     return g.get("key") is None or bool(g.key.may_ask(model))
 
 
 def _unknown(*, is_given: bool) -> Response:
     detail = (
-        "the API key is not known, or its time is over"
+        "the API key is not known, or it has expired"
         if is_given
         else "send an API key in the header x-api-key, or as Authorization: Bearer"
     )
-    answer = failure_response(Failure(401, detail))
-    wrong = ' error="invalid_token"' if is_given else ""
-    answer.headers["WWW-Authenticate"] = f"Bearer{wrong}"
-    return answer
+    response = failure_response(Failure(401, detail))
+    reason = ' error="invalid_token"' if is_given else ""
+    response.headers["WWW-Authenticate"] = f"Bearer{reason}"
+    return response

@@ -183,7 +183,7 @@ def test_route_when_nobody_said_who_may_ask_it_stops_the_start(toy_store: ModelS
     app = serve(toy_store, "parcel")
     app.add_url_rule("/new", "new", lambda: "new")
 
-    with pytest.raises(LookupError, match="who may ask new"):
+    with pytest.raises(LookupError, match="needed for new"):
         auth.init_app(app, app.extensions["callers"])
 
 

@@ -15,7 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from engine.api.middleware.rate_limit import Rate, SharedCounts
+from engine.api.rate_counts import Rate, SharedCounts
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
@@ -221,7 +221,7 @@ def test_redis_when_it_counts_does_so_for_several_machines(
     assert 0 < server.ttl(name) <= LONG + 1
     server.shutdown(nosave=True)
     assert [200] * 4 + [429] == [predict(machines[0]).status_code for _ in range(5)]
-    assert "Redis does not count, this machine does" in caplog.text
+    assert "Redis does not answer, so this machine counts" in caplog.text
     obstacles = machines[0].application.extensions["fast_path"].obstacles()
     assert ["RATE_LIMIT_REDIS counts requests"] == obstacles
 

@@ -1,0 +1,242 @@
+"""How many requests each caller has sent in a while, counted over all workers.
+
+The counts lie in memory that the workers share, or in Redis. Every window of
+so many seconds has its own count (a fixed window).
+"""
+
+import fcntl
+import logging
+import math
+import mmap
+import struct
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple, Protocol
+
+from persistence.api_keys import RATE, Key
+
+_log = logging.getLogger(__name__)
+
+#: A caller's digest, the second at which its window ends, the requests in it.
+_SLOT = struct.Struct("<QQQ")
+_SLOTS = 4096
+_PROBED = 32
+
+#: How long Redis may take; after that this machine counts in its place.
+_REDIS_SECONDS = 0.2
+
+
+class Rate(NamedTuple):
+    """A number of requests in a number of seconds."""
+
+    requests: int
+    seconds: int
+
+    @classmethod
+    @lru_cache(1000)
+    def read(cls, text: str) -> "Rate":
+        """Parse a limit such as ``100/60``.
+
+        Raises
+        ------
+        ValueError
+            When the text is not a limit; the message shows how to write one.
+        """
+        match = RATE.fullmatch(text)
+        if not match:
+            raise ValueError("requests/seconds, such as 100/60")
+        return cls(int(match[1]), int(match[2]))
+
+
+class Standing(NamedTuple):
+    """Where a caller stands after a request.
+
+    Attributes
+    ----------
+    caller : str
+        The id of its key; empty for all callers without a key.
+    rate : Rate
+        The limit.
+    used : int
+        Requests in this window, this request included; more than the limit
+        when it is refused.
+    ends : int
+        When the window ends, in seconds since 1970.
+    """
+
+    caller: str
+    rate: Rate
+    used: int
+    ends: int
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the request was one too many."""
+        return self.used > self.rate.requests
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of draft-ietf-httpapi-ratelimit-headers, version 08 or later."""
+        seconds = max(1, math.ceil(self.ends - time.time()))
+        left = max(0, self.rate.requests - self.used)
+        headers = {
+            "RateLimit-Policy": f'"default";q={self.rate.requests};w={self.rate.seconds}',
+            "RateLimit": f'"default";r={left};t={seconds}',
+        }
+        return headers | ({"Retry-After": str(seconds)} if self.is_refused else {})
+
+
+class Counts(Protocol):
+    """Counts a caller's requests by window."""
+
+    def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
+        """Count some more requests, up to the limit; return how many there were before."""
+        ...
+
+    def give_back(self, caller: str, rate: Rate, ends: int) -> None:
+        """Count one request less: it is counted again elsewhere."""
+        ...
+
+
+class SharedCounts:
+    """Counts in memory shared with the processes that this process forks.
+
+    A lock of a file lets one process at a time change them; the kernel releases
+    it when a process is killed.
+    """
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, _SLOTS * _SLOT.size)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the process
+        self._threads = threading.Lock()
+
+    def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
+        """Count some more requests, up to the limit; return how many there were before."""
+        digest = _digest(caller)
+        with self._locked():
+            offset, used = self._find(digest, ends)
+            now = min(used + requests, rate.requests)
+            _SLOT.pack_into(self._memory, offset, digest, ends, now)
+            return used
+
+    def give_back(self, caller: str, rate: Rate, ends: int) -> None:
+        """Count one request less."""
+        digest = _digest(caller)
+        with self._locked():
+            offset, used = self._find(digest, ends)
+            if used:
+                _SLOT.pack_into(self._memory, offset, digest, ends, used - 1)
+
+    def _find(self, digest: int, ends: int) -> tuple[int, int]:
+        """Return the offset of a caller's slot, or of a free slot, and the requests in it.
+
+        A slot is free once its window has ended, and so is the caller's own slot
+        of an earlier window. If all slots that are probed are taken, the first
+        is used: its caller starts anew, so some of its requests are not counted.
+        """
+        now = time.time()
+        free = None
+        for step in range(_PROBED):
+            offset = (digest + step) % _SLOTS * _SLOT.size
+            owner, until, used = _SLOT.unpack_from(self._memory, offset)
+            if (owner, until) == (digest, ends):
+                return offset, used
+            if free is None and (owner == digest or until <= now):
+                free = offset
+        return (digest % _SLOTS * _SLOT.size if free is None else free), 0
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with self._threads:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+class RedisCounts:
+    """Counts in Redis, for several machines; this machine counts when Redis does not answer.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``redis://host:6379/0``.
+
+    Raises
+    ------
+    ValueError
+        When the address is not valid, or the package redis is not installed.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import redis
+        except ImportError as error:
+            raise ValueError(
+                "the package redis is not installed: install it with `pip install redis`"
+            ) from error
+        self._client: Any = redis.Redis.from_url(
+            address, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
+        )
+        self._failure: type[Exception] = redis.RedisError
+        self._own = SharedCounts()
+
+    def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
+        """Count some more requests; return how many there were before."""
+        name = f"rate:{_digest(caller):016x}:{rate.seconds}:{ends}"
+        try:
+            with self._client.pipeline() as both:
+                both.incrby(name, requests)
+                both.expire(name, rate.seconds + 1)
+                return int(both.execute()[0]) - requests
+        except self._failure as error:
+            _log.error("Redis does not answer, so this machine counts: %s", error)
+            return self._own.take(caller, rate, ends, requests)
+
+    def give_back(self, caller: str, rate: Rate, ends: int) -> None:
+        """Do nothing: where Redis counts, threads answer everything and nothing counts twice."""
+
+
+class RateLimit:
+    """The limit of the service, and the limits of its keys.
+
+    Parameters
+    ----------
+    rate : Rate or None
+        For every caller whose key has no limit of its own; None for no limit.
+    counts : Counts
+        Where requests are counted.
+    """
+
+    def __init__(self, rate: Rate | None, counts: Counts) -> None:
+        self._rate = rate
+        self.counts = counts
+
+    def take(self, key: Key | None, requests: int = 1) -> list[Standing] | None:
+        """Count requests of a caller, and return where it stands after each.
+
+        None where there is no limit. Without keys, all callers share one count.
+        """
+        rate = self._rate
+        if key is not None and key.rate_limit is not None:
+            rate = Rate.read(key.rate_limit)
+        if rate is None:
+            return None
+        ends = (int(time.time()) // rate.seconds + 1) * rate.seconds
+        caller = key.id if key else ""
+        before = self.counts.take(caller, rate, ends, requests)
+        return [Standing(caller, rate, before + n, ends) for n in range(1, requests + 1)]
+
+    def give_back(self, standing: Standing) -> None:
+        """Stop counting a request that was not refused."""
+        self.counts.give_back(standing.caller, standing.rate, standing.ends)
+
+
+@lru_cache(1000)
+def _digest(caller: str) -> int:
+    return int.from_bytes(blake2b(caller.encode(), digest_size=8).digest(), "little")
