@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "engine/commands": {"settings", "engine/serving", "engine/records", "engine/runtime",
                         "engine/cards", "engine/schema", "persistence"},
     "engine/pages": {"engine/api", "engine/serving", "engine/records", "engine/cards",
-                     "persistence"},
+                     "engine/schema", "persistence"},
     "engine/worker": set(),
     "engine/api": {"engine/serving", "engine/records", "engine/runtime", "engine/cards",
                    "engine/schema", "persistence"},

@@ -90,16 +90,12 @@ def train(
     with step("read") as say:
         table, X, y = _read(definition, data, say)
     with step("split") as say:
-        rows, held_out = split_rows(
-            X, y, seed=definition.seed, is_classification=schema.task == "classification"
-        )
-        say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
+        rows, held_out = _split(definition, X, y, say)
     with step("fit") as say:
         pipeline = definition.build_pipeline()
         pipeline.fit(X.iloc[rows], y.iloc[rows])
-        description = describe(
-            name, definition, pipeline, data=data, counts=_counts(rows, held_out), origin=origin
-        )
+        counts = _counts(rows, held_out)
+        description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
         _check_score(description)
         say(description["estimator"])
     columns, truth = _columns(X.iloc[held_out]), y.iloc[held_out]
@@ -123,9 +119,9 @@ def train(
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], schema.fields),
         }  # fmt: skip
-        files["report.html"] = write_report(card, judged, X.iloc[rows])
-        files["model-card.md"] = model_card(card).encode()
-    return Trained(card, files)
+        report = write_report(card, judged, X.iloc[rows])
+    pages = {"report.html": report, "model-card.md": model_card(card).encode()}
+    return Trained(card, files | pages)
 
 
 def judge_columns(
@@ -161,6 +157,15 @@ def _read(
         say(f"accepted: {remark}")
     say(f"{len(X)} rows of {data.name} fit the schema")
     return table, X, y
+
+
+def _split(
+    definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, say: Callable[[str], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    has_classes = definition.schema.task == "classification"
+    rows, held_out = split_rows(X, y, seed=definition.seed, is_classification=has_classes)
+    say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
+    return rows, held_out
 
 
 def _check_score(card: Description) -> None:

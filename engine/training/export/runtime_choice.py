@@ -74,7 +74,7 @@ def choose_runtime(
     exported, reasons = export(files["model.skops"], fields, model=card["model"])
     parity: ParityEntry | None = None
     served: Runtime = native
-    for recipe in (recipe for recipe in RECIPES if recipe in exported):
+    for recipe in filter(exported.__contains__, RECIPES):
         comparison, reasons[recipe] = _judge(exported[recipe], fields, native, expected, rows, card)
         parity = {**comparison, "recipe": recipe}
         if not reasons[recipe]:
@@ -82,15 +82,13 @@ def choose_runtime(
             files["model.onnx"] = exported[recipe]
             served = _load(exported[recipe], fields, card)
             break
-    seconds = measure(served, columns)
-    (example,) = _answer([definition.schema.example()], definition, served, card)
     golden = golden_records(fields, seed=definition.seed)
     entry: RuntimeEntry = {
         "runtime": "native" if served is native else "onnx",
         "parity": parity,
         "runtime_reason": "; ".join(f"{recipe}: {why}" for recipe, why in reasons.items()),
-        "seconds": seconds,
-        "example": example,
+        "seconds": measure(served, columns),
+        "example": _answer([definition.schema.example()], definition, served, card)[0],
         "golden": _answer(golden, definition, served, card),
     }
     return entry, files
