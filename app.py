@@ -39,9 +39,9 @@ from engine.api.middleware import (
     server_timing,
 )
 from engine.api.openapi import document as openapi
-from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
-from engine.api.protocols.error_line import phrase_line
-from engine.api.protocols.v2 import routes as v2
+from engine.api.protocols import PROTOCOLS, phrases
+from engine.api.protocols.contract import RouteContext
+from engine.api.protocols.vertex import RouteTaken, check_routes
 from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
@@ -81,7 +81,6 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["models"] = models
     _add_predictor(app, models, settings)
     _observe(app, settings)
-    errors.init_app(app, forms=_forms(settings))
     _mount(app, settings)
     cors.init_app(app, _origins(settings))
     auth.init_app(app, _callers(settings))
@@ -127,28 +126,20 @@ def _mount(app: Flask, settings: Settings) -> None:
     """Plug in the routes."""
     models, predictor = app.extensions["models"], app.extensions["predictor"]
     app.extensions["stopping"] = stopping = threading.Event()
-    most = settings.max_table_bytes
-    vertex_routes = (settings.aip_health_route, settings.aip_predict_route)
+    context = _route_context(app, settings)
     for routes in (
         health.blueprint(models, stopping),
-        predict.blueprint(predictor, max_table_bytes=most),
+        predict.blueprint(predictor, max_table_bytes=settings.max_table_bytes),
         catalog.blueprint(models),
         version_page.blueprint(models),
-        v2.blueprint(predictor, stopping, service=NAME),
-        kserve_v1.blueprint(predictor),
-        mlflow.blueprint(
-            predictor, stopping, version=f"{NAME} {VERSION}", max_table_bytes=most,
-            workers=settings.web_concurrency,
-        ),
-        vetiver.blueprint(predictor),
-        openapi.blueprint(models, service=NAME, version=VERSION, vertex_routes=vertex_routes),
+        openapi.blueprint(context),
         api_docs.blueprint(service=NAME),
         prometheus.blueprint(app.extensions["metrics"], children),
-    ):  # fmt: skip
+        *(protocol.routes(context) for protocol in PROTOCOLS),
+    ):
         app.register_blueprint(routes)
-    vertex.init_app(
-        app, predictor, stopping, health_route=vertex_routes[0], predict_route=vertex_routes[1]
-    )
+    check_routes(app, context)
+    errors.init_app(app, forms=phrases(context))
 
 
 def _add_predictor(app: Flask, models: ModelCache, settings: Settings) -> None:
@@ -211,17 +202,17 @@ def _trace(app: Flask) -> None:
     tracing.init_app(app, service=NAME)
 
 
-def _forms(settings: Settings) -> dict[str, errors.Phrase]:
-    """Say how failures are phrased, by path, where another protocol is spoken."""
-    mlflow_paths = ("/invocations", "/ping", "/version", "/execution-parameters")
-    google = filter(None, (settings.aip_health_route, settings.aip_predict_route))
-    return {
-        **dict.fromkeys(google, vertex.phrase),
-        **dict.fromkeys(mlflow_paths, mlflow.phrase),
-        "/predict": vetiver.phrase,
-        "/v2": phrase_line,
-        "/v1": phrase_line,
-    }
+def _route_context(app: Flask, settings: Settings) -> RouteContext:
+    return RouteContext(
+        app.extensions["predictor"],
+        app.extensions["stopping"],
+        service=NAME,
+        version=VERSION,
+        max_table_bytes=settings.max_table_bytes,
+        workers=settings.web_concurrency,
+        health_route=settings.aip_health_route,
+        predict_route=settings.aip_predict_route,
+    )
 
 
 def serve() -> None:
@@ -273,5 +264,5 @@ else:
         _settings = Settings.from_environment()
         log_format.init(_settings.log_format)
         app = create_app(_settings)
-    except (InvalidSettings, vertex.RouteTaken) as error:
+    except (InvalidSettings, RouteTaken) as error:
         sys.exit(f"app: {error}")

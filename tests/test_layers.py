@@ -58,7 +58,7 @@ MAY_USE = {
     "psycopg": {"persistence"},
     "gunicorn": {"gunicorn.conf", "engine/worker"},
     "obstore": {"persistence"},
-    "prometheus_client": {"engine/api"},
+    "prometheus_client": {"engine/api", "engine/commands"},
     "opentelemetry": {"engine/api"},
     "pickle": set(),
     "cloudpickle": set(),

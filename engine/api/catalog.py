@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from engine.api.middleware.auth import may_see
+from engine.api.requests import may_see
 from engine.api.responses import json_response
 from engine.schema.card import Card, select
 from engine.serving.model_cache import ModelCache

@@ -18,7 +18,7 @@ from engine.schema.card import Card
 
 
 def card_text(card: Card, *, is_promoted: bool) -> str:
-    """Write a card as a page of text."""
+    """Format a card as a page of text."""
     promoted = ", promoted" if is_promoted else ""
     parts = [f"{card['model']} {card['version']}{promoted}\n{card['title']}"]
     if card["description"]:
@@ -39,13 +39,13 @@ def card_text(card: Card, *, is_promoted: bool) -> str:
 
 def _facts(card: Card) -> str:
     challenge = card.get("challenge")
-    found = facts(card) | ({"promotion": challenge["reason"]} if challenge else {})
+    lines = facts(card) | ({"promotion": challenge["reason"]} if challenge else {})
     return "\n".join(
         fill(text, 100, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
-        for name, text in found.items()
+        for name, text in lines.items()
     )
 
 
 def _files(card: Card) -> list[tuple[str, Any, str]]:
-    files = [(name, one["bytes"], one["sha256"]) for name, one in card["files"].items()]
+    files = [(name, file["bytes"], file["sha256"]) for name, file in card["files"].items()]
     return [*files, ("card.json", "", card["digest"])]

@@ -3,7 +3,8 @@
 from flask import Flask, Response, current_app, g, request
 
 from engine.api.errors import Failure, failure_response
-from engine.api.middleware.auth import ACCESS, PUBLIC
+from engine.api.middleware.auth import ACCESS
+from engine.api.protocols.contract import PUBLIC
 from engine.api.rate_counts import RateLimit
 
 
