@@ -13,7 +13,6 @@ import shlex
 import socket
 import sys
 import threading
-from functools import partial
 
 from flask import Flask
 
@@ -48,9 +47,8 @@ from engine.commands import COMMANDS
 from engine.pages import api_docs
 from engine.pages import version as version_page
 from engine.records.strict_json import write_json
-from engine.serving.candidates import Candidates
 from engine.serving.lifecycle import Lifecycle
-from engine.serving.metrics import Metrics, list_versions
+from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
@@ -104,7 +102,7 @@ def _application(app: Flask, settings: Settings) -> Application:
         app.extensions["fast_path"] = FastPath(app, predictor, logs=settings.access_log)
     return Application(
         Lifecycle(
-            app.extensions["candidates"], metrics, stopping,
+            app.extensions["models"], metrics, stopping,
             is_guarded=lambda: callers.are_asked or callers.is_open,
             remove=app.extensions["idempotency_cache"].remove,
         ),
@@ -144,14 +142,11 @@ def _mount(app: Flask, settings: Settings) -> None:
 
 def _add_predictor(app: Flask, models: ModelCache, settings: Settings) -> None:
     """Make what answers requests, and what is told of every decision."""
-    candidates = Candidates(models)
     slots = 4 * settings.web_concurrency + 4
-    metrics = Metrics(partial(list_versions, candidates), slots=slots, reasons=REASONS)
-    shadow = Shadow(candidates, metrics)
-    app.extensions["candidates"] = candidates
-    app.extensions["metrics"] = metrics
-    app.extensions["shadow"] = shadow
-    app.extensions["predictor"] = Predictor(candidates, Observers([metrics, shadow]))
+    metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
+    shadow = Shadow(models, metrics)
+    app.extensions |= {"metrics": metrics, "shadow": shadow}
+    app.extensions["predictor"] = Predictor(models, Observers([metrics, shadow]))
 
 
 def _observe(app: Flask, settings: Settings) -> None:

@@ -48,7 +48,7 @@ class Overload:
         self._spared = {path.encode() for path in (*public_paths(app), "/metrics")}
 
     def spares(self, url: bytes) -> bool:
-        """Tell whether an address is answered however much there is to do, as those of health."""
+        """Return whether an address is answered under any load, as those of health are."""
         return url.partition(b"?")[0] in self._spared
 
     def refusal(self, url: bytes, headers: Mapping[bytes, bytes], *, is_last: bool) -> bytes:
@@ -63,10 +63,10 @@ class Overload:
         _log.error("no answer in time, so 504", extra={"fields": fields})
         return self._write(_TOO_LATE, url, name, after="close")
 
-    def _write(self, found: Failure, url: bytes, name: str, *, after: str) -> bytes:
-        body, kind = phrase_of(self._app, url.decode("latin-1"))(found, name)
-        more = "Retry-After: 1\r\n" if found.status == 503 else ""
-        head = head_template(found.status, kind).format(http_date(), after, len(body), more, name)
+    def _write(self, failure: Failure, url: bytes, name: str, *, after: str) -> bytes:
+        body, kind = phrase_of(self._app, url.decode("latin-1"))(failure, name)
+        more = "Retry-After: 1\r\n" if failure.status == 503 else ""
+        head = head_template(failure.status, kind).format(http_date(), after, len(body), more, name)
         return head.encode("latin-1") + body
 
 

@@ -16,7 +16,7 @@ def init_app(app: Flask) -> None:
 
 
 def start() -> None:
-    """Note in ``g.came`` when Flask got the request."""
+    """Note in ``g.came`` when Flask received the request."""
     g.came = time.perf_counter()
 
 
