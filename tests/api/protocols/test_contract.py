@@ -109,7 +109,7 @@ def test_protocol_when_one_more_is_listed_is_mounted_and_described(
 ) -> None:
     description = tmp_path / "echo.json"
     operation = {"operationId": "echo", "responses": {"failures": [400]}}
-    failure = {"content": {"text/plain": {}}}
+    failure: dict[str, Any] = {"content": {"text/plain": {}}}
     template = {"failure": failure, "paths": {"/echo": {"post": operation}}}
     description.write_text(json.dumps(template))
     echo = Protocol(
