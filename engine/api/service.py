@@ -1,4 +1,4 @@
-"""The parts of an application that its worker and gunicorn's hooks use."""
+"""What an application offers to its worker and to gunicorn's hooks."""
 
 from dataclasses import dataclass
 from threading import Event
@@ -6,23 +6,31 @@ from threading import Event
 from flask import Flask
 
 from engine.api.fast_path.answer import FastPath
-from engine.api.fast_path.rejections import Overload
+from engine.api.fast_path.rejections import Rejections
+from engine.api.resources import Resources
 from engine.serving.lifecycle import Lifecycle
 from engine.serving.metrics import Metrics
-from persistence.callers import Callers
 
 
 @dataclass(frozen=True)
 class Service:
-    """What an application offers: `engine.worker.application.Application`."""
+    """The application side of `engine.worker.application.Application`."""
 
     app: Flask
+    resources: Resources
     lifecycle: Lifecycle
-    metrics: Metrics
-    rejections: Overload
+    rejections: Rejections
     fast_path: FastPath | None
-    stopping: Event
-    callers: Callers
+
+    @property
+    def metrics(self) -> Metrics:
+        """The counts of the application."""
+        return self.resources.metrics
+
+    @property
+    def stopping(self) -> Event:
+        """Set once this process begins to stop."""
+        return self.resources.stopping
 
     @property
     def max_body_bytes(self) -> int:
@@ -31,5 +39,5 @@ class Service:
 
     @property
     def is_guarded(self) -> bool:
-        """Whether a key is asked for, or the user has allowed access without one."""
-        return self.callers.are_asked or self.callers.is_open
+        """Whether requests need a key, or the user has allowed access without one."""
+        return self.resources.callers.are_asked or self.resources.callers.is_open

@@ -11,6 +11,7 @@ from engine.api.openapi import platforms
 from engine.api.openapi.inference_protocols import PROTOCOL_SCHEMAS, protocol_paths
 from engine.api.openapi.parts import KEY_SCHEMES, TEXT, answer, fixed_paths, guard, problems, refer
 from engine.api.openapi.predict import SHARED_SCHEMAS, answer_forms, input_forms, model_schemas
+from engine.api.resources import resources
 from engine.api.responses import json_response
 from engine.serving.model_cache import ModelCache
 from persistence.store_errors import StoreError
@@ -80,7 +81,7 @@ def blueprint(
             describe(
                 cards, default=models.default, service=service, version=version,
                 vertex_routes=vertex_routes, public=public_paths(current_app),
-                are_keys_asked=current_app.extensions["callers"].are_asked,
+                are_keys_asked=resources().callers.are_asked,
             )
         )  # fmt: skip
 
