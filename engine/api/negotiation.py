@@ -1,27 +1,22 @@
-"""The forms of an answer, and the choice among them by ``Accept``."""
+"""The choice among the forms of an answer by the Accept header."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
 from engine.records.arrow_support import missing_arrow
-from engine.records.media_types import ARROW, CSV, JSON, LINES
+from engine.records.forms import ANSWER_FORMS
+from engine.records.media_types import ARROW, JSON
 from engine.records.problems import BadRequest
 
-#: The forms of an answer; the first is the default.
-FORMS = (JSON, CSV, LINES, ARROW)
 
-#: Their content types.
-CONTENT_TYPES = {form: form for form in FORMS} | {CSV: f"{CSV}; charset=utf-8"}
-
-
-def wished_form(accept: str, forms: Sequence[str] = FORMS) -> str:
+def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
     """Choose the form that an Accept header prefers.
 
     Parameters
     ----------
-    forms : sequence of str
+    forms : collection of str
         The media types that there are; the first is JSON.
 
     Raises
@@ -37,7 +32,7 @@ def wished_form(accept: str, forms: Sequence[str] = FORMS) -> str:
     )
     form = wishes.best_match(forms)
     if form == ARROW and (reason := missing_arrow()):
-        form = wishes.best_match(FORMS[:-1])
+        form = wishes.best_match([kind for kind in forms if kind != ARROW])
         if form is None:
             raise BadRequest(406, reason)
     if form is None:

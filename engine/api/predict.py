@@ -2,9 +2,10 @@
 
 from flask import Blueprint, Response, g, request
 
-from engine.api.negotiation import CONTENT_TYPES, wished_form
+from engine.api.negotiation import choose_form
 from engine.api.requests import body_of, choose_version, received
 from engine.api.responses import respond, version_headers
+from engine.records.forms import ANSWER_FORMS
 from engine.records.media_types import JSON
 from engine.records.problems import BadRequest
 from engine.serving.prediction import Predictor
@@ -33,10 +34,10 @@ def blueprint(predictor: Predictor, *, max_table_bytes: int) -> Blueprint:
             encoding = request.headers.get("Content-Encoding", "").strip().lower()
             if encoding not in ("", "identity"):
                 raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
-            form = wished_form(request.headers.get("Accept", ""))
+            form = choose_form(request.headers.get("Accept", ""))
             chosen = choose_version(predictor, body, model=name, version=version)
             content = predictor.answer(chosen, form)
         headers = {} if form == JSON else version_headers(chosen.version)
-        return respond(content, CONTENT_TYPES[form], headers)
+        return respond(content, form + ANSWER_FORMS[form].parameters, headers)
 
     return routes

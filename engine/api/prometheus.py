@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from engine.api.process_metrics import Children, process_metrics
-from engine.records.strict_json import class_name
+from engine.runtime.answers import class_name
 from engine.serving import metrics
 from engine.serving.metrics import Metrics
 from engine.serving.shared_counters import Key

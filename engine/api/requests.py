@@ -104,3 +104,8 @@ def whole_body() -> bytes:
     if is_full and request.environ["wsgi.input"].read(1):
         raise RequestEntityTooLarge
     return body
+
+
+def may_see(model: str) -> bool:
+    """Report whether the caller of the request may know of a model."""
+    return g.get("key") is None or bool(g.key.may_ask(model))

@@ -11,11 +11,12 @@ import click
 
 from engine.commands.output import CommandError, CommandResult, command_output, served
 from engine.commands.table_files import answer_file, kind_of
+from engine.records.forms import KINDS, SUFFIXES
 from engine.records.media_types import ARROW, CSV
 from engine.records.output_file import CannotJoin, text_records, write_binary
 from engine.records.spool import Spool
 from engine.runtime.loading import load_version
-from engine.serving.file_prediction import BINARY, KINDS, SUFFIXES
+from engine.serving.file_prediction import BINARY
 
 
 @click.command()

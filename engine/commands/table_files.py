@@ -12,10 +12,11 @@ import click
 
 from engine.commands.output import CommandError
 from engine.records.arrow_support import missing_arrow
+from engine.records.forms import KINDS, SUFFIXES
 from engine.records.spool import Spool
 from engine.runtime.version import StoredVersion
 from engine.serving import file_prediction
-from engine.serving.file_prediction import BINARY, KINDS, SUFFIXES, InvalidFile
+from engine.serving.file_prediction import BINARY, InvalidFile
 
 
 def kind_of(path: Path, format_name: str | None) -> str:

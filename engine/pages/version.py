@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 from flask.blueprints import BlueprintSetupState
 
-from engine.api.negotiation import wished_form
+from engine.api.negotiation import choose_form
 from engine.api.responses import json_response
 from engine.cards import facts
 from engine.cards.difference import PARTS, difference
@@ -50,7 +50,7 @@ def blueprint(models: ModelCache) -> Blueprint:
     def show(name: str, version: str) -> Response:
         """Describe a version, and what changed since the previous version."""
         card = models.card(name, version)
-        form = wished_form(request.headers.get("Accept", ""), FORMS)
+        form = choose_form(request.headers.get("Accept", ""), FORMS)
         if form == MARKDOWN:
             response = Response(model_card(card), content_type=f"{MARKDOWN}; charset=utf-8")
         else:

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from functools import lru_cache
 from typing import Any
 
 #: How deep lists and objects may nest; a table of columns needs three levels.
@@ -89,12 +88,6 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
 def write_json(value: Any) -> bytes:
     """Write compact UTF-8 JSON; a number that is not finite is an error."""
     return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-@lru_cache(1000, typed=True)  # 1 equals True
-def class_name(label: Any) -> str:
-    """Write a class as a JSON key: true, false, or the label itself."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import msgspec
 
 from engine.records.problems import PROBLEMS_LISTED
 from engine.records.spool import Spool
-from engine.records.strict_json import class_name
 from engine.records.validation import Accepted
-from engine.runtime.version import Decisions, StoredVersion
+from engine.runtime.answers import Decisions, class_name
+from engine.runtime.version import StoredVersion
 
 
 class ValuesWriter:
@@ -25,20 +25,20 @@ class ValuesWriter:
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next values."""
-        values = msgspec.json.encode(values_of(self._version, decisions))
+        values = msgspec.json.encode(predicted_values(self._version, decisions))
         self._spool.write(self._begin + values[1:-1])
         self._begin = b","
         left = PROBLEMS_LISTED - len(self._warnings)
-        self._warnings += [one.problem._asdict() for one in warnings[:left]]
+        self._warnings += [warning.problem._asdict() for warning in warnings[:left]]
 
     def finish(self) -> None:
         """Write what stands beside the values."""
-        found: dict[str, Any] = {
+        end: dict[str, Any] = {
             "model": {"name": self._version.name, "version": self._version.version}
         }
         if self._warnings:
-            found["warnings"] = self._warnings
-        self._spool.write(b"]," + msgspec.json.encode(found)[1:] + b"\n")
+            end["warnings"] = self._warnings
+        self._spool.write(b"]," + msgspec.json.encode(end)[1:] + b"\n")
 
 
 class ValueLinesWriter:
@@ -49,20 +49,16 @@ class ValueLinesWriter:
         self._spool = spool
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next values; for warnings there is no room."""
-        values = values_of(self._version, decisions)
+        """Write the next values; the form has no room for warnings."""
+        values = predicted_values(self._version, decisions)
         lines = io.StringIO()
-        csv.writer(lines, lineterminator="\n").writerows([class_name(one)] for one in values)
+        csv.writer(lines, lineterminator="\n").writerows([class_name(value)] for value in values)
         self._spool.write(lines.getvalue().encode())
 
     def finish(self) -> None:
-        """Nothing comes after the last line."""
+        """Write nothing: the last line is the end."""
 
 
-def values_of(version: StoredVersion, decisions: Decisions) -> list[Any]:
-    """Give what was predicted: labels, or numbers for a regression."""
-    if decisions.chosen is None:
-        found: list[float] = decisions.numbers.tolist()
-        return found
-    classes = version.card["classes"]
-    return [classes[place] for place in decisions.chosen]
+def predicted_values(version: StoredVersion, decisions: Decisions) -> list[Any]:
+    """Return what was predicted: labels, or numbers for a regression."""
+    return version.answer_columns[0].labelled(decisions)

@@ -1,4 +1,4 @@
-"""The forms in which many predictions are answered: JSON, CSV, JSON lines, Arrow.
+"""The forms in which many predictions are answered: JSON, CSV, JSON lines.
 
 Each is written block by block, so that a table of any length takes the memory
 of one block. Numbers are written once each, in C, and put between the constant
@@ -7,17 +7,19 @@ parts of the rows.
 
 import csv
 import io
+import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 
 from engine.records.http_date import http_date
 from engine.records.spool import Spool
-from engine.records.strict_json import class_name
 from engine.records.validation import Accepted
-from engine.runtime.version import Decisions, StoredVersion
+from engine.runtime.answers import AnswerColumn, Decisions, class_name
+from engine.runtime.version import StoredVersion
+
+_encode = msgspec.json.encode
 
 
 class Writer(Protocol):
@@ -34,12 +36,26 @@ class Writer(Protocol):
         ...
 
 
+def write_with(
+    writer: type[Writer],
+    version: StoredVersion,
+    decisions: Decisions,
+    warnings: Sequence[Accepted],
+) -> Spool:
+    """Write decisions that are all there, in the form of a writer."""
+    spool = Spool(sys.maxsize, what="the answer")
+    form = writer(version, spool)
+    form.add(decisions, warnings)
+    form.finish()
+    return spool
+
+
 class JsonWriter:
     """One object, as for a list of records."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
         self._version = version
-        self._rows = _JsonRows(version)
+        self._rows = _JsonRows(version.answer_columns)
         self._spool = spool
         self._warnings = Spool(spool.most, what=spool.what)
         self._begin = b'{"predictions":['
@@ -50,14 +66,14 @@ class JsonWriter:
         self._spool.write(self._begin + rows[:-1])
         self._begin = b","
         if warnings:
-            found = msgspec.json.encode([one.problem._asdict() for one in warnings])
-            self._warnings.write(b"," + found[1:-1])
+            written = _encode([warning.problem._asdict() for warning in warnings])
+            self._warnings.write(b"," + written[1:-1])
 
     def finish(self) -> None:
         """Write time, model and warnings."""
         served = {"name": self._version.name, "version": self._version.version}
-        found = msgspec.json.encode({"prediction_time": http_date(), "model": served})
-        self._spool.write(b"]," + found[1:-1])
+        end = _encode({"prediction_time": http_date(), "model": served})
+        self._spool.write(b"]," + end[1:-1])
         before = b',"warnings":['
         for piece in self._warnings:
             self._spool.write(before + piece[1:] if before else piece)
@@ -70,50 +86,54 @@ class LinesWriter:
     """A line of JSON for each prediction, with its warnings."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._rows = _JsonRows(version)
+        self._rows = _JsonRows(version.answer_columns)
         self._spool = spool
         self._first = 0
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next rows."""
         ends = [self._rows.end + b"}\n"] * decisions.size
-        for row, found in by_row(warnings).items():
-            written = msgspec.json.encode([one.problem._asdict() for one in found])
+        for row, of_row in by_row(warnings).items():
+            written = _encode([warning.problem._asdict() for warning in of_row])
             ends[row - self._first] = self._rows.end + b',"warnings":' + written + b"}\n"
         self._spool.write(self._rows.write(decisions, ends))
         self._first += decisions.size
 
     def finish(self) -> None:
-        """Nothing comes after the last row."""
+        """Write nothing: the last row is the end."""
 
 
 class CsvWriter:
     """A header, and a line for each prediction with its warnings in the last cell."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._values = [_cell(class_name(label)) for label in version.card["classes"] or ()]
+        self._columns = version.answer_columns
+        self._labels = [
+            [_cell(class_name(label)) for label in column.labels] for column in self._columns
+        ]
         self._spool = spool
-        self._spool.write(b",".join(map(_cell, column_names(version))) + b"\n")
+        self._spool.write(b",".join(map(_cell, table_names(self._columns))) + b"\n")
         self._first = 0
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next rows."""
         ends = [b",\n"] * decisions.size
-        for row, found in by_row(warnings).items():
-            ends[row - self._first] = b"," + _cell(warning_text(found)) + b"\n"
+        for row, of_row in by_row(warnings).items():
+            ends[row - self._first] = b"," + _cell(warning_text(of_row)) + b"\n"
         self._first += decisions.size
-        if decisions.chosen is None:
-            values = _number_texts(decisions.numbers, b",")
-        else:
-            values = [self._values[place] for place in decisions.chosen]
-        parts = [values, ends]
-        if decisions.probabilities is not None:
-            shares = _number_texts(with_chosen(decisions), b"],[")
-            parts = [values, [b","] * decisions.size, shares, ends]
-        self._spool.write(_weave(parts))
+        commas = [b","] * decisions.size
+        parts: list[list[bytes]] = []
+        for column, labels in zip(self._columns, self._labels, strict=True):
+            values = column.values(decisions)
+            if labels:
+                texts = [labels[place] for place in values]
+            else:
+                texts = _number_texts(values, b"],[" if column.keys else b",")
+            parts += [texts, commas]
+        self._spool.write(_weave([*parts[:-1], ends]))
 
     def finish(self) -> None:
-        """Nothing comes after the last row."""
+        """Write nothing: the last row is the end."""
 
 
 class _JsonRows:
@@ -122,66 +142,59 @@ class _JsonRows:
     Attributes
     ----------
     end : bytes
-        What is open at the end of a row, apart from the row itself.
+        The bracket that is open at the end of a row, apart from the row's own.
     """
 
-    def __init__(self, version: StoredVersion) -> None:
-        classes = version.card["classes"] or ()
-        self._values = [b'{"value":' + msgspec.json.encode(label) for label in classes]
-        self._keys = []
-        if version.card["has_probabilities"]:
-            names = [msgspec.json.encode(class_name(label)) + b":" for label in classes]
-            self._keys = [b',"probabilities":{' + names[0], *(b"," + one for one in names[1:])]
-            self._values = [value + b',"probability":' for value in self._values]
-        self.end = b"}" if self._keys else b""
+    def __init__(self, columns: Sequence[AnswerColumn]) -> None:
+        self._columns = columns
+        self._keys: list[list[bytes]] = []
+        self._labels: list[list[bytes]] = []
+        begin = b"{"
+        for column in columns:
+            key = begin + _encode(column.name) + b":"
+            self._labels.append([key + _encode(label) for label in column.labels])
+            parts = [_encode(part) + b":" for part in column.keys]
+            self._keys.append(
+                [key + b"{" + parts[0], *(b"," + part for part in parts[1:])] if parts else [key]
+            )
+            begin = b"}," if parts else b","
+        self.end = begin[:-1]
 
     def write(self, decisions: Decisions, ends: list[bytes]) -> bytes:
         """Write rows, each with its end."""
-        count = decisions.size
-        if decisions.chosen is None:
-            numbers = _number_texts(decisions.numbers, b",")
-            return _weave([[b'{"value":'] * count, numbers, ends])
-        parts = [[self._values[place] for place in decisions.chosen]]
-        if decisions.probabilities is not None:
-            width = len(self._keys) + 1
-            shares = _number_texts(with_chosen(decisions).ravel(), b",")
-            parts.append(shares[::width])
-            for place, key in enumerate(self._keys, start=1):
-                parts += [[key] * count, shares[place::width]]
-        return _weave([*parts, ends])
+        woven: list[list[bytes]] = []
+        for column, keys, labels in zip(self._columns, self._keys, self._labels, strict=True):
+            values = column.values(decisions)
+            if labels:
+                woven.append([labels[place] for place in values])
+                continue
+            texts = _number_texts(values.ravel(), b",")
+            for place, key in enumerate(keys):
+                woven += [[key] * decisions.size, texts[place :: len(keys)]]
+        return _weave([*woven, ends])
 
 
-def column_names(version: StoredVersion) -> list[str]:
-    """Name the columns of an answer that is a table."""
-    if not version.card["has_probabilities"]:
-        return ["value", "warnings"]
-    shares = [f"probability_{class_name(label)}" for label in version.card["classes"]]
-    return ["value", "probability", *shares, "warnings"]
+def table_names(columns: Sequence[AnswerColumn]) -> list[str]:
+    """List the columns of an answer that is a table."""
+    return [*(header for column in columns for header in column.headers), "warnings"]
 
 
 def by_row(warnings: Sequence[Accepted]) -> dict[int, list[Accepted]]:
     """Gather warnings by the number of their row."""
-    found: dict[int, list[Accepted]] = {}
-    for one in warnings:
-        found.setdefault(one.row, []).append(one)
-    return found
+    rows: dict[int, list[Accepted]] = {}
+    for warning in warnings:
+        rows.setdefault(warning.row, []).append(warning)
+    return rows
 
 
 def warning_text(warnings: Sequence[Accepted]) -> str:
     """Write the warnings of one row as a sentence."""
-    return "; ".join(f"{one.field} {one.problem.detail}" for one in warnings)
-
-
-def with_chosen(decisions: Decisions) -> Any:
-    """Put the probability of each predicted class before those of all."""
-    shares = decisions.probabilities
-    chosen = shares[np.arange(len(shares)), decisions.chosen]
-    return np.column_stack([chosen, shares])
+    return "; ".join(f"{warning.field} {warning.problem.detail}" for warning in warnings)
 
 
 def _number_texts(numbers: Any, between: bytes) -> list[bytes]:
     """Write finite doubles, each as short as reads back the same."""
-    return msgspec.json.encode(numbers.tolist()).strip(b"[]").split(between)
+    return _encode(numbers.tolist()).strip(b"[]").split(between)
 
 
 def _weave(parts: Sequence[Sequence[bytes]]) -> bytes:

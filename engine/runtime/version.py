@@ -6,11 +6,11 @@ the classes, what a label is called.
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 import numpy as np
 
+from engine.runtime.answers import Decisions, Prediction, answer_columns
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.schema.json_decoder import Decoder
 from engine.schema.record_schema import Schema
@@ -22,49 +22,6 @@ TOLERANCE = 1e-5
 #: Probabilities this close are equal: an exported forest sums in single
 #: precision, so a tie of votes may come out as 0.49999997.
 TIE = 1e-6
-
-
-class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """The answer for one record.
-
-    Attributes
-    ----------
-    value : bool, int, str or float
-        The predicted class or number, ready for JSON.
-    probabilities : tuple of float or None
-        One per class of the card, in its order; None for regressions and
-        for classifiers that give none.
-    probability : float or None
-        That of the predicted class.
-    """
-
-    value: Any
-    probabilities: tuple[float, ...] | None = None
-    probability: float | None = None
-
-
-class Decisions(NamedTuple):
-    """The answers for n records, column by column.
-
-    Attributes
-    ----------
-    chosen : list of int or None
-        The place of each predicted class among the card's; None for
-        regressions.
-    numbers : ndarray of shape (n,) or None
-        The predicted doubles of a regression.
-    probabilities : ndarray of shape (n, n_classes) or None
-        None for regressions and for classifiers that give none.
-    """
-
-    chosen: list[int] | None
-    numbers: Any
-    probabilities: Any
-
-    @property
-    def size(self) -> int:
-        """How many records are answered."""
-        return len(self.numbers if self.chosen is None else self.chosen)
 
 
 class StoredVersion:
@@ -83,6 +40,8 @@ class StoredVersion:
         Of the model, and the identifier of this.
     is_exported : bool
         Whether it runs without its pipeline.
+    answer_columns : tuple of AnswerColumn
+        What its answers consist of.
     """
 
     def __init__(self, card: Mapping[str, Any], runtime: Runtime) -> None:
@@ -92,6 +51,7 @@ class StoredVersion:
         self.is_exported = card["runtime"] == "onnx"
         self.schema = Schema.from_json(card["schema"])
         self.decoder = Decoder(self.schema)
+        self.answer_columns = answer_columns(card)
         self._runtime = runtime
         for_one = float(card["seconds"]["one_row"])
         rest = float(card["seconds"]["thousand_rows"]) - for_one

@@ -6,25 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from engine.records.media_types import ARROW, CSV, LINES, PARQUET
+from engine.records.forms import WRITERS
+from engine.records.media_types import ARROW, CSV, PARQUET
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.spool import Spool
 from engine.records.upload import Upload
 from engine.runtime.version import StoredVersion
-from engine.serving.answer_body import WRITERS
 from engine.serving.table_prediction import answer_table
-
-#: The media types of the formats.
-KINDS = {"csv": CSV, "jsonl": LINES, "arrow": ARROW, "parquet": PARQUET}
 
 #: Those that need pyarrow.
 BINARY = (ARROW, PARQUET)
-
-#: The media types that the suffixes of file names stand for.
-SUFFIXES = {
-    ".csv": CSV, ".jsonl": LINES, ".ndjson": LINES, ".arrow": ARROW, ".arrows": ARROW,
-    ".parquet": PARQUET, ".pq": PARQUET,
-}  # fmt: skip
 
 
 class InvalidFile(ValueError):

@@ -14,7 +14,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from engine.runtime.version import Decisions, Prediction, StoredVersion
+from engine.runtime.answers import Decisions, Prediction
+from engine.runtime.version import StoredVersion
 from engine.serving.candidates import Candidates
 from engine.serving.observers import Decided, Rest
 from engine.serving.shared_counters import Count, Key, SharedCounters

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from engine.runtime.version import Decisions, Prediction, StoredVersion
+from engine.runtime.answers import Decisions, Prediction
+from engine.runtime.version import StoredVersion
 from engine.serving.request import PredictRequest
 from persistence.promotions import Candidate
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from engine.records.csv_reader import FLAGS
+from engine.records.forms import WRITERS
 from engine.records.json_reader import read_body
 from engine.records.media_types import JSON, TABLES, media_type
 from engine.records.problems import InvalidRecords, Problem
@@ -18,11 +19,12 @@ from engine.records.spool import MOST_IN_MEMORY, Spool
 from engine.records.upload import Upload
 from engine.records.validation import Accepted, read_records
 from engine.records.writers import Writer
-from engine.runtime.version import Decisions, Prediction, StoredVersion, endless
+from engine.runtime.answers import Decisions, Prediction
+from engine.runtime.version import StoredVersion, endless
 from engine.schema.category_codes import Coding
 from engine.schema.json_decoder import Decoded
 from engine.schema.problem_codes import Code
-from engine.serving.answer_body import WRITERS, write_answer
+from engine.serving.answer_body import write_answer
 from engine.serving.candidates import Candidates
 from engine.serving.observers import Decided, Observers, Rest
 from engine.serving.request import Chosen, PredictRequest

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.runtime.version import TOLERANCE, Decisions, Prediction, StoredVersion, endless
+from engine.runtime.answers import Decisions, Prediction
+from engine.runtime.version import TOLERANCE, StoredVersion, endless
 from engine.serving.candidates import Candidates
 from engine.serving.metrics import Metrics
 from engine.serving.observers import Decided

@@ -18,7 +18,8 @@ from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
 from engine.records.spool import Spool
 from engine.records.upload import Upload
 from engine.records.writers import Writer
-from engine.runtime.version import Decisions, StoredVersion, endless
+from engine.runtime.answers import Decisions
+from engine.runtime.version import StoredVersion, endless
 from engine.schema.problem_codes import Code
 from engine.serving.timing import Timing
 

@@ -13,8 +13,9 @@ import pytest
 from flask.testing import FlaskClient
 
 import models
+from engine.runtime.answers import Prediction
 from engine.runtime.loading import load_fitted_pipeline, load_version
-from engine.runtime.version import Prediction, StoredVersion
+from engine.runtime.version import StoredVersion
 from engine.schema import Number
 from engine.training.split import split_rows
 from engine.training.table import read_table

@@ -91,9 +91,10 @@ def test_swap_when_counted_has_the_model_and_its_seconds(
 ) -> None:
     monkeypatch.setattr("engine.serving.hot_swap.LOOK_SECONDS", 0.01)
     app = serve(store, "rent")
-    models, stopping = app.extensions["models"], threading.Event()
+    models, stopping = app.extensions["resources"].models, threading.Event()
     models.get()
-    found = watch(app.extensions["candidates"], app.extensions["metrics"], stopping)
+    shared = app.extensions["resources"]
+    found = watch(shared.candidates, shared.metrics, stopping)
     began = time.monotonic()
     store.promote("rent", versions[1])
     wait_until(lambda: models.get().version == versions[1], "the new version")

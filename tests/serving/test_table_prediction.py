@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from flask.testing import FlaskClient
 
-from engine.records.strict_json import class_name
+from engine.runtime.answers import class_name
 from persistence.model_persistence import ModelStore
 from tests.support.answers import found, read_problem, read_strictly
 from tests.support.application import serve

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn import metrics
 
-from engine.runtime.version import Prediction
+from engine.runtime.answers import Prediction
 from engine.schema import Category, Flag, Number
 from engine.schema.record_schema import Schema
 from engine.training.evaluation.judged import HeldOutAnswers, judge, positive_class

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -221,7 +222,7 @@ class FastPath:
         """Name what was added to the application and would be passed over here."""
         is_redis = isinstance(self._limit.counts, RedisCounts)
         found = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
-        return [*found, *obstacles(self._app, [function for middleware in ORDER for function in middleware])]
+        return [*found, *obstacles(self._app, [*filter(None, chain(*ORDER))])]
 
 
 @lru_cache(1000)

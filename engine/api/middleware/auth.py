@@ -10,12 +10,11 @@ from types import MappingProxyType
 from flask import Flask, Response, g, request
 
 from engine.api.errors import Failure, failure_response
+from engine.api.protocols import PROTOCOLS
+from engine.api.protocols.contract import PUBLIC
 from engine.api.resources import resources
 from persistence.api_keys import Key
 from persistence.store_errors import ModelNotFound
-
-#: The scope of a route that needs no key.
-PUBLIC = "public"
 
 #: The scope that each of Flask's endpoints needs.
 ACCESS = MappingProxyType(
@@ -34,27 +33,11 @@ ACCESS = MappingProxyType(
         "catalog.show_model_info": "read",
         "version_page.show": "read",
         "predict.predict": "predict",
-        "invocations.ping": PUBLIC,
-        "invocations.version_text": PUBLIC,
-        "invocations.execution_parameters": PUBLIC,
-        "invocations.invocations": "predict",
-        "vertex.health": PUBLIC,
-        "vertex.predict": "predict",
-        "vetiver.predict": "predict",
-        "v2.server": PUBLIC,
-        "v2.live": PUBLIC,
-        "v2.ready": PUBLIC,
-        "v2.show_models": "read",
-        "v2.show_model": "read",
-        "v2.model_ready": "read",
-        "v2.index": "read",
-        "v2.infer": "predict",
-        "v2.load": "publish",
-        "v2.unload": "publish",
-        "v1.show_models": "read",
-        "v1.model_ready": "read",
-        "v1.predict": "predict",
-        "v1.explain": "predict",
+        **{
+            f"{protocol.name}.{view}": scope
+            for protocol in PROTOCOLS
+            for view, scope in protocol.access.items()
+        },
     }
 )
 
@@ -140,11 +123,6 @@ def public_paths(app: Flask) -> set[str]:
     """Return the addresses without parameters that need no key."""
     rules = (rule for rule in app.url_map.iter_rules() if not rule.arguments)
     return {rule.rule for rule in rules if ACCESS.get(rule.endpoint) == PUBLIC}
-
-
-def may_see(model: str) -> bool:
-    """Return whether the caller of the current request may know of a model."""
-    return g.get("key") is None or bool(g.key.may_ask(model))
 
 
 def _unknown(*, is_given: bool) -> Response:

@@ -3,7 +3,8 @@
 from flask import Response, g, request
 
 from engine.api.errors import Failure, failure_response
-from engine.api.middleware.auth import ACCESS, PUBLIC
+from engine.api.middleware.auth import ACCESS
+from engine.api.protocols.contract import PUBLIC
 from engine.api.resources import resources
 
 

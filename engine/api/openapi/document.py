@@ -1,27 +1,34 @@
-"""The API's own description, OpenAPI 3.1, made from the cards."""
+"""The API's own description, OpenAPI 3.1, made from templates and the cards."""
 
 import logging
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from engine.api.middleware.auth import may_see, public_paths
-from engine.api.openapi import platforms
-from engine.api.openapi.inference_protocols import PROTOCOL_SCHEMAS, protocol_paths
-from engine.api.openapi.parts import KEY_SCHEMES, TEXT, answer, fixed_paths, guard, problems, refer
-from engine.api.openapi.predict import SHARED_SCHEMAS, answer_forms, input_forms, model_schemas
+from engine.api.middleware.auth import public_paths
+from engine.api.openapi.model import model_values
+from engine.api.openapi.template import failures, fill, load_template
+from engine.api.protocols import PROTOCOLS
+from engine.api.protocols.contract import RouteContext
+from engine.api.requests import may_see
 from engine.api.resources import resources
 from engine.api.responses import json_response
-from engine.serving.model_cache import ModelCache
+from engine.records.rows import MAX_RECORDS
 from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
+#: What the service has whatever its models are, and what each model adds.
+_FIXED, _MODEL = (Path(__file__).with_name(name) for name in ("fixed.json", "model.json"))
+
+Card = Mapping[str, Any]
+
 
 def describe(
-    cards: Mapping[str, Mapping[str, Any]], *, default: str, service: str, version: str,
-    vertex_routes: tuple[str, str], public: Collection[str] = (), are_keys_asked: bool = False,
+    cards: Mapping[str, Card], context: RouteContext,
+    *, public: Collection[str] = (), are_keys_asked: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Describe the whole API.
 
@@ -29,44 +36,50 @@ def describe(
     ----------
     cards : mapping of str to card
         The promoted version of every model.
-    default : str
-        The model that ``/v0/predict`` asks.
-    vertex_routes : tuple of str
-        Where Vertex AI asks for health and predictions; empty for none.
     public : collection of str
-        The addresses that are open to all.
+        The paths that need no key.
     are_keys_asked : bool
         Whether a request needs a key now.
     """
-    shown = default if default in cards else next(iter(cards), "")
-    paths: dict[str, Any] = fixed_paths(shown) | platforms.host_paths(vertex_routes[0])
-    paths |= protocol_paths(cards.get(default))
-    schemas = {**SHARED_SCHEMAS, **PROTOCOL_SCHEMAS}
+    default = cards.get(context.models.default)
+    values = {"max_records": MAX_RECORDS} | {
+        key: path
+        for key, path in (
+            ("health_route", context.health_route), ("predict_route", context.predict_route)
+        )
+        if path
+    }  # fmt: skip
+    of_default = values | (model_values(default) if default else {})
+    any_model = default or next(iter(cards.values()), None)
+    fixed, protocols = load_template(_FIXED), [load_template(one.description) for one in PROTOCOLS]
+    paths = _fill(fixed, "paths", values | ({"any_model": any_model["model"]} if any_model else {}))
+    schemas = _fill(fixed, "schemas", values)
+    for template in protocols:
+        paths |= _fill(template, "paths", of_default)
+        schemas |= _fill(template, "schemas", of_default)
     for name, card in cards.items():
-        schemas |= model_schemas(name, card)
-        for prefix in ["/v0"] * (name == default) + [f"/v0/models/{name}"]:
-            paths |= _model_paths(name, card, prefix=prefix)
-        paths |= _version_paths(name, card)
-    if default in cards:
-        paths |= platforms.protocol_paths(default, cards[default], vertex_routes[1])
-    guard(paths, public=public, are_keys_asked=are_keys_asked)
+        of_model = values | model_values(card)
+        schemas |= _fill(load_template(_MODEL), "schemas", of_model)
+        paths |= _model_paths(of_model, is_default=name == context.models.default)
+    for template in protocols if default else ():
+        paths |= _fill(template, "paths_of_default", of_default)
+    schemes = fixed["securitySchemes"]
+    _guard(paths, schemes, public=public, are_keys_asked=are_keys_asked)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": service,
-            "version": version,
-            "description": "\n\n".join(_introduction(card) for card in cards.values()),
+            "title": context.service,
+            "version": context.version,
+            "description": "\n\n".join(map(_introduction, cards.values())),
         },
         "paths": paths,
-        "components": {"schemas": schemas, "securitySchemes": KEY_SCHEMES},
+        "components": {"schemas": schemas, "securitySchemes": schemes},
     }
 
 
-def blueprint(
-    models: ModelCache, *, service: str, version: str, vertex_routes: tuple[str, str]
-) -> Blueprint:
-    """Give the route of the description."""
-    routes = Blueprint("openapi", __name__)
+def blueprint(context: RouteContext) -> Blueprint:
+    """Return the route of the description."""
+    routes, models = Blueprint("openapi", __name__), context.models
 
     @routes.get("/openapi.json")
     def document() -> Response:
@@ -77,73 +90,62 @@ def blueprint(
                 cards[name] = models.card(name)
             except StoreError as error:
                 _log.error("left out of the description: %s", error)
-        return json_response(
-            describe(
-                cards, default=models.default, service=service, version=version,
-                vertex_routes=vertex_routes, public=public_paths(current_app),
-                are_keys_asked=resources().callers.are_asked,
-            )
-        )  # fmt: skip
+        public, are_asked = public_paths(current_app), resources().callers.are_asked
+        return json_response(describe(cards, context, public=public, are_keys_asked=are_asked))
 
     return routes
 
 
-def _introduction(card: Mapping[str, Any]) -> str:
+def _introduction(card: Card) -> str:
     note = card["data"]["note"]
     trained = f" Trained on sample data, {note}." if note else ""
     title = f"**{card['title']}** ({card['model']}, version {card['version']})"
     return f"{title}. {card['description']}{trained}"
 
 
-def _model_paths(
-    name: str, card: Mapping[str, Any], *, prefix: str, identifier: str = ""
-) -> dict[str, Any]:
-    title = f"{card['title']} ({name})"
-    identifier = identifier or prefix.strip("/").replace("/", "_")
-    return {
-        f"{prefix}/predict": {
-            "post": {
-                "operationId": f"{identifier}_predict",
-                "tags": [title],
-                "summary": "Predict one record or many",
-                "requestBody": {
-                    "required": True,
-                    "content": input_forms(name, card["example"]["record"]),
-                },
-                "responses": {
-                    "200": answer_forms(name),
-                    **problems(400, 406, 408, 413, 415, 422, 503, 504, 507),
-                },
-            }
-        },
-        f"{prefix}/model_info": {
-            "get": {
-                "operationId": f"{identifier}_model_info",
-                "tags": [title],
-                "summary": "Describe the served version",
-                "responses": {
-                    "200": answer(refer("ModelInfo"), "The version"),
-                    **problems(503),
-                },
-            }
-        },
-    }
+def _fill(template: Card, section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    filled: dict[str, Any] = fill(template.get(section, {}), values, template.get("failure", {}))
+    return filled
 
 
-def _version_paths(name: str, card: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe the routes of a model's other versions, and its second address."""
-    version = {
-        "name": "version",
-        "in": "path",
-        "required": True,
-        "description": "Its identifier; another version may have other fields",
-        "schema": TEXT,
-        "example": card["version"],
-    }
+def _model_paths(values: Mapping[str, Any], *, is_default: bool) -> dict[str, Any]:
+    """Describe the routes of a model, of its other versions, and its second path."""
+    template, name = load_template(_MODEL), values["model"]
+    paths: dict[str, Any] = {}
+    for prefix in ["/v0"] * is_default + [f"/v0/models/{name}"]:
+        identifier = prefix.strip("/").replace("/", "_")
+        paths |= _fill(template, "paths", {**values, "prefix": prefix, "identifier": identifier})
     prefix = f"/v0/models/{name}/versions/{{version}}"
-    paths = _model_paths(name, card, prefix=prefix, identifier=f"{name}_version")
-    for operation in [one for path in paths.values() for one in path.values()]:
-        operation["parameters"] = [version]
-        operation["responses"] |= problems(404)
-    predict = _model_paths(name, card, prefix="", identifier=f"inference_{name}")["/predict"]
-    return {**paths, f"/inference/{name}": predict}
+    of_versions = {**values, "prefix": prefix, "identifier": f"{name}_version"}
+    versions = _fill(template, "paths", of_versions)
+    for path in versions.values():
+        for operation in path.values():
+            operation["parameters"] = [fill(template["version_parameter"], values, {})]
+            operation["responses"] |= failures([404], template["failure"])
+    alias = _fill(template, "paths", {**values, "prefix": "", "identifier": f"inference_{name}"})
+    return {**paths, **versions, f"/inference/{name}": alias["/predict"]}
+
+
+def _guard(
+    paths: Mapping[str, Any],
+    schemes: Mapping[str, Any],
+    *,
+    public: Collection[str],
+    are_keys_asked: bool,
+) -> None:
+    """Describe for every operation whether it takes a key, and how it is refused without one."""
+    own = load_template(_FIXED)["failure"]
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if path in public:
+                operation["security"] = []
+                continue
+            responses = operation["responses"]
+            # A refusal has the form of the other failures of the protocol.
+            forms = [one["content"] for status, one in responses.items() if status >= "400"]
+            refusals = [401, 403, *([409] if method == "post" else []), 429]
+            content = {"content": forms[0]} if forms else own
+            for status, refusal in failures(refusals, content).items():
+                responses.setdefault(status, refusal)
+            if are_keys_asked:
+                operation["security"] = [{name: []} for name in schemes]

@@ -1,1 +1,21 @@
-"""Other protocols, spoken by adapters."""
+"""The protocols of other servers: a new one is a file of its own, and a line here."""
+
+from engine.api.errors import Phrase
+from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
+from engine.api.protocols.contract import Protocol, RouteContext
+from engine.api.protocols.v2 import routes as v2
+
+#: All of them, in the order of the API's description.
+PROTOCOLS: tuple[Protocol, ...] = (
+    mlflow.PROTOCOL,
+    vetiver.PROTOCOL,
+    vertex.PROTOCOL,
+    v2.PROTOCOL,
+    kserve_v1.PROTOCOL,
+)
+
+
+def phrases(context: RouteContext) -> dict[str, Phrase]:
+    """Return how failures are phrased, by path; a path stands before those that it lies below."""
+    spoken = {path: one.phrase for one in PROTOCOLS for path in one.paths(context)}
+    return dict(sorted(spoken.items(), key=lambda item: len(item[0]), reverse=True))

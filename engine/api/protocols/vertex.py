@@ -1,103 +1,84 @@
-"""The routes that Vertex AI names, and what it sends to them."""
+"""The routes whose paths Vertex AI chooses, and what it sends to them."""
 
+from collections.abc import Sequence
 from itertools import islice
-from threading import Event
+from pathlib import Path
 
 from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import Map
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
-from engine.api.requests import choose_version, whole_body
-from engine.api.responses import json_response, respond, version_headers
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, Written, run
+from engine.api.requests import whole_body
+from engine.api.responses import json_response
 from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, repeated, step
 from engine.records.rows_reader import read_rows
-from engine.records.spool import Spool
 from engine.records.strict_json import RepeatedKeys, write_json
-from engine.records.writers import LinesWriter
+from engine.records.validation import Accepted
+from engine.records.writers import LinesWriter, write_with
+from engine.runtime.answers import Decisions
+from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
-from engine.schema.record_schema import Schema
-from engine.serving.prediction import Predictor
-from engine.serving.request import Chosen
 
 
 class RouteTaken(ValueError):
-    """A route that the platform names is another of the service; the message names it."""
+    """A path that the platform chooses is another of the service; the message names it."""
 
 
-def init_app(
-    app: Flask, predictor: Predictor, stopping: Event, *, health_route: str, predict_route: str
-) -> None:
-    """Add the routes that have a path; all ask the default model.
-
-    Parameters
-    ----------
-    health_route, predict_route : str
-        Empty for none.
+def check_routes(app: Flask, context: RouteContext) -> None:
+    """Check that the chosen paths are not those of other routes, once all are mounted.
 
     Raises
     ------
     RouteTaken
-        When there is another route of this path.
+        When one of them is.
     """
-    for name, path in (("AIP_HEALTH_ROUTE", health_route), ("AIP_PREDICT_ROUTE", predict_route)):
-        if path and _is_taken(app, path):
+    chosen = {"AIP_HEALTH_ROUTE": context.health_route, "AIP_PREDICT_ROUTE": context.predict_route}
+    others = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("vertex.")]
+    routes = Map([rule.empty() for rule in others], merge_slashes=False).bind("localhost")
+    for name, path in chosen.items():
+        try:
+            if path:
+                routes.match(path, "GET")
+        except NotFound:
+            continue
+        except MethodNotAllowed:
+            pass
+        if path:
             raise RouteTaken(f"{name} is {path!r}, a route of the service itself: choose another")
+
+
+def _routes(context: RouteContext) -> Blueprint:
+    """Return the routes that have a path; the default model answers."""
     routes = Blueprint("vertex", __name__)
 
     def health() -> Response:
-        """Say whether the default model answers."""
-        if reason := not_ready(predictor.models, stopping):
+        """Report whether the default model answers."""
+        if reason := not_ready(context.models, context.stopping):
             return failure_response(Failure(503, reason))
         return json_response({"status": "ready"})
 
     def predict() -> Response:
         """Predict the instances."""
-        body = whole_body()
-        chosen = choose_version(predictor, body)
-        content = _answer(predictor, chosen, body)
-        return respond(content, headers=version_headers(chosen.version))
+        return run(context.predictor, whole_body(), _read, _write)
 
-    if health_route:
-        routes.add_url_rule(health_route, view_func=health, methods=["GET"])
-    if predict_route:
-        routes.add_url_rule(predict_route, view_func=predict, methods=["POST"])
+    if context.health_route:
+        routes.add_url_rule(context.health_route, view_func=health, methods=["GET"])
+    if context.predict_route:
+        routes.add_url_rule(context.predict_route, view_func=predict, methods=["POST"])
     routes.register_error_handler(InvalidRecords, refuse_records)
-    app.register_blueprint(routes)
+    return routes
 
 
-def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
-    """Phrase a failure as Google's services do."""
-    status = status_of(found.status).google
-    error = {"code": found.status, "message": sentence(found), "status": status}
-    return write_json({"error": error}) + b"\n", JSON
-
-
-def _is_taken(app: Flask, path: str) -> bool:
-    routes = app.url_map.bind("localhost")
-    try:
-        routes.match(path, "GET")
-    except MethodNotAllowed:
-        return True
-    except NotFound:
-        return False
-    return True
-
-
-def _answer(predictor: Predictor, chosen: Chosen, body: bytes) -> bytes:
-    decisions, warnings = predictor.decide_records(chosen, _read(body, chosen.version.schema))
-    spool = Spool(2**31, what="the answer")
-    LinesWriter(chosen.version, spool).add(decisions, warnings)
-    listed = spool.whole().rstrip(b"\n").replace(b"\n", b",")
-    return b'{"predictions":[' + listed + b"]}\n"
-
-
-def _read(body: bytes, schema: Schema) -> Records:
+def _read(body: bytes, version: StoredVersion) -> Records:
+    """Read ``{"instances": [...]}``, beside which only empty parameters may stand."""
     value = read_json_body(body, takes_nan=True)
     if not isinstance(value, dict) or "instances" not in value:
         raise BadRequest(400, 'the body has no instances: send {"instances": [...]}')
@@ -117,4 +98,29 @@ def _read(body: bytes, schema: Schema) -> Records:
         problems.append(Problem("/instances", detail, Code.WRONG_TYPE))
     if problems:
         raise InvalidRecords(problems)
-    return read_rows(rows, schema, at="/instances")
+    return read_rows(rows, version.schema, at="/instances")
+
+
+def _write(
+    version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
+) -> Written:
+    lines = write_with(LinesWriter, version, decisions, warnings).whole()
+    rows = lines.rstrip(b"\n").replace(b"\n", b",")
+    return Written(b'{"predictions":[' + rows + b"]}\n")
+
+
+def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
+    """Phrase a failure as Google's services do."""
+    status = status_of(failure.status).google
+    error = {"code": failure.status, "message": sentence(failure), "status": status}
+    return write_json({"error": error}) + b"\n", JSON
+
+
+PROTOCOL = Protocol(
+    name="vertex",
+    routes=_routes,
+    access={"health": PUBLIC, "predict": "predict"},
+    paths=lambda context: [*filter(None, (context.health_route, context.predict_route))],
+    phrase=_phrase,
+    description=Path(__file__).with_suffix(".json"),
+)

@@ -1,37 +1,56 @@
 """The route that vetiver's client asks."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from flask import Blueprint, Response
 
 from engine.api.errors import Failure, sentence
-from engine.api.requests import choose_version, whole_body
-from engine.api.responses import respond, version_headers
+from engine.api.protocols.contract import Protocol, RouteContext, Written, run
+from engine.api.requests import whole_body
 from engine.records.json_reader import read_json_body
-from engine.records.media_types import JSON
+from engine.records.rows import Records
 from engine.records.rows_reader import read_instances
 from engine.records.strict_json import write_json
-from engine.records.values_writer import values_of
-from engine.serving.prediction import Predictor
+from engine.records.validation import Accepted
+from engine.records.values_writer import predicted_values
+from engine.runtime.answers import Decisions
+from engine.runtime.version import StoredVersion
 
 
-def blueprint(predictor: Predictor) -> Blueprint:
-    """Give the route; it asks the default model."""
+def _routes(context: RouteContext) -> Blueprint:
+    """Return the route; the default model answers."""
     routes = Blueprint("vetiver", __name__)
 
     @routes.post("/predict")
     def predict() -> Response:
-        """Predict a list of records, or columns; give the values."""
-        body = whole_body()
-        chosen = choose_version(predictor, body)
-        version = chosen.version
-        value = read_json_body(body, takes_nan=True)
-        records = read_instances(value, version.schema, at="")
-        decisions, _ = predictor.decide_records(chosen, records)
-        content = write_json({"predict": values_of(version, decisions)}) + b"\n"
-        return respond(content, JSON, version_headers(version))
+        """Predict a list of records, or columns."""
+        return run(context.predictor, whole_body(), _read, _write)
 
     return routes
 
 
-def phrase(found: Failure, request_id: str) -> tuple[bytes, str]:
+def _read(body: bytes, version: StoredVersion) -> Records:
+    return read_instances(read_json_body(body, takes_nan=True), version.schema, at="")
+
+
+def _write(
+    version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
+) -> Written:
+    values = {"predict": predicted_values(version, decisions)}
+    return Written(write_json(values) + b"\n")
+
+
+def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as text, which vetiver's client shows."""
-    return f"{sentence(found)}\n".encode(), "text/plain; charset=utf-8"
+    return f"{sentence(failure)}\n".encode(), "text/plain; charset=utf-8"
+
+
+PROTOCOL = Protocol(
+    name="vetiver",
+    routes=_routes,
+    access={"predict": "predict"},
+    paths=lambda context: ["/predict"],
+    phrase=_phrase,
+    description=Path(__file__).with_suffix(".json"),
+)

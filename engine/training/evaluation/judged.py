@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.runtime.version import Prediction
+from engine.runtime.answers import Prediction
 from engine.schema.fields import Field
 
 

@@ -1,7 +1,8 @@
 """A request to infer of the Open Inference Protocol: from bytes to records."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.api.protocols.v2.binary import InvalidTensor, split
 from engine.api.protocols.v2.tensors import Tensor, read_parameters, read_tensor
@@ -14,12 +15,12 @@ from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
-#: The output that is given to whoever names none.
-DEFAULT_OUTPUT = "predict"
 
+@dataclasses.dataclass(frozen=True)
+class InferRequest(Records):
+    """The records of a request to infer, and what its answer depends on.
 
-class InferRequest(NamedTuple):
-    """A request to infer, read.
+    The pointers of the records name input and value: ``/age/0``.
 
     Attributes
     ----------
@@ -27,16 +28,13 @@ class InferRequest(NamedTuple):
         The client's own; it comes back in the answer.
     has_columns : bool
         Whether the content type ``pd`` was given; it comes back, too.
-    records : Records
-        Their pointers name input and value: ``/age/0``.
-    outputs : dict of str to bool
-        The names that are asked for; whether each is wanted in binary.
+    outputs : mapping of str to bool
+        The names of the requested outputs; whether each is to be binary.
     """
 
-    identifier: str | None
-    has_columns: bool
-    records: Records
-    outputs: dict[str, bool]
+    identifier: str | None = None
+    has_columns: bool = False
+    outputs: Mapping[str, bool] = dataclasses.field(default_factory=dict)
 
 
 def read_request(
@@ -49,7 +47,7 @@ def read_request(
     header_length : str or None
         How long the JSON is, where bytes follow it.
     offered : sequence of str
-        The names of the outputs that there are.
+        The names of the outputs that there are, the default first.
 
     Raises
     ------
@@ -75,8 +73,15 @@ def read_request(
     tensors = _read_inputs(asked.get("inputs"), raw, schema, problems)
     if problems:
         raise InvalidRecords(problems)
-    records = _records(tensors, schema, has_columns=form == "pd")
-    return InferRequest(identifier, form == "pd", records, outputs)
+    rows = _rows(tensors, schema, has_columns=form == "pd")
+    return InferRequest(
+        rows, _pointer, is_table=True,
+        identifier=identifier, has_columns=form == "pd", outputs=outputs,
+    )  # fmt: skip
+
+
+def _pointer(row: int, name: str | None) -> str:
+    return f"/{row}" if name is None else f"{step(name)}/{row}"
 
 
 def _repeated(asked: Mapping[str, Any]) -> list[Problem]:
@@ -104,7 +109,7 @@ def _read_outputs(
     is_binary = parameters.get("binary_data_output") is True
     entries = asked.get("outputs")
     if entries is None or entries == []:
-        return {DEFAULT_OUTPUT: is_binary}
+        return {offered[0]: is_binary}
     if not isinstance(entries, list):
         detail = f"is {shown(entries)}: send a list of objects with a name"
         problems.append(Problem("/outputs", detail, Code.WRONG_TYPE))
@@ -182,7 +187,7 @@ def _buffers(entries: list[Any], raw: bytes | None) -> list[bytes | None]:
     return found
 
 
-def _records(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> Records:
+def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[dict[str, Any]]:
     """Turn inputs into records: each a column, or one that holds all columns."""
     if not has_columns and len(tensors) == 1:
         names = {one.name for one in schema.fields}
@@ -204,11 +209,7 @@ def _records(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> Rec
         raise InvalidRecords(problems)
     fields = {field.name: field for field in schema.fields}
     columns = {one.name: _values(one, fields.get(one.name)) for one in tensors}
-    return Records(
-        [{name: column[row] for name, column in columns.items()} for row in range(rows)],
-        lambda row, name: f"/{row}" if name is None else f"{step(name)}/{row}",
-        is_table=True,
-    )
+    return [{name: column[row] for name, column in columns.items()} for row in range(rows)]
 
 
 def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
@@ -238,3 +239,17 @@ def _values(tensor: Tensor, field: Field | None) -> list[Any]:
     if not field or not field.array_values or not tensor.is_whole:
         return tensor.values
     return [*map(field.from_array, tensor.values)]
+
+
+def example_inputs(record: Mapping[str, Any], schema: Schema) -> list[dict[str, Any]]:
+    """Write a record as the inputs of a request: one per field, but for gaps."""
+    return [
+        {"name": field.name, "shape": [1, 1], "datatype": _datatype(field), "data": [value]}
+        for field in schema.fields
+        if (value := record.get(field.name)) is not None or field.missing == "accept"
+    ]
+
+
+def _datatype(field: Field) -> str:
+    """Return a datatype that takes whole numbers and others alike, as most clients send them."""
+    return "FP64" if field.datatype == "INT64" else field.datatype

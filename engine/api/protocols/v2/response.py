@@ -1,61 +1,39 @@
 """Answers of the Open Inference Protocol: a model's tensors described, and written."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from engine.api.protocols.contract import Written
 from engine.api.protocols.error_line import write_line
-from engine.api.protocols.v2.binary import write_buffer
-from engine.api.protocols.v2.request import DEFAULT_OUTPUT, InferRequest
-from engine.records.media_types import JSON
-from engine.records.strict_json import class_name, write_json
+from engine.api.protocols.v2.binary import HEADER_LENGTH, write_buffer
+from engine.api.protocols.v2.request import InferRequest
+from engine.records.strict_json import write_json
 from engine.records.validation import Accepted
-from engine.runtime.version import Decisions, StoredVersion
+from engine.runtime.answers import AnswerColumn, Decisions, answer_columns, class_name
+from engine.runtime.version import StoredVersion
 from engine.schema.record_schema import Schema
 
-#: The output with the probability of every class.
-PROBABILITIES = "predict_proba"
-
 _encode = msgspec.json.Encoder().encode
-
-
-class Written(NamedTuple):
-    """An answer, written.
-
-    Attributes
-    ----------
-    body : bytes
-        JSON, and after it the outputs that were asked for in binary.
-    content_type : str
-        Of the body.
-    json_length : int or None
-        How long the JSON is, where bytes follow it.
-    """
-
-    body: bytes
-    content_type: str = JSON
-    json_length: int | None = None
 
 
 def describe_model(card: Mapping[str, Any], versions: Sequence[str]) -> dict[str, Any]:
     """Describe a version: its inputs, one per field, and its outputs."""
     fields = Schema.from_json(card["schema"]).fields
+    columns = _outputs(answer_columns(card)).items()
     return {
         "name": card["model"],
         "versions": list(versions),
         "platform": f"scikit-learn_{card['runtime']}",
-        "inputs": [_tensor(field.name, field.datatype, 1) for field in fields],
-        "outputs": describe_outputs(card),
+        "inputs": [_tensor(field.name, field.datatype, [-1, 1]) for field in fields],
+        "outputs": [_tensor(name, _datatype(one), [-1, _width(one)]) for name, one in columns],
     }
 
 
-def describe_outputs(card: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Describe the outputs that may be asked for, the default first."""
-    found = [_tensor(DEFAULT_OUTPUT, _class_datatype(card["classes"]), 1)]
-    if card["has_probabilities"]:
-        found.append(_tensor(PROBABILITIES, "FP64", len(card["classes"])))
-    return found
+def list_outputs(version: StoredVersion) -> list[str]:
+    """List the names of the outputs that a request may ask for, the default first."""
+    return [*_outputs(version.answer_columns)]
 
 
 def write_answer(
@@ -64,23 +42,24 @@ def write_answer(
     decisions: Decisions,
     warnings: Sequence[Accepted],
 ) -> Written:
-    """Write the outputs that a request asks for."""
+    """Write the outputs that a request asks for: JSON, and after it those in binary."""
     parameters: dict[str, str] = {"content_type": "pd"} if request.has_columns else {}
     if warnings:
-        parameters["warnings"] = write_line([one.problem for one in warnings])
+        parameters["warnings"] = write_line([warning.problem for warning in warnings])
     answer: dict[str, Any] = {"model_name": version.name, "model_version": version.version}
     if request.identifier is not None:
         answer["id"] = request.identifier
     if parameters:
         answer["parameters"] = parameters
-    described = {one["name"]: one for one in describe_outputs(version.card)}
+    columns = _outputs(version.answer_columns)
     answer["outputs"] = []
-    buffers = []
+    buffers: list[bytes] = []
     for name, is_binary in request.outputs.items():
-        output = {**described[name], "shape": [decisions.size, described[name]["shape"][1]]}
-        values = _values(name, version.card, decisions)
+        column = columns[name]
+        output = _tensor(name, _datatype(column), [decisions.size, _width(column)])
+        values = _values(column, decisions)
         extra: dict[str, Any] = {}
-        if name == PROBABILITIES:
+        if column.keys:
             extra["classes"] = write_json(version.card["classes"]).decode()
         if is_binary:
             buffers.append(write_buffer(output["datatype"], values))
@@ -90,29 +69,34 @@ def write_answer(
         if not is_binary:
             output["data"] = values
         answer["outputs"].append(output)
-    written = _encode(answer)
+    text = _encode(answer)
     if not buffers:
-        return Written(written + b"\n")
-    return Written(b"".join([written, *buffers]), "application/octet-stream", len(written))
+        return Written(text + b"\n")
+    headers = {HEADER_LENGTH: str(len(text))}
+    return Written(b"".join([text, *buffers]), "application/octet-stream", headers)
 
 
-def _values(name: str, card: Mapping[str, Any], decisions: Decisions) -> list[Any]:
-    if name == PROBABILITIES:
-        return list(decisions.probabilities.ravel().tolist())
-    if decisions.chosen is None:
-        return list(decisions.numbers.tolist())
-    labels = card["classes"]
-    if _class_datatype(labels) == "BYTES":
-        labels = [class_name(one) for one in labels]
-    return [labels[place] for place in decisions.chosen]
+def _outputs(columns: Sequence[AnswerColumn]) -> dict[str, AnswerColumn]:
+    return {column.tensor: column for column in columns if column.tensor}
 
 
-def _tensor(name: str, datatype: str, width: int) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": [-1, width]}
+def _values(column: AnswerColumn, decisions: Decisions) -> list[Any]:
+    if not column.labels:
+        return list(column.values(decisions).ravel().tolist())
+    labels = column.labelled(decisions)
+    return [*map(class_name, labels)] if _datatype(column) == "BYTES" else labels
 
 
-def _class_datatype(classes: Sequence[Any] | None) -> str:
-    if classes is None:
+def _width(column: AnswerColumn) -> int:
+    return len(column.keys) or 1
+
+
+def _datatype(column: AnswerColumn) -> str:
+    kinds = {type(label) for label in column.labels}
+    if not kinds:
         return "FP64"
-    kinds = {type(one) for one in classes}
     return {bool: "BOOL", int: "INT64"}.get(kinds.pop(), "BYTES") if len(kinds) == 1 else "BYTES"
+
+
+def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
+    return {"name": name, "datatype": datatype, "shape": shape}

@@ -5,24 +5,25 @@ decisions become tensors.
 """
 
 import logging
-from threading import Event
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, request
 
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.health import not_ready
-from engine.api.middleware.auth import may_see
 from engine.api.protocols.compression import inflated_body
+from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, run
+from engine.api.protocols.error_line import phrase_line
 from engine.api.protocols.v2.binary import HEADER_LENGTH
-from engine.api.protocols.v2.request import read_request
-from engine.api.protocols.v2.response import describe_model, describe_outputs, write_answer
-from engine.api.requests import choose_version
+from engine.api.protocols.v2.request import InferRequest, read_request
+from engine.api.protocols.v2.response import describe_model, list_outputs, write_answer
+from engine.api.requests import may_see
 from engine.api.responses import json_response
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
+from engine.runtime.version import StoredVersion
 from engine.serving.model_cache import ModelCache
-from engine.serving.prediction import Predictor
 from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
@@ -33,11 +34,10 @@ EXTENSIONS = ["binary_tensor_data"]
 _NO_LOADING = "versions are loaded on first use and leave by themselves: just ask the model"
 
 
-def blueprint(predictor: Predictor, stopping: Event, *, service: str) -> Blueprint:
-    """Give the routes of the protocol."""
-    routes = Blueprint("v2", __name__)
-    models = predictor.models
-    _add_health(routes, models, stopping, service=service)
+def _routes(context: RouteContext) -> Blueprint:
+    """Return the routes of the protocol."""
+    routes, models = Blueprint("v2", __name__), context.models
+    _add_health(routes, context)
     _add_models(routes, models)
     _add_repository(routes, models)
 
@@ -45,36 +45,33 @@ def blueprint(predictor: Predictor, stopping: Event, *, service: str) -> Bluepri
     @routes.post("/v2/models/<name>/versions/<version>/infer")
     def infer(name: str, version: str | None) -> Response:
         """Predict the records that tensors hold."""
-        return _infer(predictor, name, version)
+        body = inflated_body()
+        return run(
+            context.predictor,
+            body,
+            _read,
+            write_answer,
+            model=name,
+            version=version,
+            names_version=False,
+        )
 
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
 
 
-def _infer(predictor: Predictor, name: str, version: str | None) -> Response:
-    body = inflated_body()
-    chosen = choose_version(predictor, body, model=name, version=version)
-    found = chosen.version
-    asked = read_request(
-        body,
-        request.headers.get(HEADER_LENGTH),
-        schema=found.schema,
-        offered=[one["name"] for one in describe_outputs(found.card)],
-    )
-    decisions, warnings = predictor.decide_records(chosen, asked.records)
-    written = write_answer(found, asked, decisions, warnings)
-    answer = Response(written.body, content_type=written.content_type)
-    if written.json_length is not None:
-        answer.headers[HEADER_LENGTH] = str(written.json_length)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+def _read(body: bytes, version: StoredVersion) -> InferRequest:
+    header_length = request.headers.get(HEADER_LENGTH)
+    offered = list_outputs(version)
+    return read_request(body, header_length, schema=version.schema, offered=offered)
 
 
-def _add_health(routes: Blueprint, models: ModelCache, stopping: Event, *, service: str) -> None:
+def _add_health(routes: Blueprint, context: RouteContext) -> None:
     @routes.get("/v2")
     def server() -> Response:
         """Name the service and what it does beside the protocol."""
-        return json_response({"name": service, "version": "0", "extensions": EXTENSIONS})
+        own = {"name": context.service, "version": context.version}
+        return json_response({**own, "extensions": EXTENSIONS})
 
     @routes.get("/v2/health/live")
     def live() -> Response:
@@ -84,7 +81,7 @@ def _add_health(routes: Blueprint, models: ModelCache, stopping: Event, *, servi
     @routes.get("/v2/health/ready")
     def ready() -> Response:
         """Say whether the service is ready, as ``/readyz`` does."""
-        return _readiness({"live": True}, not_ready(models, stopping))
+        return _readiness({"live": True}, not_ready(context.models, context.stopping))
 
 
 def _add_models(routes: Blueprint, models: ModelCache) -> None:
@@ -161,3 +158,17 @@ def _state(models: ModelCache, name: str, version: str) -> dict[str, Any]:
         _log.error("unavailable: %s", error)
         return {**found, "state": "UNAVAILABLE", "reason": "it was refused; the log says why"}
     return found
+
+
+PROTOCOL = Protocol(
+    name="v2",
+    routes=_routes,
+    access={
+        "server": PUBLIC, "live": PUBLIC, "ready": PUBLIC,
+        "show_models": "read", "show_model": "read", "model_ready": "read", "index": "read",
+        "infer": "predict", "load": "publish", "unload": "publish",
+    },
+    paths=lambda context: ["/v2"],
+    phrase=phrase_line,
+    description=Path(__file__).with_suffix(".json"),
+)  # fmt: skip

@@ -1,0 +1,93 @@
+"""What a model puts into the API's description: the schemas of its fields, and its example."""
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+from engine.api.openapi.json_schema import record_schema, row_schema
+from engine.api.protocols.v2.request import example_inputs
+from engine.records.forms import ANSWER_FORMS
+from engine.records.media_types import JSON
+from engine.records.strict_json import write_json
+from engine.runtime.answers import AnswerColumn, answer_columns, class_name
+from engine.schema.record_schema import Schema
+
+
+def model_values(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what templates need of a version: its names, its schemas and its example."""
+    schema = Schema.from_json(card["schema"])
+    columns = answer_columns(card)
+    return {
+        "model": card["model"],
+        "version": card["version"],
+        "title": card["title"],
+        "record_schema": record_schema(schema),
+        "columns_schema": record_schema(schema, is_columns=True),
+        "row_schema": row_schema(schema),
+        "value_schema": _value_schema(columns[0], schema),
+        "prediction_schema": _prediction_schema(columns, card["model"]),
+        "answer_forms": _answer_forms(),
+        **_example(card["example"]["record"], schema),
+    }
+
+
+def _example(record: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """Write the worked example in every form in which it may be sent."""
+    names, row = [*record], [*record.values()]
+    line = write_json(record).decode() + "\n"
+    return {
+        "record": record,
+        "row": row,
+        "columns": {name: [value] for name, value in record.items()},
+        "fields": names,
+        "width": len(names),
+        "csv": _write_csv(names, row),
+        "csv_row": _write_csv(row),
+        "line": line,
+        "lines": 2 * line,
+        "tensors": example_inputs(record, schema),
+    }
+
+
+def _value_schema(column: AnswerColumn, schema: Schema) -> dict[str, Any]:
+    if not column.labels:
+        return {"type": "number", "description": schema.target.unit}
+    kinds = {bool: "boolean", int: "integer", str: "string"}
+    return {"type": kinds[type(column.labels[0])], "enum": [*column.labels]}
+
+
+def _prediction_schema(columns: tuple[AnswerColumn, ...], model: str) -> dict[str, Any]:
+    properties = {}
+    for column in columns:
+        number = {**column.schema, "description": column.description}
+        value = number if column.description else {**column.schema}
+        parts = dict.fromkeys(column.keys, value)
+        properties[column.name] = _object(parts) if parts else value
+    value = {"$ref": f"#/components/schemas/{model}_value"}
+    return _object({**properties, columns[0].name: value})
+
+
+def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": [*properties], "properties": properties}
+
+
+def _answer_forms() -> dict[str, Any]:
+    """Describe the forms of an answer but JSON."""
+    text = {"type": "string"}
+    return {
+        form.media_type: {
+            "schema": {**text, "description": form.description}
+            if form.description
+            else {**text, "format": "binary"}
+        }
+        for form in ANSWER_FORMS.values()
+        if form.media_type != JSON
+    }
+
+
+def _write_csv(*rows: list[Any]) -> str:
+    lines = io.StringIO()
+    cells = [["" if value is None else class_name(value) for value in row] for row in rows]
+    csv.writer(lines, lineterminator="\n").writerows(cells)
+    return lines.getvalue()

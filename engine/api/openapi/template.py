@@ -1,0 +1,72 @@
+"""Templates of the API's description: JSON in which ``<name>`` stands for a value."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from engine.api.statuses import STATUSES
+
+_NAME = re.compile(r"<(\w+)>")
+
+#: Stands in a template for the statuses of failures, among the responses of an operation.
+_FAILURES = "failures"
+
+#: Stands in a template for entries that a value brings.
+_MORE = "..."
+
+
+@cache
+def load_template(path: Path) -> dict[str, Any]:
+    """Load a template; nobody changes it."""
+    template: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return template
+
+
+def fill(template: Any, values: Mapping[str, Any], failure: Mapping[str, Any]) -> Any:
+    """Fill a template with values.
+
+    A text that is nothing but ``<name>`` becomes the value itself; within a
+    text the value is written. A path or an example that needs a value which
+    is not there is left out.
+
+    Parameters
+    ----------
+    failure : mapping
+        The response to a request that fails, but for what its status means.
+
+    Raises
+    ------
+    KeyError
+        When anything else needs a value that is not there.
+    """
+    if isinstance(template, str):
+        if name := _NAME.fullmatch(template):
+            return values[name[1]]
+        return _NAME.sub(lambda name: str(values[name[1]]), template)
+    if isinstance(template, list):
+        return [fill(item, values, failure) for item in template]
+    if not isinstance(template, dict):
+        return template
+    filled: dict[str, Any] = {}
+    for key, value in template.items():
+        if key == _FAILURES:
+            filled |= failures(value, failure)
+        elif key == _MORE:
+            filled |= fill(value, values, failure)
+        elif {*_NAME.findall(key)} <= values.keys() and not _lacks_example(key, value, values):
+            filled[fill(key, values, failure)] = fill(value, values, failure)
+    return filled
+
+
+def failures(statuses: list[int], failure: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe failures, by status."""
+    return {
+        str(status): {"description": STATUSES[status].meaning, **failure} for status in statuses
+    }
+
+
+def _lacks_example(key: str, value: Any, values: Mapping[str, Any]) -> bool:
+    return key == "example" and not {*_NAME.findall(json.dumps(value))} <= values.keys()

@@ -1,0 +1,59 @@
+"""The forms of records and of answers: each is declared here, for whoever reads or writes it."""
+
+from typing import NamedTuple
+
+from engine.records.arrow_support import ARROW_WRITERS
+from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET
+from engine.records.writers import CsvWriter, JsonWriter, LinesWriter, Writer
+
+
+class Form(NamedTuple):
+    """A form of records and answers.
+
+    Attributes
+    ----------
+    name : str
+        What the command line calls it.
+    media_type : str
+        What HTTP calls it.
+    writer : type of Writer or None
+        Writes answers in this form; None where this installation cannot.
+    suffixes : tuple of str
+        How the names of its files end; empty for none.
+    parameters : str
+        What follows the media type in Content-Type.
+    is_answered : bool
+        Whether HTTP answers in this form.
+    description : str
+        What an answer looks like; empty for bytes that are no text.
+    """
+
+    name: str
+    media_type: str
+    writer: type[Writer] | None
+    suffixes: tuple[str, ...] = ()
+    parameters: str = ""
+    is_answered: bool = True
+    description: str = ""
+
+
+#: Every form; the first is answered to whoever asks for none.
+FORMS = (
+    Form("json", JSON, JsonWriter),
+    Form("csv", CSV, CsvWriter, (".csv",), "; charset=utf-8", description="A line a prediction"),
+    Form("jsonl", LINES, LinesWriter, (".jsonl", ".ndjson"), description="A prediction a line"),
+    Form("arrow", ARROW, ARROW_WRITERS.get(ARROW), (".arrow", ".arrows")),
+    Form("parquet", PARQUET, None, (".parquet", ".pq"), is_answered=False),
+)
+
+#: Those in which HTTP answers, by media type.
+ANSWER_FORMS = {form.media_type: form for form in FORMS if form.is_answered}
+
+#: What writes each of them.
+WRITERS = {form.media_type: form.writer for form in FORMS if form.writer}
+
+#: The media types of the forms of files, by name.
+KINDS = {form.name: form.media_type for form in FORMS if form.suffixes}
+
+#: The media types that the suffixes of file names stand for.
+SUFFIXES = {suffix: form.media_type for form in FORMS for suffix in form.suffixes}

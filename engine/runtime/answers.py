@@ -1,0 +1,154 @@
+"""What an answer consists of: its columns are declared once, for whatever writes them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+#: The JSON Schema of a probability.
+_PROBABILITY = MappingProxyType({"type": "number", "minimum": 0, "maximum": 1})
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """The answer for one record.
+
+    Attributes
+    ----------
+    value : bool, int, str or float
+        The predicted class or number, ready for JSON.
+    probabilities : tuple of float or None
+        One per class of the card, in its order; None for regressions and
+        for classifiers that give none.
+    probability : float or None
+        That of the predicted class.
+    """
+
+    value: Any
+    probabilities: tuple[float, ...] | None = None
+    probability: float | None = None
+
+
+class Decisions(NamedTuple):
+    """The answers for n records, column by column.
+
+    Attributes
+    ----------
+    chosen : list of int or None
+        The place of each predicted class among the card's; None for
+        regressions.
+    numbers : ndarray of shape (n,) or None
+        The predicted doubles of a regression.
+    probabilities : ndarray of shape (n, n_classes) or None
+        None for regressions and for classifiers that give none.
+    """
+
+    chosen: list[int] | None
+    numbers: Any
+    probabilities: Any
+
+    @property
+    def size(self) -> int:
+        """How many records are answered."""
+        return len(self.numbers if self.chosen is None else self.chosen)
+
+
+class AnswerColumn(NamedTuple):
+    """One column of an answer.
+
+    Attributes
+    ----------
+    name : str
+        Its key in JSON; its name in a table, where it has no keys.
+    values : callable
+        Returns the column from `Decisions`: places among `labels`, where there
+        are any; else doubles, of shape (n,), or (n, keys).
+    labels : tuple
+        The classes that the values stand for; empty for numbers.
+    keys : tuple of str
+        The names of the numbers that make up each value: keys of an object in
+        JSON, columns in a table; empty for one number.
+    key_prefix : str
+        What stands before these names in a table.
+    tensor : str
+        Its name as an output of the Open Inference Protocol; empty for none.
+    schema : mapping
+        The JSON Schema of each number; empty where it is the target's own.
+    description : str
+        What it holds, where the name does not say it.
+    """
+
+    name: str
+    values: Callable[[Decisions], Any]
+    labels: tuple[Any, ...] = ()
+    keys: tuple[str, ...] = ()
+    key_prefix: str = ""
+    tensor: str = ""
+    schema: Mapping[str, Any] = MappingProxyType({})
+    description: str = ""
+
+    @property
+    def headers(self) -> list[str]:
+        """The names of its columns in a table."""
+        return [self.key_prefix + key for key in self.keys] or [self.name]
+
+    def labelled(self, decisions: Decisions) -> list[Any]:
+        """Return the values as they are called: labels, or numbers."""
+        values = self.values(decisions)
+        if self.labels:
+            return [self.labels[place] for place in values]
+        return list(values.tolist())
+
+
+def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
+    """List the columns of a version's answers, what was predicted first."""
+    if card["classes"] is None:
+        return (AnswerColumn("value", _numbers, tensor="predict"),)
+    classes = tuple(card["classes"])
+    value = AnswerColumn("value", _chosen, labels=classes, tensor="predict")
+    if not card["has_probabilities"]:
+        return (value,)
+    probability = AnswerColumn(
+        "probability", _chosen_probability, schema=_PROBABILITY,
+        description="Of the predicted class",
+    )  # fmt: skip
+    probabilities = AnswerColumn(
+        "probabilities", _probabilities,
+        keys=tuple(map(class_name, classes)), key_prefix="probability_",
+        tensor="predict_proba", schema=_PROBABILITY,
+    )  # fmt: skip
+    return value, probability, probabilities
+
+
+def prediction_json(columns: Sequence[AnswerColumn], prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction as JSON has it; its attributes bear the names of the columns."""
+    written = {}
+    for column in columns:
+        value = getattr(prediction, column.name)
+        written[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
+    return written
+
+
+@lru_cache(1000, typed=True)  # 1 equals True
+def class_name(label: Any) -> str:
+    """Write a class as a JSON key: true, false, or the label itself."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
+
+
+def _numbers(decisions: Decisions) -> Any:
+    return decisions.numbers
+
+
+def _chosen(decisions: Decisions) -> Any:
+    return decisions.chosen
+
+
+def _chosen_probability(decisions: Decisions) -> Any:
+    rows = decisions.probabilities
+    return rows[np.arange(len(rows)), decisions.chosen]
+
+
+def _probabilities(decisions: Decisions) -> Any:
+    return decisions.probabilities
