@@ -27,7 +27,6 @@ from engine.api.protocols.contract import RouteContext
 from engine.api.protocols.vertex import RouteTaken
 from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
 from engine.api.resources import Resources, add_resources
-from engine.api.service import Service
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.pages import api_docs, version
@@ -40,7 +39,7 @@ from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application
-from engine.worker.listening_socket import children
+from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
@@ -68,7 +67,7 @@ def create_app(settings: Settings) -> Flask:
     mount(app, _route_context(shared, settings), pages=pages, children=children)
     for command in COMMANDS:
         app.cli.add_command(command)
-    app.extensions[KEY] = _service(app, shared, settings)
+    app.extensions[KEY] = _application(app, shared, settings)
     return app
 
 
@@ -107,17 +106,21 @@ def _route_context(shared: Resources, settings: Settings) -> RouteContext:
     )
 
 
-def _service(app: Flask, shared: Resources, settings: Settings) -> Application:
+def _application(app: Flask, shared: Resources, settings: Settings) -> Application:
     """Return what the worker and gunicorn's hooks use of the application."""
-    remove = shared.answers.remove
-    most_seconds, answer_seconds = settings.max_wait_seconds, settings.max_answer_seconds
-    return Service(
-        app,
-        shared,
-        Lifecycle(shared.candidates, shared.metrics, shared.stopping, remove=remove),
-        Rejections(app, most_seconds=most_seconds, answer_seconds=answer_seconds),
+    callers, most_seconds = shared.callers, settings.max_wait_seconds
+    return Application(
+        Lifecycle(
+            shared.candidates, shared.metrics, shared.stopping,
+            is_guarded=lambda: callers.are_asked or callers.is_open,
+            remove=shared.answers.remove,
+        ),
+        shared.metrics,
+        Rejections(app, most_seconds=most_seconds, answer_seconds=settings.max_answer_seconds),
         FastPath(app, shared) if settings.fast_path else None,
-    )
+        shared.stopping,
+        settings.max_body_bytes,
+    )  # fmt: skip
 
 
 def _store(settings: Settings) -> ModelStore:

@@ -7,13 +7,10 @@ the SHA-256 of it. The secret is 256 random bits, so no slow hash is needed,
 and the file gives nobody a key.
 """
 
-import fcntl
 import json
-import os
 import re
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +18,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from persistence.atomic_files import locked, replace_file
 from persistence.names import NAME
 
 #: What a key may be good for.
@@ -149,7 +147,8 @@ class KeyFile:
 
     def add(self, key: Key) -> None:
         """Store one more key."""
-        with self._locked():
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(self.path.parent):
             self._write((*self.read(), key))
 
     def remove(self, identifier: str) -> Key:
@@ -160,7 +159,7 @@ class KeyFile:
         InvalidKeys
             When there is none.
         """
-        with self._locked():
+        with locked(self.path.parent):
             keys = self.read()
             found = next((key for key in keys if key.id == identifier), None)
             if found is None:
@@ -171,20 +170,7 @@ class KeyFile:
 
     def _write(self, keys: tuple[Key, ...]) -> None:
         text = json.dumps(msgspec.to_builtins(_File(1, keys)), indent=2) + "\n"
-        beside = self.path.with_name(f".{self.path.name}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        beside.replace(self.path)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_name(f".{self.path.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        replace_file(self.path, text.encode(), mode=0o600)
 
 
 def _check(key: Key) -> None:

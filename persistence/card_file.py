@@ -1,4 +1,4 @@
-"""A version's card and files, checked before they are believed."""
+"""A version's card: written, and checked before it is used."""
 
 import hashlib
 import json
@@ -19,19 +19,19 @@ from persistence.store_errors import UntrustedArtifact
 #: 2: the exported graph takes rows of doubles (before: an input per field).
 FORMAT = 2
 
-#: What a file of a version may be called: it stands in no other folder, and is not the card.
+#: What a file of a version may be called: never a path to another folder, nor the card.
 FILE = re.compile(r"(?!card\.(json|sig)$)[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,16}){0,2}", re.ASCII)
 
 _FINGERPRINT = {"bytes", "sha256"}
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-#: Digests of card files that were found whole: to see that again would take 4 ms for each.
+#: Digests of card files that were undamaged: to check one again would take 4 ms.
 _whole: set[bytes] = set()
 _MOST_WHOLE = 10_000
 
 
 def checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
-    """Read a card and see that it is whole, that version's, and of a known format.
+    """Parse a card and check that it is undamaged, that version's, and of a known format.
 
     Raises
     ------
@@ -54,34 +54,34 @@ def checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
         raise UntrustedArtifact(
             f"the card of {name} {version} was changed after it was written: train it again"
         )
-    if odd := [one for one, known in card["files"].items() if not _is_file(one, known)]:
+    if odd := [file for file, entry in card["files"].items() if not _is_file(file, entry)]:
         raise UntrustedArtifact(
-            f"the card of {name} {version} lists {odd[0][:80]!r}, which is no file of a version"
+            f"the card of {name} {version} lists {odd[0][:80]!r}, which is not a version's file"
         )
     return dict(card)
 
 
-def _is_file(name: str, known: Any) -> bool:
-    """Tell whether an entry of a card's files is a plain name with size and digest."""
-    if not FILE.fullmatch(name) or not isinstance(known, dict) or set(known) != _FINGERPRINT:
+def _is_file(name: str, entry: Any) -> bool:
+    """Return whether an entry of a card's files is a plain name with size and digest."""
+    if not FILE.fullmatch(name) or not isinstance(entry, dict) or set(entry) != _FINGERPRINT:
         return False
-    size, digest = known["bytes"], known["sha256"]
+    size, digest = entry["bytes"], entry["sha256"]
     return type(size) is int and size >= 0 and bool(_SHA256.fullmatch(str(digest)))
 
 
 def _is_whole(content: bytes, card: Mapping[str, Any]) -> bool:
-    seen = hashlib.sha256(content).digest()
-    if seen not in _whole:
+    file_digest = hashlib.sha256(content).digest()
+    if file_digest not in _whole:
         if card_digest(card) != card["digest"] or card_text(card) != content:
             return False
         if len(_whole) >= _MOST_WHOLE:
             _whole.clear()
-        _whole.add(seen)
+        _whole.add(file_digest)
     return True
 
 
 def full_card(card: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
-    """Add to a card what storing it adds: format, file digests, its own digest, the version."""
+    """Return a card with what storing adds: format, file digests, its own digest, the version."""
     files_of_card = {name: fingerprint(content) for name, content in files.items()}
     full = {**card, "format": FORMAT, "files": files_of_card}
     full["digest"] = card_digest(full)
@@ -91,33 +91,33 @@ def full_card(card: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, 
 
 
 def fingerprint(content: bytes) -> dict[str, Any]:
-    """Give the size and digest that a card has of a file."""
+    """Return the size and digest of a file, as a card lists them."""
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def card_digest(card: Mapping[str, Any]) -> str:
-    """Give the digest of all that a card says but the digest and the version."""
+    """Return the digest of a card without its digest and version."""
     body = {key: value for key, value in card.items() if key not in ("digest", "version")}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def card_text(card: Mapping[str, Any]) -> bytes:
-    """Write a card as its file has it."""
+    """Format a card as the bytes of its file."""
     return json.dumps(card, indent=1, allow_nan=False, ensure_ascii=False).encode()
 
 
-#: A card has 3 to 50 kB, and its signature 200 bytes: nothing larger is read.
+#: A card takes 3 to 50 kB, and its signature 200 bytes: nothing much larger is read.
 MOST_CARD_BYTES, MOST_SIGNATURE_BYTES = 2**24, 2**12
 
 
 def open_card(folder: Path, name: str, version: str, *, keys: SigningKeys | None) -> dict[str, Any]:
-    """Read the card of a version, once its signature is seen to be right.
+    """Read the card of a version, once its signature is verified.
 
     Parameters
     ----------
     keys : SigningKeys or None
-        None where signatures are not asked for.
+        None where signatures are not required.
 
     Raises
     ------

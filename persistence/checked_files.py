@@ -12,7 +12,7 @@ from persistence.store_errors import UntrustedArtifact
 
 
 def read_file(path: Path, most: int) -> bytes:
-    """Read a plain file of at most so many bytes; nothing of a larger one.
+    """Read a regular file of at most so many bytes; nothing of a larger one.
 
     Raises
     ------
@@ -21,12 +21,12 @@ def read_file(path: Path, most: int) -> bytes:
     """
     with _opened(path) as file:
         if os.fstat(file.fileno()).st_size > most or len(content := file.read(most + 1)) > most:
-            raise OSError(errno.EFBIG, f"it has more than {most} bytes")
+            raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
         return content
 
 
 def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> bytes:
-    """Read a file of a version and see that it is the one in the card.
+    """Read a file of a version and check that it is the one in the card.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> bytes:
 
 
 def check_file(folder: Path, card: Mapping[str, Any], name: str) -> None:
-    """See that a file of a version is the one in the card, without keeping it.
+    """Check that a file of a version is the one in the card, without keeping its content.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def check_file(folder: Path, card: Mapping[str, Any], name: str) -> None:
 def _checked_parts(
     folder: Path, card: Mapping[str, Any], name: str, *, part_bytes: int
 ) -> Iterator[bytes]:
-    """Give a file's parts; none of them may be believed before the last one was given."""
+    """Yield a file's parts; none of them is checked before the last one was taken."""
     if name not in card["files"]:
-        raise UntrustedArtifact(f"the card of {card['version']} lists no {name}")
+        raise UntrustedArtifact(f"the card of {card['version']} does not list {name}")
     size, sha256 = card["files"][name]["bytes"], hashlib.sha256()
     try:
         with _opened(folder / name) as file:
@@ -73,9 +73,9 @@ def _checked_parts(
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Open a plain file: no link is followed, and no device or pipe waited for."""
+    """Open a regular file; links are not followed, devices and pipes not waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
-    raise OSError(errno.EINVAL, "it is no plain file")
+    raise OSError(errno.EINVAL, "it is not a regular file")

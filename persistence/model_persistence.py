@@ -2,7 +2,7 @@
 
     <root>/<model>/promoted.json            which version is served by default, and those before
     <root>/<model>/<version>/card.json      what the version is
-    <root>/<model>/<version>/card.sig       who vouches for that, where a key is set
+    <root>/<model>/<version>/card.sig       the card's signature, where a key is set
     <root>/<model>/<version>/model.onnx     the exported model, if there is one
     <root>/<model>/<version>/model.skops    the fitted pipeline
     <root>/<model>/<version>/report.html    how it was trained
@@ -11,7 +11,7 @@ A version exists whole or not at all and never changes. Every file's size and
 digest stand in the card: they are checked before any byte reaches a deserialiser.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from persistence.bucket.client import SCHEMES
 from persistence.card_file import card_text, full_card, open_card
 from persistence.folder import Folder
 from persistence.names import NAME, VERSION
+from persistence.place import Change, Place
 from persistence.promotions import DAMAGED, Pointer, promoted_in
 from persistence.removal import removed_in
 from persistence.signatures import SIGNATURE, SigningKeys
@@ -32,9 +33,22 @@ from persistence.store_errors import (
     VersionNotFound,
 )
 
+#: What opens an address, by its scheme; given the address and the cache folder.
+PLACES = dict.fromkeys(SCHEMES, CachedBucket)
+
+
+def place_of(address: Path | str, cache: Path) -> Place:
+    """Return the place that a folder or an address names."""
+    scheme, is_address, _ = str(address).partition("://")
+    if not (isinstance(address, str) and is_address):
+        return Folder(Path(address))
+    if scheme not in PLACES:
+        raise ValueError(f"{address!r} is not a store: give a folder, or s3://, gs:// or az://")
+    return PLACES[scheme](address, cache)
+
 
 class ModelStore:
-    """The versions in one place. Where it is a bucket that is away, methods raise StoreUnavailable.
+    """The versions in one place. Methods raise StoreUnavailable while a bucket is unavailable.
 
     Parameters
     ----------
@@ -42,14 +56,14 @@ class ModelStore:
         A folder, which need not exist, or the address of a bucket, as
         ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``.
     cache : Path
-        The folder that keeps what was read from a bucket.
+        The folder for copies of what was read from a bucket.
     signing_key : str
         Keys as in `SigningKeys`: what is written is signed, and what is not
         signed is refused. Empty: neither.
 
     Attributes
     ----------
-    place : Folder or CachedBucket
+    place : Place
         Where the versions are; as text, its folder or address.
     root : Path
         The folder, or that of the cache, which is laid out in the same way.
@@ -58,24 +72,10 @@ class ModelStore:
     def __init__(
         self, place: Path | str, *, cache: Path = Path(".model-cache"), signing_key: str = ""
     ) -> None:
-        scheme, is_address, _ = str(place).partition("://")
-        self.place: Folder | CachedBucket
-        if isinstance(place, str) and is_address:
-            if scheme not in SCHEMES:
-                raise ValueError(f"{place!r} is no store: give a folder, or s3://, gs:// or az://")
-            self.place = CachedBucket(place, cache)
-        else:
-            self.place = Folder(Path(place))
+        self.place = place_of(place, cache)
         self.root = self.place.root
+        self.ask_apart = self.place.ask_apart
         self.keys = SigningKeys(signing_key) if signing_key else None
-
-    def ask_apart(self, is_apart: bool) -> None:  # noqa: FBT001
-        """Ask a bucket in processes apart, as a process must that forks, or from here.
-
-        What asks starts threads, which would not survive the fork.
-        """
-        if isinstance(self.place, CachedBucket):
-            self.place.asks_apart = is_apart
 
     def names(self) -> list[str]:
         """List the models that have a promoted version."""
@@ -90,7 +90,7 @@ class ModelStore:
         return self.place.versions(name) if NAME.fullmatch(name) else []
 
     def promoted(self, name: str) -> str:
-        """Name the version that is served by default.
+        """Return the version that is served by default.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class ModelStore:
         return self.pointer(name).version
 
     def pointer(self, name: str) -> Pointer:
-        """Read what is said of a model, as `promoted`: promotions, candidate, pinned versions."""
+        """Read a model's promotions, candidate and pinned versions; raises as `promoted`."""
         try:
             if not NAME.fullmatch(name):
                 raise FileNotFoundError(name)
@@ -120,22 +120,22 @@ class ModelStore:
             ) from error
 
     def pointer_tag(self, name: str) -> str | None:
-        """Give what changes whenever a model's pointer does; None while there is none.
+        """Return what changes whenever a model's pointer does; None while there is none.
 
-        Cheap enough to be asked all the time: nothing is read. A bucket is
-        asked by one process of a machine, once a second; while it is away the
-        tag stays, and nothing is raised.
+        Cheap enough for every half second: nothing is read. One process of a
+        machine asks a bucket, once a second; while it is unavailable the tag
+        stays, and nothing is raised.
         """
         return self.place.pointer_tag(name) if NAME.fullmatch(name) else None
 
-    def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
-        """Replace a model's pointer by what is made of it; nobody else does so meanwhile.
+    def change(self, name: str, change: Change) -> None:
+        """Replace a model's pointer by its successor; nobody else does so meanwhile.
 
         Parameters
         ----------
         change : callable
             Given the pointer, or None where there is none or it is damaged.
-            Asked again when another was faster.
+            Called again when another process was faster.
 
         Raises
         ------
@@ -156,7 +156,7 @@ class ModelStore:
         Parameters
         ----------
         expected : str or None
-            What must be promoted until now; empty: nothing; None: whatever it is.
+            The version that must be promoted before; empty: none; None: any.
 
         Raises
         ------
@@ -166,8 +166,10 @@ class ModelStore:
             When another than the expected version is promoted.
         """
         self._look_up(name, version)
-        how = partial(promoted_in, version=version, is_rollback=is_rollback, expected=expected)
-        self.change(name, how)
+        self.change(
+            name,
+            partial(promoted_in, version=version, is_rollback=is_rollback, expected=expected),
+        )
 
     def read_card(
         self, name: str, version: str | None = None, *, is_unsigned_read: bool = False
@@ -187,8 +189,13 @@ class ModelStore:
             When the card is damaged, of a newer format, or not signed.
         """
         version = self.promoted(name) if version is None else version
+        keys = None if is_unsigned_read else self.keys
+        read = partial(open_card, name=name, version=version, keys=keys)
         with self.while_stored(name, version):
-            return self._card(name, version, None if is_unsigned_read else self.keys)
+            try:
+                return self.place.read_card(name, version, read)
+            except FileNotFoundError:  # in the pointer, not in the bucket
+                raise _not_found(name, version) from None
 
     def files(self, card: Mapping[str, Any]) -> Path:
         """Return the folder with a version's files; from a bucket they are fetched first.
@@ -235,8 +242,8 @@ class ModelStore:
         full = full_card(card, files)
         version = str(full["version"])
         text = card_text(full)
-        signed = {SIGNATURE: self.keys.sign(text)} if self.keys else {}
-        self.place.publish(card["model"], version, {**files, **signed, "card.json": text})
+        signature = {SIGNATURE: self.keys.sign(text)} if self.keys else {}
+        self.place.publish(card["model"], version, {**files, **signature, "card.json": text})
         return version
 
     def remove(self, name: str, version: str) -> None:
@@ -247,11 +254,11 @@ class ModelStore:
         VersionNotFound
             When there is none.
         VersionInUse
-            While it is promoted, tried, pinned, or what a rollback leads to.
+            While it is promoted, the candidate, pinned, or what a rollback leads to.
         """
         self._look_up(name, version)
         versions = self.versions(name)
-        self.change(name, lambda known: removed_in(known, version, versions))
+        self.change(name, lambda pointer: removed_in(pointer, version, versions))
         self.place.remove(name, version)
 
     def sweep(self, name: str) -> None:
@@ -259,16 +266,9 @@ class ModelStore:
         if self.versions(name):
             self.place.sweep(name)
 
-    def _card(self, name: str, version: str, keys: SigningKeys | None) -> dict[str, Any]:
-        read = partial(open_card, name=name, version=version, keys=keys)
-        try:
-            return self.place.read_card(name, version, read)
-        except FileNotFoundError:  # in the pointer, not in the bucket
-            raise VersionNotFound(f"model {name!r} has no version {version!r}") from None
-
     @contextmanager
     def while_stored(self, name: str, version: str) -> Iterator[None]:
-        """See that a version is stored; a refusal counts only if it still is afterwards."""
+        """Check that a version is stored; a refusal counts only if it still is afterwards."""
         self._look_up(name, version)
         try:
             yield
@@ -277,7 +277,10 @@ class ModelStore:
             raise
 
     def _look_up(self, name: str, version: str) -> None:
-        if not (NAME.fullmatch(name) and VERSION.fullmatch(version)) or not self.place.has(
-            name, version
-        ):
-            raise VersionNotFound(f"model {name!r} has no version {version!r}")
+        is_plain = NAME.fullmatch(name) and VERSION.fullmatch(version)
+        if not (is_plain and self.place.has(name, version)):
+            raise _not_found(name, version)
+
+
+def _not_found(name: str, version: str) -> VersionNotFound:
+    return VersionNotFound(f"model {name!r} has no version {version!r}")

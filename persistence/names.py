@@ -1,10 +1,9 @@
-"""How models and versions may be named: nothing else becomes part of a path."""
+"""What models and versions may be called: nothing else becomes part of a path."""
 
 import re
 
 #: What a model may be called: it stands in addresses and folder names.
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
 
 #: What a version is called.
 VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{5}")

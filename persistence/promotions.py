@@ -1,7 +1,7 @@
-"""Which version of a model is promoted, which were before, and which is tried beside it.
+"""A model's pointer: which version is promoted, which were before, and which is the candidate.
 
-All stand in one file, ``promoted.json``, which is replaced as a whole: so they
-never disagree.
+It is one file, ``promoted.json``, which is replaced as a whole, so that its
+parts never disagree.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-#: So many promotions are remembered, the last ones.
+#: How many promotions are remembered, the last ones.
 MOST_REMEMBERED = 100
 
 #: What a damaged file raises when it is read.
@@ -17,7 +17,7 @@ DAMAGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class PromotionConflict(Exception):
-    """Somebody else has promoted or removed a version meanwhile; nothing was changed."""
+    """Another process has promoted or removed a version meanwhile; nothing was changed."""
 
 
 class Promotion(NamedTuple):
@@ -28,10 +28,10 @@ class Promotion(NamedTuple):
     version : str
         Its identifier.
     at : str or None
-        When, ISO 8601 in UTC; None where nobody wrote it down, as in a store
-        of before this was remembered.
+        When, ISO 8601 in UTC; None where that was not recorded, as in older
+        stores.
     is_rollback : bool
-        Whether it was a step back.
+        Whether it was a rollback.
     """
 
     version: str
@@ -40,19 +40,19 @@ class Promotion(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A version that is tried beside the promoted one.
+    """A version that is tried out beside the promoted one.
 
     Attributes
     ----------
     version : str
         Its identifier.
     mode : {"canary", "shadow"}
-        Whether it answers requests in the place of the promoted version, or
-        in silence beside it.
+        Whether it answers requests in place of the promoted version, or its
+        answers are only compared.
     share : float
         Of the requests, above 0 and at most 1.
     by : {"caller", "request"}
-        What decides whether a request is of the share: who asks, or what.
+        What decides whether a request is in the share.
     at : str
         Since when, ISO 8601 in UTC.
     """
@@ -65,19 +65,19 @@ class Candidate(NamedTuple):
 
 
 class Pointer(NamedTuple):
-    """What `promoted.json` says of a model.
+    """The content of a model's `promoted.json`.
 
     Attributes
     ----------
     promotions : tuple of Promotion
         Oldest first; the last is the promoted version. At least one.
     candidate : Candidate or None
-        The version that is tried beside it.
+        The version that is tried out beside it.
     pinned : tuple of str
         Versions that are never pruned.
     removed : tuple of str
-        Versions that were, the last ones. A promotion that began before then
-        finds them here, wherever the versions are.
+        The versions that were removed last. A promotion that began before
+        then is refused, wherever the versions are.
     """
 
     promotions: tuple[Promotion, ...]
@@ -92,104 +92,104 @@ class Pointer(NamedTuple):
 
     @classmethod
     def read(cls, content: bytes) -> "Pointer":
-        """Read the file's bytes.
+        """Parse the file's bytes.
 
         Raises
         ------
         ValueError, KeyError, TypeError, AttributeError, RecursionError
             When they are damaged: `DAMAGED`.
         """
-        known: dict[str, Any] = json.loads(content)
-        found = [
-            Promotion(str(one["version"]), one["at"], bool(one["rollback"]))
-            for one in known.get("promotions", ())
+        document: dict[str, Any] = json.loads(content)
+        promotions = [
+            Promotion(str(entry["version"]), entry["at"], bool(entry["rollback"]))
+            for entry in document.get("promotions", ())
         ]
-        version = str(known["version"])
-        if not found or found[-1].version != version:
-            found.append(Promotion(version, None))
-        tried = known.get("candidate")
+        version = str(document["version"])
+        if not promotions or promotions[-1].version != version:
+            promotions.append(Promotion(version, None))
+        candidate = document.get("candidate")
         return cls(
-            tuple(found),
-            Candidate(**tried) if tried else None,
-            tuple(map(str, known.get("pinned", ()))),
-            tuple(map(str, known.get("removed", ()))),
+            tuple(promotions),
+            Candidate(**candidate) if candidate else None,
+            tuple(map(str, document.get("pinned", ()))),
+            tuple(map(str, document.get("removed", ()))),
         )
 
     def write(self) -> bytes:
-        """Write what `read` reads."""
-        kept = self.promotions[-MOST_REMEMBERED:]
-        written = {
+        """Format the file's bytes."""
+        document = {
             "version": self.version,
             "promotions": [
-                {"version": one.version, "at": one.at, "rollback": one.is_rollback} for one in kept
+                {"version": version, "at": at, "rollback": is_rollback}
+                for version, at, is_rollback in self.promotions[-MOST_REMEMBERED:]
             ],
             "candidate": self.candidate._asdict() if self.candidate else None,
             "pinned": list(self.pinned),
             "removed": list(self.removed[-MOST_REMEMBERED:]),
         }
-        return json.dumps(written).encode()
+        return json.dumps(document).encode()
 
     def promote(self, version: str, *, is_rollback: bool = False) -> "Pointer":
-        """Promote a version; a version that is tried is so no longer."""
+        """Return the pointer with a version promoted, and without a candidate."""
         if version == self.version and self.candidate is None:
             return self
         if version == self.version:
             return self._replace(candidate=None)
-        found = Promotion(version, now(), is_rollback)
-        return self._replace(promotions=(*self.promotions, found), candidate=None)
+        promotion = Promotion(version, now(), is_rollback)
+        return self._replace(promotions=(*self.promotions, promotion), candidate=None)
 
 
 def version_beneath(pointer: Pointer | None, version: str, versions: Collection[str]) -> str | None:
-    """Name the version that another one is compared with; None where there is none.
+    """Return the version that another one is compared with; None where there is none.
 
     It is the one that was promoted before it or, where it never was promoted,
     the newest older one.
     """
-    promotions = pointer.promotions if pointer else ()
-    last = max((at for at, one in enumerate(promotions) if one.version == version), default=-1)
-    promoted = promotions[: last + 1] or (Promotion(version, None),)
-    return version_before(promoted, versions)[0]
+    promotions = list(pointer.promotions) if pointer else []
+    while promotions and promotions[-1].version != version:
+        promotions.pop()
+    return version_before(promotions or [Promotion(version, None)], versions)[0]
 
 
 def promoted_in(
-    known: Pointer | None, version: str, *, is_rollback: bool, expected: str | None
+    pointer: Pointer | None, version: str, *, is_rollback: bool, expected: str | None
 ) -> Pointer:
-    """Give what a pointer becomes when a version is promoted.
+    """Return the pointer with a version promoted, if that is what the caller expects to follow.
 
     Parameters
     ----------
-    known : Pointer or None
+    pointer : Pointer or None
         None where there is none yet.
     expected : str or None
-        What must be promoted until now; empty: nothing; None: whatever it is.
+        The version that must be promoted before; empty: none; None: any.
 
     Raises
     ------
     PromotionConflict
         When it is another, or the version is being removed.
     """
-    promoted = known.version if known else ""
+    promoted = pointer.version if pointer else ""
     if expected not in (None, promoted):
         raise PromotionConflict(
             f"{version} was to follow {expected or 'no version'}, but "
             f"{promoted or 'none'} is promoted by now: nothing was changed"
         )
-    if known is None:
+    if pointer is None:
         return Pointer((Promotion(version, now(), is_rollback),))
-    if version in known.removed:
+    if version in pointer.removed:
         raise PromotionConflict(f"{version} is being removed: nothing was changed")
-    return known.promote(version, is_rollback=is_rollback)
+    return pointer.promote(version, is_rollback=is_rollback)
 
 
 def now() -> str:
-    """Give the time as a pointer has it."""
+    """Return the time as a pointer records it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def version_before(
     promotions: Sequence[Promotion], versions: Collection[str]
 ) -> tuple[str | None, bool]:
-    """Find the version that a rollback leads to.
+    """Return the version that a rollback leads to.
 
     A rollback undoes a promotion, so that the next one goes a step further
     back, not forth again.
@@ -206,23 +206,23 @@ def version_before(
     version : str or None
         None when there is none.
     is_remembered : bool
-        False for a guess, where nobody wrote down what was promoted before:
-        the newest version that is older.
+        False for a guess, the newest older version, where the promotions
+        before were not recorded.
     """
-    way = _way(promotions)
-    for one in reversed(way[:-1]):
-        if one.version in versions and one.version != way[-1].version:
-            return one.version, True
-    if way[0].at is not None:
+    path = _without_undone(promotions)
+    for promotion in reversed(path[:-1]):
+        if promotion.version in versions and promotion.version != path[-1].version:
+            return promotion.version, True
+    if path[0].at is not None:
         return None, True
-    return max((one for one in versions if one < way[0].version), default=None), False
+    return max((version for version in versions if version < path[0].version), default=None), False
 
 
 def versions_before(promotions: Sequence[Promotion], versions: Collection[str]) -> list[str]:
-    """List what may be served in place of the promoted version, the best first.
+    """List the versions that may be served in place of the promoted one, the best first.
 
-    Those are the versions that one rollback after another leads to, so none
-    that a rollback has led away from.
+    These are the versions that one rollback after another leads to, so none
+    that a rollback has left.
 
     Parameters
     ----------
@@ -231,20 +231,22 @@ def versions_before(promotions: Sequence[Promotion], versions: Collection[str]) 
     versions : collection of str
         Those that are stored.
     """
-    way = _way(promotions)
-    found = [one.version for one in reversed(way) if one.version in versions]
-    if way[0].at is None:
-        found += sorted((one for one in versions if one < way[0].version), reverse=True)
-    return [one for one in dict.fromkeys(found) if one != way[-1].version]
+    path = _without_undone(promotions)
+    before = [promotion.version for promotion in reversed(path) if promotion.version in versions]
+    if path[0].at is None:
+        older = (version for version in versions if version < path[0].version)
+        before += sorted(older, reverse=True)
+    return [version for version in dict.fromkeys(before) if version != path[-1].version]
 
 
-def _way(promotions: Sequence[Promotion]) -> list[Promotion]:
+def _without_undone(promotions: Sequence[Promotion]) -> list[Promotion]:
     """Leave out the promotions that a rollback has undone, and the rollbacks."""
-    way: list[Promotion] = []
-    for one in promotions:
-        if one.is_rollback:
-            while way and way[-1].version != one.version:
-                way.pop()
-        if not way or way[-1].version != one.version:
-            way.append(one)
-    return way
+    path: list[Promotion] = []
+    for promotion in promotions:
+        # A rollback takes away all that was promoted after the version it leads to.
+        if promotion.is_rollback:
+            while path and path[-1].version != promotion.version:
+                path.pop()
+        if not path or path[-1].version != promotion.version:
+            path.append(promotion)
+    return path

@@ -1,8 +1,8 @@
 """Which versions may be removed.
 
-A removal stands in the pointer before anything is deleted. A promotion, which
-is a change of the same pointer, comes before it and keeps the version, or
-after it and finds that the version is gone.
+A removal is recorded in the pointer before anything is deleted. A promotion,
+which changes the same pointer, comes before it, and the version stays, or
+after it, and is refused.
 """
 
 from collections.abc import Collection
@@ -11,11 +11,11 @@ from persistence.promotions import Pointer, version_before
 
 
 class VersionInUse(Exception):
-    """The version is promoted, tried, pinned or what a rollback leads to, so it stays."""
+    """The version is promoted, the candidate, pinned or what a rollback leads to, so it stays."""
 
 
 def in_use(pointer: Pointer, versions: Collection[str]) -> dict[str, str]:
-    """Give the versions that must stay, with what each is.
+    """Return the versions that must stay, each with the reason.
 
     Parameters
     ----------
@@ -23,22 +23,22 @@ def in_use(pointer: Pointer, versions: Collection[str]) -> dict[str, str]:
         Those that are stored.
     """
     before, _ = version_before(pointer.promotions, versions)
-    found = dict.fromkeys(pointer.pinned, "pinned")
-    found |= {before: "what a rollback leads to"} if before else {}
-    found |= {pointer.candidate.version: "the candidate"} if pointer.candidate else {}
-    return {**found, pointer.version: "promoted"}
+    reasons = dict.fromkeys(pointer.pinned, "pinned")
+    reasons |= {before: "what a rollback leads to"} if before else {}
+    reasons |= {pointer.candidate.version: "the candidate"} if pointer.candidate else {}
+    return {**reasons, pointer.version: "promoted"}
 
 
-def removed_in(known: Pointer | None, version: str, versions: Collection[str]) -> Pointer:
-    """Give what a pointer becomes when a version is removed.
+def removed_in(pointer: Pointer | None, version: str, versions: Collection[str]) -> Pointer:
+    """Return the pointer with a version recorded as removed.
 
     Raises
     ------
     VersionInUse
-        When the version must stay, or no pointer tells which must.
+        When the version must stay, or no pointer says which must.
     """
-    if known is None:
-        raise VersionInUse(f"{version} stays: nothing tells which version is promoted")
-    if found := in_use(known, versions).get(version):
-        raise VersionInUse(f"{version} stays: it is {found}")
-    return known._replace(removed=(*known.removed, version))
+    if pointer is None:
+        raise VersionInUse(f"{version} stays: nothing says which version is promoted")
+    if reason := in_use(pointer, versions).get(version):
+        raise VersionInUse(f"{version} stays: it is {reason}")
+    return pointer._replace(removed=(*pointer.removed, version))

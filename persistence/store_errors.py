@@ -1,8 +1,8 @@
-"""Why a store does not give what is wanted of it."""
+"""The errors of a store of versions."""
 
 
 class StoreError(Exception):
-    """What every caller of a store must expect: one of the four below."""
+    """The store cannot return what was asked for; one of the four below says why."""
 
 
 class ModelNotFound(StoreError, LookupError):
@@ -18,4 +18,4 @@ class UntrustedArtifact(StoreError, ValueError):
 
 
 class StoreUnavailable(StoreError, ConnectionError):
-    """The place of the versions does not answer, or not as it should; it may later."""
+    """The bucket, or the cache of it, cannot be used now; later it may."""

@@ -2,10 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -17,6 +16,7 @@ from engine.records.output_file import CannotJoin, text_records, write_binary
 from engine.records.spool import Spool
 from engine.runtime.loading import load_version
 from engine.serving.file_prediction import BINARY
+from persistence.atomic_files import replacing
 
 
 @click.command()
@@ -59,8 +59,10 @@ def predict(
         if output is None:
             _print(spool, kind, source)
             return CommandResult({}, "")
-        with _replacing(output, force=force) as out:
+        path = output.resolve()
+        with replacing(path, path.with_name(f".writing-{os.getpid()}")) as out:
             rows = _write(out, spool, kind, source)
+            _refuse_existing(path, force=force)  # it may have come meanwhile
     found = {"model": answering.name, "version": answering.version, "rows": rows}
     named = click.format_filename(output)
     text = f"{rows} rows answered by {answering.name} {answering.version}, written to {named}"
@@ -100,22 +102,6 @@ def _print(spool: Spool, kind: str, source: Path | None) -> None:
         _write(whole, spool, kind, source)
         for piece in whole:
             click.echo(piece, nl=False)
-
-
-@contextmanager
-def _replacing(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
-    """Open a draft that takes the place of a file when all is written."""
-    path = path.resolve()
-    draft = path.with_name(f".writing-{os.getpid()}")
-    try:
-        with draft.open("wb") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        _refuse_existing(path, force=force)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _refuse_existing(path: Path, *, force: bool) -> None:

@@ -93,7 +93,7 @@ def promote(name: str, version: str, *, dry_run: bool) -> CommandResult:
       flask models promote credit 20260102T101500Z-3fa9c
       flask models promote credit 20260102T101500Z-3fa9c --dry-run
     """
-    return _promote(name, version, dry_run=dry_run)
+    return _promote(name, version, _pointer(served().store, name), dry_run=dry_run)
 
 
 @models.command()
@@ -119,10 +119,10 @@ def rollback(name: str, *, dry_run: bool) -> CommandResult:
     version, is_remembered = version_before(pointer.promotions, store.versions(name))
     if version is None:
         raise CommandError(
-            f"nothing was promoted before {store.promoted(name)} of {name}: "
+            f"nothing was promoted before {pointer.version} of {name}: "
             f"name a version with `flask models promote {name} VERSION`"
         )
-    said = _promote(name, version, dry_run=dry_run, is_rollback=True)
+    said = _promote(name, version, pointer, dry_run=dry_run, is_rollback=True)
     if is_remembered:
         return said
     guess = "nobody wrote down what was promoted before: this is the newest older version"
@@ -195,11 +195,12 @@ def sign(name: str, version: str) -> CommandResult:
     return CommandResult({"model": name, "version": version}, f"{version} of {name} is signed.")
 
 
-def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = False) -> CommandResult:
+def _promote(
+    name: str, version: str, pointer: Pointer | None, *, dry_run: bool, is_rollback: bool = False
+) -> CommandResult:
     store = served().store
     if trouble := check_version(store, name, version):
         raise CommandError(f"{version} of {name} is not promoted: {trouble}")
-    pointer = _pointer(store, name)
     before, tried = (pointer.version, pointer.candidate) if pointer else (None, None)
     document = {
         "model": name, "version": version, "before": before, "dry_run": dry_run,
@@ -222,18 +223,16 @@ def _promote(name: str, version: str, *, dry_run: bool, is_rollback: bool = Fals
 def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:
     """Name the two versions to compare, the older one first."""
     versions = store.versions(name)
-    pointer = _pointer(store, name)
-    tried = pointer.candidate if pointer else None
-    if old is not None:
-        pair = old, new or store.promoted(name)
-    elif tried is not None:
-        pair = store.promoted(name), tried.version
-    elif not versions:
-        pair = "", store.promoted(name)
-    elif store.promoted(name) != versions[-1]:
-        pair = store.promoted(name), versions[-1]
+    if old is not None and new is not None:
+        pair = old, new
+    elif old is not None:
+        pair = old, store.promoted(name)
+    elif (pointer := store.pointer(name)).candidate is not None:
+        pair = pointer.version, pointer.candidate.version
+    elif not versions or pointer.version != versions[-1]:
+        pair = pointer.version, versions[-1] if versions else pointer.version
     else:
-        before, _ = version_before(store.pointer(name).promotions, versions)
+        before, _ = version_before(pointer.promotions, versions)
         pair = before or (versions[-2] if versions[1:] else versions[-1]), versions[-1]
     if pair[0] == pair[1]:
         raise CommandError(

@@ -1,16 +1,14 @@
 """A thread that sees, in each worker, when another version is promoted."""
 
-import fcntl
 import logging
-import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from engine.runtime.memory import give_back
 from engine.serving.candidates import Candidates
 from engine.serving.metrics import Metrics
+from persistence.atomic_files import locked
 from persistence.store_errors import UntrustedArtifact
 
 _log = logging.getLogger(__name__)
@@ -69,7 +67,9 @@ class Watch(threading.Thread):
         for name in self._models.names():
             if self._stopping.is_set() or (tag := self._models.new_tag(name)) is None:
                 continue
-            with _lock_of_this_machine():
+            # One worker of this machine at a time, as long as patience lasts: the others answer
+            # undisturbed, and the memory that one needs to load is free when the next loads.
+            with locked(Path(__file__), seconds=MOST_PATIENCE):
                 start = time.perf_counter()
                 is_another = self._models.catch_up(name, tag)
                 seconds = time.perf_counter() - start
@@ -109,23 +109,3 @@ def watch(candidates: Candidates, metrics: Metrics, stopping: threading.Event) -
     thread = Watch(candidates, metrics, stopping)
     thread.start()
     return thread
-
-
-@contextmanager
-def _lock_of_this_machine() -> Iterator[None]:
-    """Let one worker of this machine at a time read a version, as long as patience lasts.
-
-    So the other workers answer undisturbed, and the memory that reading takes
-    is free again when the next worker reads.
-    """
-    end = time.monotonic() + MOST_PATIENCE
-    lock = os.open(__file__, os.O_RDONLY | os.O_CLOEXEC)  # a file that every worker has
-    try:
-        while time.monotonic() < end:
-            with suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            time.sleep(0.01)
-        yield
-    finally:
-        os.close(lock)

@@ -24,19 +24,22 @@ class Lifecycle:
         Counts in memory that all processes share.
     stopping : Event
         Set when this process stops.
+    is_guarded : callable
+        Returns whether a key is required, or the user has allowed access without one.
     remove : callable
         Removes what does not outlive the service.
     """
 
     def __init__(
-        self, candidates: Candidates, metrics: Metrics, stopping: Event,
-        *, remove: Callable[[], None],
+        self, candidates: Candidates, metrics: Metrics, stopping: Event, *,
+        is_guarded: Callable[[], bool], remove: Callable[[], None],
     ) -> None:  # fmt: skip
         self._candidates = candidates
         self._models = candidates.models
         self._metrics = metrics
         self._stopping = stopping
         self._watch: Watch | None = None
+        self.is_guarded = is_guarded
         self.remove = remove
         self.start_process = arrow_support.start_reader
 

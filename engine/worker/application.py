@@ -1,15 +1,16 @@
 """The contract between the application and what serves it: the worker and gunicorn's hooks.
 
-The application names one object under `KEY` in its ``extensions``. An
-application without it, such as one that is wrapped, is served by threads alone.
+An application has its `Application` under `KEY` in its ``extensions``. One that
+has none, such as one that is wrapped, is answered by threads alone.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
 
-#: The name in ``extensions`` under which an application has its `Application`.
-KEY = "service"
+#: The name in ``extensions``.
+KEY = "application"
 
 #: The target as it came; the headers, their names in small letters; the body; whether
 #: the connection is to be closed, whatever the client wants.
@@ -17,16 +18,19 @@ Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
 
 
 class Answer(Protocol):
-    """An answer as it goes over the wire: the head, then the body."""
+    """An answer as it goes over the wire."""
 
     @property
-    def head(self) -> bytes: ...
+    def head(self) -> bytes:
+        """The status line and the headers, with the empty line after them."""
+
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """What follows the head."""
+
     @property
     def is_last(self) -> bool:
         """Whether the connection is closed afterwards."""
-        ...
 
 
 class FastPath(Protocol):
@@ -34,25 +38,16 @@ class FastPath(Protocol):
 
     def obstacles(self) -> list[str]:
         """List what would be passed over on the loop; the fast path is off unless it is empty."""
-        ...
 
     def answers(self, requests: Sequence[Request]) -> Sequence[Answer | None]:
         """Answer whole POSTs over HTTP/1.1; None for each that is left to a thread."""
-        ...
 
 
 class Rejections(Protocol):
     """Writes the answers that are given in place of the application."""
 
-    @property
-    def most_seconds(self) -> float:
-        """How long a request may have to wait for a thread; 0 for any time."""
-        ...
-
-    @property
-    def answer_seconds(self) -> float:
-        """How long after a request has come its answer must begin; 0 for any time."""
-        ...
+    most_seconds: float  # that a request may wait for a thread; 0 for any time
+    answer_seconds: float  # after which the answer to a whole request must begin; 0: any time
 
     @property
     def headers(self) -> bytes:
@@ -61,105 +56,84 @@ class Rejections(Protocol):
 
     def spares(self, url: bytes) -> bool:
         """Return whether an address is answered however much there is to do."""
-        ...
 
     def refusal(self, url: bytes, headers: Mapping[bytes, bytes], *, is_last: bool) -> bytes:
         """Write a 503 in the form of the protocol that is spoken at an address."""
-        ...
 
     def lateness(self, url: bytes, headers: Mapping[bytes, bytes]) -> bytes:
         """Write a 504 in such a form, and log the request that was not answered."""
-        ...
 
 
 class Metrics(Protocol):
     """Counts what only the worker and gunicorn's master see."""
 
     def tell(self, *, threads: int, waiting: int) -> None:
-        """Record the requests that are in flight in this process."""
-        ...
+        """Record how many requests are in flight in this process."""
 
     def count_refused(self, status: int, reason: str | None = None) -> None:
         """Count a request that is refused before the application has seen it."""
-        ...
 
     def count_death(self, reason: str) -> None:
         """Count a worker that died."""
-        ...
 
     def free_slot(self, taken: Iterable[int]) -> int:
         """Return the slot in which the next worker counts."""
-        ...
 
 
 class Lifecycle(Protocol):
-    """What the application does at the turns of a service's life."""
+    """What the application does when a service starts, forks, reloads and ends."""
+
+    def is_guarded(self) -> bool:
+        """Return whether a key is required, or the user has allowed access without one."""
 
     def has_version(self) -> bool:
         """Return whether a version of the default model is promoted, or may be."""
-        ...
 
     def load(self, log: Any) -> None:
         """Load the default model in the master, for the workers to share."""
-        ...
 
-    def start_process(self, descriptor: int) -> Any:
+    def start_process(self, descriptor: int, /) -> Any:
         """Start a process that a worker has asked for; it inherits the descriptor."""
-        ...
 
     def use_starter(self, ask: Callable[..., bool]) -> None:
-        """Ask for such processes through this from now on."""
-        ...
+        """Ask for such processes through this function from now on."""
 
     def after_fork(self, slot: int | None) -> None:
         """Begin as a worker that counts in a slot."""
-        ...
 
     def begin(self) -> None:
         """Serve the promoted version from the first request on, and watch for the next one."""
-        ...
 
     def end(self) -> None:
         """End what `begin` started."""
-        ...
 
     def forget(self, slot: int) -> None:
         """Forget what a worker that has ended reported about itself."""
-        ...
 
     def remove(self) -> None:
         """Remove what does not outlive the service."""
-        ...
 
 
-class Application(Protocol):
-    """What an application offers to its worker and to gunicorn's hooks."""
+@dataclass(frozen=True)
+class Application:
+    """What an application offers to its worker and to gunicorn's hooks.
 
-    @property
-    def lifecycle(self) -> Lifecycle: ...
-    @property
-    def metrics(self) -> Metrics: ...
-    @property
-    def rejections(self) -> Rejections: ...
-    @property
-    def fast_path(self) -> FastPath | None:
-        """None where it is switched off."""
-        ...
+    Attributes
+    ----------
+    fast_path : FastPath or None
+        None where it is switched off.
+    stopping : Event
+        Set by a worker that begins to stop.
+    max_body_bytes : int
+        The longest body that the application reads.
+    """
 
-    @property
-    def stopping(self) -> Event:
-        """Set by a worker that begins to stop."""
-        ...
-
-    @property
-    def max_body_bytes(self) -> int:
-        """The longest body that the application reads; 0 for any length."""
-        ...
-
-    @property
-    def is_guarded(self) -> bool:
-        """Whether a key is asked for, or the user has allowed access without one."""
-        ...
+    lifecycle: Lifecycle
+    metrics: Metrics
+    rejections: Rejections
+    fast_path: FastPath | None
+    stopping: Event
+    max_body_bytes: int
 
 
 def application_of(wsgi: Any) -> Application | None:

@@ -26,7 +26,7 @@ def on_starting(server: Any, *, train: str = "") -> None:
     starter = Starter(application.lifecycle.start_process, server.log)
     application.lifecycle.use_starter(starter.ask)
     extend(server, Deaths(server.log, application.metrics.count_death), starter)
-    if not application.is_guarded:
+    if not application.lifecycle.is_guarded():
         _refuse_strangers(server.cfg.address)
     if not train or application.lifecycle.has_version():
         return

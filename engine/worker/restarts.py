@@ -1,4 +1,4 @@
-"""Workers that die: what is said of it, and how long the next ones wait."""
+"""Workers that die: how that is logged, and how long the next ones wait."""
 
 import os
 import signal
@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-#: A worker that has lived for less has died soon.
-SOON_SECONDS = 5
+#: A worker that has lived for less has died early.
+EARLY_SECONDS = 5
 
 #: The first pause after a second such death in a row, doubled with every other, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
@@ -24,9 +24,9 @@ class Deaths:
     Parameters
     ----------
     log : gunicorn.glogging.Logger
-        Where each is told.
+        Where each death is logged.
     count : callable
-        Given the reason of each: ``SIGKILL``, or ``exit 1``.
+        Counts a death; given its reason, such as ``SIGKILL`` or ``exit 1``.
     """
 
     def __init__(self, log: Any, count: Callable[[str], None]) -> None:
@@ -36,15 +36,15 @@ class Deaths:
         self._last = 0.0
 
     def look(self, workers: Mapping[int, Any]) -> None:
-        """Look which processes have died, before their parent asks how."""
+        """Note the workers that have died, before gunicorn reaps them."""
         for pid, worker in workers.items():
             with suppress(ChildProcessError):
-                found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-                if found and (reason := _reason(found)):
+                status = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if status and (reason := _reason(status)):
                     self.note(reason, pid=pid, lived=time.monotonic() - worker.starts_at)
 
     def note(self, reason: str, *, pid: int, lived: float) -> None:
-        """Tell of a death, and find out how long the next worker is to wait.
+        """Count and log a death, which may make the next worker wait.
 
         Parameters
         ----------
@@ -53,7 +53,7 @@ class Deaths:
         """
         now = time.monotonic()
         is_first = now > self._last + FORGIVEN_SECONDS
-        self._in_a_row = 0 if lived > SOON_SECONDS else 1 if is_first else self._in_a_row + 1
+        self._in_a_row = 0 if lived > EARLY_SECONDS else 1 if is_first else self._in_a_row + 1
         self._last = now
         self._count(reason)
         self._log.error(
@@ -63,25 +63,25 @@ class Deaths:
         )  # fmt: skip
 
     def has_survivor(self, workers: Mapping[int, Any]) -> bool:
-        """Tell whether one of these has not died soon, so that workers can start here."""
-        soon = time.monotonic() - SOON_SECONDS
-        return any(worker.starts_at < soon for worker in workers.values())
+        """Return whether a worker has lived long enough to show that workers can start."""
+        latest = time.monotonic() - EARLY_SECONDS
+        return any(worker.starts_at < latest for worker in workers.values())
 
     def pause(self) -> float:
-        """Give the seconds that the next worker is to wait."""
+        """Return the seconds that the next worker must wait."""
         if self._in_a_row < 2:
             return 0.0
         return min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._in_a_row - 2, 10))
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Let the next death be the first again."""
         self._in_a_row = 0
 
 
 def wait_for_start(worker: Any) -> None:
-    """Wait, in a new worker's process, until it may start, or end when it is told to.
+    """Wait, in a new worker's process, until it may start; exit on a signal to stop.
 
-    So the master waits for nobody.
+    The worker waits, so that the master does not.
     """
     if time.monotonic() >= worker.starts_at:
         return
@@ -95,11 +95,11 @@ def wait_for_start(worker: Any) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _reason(found: "os.waitid_result") -> str:
-    """Say why a process has ended; nothing when it did in good order."""
-    if found.si_code == os.CLD_EXITED:
-        return f"exit {found.si_status}" if found.si_status else ""
+def _reason(result: "os.waitid_result") -> str:
+    """Return why a process has ended; empty when it ended in good order."""
+    if result.si_code == os.CLD_EXITED:
+        return f"exit {result.si_status}" if result.si_status else ""
     try:
-        return signal.Signals(found.si_status).name
+        return signal.Signals(result.si_status).name
     except ValueError:
-        return f"signal {found.si_status}"
+        return f"signal {result.si_status}"

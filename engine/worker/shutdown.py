@@ -6,25 +6,26 @@ import signal
 import time
 
 from engine.worker.event_loop import LINGER_SECONDS
-from engine.worker.listening_socket import children, is_held_by, orphans, refuse_new
+from engine.worker.listening_socket import is_held_by, orphans, refuse_new
+from engine.worker.processes import children
 from engine.worker.threads import ThreadedWorker
 
-#: After SIGTERM: new connections are taken until none has come for QUIET
-#: seconds, at most for ACCEPT seconds; then those that have begun to connect get
-#: LAST seconds.
+#: After SIGTERM: new connections are accepted until none has come for QUIET
+#: seconds, at most for ACCEPT seconds; then clients that are connecting get LAST
+#: seconds.
 QUIET_SECONDS, ACCEPT_SECONDS, LAST_SECONDS = 0.25, 5, 0.2
 
-#: So many seconds before gunicorn's master would kill the worker it gives up what still runs.
+#: How long before gunicorn's master would kill the worker it gives up what still runs.
 END_SECONDS = 0.5
 
-#: Workers whose master was killed notice it one after another, each within so many seconds.
+#: Workers notice that their master was killed one after another, within so many seconds.
 NOTICE_SECONDS = 1.2
 
 
 def keep_signals_over_forks() -> None:
-    """Let no SIGTERM get lost between a worker's fork and its `init_signals`.
+    """Lose no SIGTERM between a worker's fork and its `init_signals`.
 
-    To be called once, in gunicorn's master.
+    Call it once, in gunicorn's master.
     """
     master = os.getpid()
 
@@ -40,28 +41,30 @@ def keep_signals_over_forks() -> None:
 
 
 def drain(worker: ThreadedWorker) -> None:
-    """Answer all that was accepted.
+    """Answer all that was accepted, then return.
 
-    While gunicorn's master holds the listening sockets, as when it
-    replaces this worker, others take the new connections. When it has
-    closed them the service stops, and nobody else will. The same holds when the
-    master was killed: its workers stop by themselves.
+    While gunicorn's master holds the listening sockets, as when it replaces
+    this worker, other workers accept the new connections. When the master has
+    closed them, or was killed, the whole service stops: then this worker must
+    also answer what waits in the kernel's queue.
     """
     if worker.application:
         worker.application.stopping.set()
-    worker.alive = False  # where nobody has told it, as when the master was killed
+    worker.alive = False  # it may be True still when the master was killed
     start = worker.last_accept = time.monotonic()
     last_call = 0.0  # when new connections began to be refused
-    turned = start
+    last_turn = start
     is_open, is_alone, may_refuse, is_orphan, next_check = True, False, False, False, 0.0
     worker.waiting.hurry(start + LINGER_SECONDS)
     while (now := time.monotonic()) < start + worker.cfg.graceful_timeout - END_SECONDS:
         if now >= next_check:
             next_check = now + 0.02
             is_orphan = os.getppid() != worker.ppid
-            held = [not is_orphan and is_held_by(worker.ppid, one) for one in worker.sockets]
-            is_alone = not any(held)
-            may_refuse = None not in held and "LISTEN_FDS" not in worker.cfg.env_orig
+            by_master = [not is_orphan and is_held_by(worker.ppid, s) for s in worker.sockets]
+            is_alone = not any(by_master)
+            # systemd keeps sockets that it has passed on, and gives them to the next service.
+            may_refuse = None not in by_master and "LISTEN_FDS" not in worker.cfg.env_orig
+        # A worker with all threads busy leaves the queue to others, so the quiet begins later.
         is_full = worker.running >= worker.cfg.threads and not last_call
         if is_full or not is_alone:
             worker.last_accept = now
@@ -70,16 +73,16 @@ def drain(worker: ThreadedWorker) -> None:
         if is_alone and is_late and not last_call:
             last_call = now
             is_open = may_refuse and all(
-                refuse_new(one, siblings=orphans(one) if is_orphan else children(worker.ppid))
-                for one in worker.sockets
+                refuse_new(sock, siblings=orphans(sock) if is_orphan else children(worker.ppid))
+                for sock in worker.sockets
             )
-        # The queue is empty when a whole turn has brought nobody.
-        if last_call and turned > last_call + LAST_SECONDS and worker.last_accept < turned:
+        # The queue is empty when a whole turn has accepted nobody.
+        if last_call and last_turn > last_call + LAST_SECONDS and worker.last_accept < last_turn:
             is_open = False
         is_idle = not worker.running and not worker.waiting
         if is_idle and (not is_open or (not is_alone and now > start + QUIET_SECONDS)):
             break
-        turned = now
+        last_turn = now
         worker.turn(may_accept=is_open and is_alone and not is_full, seconds=0.02)
     worker.give_up(math.inf)
     worker.set_accept_enabled(False)

@@ -1,8 +1,8 @@
-"""Versions in a bucket, and a folder of this machine that keeps what was read of them.
+"""Versions in a bucket, and a folder of this machine with copies of what was read of them.
 
 The folder is laid out as `persistence.folder` says. What is read is read from
 there: a file that is missing or differs from the card is fetched first. So a
-service starts and goes on while the bucket is away.
+service starts and continues while the bucket is unavailable.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,8 @@ from persistence.bucket.private_folder import (
 from persistence.bucket.versions import CARD, fetch_card, fetch_file, publish, sign
 from persistence.card_file import FILE
 from persistence.checked_files import checked_file
-from persistence.folder import Folder, ReadCard
+from persistence.folder import Folder
+from persistence.place import Change, ReadCard
 from persistence.promotions import DAMAGED, Pointer
 from persistence.signatures import SIGNATURE
 from persistence.store_errors import StoreUnavailable, UntrustedArtifact
@@ -41,23 +42,20 @@ ROOT = Path(__file__).parents[2]
 
 
 class CachedBucket:
-    """The versions under one address of a bucket.
+    """The versions under one address of a bucket: a `persistence.place.Place`.
 
     Parameters
     ----------
     address : str
         As `persistence.bucket.client.Bucket`.
     cache : Path
-        The folder that keeps what was read, of any number of addresses. It
-        is made for this user alone.
+        The folder with the copies, of any number of addresses. It is made for
+        this user alone.
 
     Attributes
     ----------
     root : Path
         This address's folder in it.
-    asks_apart : bool
-        Whether the bucket is asked in a process of its own, as it must be by
-        a process that forks: what asks starts threads.
     """
 
     def __init__(self, address: str, cache: Path) -> None:
@@ -67,14 +65,18 @@ class CachedBucket:
         named = re.sub(r"[^a-z0-9]+", "-", str(self).lower())[:60]
         self.root = self._cache / f"{named}-{hashlib.sha256(str(self).encode()).hexdigest()[:8]}"
         self._cached = Folder(self.root)
-        self.asks_apart = False
+        self._asks_apart = False
         self._trouble = ""
 
     def __str__(self) -> str:
         return str(self._bucket)
 
+    def ask_apart(self, is_apart: bool) -> None:  # noqa: FBT001
+        """Send requests from a process of its own: what sends them starts threads."""
+        self._asks_apart = is_apart
+
     def names(self) -> list[str]:
-        """List the models that have a pointer; those in the cache while the bucket is away."""
+        """List the models that have a pointer; those in the cache without the bucket."""
         with suppress(StoreUnavailable):
             return self._listed().names()
         return self._cached.names()
@@ -92,34 +94,31 @@ class CachedBucket:
         return self._cached.versions(name)
 
     def has(self, name: str, version: str) -> bool:
-        """Tell whether a version is stored.
+        """Return whether a version is stored.
 
-        Raises StoreUnavailable when it is not in the cache, and the bucket is away.
+        Raises StoreUnavailable when neither the cache nor the bucket tells.
         """
-        # Looked up among what is there, never joined from what was asked.
+        # Looked up among those there are, never joined to a path from a request.
         if self._cached.has(name, version) or version in self._pointed(name):
             return True
-        return not self.asks_apart and version in self._listing.versions(name)
+        return not self._asks_apart and version in self._listing.versions(name)
 
     def pointer(self, name: str) -> Pointer:
-        """Read a model's pointer, at most a second old; older while the bucket is away.
+        """Read a model's pointer, at most a second old; older while the bucket is unavailable.
 
         Raises as `BucketPointer.read`.
         """
         pointer = self.bucket_pointer(name)
-        if not (pointer.is_cached() or self.asks_apart or name in self._listing.names()):
+        if not (pointer.is_cached() or self._asks_apart or name in self._listing.names()):
             raise FileNotFoundError(f"{self}/{name}/promoted.json")
         return pointer.read()
 
     def pointer_tag(self, name: str) -> str | None:
-        """Give what changes whenever the pointer does; asks the bucket once a second at most."""
+        """Return what changes whenever the pointer does; asks the bucket once a second at most."""
         try:
             self.bucket_pointer(name).poll()
             trouble = ""
-        except (
-            StoreUnavailable,
-            UntrustedArtifact,
-        ) as error:  # what cannot be kept has not changed
+        except (StoreUnavailable, UntrustedArtifact) as error:  # the cached pointer stays
             trouble = str(error)
         if trouble and trouble != self._trouble:
             _log.warning("no promotion is seen: %s", trouble)
@@ -127,23 +126,17 @@ class CachedBucket:
         return self._cached.pointer_tag(name)
 
     def bucket_pointer(self, name: str) -> BucketPointer:
-        """Give the pointer of a model that is not only asked for."""
-        ask_apart = partial(self._ask_apart, name) if self.asks_apart else None
+        """Return the pointer of a model, which need not exist."""
+        ask_apart = partial(self._fetch_apart, name) if self._asks_apart else None
         return BucketPointer(self._bucket, self._home(name), ask_apart)
 
-    def change(self, name: str, change: Callable[[Pointer | None], Pointer]) -> None:
-        """Replace a model's pointer by what is made of it, as `BucketPointer.change`."""
+    def change(self, name: str, change: Change) -> None:
+        """Replace a model's pointer by its successor, as `BucketPointer.change`."""
         self.bucket_pointer(name).change(change)
         self._listing.forget()
 
     def read_card(self, name: str, version: str, read: ReadCard) -> dict[str, Any]:
-        """Read the card of a stored version.
-
-        Parameters
-        ----------
-        read : callable
-            Given a folder with the card, gives the card; raises
-            UntrustedArtifact when it is not to be believed: it is fetched then.
+        """Read the card of a stored version; it is fetched when the copy is not to be believed.
 
         Raises
         ------
@@ -156,8 +149,8 @@ class CachedBucket:
         try:
             return read(home)
         except UntrustedArtifact:
-            if self.asks_apart:
-                self._ask_apart(name, version)
+            if self._asks_apart:
+                self._fetch_apart(name, version)
                 return read(home)
         for is_last in attempts(2):
             with (
@@ -178,14 +171,14 @@ class CachedBucket:
         raise AssertionError("there is a last attempt")
 
     def bring(self, card: Mapping[str, Any]) -> Path:
-        """Give the folder in which the files of a version are, as its card has them.
+        """Return the folder in which the files of a version are, as its card has them.
 
         Raises
         ------
         UntrustedArtifact
             When the bucket has another file.
         StoreUnavailable
-            When one is missing in the cache, and the bucket is away.
+            When one is missing in the cache, and the bucket is unavailable.
         """
         name, version = str(card["model"]), str(card["version"])
         home = self._home(name, version)
@@ -193,9 +186,9 @@ class CachedBucket:
             if not FILE.fullmatch(file):
                 raise UntrustedArtifact(f"the card of {version} names a file {file[:80]!r}")
             refuse_link(home / file)
-        if self.asks_apart:
+        if self._asks_apart:
             if not all(_is_there(home, card, file) for file in card["files"]):
-                self._ask_apart(name, version)
+                self._fetch_apart(name, version)
             return home
         with keeping(home), locked(home):
             for file in card["files"]:
@@ -204,7 +197,7 @@ class CachedBucket:
         return home
 
     def publish(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
-        """Store a version, as `Folder.publish`: it is there when its card is.
+        """Store a version, as `Place.publish`: it is there when its card is.
 
         What an attempt that was cut off has left of the same version is used.
         After StoreUnavailable it is not known whether it was stored.
@@ -213,12 +206,9 @@ class CachedBucket:
         self._listing.forget()
 
     def sign(self, name: str, version: str, signature: bytes) -> None:
-        """Put a signature beside the card of a stored version, in place of another.
+        """Replace the signature beside the card of a stored version.
 
-        Raises
-        ------
-        StoreUnavailable
-            When it is not known whether it was stored.
+        After StoreUnavailable it is not known whether it was replaced.
         """
         sign(self._bucket, name, version, signature)
         replace_private(self._home(name, version) / SIGNATURE, signature)
@@ -239,15 +229,15 @@ class CachedBucket:
             self.remove(name, version)
 
     def _pointed(self, name: str) -> set[str]:
-        """Give the versions that the cached pointer names: they may be newer than the list."""
+        """Return the versions that the cached pointer names: they may be newer than the list."""
         with suppress(FileNotFoundError, *DAMAGED):
-            known = self._cached.pointer(name)
-            tried = {known.candidate.version} if known.candidate else set()
-            return {one.version for one in known.promotions} | tried
+            pointer = self._cached.pointer(name)
+            candidate = {pointer.candidate.version} if pointer.candidate else set()
+            return {promotion.version for promotion in pointer.promotions} | candidate
         return set()
 
     def _listed(self) -> Listing:
-        if self.asks_apart:
+        if self._asks_apart:
             raise StoreUnavailable(f"{self} is not listed by a process that forks")
         return self._listing
 
@@ -259,16 +249,10 @@ class CachedBucket:
                 path = private_folder(path / part)
             return path
 
-    def _ask_apart(self, *asked: str) -> None:
-        """Have a process of its own put something into the cache: `persistence.bucket.fetch`."""
-        command = [
-            sys.executable,
-            "-m",
-            "persistence.bucket.fetch",
-            str(self),
-            str(self._cache),
-            *asked,
-        ]
+    def _fetch_apart(self, *what: str) -> None:
+        """Run a process of its own that fetches into the cache: `persistence.bucket.fetch`."""
+        where = str(self), str(self._cache)
+        command = [sys.executable, "-m", "persistence.bucket.fetch", *where, *what]
         done = subprocess.run(  # noqa: S603
             command, cwd=ROOT, capture_output=True, text=True, check=False
         )

@@ -4,7 +4,7 @@ Credentials, region and endpoint come from the environment, in the variables
 that each of the three has for them (``AWS_*``, ``GOOGLE_*``, ``AZURE_*``).
 
 obstore starts threads, which would not survive a fork: a process that forks
-must not use this (`persistence.bucket.cache` has a way out).
+must not use this (`persistence.bucket.cache` uses another process then).
 """
 
 import os
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 #: What an address begins with, and what the variables of its cloud begin with.
 SCHEMES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 
-#: Seconds that a request may take, and bytes a second that are waited for beyond that.
+#: Seconds that a request may take, and the bytes a second that give it more time.
 SECONDS, SLOWEST = 3.0, 200_000
 
 #: Seconds that a connection may take.
 CONNECT_SECONDS = 1
 
-#: How often something is asked before the bucket is taken to be away.
+#: How often a request is sent before the bucket counts as unavailable.
 ATTEMPTS = 3
 
 #: Larger objects are not read where no size is known: pointers and cards are small.
@@ -41,8 +41,8 @@ class ObjectTooLarge(StoreUnavailable):
     """An object is larger than it can be; nothing of it was read."""
 
 
-class Found(NamedTuple):
-    """An object.
+class StoredObject(NamedTuple):
+    """An object, as it was read.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Found(NamedTuple):
 
 
 class Bucket:
-    """The objects under one address; nothing is opened before the first is asked for.
+    """The objects under one address; nothing is opened before the first request.
 
     Every method raises StoreUnavailable when the bucket does not answer, or refuses.
 
@@ -83,11 +83,11 @@ class Bucket:
 
         with self._answering():
             pages = obstore.list(self._client())
-            return [str(one["path"]) for page in pages for one in page]
+            return [str(entry["path"]) for page in pages for entry in page]
 
     def read(
         self, key: str, *, size: int | None = None, unless: str = "", most: int = ATTEMPTS
-    ) -> Found | None:
+    ) -> StoredObject | None:
         """Read an object.
 
         Parameters
@@ -95,9 +95,9 @@ class Bucket:
         size : int or None
             Bytes that it has at most; None for `MOST_BYTES`.
         unless : str
-            An ETag: None is given while the object still has it.
+            An ETag: None is returned while the object still has it.
         most : int
-            How often it is asked for at most.
+            How often the request is sent at most.
 
         Raises
         ------
@@ -113,12 +113,12 @@ class Bucket:
         raise AssertionError("there is at least one attempt")
 
     def holds(self, key: str, content: bytes) -> bool:
-        """Tell whether an object is there, and is this."""
+        """Return whether an object is there and has this content."""
         try:
-            found = self.read(key, size=len(content))
+            stored = self.read(key, size=len(content))
         except (FileNotFoundError, ObjectTooLarge):
             return False
-        return found is not None and found.content == content
+        return stored is not None and stored.content == content
 
     def create(self, key: str, content: bytes) -> bool:
         """Write an object where there is none; False where there is one already."""
@@ -127,7 +127,7 @@ class Bucket:
             try:
                 if self._put(key, content, "create"):
                     return True
-                # An attempt that got no answer may have come through.
+                # An earlier attempt that got no answer may have written it.
                 return is_doubtful and self.holds(key, content)
             except StoreUnavailable:
                 is_doubtful = True
@@ -135,10 +135,10 @@ class Bucket:
                     raise
         raise AssertionError("there is at least one attempt")
 
-    def swap(self, key: str, content: bytes, over: Found | None) -> bool:
+    def swap(self, key: str, content: bytes, over: StoredObject | None) -> bool:
         """Write an object over what was read, or where nothing was; False if that has changed.
 
-        It is tried once. After StoreUnavailable it may have come through or not.
+        The request is sent once. After StoreUnavailable the object may be written or not.
         """
         if over is None:
             return self._put(key, content, "create")
@@ -156,7 +156,7 @@ class Bucket:
         with self._answering(), suppress(FileNotFoundError):
             obstore.delete(self._client(), key)
 
-    def _read(self, key: str, size: int | None, unless: str) -> Found | None:
+    def _read(self, key: str, size: int | None, unless: str) -> StoredObject | None:
         import obstore
         from obstore.exceptions import NotModifiedError
 
@@ -164,17 +164,15 @@ class Bucket:
         options: GetOptions = {"if_none_match": unless} if unless else {}
         with self._answering(FileNotFoundError):
             try:
-                found = obstore.get(self._client(size), key, options=options)
+                answer = obstore.get(self._client(size), key, options=options)
             except NotModifiedError:
                 if unless:
                     return None
                 raise
-            meta = found.meta
+            meta = answer.meta
             if meta["size"] > most:
-                raise ObjectTooLarge(
-                    f"{self}/{key} has {meta['size']} bytes, where {most} are the most"
-                )
-            return Found(bytes(found.bytes()), meta["e_tag"] or "", meta["version"] or "")
+                raise ObjectTooLarge(f"{self}/{key} has {meta['size']} bytes, more than {most}")
+            return StoredObject(bytes(answer.bytes()), meta["e_tag"] or "", meta["version"] or "")
 
     def _put(self, key: str, content: bytes, mode: "PutMode") -> bool:
         import obstore
@@ -189,43 +187,43 @@ class Bucket:
             return True
 
     def _client(self, size: int | None = None) -> "ObjectStore":
-        """Give what asks, with time for so many bytes; None for few."""
+        """Return a client with time for so many bytes; None for few."""
         if size is None and self._quick is not None:
             return self._quick
         from obstore.store import from_url
 
         seconds = SECONDS + (size or 0) // SLOWEST
         cloud = SCHEMES[self.address.partition(":")[0]]
-        found: ObjectStore = from_url(
+        client: ObjectStore = from_url(
             self.address,
             client_options={
                 "timeout": timedelta(seconds=seconds),
                 "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-                # these options come in the place of the environment's
+                # these options replace the environment's
                 "allow_http": os.environ.get(f"{cloud}_ALLOW_HTTP", "").lower() in ("true", "1"),
             },
             retry_config={"max_retries": 0, "retry_timeout": timedelta(seconds=seconds)},
         )
         if size is None:
-            self._quick = found
-        return found
+            self._quick = client
+        return client
 
     @contextmanager
-    def _answering(self, *told: type[Exception]) -> Iterator[None]:
-        """Say of every failure, but those that are told, that the bucket is away, in a line."""
+    def _answering(self, *expected: type[Exception]) -> Iterator[None]:
+        """Raise StoreUnavailable, with a reason of one line, for all but the expected errors."""
         from obstore.exceptions import BaseError
 
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
-            if isinstance(error, (StoreUnavailable, *told)):
+            if isinstance(error, (StoreUnavailable, *expected)):
                 raise
             reason = str(error).strip().partition("\n")[0][:300]
             raise StoreUnavailable(f"{self} does not answer as it should: {reason}") from error
 
 
 def attempts(most: int) -> Iterator[bool]:
-    """Count attempts, with pauses between that grow to a second; tell whether it is the last."""
+    """Count attempts, with growing pauses up to a second; yield whether it is the last."""
     for turn in range(most):
         if turn:
             time.sleep(random.uniform(0, min(1.0, 0.1 * 2**turn)))  # noqa: S311  only spreads them

@@ -2,8 +2,8 @@
 
 ``python -m persistence.bucket.fetch ADDRESS CACHE NAME [VERSION]``
 
-By default it is the promoted one. For processes that fork: what asks a bucket
-starts threads, so it does so here.
+By default it is the promoted version. Processes that fork start this one: what
+sends requests to a bucket starts threads, which would not survive the fork.
 """
 
 import logging
@@ -18,14 +18,16 @@ from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 
 
 def main(address: str, cache: str, name: str, version: str = "") -> str | None:
-    """Fetch; give the reason where it cannot be done."""
-    logging.disable()  # who starts this tells
+    """Fetch; return the reason where it cannot be done."""
+    logging.disable()  # the caller logs the reason
     place = CachedBucket(address, Path(cache))
     try:
         version = version or place.bucket_pointer(name).read().version
         if not place.has(name, version):
             return f"model {name!r} has no version {version!r} in {place}"
-        read = partial(open_card, name=name, version=version, keys=None)  # who starts this has them
+        read = partial(
+            open_card, name=name, version=version, keys=None
+        )  # the caller checks signatures
         place.bring(place.read_card(name, version, read))
     except (StoreUnavailable, UntrustedArtifact, OSError, *DAMAGED) as error:
         return " ".join(str(error).split())

@@ -8,14 +8,14 @@ from persistence.bucket.client import Bucket
 from persistence.names import NAME, VERSION
 from persistence.store_errors import StoreUnavailable
 
-#: Seconds for which a list is believed; a failure to get one is, too.
+#: Seconds for which a list is used again; so is the failure to get one.
 SECONDS = 1.0
 
 
 class Listing:
     """The models and versions in a bucket, listed at most once a second.
 
-    Every method raises StoreUnavailable while the bucket is away.
+    Every method raises StoreUnavailable while the bucket is unavailable.
     """
 
     def __init__(self, bucket: Bucket) -> None:
@@ -34,22 +34,22 @@ class Listing:
 
     def versions(self, name: str) -> list[str]:
         """List a model's versions, oldest first."""
-        return sorted(version for one, version in self._versions() if one == name)
+        return sorted(version for model, version in self._versions() if model == name)
 
     def files(self, name: str, version: str) -> list[str]:
         """List the files of a version, ``card.json`` first."""
-        found = [key[2] for key in self.keys() if key[:2] == [name, version] and len(key) == 3]
-        return sorted(found, key=lambda file: (file != "card.json", file))
+        files = [key[2] for key in self.keys() if key[:2] == [name, version] and len(key) == 3]
+        return sorted(files, key=lambda file: (file != "card.json", file))
 
     def unfinished(self, name: str) -> list[str]:
-        """List what has the name of a version of a day ago, and no card."""
+        """List what is named as a version of a day ago or before, and has no card."""
         day_ago = f"{datetime.now(UTC) - timedelta(days=1):%Y%m%dT%H%M%SZ}"
-        found = {key[1] for key in self.keys() if key[0] == name and len(key) == 3}
-        old = {one for one in found if VERSION.fullmatch(one) and one < day_ago}
+        stems = {key[1] for key in self.keys() if key[0] == name and len(key) == 3}
+        old = {stem for stem in stems if VERSION.fullmatch(stem) and stem < day_ago}
         return sorted(old - {*self.versions(name)})
 
     def forget(self) -> None:
-        """List anew when next asked."""
+        """Send the next request for a list, however recent the last was."""
         self._at = None
 
     def keys(self) -> list[list[str]]:
@@ -62,10 +62,10 @@ class Listing:
                 except StoreUnavailable as error:
                     self._keys = error
                 self._at = time.monotonic()
-            found = self._keys
-        if isinstance(found, StoreUnavailable):
-            raise StoreUnavailable(str(found))
-        return found
+            keys_or_error = self._keys
+        if isinstance(keys_or_error, StoreUnavailable):
+            raise StoreUnavailable(str(keys_or_error))
+        return keys_or_error
 
     def _versions(self) -> list[list[str]]:
         return [

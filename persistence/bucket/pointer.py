@@ -1,14 +1,15 @@
-"""A model's pointer in a bucket: replaced on a condition, asked for once for a whole machine.
+"""A model's pointer in a bucket: replaced on a condition, polled once for a whole machine.
 
     <cache>/<model>/promoted.json       the pointer, as the bucket last had it
-    <cache>/<model>/.polled.json        when it was asked for, and what came of it
+    <cache>/<model>/.polled.json        when it was polled, and the result
 
-While the bucket is away the pointer stays as it is.
+While the bucket is unavailable the pointer stays as it is.
 """
 
 import hashlib
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,15 +17,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from persistence.atomic_files import locked
-from persistence.bucket.client import ATTEMPTS, Bucket, Found, attempts
+from persistence.bucket.client import ATTEMPTS, Bucket, StoredObject, attempts
 from persistence.bucket.private_folder import keeping, refuse_link, replace_private
-from persistence.pointer_file import read_pointer
+from persistence.place import Change
 from persistence.promotions import DAMAGED, Pointer, PromotionConflict
 from persistence.store_errors import StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
-#: Seconds between two questions of one machine.
+#: Seconds between two polls of one machine.
 SECONDS = 1.0
 
 #: Seconds after which the pointer is read whatever its ETag: one ETag may have been a wrong one.
@@ -33,12 +34,12 @@ WHOLE_SECONDS = 60.0
 #: How often a change is tried when others are faster.
 TURNS = 20
 
-#: What may come of a question.
+#: Why a poll has no pointer, besides an unavailable bucket.
 ABSENT, DAMAGE = "there is no promoted.json", "promoted.json is damaged"
 
 
 class Poll(NamedTuple):
-    """What came of the last question.
+    """The result of a poll.
 
     Attributes
     ----------
@@ -65,29 +66,29 @@ class BucketPointer:
         Where it is.
     home : Path
         The model's folder in the cache.
-    ask_apart : callable or None
-        Has another process poll, where this one must not ask.
+    poll_apart : callable or None
+        Has another process poll, where this one must not.
     """
 
     def __init__(
-        self, bucket: Bucket, home: Path, ask_apart: Callable[[], None] | None = None
+        self, bucket: Bucket, home: Path, poll_apart: Callable[[], None] | None = None
     ) -> None:
         self._bucket = bucket
         self._home = home
-        self._ask_apart = ask_apart
+        self._poll_apart = poll_apart
         self._key = f"{home.name}/promoted.json"
         self._path = home / "promoted.json"
         self._record = home / ".polled.json"
 
     def read(self) -> Pointer:
-        """Read the pointer, at most a second old; older while the bucket is away.
+        """Read the pointer, at most a second old; older while the bucket is unavailable.
 
         Raises
         ------
         FileNotFoundError
             When there is none.
         StoreUnavailable, UntrustedArtifact
-            When none is cached and the bucket is away; when it is not to be believed.
+            When none is cached and the bucket is unavailable; when the cache is not private.
         ValueError, KeyError, TypeError, AttributeError, RecursionError
             When it is damaged: `persistence.promotions.DAMAGED`.
         """
@@ -98,29 +99,29 @@ class BucketPointer:
             if not is_cached:
                 raise
         with suppress(FileNotFoundError):
-            return read_pointer(self._home)
+            return self._cached()
         trouble = self.last().trouble
         if trouble in (ABSENT, ""):
             raise FileNotFoundError(f"{self._bucket}/{self._key}")
         raise ValueError(trouble) if trouble == DAMAGE else StoreUnavailable(trouble)
 
     def is_cached(self) -> bool:
-        """Tell whether a whole pointer is in the cache."""
+        """Return whether an undamaged pointer is in the cache."""
         try:
-            read_pointer(self._home)
+            self._cached()
         except (OSError, *DAMAGED):
             return False
         return True
 
     def last(self) -> Poll:
-        """Give what came of the last question; nothing where there was none."""
+        """Return the last poll's result; an empty one where there was none."""
         try:
             return Poll(**json.loads(self._record.read_bytes()))
         except (OSError, *DAMAGED):
             return Poll()
 
     def is_due(self) -> bool:
-        """Tell whether nobody has asked within the last second."""
+        """Return whether no process has polled within the last second."""
         try:
             age = time.time() - self._record.stat().st_mtime
         except OSError:
@@ -128,40 +129,40 @@ class BucketPointer:
         return not 0 <= age < SECONDS  # a clock may be set back
 
     def poll(self, *, is_due: bool = False, waits: bool = False) -> None:
-        """Ask for the pointer, unless another process does so or just did; keep what comes.
+        """Update the cached pointer, unless another process is at it or just was.
 
         Parameters
         ----------
         is_due : bool
-            Whether to ask in any case.
+            Whether to poll in any case.
         waits : bool
-            Whether to wait for a process that is asking.
+            Whether to wait for a process that is polling.
 
         Raises
         ------
         StoreUnavailable
-            When what comes cannot be kept.
+            When the cache cannot be written.
         UntrustedArtifact
             When the cache is not this user's alone.
         """
         if not (is_due or self.is_due()):
             return
-        if self._ask_apart is not None:
+        if self._poll_apart is not None:
             before = self.last()
-            with suppress(StoreUnavailable):  # what came of it is written down
-                self._ask_apart()
-            self._tell(before, self.last())
+            with suppress(StoreUnavailable):  # the record has the reason
+                self._poll_apart()
+            self._log_change(before, self.last())
             return
-        with keeping(self._home), locked(self._home, waits=waits) as is_alone:
+        with keeping(self._home), locked(self._home, seconds=math.inf if waits else 0) as is_alone:
             if is_alone and (is_due or self.is_due()):
                 refuse_link(self._path)
                 before = self.last()
-                after = self._ask(before)
+                after = self._request(before)
                 replace_private(self._record, json.dumps(after._asdict()).encode())
-                self._tell(before, after)
+                self._log_change(before, after)
 
-    def change(self, change: Callable[[Pointer | None], Pointer]) -> None:
-        """Replace the pointer by what is made of it; nobody else does so meanwhile.
+    def change(self, change: Change) -> None:
+        """Replace the pointer by its successor; nobody else does so meanwhile.
 
         Raises
         ------
@@ -170,22 +171,25 @@ class BucketPointer:
         PromotionConflict
             When others were faster each time.
         """
-        tried: tuple[Pointer | None, Pointer] | None = None
-        away = 0
+        unanswered: tuple[Pointer | None, Pointer] | None = None
+        failures = 0
         for _ in attempts(TURNS):
-            over = self._read()
-            known = _parse(over)
-            if tried and known and _came_through(known, *tried):
+            stored = self._read()
+            pointer = _parse(stored)
+            # A write without an answer may have been done. To write once more would then
+            # record the same promotion twice, so what is stored now is looked at first.
+            if unanswered and pointer and _was_done(pointer, *unanswered):
                 break
-            found = change(known)
-            if found == known:
+            successor = change(pointer)
+            if successor == pointer:
                 break
             try:
-                if self._bucket.swap(self._key, found.write(), over):
+                # The bucket refuses this when the object has changed since it was read.
+                if self._bucket.swap(self._key, successor.write(), stored):
                     break
             except StoreUnavailable as error:
-                tried, away = (known, found), away + 1
-                if away == ATTEMPTS:
+                unanswered, failures = (pointer, successor), failures + 1
+                if failures == ATTEMPTS:
                     raise StoreUnavailable(f"{error}; it may have been changed or not") from error
         else:
             raise PromotionConflict(
@@ -194,54 +198,62 @@ class BucketPointer:
             )
         self.poll(is_due=True, waits=True)
 
-    def _read(self) -> Found | None:
+    def _cached(self) -> Pointer:
+        return Pointer.read(self._path.read_bytes())
+
+    def _read(self) -> StoredObject | None:
         try:
             return self._bucket.read(self._key)
         except FileNotFoundError:
             return None
 
-    def _ask(self, before: Poll) -> Poll:
+    def _request(self, before: Poll) -> Poll:
         now = time.time()
-        kept = self._path.read_bytes() if self._path.exists() else b""
-        is_whole = before.digest != _digest(kept) or not 0 <= now - before.whole_at < WHOLE_SECONDS
+        cached = self._path.read_bytes() if self._path.exists() else b""
+        is_recent = 0 <= now - before.whole_at < WHOLE_SECONDS
+        is_whole = before.digest != _digest(cached) or not is_recent
         try:
-            found = self._bucket.read(self._key, unless="" if is_whole else before.tag, most=1)
+            stored = self._bucket.read(self._key, unless="" if is_whole else before.tag, most=1)
         except FileNotFoundError:
             return before._replace(trouble=ABSENT)
         except StoreUnavailable as error:
             return before._replace(trouble=str(error))
-        if found is None:
+        if stored is None:  # it has not changed
             return before._replace(trouble="")
-        if _parse(found) is None:
+        if _parse(stored) is None:
             return before._replace(trouble=DAMAGE)
-        if found.content != kept:
-            replace_private(self._path, found.content)
-        return Poll("", found.tag, _digest(found.content), now)
+        if stored.content != cached:
+            replace_private(self._path, stored.content)
+        return Poll("", stored.tag, _digest(stored.content), now)
 
-    def _tell(self, before: Poll, after: Poll) -> None:
+    def _log_change(self, before: Poll, after: Poll) -> None:
         name = self._home.name
         if after.trouble == ABSENT and not self._path.exists():
             return
         if after.trouble and not before.trouble:
-            _log.warning("the pointer of %s is kept as it was: %s", name, after.trouble)
+            _log.warning("the pointer of %s stays as it was: %s", name, after.trouble)
         elif before.trouble and not after.trouble:
             _log.warning("the pointer of %s can be read again from %s", name, self._bucket)
 
 
-def _parse(found: Found | None) -> Pointer | None:
-    if found is None:
+def _parse(stored: StoredObject | None) -> Pointer | None:
+    if stored is None:
         return None
     try:
-        return Pointer.read(found.content)
+        return Pointer.read(stored.content)
     except DAMAGED:
         return None
 
 
-def _came_through(known: Pointer, before: Pointer | None, ours: Pointer) -> bool:
-    """Tell whether what was written and not answered is in what is read now."""
-    made = ours.promotions[-1]
-    return known == Pointer.read(ours.write()) or (
-        made in known.promotions and not (before and made in before.promotions)
+def _was_done(stored: Pointer, before: Pointer | None, ours: Pointer) -> bool:
+    """Return whether the pointer that is stored has the change that we wrote.
+
+    It is ours, or another process has changed it further and our promotion,
+    with its time, is among those that it remembers.
+    """
+    promotion = ours.promotions[-1]
+    return stored == Pointer.read(ours.write()) or (
+        promotion in stored.promotions and not (before and promotion in before.promotions)
     )
 
 

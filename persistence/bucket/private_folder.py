@@ -1,4 +1,4 @@
-"""Folders for what is read back and believed: nobody else can write in them."""
+"""Folders in which no other user can write, so that what is read back can be trusted."""
 
 import os
 import stat
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from persistence.atomic_files import replace_file
 from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 
 
@@ -19,13 +20,13 @@ def private_folder(path: Path) -> Path:
     """
     with suppress(FileExistsError):
         path.mkdir(mode=0o700, parents=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        reason = "is no folder, or a link to one"
-    elif found.st_uid != os.geteuid():
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        reason = "is not a folder, or is a link"
+    elif status.st_uid != os.geteuid():
         reason = "belongs to another user"
-    elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        reason = "can be written by other users"
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        reason = "is writable by other users"
     else:
         return path
     raise UntrustedArtifact(
@@ -34,7 +35,7 @@ def private_folder(path: Path) -> Path:
 
 
 def refuse_link(path: Path) -> None:
-    """See that a file in such a folder was not led elsewhere.
+    """Check that a file in such a folder is not a link.
 
     Raises
     ------
@@ -48,20 +49,13 @@ def refuse_link(path: Path) -> None:
 
 
 def replace_private(path: Path, content: bytes) -> None:
-    """Put a file in the place of another, as `whole_files.replace_file`, for this user alone."""
-    draft = path.with_name(f".{path.name}")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    """Replace a file, as `atomic_files.replace_file`, by one for this user alone."""
+    replace_file(path, content, mode=0o600)
 
 
 @contextmanager
 def keeping(path: Path) -> Iterator[None]:
-    """Say of a disk that is full, broken or read-only what cannot be kept on it.
+    """Report a disk that is full, broken or read-only as an unavailable store.
 
     Raises
     ------
@@ -73,4 +67,4 @@ def keeping(path: Path) -> Iterator[None]:
     except (StoreUnavailable, FileNotFoundError):
         raise
     except OSError as error:
-        raise StoreUnavailable(f"nothing can be kept in the cache {path}: {error}") from error
+        raise StoreUnavailable(f"the cache {path} cannot be written: {error}") from error

@@ -8,7 +8,7 @@ from typing import Any
 from persistence.bucket.client import Bucket, ObjectTooLarge, attempts
 from persistence.bucket.private_folder import replace_private
 from persistence.card_file import fingerprint
-from persistence.folder import version_exists
+from persistence.place import version_exists
 from persistence.signatures import SIGNATURE
 from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 
@@ -45,10 +45,10 @@ def sign(bucket: Bucket, name: str, version: str, signature: bytes) -> None:
     StoreUnavailable
         When it is not known whether it was written.
     """
-    key, known = f"{name}/{version}/{SIGNATURE}", None
+    key, stored = f"{name}/{version}/{SIGNATURE}", None
     with suppress(FileNotFoundError):
-        known = bucket.read(key)
-    if not bucket.swap(key, signature, known):
+        stored = bucket.read(key)
+    if not bucket.swap(key, signature, stored):
         raise StoreUnavailable(f"{bucket}/{key} was changed meanwhile: sign again")
 
 
@@ -62,12 +62,12 @@ def fetch_card(bucket: Bucket, name: str, version: str, folder: Path) -> None:
     """
     for file in CARD:
         try:
-            found = bucket.read(f"{name}/{version}/{file}")
+            stored = bucket.read(f"{name}/{version}/{file}")
         except FileNotFoundError:
             if file == SIGNATURE:
                 continue
             raise
-        replace_private(folder / file, found.content if found else b"")
+        replace_private(folder / file, stored.content if stored else b"")
 
 
 def fetch_file(bucket: Bucket, folder: Path, card: Mapping[str, Any], file: str) -> None:
@@ -82,13 +82,13 @@ def fetch_file(bucket: Bucket, folder: Path, card: Mapping[str, Any], file: str)
     key = f"{card['model']}/{card['version']}/{file}"
     for _ in attempts(2):
         try:
-            found = bucket.read(key, size=expected["bytes"])
+            stored = bucket.read(key, size=expected["bytes"])
         except FileNotFoundError:
             break
         except ObjectTooLarge:
             continue
-        if found is not None and fingerprint(found.content) == expected:
-            replace_private(folder / file, found.content)
+        if stored is not None and fingerprint(stored.content) == expected:
+            replace_private(folder / file, stored.content)
             return
     raise UntrustedArtifact(
         f"{file} of {card['version']} in {bucket} is missing or differs from the digest in its "

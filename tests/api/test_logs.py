@@ -88,7 +88,7 @@ def test_request_when_logged_either_way_has_the_same_line(logged: Any) -> None:
 
     app.test_client().post("/v0/predict", json=PARCEL, headers=headers)
     assert all(
-        app.extensions["service"].fast_path.answers(
+        app.extensions["application"].fast_path.answers(
             [(b"/v0/predict", raw, json.dumps(PARCEL).encode(), False)]
         )
     )

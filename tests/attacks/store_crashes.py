@@ -12,8 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
-from persistence.folder import VersionExists
 from persistence.model_persistence import ModelStore
+from persistence.place import VersionExists
 from tests.support.stores import publish
 
 #: What the child ends with.

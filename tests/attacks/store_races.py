@@ -7,8 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from persistence.folder import VersionExists
 from persistence.model_persistence import ModelStore
+from persistence.place import VersionExists
 from tests.support.stores import card_of
 
 #: The files of a version: small, for there are many.

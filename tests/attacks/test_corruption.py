@@ -94,7 +94,7 @@ def test_file_when_it_is_a_pipe_is_refused_and_not_waited_for(store: ModelStore)
     path.unlink()
     os.mkfifo(path)
 
-    with pytest.raises(UntrustedArtifact, match="no plain file"):
+    with pytest.raises(UntrustedArtifact, match="not a regular file"):
         load_version(store, "toy")
 
 

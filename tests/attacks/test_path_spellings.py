@@ -111,7 +111,7 @@ def test_card_when_it_lists_a_file_elsewhere_is_refused_though_all_fits(
             (folder / "card.sig").write_bytes(store.keys.sign(text))
         reasons.append((spelling, reason_of(store, forged["version"])))
     passed = [spelling for spelling, reason in reasons if not reason]
-    assert {"", "which is no file of a version"} == {reason[-29:] for _, reason in reasons}
+    assert {"", "which is not a version's file"} == {reason[-29:] for _, reason in reasons}
     # What is left are plain names: the folder has no such files, or has files of these names.
     assert all("/" not in one and "\\" not in one and not one.startswith(".") for one in passed)
     assert all(one.isascii() and one == one.lower() and len(one) < 100 for one in passed)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from persistence.folder import VersionExists
 from persistence.model_persistence import ModelStore
+from persistence.place import VersionExists
 from persistence.store_errors import StoreUnavailable
 from tests.attacks.store_crashes import DONE, FAILED
 from tests.support.fault_proxy import FaultProxy, Request

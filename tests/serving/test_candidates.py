@@ -149,7 +149,7 @@ def at_once(app: Flask, record: Any, **headers: str) -> str | None:
     """Ask on the event loop; None when that is left to the threads."""
     given = {b"host": b"here", b"content-type": b"application/json"}
     given |= {name.replace("_", "-").encode(): one.encode() for name, one in headers.items()}
-    fast_path: FastPath = app.extensions["service"].fast_path
+    fast_path: FastPath = app.extensions["application"].fast_path
     (found,) = fast_path.answers([(b"/v0/predict", given, json.dumps(record).encode(), False)])
     return str(json.loads(found.body)["model"]["version"]) if found else None
 

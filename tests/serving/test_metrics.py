@@ -118,7 +118,7 @@ def test_problems_when_counted_name_fields_of_the_schema_alone(app: Flask) -> No
 def test_request_when_the_fast_path_fails_on_it_is_counted_by_the_step(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fast_path = app.extensions["service"].fast_path
+    fast_path = app.extensions["application"].fast_path
     headers = {b"host": b"here", b"content-type": b"application/json"}
     request = (b"/v0/predict", headers, json.dumps(PARCEL).encode(), False)
     parcel = app.extensions["resources"].models.get("parcel")
@@ -153,7 +153,7 @@ def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None
             headers = {b"host": b"here", b"content-type": b"application/json"}
             given = [(path.encode(), headers, json.dumps(body).encode(), False)
                      for path, body in asked]  # fmt: skip
-            assert all(found.extensions["service"].fast_path.answers(given))
+            assert all(found.extensions["application"].fast_path.answers(given))
         else:
             assert {200} == {client.post(path, json=body).status_code for path, body in asked}
         scrapes.append(scrape(client))

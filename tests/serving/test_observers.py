@@ -75,7 +75,9 @@ def test_observer_when_the_loop_answers_is_told_of_all_at_once(app: Flask, spy: 
     for record in (PARCEL, [PARCEL] * 3):
         headers = {b"host": b"here", b"content-type": b"application/json"}
         body = json.dumps(record).encode()
-        app.extensions["service"].fast_path.answers([(b"/v0/predict", headers, body, False)] * 2)
+        app.extensions["application"].fast_path.answers(
+            [(b"/v0/predict", headers, body, False)] * 2
+        )
 
     assert [[1, 1], [3, 3]] == [[*map(answered, batch)] for batch in spy.batches]
     assert 2 == spy.certain

@@ -287,7 +287,7 @@ def test_loop_when_a_shadow_follows_answers_as_without(store: ModelStore) -> Non
     def answer() -> bytes:
         app = serve(store, "parcel")
         app.extensions["resources"].models.get()
-        fast_path: FastPath = app.extensions["service"].fast_path
+        fast_path: FastPath = app.extensions["application"].fast_path
         (found,) = fast_path.answers([(b"/v0/predict", given, body, False)])
         assert found
         return found.body.partition(b'"prediction_time"')[0]

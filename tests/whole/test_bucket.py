@@ -103,7 +103,7 @@ def test_service_when_the_bucket_is_away_starts_from_the_cache(
         said = server.log.read_text()
 
     assert (200, store.promoted("parcel")) == (status, answer["model"]["version"])
-    assert 1 == said.count("the pointer of parcel is kept as it was")
+    assert 1 == said.count("the pointer of parcel stays as it was")
     assert "Traceback" not in said
 
 

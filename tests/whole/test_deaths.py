@@ -128,7 +128,7 @@ def test_service_when_no_worker_can_start_says_why_and_ends(
 ONCE = """
 import pathlib
 import engine.worker.restarts
-engine.worker.restarts.SOON_SECONDS = 0
+engine.worker.restarts.EARLY_SECONDS = 0
 
 def post_worker_init(worker):
     if pathlib.Path({file!r}).exists():

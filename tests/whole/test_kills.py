@@ -17,7 +17,7 @@ from tests.support.steady_load import CLIENTS, Load, questions, steady_load
 pytestmark = pytest.mark.slow
 
 #: Every worker counts as one that has lived for long.
-OLD = "import engine.worker.restarts\nserver.deaths.SOON_SECONDS = -1\n"
+OLD = "import engine.worker.restarts\nengine.worker.restarts.EARLY_SECONDS = -1\n"
 
 
 def has_two(server: Server) -> bool:

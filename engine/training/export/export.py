@@ -16,6 +16,7 @@ from typing import Any
 
 from engine.runtime.trusted_types import load_pipeline
 from engine.schema.fields import Field, field_from_json
+from persistence.atomic_files import replace_file
 
 RECIPES = ("double", "cast")
 
@@ -130,9 +131,7 @@ def main(folder: Path, model: str) -> None:
             (folder / f"{recipe}.txt").write_text(reason)
         else:
             # Renamed when whole: the time limit may strike while it is written.
-            draft = folder / f"{recipe}.draft"
-            draft.write_bytes(exported)
-            draft.rename(folder / f"{recipe}.onnx")
+            replace_file(folder / f"{recipe}.onnx", exported)
 
 
 if __name__ == "__main__":

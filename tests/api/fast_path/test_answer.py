@@ -44,7 +44,7 @@ TOGETHER = [
 
 
 def answers(app: Flask, asked: list[Request]) -> list[bytes | None]:
-    fast_path: FastPath = app.extensions["service"].fast_path
+    fast_path: FastPath = app.extensions["application"].fast_path
     found = [one and one.head + one.body for one in fast_path.answers(asked)]
     made_up = re.compile(rb"[0-9a-f]{32}|[A-Z][a-z]{2}, [^\"\r]+ GMT")
     return [made_up.sub(b"", one) if one else None for one in found]

@@ -20,7 +20,7 @@ def test_application_when_made_has_the_middleware_in_its_order(toy_store: ModelS
 def test_fast_path_when_a_middleware_is_not_in_the_order_is_off(
     toy_store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fast_path = serve(toy_store, "parcel").extensions["service"].fast_path
+    fast_path = serve(toy_store, "parcel").extensions["application"].fast_path
     assert [] == fast_path.obstacles()
 
     monkeypatch.setattr(answer, "ORDER", ORDER[:-1])

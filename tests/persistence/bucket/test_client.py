@@ -9,8 +9,8 @@ import pytest
 
 from persistence.bucket import client, pointer
 from persistence.bucket.client import Bucket
-from persistence.folder import VersionExists
 from persistence.model_persistence import ModelStore
+from persistence.place import VersionExists
 from persistence.promotions import PromotionConflict
 from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 from tests.support.fault_proxy import FAULTS, FaultProxy, Request
@@ -128,7 +128,7 @@ def test_publish_when_the_bucket_fails_leaves_a_whole_version_or_none(
         with pytest.raises(StoreUnavailable, match="does not answer as it should"):
             publish(store, "another")
     proxy.heal()
-    store.place._listing.forget()  # type: ignore[union-attr]
+    store.place._listing.forget()  # type: ignore[attr-defined]
     (version,) = {*store.versions("toy")} - {*before} or {""}
     if version:
         assert_whole(elsewhere(store, tmp_path), version)

@@ -37,7 +37,7 @@ def test_cache_when_others_can_write_in_it_is_refused(store: ModelStore, tmp_pat
     (tmp_path / "fresh").mkdir()
     (tmp_path / "fresh").chmod(0o777)
 
-    with pytest.raises(UntrustedArtifact, match=r"can be written by other users.*MODEL_CACHE"):
+    with pytest.raises(UntrustedArtifact, match=r"is writable by other users.*MODEL_CACHE"):
         there.pointer("toy")
     assert there.pointer_tag("toy") is None
 
@@ -66,7 +66,7 @@ def test_folder_in_the_cache_when_it_is_a_link_is_refused(
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     planted.symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(UntrustedArtifact, match="is no folder, or a link to one"):
+    with pytest.raises(UntrustedArtifact, match="is not a folder, or is a link"):
         there.place.bring(there.read_card("toy", version))
 
     assert [] == [*(tmp_path / "elsewhere").iterdir()]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from engine.runtime.loading import check_version, load_version
-from persistence.folder import VersionExists
 from persistence.model_persistence import ModelStore
+from persistence.place import VersionExists
 from persistence.promotions import Pointer, Promotion, PromotionConflict
 from persistence.store_errors import ModelNotFound, VersionNotFound
 from settings import InvalidSettings, Settings
@@ -129,7 +129,7 @@ def test_version_when_a_file_of_another_is_left_is_not_mixed_with_it(
 ) -> None:
     store = ModelStore(new_address(), cache=tmp_path / "cache")
     version = publish(ModelStore(tmp_path / "trial"))
-    store.place._bucket.create(f"toy/{version}/model.onnx", content)  # type: ignore[union-attr]
+    store.place._bucket.create(f"toy/{version}/model.onnx", content)  # type: ignore[attr-defined]
 
     with pytest.raises(VersionExists, match=f"another version {version} .* train again"):
         publish(store)
