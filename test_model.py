@@ -7,6 +7,7 @@ For instance::
 """
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from engine.runtime.loading import load_version
@@ -38,12 +39,12 @@ def main(arguments: list[str]) -> int:
     print(f"answer    {example['value']} (probability {example['probability']})")
     score = card["scores"][card["score"]]
     print(f"{card['score']}   {score['value']:.4f}, baseline {score['baseline']:.4f}")
-    for importances in ("impurity", "permutation"):
-        _print_importances(importances, card[f"{importances}_importances"])
+    _print_importances("impurity", card["impurity_importances"])
+    _print_importances("permutation", card["permutation_importances"])
     return 0
 
 
-def _print_importances(kind: str, weights: dict[str, Any]) -> None:
+def _print_importances(kind: str, weights: Mapping[str, Any]) -> None:
     means = {name: w["mean"] if isinstance(w, dict) else w for name, w in weights.items()}
     for name in sorted(means, key=lambda name: -means[name]):
         print(f"{kind:<12} {name:<24} {means[name]:8.4f}")

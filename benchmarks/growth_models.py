@@ -123,7 +123,7 @@ def train(shape: Shape, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
         sample=Path(__file__), score="accuracy",
     )  # fmt: skip
     pipeline = pipeline_of(shape).fit(records[:_ROWS], truth[:_ROWS])
-    card = describe(name, definition, pipeline, data=definition.sample)
+    card: Any = describe(name, definition, pipeline, data=definition.sample)
     columns = {str(one): records[one][_ROWS:].tolist() for one in records.columns}
     found, files = choose_runtime(definition, pipeline, columns, card)
     return card | found, files

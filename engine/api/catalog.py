@@ -1,7 +1,6 @@
 """The models, their versions, and how each version was made."""
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
@@ -10,6 +9,7 @@ from flask import Blueprint, Response
 
 from engine.api.requests import may_see
 from engine.api.responses import json_response
+from engine.schema.card import Card, select
 from engine.serving.model_cache import ModelCache
 from persistence.store_errors import StoreError
 
@@ -68,7 +68,7 @@ def blueprint(models: ModelCache) -> Blueprint:
     return routes
 
 
-def describe_version(card: Mapping[str, Any]) -> dict[str, Any]:
+def describe_version(card: Card) -> dict[str, Any]:
     """Describe a version from its card.
 
     Returns
@@ -93,7 +93,7 @@ def describe_version(card: Mapping[str, Any]) -> dict[str, Any]:
         "model_created_at": format_datetime(created_at, usegmt=True),
         "permutation_importances": permutation,
         "model": {"name": card["model"], "version": card["version"]},
-        **{key: card[key] for key in _FACTS},
+        **select(card, _FACTS),
     }
 
 
@@ -113,5 +113,5 @@ def _candidate(models: ModelCache, name: str) -> dict[str, Any] | None:
     return candidate._asdict() if candidate else None
 
 
-def _describe(card: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {"name": name, **{key: card[key] for key in _SUMMARY}}
+def _describe(card: Card, name: str) -> dict[str, Any]:
+    return {"name": name, **select(card, _SUMMARY)}

@@ -14,9 +14,7 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
 
 from engine.api.process_metrics import Children, process_metrics
 from engine.runtime.answers import class_name
@@ -46,18 +44,6 @@ def blueprint(counted: Metrics, children: Children) -> Blueprint:
         return Response(encode(registry), content_type=kind)
 
     return routes
-
-
-def read_page(text: str) -> list[Sample]:
-    """Read the samples of such a page.
-
-    Raises
-    ------
-    ValueError
-        When the text is not such a page.
-    """
-    families = text_string_to_metric_families(text)
-    return [sample for family in families for sample in family.samples]
 
 
 class _Metrics(Collector):

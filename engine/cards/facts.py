@@ -6,6 +6,7 @@ Cards of before a key was known are read as well.
 from collections.abc import Mapping
 from typing import Any
 
+from engine.schema.card import Card, ScoreEntry
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 
@@ -18,7 +19,7 @@ CLASS_HEADS = ("class", "precision", "recall", "rows")
 IMPORTANCE_HEADS = ("field", "mean", "std")
 
 
-def facts(card: Mapping[str, Any]) -> dict[str, str]:
+def facts(card: Card) -> dict[str, str]:
     """Say how a version was made and how it is served; what is empty is left out."""
     rows, code, taken = card["data"], card["code"], card["seconds"]
     trees = f", {card['trees']} trees" if card["trees"] else ""
@@ -39,12 +40,12 @@ def facts(card: Mapping[str, Any]) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def field_rows(card: Mapping[str, Any]) -> list[list[str]]:
+def field_rows(card: Card) -> list[list[str]]:
     """Give a row of `FIELD_HEADS` for each field."""
     return [_field(field) for field in Schema.from_json(card["schema"]).fields]
 
 
-def score_rows(card: Mapping[str, Any]) -> list[list[str]]:
+def score_rows(card: Card) -> list[list[str]]:
     """Give a row of `SCORE_HEADS` for each score; ``*`` marks the one that decides."""
     return [
         [
@@ -57,7 +58,7 @@ def score_rows(card: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
-def class_rows(card: Mapping[str, Any]) -> list[list[str]]:
+def class_rows(card: Card) -> list[list[str]]:
     """Give a row of `CLASS_HEADS` for each class; none for a regression."""
     return [
         [str(one["class"]), f"{one['precision']:.3f}", f"{one['recall']:.3f}", str(one["rows"])]
@@ -65,14 +66,14 @@ def class_rows(card: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
-def importance_rows(card: Mapping[str, Any]) -> list[list[str]]:
+def importance_rows(card: Card) -> list[list[str]]:
     """Give a row of `IMPORTANCE_HEADS` for each field, the most important first."""
     weights = card["permutation_importances"]
     ranked = sorted(weights.items(), key=lambda item: -item[1]["mean"])
     return [[name, f"{one['mean']:.4f}", f"{one['std']:.4f}"] for name, one in ranked]
 
 
-def limits(card: Mapping[str, Any]) -> list[str]:
+def limits(card: Card) -> list[str]:
     """Say in sentences what the version is not shown to be good for."""
     rows = card["data"]
     judged = f"{rows.get('held_out_rows', 'held-out')} rows of {rows['name']}"
@@ -107,7 +108,7 @@ def _code(revision: str) -> str:
     return revision
 
 
-def _answers(card: Mapping[str, Any]) -> str:
+def _answers(card: Card) -> str:
     target = card["schema"]["target"]["name"]
     if card["classes"] is None:
         return f"{target}, a number"
@@ -131,5 +132,5 @@ def _field(field: Field) -> list[str]:
     return [field.name, field.noun(), field.unit, field.limits(), ", ".join(accepted)]
 
 
-def _reaches_baseline(one: Mapping[str, float]) -> bool:
+def _reaches_baseline(one: ScoreEntry) -> bool:
     return one["low"] <= one["baseline"] <= one["high"]

@@ -22,13 +22,14 @@ from engine.cards.facts import (
     limits,
     score_rows,
 )
+from engine.schema.card import Card
 
 #: What has a meaning within a line of Markdown, and what has one where a paragraph begins.
 _MARK = re.compile(r"([\\`*_\[\]<>|~&#!$])")
 _BEGINNING = re.compile(r"^(\d*)([-+=.)])")
 
 
-def model_card(card: Mapping[str, Any]) -> str:
+def model_card(card: Card) -> str:
     """Write a card as Markdown.
 
     Parameters
@@ -84,7 +85,7 @@ def _challenge(found: Mapping[str, Any]) -> list[str]:
     return [said, _table(heads, [row])]
 
 
-def _request(card: Mapping[str, Any]) -> str:
+def _request(card: Card) -> str:
     version = f"/versions/{card['version']}" if "version" in card else ""
     address = f"http://127.0.0.1:8000/v0/models/{card['model']}{version}/predict"
     record = shlex.quote(json.dumps(card["example"]["record"]))

@@ -13,13 +13,13 @@ from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer, now
 
 _END = (
-    "A running service does so within 2 s. `flask models promote {name} {version}` promotes it, "
+    "A running service starts within 2 s. `flask models promote {name} {version}` promotes it, "
     "`flask models rollback {name}` ends this."
 )
 
 
 def _share(context: click.Context, option: click.Parameter, value: float) -> float:
-    if not 0 < value <= 1:  # not a number is neither
+    if not 0 < value <= 1:  # NaN fails this, too
         raise click.BadParameter(f"{value} is not above 0 and at most 1")
     return value
 
@@ -28,18 +28,18 @@ def _share(context: click.Context, option: click.Parameter, value: float) -> flo
 @click.argument("name")
 @click.argument("version")
 @click.option("--share", type=float, default=0.1, show_default=True, callback=_share,
-              help="Of the requests, above 0 and at most 1.")  # fmt: skip
+              help="Share of the requests, above 0 and at most 1.")  # fmt: skip
 @click.option("--by", type=click.Choice(["caller", "request"]), default="caller",
-              show_default=True, help="What decides of which share a request is.")  # fmt: skip
+              show_default=True, help="Divide by caller, or by the request's body.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only check; try nothing.")
 @command_output
 def canary(name: str, version: str, *, share: float, by: str, dry_run: bool) -> CommandResult:
     """Let VERSION answer a share of the requests in place of the promoted one.
 
     Only requests that name no version are divided. The same caller always gets
-    the same version; by request, the same body does. A larger share has all
-    that a smaller one had. Any promotion ends it, and so does a rollback, which
-    then leaves the promoted version.
+    the same version; by request, the same body does. A larger share includes
+    all of a smaller one. Any promotion ends the canary, and so does a rollback,
+    which then keeps the promoted version.
 
     \b
     Examples:
@@ -54,14 +54,14 @@ def canary(name: str, version: str, *, share: float, by: str, dry_run: bool) -> 
 @click.argument("name")
 @click.argument("version")
 @click.option("--share", type=float, default=1.0, show_default=True, callback=_share,
-              help="Of the requests, above 0 and at most 1.")  # fmt: skip
+              help="Share of the requests, above 0 and at most 1.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only check; try nothing.")
 @command_output
 def shadow(name: str, version: str, *, share: float, dry_run: bool) -> CommandResult:
-    """Let VERSION answer in silence, and count where it differs.
+    """Let VERSION predict as a shadow, and count where it differs.
 
-    The promoted version answers all requests. Any promotion ends it, and so
-    does a rollback, which then leaves the promoted version.
+    The promoted version answers all requests. Any promotion ends the shadow,
+    and so does a rollback, which then keeps the promoted version.
 
     \b
     Examples:
@@ -72,59 +72,59 @@ def shadow(name: str, version: str, *, share: float, dry_run: bool) -> CommandRe
 
 
 def end_candidate(store: ModelStore, name: str, *, dry_run: bool) -> CommandResult:
-    """End what is tried beside the promoted version, which stays."""
+    """End the trial of a version; the promoted one stays."""
     pointer = store.pointer(name)
     assert pointer.candidate
-    named = f"the {pointer.candidate.mode} of {pointer.candidate.version}"
+    trial = f"the {pointer.candidate.mode} of {pointer.candidate.version}"
     document = {
         "model": name, "version": pointer.version, "before": pointer.version,
         "ended": pointer.candidate._asdict(), "dry_run": dry_run,
     }  # fmt: skip
     if dry_run:
-        return CommandResult(document, f"This would end {named}. Nothing is changed.")
+        return CommandResult(document, f"This would end {trial}. Nothing is changed.")
 
-    def change(known: Pointer | None) -> Pointer:
-        if known is None or known.candidate is None:
-            raise CommandError(f"{named} has just been ended by somebody else")
-        return known.promote(known.version)
+    def change(current: Pointer | None) -> Pointer:
+        if current is None or current.candidate is None:
+            raise CommandError(f"{trial} has just been ended by somebody else")
+        return current.promote(current.version)
 
     store.change(name, change)
-    return CommandResult(document, f"Ended {named}. {pointer.version} of {name} stays promoted.")
+    return CommandResult(document, f"Ended {trial}. {pointer.version} of {name} stays promoted.")
 
 
 def _try(name: str, candidate: Candidate, *, dry_run: bool) -> CommandResult:
     store = served().store
-    named = f"{candidate.version} of {name}"
+    label = f"{candidate.version} of {name}"
     if trouble := check_version(store, name, candidate.version):
-        raise CommandError(f"{named} is not tried: {trouble}")
+        raise CommandError(f"{label} is not tried: {trouble}")
     before = store.pointer(name)
     if candidate.version == before.version:
-        raise CommandError(f"{named} is the promoted version: name another")
+        raise CommandError(f"{label} is the promoted version: name another")
     _check_schemas(store, name, before.version, candidate.version)
     document = {
         "model": name, "promoted": before.version, "candidate": candidate._asdict(),
         "before": before.candidate._asdict() if before.candidate else None, "dry_run": dry_run,
     }  # fmt: skip
     if dry_run:
-        return CommandResult(document, f"{named} may be tried. Nothing is changed.")
+        return CommandResult(document, f"{label} may be tried. Nothing is changed.")
 
-    def change(known: Pointer | None) -> Pointer:
-        if known is None or known.version != before.version:
+    def change(current: Pointer | None) -> Pointer:
+        if current is None or current.version != before.version:
             raise CommandError(
                 f"another version of {name} has just been promoted: look, and try again"
             )
-        if candidate.version in known.removed:
-            raise CommandError(f"{named} is not tried: it is being removed")
-        return known._replace(candidate=candidate)
+        if candidate.version in current.removed:
+            raise CommandError(f"{label} is not tried: it is being removed")
+        return current._replace(candidate=candidate)
 
     store.change(name, change)
-    return CommandResult(document, _said(name, before, candidate))
+    return CommandResult(document, _summary(name, before, candidate))
 
 
-def _said(name: str, before: Pointer, candidate: Candidate) -> str:
+def _summary(name: str, before: Pointer, candidate: Candidate) -> str:
     what = {
         "canary": f"answers {candidate.share:g} of the requests, by {candidate.by}",
-        "shadow": f"answers {candidate.share:g} of the requests in silence",
+        "shadow": f"predicts {candidate.share:g} of the requests as a shadow",
     }
     was = before.candidate
     lines = [
@@ -136,8 +136,8 @@ def _said(name: str, before: Pointer, candidate: Candidate) -> str:
 
 
 def _check_schemas(store: ModelStore, name: str, promoted: str, version: str) -> None:
-    """Refuse a version whose requests would be others."""
-    old, new = (store.read_card(name, one) for one in (promoted, version))
+    """Reject a version that takes other requests than the promoted one."""
+    old, new = (store.read_card(name, tried) for tried in (promoted, version))
     if old["schema"] == new["schema"]:
         return
     raise CommandError(
@@ -146,8 +146,8 @@ def _check_schemas(store: ModelStore, name: str, promoted: str, version: str) ->
     )
 
 
-def _changes(found: Mapping[str, Any]) -> str:
-    rows = [f"{name} {text}" for name, text in field_rows(found["fields"])]
-    extras = found["facts"].get("extras")
+def _changes(changes: Mapping[str, Any]) -> str:
+    rows = [f"{name} {text}" for name, text in field_rows(changes["fields"])]
+    extras = changes["facts"].get("extras")
     rows += [f"extras {extras['from']} -> {extras['to']}"] if extras else []
     return "; ".join(rows)

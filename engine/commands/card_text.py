@@ -1,6 +1,6 @@
 """A card for people to read in a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from textwrap import fill
 from typing import Any
 
@@ -14,16 +14,17 @@ from engine.cards.facts import (
     score_rows,
 )
 from engine.commands.output import indented, table
+from engine.schema.card import Card
 
 
-def card_text(card: Mapping[str, Any], *, is_promoted: bool) -> str:
-    """Write a card as a page of text."""
+def card_text(card: Card, *, is_promoted: bool) -> str:
+    """Format a card as a page of text."""
     promoted = ", promoted" if is_promoted else ""
     parts = [f"{card['model']} {card['version']}{promoted}\n{card['title']}"]
     if card["description"]:
         parts[0] += f": {card['description']}"
     parts.append(_facts(card))
-    tables = [
+    tables: list[tuple[str, Sequence[str], Sequence[Sequence[Any]]]] = [
         ("Fields", FIELD_HEADS, field_rows(card)),
         ("Scores on the held-out rows", SCORE_HEADS, score_rows(card)),
         ("Permutation importances", IMPORTANCE_HEADS, importance_rows(card)),
@@ -36,15 +37,15 @@ def card_text(card: Mapping[str, Any], *, is_promoted: bool) -> str:
     )
 
 
-def _facts(card: Mapping[str, Any]) -> str:
+def _facts(card: Card) -> str:
     challenge = card.get("challenge")
-    found = facts(card) | ({"promotion": challenge["reason"]} if challenge else {})
+    lines = facts(card) | ({"promotion": challenge["reason"]} if challenge else {})
     return "\n".join(
         fill(text, 100, initial_indent=f"{name:<11}", subsequent_indent=" " * 11)
-        for name, text in found.items()
+        for name, text in lines.items()
     )
 
 
-def _files(card: Mapping[str, Any]) -> list[tuple[str, Any, str]]:
-    files = [(name, one["bytes"], one["sha256"]) for name, one in card["files"].items()]
+def _files(card: Card) -> list[tuple[str, Any, str]]:
+    files = [(name, file["bytes"], file["sha256"]) for name, file in card["files"].items()]
     return [*files, ("card.json", "", card["digest"])]

@@ -1,6 +1,7 @@
-"""The answers of two versions to the records of one file, side by side."""
+"""Compare the answers of two versions to the records of one file."""
 
 import heapq
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from engine.commands.table_files import answer_file, kind_of
 from engine.records.media_types import LINES
 from engine.runtime.version import StoredVersion
 
-#: How many rows are named.
-_MOST_NAMED = 10
+#: The number of rows that are listed.
+_MOST_LISTED = 10
 
 
 def compare_answers(old: StoredVersion, new: StoredVersion, data: Path) -> dict[str, Any]:
-    """Let two versions answer a file, and count where they differ.
+    """Count where the answers of two versions to a file differ.
 
     Returns
     -------
@@ -27,8 +28,8 @@ def compare_answers(old: StoredVersion, new: StoredVersion, data: Path) -> dict[
 
     Raises
     ------
-    Refused
-        When the file cannot be read, or one of them refuses records in it.
+    CommandError
+        When the file cannot be read, or a version rejects records in it.
     """
     kind = kind_of(data, None)
     with ExitStack() as spools:
@@ -40,36 +41,36 @@ def compare_answers(old: StoredVersion, new: StoredVersion, data: Path) -> dict[
             files.append(spool.file)
         read = msgspec.json.Decoder().decode
         pairs = zip(map(read, files[0]), map(read, files[1]), strict=True)
-        found = ((*_differ(*pair), -row) for row, pair in enumerate(pairs, start=1))
-        return _summary(found, is_regression=old.card["classes"] is None)
+        rows = ((*_difference(*pair), -row) for row, pair in enumerate(pairs, start=1))
+        return _summary(rows, is_regression=old.card["classes"] is None)
 
 
-def _differ(one: dict[str, Any], other: dict[str, Any]) -> tuple[bool, float]:
-    """Tell whether the values differ, and by how much the probabilities or numbers do."""
-    is_other = one["value"] != other["value"]
-    if "probabilities" in one and "probabilities" in other:
-        before, after = one["probabilities"], other["probabilities"]
-        return is_other, max(
-            abs(before.get(name, 0.0) - after.get(name, 0.0)) for name in {*before, *after}
-        )
-    if isinstance(one["value"], float) and isinstance(other["value"], float):
-        return False, abs(one["value"] - other["value"])
+def _difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[bool, float]:
+    """Return whether the labels differ, and by how much the probabilities or numbers do."""
+    is_other = old["value"] != new["value"]
+    if "probabilities" in old and "probabilities" in new:
+        before, after = old["probabilities"], new["probabilities"]
+        classes = {*before, *after}
+        return is_other, max(abs(before.get(c, 0.0) - after.get(c, 0.0)) for c in classes)
+    if isinstance(old["value"], float) and isinstance(new["value"], float):
+        return False, abs(old["value"] - new["value"])
     return is_other, 0.0
 
 
-def _summary(found: Any, *, is_regression: bool) -> dict[str, Any]:
-    rows, others, largest = 0, 0, 0.0
-    most: list[tuple[bool, float, int]] = []
-    for one in found:
-        rows += 1
-        others += one[0]
-        largest = max(largest, one[1])
-        if one[0] or one[1]:
-            keep = heapq.heappush if len(most) < _MOST_NAMED else heapq.heappushpop
-            keep(most, one)
+def _summary(rows: Iterable[tuple[bool, float, int]], *, is_regression: bool) -> dict[str, Any]:
+    """Sum up rows of (is another label, difference, minus the row's number)."""
+    count, other_labels, largest = 0, 0, 0.0
+    listed: list[tuple[bool, float, int]] = []
+    for row in rows:
+        count += 1
+        other_labels += row[0]
+        largest = max(largest, row[1])
+        if row[0] or row[1]:  # the heap holds the rows that differ most
+            push = heapq.heappush if len(listed) < _MOST_LISTED else heapq.heappushpop
+            push(listed, row)
     return {
-        "rows": rows,
-        "labels_that_differ": None if is_regression else others,
+        "rows": count,
+        "labels_that_differ": None if is_regression else other_labels,
         "largest_difference": largest,
-        "rows_that_differ_most": [-row for *_, row in sorted(most, reverse=True)],
+        "rows_that_differ_most": [-row for *_, row in sorted(listed, reverse=True)],
     }

@@ -8,18 +8,23 @@ from engine.commands.output import indented, table
 from engine.commands.service_metrics import live_text
 
 
-def difference_text(found: Mapping[str, Any]) -> str:
-    """Write what `difference` found for people."""
-    head = f"{found['model']}: from {found['from']} to {found['to']}"
-    parts = [_part("Model", _pairs(found["facts"])), _part("Fields", field_rows(found["fields"]))]
-    parts += [_part(title, _pairs(found[part])) for part, title in PARTS.items()]
-    moved = found["importances"].items()
-    rows = [(name, f"{one['from']:.4f} -> {one['to']:.4f}") for name, one in moved]
-    parts += [_part("Permutation importances that moved", rows), _score_text(found)]
-    if "answers" in found:
-        parts.append(_answer_text(found["answers"]))
-    if "live" in found:
-        parts.append(live_text(found["live"]))
+def difference_text(changes: Mapping[str, Any]) -> str:
+    """Format for people what `engine.cards.difference.difference` returns."""
+    head = f"{changes['model']}: from {changes['from']} to {changes['to']}"
+    parts = [
+        _part("Model", _pairs(changes["facts"])),
+        _part("Fields", field_rows(changes["fields"])),
+    ]
+    parts += [_part(title, _pairs(changes[part])) for part, title in PARTS.items()]
+    moved = [
+        (field, f"{mean['from']:.4f} -> {mean['to']:.4f}")
+        for field, mean in changes["importances"].items()
+    ]
+    parts += [_part("Permutation importances that moved", moved), _score_text(changes)]
+    if "answers" in changes:
+        parts.append(_answer_text(changes["answers"]))
+    if "live" in changes:
+        parts.append(live_text(changes["live"]))
     return "\n\n".join([head, *filter(None, parts)])
 
 
@@ -31,17 +36,17 @@ def _part(title: str, rows: list[tuple[str, str]]) -> str:
 
 
 def _pairs(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def shown(value: Any) -> str:
+        return "none" if value is None or value == "" else str(value)
+
     return [
-        (name, f"{_shown(one['from'])} -> {_shown(one['to'])}") for name, one in changes.items()
+        (key, f"{shown(change['from'])} -> {shown(change['to'])}")
+        for key, change in changes.items()
     ]
 
 
-def _shown(value: Any) -> str:
-    return "none" if value is None or value == "" else str(value)
-
-
 def field_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Name every field that came, went or changed, and say how."""
+    """List every field that was added, removed or changed, and how."""
     rows = [(name, "added") for name in fields["added"]]
     rows += [(name, "removed") for name in fields["removed"]]
     for name, changes in [*fields["changed"].items(), ("the target", fields["target"])]:
@@ -49,31 +54,31 @@ def field_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [*rows, ("the order", "changed")] if fields["is_order_changed"] else rows
 
 
-def _score_text(found: Mapping[str, Any]) -> str:
+def _score_text(changes: Mapping[str, Any]) -> str:
     rows = [
         [
             name,
-            f"{one['from']['value']:.4f} -> {one['to']['value']:.4f}",
-            f"{one['change']:+.4f}",
-            f"{one['from']['low']:.4f} to {one['from']['high']:.4f}",
-            f"{one['to']['low']:.4f} to {one['to']['high']:.4f}",
-            "exceeds both intervals" if one["exceeds_intervals"] else "within an interval",
+            f"{score['from']['value']:.4f} -> {score['to']['value']:.4f}",
+            f"{score['change']:+.4f}",
+            f"{score['from']['low']:.4f} to {score['from']['high']:.4f}",
+            f"{score['to']['low']:.4f} to {score['to']['high']:.4f}",
+            "exceeds both intervals" if score["exceeds_intervals"] else "within an interval",
         ]
-        for name, one in found["scores"].items()
+        for name, score in changes["scores"].items()
     ]
     heads = ("score", "value", "change", "interval before", "and now", "")
     lines = ["Scores", indented(table(heads, rows))]
-    if "sha256" in found["data"]:
-        lines.append("  The data differ, so each was scored on other rows.")
+    if "sha256" in changes["data"]:
+        lines.append("  The data differ, so the versions were scored on different rows.")
     return "\n".join(lines)
 
 
-def _answer_text(found: Mapping[str, Any]) -> str:
-    rows = ", ".join(map(str, found["rows_that_differ_most"])) or "none"
-    lines = [f"Answers to {found['rows']} records"]
-    if found["labels_that_differ"] is not None:
-        lines.append(f"  labels that differ              {found['labels_that_differ']}")
-    if found["largest_difference"] is not None:
-        what = "number" if found["labels_that_differ"] is None else "probability"
-        lines.append(f"  {f'largest difference of {what}':<32}{found['largest_difference']:.6g}")
+def _answer_text(answers: Mapping[str, Any]) -> str:
+    rows = ", ".join(map(str, answers["rows_that_differ_most"])) or "none"
+    lines = [f"Answers to {answers['rows']} records"]
+    if answers["labels_that_differ"] is not None:
+        lines.append(f"  labels that differ              {answers['labels_that_differ']}")
+    if answers["largest_difference"] is not None:
+        what = "number" if answers["labels_that_differ"] is None else "probability"
+        lines.append(f"  {f'largest difference of {what}':<32}{answers['largest_difference']:.6g}")
     return "\n".join([*lines, f"  rows that differ most           {rows}"])

@@ -20,11 +20,16 @@ def keys() -> None:
 @click.argument("name")
 @click.option(
     "--scope", "scopes", multiple=True, type=click.Choice(SCOPES),
-    default=("predict", "read"), show_default=True, help="What it is good for; repeatable.",
+    default=("predict", "read"), show_default=True, help="What the key allows; repeatable.",
 )  # fmt: skip
-@click.option("--model", "models", multiple=True, help="A model it may ask; default: all.")
-@click.option("--days", type=click.IntRange(1, 36500), help="Days that it lasts.")
-@click.option("--rate-limit", help="Requests in seconds, as 100/60.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    help="A model that the key may use; repeatable; default: all.",
+)
+@click.option("--days", type=click.IntRange(1, 36500), help="Days until the key expires.")
+@click.option("--rate-limit", help="Requests per seconds, such as 100/60.")
 @command_output
 def make(
     name: str, scopes: Sequence[str], models: Sequence[str], days: int | None,
@@ -32,8 +37,8 @@ def make(
 ) -> CommandResult:  # fmt: skip
     """Make a key for NAME and print it, once.
 
-    A running service takes it within two seconds. For a new key in place of an
-    old one, make it, hand it over, then remove the old one.
+    A running service accepts the key within two seconds. To replace a key, make
+    a new one, hand it over, then remove the old one.
 
     \b
     Examples:
@@ -56,7 +61,7 @@ def make(
 @keys.command("list")
 @command_output
 def list_keys() -> CommandResult:
-    """List the keys; their texts are nowhere.
+    """List the keys; their texts are not stored.
 
     \b
     Examples:
@@ -65,26 +70,26 @@ def list_keys() -> CommandResult:
     """
     file = _file()
     try:
-        found = file.read()
+        listed = file.read()
     except InvalidKeys as error:
         raise CommandError(str(error)) from error
-    document = {"keys": [_described(key) for key in found]}
-    if not found:
+    document = {"keys": [_described(key) for key in listed]}
+    if not listed:
         return CommandResult(
             document, f"there is no key in {file.path}: flask keys make NAME makes one"
         )
     head = ("id", "name", "scopes", "models", "until", "limit")
-    return CommandResult(document, table(head, [_row(key) for key in found]))
+    return CommandResult(document, table(head, [_row(key) for key in listed]))
 
 
 @keys.command()
 @click.argument("identifier", metavar="ID")
 @command_output
 def remove(identifier: str) -> CommandResult:
-    """Remove a key, so that it is refused from now on.
+    """Remove a key: it is rejected from now on.
 
-    Every worker of a running service knows within two seconds. ID is what
-    stands before the dot of the key.
+    Every worker of a running service rejects it within two seconds. ID is the
+    part of the key before the dot.
 
     \b
     Examples:

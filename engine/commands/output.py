@@ -1,4 +1,4 @@
-"""How every command speaks: a text or one JSON document; refusals in sentences.
+"""The output of every command: a text or one JSON document, and errors in sentences.
 
 Exit codes: 0 done, 1 refused or invalid input, 2 wrong usage.
 """
@@ -21,14 +21,9 @@ from persistence.store_errors import StoreError, VersionNotFound
 
 
 class CommandError(Exception):
-    """The command does not do it; the message says why and what to do.
+    """The command is refused; the message says why and what to do.
 
-    Parameters
-    ----------
-    reason : str
-        A sentence.
-    errors : sequence of mapping
-        Every fault of an input, each with its ``detail`` and its place.
+    ``errors`` lists every problem of an input, each with its ``detail`` and place.
     """
 
     def __init__(self, reason: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -37,51 +32,43 @@ class CommandError(Exception):
 
 
 class CommandResult(NamedTuple):
-    """What a command has to say.
-
-    Attributes
-    ----------
-    document : mapping
-        For programs.
-    text : str
-        For people; nothing is printed when it is empty.
-    """
+    """What a command returns: a document for programs, and a text for people, or none."""
 
     document: Mapping[str, Any]
     text: str
 
 
 def command_output(command: Callable[..., CommandResult]) -> Callable[..., None]:
-    """Make a command print what it returns, and refuse without a traceback."""
+    """Make a command print its result, and its errors without a traceback."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, nothing else.")
     @with_appcontext
     @wraps(command)
-    def speak(*, as_json: bool, **options: Any) -> None:
+    def run(*, as_json: bool, **options: Any) -> None:
         try:
-            said = command(**options)
+            result = command(**options)
         except (
             CommandError, BadRequest, StoreError,
             PromotionConflict, VersionInUse, OSError,
         ) as error:  # fmt: skip
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # nobody reads on: click ends in silence
+                raise  # nobody reads the output any more: click ends silently
             _refuse(error, as_json=as_json)
         if as_json:
-            _print_json(said.document)
-        elif said.text:
-            click.echo(said.text)
+            _print_json(result.document)
+        elif result.text:
+            click.echo(result.text)
 
-    return speak
+    return run
 
 
 def served() -> ModelCache:
-    """Give the models of the application that the command belongs to."""
+    """Return the models of the application that the command belongs to."""
     return resources().models
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Write rows under a head, each column as wide as its widest cell."""
+    """Format rows under a head, each column as wide as its widest cell."""
     lines = [head, *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = (
@@ -92,7 +79,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def indented(text: str) -> str:
-    """Move every line in by two places."""
+    """Indent every line by two spaces."""
     return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
 
 
@@ -102,14 +89,15 @@ def _refuse(error: Exception, *, as_json: bool) -> NoReturn:
         named = f"{click.format_filename(error.filename)}: " if error.filename else ""
         reason = f"{named}{error.strerror or error}"
     if isinstance(error, VersionNotFound):
-        reason += ": `flask models list` shows those that are stored"
+        reason += ": `flask models list` shows the stored versions"
     errors = error.errors if isinstance(error, CommandError) else ()
     context = click.get_current_context()
     click.echo(f"{context.command_path}: {reason}", err=True)
-    for one in errors:
-        places = [f"{key} {one[key]}" for key in ("line", "row") if key in one]
-        places += [str(one["field"])] if one.get("field") else []
-        click.echo(f"  {', '.join(places)}: {one['detail']}" if places else one["detail"], err=True)
+    for problem in errors:
+        places = [f"{key} {problem[key]}" for key in ("line", "row") if key in problem]
+        places += [str(problem["field"])] if problem.get("field") else []
+        detail = problem["detail"]
+        click.echo(f"  {', '.join(places)}: {detail}" if places else detail, err=True)
     if as_json:
         _print_json({"error": reason} | ({"errors": list(errors)} if errors else {}))
     context.exit(1)

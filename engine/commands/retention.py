@@ -1,4 +1,4 @@
-"""`flask models prune`, `pin` and `unpin`: which versions are kept."""
+"""`flask models prune`, `pin` and `unpin`: which versions stay."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ from persistence.store_errors import ModelNotFound, VersionNotFound
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option(
     "--keep", type=click.IntRange(min=1), default=10, show_default=True,
-    help="So many of the newest versions of each model stay.",
+    help="The number of newest versions of each model that stay.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Only say what would go; remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed; remove nothing.")
 @command_output
 def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
     """Remove the oldest versions of a model, or of every model.
 
-    Beside the newest, these stay: the promoted version, the one that a
-    rollback leads to, the candidate, and those that are pinned. What writers
-    that were killed have left a day ago is removed as well.
+    Besides the newest, these stay: the promoted version, the one that a
+    rollback would promote, the candidate, and pinned versions. What killed
+    writers left behind more than a day ago is removed as well.
 
     \b
     Examples:
@@ -35,19 +35,20 @@ def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
     stored = store.stored_names()
     if name is not None and name not in stored:
         raise ModelNotFound(f"no version of model {name!r} is stored")
-    rows = [row for one in stored if name in (None, one) for row in _old(store, one, keep)]
+    models = stored if name is None else [name]
+    rows = [row for model in models for row in _old(store, model, keep)]
     if not dry_run:
         for row in rows:
             _remove(store, row)
-        for one in stored if name is None else [name]:
-            store.sweep(one)
-    gone = [row for row in rows if not row["stays"]]
+        for model in models:
+            store.sweep(model)
+    removed = [row for row in rows if not row["stays"]]
     verb = "would go" if dry_run else "removed"
     lines = [
         f"{row['model']} {row['version']}: {'stays, ' + row['stays'] if row['stays'] else verb}"
         for row in rows
     ]
-    lines.append(f"{len(gone)} of {len(rows)} versions beyond the newest {keep} {verb}.")
+    lines.append(f"{len(removed)} of {len(rows)} versions beyond the newest {keep} {verb}.")
     return CommandResult({"versions": rows, "keep": keep, "dry_run": dry_run}, "\n".join(lines))
 
 
@@ -56,16 +57,15 @@ def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
 @click.argument("version")
 @command_output
 def pin(name: str, version: str) -> CommandResult:
-    """Keep a version from being pruned.
+    """Protect a version from being pruned.
 
     \b
     Examples:
       flask models pin credit 20260102T101500Z-3fa9c
     """
     _pin(name, version, is_pinned=True)
-    return CommandResult(
-        {"model": name, "version": version}, f"{version} of {name} is never pruned."
-    )
+    text = f"{version} of {name} is never pruned."
+    return CommandResult({"model": name, "version": version}, text)
 
 
 @click.command()
@@ -84,23 +84,26 @@ def unpin(name: str, version: str) -> CommandResult:
 
 
 def _old(store: ModelStore, name: str, keep: int) -> list[dict[str, Any]]:
-    """List the versions beyond the newest, oldest first, with why one stays."""
+    """List the versions beyond the newest, oldest first, each with the reason if it stays."""
     versions = store.versions(name)
     try:
-        kept = in_use(store.pointer(name), versions)
+        reasons = in_use(store.pointer(name), versions)
     except ModelNotFound:
-        kept = dict.fromkeys(versions, "since none is promoted")
-    return [{"model": name, "version": one, "stays": kept.get(one, "")} for one in versions[:-keep]]
+        reasons = dict.fromkeys(versions, "since none is promoted")
+    return [
+        {"model": name, "version": version, "stays": reasons.get(version, "")}
+        for version in versions[:-keep]
+    ]
 
 
 def _remove(store: ModelStore, row: dict[str, Any]) -> None:
-    """Remove a version unless it stays; say so when it has come into use meanwhile."""
+    """Remove a version unless it stays or has just come into use."""
     if row["stays"]:
         return
     try:
         store.remove(row["model"], row["version"])
     except VersionNotFound:
-        pass  # another has removed it
+        pass  # somebody else has removed it
     except VersionInUse as error:
         row["stays"] = str(error).partition("it is ")[2]
 
@@ -109,12 +112,12 @@ def _pin(name: str, version: str, *, is_pinned: bool) -> None:
     store = served().store
     if is_pinned and version not in store.versions(name):
         raise VersionNotFound(f"model {name!r} has no version {version!r}")
-    store.pointer(name)  # there is one, and it can be read
+    store.pointer(name)  # raises unless there is a readable one
 
-    def change(known: Pointer | None) -> Pointer:
-        if known is None or (is_pinned and version in known.removed):
+    def change(pointer: Pointer | None) -> Pointer:
+        if pointer is None or (is_pinned and version in pointer.removed):
             raise PromotionConflict(f"{version} of {name} is being removed: nothing was changed")
-        others = tuple(one for one in known.pinned if one != version)
-        return known._replace(pinned=(*others, version) if is_pinned else others)
+        others = tuple(other for other in pointer.pinned if other != version)
+        return pointer._replace(pinned=(*others, version) if is_pinned else others)
 
     store.change(name, change)

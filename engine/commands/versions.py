@@ -13,6 +13,7 @@ from engine.commands.difference_text import difference_text
 from engine.commands.output import CommandError, CommandResult, command_output, served, table
 from engine.commands.service_metrics import HERE, live_counts
 from engine.runtime.loading import check_version, load_version, sign_version
+from engine.schema.card import as_card
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, version_before
 from persistence.signatures import CannotSign
@@ -21,7 +22,7 @@ from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNo
 
 @click.group()
 def models() -> None:
-    """Look at the stored versions, and choose the one that is served."""
+    """Show the stored versions, and choose the one that is served."""
 
 
 @models.command("list")
@@ -30,9 +31,8 @@ def models() -> None:
 def list_versions(name: str | None) -> CommandResult:
     """List the stored versions of every model, newest first.
 
-    The promoted version, the one that is served by default, is marked with *,
-    one that is tried beside it with ~, and a pinned one, which is never pruned,
-    with p.
+    * marks the promoted version, which is served by default; ~ marks a version
+    on trial beside it; p marks a pinned version, which is never pruned.
 
     \b
     Examples:
@@ -44,13 +44,13 @@ def list_versions(name: str | None) -> CommandResult:
     names = store.stored_names()
     if name is not None and name not in names:
         raise ModelNotFound(f"no version of model {name!r} is stored in {store.place}")
-    rows = [row for one in names if name in (None, one) for row in _rows(store, one)]
+    rows = [row for model in names if name in (None, model) for row in _rows(store, model)]
     if not rows:
         remedy = f"train one with `python build_model.py {served().default}`"
         return CommandResult({"versions": []}, f"no version is stored in {store.place}: {remedy}")
     head = ("model", "version", "", "trained", "score", "", "runtime", "size")
-    lines = [_line(one) for one in rows if "refused" not in one]
-    refused = [f"refused: {one['refused']}" for one in rows if "refused" in one]
+    lines = [_line(row) for row in rows if "refused" not in row]
+    refused = [f"refused: {row['refused']}" for row in rows if "refused" in row]
     return CommandResult({"versions": rows}, "\n".join([table(head, lines), *refused]))
 
 
@@ -59,7 +59,7 @@ def list_versions(name: str | None) -> CommandResult:
 @click.argument("version", required=False)
 @command_output
 def show(name: str, version: str | None) -> CommandResult:
-    """Show what a version says about itself, by default the promoted one.
+    """Show the card of a version, by default of the promoted one.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def show(name: str, version: str | None) -> CommandResult:
       flask models show credit --json
     """
     store = served().store
-    card = store.read_card(name, version)
+    card = as_card(store.read_card(name, version))
     is_promoted = card["version"] == _promoted(store, name)
     return CommandResult(
         {"promoted": is_promoted, "card": card}, card_text(card, is_promoted=is_promoted)
@@ -83,10 +83,10 @@ def show(name: str, version: str | None) -> CommandResult:
 def promote(name: str, version: str, *, dry_run: bool) -> CommandResult:
     """Make a version the one that is served by default.
 
-    It is checked before: every file against its digest in the card, the card's
-    signature where there is a SIGNING_KEY, and the answers to its worked
-    example and golden rows. A version that does not pass is refused. What was
-    tried beside the promoted version is so no longer.
+    The command first checks every file against its digest in the card, the
+    signature of the card if SIGNING_KEY is set, and the answers to the worked
+    example and the golden rows. A version that does not pass is rejected. A
+    promotion ends any trial of a version.
 
     \b
     Examples:
@@ -103,9 +103,9 @@ def promote(name: str, version: str, *, dry_run: bool) -> CommandResult:
 def rollback(name: str, *, dry_run: bool) -> CommandResult:
     """Go back to the version that was promoted before.
 
-    It is checked as by promote. A second rollback goes one promotion further
-    back, not forth again; to go forth, promote. While a version is tried beside
-    the promoted one, a rollback ends that and nothing else.
+    The version is checked as by promote. A second rollback goes one promotion
+    further back; to go forward, promote. While a version is on trial, a
+    rollback ends the trial and nothing else.
 
     \b
     Examples:
@@ -122,11 +122,11 @@ def rollback(name: str, *, dry_run: bool) -> CommandResult:
             f"nothing was promoted before {pointer.version} of {name}: "
             f"name a version with `flask models promote {name} VERSION`"
         )
-    said = _promote(name, version, pointer, dry_run=dry_run, is_rollback=True)
+    result = _promote(name, version, pointer, dry_run=dry_run, is_rollback=True)
     if is_remembered:
-        return said
-    guess = "nobody wrote down what was promoted before: this is the newest older version"
-    return CommandResult({**said.document, "is_guess": True}, f"{said.text}\n{guess.capitalize()}.")
+        return result
+    guess = "It is not recorded what was promoted before: this is the newest older version."
+    return CommandResult({**result.document, "is_guess": True}, f"{result.text}\n{guess}")
 
 
 @models.command()
@@ -138,19 +138,18 @@ def rollback(name: str, *, dry_run: bool) -> CommandResult:
     help="Let both answer the records of this file; formats as in `flask predict`.",
 )  # fmt: skip
 @click.option("--service", metavar="URL", is_flag=False, flag_value=HERE,
-              help=f"Also tell what a service has counted; {HERE} without URL.")  # fmt: skip
+              help=f"Also show what a service has counted; {HERE} without URL.")  # fmt: skip
 @click.option("--key", envvar="API_KEY", default="", metavar="KEY", show_envvar=True,
               help="An API key for it, with the scope read.")  # fmt: skip
 @command_output
 def diff(
     name: str, old: str | None, new: str | None, data: Path | None, service: str | None, key: str
 ) -> CommandResult:
-    """Tell what changed from version A to version B.
+    """Show what changed from version A to version B.
 
-    B is the promoted version where only A is named. With none named, it is
-    told what changed from the promoted version to the one that is tried beside
-    it, else to the newest or, where the newest is promoted, from the one that
-    was promoted before.
+    If you name only A, B is the promoted version. If you name none, A is the
+    promoted version and B the one on trial, or else the newest; if the newest
+    is promoted, A is the version that was promoted before it.
 
     \b
     Examples:
@@ -160,13 +159,13 @@ def diff(
     """
     store = served().store
     first, second = _pair(store, name, old, new)
-    found = difference(store.read_card(name, first), store.read_card(name, second))
+    changes = difference(store.read_card(name, first), store.read_card(name, second))
     if data is not None:
         versions = load_version(store, name, first), load_version(store, name, second)
-        found["answers"] = compare_answers(*versions, data)
+        changes["answers"] = compare_answers(*versions, data)
     if service is not None:
-        found["live"] = live_counts(service, name, (first, second), key=key)
-    return CommandResult(found, difference_text(found))
+        changes["live"] = live_counts(service, name, (first, second), key=key)
+    return CommandResult(changes, difference_text(changes))
 
 
 @models.command()
@@ -174,10 +173,10 @@ def diff(
 @click.argument("version")
 @command_output
 def sign(name: str, version: str) -> CommandResult:
-    """Sign a version that was stored before there was a SIGNING_KEY.
+    """Sign a version that was stored without a SIGNING_KEY, or signed with an old one.
 
-    So is a version that was signed with a key that is no longer used. It is
-    checked before, as by promote, but for the signature: sign what you trust.
+    The command first checks the version as promote does, except for the
+    signature: sign only what you trust.
 
     \b
     Examples:
@@ -201,27 +200,27 @@ def _promote(
     store = served().store
     if trouble := check_version(store, name, version):
         raise CommandError(f"{version} of {name} is not promoted: {trouble}")
-    before, tried = (pointer.version, pointer.candidate) if pointer else (None, None)
+    before, trial = (pointer.version, pointer.candidate) if pointer else (None, None)
     document = {
         "model": name, "version": version, "before": before, "dry_run": dry_run,
-        "ended": tried._asdict() if tried else None,
+        "ended": trial._asdict() if trial else None,
     }  # fmt: skip
     was = f"Before: {before}." if before else "No version was promoted before."
-    was += f" This ends the {tried.mode} of {tried.version}." if tried else ""
+    was += f" This ends the {trial.mode} of {trial.version}." if trial else ""
     if dry_run:
         return CommandResult(
             document, f"{version} of {name} may be promoted. {was} Nothing is changed."
         )
     store.promote(name, version, is_rollback=is_rollback)
-    if before == version and tried is None:
-        return CommandResult(document, f"{version} of {name} is promoted already.")
+    if before == version and trial is None:
+        return CommandResult(document, f"{version} of {name} is already promoted.")
     return CommandResult(
-        document, f"{version} of {name} is promoted. {was} A running service takes it within 2 s."
+        document, f"{version} of {name} is promoted. {was} A running service switches within 2 s."
     )
 
 
 def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:
-    """Name the two versions to compare, the older one first."""
+    """Return the two versions to compare, the older one first."""
     versions = store.versions(name)
     if old is not None and new is not None:
         pair = old, new
@@ -257,17 +256,19 @@ def _pointer(store: ModelStore, name: str) -> Pointer | None:
 def _rows(store: ModelStore, name: str) -> list[dict[str, Any]]:
     pointer = _pointer(store, name)
     return [
-        {"model": name, "version": one} | _standing(pointer, one) | _described(store, name, one)
-        for one in reversed(store.versions(name))
+        {"model": name, "version": version}
+        | _standing(pointer, version)
+        | _described(store, name, version)
+        for version in reversed(store.versions(name))
     ]
 
 
 def _standing(pointer: Pointer | None, version: str) -> dict[str, Any]:
-    """Tell what a version is to the service."""
-    tried = pointer.candidate if pointer else None
+    """Return whether a version is promoted, on trial or pinned."""
+    trial = pointer.candidate if pointer else None
     return {
         "promoted": pointer is not None and version == pointer.version,
-        "candidate": tried._asdict() if tried and version == tried.version else None,
+        "candidate": trial._asdict() if trial and version == trial.version else None,
         "pinned": pointer is not None and version in pointer.pinned,
     }
 
@@ -282,7 +283,7 @@ def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
         "score": card["score"],
         "value": card["scores"][card["score"]]["value"],
         "runtime": card["runtime"],
-        "bytes": sum(one["bytes"] for one in card["files"].values()),
+        "bytes": sum(file["bytes"] for file in card["files"].values()),
     }
 
 

@@ -16,6 +16,7 @@ from engine.cards.difference import PARTS, difference
 from engine.cards.markdown import model_card
 from engine.pages.security_headers import security_headers
 from engine.records.media_types import JSON
+from engine.schema.card import Card, select
 from engine.serving.model_cache import ModelCache
 from persistence.promotions import Pointer, version_beneath
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -68,7 +69,7 @@ def _compile(state: BlueprintSetupState) -> None:
     state.app.jinja_env.get_template("version.html")
 
 
-def _describe(models: ModelCache, card: Mapping[str, Any]) -> dict[str, Any]:
+def _describe(models: ModelCache, card: Card) -> dict[str, Any]:
     name, version = str(card["model"]), str(card["version"])
     pointer = _pointer(models, name)
     previous = version_beneath(pointer, version, models.store.versions(name))
@@ -92,7 +93,7 @@ def _pointer(models: ModelCache, name: str) -> Pointer | None:
         return None
 
 
-def _page(card: Mapping[str, Any], described: Mapping[str, Any]) -> Response:
+def _page(card: Card, described: Mapping[str, Any]) -> Response:
     compared = described["compared"]
     page = render_template(
         "version.html",
@@ -109,7 +110,7 @@ def _page(card: Mapping[str, Any], described: Mapping[str, Any]) -> Response:
     return Response(page, content_type=f"{HTML}; charset=utf-8", headers=dict(_HEADERS))
 
 
-def _scores(card: Mapping[str, Any], compared: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _scores(card: Card, compared: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each score with its positions on a line from 0 to 100, for the drawing."""
     rows = []
     for name, score in card["scores"].items():
@@ -123,19 +124,20 @@ def _scores(card: Mapping[str, Any], compared: Mapping[str, Any]) -> list[dict[s
             return round(4 + 92 * (value - low) / width, 2)
 
         keys = ("low", "high", "value")
+        figures = select(score, (*keys, "baseline"))
         rows.append(
             {
                 **score,
                 "name": name,
                 "change": change["change"] if change else None,
-                "at": {key: position(score[key]) for key in (*keys, "baseline")},
+                "at": {key: position(figure) for key, figure in figures.items()},
                 "before": {key: position(before[key]) for key in keys} if before else None,
             }
         )
     return rows
 
 
-def _tables(card: Mapping[str, Any]) -> list[tuple[str, Sequence[str], list[list[str]]]]:
+def _tables(card: Card) -> list[tuple[str, Sequence[str], list[list[str]]]]:
     tables = [
         ("By class", facts.CLASS_HEADS, facts.class_rows(card)),
         ("Fields", facts.FIELD_HEADS, facts.field_rows(card)),
@@ -149,7 +151,7 @@ def _rows(pairs: Mapping[str, Any]) -> list[list[str]]:
     return [[name, "none" if value is None else str(value)] for name, value in pairs.items()]
 
 
-def _bars(card: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _bars(card: Card) -> list[dict[str, Any]]:
     """Return each field's importance, with the length of its bar from 0 to 100."""
     importances = card["permutation_importances"].values()
     most = max((importance["mean"] for importance in importances), default=0.0)

@@ -1,7 +1,6 @@
 """A stored version's card and files, all of them checked, and what is run, opened."""
 
 import importlib.metadata
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,14 @@ from engine.runtime.onnx import OnnxRuntime
 from engine.runtime.runtimes import Runtime
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import StoredVersion
+from engine.schema.card import Card, as_card
 from engine.schema.record_schema import Schema
 from persistence.checked_files import check_file, checked_file
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import UntrustedArtifact
 
 
-def open_version(folder: Path, card: Mapping[str, Any]) -> StoredVersion:
+def open_version(folder: Path, card: Card) -> StoredVersion:
     """Open a version, once every file of it is as the card says.
 
     Raises
@@ -41,7 +41,7 @@ def open_version(folder: Path, card: Mapping[str, Any]) -> StoredVersion:
         ) from error
 
 
-def open_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
+def open_pipeline(folder: Path, card: Card) -> Any:
     """Open the fitted pipeline of a version.
 
     Raises
@@ -62,7 +62,7 @@ def open_pipeline(folder: Path, card: Mapping[str, Any]) -> Any:
     return load_pipeline(content, model=card["model"])
 
 
-def _open_runtime(folder: Path, card: Mapping[str, Any]) -> Runtime:
+def _open_runtime(folder: Path, card: Card) -> Runtime:
     is_exported = card["runtime"] == "onnx"
     run = "model.onnx" if is_exported else "model.skops"
     for name in card["files"]:
@@ -75,7 +75,7 @@ def _open_runtime(folder: Path, card: Mapping[str, Any]) -> Runtime:
     return OnnxRuntime(content, fields, has_probabilities=bool(card["has_probabilities"]))
 
 
-def _difference(card: Mapping[str, Any]) -> str:
+def _difference(card: Card) -> str:
     """Say that another onnxruntime is here than in training, where it is so."""
     there = card.get("libraries", {}).get("onnxruntime")
     here = importlib.metadata.version("onnxruntime")
@@ -95,10 +95,10 @@ def load_version(store: ModelStore, name: str, version: str | None = None) -> St
         When a file differs from the card, holds what is not trusted, or
         does not open with the libraries that are here.
     """
-    return open_stored(store, store.read_card(name, version))
+    return open_stored(store, as_card(store.read_card(name, version)))
 
 
-def open_stored(store: ModelStore, card: Mapping[str, Any]) -> StoredVersion:
+def open_stored(store: ModelStore, card: Card) -> StoredVersion:
     """Open the version of a card, as `load_version` does."""
     with store.while_stored(card["model"], card["version"]):
         return open_version(store.files(card), card)
@@ -127,7 +127,7 @@ def load_fitted_pipeline(store: ModelStore, name: str, version: str | None = Non
     ModelNotFound, VersionNotFound, UntrustedArtifact
         As `load_version`.
     """
-    card = store.read_card(name, version)
+    card = as_card(store.read_card(name, version))
     return open_pipeline(store.files(card), card)
 
 
@@ -155,7 +155,7 @@ def check_version(
     try:
         with store.while_stored(name, version):
             card = store.read_card(name, version, is_unsigned_read=is_unsigned_read)
-            open_version(store.files(card), card).verify()
+            open_version(store.files(card), as_card(card)).verify()
     except UntrustedArtifact as error:
         return str(error)
     return None

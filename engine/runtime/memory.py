@@ -1,10 +1,12 @@
 """Whether there is memory for one more version, and giving back what one has left."""
 
 import ctypes
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from engine.schema.card import Card
 
 #: The file that is loaded, by runtime, and the bytes of memory that each of its bytes takes
 #: at most meanwhile. Measured: 13 for forests of 2 and 44 MB as ONNX, of which 5 to 6 stay;
@@ -16,7 +18,7 @@ class NotEnoughMemory(Exception):
     """There is no memory for one more version; the message has the figures."""
 
 
-def check_memory(card: Mapping[str, Any], root: Path = Path("/")) -> None:
+def check_memory(card: Card, root: Path = Path("/")) -> None:
     """See that a version can be loaded beside what is in memory already.
 
     Parameters
@@ -41,7 +43,7 @@ def check_memory(card: Mapping[str, Any], root: Path = Path("/")) -> None:
         )
 
 
-def needed_bytes(card: Mapping[str, Any]) -> int:
+def needed_bytes(card: Card) -> int:
     """Estimate the memory that a version takes at most while it is loaded."""
     name, factor = _LOADED[card["runtime"]]
     return int(card["files"][name]["bytes"]) * factor

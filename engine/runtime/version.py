@@ -5,13 +5,13 @@ the classes, what a label is called.
 """
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from engine.runtime.answers import Decisions, Prediction, answer_columns
 from engine.runtime.runtimes import Columns, Outputs, Runtime
+from engine.schema.card import Card, Decision
 from engine.schema.json_decoder import Decoder
 from engine.schema.record_schema import Schema
 from persistence.store_errors import UntrustedArtifact
@@ -44,7 +44,7 @@ class StoredVersion:
         What its answers consist of.
     """
 
-    def __init__(self, card: Mapping[str, Any], runtime: Runtime) -> None:
+    def __init__(self, card: Card, runtime: Runtime) -> None:
         self.card = card
         self.name = str(card["model"])
         self.version = str(card["version"])
@@ -112,7 +112,7 @@ class StoredVersion:
             raise UntrustedArtifact(f"version {self.version} of {self.name} is refused: {trouble}")
 
 
-def decide(outputs: Outputs, card: Mapping[str, Any]) -> list[Prediction]:
+def decide(outputs: Outputs, card: Decision) -> list[Prediction]:
     """Turn raw outputs into answers.
 
     With two classes and probabilities, the positive class is predicted when
@@ -133,7 +133,7 @@ def decide(outputs: Outputs, card: Mapping[str, Any]) -> list[Prediction]:
     ]
 
 
-def decide_columns(outputs: Outputs, card: Mapping[str, Any]) -> Decisions:
+def decide_columns(outputs: Outputs, card: Decision) -> Decisions:
     """Turn raw outputs into the answers that `decide` gives, column by column."""
     if card["classes"] is None:
         return Decisions(None, np.asarray(outputs.values, dtype=np.float64), None)
@@ -143,12 +143,12 @@ def decide_columns(outputs: Outputs, card: Mapping[str, Any]) -> Decisions:
     return Decisions(_choose(rows, card), None, outputs.probabilities)
 
 
-def _places(labels: Any, card: Mapping[str, Any]) -> list[int]:
+def _places(labels: Any, card: Decision) -> list[int]:
     named = {_plain(one): place for place, one in enumerate(card["classes"])}
     return [named[_plain(label)] for label in labels]
 
 
-def _choose(rows: list[list[float]], card: Mapping[str, Any]) -> list[int]:
+def _choose(rows: list[list[float]], card: Decision) -> list[int]:
     classes = card["classes"]
     if len(classes) == 2:
         positive, least = classes.index(card["positive"]), card["threshold"] - TIE

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from engine.schema.card import SchemaEntry
 from engine.schema.fields import Field, field_from_json
 
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
@@ -58,7 +59,7 @@ class Schema:
                 columns[field.name].append(clean)
         return columns
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> SchemaEntry:
         """Return the schema as a card has it."""
         return {
             "fields": [field.to_json() for field in self.fields],

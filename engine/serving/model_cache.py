@@ -3,15 +3,14 @@
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from engine.runtime.loading import open_stored
 from engine.runtime.memory import check_memory
 from engine.runtime.version import StoredVersion
+from engine.schema.card import Card, as_card
 from engine.serving.selection import Refusals, RefusedVersion, ServedVersion, versions_to_try
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer
@@ -204,10 +203,10 @@ class ModelCache:
             stored = self._serve(name, tag)
         return served is None or served.version != stored.version
 
-    def card(self, name: str, version: str | None = None) -> Mapping[str, Any]:
+    def card(self, name: str, version: str | None = None) -> Card:
         """Return the card of a version, as `get`, without loading the model."""
         stored = self.loaded(name, version)
-        return stored.card if stored else self.store.read_card(name, version)
+        return stored.card if stored else as_card(self.store.read_card(name, version))
 
     def _reads(self, name: str, version: str | None) -> threading.Lock:
         return self._reading[hash((name, version)) % _LOCKS]
@@ -223,7 +222,7 @@ class ModelCache:
 
     def _read_beside(self, name: str, version: str, *, trusts: bool = False) -> StoredVersion:
         """Read a version beside those in memory, if there is room."""
-        card = self.store.read_card(name, version)
+        card = as_card(self.store.read_card(name, version))
         if self._versions:
             check_memory(card, self._system)
         stored = open_stored(self.store, card)

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from engine.schema.card import Counts, Description
 from engine.schema.definition import ModelDefinition
 from engine.training.evaluation.judged import positive_class
 
@@ -44,9 +45,10 @@ def describe(
     pipeline: Any,
     *,
     data: Path,
+    counts: Counts | None = None,
     origin: Origin | None = None,
-) -> dict[str, Any]:
-    """Begin the card of a version.
+) -> Description:
+    """Describe a version that is fitted and not judged yet.
 
     Parameters
     ----------
@@ -54,6 +56,8 @@ def describe(
         Fitted.
     data : Path
         The table it learnt from; its name and digest are kept, not its place.
+    counts : Counts, optional
+        How many rows the table has, and how they were split.
     """
     origin = origin or Origin()
     classes = None
@@ -81,6 +85,7 @@ def describe(
             "name": data.name,
             "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
             "note": definition.sample_note if is_sample else "",
+            **(counts or {}),
         },
         "code": {"revision": _revision() or origin.revision, "python": platform.python_version()},
         "libraries": {library: importlib.metadata.version(library) for library in _LIBRARIES},

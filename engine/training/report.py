@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 from sklearn.calibration import CalibrationDisplay
 
+from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 from engine.training.evaluation.judged import HeldOutAnswers
@@ -22,7 +23,7 @@ from engine.training.evaluation.judged import HeldOutAnswers
 Drawing = Callable[[Axes], Any]
 
 
-def write_report(card: Mapping[str, Any], judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
+def write_report(card: Card, judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
     """Write the report of a version.
 
     Parameters
@@ -49,7 +50,7 @@ def write_report(card: Mapping[str, Any], judged: HeldOutAnswers, X: pd.DataFram
     return template.render(card=card, pictures=pictures, columns=columns).encode()
 
 
-def _pictures(card: Mapping[str, Any], judged: HeldOutAnswers) -> dict[str, Drawing]:
+def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
     pictures: dict[str, Drawing] = {}
     if judged.classes is None:
         pictures["Predicted against true"] = lambda ax: _scatter(ax, judged)
@@ -110,7 +111,7 @@ def _calibration(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) 
     ax.set(xlabel="Predicted probability", ylabel="Share observed")
 
 
-def _score_histogram(ax: Axes, judged: HeldOutAnswers, card: Mapping[str, Any]) -> None:
+def _score_histogram(ax: Axes, judged: HeldOutAnswers, card: Card) -> None:
     assert judged.classes is not None and judged.probabilities is not None
     is_binary = len(judged.classes) == 2
     score = judged.positive_probability() if is_binary else judged.probabilities.max(axis=1)

@@ -1,6 +1,6 @@
 """One training run, from a table to everything that a version is made of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,15 @@ from engine.cards.markdown import model_card
 from engine.runtime.native import NativeRuntime
 from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.version import decide
+from engine.schema.card import (
+    Card,
+    Counts,
+    Decision,
+    Description,
+    Importances,
+    RuntimeEntry,
+    ScoreEntry,
+)
 from engine.schema.definition import ModelDefinition
 from engine.training.card import Origin, describe
 from engine.training.evaluation.champion import challenge
@@ -43,7 +52,7 @@ class Trained:
         The model files, the report and the model card.
     """
 
-    card: dict[str, Any]
+    card: Card
     files: dict[str, bytes]
 
 
@@ -81,49 +90,49 @@ def train(
     with step("read") as say:
         table, X, y = _read(definition, data, say)
     with step("split") as say:
-        rows, held_out = split_rows(
-            X, y, seed=definition.seed, is_classification=schema.task == "classification"
-        )
-        say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
+        rows, held_out = _split(definition, X, y, say)
     with step("fit") as say:
         pipeline = definition.build_pipeline()
         pipeline.fit(X.iloc[rows], y.iloc[rows])
-        card = describe(name, definition, pipeline, data=data, origin=origin)
-        _check_score(card)
-        card["data"] |= _counts(rows, held_out)
-        say(card["estimator"])
+        counts = _counts(rows, held_out)
+        description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
+        _check_score(description)
+        say(description["estimator"])
     columns, truth = _columns(X.iloc[held_out]), y.iloc[held_out]
     with step("score") as say:
-        judged = judge_columns(NativeRuntime(pipeline, schema.fields), columns, truth, card)
-        baseline = _baseline(X, y, rows, held_out, card)
-        card["scores"] = score(judged, baseline, seed=definition.seed)
-        card["class_scores"] = class_scores(judged)
-        say("\n".join(_score_line(name, one) for name, one in card["scores"].items()))
+        judged = judge_columns(NativeRuntime(pipeline, schema.fields), columns, truth, description)
+        baseline = _baseline(X, y, rows, held_out, description)
+        scores = score(judged, baseline, seed=definition.seed)
+        say("\n".join(_score_line(name, entry) for name, entry in scores.items()))
     with step("importances") as say:
-        card |= _importances(definition, pipeline, X.iloc[held_out], truth, card)
-        say(_importance_line(card))
+        importances = _importances(definition, pipeline, X.iloc[held_out], truth, description)
+        say(_importance_line(importances))
     with step("export") as say:
-        found, files = choose_runtime(definition, pipeline, columns, card)
-        say(_runtime_line(card := card | found))
+        runtime, files = choose_runtime(definition, pipeline, columns, description)
+        say(_runtime_line(runtime))
     with step("compare") as say:
-        card["challenge"] = challenge(store, card, judged, table.iloc[held_out], promote=promote)
-        say(card["challenge"]["reason"])
+        comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
+        say(comparison["reason"])
     with step("report"):
-        card["reference"] = reference(X.iloc[rows], schema.fields)
-        files["report.html"] = write_report(card, judged, X.iloc[rows])
-        files["model-card.md"] = model_card(card).encode()
-    return Trained(card, files)
+        card: Card = {  # the store adds the other keys
+            **description, "scores": scores, "class_scores": class_scores(judged), **importances,
+            **runtime,  # type: ignore[typeddict-item]
+            "challenge": comparison, "reference": reference(X.iloc[rows], schema.fields),
+        }  # fmt: skip
+        report = write_report(card, judged, X.iloc[rows])
+    pages = {"report.html": report, "model-card.md": model_card(card).encode()}
+    return Trained(card, files | pages)
 
 
 def judge_columns(
-    runtime: Runtime, columns: Columns, truth: pd.Series, card: Mapping[str, Any]
+    runtime: Runtime, columns: Columns, truth: pd.Series, card: Decision
 ) -> HeldOutAnswers:
     """Answer clean columns and put the true values beside the answers."""
     predictions = decide(runtime.run(columns), card)
     return judge(truth.to_numpy(), predictions, classes=card["classes"], positive=card["positive"])
 
 
-def _counts(rows: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
+def _counts(rows: np.ndarray, held_out: np.ndarray) -> Counts:
     return {
         "rows": len(rows) + len(held_out),
         "training_rows": len(rows),
@@ -150,7 +159,16 @@ def _read(
     return table, X, y
 
 
-def _check_score(card: Mapping[str, Any]) -> None:
+def _split(
+    definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, say: Callable[[str], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    has_classes = definition.schema.task == "classification"
+    rows, held_out = split_rows(X, y, seed=definition.seed, is_classification=has_classes)
+    say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
+    return rows, held_out
+
+
+def _check_score(card: Description) -> None:
     if SCORES[card["score"]].needs_probabilities and not card["has_probabilities"]:
         raise PipelineRejectsRecord(
             f"score {card['score']!r} needs probabilities and {card['estimator']} gives none: "
@@ -163,7 +181,7 @@ def _columns(X: pd.DataFrame) -> dict[str, list[Any]]:
 
 
 def _baseline(
-    X: pd.DataFrame, y: pd.Series, rows: np.ndarray, held_out: np.ndarray, card: Mapping[str, Any]
+    X: pd.DataFrame, y: pd.Series, rows: np.ndarray, held_out: np.ndarray, card: Description
 ) -> HeldOutAnswers:
     """Judge a model that ignores its input: the class shares, or the mean."""
     truth = y.iloc[held_out].to_numpy()
@@ -181,7 +199,7 @@ def _baseline(
 
 
 def _scorer(
-    definition: ModelDefinition, card: Mapping[str, Any]
+    definition: ModelDefinition, card: Decision
 ) -> Callable[[Any, pd.DataFrame, pd.Series], float]:
     chosen = SCORES[definition.score]
 
@@ -198,8 +216,8 @@ def _importances(
     pipeline: Any,
     X: pd.DataFrame,
     y: pd.Series,
-    card: Mapping[str, Any],
-) -> dict[str, Any]:
+    card: Decision,
+) -> Importances:
     scorer = _scorer(definition, card)
     return {
         "impurity_importances": impurity_importances(pipeline),
@@ -209,23 +227,23 @@ def _importances(
     }
 
 
-def _importance_line(card: Mapping[str, Any]) -> str:
-    means = {name: one["mean"] for name, one in card["permutation_importances"].items()}
+def _importance_line(importances: Importances) -> str:
+    weights = importances["permutation_importances"]
+    means = {name: weight["mean"] for name, weight in weights.items()}
     return "most important: " + ", ".join(sorted(means, key=lambda name: -means[name])[:3])
 
 
-def _score_line(name: str, one: Mapping[str, float]) -> str:
+def _score_line(name: str, entry: ScoreEntry) -> str:
     return (
-        f"{name} {one['value']:.4f} (95 % interval {one['low']:.4f} to {one['high']:.4f}), "
-        f"baseline {one['baseline']:.4f}"
+        f"{name} {entry['value']:.4f} (95 % interval {entry['low']:.4f} to {entry['high']:.4f}), "
+        f"baseline {entry['baseline']:.4f}"
     )
 
 
-def _runtime_line(card: Mapping[str, Any]) -> str:
-    seconds = card["seconds"]["one_row"]
-    if card["runtime"] == "native":
-        return f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {card['runtime_reason']}"
-    parity = card["parity"]
+def _runtime_line(entry: RuntimeEntry) -> str:
+    seconds, parity = entry["seconds"]["one_row"], entry["parity"]
+    if entry["runtime"] == "native" or parity is None:
+        return f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {entry['runtime_reason']}"
     return (
         f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {parity['mismatches']} of "
         f"{parity['rows']} labels differ, probabilities by up to {parity['difference']:.1g}"

@@ -13,6 +13,7 @@ from engine.records.strict_json import write_json
 from engine.runtime.loading import load_version
 from engine.runtime.runtimes import Outputs
 from engine.runtime.version import decide
+from engine.schema.card import Decision
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly
 from tests.support.application import serve
@@ -134,7 +135,7 @@ def test_label_when_a_share_is_near_the_threshold_follows_the_rule(
     classes: list[str], share: float, expected: str
 ) -> None:
     row = [share, 1 - share] if classes[0] == "yes" else [1 - share, share]
-    card = {"classes": classes, "positive": "yes", "threshold": 0.3}
+    card: Decision = {"classes": classes, "positive": "yes", "threshold": 0.3}
 
     (prediction,) = decide(Outputs(None, np.array([row])), card)
 
@@ -154,7 +155,7 @@ def test_label_when_a_share_is_near_the_threshold_follows_the_rule(
     ],
 )
 def test_label_when_shares_tie_is_the_first(shares: list[float], expected: str) -> None:
-    card = {"classes": ["a", "b", "c"], "positive": None, "threshold": 0.5}
+    card: Decision = {"classes": ["a", "b", "c"], "positive": None, "threshold": 0.5}
 
     (prediction,) = decide(Outputs(None, np.array([shares])), card)
 

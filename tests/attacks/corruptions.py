@@ -38,12 +38,12 @@ def main(folder: Path, *, sample: int, key: str) -> dict[str, Any]:
     model, version = folder.parent.name, folder.name
     keys = SigningKeys(key) if key else None
 
-    known = open_card(folder, model, version, keys=keys)
+    known: Any = open_card(folder, model, version, keys=keys)
 
     def is_refused(*, name: str = "card.json") -> bool:
         try:
             is_read = name in ("card.json", SIGNATURE)
-            card = open_card(folder, model, version, keys=keys) if is_read else known
+            card: Any = open_card(folder, model, version, keys=keys) if is_read else known
             open_version(folder, card)
         except UntrustedArtifact:
             return True

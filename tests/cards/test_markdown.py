@@ -9,6 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from engine.cards.markdown import model_card
+from engine.schema.card import Description, as_card
 from engine.training.card import Origin, describe
 from persistence.model_persistence import ModelStore
 from tests.support.models import TOYS, unstored
@@ -40,7 +41,7 @@ def tables(text: str) -> list[list[list[str]]]:
 
 @pytest.mark.parametrize("name", [*TOYS])
 def test_model_card_when_written_says_what_the_card_says(toy_store: ModelStore, name: str) -> None:
-    card = toy_store.read_card(name)
+    card: Any = toy_store.read_card(name)
 
     text = model_card(card)
 
@@ -59,19 +60,19 @@ def test_model_card_when_written_says_what_the_card_says(toy_store: ModelStore, 
 
 
 def test_model_card_of_a_version_is_one_of_its_files(toy_store: ModelStore) -> None:
-    card = toy_store.read_card("parcel")
+    card: Any = toy_store.read_card("parcel")
 
     stored = (toy_store.root / "parcel" / card["version"] / "model-card.md").read_text()
 
     trained_at = re.search(r"trained \| ([^,]+)", stored)
     assert trained_at
-    assert stored == model_card({**unstored(card), "created_at": trained_at[1]})
+    assert stored == model_card(as_card({**unstored(card), "created_at": trained_at[1]}))
 
 
 def test_model_card_when_the_words_are_hostile_keeps_its_form(toy_store: ModelStore) -> None:
-    card = toy_store.read_card("parcel")
+    card: Any = toy_store.read_card("parcel")
     fields = [{**one, "unit": HOSTILE} for one in card["schema"]["fields"]]
-    hostile = {
+    hostile: Any = {
         **card, "title": HOSTILE, "description": HOSTILE, "trained_by": HOSTILE,
         "runtime_reason": HOSTILE, "schema": {**card["schema"], "fields": fields},
         "data": {**card["data"], "name": HOSTILE, "note": HOSTILE},
@@ -100,7 +101,7 @@ def test_model_card_when_the_words_are_hostile_keeps_its_form(toy_store: ModelSt
 def test_model_card_when_a_description_begins_like_markup_is_a_paragraph(
     toy_store: ModelStore, words: str
 ) -> None:
-    tokens = read(model_card({**toy_store.read_card("parcel"), "description": words}))
+    tokens = read(model_card(as_card({**toy_store.read_card("parcel"), "description": words})))
 
     place = next(at for at, one in enumerate(tokens) if one.content == "Intended use")
     assert ["paragraph_open", "inline"] == [one.type for one in tokens[place + 2 : place + 4]]
@@ -111,7 +112,7 @@ def test_model_card_when_a_description_begins_like_markup_is_a_paragraph(
 def test_model_card_when_the_version_is_of_before_is_written(kept: Path) -> None:
     store = ModelStore(kept)
 
-    assert "## Scores" in model_card(store.read_card("toy"))
+    assert "## Scores" in model_card(as_card(store.read_card("toy")))
 
 
 def test_card_when_trained_names_who_and_what_code(tmp_path: Path, monkeypatch: Any) -> None:
@@ -120,7 +121,7 @@ def test_card_when_trained_names_who_and_what_code(tmp_path: Path, monkeypatch: 
     definition = TOYS["rent"]
     pipeline = definition.build_pipeline()
 
-    def made(origin: Origin | None) -> dict[str, Any]:
+    def made(origin: Origin | None) -> Description:
         return describe("rent", definition, pipeline, data=definition.sample, origin=origin)
 
     monkeypatch.setattr(card, "_HERE", tmp_path)

@@ -258,7 +258,7 @@ def test_difference_when_no_service_answers_refuses_in_a_sentence(
     for address in ("credit", "ftp://here", "http://", "http://key@127.0.0.1", "http://[x"):
         assert "give an address such as http://127.0.0.1:8000" in refusal(address)
     with speaking(b"<html>") as port:
-        assert "is none of this service" in refusal(f"http://127.0.0.1:{port}")
+        assert "is not a page of this service" in refusal(f"http://127.0.0.1:{port}")
     monkeypatch.setattr("engine.commands.service_metrics.TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "timed out" in refusal(f"http://127.0.0.1:{silent.getsockname()[1]}")

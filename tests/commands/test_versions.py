@@ -122,7 +122,7 @@ def test_promotion_when_the_version_answers_moves_and_says_what_was(store: Model
     assert (0, new) == (done.exit_code, store.promoted("parcel"))
     assert f"Before: {old}." in done.stdout
     assert "within 2 s" in done.stdout
-    assert "promoted already" in run(store, "promote", "parcel", new).stdout
+    assert "already promoted" in run(store, "promote", "parcel", new).stdout
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "model.skops", "report.html", "card.json"])
@@ -158,7 +158,7 @@ def test_rollback_when_nobody_wrote_down_what_was_says_that_it_guesses(store: Mo
     done = run(store, "rollback", "parcel")
 
     assert (0, old) == (done.exit_code, store.promoted("parcel"))
-    assert "Nobody wrote down what was promoted before" in done.stdout
+    assert "It is not recorded what was promoted before" in done.stdout
 
 
 def test_rollback_when_repeated_goes_further_back_until_nothing_is_left(store: ModelStore) -> None:

@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from engine.cards.difference import difference
 from engine.cards.markdown import model_card
 from engine.pages.version import SHOWN
+from engine.schema.card import as_card
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, Promotion, version_beneath
 from tests.support.answers import read_problem
@@ -101,7 +102,7 @@ def test_version_when_a_form_is_asked_for_comes_in_it(
     assert (200, kind) == (answer.status_code, answer.mimetype)
     assert "Accept" in answer.headers["Vary"]
     if kind == "text/markdown":
-        assert model_card(store.read_card("parcel", version)) == answer.text
+        assert model_card(as_card(store.read_card("parcel", version))) == answer.text
 
 
 def test_version_when_no_such_form_or_version_is_refused(

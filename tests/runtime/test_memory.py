@@ -53,7 +53,7 @@ def test_memory_when_the_system_tells_is_the_least_of_its_limits(
     assert expected == available_bytes(put(tmp_path, files))
 
 
-def card(runtime: str, size: int) -> dict[str, Any]:
+def card(runtime: str, size: int) -> Any:
     files = {"model.onnx": {"bytes": size}, "model.skops": {"bytes": size}}
     return {"model": "rent", "version": "v1", "runtime": runtime, "files": files}
 

@@ -8,13 +8,14 @@ import pytest
 from engine.runtime.loading import load_version
 from engine.runtime.runtimes import Outputs
 from engine.runtime.version import StoredVersion, decide_columns
+from engine.schema.card import as_card
 from engine.serving.shadow import differences
 from persistence.model_persistence import ModelStore
 
 
 def decided(version: StoredVersion, **card: Any) -> tuple[StoredVersion, Any]:
     """Give a version whose card says otherwise, and its answers to two records."""
-    other = StoredVersion({**version.card, **card}, version._runtime)
+    other = StoredVersion(as_card({**version.card, **card}), version._runtime)
     numbers = {"small": (0.7, 0.5), "large": (0.1, 0.25), "medium": (0.2, 0.25)}
     columns = [numbers[name] for name in other.card["classes"]]
     return other, decide_columns(Outputs(None, np.array(columns).T), other.card)

@@ -16,14 +16,13 @@ from engine.api.requests import may_see
 from engine.api.resources import resources
 from engine.api.responses import json_response
 from engine.records.rows import MAX_RECORDS
+from engine.schema.card import Card
 from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
 #: What the service has whatever its models are, and what each model adds.
 _FIXED, _MODEL = (Path(__file__).with_name(name) for name in ("fixed.json", "model.json"))
-
-Card = Mapping[str, Any]
 
 
 def describe(
@@ -103,7 +102,7 @@ def _introduction(card: Card) -> str:
     return f"{title}. {card['description']}{trained}"
 
 
-def _fill(template: Card, section: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _fill(template: Mapping[str, Any], section: str, values: Mapping[str, Any]) -> dict[str, Any]:
     filled: dict[str, Any] = fill(template.get(section, {}), values, template.get("failure", {}))
     return filled
 

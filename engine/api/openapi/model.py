@@ -11,10 +11,11 @@ from engine.records.forms import ANSWER_FORMS
 from engine.records.media_types import JSON
 from engine.records.strict_json import write_json
 from engine.runtime.answers import AnswerColumn, answer_columns, class_name
+from engine.schema.card import Card
 from engine.schema.record_schema import Schema
 
 
-def model_values(card: Mapping[str, Any]) -> dict[str, Any]:
+def model_values(card: Card) -> dict[str, Any]:
     """Return what templates need of a version: its names, its schemas and its example."""
     schema = Schema.from_json(card["schema"])
     columns = answer_columns(card)

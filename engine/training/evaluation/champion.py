@@ -1,12 +1,13 @@
 """How a new version does beside the promoted one, on the same held-out rows."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
 from engine.runtime.loading import load_version
 from engine.runtime.version import StoredVersion
+from engine.schema.card import ChallengeEntry, Description
 from engine.schema.record_schema import Schema
 from engine.training.evaluation.bootstrap import interval, resamples
 from engine.training.evaluation.judged import HeldOutAnswers, judge
@@ -22,12 +23,12 @@ class Incomparable(ValueError):
 
 def challenge(
     store: ModelStore | None,
-    card: Mapping[str, Any],
+    card: Description,
     judged: HeldOutAnswers,
     table: pd.DataFrame,
     *,
     promote: str,
-) -> dict[str, Any]:
+) -> ChallengeEntry:
     """Hold a new version against the promoted one, and decide whether it takes its place.
 
     Parameters
@@ -69,16 +70,12 @@ def challenge(
     is_chosen = promote == "always" or (promote == "if-better" and is_better)
     decided = "to be promoted" if is_chosen else "not to be promoted"
     asked = "" if promote == "if-better" else ", as asked"
-    return {
-        **found,
-        "verdict": verdict,
-        "promote": is_chosen,
-        "reason": f"{decided}{asked}: {said}",
-    }
+    found |= {"verdict": verdict, "promote": is_chosen, "reason": f"{decided}{asked}: {said}"}
+    return cast("ChallengeEntry", found)
 
 
 def _compare(
-    champion: StoredVersion, card: Mapping[str, Any], judged: HeldOutAnswers, table: pd.DataFrame
+    champion: StoredVersion, card: Description, judged: HeldOutAnswers, table: pd.DataFrame
 ) -> dict[str, Any]:
     score = SCORES[card["score"]]
     theirs = _judge(champion, card, judged, table)
@@ -102,7 +99,7 @@ def _compare(
 
 
 def _judge(
-    champion: StoredVersion, card: Mapping[str, Any], judged: HeldOutAnswers, table: pd.DataFrame
+    champion: StoredVersion, card: Description, judged: HeldOutAnswers, table: pd.DataFrame
 ) -> HeldOutAnswers:
     """Let the promoted version answer the rows, and see that it means the same by them."""
     try:
@@ -126,7 +123,7 @@ def _unordered(labels: Any) -> Any:
     return set(labels) if isinstance(labels, list) else labels
 
 
-def _may_know(champion: StoredVersion, card: Mapping[str, Any]) -> bool:
+def _may_know(champion: StoredVersion, card: Description) -> bool:
     """Tell whether the champion may have learnt from rows that are held out now.
 
     It has not where both were split the same way: by the seed and by what the

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics
 
+from engine.schema.card import ScoreEntry
 from engine.training.evaluation import bootstrap
 from engine.training.evaluation.judged import HeldOutAnswers
 
@@ -86,9 +87,7 @@ def applicable(judged: HeldOutAnswers) -> dict[str, Score]:
     return {n: s for n, s in scores.items() if has_probabilities or not s.needs_probabilities}
 
 
-def score(
-    judged: HeldOutAnswers, baseline: HeldOutAnswers, *, seed: int
-) -> dict[str, dict[str, float]]:
+def score(judged: HeldOutAnswers, baseline: HeldOutAnswers, *, seed: int) -> dict[str, ScoreEntry]:
     """Score held-out rows, with intervals, beside a baseline.
 
     Returns
@@ -103,7 +102,7 @@ def score(
     for counts in bootstrap.resamples(judged.truth, judged.classes, seed=seed):
         for name, one in scores.items():
             draws[name].append(one.over(judged, counts))
-    result = {}
+    result: dict[str, ScoreEntry] = {}
     for name, one in scores.items():
         value = one.compute(judged)
         low, high = bootstrap.interval(draws[name]) or (value, value)

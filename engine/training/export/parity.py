@@ -7,13 +7,14 @@ through: several convert without a word and answer wrongly.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.version import decide
+from engine.schema.card import Decision, ParityEntry
 from engine.schema.fields import Field
 
 #: The largest accepted difference: of a probability, or of a number relative
@@ -47,9 +48,14 @@ class Parity:
     difference: float
     reason: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Write the findings for a card."""
-        return asdict(self)
+    def to_json(self) -> ParityEntry:
+        """Return the findings as a card has them."""
+        return {
+            "rows": self.rows,
+            "mismatches": self.mismatches,
+            "difference": self.difference,
+            "reason": self.reason,
+        }
 
 
 def challenge(columns: Columns, fields: tuple[Field, ...], *, seed: int) -> dict[str, list[Any]]:
@@ -74,7 +80,7 @@ def challenge(columns: Columns, fields: tuple[Field, ...], *, seed: int) -> dict
 
 
 def compare(
-    export: Callable[[], Runtime], native: Outputs, columns: Columns, card: Mapping[str, Any]
+    export: Callable[[], Runtime], native: Outputs, columns: Columns, card: Decision
 ) -> Parity:
     """Compare an export with the pipeline that it was made from.
 

@@ -1,6 +1,6 @@
 """Which runtime serves a version: the export that passes, else the pipeline."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from zipfile import ZIP_DEFLATED
 
@@ -11,6 +11,7 @@ from engine.runtime.onnx import OnnxRuntime
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import decide
+from engine.schema.card import AnswerEntry, Description, ParityEntry, RuntimeEntry
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.training.export.export import RECIPES, export
@@ -29,10 +30,10 @@ def choose_runtime(
     definition: ModelDefinition,
     pipeline: Any,
     columns: Columns,
-    card: Mapping[str, Any],
+    card: Description,
     *,
     export: Export = export,
-) -> tuple[dict[str, Any], dict[str, bytes]]:
+) -> tuple[RuntimeEntry, dict[str, bytes]]:
     """Export a fitted pipeline, compare, decide.
 
     Parameters
@@ -44,7 +45,7 @@ def choose_runtime(
 
     Returns
     -------
-    found : dict
+    entry : RuntimeEntry
         For the card: ``runtime`` (onnx or native), ``runtime_reason`` (why
         it is native), ``parity``, ``seconds``, the worked ``example`` and the
         ``golden`` rows.
@@ -71,24 +72,26 @@ def choose_runtime(
             "(handle_unknown, an imputer), or let the field refuse them"
         ) from error
     exported, reasons = export(files["model.skops"], fields, model=card["model"])
-    found: dict[str, Any] = {"runtime": "native", "parity": None}
+    parity: ParityEntry | None = None
     served: Runtime = native
-    for recipe in (one for one in RECIPES if one in exported):
-        found["parity"], reasons[recipe] = _judge(
-            exported[recipe], fields, native, expected, rows, card
-        )
-        found["parity"]["recipe"] = recipe
+    for recipe in filter(exported.__contains__, RECIPES):
+        comparison, reasons[recipe] = _judge(exported[recipe], fields, native, expected, rows, card)
+        parity = {**comparison, "recipe": recipe}
         if not reasons[recipe]:
-            found["runtime"], reasons = "onnx", {}
+            reasons = {}
             files["model.onnx"] = exported[recipe]
             served = _load(exported[recipe], fields, card)
             break
-    found["runtime_reason"] = "; ".join(f"{recipe}: {why}" for recipe, why in reasons.items())
-    found["seconds"] = measure(served, columns)
-    (found["example"],) = _answered([definition.schema.example()], definition, served, card)
     golden = golden_records(fields, seed=definition.seed)
-    found["golden"] = _answered(golden, definition, served, card)
-    return found, files
+    entry: RuntimeEntry = {
+        "runtime": "native" if served is native else "onnx",
+        "parity": parity,
+        "runtime_reason": "; ".join(f"{recipe}: {why}" for recipe, why in reasons.items()),
+        "seconds": measure(served, columns),
+        "example": _answer([definition.schema.example()], definition, served, card)[0],
+        "golden": _answer(golden, definition, served, card),
+    }
+    return entry, files
 
 
 def _judge(
@@ -97,9 +100,9 @@ def _judge(
     native: Runtime,
     expected: Outputs,
     rows: Columns,
-    card: Mapping[str, Any],
-) -> tuple[dict[str, Any], str]:
-    """Give the parity found and the reason to refuse, empty when there is none."""
+    card: Description,
+) -> tuple[ParityEntry, str]:
+    """Return the comparison and the reason to refuse, empty when there is none."""
     parity = compare(lambda: _load(content, fields, card), expected, rows, card)
     if parity.reason:
         return parity.to_json(), parity.reason
@@ -107,14 +110,14 @@ def _judge(
     return parity.to_json(), slower(measure(exported, rows), measure(native, rows))
 
 
-def _load(content: bytes, fields: tuple[Field, ...], card: Mapping[str, Any]) -> Runtime:
+def _load(content: bytes, fields: tuple[Field, ...], card: Description) -> Runtime:
     return OnnxRuntime(content, fields, has_probabilities=card["has_probabilities"])
 
 
-def _answered(
-    records: Sequence[Mapping[str, Any]], definition: ModelDefinition, runtime: Runtime,
-    card: Mapping[str, Any],
-) -> list[dict[str, Any]]:  # fmt: skip
+def _answer(
+    records: Sequence[dict[str, Any]], definition: ModelDefinition, runtime: Runtime,
+    card: Description,
+) -> list[AnswerEntry]:  # fmt: skip
     """Put the answers beside records, as the card keeps them."""
     answers = decide(runtime.run(definition.schema.columns(records)), card)
     return [

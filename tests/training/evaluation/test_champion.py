@@ -10,6 +10,7 @@ import pytest
 
 from build_model import build
 from engine.runtime.loading import load_version
+from engine.schema.card import as_card
 from engine.schema.definition import ModelDefinition
 from engine.training.evaluation.bootstrap import interval, resamples
 from engine.training.evaluation.champion import challenge
@@ -80,10 +81,10 @@ def held_out(definition: ModelDefinition) -> tuple[pd.DataFrame, np.ndarray]:
     return table, y.to_numpy()
 
 
-def asked(store: ModelStore, errors: float, promote: str = "if-better") -> dict[str, Any]:
+def asked(store: ModelStore, errors: float, promote: str = "if-better") -> Any:
     """Hold answers that err by so much, and now and then by nothing, against the promoted rent."""
     (version,) = store.versions("rent")
-    card = store.read_card("rent", version)
+    card = as_card(store.read_card("rent", version))
     table, truth = held_out(TOYS["rent"])
     noise = np.random.default_rng(0).normal(0, errors, len(truth))
     return challenge(store, card, HeldOutAnswers(truth, truth + noise), table, promote=promote)
@@ -107,7 +108,7 @@ def test_challenger_when_surely_worse_loses(store: ModelStore) -> None:
 
 
 def test_challenger_when_better_by_chance_loses(store: ModelStore) -> None:
-    card, (table, truth) = store.read_card("rent"), held_out(TOYS["rent"])
+    card, (table, truth) = as_card(store.read_card("rent")), held_out(TOYS["rent"])
     X, _, _ = read_table(table, TOYS["rent"].schema)
     answers = load_version(store, "rent").predict(
         {str(name): X[name].tolist() for name in X.columns}
@@ -115,7 +116,7 @@ def test_challenger_when_better_by_chance_loses(store: ModelStore) -> None:
     same = np.array([one.value for one in answers])
     same[0] += (truth[0] - same[0]) / 2  # one row is answered better
 
-    found = challenge(store, card, HeldOutAnswers(truth, same), table, promote="if-better")
+    found: Any = challenge(store, card, HeldOutAnswers(truth, same), table, promote="if-better")
 
     assert found["gain"]["value"] > 0
     assert ("undecided", False) == (found["verdict"], found["promote"])
@@ -134,7 +135,7 @@ def test_challenge_when_the_answer_is_asked_for_is_written_down_all_the_same(
 
 
 def test_challenger_when_nothing_is_promoted_wins(tmp_path: Path) -> None:
-    card = {"model": "rent", "score": "mae"}
+    card = as_card({"model": "rent", "score": "mae"})
     rows = HeldOutAnswers(np.ones(3), np.ones(3))
 
     found = challenge(ModelStore(tmp_path), card, rows, pd.DataFrame(), promote="if-better")
@@ -154,7 +155,8 @@ def test_challenger_when_nothing_is_promoted_wins(tmp_path: Path) -> None:
 def test_challenge_when_the_two_answer_different_questions_says_so(
     store: ModelStore, change: dict[str, Any], reason: str
 ) -> None:
-    card = store.read_card("rent") | {key: change[key] for key in change if key in "classes score"}
+    changed = {key: change[key] for key in change if key in "classes score"}
+    card = as_card(store.read_card("rent") | changed)
     table, truth = held_out(TOYS["rent"])
     rows = HeldOutAnswers(truth + change.get("target", 0), truth)
     if "column" in change:
@@ -199,7 +201,9 @@ def test_challenge_when_the_rows_were_split_otherwise_says_that_they_may_be_know
     second.promote("rent", second.write(other, files))
     table, truth = held_out(TOYS["rent"])
 
-    found = challenge(second, card, HeldOutAnswers(truth, truth), table, promote="if-better")
+    found = challenge(
+        second, as_card(card), HeldOutAnswers(truth, truth), table, promote="if-better"
+    )
 
     is_split_otherwise = key != "unit"
     assert is_split_otherwise == found["may_know_rows"]

@@ -7,6 +7,7 @@ import pytest
 
 from engine.runtime.runtimes import Outputs
 from engine.schema import Category, Flag, Number
+from engine.schema.card import Decision
 from engine.training.export.parity import challenge, compare, slower
 
 
@@ -31,7 +32,7 @@ def test_compare_when_probabilities_differ_accepts_up_to_the_tolerance(
     shift: float, *, is_accepted: bool
 ) -> None:
     native = np.array([[0.4, 0.6], [0.7, 0.3]])
-    card = {"classes": [False, True], "positive": True, "threshold": 0.5}
+    card: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
 
     parity = compare(
         lambda: Fixed(Outputs(None, native + np.array([-shift, shift]))),
@@ -48,7 +49,7 @@ def test_compare_when_numbers_differ_accepts_up_to_the_tolerance(
     factor: float, *, is_accepted: bool
 ) -> None:
     native = np.array([1000.0, -1000.0, 0.0])
-    card = {"classes": None, "positive": None, "threshold": 0.5}
+    card: Decision = {"classes": None, "positive": None, "threshold": 0.5}
 
     parity = compare(
         lambda: Fixed(Outputs(native * factor, None)),

@@ -31,6 +31,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
+from engine.schema.card import Decision
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Category
 from engine.training.export.export import convert
@@ -43,7 +44,7 @@ from tests.support.trials import fit
 def gate(exported: bytes, definition: ModelDefinition, pipeline: Any, X: pd.DataFrame) -> Parity:
     columns = {str(name): X[name].tolist() for name in X.columns}
     rows = challenge(columns, definition.fields, seed=0)
-    card = {"classes": [False, True], "positive": True, "threshold": 0.5}
+    card: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
     return compare(
         lambda: OnnxRuntime(exported, definition.fields, has_probabilities=True),
         NativeRuntime(pipeline, definition.fields).run(rows),

@@ -1,6 +1,6 @@
 """Answers of the Open Inference Protocol: a model's tensors described, and written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,12 +13,13 @@ from engine.records.strict_json import write_json
 from engine.records.validation import Accepted
 from engine.runtime.answers import AnswerColumn, Decisions, answer_columns, class_name
 from engine.runtime.version import StoredVersion
+from engine.schema.card import Card
 from engine.schema.record_schema import Schema
 
 _encode = msgspec.json.Encoder().encode
 
 
-def describe_model(card: Mapping[str, Any], versions: Sequence[str]) -> dict[str, Any]:
+def describe_model(card: Card, versions: Sequence[str]) -> dict[str, Any]:
     """Describe a version: its inputs, one per field, and its outputs."""
     fields = Schema.from_json(card["schema"]).fields
     columns = _outputs(answer_columns(card)).items()

@@ -1,0 +1,153 @@
+"""The type of a card: what `card.json` says of a version, key by key.
+
+docs/reference/card.md explains every key. A key that may be absent is newer than
+the oldest card that is still read, or is added when the version is stored.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NotRequired, TypedDict, cast
+
+
+class SchemaEntry(TypedDict):
+    """A `engine.schema.record_schema.Schema`."""
+
+    fields: list[dict[str, Any]]
+    target: dict[str, Any]
+    extras: str | list[str]
+
+
+class Counts(TypedDict, total=False):
+    """How many rows a table has, and how they were split."""
+
+    rows: int
+    training_rows: int
+    held_out_rows: int
+    split: str
+
+
+class DataEntry(Counts):
+    """The table that a version learnt from."""
+
+    name: str
+    sha256: str
+    note: str
+
+
+class Decision(TypedDict):
+    """What turns the output of a model into an answer."""
+
+    classes: Any  # a list of labels; None for a regression
+    positive: Any
+    threshold: float
+
+
+class Description(Decision):
+    """What is known of a version once its pipeline is fitted."""
+
+    model: str
+    title: str
+    description: str
+    task: str
+    schema: SchemaEntry
+    has_probabilities: bool
+    trained_by: NotRequired[str]
+    created_at: str
+    estimator: str
+    trees: int | None
+    score: str
+    seed: int
+    hyperparameters: dict[str, Any]
+    data: DataEntry
+    code: dict[str, str]
+    libraries: dict[str, str]
+
+
+class Interval(TypedDict):
+    """A figure and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ScoreEntry(Interval):
+    """A score, beside that of a model that ignores its input."""
+
+    baseline: float
+
+
+class Importances(TypedDict):
+    """What the estimator and the score pay attention to."""
+
+    impurity_importances: dict[str, float]
+    permutation_importances: dict[str, dict[str, float]]
+
+
+class ChallengeEntry(TypedDict):
+    """A version beside the one that was promoted when it was trained."""
+
+    asked: str
+    champion: str | None
+    score: str
+    rows: int | None
+    value: float | None
+    champion_value: float | None
+    gain: Interval | None
+    may_know_rows: bool | None
+    verdict: str
+    promote: bool
+    reason: str
+
+
+class ParityEntry(TypedDict):
+    """A comparison of an export with the fitted pipeline."""
+
+    rows: int
+    mismatches: int
+    difference: float | None
+    reason: str
+    recipe: NotRequired[str]
+
+
+class AnswerEntry(TypedDict):
+    """A record with its answer."""
+
+    record: dict[str, Any]
+    value: Any
+    probability: float | None
+    probabilities: Sequence[float] | None
+
+
+class RuntimeEntry(TypedDict):
+    """How a version is served, and what it answers."""
+
+    runtime: Literal["onnx", "native"]
+    parity: ParityEntry | None
+    runtime_reason: str
+    seconds: dict[str, float]
+    example: AnswerEntry
+    golden: NotRequired[list[AnswerEntry]]
+
+
+class Card(Description, Importances, RuntimeEntry):
+    """All that is known of a version."""
+
+    scores: dict[str, ScoreEntry]
+    class_scores: list[dict[str, Any]]
+    challenge: NotRequired[ChallengeEntry]
+    reference: dict[str, dict[str, Any]]
+
+    format: NotRequired[int]
+    files: NotRequired[dict[str, dict[str, Any]]]
+    digest: NotRequired[str]
+    version: NotRequired[str]
+
+
+def as_card(stored: Mapping[str, Any]) -> Card:
+    """Return a stored card with its type; the store has checked that it is whole."""
+    return cast("Card", stored)
+
+
+def select(card: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return some of a card's keys with what they hold."""
+    return {key: card[key] for key in keys}
