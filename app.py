@@ -12,7 +12,6 @@ import os
 import shlex
 import socket
 import sys
-from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -31,9 +30,8 @@ from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.pages import api_docs, version
 from engine.records.strict_json import write_json
-from engine.serving.candidates import Candidates
 from engine.serving.lifecycle import Lifecycle
-from engine.serving.metrics import Metrics, list_versions
+from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
@@ -74,14 +72,12 @@ def create_app(settings: Settings) -> Flask:
 def _resources(settings: Settings) -> Resources:
     """Return what the requests share: versions, counts, keys and limits."""
     models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
-    candidates = Candidates(models)
     slots = 4 * settings.web_concurrency + 4
-    metrics = Metrics(partial(list_versions, candidates), slots=slots, reasons=REASONS)
-    shadow = Shadow(candidates, metrics)
+    metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
+    shadow = Shadow(models, metrics)
     return Resources(
         models=models,
-        candidates=candidates,
-        predictor=Predictor(candidates, Observers([metrics, shadow])),
+        predictor=Predictor(models, Observers([metrics, shadow])),
         metrics=metrics,
         shadow=shadow,
         callers=_callers(settings),
@@ -111,7 +107,7 @@ def _application(app: Flask, shared: Resources, settings: Settings) -> Applicati
     callers, most_seconds = shared.callers, settings.max_wait_seconds
     return Application(
         Lifecycle(
-            shared.candidates, shared.metrics, shared.stopping,
+            shared.models, shared.metrics, shared.stopping,
             is_guarded=lambda: callers.are_asked or callers.is_open,
             remove=shared.answers.remove,
         ),

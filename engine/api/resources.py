@@ -8,7 +8,6 @@ from typing import Any
 from flask import Flask, current_app
 
 from engine.api.rate_counts import RateLimit
-from engine.serving.candidates import Candidates
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import Predictor
@@ -27,8 +26,6 @@ class Resources:
     ----------
     models : ModelCache
         The versions in memory.
-    candidates : Candidates
-        The versions that are tried beside the promoted versions.
     predictor : Predictor
         Answers requests, and tells the observers of every decision.
     metrics : Metrics
@@ -56,7 +53,6 @@ class Resources:
     """
 
     models: ModelCache
-    candidates: Candidates
     predictor: Predictor
     metrics: Metrics
     shadow: Shadow

@@ -67,8 +67,8 @@ def test_observer_when_any_way_is_asked_is_told_once(app: Flask, spy: Spy, way: 
 
     ((decided,),) = spy.batches
     assert (2 if way == "many" else 1) == answered(decided)
-    assert (1, "mine") == (spy.certain, decided.request.request_id)
-    assert app.extensions["resources"].models.get() is decided.version
+    assert (1, "mine") == (spy.certain, decided.chosen.request.request_id)
+    assert app.extensions["resources"].models.get() is decided.chosen.version
 
 
 def test_observer_when_the_loop_answers_is_told_of_all_at_once(app: Flask, spy: Spy) -> None:
@@ -143,7 +143,7 @@ def test_request_when_a_version_is_tried_in_silence_names_it_to_observers(
         app.test_client().post("/v0/predict", json=record)
     at_once(app, PARCEL)
 
-    told = [decided for batch in spy.batches for decided in batch]
+    chosen = [decided.chosen for batch in spy.batches for decided in batch]
     assert [(promoted, candidate)] * 3 == [
-        (decided.version.version, decided.shadow.version) for decided in told if decided.shadow
+        (choice.version.version, choice.shadow.version) for choice in chosen if choice.shadow
     ]

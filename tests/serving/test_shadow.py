@@ -13,7 +13,7 @@ from engine.api.fast_path.answer import FastPath
 from engine.runtime.version import StoredVersion
 from engine.serving.candidates import hash_to_unit
 from engine.serving.observers import Decided
-from engine.serving.request import PredictRequest
+from engine.serving.request import Chosen, PredictRequest
 from persistence.model_persistence import ModelStore
 from tests.serving.test_candidates import at_once, ways
 from tests.support.application import serve
@@ -221,7 +221,7 @@ def test_records_when_their_memory_is_used_again_are_compared_as_they_were(
     promoted = models.get("parcel")
     decoded = promoted.decoder.read(json.dumps(records).encode())
     decided = Decided(
-        PredictRequest(b"", "", "", None), promoted, models.candidate("parcel"),
+        Chosen(PredictRequest(b"", "", "", None), promoted, models.candidate("parcel")),
         decoded.matrix, promoted.decide_matrix(decoded.matrix),
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""Predictions answered without Flask's dispatch, byte for byte as it would.
+"""Predictions answered without Flask's dispatch, byte for byte as with it.
 
-The worker asks here first. Whatever is not a plain request to predict, plainly
-valid and quick, is left to the application.
+The worker comes here first. Whatever is not a plain request to predict, plainly
+valid and quick to answer, is left to the application.
 """
 
 import re
@@ -32,7 +32,7 @@ from persistence.api_keys import Key
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024
 
-#: Headers that change what is asked, or how it is to be answered.
+#: Headers that change the meaning of a request, or how it is to be answered.
 _DOUBTFUL = frozenset(
     (
         b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer",
@@ -160,7 +160,8 @@ class FastPath:
             if standing:
                 self._limit.give_back(standing)
             return None
-        return _written(request, answer.decided.request.request_id, standing, answer.body)
+        decided, body = answer
+        return _written(request, decided.chosen.request.request_id, standing, body)
 
     def _log(
         self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
@@ -168,7 +169,8 @@ class FastPath:
         for (url, headers, *_), answer in zip(requests, answers, strict=True):
             if answer is None or (route := _route(url)) is None:
                 continue
-            request, version = answer.decided.request, answer.decided.version
+            decided, body = answer
+            request, version = decided.chosen.request, decided.chosen.version
             parent = headers.get(b"traceparent")
             access_log.log_request(
                 method="POST",
@@ -176,7 +178,7 @@ class FastPath:
                 path=url.decode("latin-1"),
                 status=200,
                 seconds=seconds,
-                bytes=len(answer.body),
+                bytes=len(body),
                 request_id=request.request_id,
                 trace_id=trace_id(parent.decode("latin-1").strip()) if parent else None,
                 model=version.name,
@@ -212,17 +214,17 @@ class FastPath:
         )
 
     def _find_key(self, headers: Mapping[bytes, bytes], model: str | None) -> Key | None:
-        """Give the caller's key, if it is good for the model."""
+        """Return the caller's key, if it may ask the model."""
         given = [headers.get(name, b"").decode("latin-1") for name in _KEY_HEADERS]
         key = self._callers.find(given[0] or key_text(given))
         model = self._models.default if model is None else model
         return key if key and may_ask(key, "predict", model) else None
 
     def obstacles(self) -> list[str]:
-        """Name what was added to the application and would be passed over here."""
+        """List what was added to the application and would be skipped here."""
         is_redis = isinstance(self._limit.counts, RedisCounts)
-        found = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
-        return [*found, *obstacles(self._app, [*filter(None, chain(*ORDER))])]
+        redis = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
+        return [*redis, *obstacles(self._app, [*filter(None, chain(*ORDER))])]
 
 
 @lru_cache(1000)

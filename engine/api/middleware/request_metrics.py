@@ -11,7 +11,7 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 def start() -> None:
-    """Note in ``g.came`` when Flask got the request."""
+    """Note in ``g.came`` when Flask received the request."""
     g.came = time.perf_counter()
 
 
