@@ -62,7 +62,7 @@ def test_share_when_raised_keeps_those_that_it_had(store: ModelStore) -> None:
     inside: set[str] = set()
     for share in (0.05, 0.1, 0.5, 0.9, 1.0):
         try_version(store, "canary", share=share)
-        models = serve(store, "parcel").extensions["models"]
+        models = serve(store, "parcel").extensions["resources"].models
         models.get()
         now = {
             str(number)
@@ -149,7 +149,7 @@ def at_once(app: Flask, record: Any, **headers: str) -> str | None:
     """Ask on the event loop; None when that is left to the threads."""
     given = {b"host": b"here", b"content-type": b"application/json"}
     given |= {name.replace("_", "-").encode(): one.encode() for name, one in headers.items()}
-    fast_path: FastPath = app.extensions["fast_path"]
+    fast_path: FastPath = app.extensions["application"].fast_path
     (found,) = fast_path.answers([(b"/v0/predict", given, json.dumps(record).encode(), False)])
     return str(json.loads(found.body)["model"]["version"]) if found else None
 
@@ -229,7 +229,7 @@ def test_candidate_when_another_than_the_promoted_version_serves_is_not_asked(
 
     assert new == version_of(client.post("/v0/predict", json=PARCEL))  # the last good one
 
-    assert None is app.extensions["models"].candidate()
+    assert None is app.extensions["resources"].models.candidate()
     assert None is client.get("/v0/models/parcel").get_json()["candidate"]
 
 
@@ -239,7 +239,7 @@ def test_canary_when_it_fails_is_counted_by_version(
     promoted, candidate = try_version(store, "canary", share=0.5)
     app = serve(store, "parcel")
     client = app.test_client()
-    found = app.extensions["models"].get("parcel", candidate)
+    found = app.extensions["resources"].models.get("parcel", candidate)
     monkeypatch.setattr(found, "predict_one", lambda matrix: 1 / 0)
 
     statuses = [client.post("/v0/predict", json=one).status_code for one in parcels(30)]

@@ -87,9 +87,9 @@ def test_swap_when_counted_has_the_model_and_its_seconds(
 ) -> None:
     monkeypatch.setattr("engine.serving.hot_swap.LOOK_SECONDS", 0.01)
     app = serve(store, "rent")
-    models, stopping = app.extensions["models"], threading.Event()
+    models, stopping = app.extensions["resources"].models, threading.Event()
     models.get()
-    found = watch(models, app.extensions["metrics"], stopping)
+    found = watch(models, app.extensions["resources"].metrics, stopping)
     began = time.monotonic()
     store.promote("rent", versions[1])
     wait_until(lambda: models.get().version == versions[1], "the new version")

@@ -60,7 +60,7 @@ def test_version_when_refused_is_not_served_and_the_old_one_stays(
     caplog: pytest.LogCaptureFixture, break_it: Any,
 ) -> None:  # fmt: skip
     app = serve(store, "rent")
-    client, models = app.test_client(), app.extensions["models"]
+    client, models = app.test_client(), app.extensions["resources"].models
     held = models.get()
     broken, reason = break_it(store, versions[1], toy_store)
     store.change("rent", lambda known: known.promote(broken))  # type: ignore[union-attr]
