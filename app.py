@@ -12,45 +12,26 @@ import os
 import shlex
 import socket
 import sys
-import threading
-from functools import partial
+from typing import Any
 
 from flask import Flask
 
-from engine.api import (
-    catalog,
-    errors,
-    health,
-    log_format,
-    predict,
-    prometheus,
-    trace_context,
-)
+from engine.api import log_format
 from engine.api.fast_path.answer import FastPath
-from engine.api.fast_path.rejections import Overload
-from engine.api.middleware import (
-    access_log,
-    auth,
-    cors,
-    idempotency,
-    rate_limit,
-    request_id,
-    request_metrics,
-    server_timing,
-)
-from engine.api.openapi import document as openapi
-from engine.api.protocols import PROTOCOLS, phrases
+from engine.api.fast_path.rejections import Rejections
+from engine.api.middleware import cors
+from engine.api.middleware.order import add_middleware
+from engine.api.mount import mount
 from engine.api.protocols.contract import RouteContext
-from engine.api.protocols.vertex import RouteTaken, check_routes
+from engine.api.protocols.vertex import RouteTaken
 from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
+from engine.api.resources import Resources, add_resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
-from engine.pages import api_docs
-from engine.pages import version as version_page
+from engine.pages import api_docs, version
 from engine.records.strict_json import write_json
-from engine.serving.candidates import Candidates
 from engine.serving.lifecycle import Lifecycle
-from engine.serving.metrics import Metrics, list_versions
+from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
@@ -64,54 +45,76 @@ from settings import InvalidSettings, Settings
 
 _log = logging.getLogger(__name__)
 
-#: What the service is called, wherever a person reads it.
+#: The name of the service, wherever a person reads it.
 NAME = "Pronto"
 
-#: The version of what is answered over HTTP.
+#: The version of the HTTP interface.
 VERSION = "0"
 
 
 def create_app(settings: Settings) -> Flask:
-    """Make the application; nothing is opened before the first request."""
+    """Return the application; nothing is opened before the first request."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.merge_slashes = False  # a double slash is not found, not redirected
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
-    models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
-    app.extensions["models"] = models
-    _add_predictor(app, models, settings)
-    _observe(app, settings)
-    _mount(app, settings)
-    cors.init_app(app, _origins(settings))
-    auth.init_app(app, _callers(settings))
-    rate_limit.init_app(app, _rate_limit(settings))
-    idempotency.init_app(app)
+    shared = _resources(settings)
+    add_resources(app, shared)
+    add_middleware(app, shared.spans)
+    pages = (version.blueprint(shared.models), api_docs.blueprint(service=NAME))
+    mount(app, _route_context(shared, settings), pages=pages, children=children)
     for command in COMMANDS:
         app.cli.add_command(command)
-    app.extensions[KEY] = _application(app, settings)
+    app.extensions[KEY] = _application(app, shared, settings)
     return app
 
 
-def _application(app: Flask, settings: Settings) -> Application:
-    """Return what the worker and gunicorn's hooks use of the application."""
-    metrics = app.extensions["metrics"]
-    callers, stopping = app.extensions["callers"], app.extensions["stopping"]
-    app.extensions["overload"] = Overload(
-        app, most_seconds=settings.max_wait_seconds, answer_seconds=settings.max_answer_seconds
+def _resources(settings: Settings) -> Resources:
+    """Return what the requests share: versions, counts, keys and limits."""
+    models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
+    slots = 4 * settings.web_concurrency + 4
+    metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
+    shadow = Shadow(models, metrics)
+    return Resources(
+        models=models,
+        predictor=Predictor(models, Observers([metrics, shadow])),
+        metrics=metrics,
+        shadow=shadow,
+        callers=_callers(settings),
+        limit=_rate_limit(settings),
+        origins=_origins(settings),
+        logs_requests=settings.access_log,
+        spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
     )
-    if settings.fast_path:
-        predictor = app.extensions["predictor"]
-        app.extensions["fast_path"] = FastPath(app, predictor, logs=settings.access_log)
+
+
+def _route_context(shared: Resources, settings: Settings) -> RouteContext:
+    """Return what the routes need to know about the service."""
+    return RouteContext(
+        shared.predictor,
+        shared.stopping,
+        service=NAME,
+        version=VERSION,
+        max_table_bytes=settings.max_table_bytes,
+        workers=settings.web_concurrency,
+        health_route=settings.aip_health_route,
+        predict_route=settings.aip_predict_route,
+    )
+
+
+def _application(app: Flask, shared: Resources, settings: Settings) -> Application:
+    """Return what the worker and gunicorn's hooks use of the application."""
+    callers, most_seconds = shared.callers, settings.max_wait_seconds
     return Application(
         Lifecycle(
-            app.extensions["candidates"], metrics, stopping,
+            shared.models, shared.metrics, shared.stopping,
             is_guarded=lambda: callers.are_asked or callers.is_open,
-            remove=app.extensions["idempotency_cache"].remove,
+            remove=shared.answers.remove,
         ),
-        metrics,
-        app.extensions["overload"],
-        app.extensions.get("fast_path"),
-        stopping,
+        shared.metrics,
+        Rejections(app, most_seconds=most_seconds, answer_seconds=settings.max_answer_seconds),
+        FastPath(app, shared) if settings.fast_path else None,
+        shared.stopping,
         settings.max_body_bytes,
     )  # fmt: skip
 
@@ -120,50 +123,6 @@ def _store(settings: Settings) -> ModelStore:
     return ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
     )
-
-
-def _mount(app: Flask, settings: Settings) -> None:
-    """Plug in the routes."""
-    models, predictor = app.extensions["models"], app.extensions["predictor"]
-    app.extensions["stopping"] = stopping = threading.Event()
-    context = _route_context(app, settings)
-    for routes in (
-        health.blueprint(models, stopping),
-        predict.blueprint(predictor, max_table_bytes=settings.max_table_bytes),
-        catalog.blueprint(models),
-        version_page.blueprint(models),
-        openapi.blueprint(context),
-        api_docs.blueprint(service=NAME),
-        prometheus.blueprint(app.extensions["metrics"], children),
-        *(protocol.routes(context) for protocol in PROTOCOLS),
-    ):
-        app.register_blueprint(routes)
-    check_routes(app, context)
-    errors.init_app(app, forms=phrases(context))
-
-
-def _add_predictor(app: Flask, models: ModelCache, settings: Settings) -> None:
-    """Make what answers requests, and what is told of every decision."""
-    candidates = Candidates(models)
-    slots = 4 * settings.web_concurrency + 4
-    metrics = Metrics(partial(list_versions, candidates), slots=slots, reasons=REASONS)
-    shadow = Shadow(candidates, metrics)
-    app.extensions["candidates"] = candidates
-    app.extensions["metrics"] = metrics
-    app.extensions["shadow"] = shadow
-    app.extensions["predictor"] = Predictor(candidates, Observers([metrics, shadow]))
-
-
-def _observe(app: Flask, settings: Settings) -> None:
-    """Name, count, trace and log every request."""
-    request_metrics.init_app(app)
-    if settings.access_log:
-        access_log.init_app(app)
-    request_id.init_app(app)
-    trace_context.init_app(app)
-    server_timing.init_app(app)
-    if settings.otel_exporter_otlp_endpoint:
-        _trace(app)
 
 
 def _origins(settings: Settings) -> frozenset[str]:
@@ -190,29 +149,17 @@ def _rate_limit(settings: Settings) -> RateLimit:
     return RateLimit(rate, counts)
 
 
-def _trace(app: Flask) -> None:
+def _spans() -> Any:
+    """Return what traces requests; None, and a warning, when it is not installed."""
     try:
-        from engine.api.middleware import tracing
+        from engine.api.middleware.tracing import Spans
     except ImportError as error:
         _log.warning(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but nothing is traced: %s is not installed; "
             "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http", error.name
         )  # fmt: skip
-        return
-    tracing.init_app(app, service=NAME)
-
-
-def _route_context(app: Flask, settings: Settings) -> RouteContext:
-    return RouteContext(
-        app.extensions["predictor"],
-        app.extensions["stopping"],
-        service=NAME,
-        version=VERSION,
-        max_table_bytes=settings.max_table_bytes,
-        workers=settings.web_concurrency,
-        health_route=settings.aip_health_route,
-        predict_route=settings.aip_predict_route,
-    )
+        return None
+    return Spans(NAME)
 
 
 def serve() -> None:
@@ -222,11 +169,11 @@ def serve() -> None:
 
 
 def main() -> None:
-    """Serve on this machine: say where and how to ask, then become gunicorn."""
-    os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # whatever PORT is
+    """Serve on this machine: print an example request, then become gunicorn."""
+    os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # even when PORT is set
     try:
         settings = Settings.from_environment()
-        version = _store(settings).read_card(settings.default_model)
+        card = _store(settings).read_card(settings.default_model)
     except (InvalidSettings, StoreError) as error:
         sys.exit(f"app: {error}")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -238,14 +185,13 @@ def main() -> None:
             reason = getattr(error, "strerror", None) or error
             sys.exit(
                 f"app: cannot listen on {settings.address} ({reason}): "
-                "stop what listens there, or choose another with PORT=8001"
+                "stop what listens there, or choose another port with PORT=8001"
             )
     address = f"http://{settings.address}"
-    record = write_json(version["example"]["record"]).decode()
-    callers = _callers(settings)
-    key = " -H 'x-api-key: YOUR KEY'" if callers.are_asked else ""
+    record = write_json(card["example"]["record"]).decode()
+    key = " -H 'x-api-key: YOUR KEY'" if _callers(settings).are_asked else ""
     print(
-        f"{NAME} serves {version['model']}, version {version['version']}, at {address}\n"
+        f"{NAME} serves {card['model']}, version {card['version']}, at {address}\n"
         f"Documentation: {address}/docs\n"
         "Try it:\n\n"
         f"curl -s {address}/v0/predict{key} -H 'Content-Type: application/json' \\\n"

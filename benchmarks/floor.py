@@ -39,7 +39,6 @@ def answerer() -> Callable[[Way, bytes], bytes]:
     the service, a plain record takes the short way.
     """
     from engine.records.media_types import JSON
-    from engine.serving.candidates import Candidates
     from engine.serving.model_cache import ModelCache
     from engine.serving.observers import Observers
     from engine.serving.prediction import Predictor
@@ -48,13 +47,13 @@ def answerer() -> Callable[[Way, bytes], bytes]:
 
     models = ModelCache(ModelStore(STORE), MODEL)
     models.get()
-    predictor = Predictor(Candidates(models), Observers())
+    predictor = Predictor(models, Observers())
 
     def ask(way: Way, body: bytes) -> bytes:
         request = PredictRequest(body, way.content_type, "", None)
         (quick,) = predictor.answer_at_once([request if way is OURS_ONE else None])
         if quick:
-            return quick.body
+            return quick[1]
         content = predictor.answer(predictor.choose(request), way.accept or JSON)
         return content if isinstance(content, bytes) else content.whole()
 

@@ -62,7 +62,6 @@ def answerer(store: Path) -> Ask:
     """Give this service's prediction; the one place here that knows what it is called."""
     from engine.records.media_types import JSON
     from engine.records.problems import InvalidRecords
-    from engine.serving.candidates import Candidates
     from engine.serving.model_cache import ModelCache
     from engine.serving.observers import Observers
     from engine.serving.prediction import Predictor
@@ -70,14 +69,14 @@ def answerer(store: Path) -> Ask:
     from persistence.model_persistence import ModelStore
 
     models = ModelCache(ModelStore(store), "", most=1000)
-    predictor = Predictor(Candidates(models), Observers())
+    predictor = Predictor(models, Observers())
 
     def ask(model: str, body: bytes, content_type: str) -> tuple[int, bytes]:
         models.get(model)
         request = PredictRequest(body, content_type, "", model)
         (quick,) = predictor.answer_at_once([request])
         if quick:
-            return 200, quick.body
+            return 200, quick[1]
         try:
             content = predictor.answer(predictor.choose(request), JSON)
         except InvalidRecords:

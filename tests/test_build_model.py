@@ -190,7 +190,7 @@ def refused(copy: Path) -> dict[str, Any]:
         ("mine --data absent.csv", "there is no data file absent.csv"),
         (WRONG, "row 1, column 'Age' (field 'age'): is 7, out of range"),
         (WRONG, "row 2, column 'Job' (field 'job'): is 'pirate'"),
-        (WRONG, "column 'Price' of field 'price' is not there"),
+        (WRONG, "column 'Price' of field 'price' is missing"),
         ("mine --data empty.csv", "empty.csv cannot be read as a table: No columns"),
         ("mine --data binary.csv", "binary.csv cannot be read as a table: 'utf-8' codec"),
         ("torn", "models/torn.py must define `definition = ModelDefinition(...)`"),

@@ -22,8 +22,8 @@ MAY_IMPORT = {
                       "engine/records", "engine/runtime", "persistence"},
     # engine, from the top
     "engine": set(),
-    "engine/commands": {"settings", "engine/serving", "engine/records", "engine/runtime",
-                        "engine/cards", "engine/schema", "persistence"},
+    "engine/commands": {"settings", "engine/api", "engine/serving", "engine/records",
+                        "engine/runtime", "engine/cards", "engine/schema", "persistence"},
     "engine/pages": {"engine/api", "engine/serving", "engine/records", "engine/cards",
                      "engine/schema", "persistence"},
     "engine/worker": set(),

@@ -50,19 +50,13 @@ def blueprint(models: ModelCache) -> Blueprint:
     def show_versions(name: str) -> Response:
         """List a model's versions, the newest first."""
         promoted = models.card(name)["version"]
-        versions = reversed(models.store.versions(name))
-        summaries = [_summary(models, name, version) for version in versions]
-        return json_response(
-            {
-                "model": name,
-                "candidate": _candidate(models, name),
-                "versions": [
-                    {**summary, "promoted": summary["version"] == promoted}
-                    for summary in summaries
-                    if summary
-                ],
-            }
-        )
+        versions = [
+            {**summary, "promoted": summary["version"] == promoted}
+            for version in reversed(models.store.versions(name))
+            if (summary := _summary(models, name, version))
+        ]
+        candidate = _candidate(models, name)
+        return json_response({"model": name, "candidate": candidate, "versions": versions})
 
     @routes.get("/v0/model_info", defaults={"name": None, "version": None})
     @routes.get("/v0/models/<name>/model_info", defaults={"version": None})

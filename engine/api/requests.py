@@ -19,18 +19,15 @@ CANARY_KEY = "X-Canary-Key"
 
 
 def choose_version(
-    predictor: Predictor,
-    body: bytes | Upload,
-    *,
-    model: str | None = None,
+    predictor: Predictor, body: bytes | Upload, *, model: str | None = None,
     version: str | None = None,
-) -> Chosen:
+) -> Chosen:  # fmt: skip
     """Choose the version that answers the request in progress; note it in ``g.version``.
 
     Raises
     ------
     ModelNotFound, VersionNotFound, UntrustedArtifact
-        As `Candidates.choose`.
+        As `choose`.
     """
     chosen = predictor.choose(
         PredictRequest(
@@ -86,7 +83,7 @@ def whole_body() -> bytes:
     Raises
     ------
     BadRequest
-        400 for one that ends early or whose chunks are malformed.
+        400 for a body that ends early or whose chunks are malformed.
     RequestEntityTooLarge
         When it is longer than Flask allows.
     """

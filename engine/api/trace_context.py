@@ -3,7 +3,7 @@
 import random
 import re
 
-from flask import Flask, g, has_request_context, request
+from flask import g, has_request_context, request
 
 # Version, trace, parent, flags; a later version may go on after a dash.
 _PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -21,13 +21,8 @@ def trace_id(parent: str) -> str:
     return match[2] if match and is_valid else f"{random.getrandbits(128):032x}"
 
 
-def init_app(app: Flask) -> None:
-    """Keep the trace of every request that names one in ``g.trace_id``."""
-    app.before_request(name_trace)
-
-
 def name_trace() -> None:
-    """Keep the request's trace, if it names one."""
+    """Put the request's trace into ``g.trace_id``, if the request names one."""
     if parent := request.headers.get("traceparent"):
         g.trace_id = trace_id(parent.strip())
 

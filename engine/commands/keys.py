@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from flask import current_app
 
+from engine.api.resources import resources
 from engine.commands.output import CommandError, CommandResult, command_output, table
 from persistence.api_keys import SCOPES, InvalidKeys, Key, KeyFile, make_key
-from persistence.callers import Callers
 
 
 @click.group()
@@ -104,8 +103,7 @@ def remove(identifier: str) -> CommandResult:
 
 
 def _file() -> KeyFile:
-    callers: Callers = current_app.extensions["callers"]
-    return callers.file
+    return resources().callers.file
 
 
 def _row(key: Key) -> Sequence[str]:

@@ -10,9 +10,9 @@ from functools import wraps
 from typing import Any, NamedTuple, NoReturn
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
+from engine.api.resources import resources
 from engine.records.problems import BadRequest
 from engine.serving.model_cache import ModelCache
 from persistence.promotions import PromotionConflict
@@ -64,8 +64,7 @@ def command_output(command: Callable[..., CommandResult]) -> Callable[..., None]
 
 def served() -> ModelCache:
     """Return the models of the application that the command belongs to."""
-    models: ModelCache = current_app.extensions["models"]
-    return models
+    return resources().models
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

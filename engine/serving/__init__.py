@@ -1,1 +1,1 @@
-"""Versions in memory, and the one function that predicts; nothing here knows HTTP frameworks."""
+"""Versions in memory, and the function that predicts; nothing here knows an HTTP framework."""

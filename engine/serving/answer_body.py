@@ -27,7 +27,7 @@ def write_answer(
     Parameters
     ----------
     form : str
-        The media type of the answer to many records; that to one is JSON.
+        The media type of the answer to many records; a single record is answered in JSON.
     """
     if isinstance(decisions, Prediction):
         return _write_one(version, decisions, warnings)
@@ -39,7 +39,7 @@ def write_answer(
 def _write_one(
     version: StoredVersion, prediction: Prediction, warnings: Sequence[Accepted]
 ) -> bytes | None:
-    """Write the answer for one record in JSON; None when it is not finite."""
+    """Write the answer for a record in JSON; None when it is not finite."""
     if not all(map(math.isfinite, prediction.probabilities or _numbers(prediction.value))):
         return None
     answer: dict[str, Any] = {

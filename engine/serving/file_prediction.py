@@ -47,7 +47,7 @@ def answer_file(
     path : Path
         Where it is; it is read again to find the lines of problems.
     size : int or None
-        Its bytes, where they are known.
+        Its length in bytes; None for a pipe.
     kind, form : str
         The media types of the file and of the answer.
 

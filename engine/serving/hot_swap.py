@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from engine.runtime.memory import give_back
-from engine.serving.candidates import Candidates
 from engine.serving.metrics import Metrics
+from engine.serving.model_cache import ModelCache
 from persistence.atomic_files import locked
 from persistence.store_errors import UntrustedArtifact
 
@@ -28,18 +28,17 @@ class Watch(threading.Thread):
 
     Parameters
     ----------
-    candidates : Candidates
-        Those of the models in memory.
+    models : ModelCache
+        What is in memory.
     metrics : Metrics
         Counts the swaps.
     stopping : Event
         Ends the thread.
     """
 
-    def __init__(self, candidates: Candidates, metrics: Metrics, stopping: threading.Event) -> None:
+    def __init__(self, models: ModelCache, metrics: Metrics, stopping: threading.Event) -> None:
         super().__init__(name="watch", daemon=True)
-        self._candidates = candidates
-        self._models = candidates.models
+        self._models = models
         self._metrics = metrics
         self._stopping = stopping
         self._trouble = ""
@@ -82,7 +81,7 @@ class Watch(threading.Thread):
     def _load_candidate(self, name: str) -> None:
         """Load what is tried beside the promoted version before a request needs it."""
         if candidate := self._models.candidate(name):
-            self._candidates.get(name, candidate)
+            self._models.get_candidate(name, candidate)
 
     def _log_once(self, trouble: str) -> None:
         """Log once why the pointers cannot be read."""
@@ -93,7 +92,7 @@ class Watch(threading.Thread):
         self._trouble = trouble
 
 
-def watch(candidates: Candidates, metrics: Metrics, stopping: threading.Event) -> Watch:
+def watch(models: ModelCache, metrics: Metrics, stopping: threading.Event) -> Watch:
     """Serve, in a new worker, what is promoted, and go on doing so.
 
     When this returns the worker may answer: the version that was read before
@@ -101,11 +100,11 @@ def watch(candidates: Candidates, metrics: Metrics, stopping: threading.Event) -
     promoted since.
     """
     try:
-        candidates.models.begin()
+        models.begin()
     except (LookupError, UntrustedArtifact) as error:
         _log.error("not ready: %s", error)
     except Exception as error:  # noqa: BLE001  the store does not answer: what was read before serves
         _log.error("the promoted version cannot be looked at: %s: %s", type(error).__name__, error)
-    thread = Watch(candidates, metrics, stopping)
+    thread = Watch(models, metrics, stopping)
     thread.start()
     return thread

@@ -7,9 +7,9 @@ from typing import Any
 
 from engine.records import arrow_support
 from engine.runtime.memory import give_back
-from engine.serving.candidates import Candidates
 from engine.serving.hot_swap import Watch, watch
 from engine.serving.metrics import Metrics
+from engine.serving.model_cache import ModelCache
 from persistence.store_errors import ModelNotFound, StoreError
 
 
@@ -18,8 +18,8 @@ class Lifecycle:
 
     Parameters
     ----------
-    candidates : Candidates
-        Those of the models in memory.
+    models : ModelCache
+        What is in memory.
     metrics : Metrics
         Counts in memory that all processes share.
     stopping : Event
@@ -31,11 +31,10 @@ class Lifecycle:
     """
 
     def __init__(
-        self, candidates: Candidates, metrics: Metrics, stopping: Event, *,
+        self, models: ModelCache, metrics: Metrics, stopping: Event, *,
         is_guarded: Callable[[], bool], remove: Callable[[], None],
     ) -> None:  # fmt: skip
-        self._candidates = candidates
-        self._models = candidates.models
+        self._models = models
         self._metrics = metrics
         self._stopping = stopping
         self._watch: Watch | None = None
@@ -85,7 +84,7 @@ class Lifecycle:
 
     def begin(self) -> None:
         """Serve the promoted version from the first request on, and watch for the next one."""
-        self._watch = watch(self._candidates, self._metrics, self._stopping)
+        self._watch = watch(self._models, self._metrics, self._stopping)
 
     def end(self) -> None:
         """Let the watching thread end."""

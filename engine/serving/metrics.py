@@ -2,7 +2,7 @@
 
 Labels are names of ours: routes as they are written in the code, models,
 versions, fields and classes from the cards. Nothing that a client writes
-becomes a label, since each new one would take memory for ever.
+becomes a label, since each new label would take memory for ever.
 """
 
 import os
@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from engine.runtime.answers import Decisions, Prediction
 from engine.runtime.version import StoredVersion
-from engine.serving.candidates import Candidates
 from engine.serving.observers import Decided, Rest
 from engine.serving.shared_counters import Count, Key, SharedCounters
 
-#: Upper ends of the latency's buckets, in seconds; a last one takes what is slower.
+#: Upper ends of the latency's buckets, in seconds; a last bucket takes what is slower.
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 #: A label for what has no name of ours.
@@ -35,31 +34,8 @@ ERRORS, FALLBACKS = "model_errors", "fast_path_fallbacks"
 SHADOW, SHADOW_LARGEST = "model_shadow", "model_shadow_largest_difference"
 DEATHS = "worker_deaths"
 
-#: What a process says of itself; it goes when the process does.
+#: What a process counts of itself; it goes when the process does.
 OF_THE_LIVING = {IN_FLIGHT, TRAINED, WORKERS, REFUSED}
-
-
-class Versions(NamedTuple):
-    """The versions of a process.
-
-    Attributes
-    ----------
-    loaded : list of StoredVersion
-        Those in memory.
-    refused : list of tuple of str
-        Models and versions that are promoted or tried, and refused.
-    """
-
-    loaded: list[StoredVersion]
-    refused: list[tuple[str, str]]
-
-
-def list_versions(candidates: Candidates) -> Versions:
-    """List what is in memory, and what is refused."""
-    models = candidates.models
-    refused = [(name, models.refused(name)) for name in models.names()]
-    promoted = [(name, version.version or NONE) for name, version in refused if version]
-    return Versions(models.in_memory(), [*promoted, *candidates.refused()])
 
 
 class Metrics:
@@ -67,8 +43,8 @@ class Metrics:
 
     Parameters
     ----------
-    versions : callable
-        Lists the versions of this process.
+    loaded, refused : callable
+        List the versions in memory, and the models and versions that are refused.
     slots : int
         Processes that count side by side at most.
     reasons : mapping of int to str
@@ -82,12 +58,14 @@ class Metrics:
 
     def __init__(
         self,
-        versions: Callable[[], Versions],
+        loaded: Callable[[], Iterable[StoredVersion]],
+        refused: Callable[[], Iterable[tuple[str, str | None]]],
         *,
         slots: int = 1,
         reasons: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
-        self._versions = versions
+        self._loaded = loaded
+        self._refused = refused
         self._reasons = reasons
         self.tallies = SharedCounters(slots, widths={DURATION: len(BUCKETS) + 2})
         self.master = os.getpid()
@@ -108,7 +86,7 @@ class Metrics:
         self.tell(threads=0, waiting=0)
 
     def end(self, slot: int) -> None:
-        """Forget what a worker that has ended said of itself."""
+        """Forget what a worker that has ended counted of itself."""
         self.tallies.clear(slot, OF_THE_LIVING)
 
     def tell(self, *, threads: int, waiting: int) -> None:
@@ -119,9 +97,8 @@ class Metrics:
 
     def tell_versions(self) -> None:
         """Set which versions are in memory here and when they were trained, and which refused."""
-        versions = self._versions()
-        loaded = {(TRAINED, version.name, version.version): version for version in versions.loaded}
-        refused = {(REFUSED, *names) for names in versions.refused}
+        loaded = {(TRAINED, version.name, version.version): version for version in self._loaded()}
+        refused = {(REFUSED, name, version or NONE) for name, version in self._refused()}
         for key in self._shown - loaded.keys() - refused:
             self.tallies.put(key, 0)
         for key in loaded.keys() - self._shown:
@@ -135,7 +112,7 @@ class Metrics:
         """Count the predictions of answers, by class, once they are certain."""
         counts: list[Count] = []
         for decided in batch:
-            add_predictions(counts, decided.version, decided.decisions)
+            add_predictions(counts, decided.chosen.version, decided.decisions)
         return partial(self.tallies.add, counts)
 
     def count_requests(

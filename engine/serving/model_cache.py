@@ -1,6 +1,5 @@
 """The versions that this process holds in memory, read from the store on first use."""
 
-import logging
 import threading
 from collections import OrderedDict
 from contextlib import suppress
@@ -13,17 +12,11 @@ from engine.runtime.version import StoredVersion
 from engine.schema.card import Card, as_card
 from engine.serving.selection import Refusals, RefusedVersion, ServedVersion, versions_to_try
 from persistence.model_persistence import ModelStore
-from persistence.promotions import Candidate, Pointer
+from persistence.promotions import Candidate
 from persistence.store_errors import UntrustedArtifact
 
-_log = logging.getLogger(__name__)
-
-#: Locks under which versions are read. Two that share one wait for each other.
+#: Locks under which versions are read. Versions that share a lock wait for each other.
 _LOCKS = 64
-
-#: A version that was refused is tried again after so many seconds, each time after twice as
-#: many, and at last after so many; at once when the pointer changes.
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 
 
 class ModelCache:
@@ -34,13 +27,18 @@ class ModelCache:
     Parameters
     ----------
     store : ModelStore
-        Where they are read from.
+        Holds them.
     default : str
         The model that is meant when none is named. Its promoted version stays.
     most : int
         Versions in memory at most.
     system : Path
         Where ``proc`` and ``sys`` tell how much memory there is.
+
+    Attributes
+    ----------
+    refusals : Refusals
+        What could not be served.
     """
 
     def __init__(
@@ -50,17 +48,17 @@ class ModelCache:
         self.default = default
         self._most = most
         self._system = system
-        self._refusals = Refusals[str | None]()
+        self.refusals = Refusals()
         self._served: dict[str, ServedVersion] = {}
         self._versions: OrderedDict[tuple[str, str], StoredVersion] = OrderedDict()
         self._named: set[tuple[str, str]] = set()
-        self._lock = threading.Lock()  # over what is in memory; never taken while one is read
+        self._lock = threading.Lock()  # over what is in memory; never taken while a version is read
         self._reading = [threading.Lock() for _ in range(_LOCKS)]
 
     def get(
         self, name: str | None = None, version: str | None = None, *, is_named: bool = True
     ) -> StoredVersion:
-        """Return a version, by default the one that is served of the default model.
+        """Return a version, by default the version that is served of the default model.
 
         Parameters
         ----------
@@ -75,8 +73,7 @@ class ModelCache:
         VersionNotFound
             When it has no such version.
         UntrustedArtifact
-            When the version is refused; without an identifier, when none can be
-            served in its place either.
+            When it is refused; without an identifier, when nothing can be served.
         NotEnoughMemory
             When there is no memory for it beside the others.
         """
@@ -85,7 +82,12 @@ class ModelCache:
             name = self.default if name is None else name
             with self._reads(name, version):
                 stored = self.loaded(name, version, is_named=is_named)
-                stored = stored or self._read(name, version, is_named=is_named)
+                if stored is not None:
+                    return stored
+                if version is None:
+                    return self._serve(name)
+                stored = self._read_beside(name, version)
+                self._hold(stored, is_named=is_named)
         return stored
 
     def loaded(
@@ -112,6 +114,16 @@ class ModelCache:
         served = self._served.get(self.default if name is None else name)
         return served.candidate if served else None
 
+    def get_candidate(self, name: str, candidate: Candidate) -> StoredVersion | None:
+        """Return a candidate, loaded if need be; None when it is refused. Nothing is raised."""
+        stored = self.loaded(name, candidate.version, is_named=False)
+        if stored is None:
+            with self._reads(name, candidate.version):
+                outcome = self._try(name, candidate.version)
+            if isinstance(outcome, StoredVersion):
+                self._hold(stored := outcome)
+        return stored
+
     def in_memory(self) -> list[StoredVersion]:
         """List the versions that are in memory."""
         return list(self._versions.values())
@@ -126,8 +138,18 @@ class ModelCache:
         served = self._served.get(self.default if name is None else name)
         return served.refused if served else None
 
+    def refused_versions(self) -> list[tuple[str, str | None]]:
+        """List the models and versions that are promoted or tried, and refused."""
+        versions = []
+        for name, served in [*self._served.items()]:
+            if served.refused:
+                versions.append((name, served.refused.version))
+            elif served.candidate and self.refusals.has(name, served.candidate.version):
+                versions.append((name, served.candidate.version))
+        return versions
+
     def names(self) -> list[str]:
-        """List the models of which something is served by default."""
+        """List the models that have a version served by default."""
         return [*self._served]
 
     def reload(self) -> None:
@@ -163,7 +185,7 @@ class ModelCache:
                         stored.verify()
                 except UntrustedArtifact as error:
                     assert stored
-                    self._refuse(name, stored.version, str(error))
+                    self.refusals.add(name, stored.version, str(error))
                     self._drop(name, stored.version)
                 self._serve(name)
 
@@ -177,7 +199,7 @@ class ModelCache:
             return None
         tag = self.store.pointer_tag(name)
         refused = served.refused
-        is_due = refused is not None and self._refusals.reason(name, refused.version) is None
+        is_due = refused is not None and self.refusals.reason(name, refused.version) is None
         return tag if tag != served.tag or is_due else None
 
     def catch_up(self, name: str, tag: str | None = None) -> bool:
@@ -211,15 +233,6 @@ class ModelCache:
     def _reads(self, name: str, version: str | None) -> threading.Lock:
         return self._reading[hash((name, version)) % _LOCKS]
 
-    def _read(self, name: str, version: str | None, *, is_named: bool) -> StoredVersion:
-        if version is None:
-            return self._serve(name)
-        stored = self._read_beside(name, version)
-        self._hold(stored)
-        if is_named:
-            self._named.add((name, version))
-        return stored
-
     def _read_beside(self, name: str, version: str, *, trusts: bool = False) -> StoredVersion:
         """Read a version beside those in memory, if there is room."""
         card = as_card(self.store.read_card(name, version))
@@ -236,8 +249,8 @@ class ModelCache:
         # The tag comes before the pointer: a change in between is seen at the next look.
         tag = self.store.pointer_tag(name) if tag is None else tag
         if before and before.tag != tag:
-            self._refusals.forget_model(name)
-        pointer, refused = self._read_pointer(name)
+            self.refusals.forget_model(name)
+        pointer, refused = self.refusals.read_pointer(self.store, name)
         for version in versions_to_try(pointer, partial(self.store.versions, name), before):
             outcome = self._try(name, version, trusts=trusts)
             if isinstance(outcome, StoredVersion):
@@ -253,43 +266,32 @@ class ModelCache:
                 self._drop(name, version)
         return outcome
 
-    def _read_pointer(self, name: str) -> tuple[Pointer | None, RefusedVersion | None]:
-        try:
-            pointer = self.store.pointer(name)
-        except UntrustedArtifact as error:
-            self._refuse(name, None, str(error))
-            return None, RefusedVersion(None, str(error))
-        self._refusals.forget(name, None)
-        return pointer, None
-
-    def _try(self, name: str, version: str, *, trusts: bool) -> StoredVersion | str:
+    def _try(self, name: str, version: str, *, trusts: bool = False) -> StoredVersion | str:
         """Return a version from memory or the store, or the reason why it is refused."""
-        if reason := self._refusals.reason(name, version):  # it is not read again so soon
+        if reason := self.refusals.reason(name, version):  # it is not read again so soon
             return reason
         try:
             stored = self._versions.get((name, version))
             stored = stored or self._read_beside(name, version, trusts=trusts)
         except Exception as error:  # noqa: BLE001  a damaged version raises whatever it likes
             reason = str(error) or repr(error)
-            self._refuse(name, version, reason)
+            self.refusals.add(name, version, reason)
             return reason
-        self._refusals.forget(name, version)
+        self.refusals.forget(name, version)
         return stored
 
-    def _refuse(self, name: str, version: str | None, reason: str) -> None:
-        """Note that a version, or the pointer, is not to be tried again for a while."""
-        if self._refusals.add(name, version, reason, FIRST_PAUSE, LONGEST_PAUSE):
-            _log.error("%s of %s is not served: %s", version or "the pointer", name, reason)
-
-    def _hold(self, stored: StoredVersion) -> None:
+    def _hold(self, stored: StoredVersion, *, is_named: bool = False) -> None:
         with self._lock:
-            self._versions[stored.name, stored.version] = stored
+            key = stored.name, stored.version
+            self._versions[key] = stored
+            if is_named:
+                self._named.add(key)
             default = self._served.get(self.default)
             stays = (self.default, default.version if default else "")
             while len(self._versions) > max(2, self._most):
-                left = next(key for key in self._versions if key != stays)
-                self._versions.pop(left)
-                self._named.discard(left)
+                leaving = next(key for key in self._versions if key != stays)
+                self._versions.pop(leaving)
+                self._named.discard(leaving)
 
     def _drop(self, name: str, version: str) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
-"""Who is told of every decision, whichever way the records came in.
+"""What sees every decision, whichever way the records came in.
 
-Counts and the shadow are observers. Whatever else is to see every decision is
-one more observer in the list that `create_app` makes.
+The counts and the shadow are observers. Whatever else is to see every decision
+is a further observer in the list that `create_app` makes.
 """
 
 import logging
@@ -11,9 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from engine.runtime.answers import Decisions, Prediction
-from engine.runtime.version import StoredVersion
-from engine.serving.request import PredictRequest
-from persistence.promotions import Candidate
+from engine.serving.request import Chosen
 
 _log = logging.getLogger(__name__)
 
@@ -23,22 +21,16 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
 
     Attributes
     ----------
-    request : PredictRequest
-        The request.
-    version : StoredVersion
-        What has decided.
-    shadow : Candidate or None
-        The candidate that answers in silence, too.
+    chosen : Chosen
+        The request, the version that has decided, and its shadow.
     matrix : ndarray of shape (n_records, n_fields)
         The records, as `Decoded.matrix`. Its memory may be reused: an observer
         that needs it later copies it.
     decisions : Prediction or Decisions
-        A prediction for one record, decisions for many.
+        A prediction for a record, decisions for many.
     """
 
-    request: PredictRequest
-    version: StoredVersion
-    shadow: Candidate | None
+    chosen: Chosen
     matrix: Any
     decisions: Prediction | Decisions
 
@@ -62,27 +54,24 @@ class Observer(Protocol):
 
 
 class Observers:
-    """Tells each observer of every decision.
+    """Passes every decision on to each observer.
 
-    Parameters
-    ----------
-    observers : sequence of Observer
-        An error that one of them raises is logged, and fails no answer.
+    An error of an observer is logged, and fails no answer.
     """
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self._observers = [*observers]
 
     def add(self, observer: Observer) -> None:
-        """Tell one more observer from now on."""
+        """Pass decisions on to a further observer from now on."""
         self._observers.append(observer)
 
     def decided(self, batch: Sequence[Decided]) -> None:
-        """Tell of decisions whose answers are certain."""
+        """Pass on decisions whose answers are certain."""
         self.finish(self.decided_in_part(batch))
 
     def decided_in_part(self, batch: Sequence[Decided]) -> list[Rest]:
-        """Tell of decisions whose answers may still be refused; return what `finish` is to do."""
+        """Pass on decisions that may still be refused; return what `finish` is to do."""
         rests = (self._run(observer.decided, batch) for observer in self._observers)
         return [rest for rest in rests if rest is not None]
 

@@ -1,13 +1,11 @@
-"""The one prediction function: a request's bytes in, an answer's bytes out.
+"""The prediction function: a request's bytes in, an answer's bytes out.
 
 Every way in comes down to it: the Flask view, the event loop of the worker,
-and whatever protocol speaks for them.
+and the adapters of other protocols.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-
-import msgspec
 
 from engine.records.csv_reader import FLAGS
 from engine.records.forms import WRITERS
@@ -19,38 +17,27 @@ from engine.records.spool import MOST_IN_MEMORY, Spool
 from engine.records.upload import Upload
 from engine.records.validation import Accepted, read_records
 from engine.records.writers import Writer
-from engine.runtime.answers import Decisions, Prediction
+from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion, endless
 from engine.schema.category_codes import Coding
 from engine.schema.json_decoder import Decoded
 from engine.schema.problem_codes import Code
 from engine.serving.answer_body import write_answer
-from engine.serving.candidates import Candidates
+from engine.serving.candidates import choose, choose_at_once
+from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Decided, Observers, Rest
 from engine.serving.request import Chosen, PredictRequest
 from engine.serving.table_prediction import answer_table
 from engine.serving.timing import Timing
 
-#: The longest that the event loop may be blocked by one prediction.
+#: Seconds that a prediction may block the event loop.
 LOOP_SECONDS = 0.002
 
 #: The content types that a JSON client sends; others are parsed with more care.
 _JSON = ("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8")
 
-
-class QuickAnswer(msgspec.Struct, frozen=True, gc=False):
-    """An answer that was made at once.
-
-    Attributes
-    ----------
-    decided : Decided
-        What was decided, and about which request.
-    body : bytes
-        The answer in JSON.
-    """
-
-    decided: Decided
-    body: bytes
+#: What was decided, and the body of the answer in JSON.
+QuickAnswer = tuple[Decided, bytes]
 
 
 class Predictor:
@@ -58,24 +45,19 @@ class Predictor:
 
     Parameters
     ----------
-    candidates : Candidates
-        Choose the version that answers.
-    observers : Observers
-        Told of every decision.
-
-    Attributes
-    ----------
     models : ModelCache
         The versions in memory.
     observers : Observers
-        As above.
+        Told of every decision.
     """
 
-    def __init__(self, candidates: Candidates, observers: Observers) -> None:
-        self.models = candidates.models
+    def __init__(self, models: ModelCache, observers: Observers) -> None:
+        self.models = models
         self.observers = observers
-        self._candidates = candidates
-        self.choose = candidates.choose
+
+    def choose(self, request: PredictRequest) -> Chosen:
+        """Choose the version that answers a request, as the function `choose`."""
+        return choose(self.models, request)
 
     def answer(self, chosen: Chosen, form: str) -> bytes | Spool:
         """Answer a request in some form; whoever sends a spool closes it.
@@ -115,7 +97,7 @@ class Predictor:
         if content is None:
             rows = endless(version.decide_matrix(decoded.matrix))
             raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
-        self.observers.decided([_decided(chosen, decoded.matrix, decisions)])
+        self.observers.decided([Decided(chosen, decoded.matrix, decisions)])
         return content
 
     def answer_table(
@@ -126,7 +108,7 @@ class Predictor:
         rests: list[Rest] = []
 
         def decided(matrix: Any, decisions: Decisions) -> None:
-            rests.extend(self.observers.decided_in_part([_decided(chosen, matrix, decisions)]))
+            rests.extend(self.observers.decided_in_part([Decided(chosen, matrix, decisions)]))
 
         timing = chosen.request.timing
         spool = answer_table(
@@ -142,9 +124,9 @@ class Predictor:
     ) -> list[QuickAnswer | None]:
         """Answer valid requests for quick models, as `answer` would in JSON.
 
-        All of them take a step before any takes the next, so that the step's code
-        and data are in the processor's caches: 16 together take two thirds of the
-        time that they take one by one.
+        Each step is taken with all requests before the next step, so that its code and
+        data are in the processor's caches: 16 requests answered together take two
+        thirds of the time that they take alone.
 
         Parameters
         ----------
@@ -156,18 +138,17 @@ class Predictor:
         Returns
         -------
         list of QuickAnswer or None
-            None when there is more to it: the version is not loaded, is native, so
-            that nobody knows what it does, or would take longer than `LOOP_SECONDS`,
-            or the body is not plainly valid.
+            None when the version is not loaded, runs a pipeline, which may do anything,
+            or would take longer than `LOOP_SECONDS`, or the body is not plainly valid.
         """
         read = each("read", self._read_at_once, requests, fall_back)
         decided = each("predict", _predict_at_once, read, fall_back)
         bodies = each("write", _write_at_once, decided, fall_back)
         answers = [
-            QuickAnswer(decision, body) if body is not None else None
+            (decision, body) if body is not None else None
             for decision, body in zip(decided, bodies, strict=True)
         ]
-        if batch := [answer.decided for answer in answers if answer is not None]:
+        if batch := [answer[0] for answer in answers if answer is not None]:
             self.observers.decided(batch)
         return answers
 
@@ -193,11 +174,11 @@ class Predictor:
             decisions = version.decide_matrix(matrix)
         if rows := endless(decisions):
             raise InvalidRecords(_endless_problems(records, rows))
-        self.observers.decided([_decided(chosen, matrix, decisions)])
+        self.observers.decided([Decided(chosen, matrix, decisions)])
         return decisions, warnings
 
     def _read_at_once(self, request: PredictRequest) -> tuple[Chosen, Decoded] | None:
-        chosen = self._candidates.choose_at_once(request)
+        chosen = choose_at_once(self.models, request)
         if chosen is None or request.content_type.lower() not in _JSON:
             return None
         assert isinstance(request.body, bytes)
@@ -238,15 +219,11 @@ def _predict_at_once(read: tuple[Chosen, Decoded]) -> Decided:
     chosen, decoded = read
     version = chosen.version
     predict = version.predict_one if decoded.is_single else version.decide_matrix
-    return _decided(chosen, decoded.matrix, predict(decoded.matrix))
+    return Decided(chosen, decoded.matrix, predict(decoded.matrix))
 
 
 def _write_at_once(decided: Decided) -> bytes | None:
-    return write_answer(decided.version, decided.decisions, JSON)
-
-
-def _decided(chosen: Chosen, matrix: Any, decisions: Prediction | Decisions) -> Decided:
-    return Decided(chosen.request, chosen.version, chosen.shadow, matrix, decisions)
+    return write_answer(decided.chosen.version, decided.decisions, JSON)
 
 
 def _read_matrix(version: StoredVersion, records: Records) -> tuple[Any, list[Accepted]]:

@@ -1,12 +1,19 @@
-"""Which version of a model is served: the promoted one, or the last that was good."""
+"""Which version of a model is served: the promoted version, or the last that was good."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
+from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer, versions_before
+from persistence.store_errors import UntrustedArtifact
 
-K = TypeVar("K")
+_log = logging.getLogger(__name__)
+
+#: A version that was refused is tried again after so many seconds, each time after twice as
+#: many, and at last after so many; at once when the pointer changes.
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 
 
 class RefusedVersion(NamedTuple):
@@ -84,46 +91,48 @@ class _Refusal(NamedTuple):
     pause: float
 
 
-class Refusals(Generic[K]):
-    """What was refused of each model, why, and when it may be tried again."""
+class Refusals:
+    """What was refused, by model and version; the version None is a damaged pointer."""
 
     def __init__(self) -> None:
-        self._refusals: dict[tuple[str, K], _Refusal] = {}
+        self._refusals: dict[tuple[str, str | None], _Refusal] = {}
 
-    def add(self, model: str, key: K, reason: str, first: float, longest: float) -> bool:
-        """Note a refusal; return whether it is a new one.
-
-        Parameters
-        ----------
-        first, longest : float
-            For so many seconds it is not tried again; with each further
-            refusal for twice as many, up to the longest pause.
-        """
-        before = self._refusals.get((model, key))
+    def add(self, model: str, version: str | None, reason: str) -> None:
+        """Note a refusal, and log it when it is new."""
+        before = self._refusals.get((model, version))
         if before and time.monotonic() < before.until:
-            return False
-        pause = min(2 * before.pause, longest) if before else first
-        self._refusals[model, key] = _Refusal(reason, time.monotonic() + pause, pause)
-        return before is None
+            return
+        if before is None:
+            _log.error("%s of %s is not served: %s", version or "the pointer", model, reason)
+        pause = min(2 * before.pause, LONGEST_PAUSE) if before else FIRST_PAUSE
+        self._refusals[model, version] = _Refusal(reason, time.monotonic() + pause, pause)
 
-    def reason(self, model: str, key: K) -> str | None:
+    def read_pointer(
+        self, store: ModelStore, model: str
+    ) -> tuple[Pointer | None, RefusedVersion | None]:
+        """Return a model's pointer; None, and why it is refused, when it is damaged."""
+        try:
+            pointer = store.pointer(model)
+        except UntrustedArtifact as error:
+            self.add(model, None, str(error))
+            return None, RefusedVersion(None, str(error))
+        self.forget(model, None)
+        return pointer, None
+
+    def reason(self, model: str, version: str | None) -> str | None:
         """Return why something is not to be tried now; None when it may be tried."""
-        refusal = self._refusals.get((model, key))
+        refusal = self._refusals.get((model, version))
         return refusal.reason if refusal and time.monotonic() < refusal.until else None
 
-    def forget(self, model: str, key: K) -> None:
-        """Forget a refusal: it was tried, and is good."""
-        self._refusals.pop((model, key), None)
+    def has(self, model: str, version: str | None) -> bool:
+        """Return whether something was refused when it was last tried."""
+        return (model, version) in self._refusals
+
+    def forget(self, model: str, version: str | None) -> None:
+        """Forget a refusal: what was refused is good now."""
+        self._refusals.pop((model, version), None)
 
     def forget_model(self, model: str) -> None:
         """Forget every refusal of a model."""
-        for key in [key for key in self if key[0] == model]:
+        for key in [key for key in self._refusals if key[0] == model]:
             self._refusals.pop(key, None)
-
-    def __contains__(self, key: tuple[str, K]) -> bool:
-        """Tell whether something was refused when it was last tried."""
-        return key in self._refusals
-
-    def __iter__(self) -> Iterator[tuple[str, K]]:
-        """Yield the models and what is refused of each."""
-        return iter([*self._refusals])

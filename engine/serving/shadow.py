@@ -16,8 +16,8 @@ import numpy as np
 
 from engine.runtime.answers import Decisions, Prediction
 from engine.runtime.version import TOLERANCE, StoredVersion, endless
-from engine.serving.candidates import Candidates
 from engine.serving.metrics import Metrics
+from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Decided
 from persistence.promotions import Candidate
 
@@ -49,14 +49,14 @@ class Shadow:
 
     Parameters
     ----------
-    candidates : Candidates
-        Loads them.
+    models : ModelCache
+        Loads the candidates.
     metrics : Metrics
         Counts the differences.
     """
 
-    def __init__(self, candidates: Candidates, metrics: Metrics) -> None:
-        self._candidates = candidates
+    def __init__(self, models: ModelCache, metrics: Metrics) -> None:
+        self._models = models
         self._metrics = metrics
         self._lock = threading.Lock()
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
@@ -67,11 +67,11 @@ class Shadow:
     def decided(self, batch: Sequence[Decided]) -> None:
         """Have answers compared later, or never, where a shadow is to answer, too."""
         for decided in batch:
-            if decided.shadow is not None:
-                self._offer(decided, decided.shadow)
+            if (candidate := decided.chosen.shadow) is not None:
+                self._offer(decided, candidate)
 
     def _offer(self, decided: Decided, candidate: Candidate) -> None:
-        promoted, decisions = decided.version, decided.decisions
+        promoted, decisions = decided.chosen.version, decided.decisions
         if isinstance(decisions, Prediction):
             decisions = _decisions(promoted, decisions)
         size = _ITEM_BYTES + decided.matrix.nbytes + sum(map(_bytes_of, decisions))
@@ -122,13 +122,13 @@ class Shadow:
 
     def _compare(self, item: _Item) -> None:
         name = item.promoted.name
-        served = self._candidates.models.served(name)
+        served = self._models.served(name)
         pair = (served.version, served.candidate) if served else None
         if pair != (item.promoted.version, item.candidate):  # the trial has ended since
             counts = {"dropped": len(item.matrix)}
             self._metrics.count_shadow(name, item.candidate.version, counts)
             return
-        candidate = self._candidates.get(name, item.candidate)
+        candidate = self._models.get_candidate(name, item.candidate)
         if candidate is None:
             self._fail(item, len(item.matrix), None)
             return
@@ -194,7 +194,7 @@ def _spread(probabilities: Any, classes: Sequence[Any], columns: Sequence[Any]) 
 
 
 def _decisions(version: StoredVersion, prediction: Prediction) -> Decisions:
-    """Return the answer for one record in the form of those for many."""
+    """Return the answer for a record in the form of those for many."""
     classes = version.card["classes"]
     if classes is None:
         return Decisions(None, np.array([prediction.value]), None)

@@ -1,7 +1,7 @@
 """Tables: records in any number, read, predicted and written block by block.
 
-The answer is written while the request is read, and sent when all rows are
-known to be valid. So its status can tell whether they are, and a client may
+The answer is written while the request is read, and sent once every row has
+been checked. So the status shows whether all rows are valid, and a client may
 send everything before it reads anything.
 """
 

@@ -12,7 +12,7 @@ Span = Callable[[str], AbstractContextManager[Any]]
 
 
 class Timing:
-    """Measures the steps of one answer.
+    """Measures the steps of an answer.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Timing:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Measure one step: ``read``, ``validate``, ``predict`` or ``write``."""
+        """Measure a step: ``read``, ``validate``, ``predict`` or ``write``."""
         start = time.perf_counter()
         try:
             with self._span(name):

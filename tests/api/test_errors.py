@@ -172,7 +172,7 @@ def test_service_when_it_has_loaded_a_version_needs_its_files_no_more(store: Mod
 def serve_instead(store: ModelStore, pipeline: Any) -> FlaskClient:
     """Serve coin, and another pipeline in its place once it has been found good."""
     app = serve(store, "coin")
-    version = app.extensions["models"].get()
+    version = app.extensions["resources"].models.get()
     version._runtime = NativeRuntime(pipeline, version.schema.fields)
     return app.test_client()
 

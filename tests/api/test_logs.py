@@ -74,7 +74,7 @@ def logged(toy_store: ModelStore, caplog: pytest.LogCaptureFixture) -> Any:
     caplog.set_level(logging.INFO)
     caplog.handler.setFormatter(JsonLines())
     app = serve(toy_store, "parcel", access_log=True)
-    app.extensions["models"].get()
+    app.extensions["resources"].models.get()
     return app, lambda: [
         one for one in map(json.loads, caplog.text.splitlines()) if "request" == one["event"]
     ]
@@ -88,13 +88,13 @@ def test_request_when_logged_either_way_has_the_same_line(logged: Any) -> None:
 
     app.test_client().post("/v0/predict", json=PARCEL, headers=headers)
     assert all(
-        app.extensions["fast_path"].answers(
+        app.extensions["application"].fast_path.answers(
             [(b"/v0/predict", raw, json.dumps(PARCEL).encode(), False)]
         )
     )
 
     one, other = lines()
-    served = app.extensions["models"].get()
+    served = app.extensions["resources"].models.get()
     assert {
         "method": "POST", "route": "/v0/predict", "path": "/v0/predict", "status": 200,
         "model": "parcel", "version": served.version, "request_id": "mine", "trace_id": TRACE,

@@ -38,7 +38,7 @@ def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -
     store = copied(two_parcels, tmp_path_factory.mktemp("monitored"))
     old, new = try_version(store, "shadow")
     app = serve(store, "parcel")
-    client, counted = app.test_client(), app.extensions["metrics"]
+    client, counted = app.test_client(), app.extensions["resources"].metrics
     client.post("/v0/predict", json={})
     client.post("/v0/predict", json=EXAMPLES["parcel"])
     none = dict.fromkeys(("differences", "failures", "dropped"), 0)
@@ -49,7 +49,7 @@ def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -
     store.change("rent", lambda known: known.promote("20200101T000000Z-00000"))  # type: ignore[union-attr]
     client.post("/v0/models/rent/predict", json=EXAMPLES["rent"])
     wait_until(lambda: "model_shadow_records_total{" in client.get("/metrics").text, "a comparison")
-    app.extensions["models"].get("parcel", old).predict_one = None
+    app.extensions["resources"].models.get("parcel", old).predict_one = None
     assert 500 == client.post("/v0/predict", json=EXAMPLES["parcel"]).status_code
     return Exposed(client.get("/metrics").text)
 

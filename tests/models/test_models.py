@@ -12,7 +12,6 @@ from build_model import build
 from engine.records.media_types import JSON
 from engine.runtime.loading import load_version
 from engine.runtime.version import StoredVersion
-from engine.serving.candidates import Candidates
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
@@ -43,7 +42,7 @@ def built(
 
 
 def ask(version: StoredVersion, body: Any) -> Any:
-    predictor = Predictor(Candidates(Held(version)), Observers())
+    predictor = Predictor(Held(version), Observers())
     request = PredictRequest(json.dumps(body).encode(), "application/json", "id", version.name)
     content = predictor.answer(predictor.choose(request), JSON)
     assert isinstance(content, bytes)

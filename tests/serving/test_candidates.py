@@ -10,7 +10,7 @@ from flask import Flask
 from engine.api.fast_path.answer import FastPath
 from engine.api.middleware.auth import ACCESS
 from engine.records.upload import Upload
-from engine.serving.candidates import hash_to_unit, routing_key
+from engine.serving.candidates import hash_to_unit, in_share, routing_key
 from engine.serving.request import PredictRequest
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
@@ -62,12 +62,12 @@ def test_share_when_raised_keeps_those_that_it_had(store: ModelStore) -> None:
     inside: set[str] = set()
     for share in (0.05, 0.1, 0.5, 0.9, 1.0):
         try_version(store, "canary", share=share)
-        app = serve(store, "parcel")
-        app.extensions["models"].get()
+        models = serve(store, "parcel").extensions["resources"].models
+        models.get()
         now = {
             str(number)
             for number in range(2_000)
-            if app.extensions["candidates"].in_share(asked(canary_key=str(number)))
+            if in_share(models, asked(canary_key=str(number)))
         }
         assert inside <= now
         assert abs(len(now) - 2_000 * share) < 90  # four deviations
@@ -149,7 +149,7 @@ def at_once(app: Flask, record: Any, **headers: str) -> str | None:
     """Ask on the event loop; None when that is left to the threads."""
     given = {b"host": b"here", b"content-type": b"application/json"}
     given |= {name.replace("_", "-").encode(): one.encode() for name, one in headers.items()}
-    fast_path: FastPath = app.extensions["fast_path"]
+    fast_path: FastPath = app.extensions["application"].fast_path
     (found,) = fast_path.answers([(b"/v0/predict", given, json.dumps(record).encode(), False)])
     return str(json.loads(found.body)["model"]["version"]) if found else None
 
@@ -210,7 +210,7 @@ def test_candidate_when_it_cannot_be_read_leaves_all_to_the_promoted_one(
 
     assert [promoted] * 5 == found
     assert promoted == at_once(app, PARCEL)
-    assert 1 == caplog.text.count(f"the canary {candidate} of parcel is refused")
+    assert 1 == caplog.text.count(f"{candidate} of parcel is not served")
     refused = scraped(client).of("model_refused", "model", "version")
     assert {("parcel", candidate): 1} == refused
 
@@ -229,7 +229,7 @@ def test_candidate_when_another_than_the_promoted_version_serves_is_not_asked(
 
     assert new == version_of(client.post("/v0/predict", json=PARCEL))  # the last good one
 
-    assert None is app.extensions["models"].candidate()
+    assert None is app.extensions["resources"].models.candidate()
     assert None is client.get("/v0/models/parcel").get_json()["candidate"]
 
 
@@ -239,7 +239,7 @@ def test_canary_when_it_fails_is_counted_by_version(
     promoted, candidate = try_version(store, "canary", share=0.5)
     app = serve(store, "parcel")
     client = app.test_client()
-    found = app.extensions["models"].get("parcel", candidate)
+    found = app.extensions["resources"].models.get("parcel", candidate)
     monkeypatch.setattr(found, "predict_one", lambda matrix: 1 / 0)
 
     statuses = [client.post("/v0/predict", json=one).status_code for one in parcels(30)]

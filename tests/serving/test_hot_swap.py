@@ -2,14 +2,12 @@
 
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from engine.serving.candidates import Candidates
 from engine.serving.hot_swap import Watch, watch
-from engine.serving.metrics import Metrics, list_versions
+from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
@@ -60,8 +58,7 @@ def test_watch_when_the_store_is_away_goes_on_and_says_so_once(
     away = Away(store.root)
     models, stopping = ModelCache(away, "rent"), threading.Event()
     models.get()
-    candidates = Candidates(models)
-    found = watch(candidates, Metrics(partial(list_versions, candidates)), stopping)
+    found = watch(models, Metrics(models.in_memory, models.refused_versions), stopping)
     away.is_away = True
     before = away.asked
     wait_until(lambda: away.asked > before + 3, "some looks")
@@ -76,8 +73,7 @@ def test_watch_when_the_store_is_away_goes_on_and_says_so_once(
 
 def test_watch_when_told_to_stop_ends(models: ModelCache) -> None:
     stopping = threading.Event()
-    candidates = Candidates(models)
-    found = Watch(candidates, Metrics(partial(list_versions, candidates)), stopping)
+    found = Watch(models, Metrics(models.in_memory, models.refused_versions), stopping)
     found.start()
 
     stopping.set()
@@ -91,9 +87,9 @@ def test_swap_when_counted_has_the_model_and_its_seconds(
 ) -> None:
     monkeypatch.setattr("engine.serving.hot_swap.LOOK_SECONDS", 0.01)
     app = serve(store, "rent")
-    models, stopping = app.extensions["models"], threading.Event()
+    models, stopping = app.extensions["resources"].models, threading.Event()
     models.get()
-    found = watch(app.extensions["candidates"], app.extensions["metrics"], stopping)
+    found = watch(models, app.extensions["resources"].metrics, stopping)
     began = time.monotonic()
     store.promote("rent", versions[1])
     wait_until(lambda: models.get().version == versions[1], "the new version")

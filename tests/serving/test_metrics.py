@@ -21,7 +21,7 @@ def app(toy_store: ModelStore) -> Flask:
     """An application that has counted nothing yet."""
     found = serve(toy_store, "parcel")
     for name in ("parcel", "rent"):
-        found.extensions["models"].get(name)
+        found.extensions["resources"].models.get(name)
     return found
 
 
@@ -33,7 +33,7 @@ def scrape(client: FlaskClient, **headers: str) -> Exposed:
 
 def test_requests_when_counted_have_our_names_and_no_words_of_the_client(app: Flask) -> None:
     client = app.test_client()
-    version = app.extensions["models"].get("rent").version
+    version = app.extensions["resources"].models.get("rent").version
 
     client.post("/v0/predict", json=PARCEL)
     client.post(f"/v0/models/rent/versions/{version}/predict", json=EXAMPLES["rent"])
@@ -118,10 +118,10 @@ def test_problems_when_counted_name_fields_of_the_schema_alone(app: Flask) -> No
 def test_request_when_the_fast_path_fails_on_it_is_counted_by_the_step(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fast_path = app.extensions["fast_path"]
+    fast_path = app.extensions["application"].fast_path
     headers = {b"host": b"here", b"content-type": b"application/json"}
     request = (b"/v0/predict", headers, json.dumps(PARCEL).encode(), False)
-    parcel = app.extensions["models"].get("parcel")
+    parcel = app.extensions["resources"].models.get("parcel")
 
     monkeypatch.setattr(parcel, "predict_one", lambda matrix: 1 / 0)
     assert [None, None] == fast_path.answers([request, request])
@@ -134,7 +134,7 @@ def test_request_when_the_fast_path_fails_on_it_is_counted_by_the_step(
 
 
 def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None:
-    version = serve(toy_store, "parcel").extensions["models"].get("rent").version
+    version = serve(toy_store, "parcel").extensions["resources"].models.get("rent").version
     asked = [
         ("/v0/predict", PARCEL),
         ("/v0/predict", [PARCEL, {**PARCEL, "weight": 99}]),
@@ -147,13 +147,13 @@ def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None
     for is_fast in (True, False):
         found = serve(toy_store, "parcel")
         for name in ("parcel", "rent"):
-            found.extensions["models"].get(name)
+            found.extensions["resources"].models.get(name)
         client = found.test_client()
         if is_fast:
             headers = {b"host": b"here", b"content-type": b"application/json"}
             given = [(path.encode(), headers, json.dumps(body).encode(), False)
                      for path, body in asked]  # fmt: skip
-            assert all(found.extensions["fast_path"].answers(given))
+            assert all(found.extensions["application"].fast_path.answers(given))
         else:
             assert {200} == {client.post(path, json=body).status_code for path, body in asked}
         scrapes.append(scrape(client))

@@ -41,14 +41,14 @@ class Broken:
 @pytest.fixture
 def app(toy_store: ModelStore) -> Flask:
     found = serve(toy_store, "parcel", aip_predict_route="/vertex")
-    found.extensions["models"].get()
+    found.extensions["resources"].models.get()
     return found
 
 
 @pytest.fixture
 def spy(app: Flask) -> Spy:
     found = Spy()
-    app.extensions["predictor"].observers.add(found)
+    app.extensions["resources"].predictor.observers.add(found)
     return found
 
 
@@ -67,15 +67,17 @@ def test_observer_when_any_way_is_asked_is_told_once(app: Flask, spy: Spy, way: 
 
     ((decided,),) = spy.batches
     assert (2 if way == "many" else 1) == answered(decided)
-    assert (1, "mine") == (spy.certain, decided.request.request_id)
-    assert app.extensions["models"].get() is decided.version
+    assert (1, "mine") == (spy.certain, decided.chosen.request.request_id)
+    assert app.extensions["resources"].models.get() is decided.chosen.version
 
 
 def test_observer_when_the_loop_answers_is_told_of_all_at_once(app: Flask, spy: Spy) -> None:
     for record in (PARCEL, [PARCEL] * 3):
         headers = {b"host": b"here", b"content-type": b"application/json"}
         body = json.dumps(record).encode()
-        app.extensions["fast_path"].answers([(b"/v0/predict", headers, body, False)] * 2)
+        app.extensions["application"].fast_path.answers(
+            [(b"/v0/predict", headers, body, False)] * 2
+        )
 
     assert [[1, 1], [3, 3]] == [[*map(answered, batch)] for batch in spy.batches]
     assert 2 == spy.certain
@@ -117,7 +119,7 @@ def test_observer_when_records_are_refused_is_told_nothing(app: Flask, spy: Spy,
 def test_answer_when_an_observer_fails_comes_and_the_others_are_told(
     app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    observers: Observers = app.extensions["predictor"].observers
+    observers: Observers = app.extensions["resources"].predictor.observers
     spy = Spy()
     observers.add(Broken())
     observers.add(spy)
@@ -135,13 +137,13 @@ def test_request_when_a_version_is_tried_in_silence_names_it_to_observers(
     store = copied(two_parcels, tmp_path)
     promoted, candidate = try_version(store, "shadow")
     app, spy = serve(store, "parcel"), Spy()
-    app.extensions["predictor"].observers.add(spy)
+    app.extensions["resources"].predictor.observers.add(spy)
 
     for record in parcels(2):
         app.test_client().post("/v0/predict", json=record)
     at_once(app, PARCEL)
 
-    told = [decided for batch in spy.batches for decided in batch]
+    chosen = [decided.chosen for batch in spy.batches for decided in batch]
     assert [(promoted, candidate)] * 3 == [
-        (decided.version.version, decided.shadow.version) for decided in told if decided.shadow
+        (choice.version.version, choice.shadow.version) for choice in chosen if choice.shadow
     ]

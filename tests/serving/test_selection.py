@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.serving import model_cache
+from engine.serving import selection
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import UntrustedArtifact
@@ -37,7 +37,7 @@ def models(store: ModelStore, versions: list[str]) -> ModelCache:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was refused may be tried again at once."""
-    monkeypatch.setattr(model_cache, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(selection, "FIRST_PAUSE", 0.0)
 
 
 def spoil(store: ModelStore, version: str, source: ModelStore) -> tuple[str, str]:
@@ -60,7 +60,7 @@ def test_version_when_refused_is_not_served_and_the_old_one_stays(
     caplog: pytest.LogCaptureFixture, break_it: Any,
 ) -> None:  # fmt: skip
     app = serve(store, "rent")
-    client, models = app.test_client(), app.extensions["models"]
+    client, models = app.test_client(), app.extensions["resources"].models
     held = models.get()
     broken, reason = break_it(store, versions[1], toy_store)
     store.change("rent", lambda known: known.promote(broken))  # type: ignore[union-attr]
@@ -174,7 +174,7 @@ def test_versions_when_all_are_refused_are_not_served(
 def test_version_when_promoted_again_is_tried_at_once(
     store: ModelStore, versions: list[str], models: ModelCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_cache, "FIRST_PAUSE", 3600.0)
+    monkeypatch.setattr(selection, "FIRST_PAUSE", 3600.0)
     damage(store, versions[1])
     store.promote("rent", versions[1])
     assert not models.catch_up("rent") and not models.new_tag("rent")
@@ -190,7 +190,7 @@ def test_version_when_promoted_again_is_tried_at_once(
 def test_versions_when_all_are_refused_are_not_read_for_each_request(
     store: ModelStore, versions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_cache, "FIRST_PAUSE", 3600.0)
+    monkeypatch.setattr(selection, "FIRST_PAUSE", 3600.0)
     damage(store, versions[0])
     models = ModelCache(store, "rent")
     with pytest.raises(UntrustedArtifact, match="differs from the digest"):

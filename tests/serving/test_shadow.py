@@ -13,7 +13,7 @@ from engine.api.fast_path.answer import FastPath
 from engine.runtime.version import StoredVersion
 from engine.serving.candidates import hash_to_unit
 from engine.serving.observers import Decided
-from engine.serving.request import PredictRequest
+from engine.serving.request import Chosen, PredictRequest
 from persistence.model_persistence import ModelStore
 from tests.serving.test_candidates import at_once, ways
 from tests.support.application import serve
@@ -39,7 +39,7 @@ def store(two_parcels: ModelStore, tmp_path: Path) -> ModelStore:
 
 def counted(app: Flask, what: str) -> float:
     """Give a count of the shadow's, over all versions, when nothing waits any more."""
-    wait_until(lambda: 0 == app.extensions["shadow"]._bytes, "the end of all comparisons")
+    wait_until(lambda: 0 == app.extensions["resources"].shadow._bytes, "the end of all comparisons")
     return counted_now(app, what)
 
 
@@ -150,7 +150,7 @@ def test_answers_when_the_shadow_is_stuck_come_and_what_has_no_room_is_dropped(
     promoted, candidate = try_version(store, "shadow")
     app = serve(store, "parcel")
     client = app.test_client()
-    gate = Gate(app.extensions["models"].get("parcel", candidate), monkeypatch)
+    gate = Gate(app.extensions["resources"].models.get("parcel", candidate), monkeypatch)
     monkeypatch.setattr("engine.serving.shadow.MOST_BYTES", most := 2**20)
     rows = 2_000
     table = write_csv([PARCEL] * rows)
@@ -178,7 +178,7 @@ def test_answers_when_the_shadow_fails_come_and_the_failures_are_counted(
     promoted, candidate = try_version(store, "shadow")
     app = serve(store, "parcel")
     client = app.test_client()
-    found = app.extensions["models"].get("parcel", candidate)
+    found = app.extensions["resources"].models.get("parcel", candidate)
     monkeypatch.setattr(found, "decide_matrix", lambda matrix: 1 / 0)
 
     assert {promoted} == {version_of(client.post("/v0/predict", json=one)) for one in parcels(5)}
@@ -193,7 +193,7 @@ def test_answers_when_those_of_the_shadow_are_not_finite_come_and_each_is_a_fail
 ) -> None:
     promoted, candidate = try_version(store, "shadow")
     app = serve(store, "parcel")
-    found = app.extensions["models"].get("parcel", candidate)
+    found = app.extensions["resources"].models.get("parcel", candidate)
     original = found.decide_matrix
 
     def decide(matrix: Any) -> Any:
@@ -215,13 +215,13 @@ def test_records_when_their_memory_is_used_again_are_compared_as_they_were(
 ) -> None:
     _, candidate = try_version(store, "shadow")
     app = serve(store, "parcel")
-    models, shadow = app.extensions["models"], app.extensions["shadow"]
+    models, shadow = app.extensions["resources"].models, app.extensions["resources"].shadow
     gate = Gate(models.get("parcel", candidate, is_named=False), monkeypatch)
     records = parcels(100)
     promoted = models.get("parcel")
     decoded = promoted.decoder.read(json.dumps(records).encode())
     decided = Decided(
-        PredictRequest(b"", "", "", None), promoted, models.candidate("parcel"),
+        Chosen(PredictRequest(b"", "", "", None), promoted, models.candidate("parcel")),
         decoded.matrix, promoted.decide_matrix(decoded.matrix),
     )  # fmt: skip
 
@@ -252,7 +252,7 @@ def test_shadow_when_it_has_ended_is_not_read_again(
 ) -> None:
     promoted, candidate = try_version(store, "shadow")
     app = serve(store, "parcel")
-    client, models = app.test_client(), app.extensions["models"]
+    client, models = app.test_client(), app.extensions["resources"].models
     gate = Gate(models.get("parcel", candidate, is_named=False), monkeypatch)
     for _ in range(3):
         client.post("/v0/predict", json=PARCEL)
@@ -272,7 +272,7 @@ def test_thread_when_nothing_comes_ends_and_another_takes_up(
     monkeypatch.setattr("engine.serving.shadow._IDLE_SECONDS", 0.01)
     try_version(store, "shadow")
     app = serve(store, "parcel")
-    shadow = app.extensions["shadow"]
+    shadow = app.extensions["resources"].shadow
 
     for count in range(1, 4):
         app.test_client().post("/v0/predict", json=PARCEL)
@@ -286,8 +286,8 @@ def test_loop_when_a_shadow_follows_answers_as_without(store: ModelStore) -> Non
 
     def answer() -> bytes:
         app = serve(store, "parcel")
-        app.extensions["models"].get()
-        fast_path: FastPath = app.extensions["fast_path"]
+        app.extensions["resources"].models.get()
+        fast_path: FastPath = app.extensions["application"].fast_path
         (found,) = fast_path.answers([(b"/v0/predict", given, body, False)])
         assert found
         return found.body.partition(b'"prediction_time"')[0]

@@ -22,7 +22,7 @@ def post_fork(server, worker):
     _post_fork(server, worker)
     threading.Thread(target=write_tags, args=(worker,), daemon=True).start()
 def write_tags(worker):
-    store = worker.app.wsgi().extensions["models"].store
+    store = worker.app.wsgi().extensions["resources"].models.store
     while True:
         with open(f"{os.environ['TAGS']}/{os.getpid()}", "a") as file:
             file.write(f"{store.pointer_tag('parcel')}\\n")

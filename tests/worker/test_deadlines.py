@@ -71,7 +71,7 @@ def limited(toy_store: ModelStore) -> Flask:
 def test_lateness_when_a_protocol_is_spoken_has_its_form(
     limited: Flask, path: bytes, expected: dict[str, Any]
 ) -> None:
-    answer = limited.extensions["overload"].lateness(path, {b"x-request-id": b"here"})
+    answer = limited.extensions["application"].rejections.lateness(path, {b"x-request-id": b"here"})
 
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 504 Gateway Timeout\r\n")

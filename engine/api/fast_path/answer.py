@@ -1,38 +1,38 @@
-"""Predictions answered without Flask's dispatch, byte for byte as it would.
+"""Predictions answered without Flask's dispatch, byte for byte as with it.
 
-The worker asks here first. Whatever is not a plain request to predict, plainly
-valid and quick, is left to the application.
+The worker comes here first. Whatever is not a plain request to predict, plainly
+valid and quick to answer, is left to the application.
 """
 
 import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 from flask import Flask
 
 from engine.api.fast_path.obstacles import obstacles
-from engine.api.middleware import access_log, cors, idempotency, request_metrics, server_timing
-from engine.api.middleware.auth import HEADERS, check_caller, key_text, may_ask
-from engine.api.middleware.rate_limit import count_request, show_standing
-from engine.api.middleware.request_id import finish, name_request, request_id
-from engine.api.rate_counts import RateLimit, RedisCounts, Standing
+from engine.api.middleware import access_log
+from engine.api.middleware.auth import HEADERS, key_text, may_ask
+from engine.api.middleware.order import ORDER
+from engine.api.middleware.request_id import request_id
+from engine.api.rate_counts import RedisCounts, Standing
 from engine.api.requests import CANARY_KEY
+from engine.api.resources import Resources
 from engine.api.response_head import head_template
-from engine.api.trace_context import name_trace, trace_id
+from engine.api.trace_context import trace_id
 from engine.records.http_date import http_date
-from engine.serving.metrics import Metrics
-from engine.serving.prediction import Predictor, QuickAnswer, each
+from engine.serving.prediction import QuickAnswer, each
 from engine.serving.request import PredictRequest
 from persistence.api_keys import Key
-from persistence.callers import Callers
 
 #: Bodies above this are left to the threads.
 MOST_BYTES = 16 * 1024
 
-#: Headers that change what is asked, or how it is to be answered.
+#: Headers that change the meaning of a request, or how it is to be answered.
 _DOUBTFUL = frozenset(
     (
         b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer",
@@ -50,12 +50,6 @@ _NAMED = re.compile(
 
 _HEAD = head_template(200, "application/json")
 
-#: What this module does itself when it answers; all else must run.
-_KNOWN = (
-    request_metrics.start, request_metrics.finish, name_request, finish, name_trace,
-    access_log.finish, server_timing.begin, server_timing.finish, check_caller, count_request,
-    show_standing, cors.answer_preflight, cors.allow_origin, idempotency.begin, idempotency.store,
-)  # fmt: skip
 _CANARY_KEY = CANARY_KEY.lower().encode()
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 
@@ -93,23 +87,21 @@ class FastPath:
     Parameters
     ----------
     app : Flask
-        Its settings and extensions hold here, too.
-    predictor : Predictor
-        Answers with what is in memory; nothing is loaded here.
-    logs : bool
-        Whether each request gets a line in the log.
+        The application that answers everything else.
+    resources : Resources
+        Those of the application. Only versions in memory answer; nothing is loaded here.
     """
 
-    def __init__(self, app: Flask, predictor: Predictor, *, logs: bool = False) -> None:
+    def __init__(self, app: Flask, resources: Resources) -> None:
         self._app = app
-        self._predictor = predictor
-        self._models = predictor.models
-        self._callers: Callers = app.extensions["callers"]
-        self._limit: RateLimit = app.extensions["rate_limit"]
-        self._logs = logs
-        pages = (b"origin",) if app.extensions["origins"] else ()
+        self._predictor = resources.predictor
+        self._models = resources.models
+        self._callers = resources.callers
+        self._limit = resources.limit
+        self._logs = resources.logs_requests
+        pages = (b"origin",) if resources.origins else ()
         self._doubtful = _DOUBTFUL.union(pages)
-        self._metrics: Metrics = app.extensions["metrics"]
+        self._metrics = resources.metrics
 
     def answers(self, requests: Sequence[Request]) -> list[Written | None]:
         """Answer whole POSTs over HTTP/1.1.
@@ -168,7 +160,8 @@ class FastPath:
             if standing:
                 self._limit.give_back(standing)
             return None
-        return _written(request, answer.decided.request.request_id, standing, answer.body)
+        decided, body = answer
+        return _written(request, decided.chosen.request.request_id, standing, body)
 
     def _log(
         self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
@@ -176,7 +169,8 @@ class FastPath:
         for (url, headers, *_), answer in zip(requests, answers, strict=True):
             if answer is None or (route := _route(url)) is None:
                 continue
-            request, version = answer.decided.request, answer.decided.version
+            decided, body = answer
+            request, version = decided.chosen.request, decided.chosen.version
             parent = headers.get(b"traceparent")
             access_log.log_request(
                 method="POST",
@@ -184,7 +178,7 @@ class FastPath:
                 path=url.decode("latin-1"),
                 status=200,
                 seconds=seconds,
-                bytes=len(answer.body),
+                bytes=len(body),
                 request_id=request.request_id,
                 trace_id=trace_id(parent.decode("latin-1").strip()) if parent else None,
                 model=version.name,
@@ -220,17 +214,17 @@ class FastPath:
         )
 
     def _find_key(self, headers: Mapping[bytes, bytes], model: str | None) -> Key | None:
-        """Give the caller's key, if it is good for the model."""
+        """Return the caller's key, if it may ask the model."""
         given = [headers.get(name, b"").decode("latin-1") for name in _KEY_HEADERS]
         key = self._callers.find(given[0] or key_text(given))
         model = self._models.default if model is None else model
         return key if key and may_ask(key, "predict", model) else None
 
     def obstacles(self) -> list[str]:
-        """Name what was added to the application and would be passed over here."""
+        """List what was added to the application and would be skipped here."""
         is_redis = isinstance(self._limit.counts, RedisCounts)
-        found = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
-        return [*found, *obstacles(self._app, _KNOWN)]
+        redis = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
+        return [*redis, *obstacles(self._app, [*filter(None, chain(*ORDER))])]
 
 
 @lru_cache(1000)

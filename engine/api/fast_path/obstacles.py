@@ -9,33 +9,34 @@ from flask import Flask
 from engine.api import predict
 
 
-def obstacles(app: Flask, known: Sequence[Any]) -> list[str]:
-    """Name what stands in the way of answers without Flask's dispatch.
+def obstacles(app: Flask, own: Sequence[Any]) -> list[str]:
+    """List what stands in the way of answers without Flask's dispatch.
 
     Parameters
     ----------
-    known : sequence of callable
-        The functions around a request that are not passed over.
+    own : sequence of callable
+        The functions around a request whose work the event loop does itself.
     """
-    return [*_added_functions(app, known), *_replaced(app), *_listeners()]
+    return [*_added_functions(app, own), *_replaced(app), *_listeners()]
 
 
-def _added_functions(app: Flask, known: Sequence[Any]) -> Iterator[str]:
+def _added_functions(app: Flask, own: Sequence[Any]) -> Iterator[str]:
     for kind in ("before_request", "after_request", "teardown_request"):
         for scope, functions in getattr(app, f"{kind}_funcs").items():
             if scope in (None, "predict"):
-                yield from (f"{kind} {_name(one)}" for one in functions if one not in known)
-    for one in app.teardown_appcontext_funcs:
-        yield f"teardown_appcontext {_name(one)}"
+                added = (function for function in functions if function not in own)
+                yield from (f"{kind} {_name(function)}" for function in added)
+    for function in app.teardown_appcontext_funcs:
+        yield f"teardown_appcontext {_name(function)}"
     for scope, functions in app.url_value_preprocessors.items():
         if scope in (None, "predict"):
-            yield from (f"url_value_preprocessor {_name(one)}" for one in functions)
+            yield from (f"url_value_preprocessor {_name(function)}" for function in functions)
 
 
 def _replaced(app: Flask) -> Iterator[str]:
     if type(app) is not Flask:
         yield "the application's class is another"
-    for name in filter(lambda one: callable(getattr(Flask, one, None)), vars(app)):
+    for name in filter(lambda name: callable(getattr(Flask, name, None)), vars(app)):
         yield f"the application's {name} is another"
     for name in ("__call__", "wsgi_app", "full_dispatch_request", "process_response"):
         if getattr(Flask, name).__module__ != "flask.app":

@@ -7,13 +7,13 @@ decides by the same `Callers` and the same `may_ask`.
 from collections.abc import Iterable
 from types import MappingProxyType
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, g, request
 
 from engine.api.errors import Failure, failure_response
 from engine.api.protocols import PROTOCOLS
 from engine.api.protocols.contract import PUBLIC
+from engine.api.resources import resources
 from persistence.api_keys import Key
-from persistence.callers import Callers
 from persistence.store_errors import ModelNotFound
 
 #: The scope that each of Flask's endpoints needs.
@@ -58,8 +58,8 @@ def key_text(headers: Iterable[str]) -> str:
     return own or (bearer.strip() if scheme.lower() == "bearer" else "") or token
 
 
-def init_app(app: Flask, callers: Callers) -> None:
-    """Guard every route that the application has by now.
+def check_access(app: Flask) -> None:
+    """Check that every route of an application stands in `ACCESS`.
 
     Raises
     ------
@@ -72,8 +72,6 @@ def init_app(app: Flask, callers: Callers) -> None:
             "add to ACCESS in engine/api/middleware/auth.py the scope that is needed for "
             f"{', '.join(missing)}"
         )
-    app.extensions["callers"] = callers
-    app.before_request(check_caller)
 
 
 def check_caller() -> Response | None:
@@ -86,7 +84,7 @@ def check_caller() -> Response | None:
         the model exists.
     """
     g.key = None
-    callers: Callers = current_app.extensions["callers"]
+    callers = resources().callers
     scope = ACCESS.get(request.endpoint or "")
     if scope == PUBLIC or not callers.are_asked:
         return None
@@ -98,7 +96,7 @@ def check_caller() -> Response | None:
         return None  # there is nothing at this address, and the router answers so
     arguments = request.view_args or {}
     name, has_model = arguments.get("name"), "name" in arguments or scope == "predict"
-    default = current_app.extensions["models"].default
+    default = resources().models.default
     if may_ask(g.key, scope, (name or default) if has_model else None):
         return None
     if scope not in g.key.scopes:

@@ -2,7 +2,9 @@
 
 import re
 
-from flask import Flask, Response, current_app, request
+from flask import Response, request
+
+from engine.api.resources import resources
 
 #: An origin as browsers send it: no path, no slash at the end.
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,255}")
@@ -29,13 +31,6 @@ def read_origins(text: str) -> frozenset[str]:
     return origins
 
 
-def init_app(app: Flask, origins: frozenset[str]) -> None:
-    """Let pages of these origins send requests; a preflight needs no key."""
-    app.extensions["origins"] = origins
-    app.before_request(answer_preflight)
-    app.after_request(allow_origin)
-
-
 def answer_preflight() -> Response | None:
     """Answer the request by which a browser checks what a page may send."""
     is_preflight = "Access-Control-Request-Method" in request.headers
@@ -50,7 +45,7 @@ def answer_preflight() -> Response | None:
 
 def allow_origin(response: Response) -> Response:
     """Let a page of an allowed origin read the answer."""
-    if current_app.extensions["origins"]:
+    if resources().origins:
         response.vary.add("Origin")
     if _is_allowed():
         response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
@@ -59,4 +54,4 @@ def allow_origin(response: Response) -> Response:
 
 
 def _is_allowed() -> bool:
-    return request.headers.get("Origin") in current_app.extensions["origins"]
+    return request.headers.get("Origin") in resources().origins

@@ -7,11 +7,12 @@ import logging
 import re
 from hashlib import sha256
 
-from flask import Flask, Response, current_app, g, request
+from flask import Response, g, request
 
 from engine.api.errors import Failure, failure_response
 from engine.api.middleware.auth import ACCESS
-from persistence.idempotency_cache import CacheUnavailable, IdempotencyCache, Kept
+from engine.api.resources import resources
+from persistence.idempotency_cache import CacheUnavailable, Kept
 
 _log = logging.getLogger(__name__)
 
@@ -23,13 +24,6 @@ MOST_BYTES = 2**20
 
 #: The headers that are stored with an answer.
 _HEADERS = ("Content-Type", "X-Model", "X-Model-Version", "Inference-Header-Content-Length")
-
-
-def init_app(app: Flask) -> None:
-    """Heed the header on every route that predicts."""
-    app.extensions["idempotency_cache"] = IdempotencyCache()
-    app.before_request(begin)
-    app.after_request(store)
 
 
 def begin() -> Response | None:
@@ -50,7 +44,7 @@ def begin() -> Response | None:
     caller = g.key.id if g.key else ""
     digest = _digest()
     try:
-        stored = _cache().begin(caller, name[1], digest)
+        stored = resources().answers.begin(caller, name[1], digest)
     except CacheUnavailable as error:  # a prediction can be made again
         _log.error("no answer can be stored: %s", error)
         return None
@@ -68,11 +62,11 @@ def store(response: Response) -> Response:
     try:
         is_short = response.is_sequence and (response.content_length or 0) <= MOST_BYTES
         if response.status_code >= 500 or not is_short:
-            _cache().forget(caller, name)
+            resources().answers.forget(caller, name)
         else:
             headers = {key: response.headers[key] for key in _HEADERS if key in response.headers}
             body, status = response.get_data(), response.status_code
-            _cache().finish(caller, name, status=status, headers=headers, body=body)
+            resources().answers.finish(caller, name, status=status, headers=headers, body=body)
     except CacheUnavailable as error:  # a prediction can be made again
         _log.error("an answer is not stored: %s", error)
     return response
@@ -105,8 +99,3 @@ def _digest() -> bytes:
         request.headers.get("Inference-Header-Content-Length"),
     )  # fmt: skip
     return sha256(repr(parts).encode() + request.get_data()).digest()
-
-
-def _cache() -> IdempotencyCache:
-    cache: IdempotencyCache = current_app.extensions["idempotency_cache"]
-    return cache

@@ -1,18 +1,11 @@
 """The limit of requests: a caller that sends too many gets 429."""
 
-from flask import Flask, Response, current_app, g, request
+from flask import Response, g, request
 
 from engine.api.errors import Failure, failure_response
 from engine.api.middleware.auth import ACCESS
 from engine.api.protocols.contract import PUBLIC
-from engine.api.rate_counts import RateLimit
-
-
-def init_app(app: Flask, limit: RateLimit) -> None:
-    """Limit the requests of callers, after their keys have been checked."""
-    app.extensions["rate_limit"] = limit
-    app.before_request(count_request)
-    app.after_request(show_standing)
+from engine.api.resources import resources
 
 
 def count_request() -> Response | None:
@@ -20,8 +13,7 @@ def count_request() -> Response | None:
     g.standing = None
     if ACCESS.get(request.endpoint or "") == PUBLIC:
         return None
-    limit: RateLimit = current_app.extensions["rate_limit"]
-    standings = limit.take(g.key)
+    standings = resources().limit.take(g.key)
     if standings is None:
         return None
     (g.standing,) = standings

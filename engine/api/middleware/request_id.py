@@ -3,7 +3,7 @@
 import random
 import re
 
-from flask import Flask, Response, g, request
+from flask import Response, g, request
 
 from engine.api.response_head import EVERY_ANSWER
 
@@ -15,14 +15,8 @@ def request_id(given: str) -> str:
     return given if given and _GIVEN.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
-def init_app(app: Flask) -> None:
-    """Name every request, and put the id into every answer."""
-    app.before_request(name_request)
-    app.after_request(finish)
-
-
 def name_request() -> None:
-    """Keep the request's id in ``g.request_id``."""
+    """Put the request's id into ``g.request_id``."""
     g.request_id = request_id(request.headers.get("X-Request-Id", ""))
 
 

@@ -2,27 +2,22 @@
 
 import time
 
-from flask import Flask, Response, current_app, g, request
+from flask import Response, g, request
 
-from engine.serving.metrics import NONE, OTHER, Metrics
+from engine.api.resources import resources
+from engine.serving.metrics import NONE, OTHER
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
-def init_app(app: Flask) -> None:
-    """Count every request of an application; to be called before other hooks are added."""
-    app.before_request(start)
-    app.after_request(finish)
-
-
 def start() -> None:
-    """Note in ``g.came`` when Flask got the request."""
+    """Note in ``g.came`` when Flask received the request."""
     g.came = time.perf_counter()
 
 
 def finish(response: Response) -> Response:
     """Count the request, and what was wrong with it."""
-    metrics: Metrics = current_app.extensions["metrics"]
+    metrics = resources().metrics
     route = request.url_rule.rule if request.url_rule else NONE
     method = request.method if request.method in _METHODS else OTHER
     status, version = response.status_code, g.get("version")

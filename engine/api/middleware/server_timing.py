@@ -1,20 +1,15 @@
 """How long the steps of an answer took: the header ``Server-Timing``, and spans."""
 
-from flask import Flask, Response, current_app, g, request
+from flask import Response, g, request
 
+from engine.api.resources import resources
 from engine.serving.timing import Timing
-
-
-def init_app(app: Flask) -> None:
-    """Measure the steps of every answer, and show them to whoever wants them."""
-    app.before_request(begin)
-    app.after_request(finish)
 
 
 def begin() -> None:
     """Measure the steps in ``g.timing``; where requests are traced, each is a span."""
     options = {}
-    if spans := current_app.extensions.get("spans"):
+    if spans := resources().spans:
         options["span"] = spans.span
     if note := getattr(request.environ.get("gunicorn.socket"), "note_progress", None):
         options["note_progress"] = note

@@ -9,7 +9,7 @@ import threading
 from contextlib import AbstractContextManager
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Response, g, request
 from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -49,16 +49,16 @@ class Spans:
         g.trace_id = f"{span.get_span_context().trace_id:032x}"
         g.span, g.span_token = span, context.attach(trace.set_span_in_context(span))
 
-    def finish(self, answer: Response) -> Response:
-        """Note what the request was answered."""
-        g.span.set_attribute("http.response.status_code", answer.status_code)
+    def finish(self, response: Response) -> Response:
+        """Record in the span how the request was answered."""
+        g.span.set_attribute("http.response.status_code", response.status_code)
         g.span.set_attribute("service.request_id", g.get("request_id", ""))
         if version := g.get("version"):
             g.span.set_attribute("service.model", version.name)
             g.span.set_attribute("service.model_version", version.version)
-        if answer.status_code >= 500:
+        if response.status_code >= 500:
             g.span.set_status(trace.StatusCode.ERROR)
-        return answer
+        return response
 
     def end(self, _: BaseException | None) -> None:
         """End the request's span."""
@@ -81,11 +81,3 @@ class Spans:
                 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
                 self._made = os.getpid(), provider.get_tracer("api")
             return self._made[1]
-
-
-def init_app(app: Flask, *, service: str) -> None:
-    """Trace every request."""
-    found = app.extensions["spans"] = Spans(service)
-    app.before_request(found.begin)
-    app.after_request(found.finish)
-    app.teardown_request(found.end)

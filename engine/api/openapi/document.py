@@ -13,6 +13,7 @@ from engine.api.openapi.template import failures, fill, load_template
 from engine.api.protocols import PROTOCOLS
 from engine.api.protocols.contract import RouteContext
 from engine.api.requests import may_see
+from engine.api.resources import resources
 from engine.api.responses import json_response
 from engine.records.rows import MAX_RECORDS
 from engine.schema.card import Card
@@ -88,8 +89,7 @@ def blueprint(context: RouteContext) -> Blueprint:
                 cards[name] = models.card(name)
             except StoreError as error:
                 _log.error("left out of the description: %s", error)
-        public = public_paths(current_app)
-        are_asked = current_app.extensions["callers"].are_asked
+        public, are_asked = public_paths(current_app), resources().callers.are_asked
         return json_response(describe(cards, context, public=public, are_keys_asked=are_asked))
 
     return routes

@@ -20,7 +20,7 @@ Request = tuple[bytes, dict[bytes, bytes], bytes, bool]
 def app(toy_store: ModelStore) -> Flask:
     found = serve(toy_store, "parcel")
     for name in ("parcel", "rent"):
-        found.extensions["models"].get(name)
+        found.extensions["resources"].models.get(name)
     return found
 
 
@@ -44,7 +44,7 @@ TOGETHER = [
 
 
 def answers(app: Flask, asked: list[Request]) -> list[bytes | None]:
-    fast_path: FastPath = app.extensions["fast_path"]
+    fast_path: FastPath = app.extensions["application"].fast_path
     found = [one and one.head + one.body for one in fast_path.answers(asked)]
     made_up = re.compile(rb"[0-9a-f]{32}|[A-Z][a-z]{2}, [^\"\r]+ GMT")
     return [made_up.sub(b"", one) if one else None for one in found]
@@ -63,7 +63,7 @@ def test_requests_when_one_of_them_fails_are_answered_all_the_same(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = answers(app, TOGETHER)
-    rent = app.extensions["models"].get("rent")
+    rent = app.extensions["resources"].models.get("rent")
     monkeypatch.setattr(rent, "predict_one", lambda matrix: 1 / 0)
 
     found = answers(app, TOGETHER)
@@ -73,7 +73,7 @@ def test_requests_when_one_of_them_fails_are_answered_all_the_same(
 
 
 def test_model_when_asked_at_its_other_addresses_is_answered_alike(app: Flask) -> None:
-    version = app.extensions["models"].get("rent").version
+    version = app.extensions["resources"].models.get("rent").version
     paths = (
         "/v0/models/rent/predict",
         "/inference/rent",

@@ -184,7 +184,7 @@ def test_route_when_nobody_said_who_may_ask_it_stops_the_start(toy_store: ModelS
     app.add_url_rule("/new", "new", lambda: "new")
 
     with pytest.raises(LookupError, match="needed for new"):
-        auth.init_app(app, app.extensions["callers"])
+        auth.check_access(app)
 
 
 def test_route_when_added_afterwards_is_refused(

@@ -31,7 +31,7 @@ OTHER = {**RECORD, "weight": 99, "height": 5}
 def app(toy_store: ModelStore) -> Any:
     found = serve(toy_store, "parcel")
     yield found
-    found.extensions["idempotency_cache"].remove()
+    found.extensions["resources"].answers.remove()
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_keys_of_two_callers_are_two(toy_store: ModelStore, tmp_path: Path) -> N
     ]
 
     assert ["small", "large"] == found
-    app.extensions["idempotency_cache"].remove()
+    app.extensions["resources"].answers.remove()
 
 
 def test_routes_of_other_protocols_heed_the_key_and_lists_do_not(client: FlaskClient) -> None:
@@ -138,7 +138,7 @@ def test_table_of_unknown_length_with_a_key_is_refused(client: FlaskClient) -> N
 
 def test_answer_when_the_service_fails_is_not_kept(app: Flask, tmp_path: Path) -> None:
     client = app.test_client()
-    models = app.extensions["models"]
+    models = app.extensions["resources"].models
     version, models.store = models.get(), ModelStore(tmp_path)
     models._versions.clear()
     assert 503 == ask(client).status_code
@@ -149,7 +149,7 @@ def test_answer_when_the_service_fails_is_not_kept(app: Flask, tmp_path: Path) -
 
 
 def test_request_when_the_first_is_not_done_is_told_to_wait(client: FlaskClient) -> None:
-    kept: IdempotencyCache = client.application.extensions["idempotency_cache"]
+    kept: IdempotencyCache = client.application.extensions["resources"].answers
     ask(client)
     with kept._using() as database:
         database.execute("UPDATE answers SET status = 0")
@@ -162,7 +162,7 @@ def test_request_when_the_first_is_not_done_is_told_to_wait(client: FlaskClient)
 def test_request_when_the_first_was_never_done_is_answered(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept: IdempotencyCache = client.application.extensions["idempotency_cache"]
+    kept: IdempotencyCache = client.application.extensions["resources"].answers
     ask(client)
     with kept._using() as database:
         database.execute("UPDATE answers SET status = 0")
@@ -186,7 +186,7 @@ def test_answers_when_there_are_too_many_leave_the_oldest_first(
 def test_answers_when_the_file_cannot_be_used_are_given_all_the_same(
     client: FlaskClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client.application.extensions["idempotency_cache"].path = tmp_path / "absent" / "answers.sqlite"
+    client.application.extensions["resources"].answers.path = tmp_path / "absent" / "answers.sqlite"
 
     assert [200, 200] == [ask(client).status_code for _ in range(2)]
     assert "no answer can be stored" in caplog.text

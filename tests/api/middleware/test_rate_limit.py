@@ -222,7 +222,7 @@ def test_redis_when_it_counts_does_so_for_several_machines(
     server.shutdown(nosave=True)
     assert [200] * 4 + [429] == [predict(machines[0]).status_code for _ in range(5)]
     assert "Redis does not answer, so this machine counts" in caplog.text
-    obstacles = machines[0].application.extensions["fast_path"].obstacles()
+    obstacles = machines[0].application.extensions["application"].fast_path.obstacles()
     assert ["RATE_LIMIT_REDIS counts requests"] == obstacles
 
 

@@ -55,8 +55,8 @@ def test_answer_when_times_are_not_asked_for_has_none(
 
 
 def test_request_when_it_asks_for_times_is_left_to_a_thread(toy_client: FlaskClient) -> None:
-    fast_path: Any = toy_client.application.extensions["fast_path"]
-    toy_client.application.extensions["models"].get()
+    fast_path: Any = toy_client.application.extensions["application"].fast_path
+    toy_client.application.extensions["resources"].models.get()
     headers = {b"host": b"here", b"content-type": b"application/json"}
     body = json.dumps(PARCEL).encode()
 

@@ -228,7 +228,7 @@ def test_accept_when_it_names_a_form_gets_it(toy_client: FlaskClient) -> None:
 
 
 def serve_rent(client: FlaskClient) -> Any:
-    store = ModelStore(client.application.extensions["models"].store.root)
+    store = ModelStore(client.application.extensions["resources"].models.store.root)
     asked = serve(store, "rent").test_client()
     answer = invoke(asked, {"inputs": [EXAMPLES["rent"]]}, Accept=CSV)
     assert expect(asked, [EXAMPLES["rent"]])[0]["value"] == float(answer.text)

@@ -69,7 +69,7 @@ def test_health_when_the_model_does_not_answer_is_refused(tmp_path: Path) -> Non
 
 def test_health_when_the_service_stops_is_refused(toy_store: ModelStore) -> None:
     app = serve(toy_store, "parcel", aip_health_route=HEALTH)
-    app.extensions["stopping"].set()
+    app.extensions["resources"].stopping.set()
 
     assert 404 == app.test_client().get("/ping").status_code
     assert "stopping" in google(app.test_client().get(HEALTH), 503)[1]

@@ -194,7 +194,7 @@ ask("text/csv", "application/vnd.apache.arrow.stream, text/csv;q=0.1")
 
 @pytest.mark.slow
 def test_service_when_pyarrow_is_not_installed_says_how_to(toy_client: FlaskClient) -> None:
-    store = toy_client.application.extensions["models"].store.root
+    store = toy_client.application.extensions["resources"].models.store.root
 
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT, store], cwd=ROOT, capture_output=True, text=True, check=True

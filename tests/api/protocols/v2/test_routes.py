@@ -256,7 +256,7 @@ def test_service_when_it_stops_or_has_no_model_is_not_ready(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
     app = serve(toy_store, "parcel")
-    stopping: threading.Event = app.extensions["stopping"]
+    stopping: threading.Event = app.extensions["resources"].stopping
     stopping.set()
     empty = serve(ModelStore(tmp_path), "parcel")
 

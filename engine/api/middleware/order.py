@@ -1,0 +1,73 @@
+"""What every request passes on its way in and out, in order: a new middleware is an entry here."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from flask import Flask, Response
+
+from engine.api import trace_context
+from engine.api.middleware import (
+    access_log,
+    auth,
+    cors,
+    idempotency,
+    rate_limit,
+    request_id,
+    request_metrics,
+    server_timing,
+)
+
+
+class Middleware(NamedTuple):
+    """The functions around a request.
+
+    Attributes
+    ----------
+    before : callable or None
+        Called before the route; a response that it returns is the answer.
+    after : callable or None
+        Called with the answer; returns it, perhaps with more headers.
+    """
+
+    before: Callable[[], Response | None] | None
+    after: Callable[[Response], Response] | None
+
+
+#: The middleware that observes a request. It sees every request, refused ones as well.
+OBSERVING = (
+    Middleware(request_metrics.start, request_metrics.finish),
+    Middleware(None, access_log.finish),
+    Middleware(request_id.name_request, request_id.finish),
+    Middleware(trace_context.name_trace, None),
+    Middleware(server_timing.begin, server_timing.finish),
+)
+
+#: The middleware that may answer in place of the route.
+GUARDING = (
+    Middleware(cors.answer_preflight, cors.allow_origin),
+    Middleware(auth.check_caller, None),
+    Middleware(rate_limit.count_request, rate_limit.show_standing),
+    Middleware(idempotency.begin, idempotency.store),
+)
+
+#: All of it. The answer passes it in the opposite order. The fast path does what these
+#: functions do, and is off when an application has any others.
+ORDER = (*OBSERVING, *GUARDING)
+
+
+def add_middleware(app: Flask, tracing: Any = None) -> None:
+    """Add the middleware to an application.
+
+    Parameters
+    ----------
+    tracing : Spans or None
+        Traces every request; to be added after its id, before anything can refuse it.
+    """
+    traced = (Middleware(tracing.begin, tracing.finish),) if tracing else ()
+    for middleware in (*OBSERVING, *traced, *GUARDING):
+        if middleware.before:
+            app.before_request(middleware.before)
+        if middleware.after:
+            app.after_request(middleware.after)
+    if tracing:
+        app.teardown_request(tracing.end)

@@ -1,0 +1,77 @@
+"""What the routes and the middleware of an application work with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+from flask import Flask, current_app
+
+from engine.api.rate_counts import RateLimit
+from engine.serving.metrics import Metrics
+from engine.serving.model_cache import ModelCache
+from engine.serving.prediction import Predictor
+from engine.serving.shadow import Shadow
+from persistence.callers import Callers
+from persistence.idempotency_cache import IdempotencyCache
+
+_KEY = "resources"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """The parts that an application shares between its requests.
+
+    Attributes
+    ----------
+    models : ModelCache
+        The versions in memory.
+    predictor : Predictor
+        Answers requests, and tells the observers of every decision.
+    metrics : Metrics
+        Counts in memory that all processes share.
+    shadow : Shadow
+        Compares the answers of candidates that answer in silence.
+    callers : Callers
+        The API keys that are valid now.
+    limit : RateLimit
+        How many requests a caller may send.
+    origins : frozenset of str
+        The origins whose pages may send requests from a browser.
+    logs_requests : bool
+        Whether each request gets a line in the log.
+    spans : Any
+        Opens the spans of traces (`engine.api.middleware.tracing.Spans`); None where
+        requests are not traced.
+    answers : IdempotencyCache
+        The answers that are given again to a request that comes again.
+    stopping : Event
+        Set once this process begins to stop.
+    phrases : dict
+        By path, the function that phrases failures there and below it, as
+        `engine.api.errors.Phrase`.
+    """
+
+    models: ModelCache
+    predictor: Predictor
+    metrics: Metrics
+    shadow: Shadow
+    callers: Callers
+    limit: RateLimit
+    origins: frozenset[str]
+    logs_requests: bool
+    spans: Any = None
+    answers: IdempotencyCache = field(default_factory=IdempotencyCache)
+    stopping: Event = field(default_factory=Event)
+    phrases: dict[str, Callable[..., tuple[bytes, str]]] = field(default_factory=dict)
+
+
+def add_resources(app: Flask, resources: Resources) -> None:
+    """Give an application its resources."""
+    app.extensions[_KEY] = resources
+
+
+def resources(app: Flask | None = None) -> Resources:
+    """Return the resources of an application; by default of the one that has the request."""
+    found: Resources = (app or current_app).extensions[_KEY]
+    return found
