@@ -72,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
     sentences = (
-        UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, CannotSign, StoreError,
+        UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, CannotSign,
+        StoreError,
     )  # fmt: skip
     origin = Origin(settings.trained_by, settings.source_version)
     try:
