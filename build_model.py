@@ -71,10 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
-    sentences = (
-        UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, CannotSign,
-        StoreError,
-    )  # fmt: skip
+    sentences = (InvalidDefinition, InvalidTable, PipelineRejectsRecord, CannotSign, StoreError)
     origin = Origin(settings.trained_by, settings.source_version)
     try:
         if store.keys:
