@@ -20,7 +20,7 @@ class Records:
     Attributes
     ----------
     rows : list
-        Each should be an object; that is for the validation to say. A `Problem`
+        Each should be an object; the validation checks it. A `Problem`
         stands for a row that could not be read.
     is_single : bool
         Whether the body was one record, so that the answer is one prediction.
@@ -47,14 +47,14 @@ def refuse_too_many(count: int) -> None:
 
 
 def repeated(pointer: str) -> Problem:
-    """Say that a key is given twice."""
+    """Return the problem of a key that is given twice."""
     return Problem(pointer, "is given twice: send it once", Code.REPEATED)
 
 
 def repeated_keys(value: Any, *, at: str = "") -> list[Problem]:
     """List the keys that a JSON object names twice."""
     names = value.repeated if isinstance(value, RepeatedKeys) else ()
-    return [repeated(f"{at}{step(name)}") for name in names]
+    return [repeated(f"{at}{pointer_to(name)}") for name in names]
 
 
 def extra_keys(
@@ -63,11 +63,11 @@ def extra_keys(
     """List the keys that stand beside the only one that an object needs."""
     extras = (name for name in value if name != beside and name not in allowed)
     return [
-        Problem(f"{at}{step(name)}", f"stands beside {beside}: leave it out", Code.EXTRA)
+        Problem(f"{at}{pointer_to(name)}", f"stands beside {beside}: leave it out", Code.EXTRA)
         for name in islice(extras, PROBLEMS_LISTED + 1)
     ]
 
 
-def step(name: str | None) -> str:
-    """Give the step of a JSON pointer to a key; none for None."""
-    return "" if name is None else "/" + name.replace("~", "~0").replace("/", "~1")
+def pointer_to(key: str | None) -> str:
+    """Return the JSON pointer from an object to a key of it; empty for None."""
+    return "" if key is None else "/" + key.replace("~", "~0").replace("/", "~1")

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.records.json_reader import read_json_body
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, extra_keys, refuse_too_many, repeated_keys, step
+from engine.records.rows import Records, extra_keys, pointer_to, refuse_too_many, repeated_keys
 from engine.records.rows_reader import holds_columns, read_instances, read_rows
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
@@ -63,7 +63,7 @@ def _check_company(value: dict[str, Any], form: str) -> None:
     if isinstance(params, dict):
         detail = "is not a parameter of this model: leave it out"
         problems += [
-            Problem(f"/params{step(name)}", detail, Code.EXTRA)
+            Problem(f"/params{pointer_to(name)}", detail, Code.EXTRA)
             for name in islice(params, PROBLEMS_LISTED + 1)
         ]
     elif params is not None:

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from flask import Blueprint, Flask, Response
 
-import app as application
-from engine.api import protocols
+from engine.api import mount, protocols
 from engine.api.errors import Failure, phrase_of
 from engine.api.middleware.auth import ACCESS
-from engine.api.protocols import PROTOCOLS, phrases
+from engine.api.protocols import PROTOCOLS
 from engine.api.protocols.contract import Protocol, RouteContext, run
 from engine.api.requests import whole_body
+from engine.api.resources import resources
 from engine.api.responses import respond
 from engine.records.json_reader import read_body
 from engine.records.rows import Records
@@ -70,16 +70,16 @@ def test_protocol_when_a_request_fails_phrases_the_failure(
 ) -> None:
     for rule in served.url_map.iter_rules():
         if rule.endpoint.startswith(f"{protocol.name}."):
-            assert protocol.phrase is phrase_of(served, rule.rule)
+            assert protocol.phrase is phrase_of(resources(served).phrases, rule.rule)
 
 
 def test_phrases_when_a_path_lies_below_another_protocol_are_its_own(toy_store: ModelStore) -> None:
     nested = serve(toy_store, "parcel", aip_predict_route="/v2/vertex")
 
-    phrase = phrase_of(nested, "/v2/vertex")
+    phrase = phrase_of(resources(nested).phrases, "/v2/vertex")
 
     assert "vertex" in phrase.__module__
-    assert phrase_of(nested, "/v2/models") is not phrase
+    assert phrase_of(resources(nested).phrases, "/v2/models") is not phrase
 
 
 def _routes(context: RouteContext) -> Blueprint:
@@ -115,7 +115,7 @@ def test_protocol_when_one_more_is_listed_is_mounted_and_described(
     echo = Protocol(
         "echo", _routes, {"predict": "predict"}, lambda context: ["/echo"], _phrase, description
     )
-    for module in (protocols, application):
+    for module in (protocols, mount):
         monkeypatch.setattr(module, "PROTOCOLS", (*PROTOCOLS, echo))
     monkeypatch.setattr("engine.api.openapi.document.PROTOCOLS", (*PROTOCOLS, echo))
     monkeypatch.setattr("engine.api.middleware.auth.ACCESS", {**ACCESS, "echo.predict": "predict"})
@@ -127,15 +127,3 @@ def test_protocol_when_one_more_is_listed_is_mounted_and_described(
     assert answer.text.startswith("[")
     assert b"echo failed" == client.post("/echo", data=b"{").data
     assert "/echo" in client.get("/openapi.json").get_json()["paths"]
-
-
-def test_phrases_when_listed_name_the_longest_path_first(served: Flask) -> None:
-    context = RouteContext(
-        served.extensions["predictor"], served.extensions["stopping"], "name", "0", 1, 1,
-        health_route="/v2/long", predict_route="",
-    )  # fmt: skip
-
-    paths = [*phrases(context)]
-
-    assert sorted(paths, key=len, reverse=True) == paths
-    assert "/v2/long" in paths

@@ -8,7 +8,7 @@ from engine.api.protocols.v2.binary import InvalidTensor, split
 from engine.api.protocols.v2.tensors import Tensor, read_parameters, read_tensor
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, repeated, repeated_keys, step
+from engine.records.rows import Records, pointer_to, repeated, repeated_keys
 from engine.schema.fields import Field
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
@@ -80,7 +80,7 @@ def read_request(
 
 
 def _pointer(row: int, name: str | None) -> str:
-    return f"/{row}" if name is None else f"{step(name)}/{row}"
+    return f"/{row}" if name is None else f"{pointer_to(name)}/{row}"
 
 
 def _parameters(
@@ -143,14 +143,14 @@ def _read_inputs(
             problems.append(Problem(f"/inputs/{index}", detail, Code.WRONG_TYPE))
             continue
         if name in names:
-            problems.append(repeated(step(name)))
+            problems.append(repeated(pointer_to(name)))
         names.add(name)
         if schema.ignores(name) and name not in fields and len(entries) > 1:
             continue
         try:
             tensors.append(read_tensor(entry, buffers[index]))
         except InvalidTensor as error:
-            problems.append(Problem(step(name), str(error), Code.WRONG_TYPE))
+            problems.append(Problem(pointer_to(name), str(error), Code.WRONG_TYPE))
     return tensors
 
 
@@ -190,7 +190,7 @@ def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[d
             tensors = _columns(whole, schema)
     problems = [
         Problem(
-            step(tensor.name),
+            pointer_to(tensor.name),
             f"has the shape {tensor.shape}: send [n] or [n, 1]",
             Code.WRONG_LENGTH,
         )
@@ -199,7 +199,9 @@ def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[d
     ]
     rows = max(tensor.rows for tensor in tensors) if tensors else 0
     problems += [
-        Problem(step(tensor.name), f"has {tensor.rows} values, others {rows}", Code.WRONG_LENGTH)
+        Problem(
+            pointer_to(tensor.name), f"has {tensor.rows} values, others {rows}", Code.WRONG_LENGTH
+        )
         for tensor in tensors
         if tensor.width == 1 and tensor.rows != rows
     ]
@@ -215,11 +217,11 @@ def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
     fields = schema.fields
     if texts := [field.name for field in fields if field.datatype == "BYTES"]:
         detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
-        raise InvalidRecords([Problem(step(whole.name), detail, Code.WRONG_TYPE)])
+        raise InvalidRecords([Problem(pointer_to(whole.name), detail, Code.WRONG_TYPE)])
     if whole.width != len(fields):
         listed = ", ".join(field.name for field in fields)
         detail = f"has {whole.width} columns, the model {len(fields)} fields: {listed}"
-        raise InvalidRecords([Problem(step(whole.name), detail, Code.WRONG_LENGTH)])
+        raise InvalidRecords([Problem(pointer_to(whole.name), detail, Code.WRONG_LENGTH)])
     return [
         Tensor(
             field.name,
