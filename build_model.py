@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from persistence.model_persistence import ModelStore
 from persistence.promotions import PromotionConflict
 from persistence.signatures import CannotSign
-from persistence.store_errors import ModelNotFound, StoreUnavailable, UntrustedArtifact
+from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ PINNED = {
     "MKL_NUM_THREADS": "1",
 }
 
-#: Seconds after which a step says that it is still at work.
+#: Seconds after which a step reports that it is still running.
 PATIENCE = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; give its exit code."""
+    """Run the command; return its exit code."""
     options = _parser().parse_args(arguments)
     try:
         settings = Settings.from_environment()
@@ -55,10 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.if_absent:
         try:
             print(f"{name}: version {store.promoted(name)} is there")
-        except (UntrustedArtifact, StoreUnavailable) as error:
-            return _fail(error)
         except ModelNotFound:
             pass
+        except StoreError as error:
+            return _fail(error)
         else:
             return 0
 
@@ -71,18 +71,15 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
-    sentences = (
-        UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, UntrustedArtifact,
-        CannotSign,
-    )  # fmt: skip
+    sentences = (InvalidDefinition, InvalidTable, PipelineRejectsRecord, CannotSign, StoreError)
     origin = Origin(settings.trained_by, settings.source_version)
     try:
         if store.keys:
-            store.keys.sign(b"")  # that it cannot is said before the training, not after it
+            store.keys.sign(b"")  # A key that cannot sign stops the run before the training.
         build(store, name, data=options.data, promote=options.promote, origin=origin)
     except PromotionConflict as error:
         return _fail(error, code=3)
-    except (*sentences, OSError) as error:
+    except (UnknownModel, *sentences, OSError) as error:
         return _fail(error)
     return 0
 

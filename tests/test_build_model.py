@@ -82,7 +82,7 @@ def test_copy_of_the_sample_when_changed_trains_and_serves_without_another_file(
 
     assert (0, "") == (check.returncode, check.stderr)
     assert "roc_auc" in check.stdout
-    assert "tenure" in check.stdout
+    assert "models/mine.py predicts approved from 4 fields" in check.stdout
     assert json.loads(done.stdout)[1]["model"]["name"] == "mine"
     assert [
         json.loads(wrong.stdout)[0],
@@ -190,7 +190,7 @@ def refused(copy: Path) -> dict[str, Any]:
         ("mine --data absent.csv", "there is no data file absent.csv"),
         (WRONG, "row 1, column 'Age' (field 'age'): is 7, out of range"),
         (WRONG, "row 2, column 'Job' (field 'job'): is 'pirate'"),
-        (WRONG, "column 'Price' of field 'price' is not there"),
+        (WRONG, "column 'Price' of field 'price' is missing"),
         ("mine --data empty.csv", "empty.csv cannot be read as a table: No columns"),
         ("mine --data binary.csv", "binary.csv cannot be read as a table: 'utf-8' codec"),
         ("torn", "models/torn.py must define `definition = ModelDefinition(...)`"),
@@ -214,14 +214,6 @@ def test_command_when_something_is_wrong_exits_1(copy: Path) -> None:
     assert (1, "build_model: there is no model 'nothing':") == (done.returncode, done.stderr[:41])
 
 
-@pytest.mark.parametrize("name", ["credit", "../mine"])
-def test_check_when_nothing_is_stored_exits_1_and_says_how(copy: Path, name: str) -> None:
-    done = run(copy, "test_model.py", name)
-
-    assert 1 == done.returncode
-    assert f"there is no promoted version of model {name!r}" in done.stderr
-
-
 @pytest.mark.slow
 def test_check_when_the_artefact_was_changed_exits_1(project: Path) -> None:
     version = store(project).promoted("mine")
@@ -233,4 +225,4 @@ def test_check_when_the_artefact_was_changed_exits_1(project: Path) -> None:
     path.write_bytes(whole)
 
     assert 1 == done.returncode
-    assert "differs from the digest" in done.stderr
+    assert "differs from the digest" in done.stdout

@@ -1,4 +1,4 @@
-"""What a card says of a version before it is judged."""
+"""The facts on a card that are known before the version is scored."""
 
 import getpass
 import hashlib
@@ -25,14 +25,14 @@ _HERE = Path(__file__).parent
 
 
 class Origin(NamedTuple):
-    """Who trains, and with what code, where nothing else tells.
+    """Who trains, and with what code.
 
     Attributes
     ----------
     by : str
-        Whom the card names; empty: the name that git knows, else that of the login.
+        The name for the card; empty: git's ``user.name``, else the login name.
     revision : str
-        The commit, where there is no git.
+        The commit, for where there is no git.
     """
 
     by: str = ""
@@ -108,16 +108,16 @@ def _count_trees(estimator: Any) -> int | None:
 
 
 def _hyperparameters(pipeline: Any) -> dict[str, Any]:
-    """Give the last step's parameters; what JSON cannot hold is written as text."""
-    found = {}
+    """Return the last step's parameters; what JSON cannot hold is written as text."""
+    parameters = {}
     for name, value in sorted(_last(pipeline).get_params(deep=False).items()):
         is_plain = not isinstance(value, (BaseEstimator, float)) or value == value
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):
             is_plain = False
-        found[name] = value if is_plain else repr(value)
-    return found
+        parameters[name] = value if is_plain else repr(value)
+    return parameters
 
 
 def _plain(label: Any) -> Any:
@@ -125,7 +125,7 @@ def _plain(label: Any) -> Any:
 
 
 def _user() -> str:
-    """Name who trains; empty where nobody has a name, as in some containers."""
+    """Return who trains; empty if there is no name, as in some containers."""
     with suppress(OSError, subprocess.CalledProcessError):
         if name := _git("config", "user.name"):
             return name
@@ -135,7 +135,7 @@ def _user() -> str:
 
 
 def _revision() -> str:
-    """Name the commit, with a plus sign when files differ from it; empty without git."""
+    """Return the commit, with a plus sign if files differ from it; empty without git."""
     try:
         commit = _git("rev-parse", "HEAD")
         return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")

@@ -38,14 +38,16 @@ def write_report(card: Card, judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
     Returns
     -------
     bytes
-        UTF-8 HTML that asks for nothing else: styles and SVG are inline.
+        UTF-8 HTML that loads nothing else: styles and SVG are inline.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
     )
     pictures = {title: _draw(drawing) for title, drawing in _pictures(card, judged).items()}
     schema = Schema.from_json(card["schema"])
-    columns = [(one, _draw(_column_drawing(X[one.name], one), (3.2, 1.9))) for one in schema.fields]
+    columns = [
+        (field, _draw(_column_drawing(X[field.name], field), (3.2, 1.9))) for field in schema.fields
+    ]
     template = environment.get_template("report.html")
     return template.render(card=card, pictures=pictures, columns=columns).encode()
 
@@ -69,7 +71,9 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
         )
     if card["impurity_importances"]:
         pictures["Impurity importances"] = lambda ax: _bars(ax, card["impurity_importances"])
-    means = {name: one["mean"] for name, one in card["permutation_importances"].items()}
+    means = {
+        name: importance["mean"] for name, importance in card["permutation_importances"].items()
+    }
     pictures["Permutation importances"] = lambda ax: _bars(ax, means, f"drop of {card['score']}")
     return pictures
 

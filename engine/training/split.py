@@ -15,32 +15,32 @@ def split_rows(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split row positions into training and held-out ones.
 
-    A digest of the seed and the row's fields decides, and nothing else: a row
-    that is held out once is held out in every later table, wherever it stands
-    and whatever is added. So no version has learnt from the rows that the next
-    one is judged on. Rows with equal fields fall on the same side.
+    Only a digest of the seed and the row's fields decides. A row that is held
+    out once is therefore held out in every later table, and no version has
+    learnt from the rows that the next one is scored on. Rows with equal fields
+    fall on the same side.
 
-    A class that would be on one side only gives the other a row of its own.
+    If a class would be on one side only, one of its rows moves to the other.
 
     Returns
     -------
     train, held_out : ndarray of int
         Sorted positions; together every row once.
     """
-    places = _places(X, seed)
-    is_held_out = places < HELD_OUT
+    draws = _draws(X, seed)
+    is_held_out = draws < HELD_OUT
     labels = y.to_numpy() if is_classification else np.zeros(len(y))
     for label in np.unique(labels):
         own = labels == label
         if not is_held_out[own].any():
-            is_held_out |= places == places[own].min()
+            is_held_out |= draws == draws[own].min()
         elif is_held_out[own].all():
-            is_held_out &= places != places[own].max()
+            is_held_out &= draws != draws[own].max()
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
-def _places(X: pd.DataFrame, seed: int) -> np.ndarray:
-    """Give each row a number in [0, 1) that its fields and the seed decide."""
+def _draws(X: pd.DataFrame, seed: int) -> np.ndarray:
+    """Return a number in [0, 1) for each row, decided by its fields and the seed."""
     fields = X[sorted(X.columns)]  # their order in the model file does not count
     digests = pd.util.hash_pandas_object(fields, index=False).to_numpy()
     mixed = pd.util.hash_array(digests + np.uint64(seed))

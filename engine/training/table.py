@@ -10,7 +10,7 @@ from engine.schema.fields import Field, Finding
 from engine.schema.messages import did_you_mean, shown
 from engine.schema.record_schema import Schema
 
-#: How many row numbers one line names before it counts the rest.
+#: How many row numbers a line lists before it counts the rest.
 ROWS_NAMED = 5
 
 
@@ -31,15 +31,15 @@ class InvalidTable(ValueError):
 def read_table(
     table: pd.DataFrame, schema: Schema, *, is_to_learn_from: bool = True
 ) -> tuple[pd.DataFrame, pd.Series, list[str]]:
-    """Check every cell and give what a pipeline is fitted on.
+    """Check every cell, and return what a pipeline is fitted on.
 
     Parameters
     ----------
     table : DataFrame of shape (n_rows, n_source_columns)
-        Columns that no field names are passed over. Rows are counted from 1
-        in messages, the header left out.
+        Columns without a field are ignored. Messages count rows from 1,
+        without the header.
     is_to_learn_from : bool
-        Whether each class needs rows enough.
+        Whether each class needs enough rows.
 
     Returns
     -------
@@ -52,17 +52,17 @@ def read_table(
     Raises
     ------
     InvalidTable
-        With all problems: missing columns, refused values, one class only.
+        With all problems: missing columns, rejected values, a single class.
     """
     problems: list[str] = []
     remarks: list[str] = []
     columns: dict[str, np.ndarray] = {}
-    for one in (*schema.fields, schema.target):
-        if one.column not in table.columns:
-            hint = did_you_mean(one.column, sorted(map(str, table.columns)))
-            problems.append(f"column {one.column!r} of field {one.name!r} is not there{hint}")
+    for field in (*schema.fields, schema.target):
+        if field.column not in table.columns:
+            hint = did_you_mean(field.column, sorted(map(str, table.columns)))
+            problems.append(f"column {field.column!r} of field {field.name!r} is missing{hint}")
             continue
-        columns[one.name], refused, accepted = _read_column(table[one.column], one)
+        columns[field.name], refused, accepted = _read_column(table[field.column], field)
         problems += refused
         remarks += accepted
     if not problems and not len(table):
@@ -75,30 +75,31 @@ def read_table(
     return frame(columns, schema.fields), y, remarks
 
 
-def _read_column(column: pd.Series, one: Field) -> tuple[np.ndarray, list[str], list[str]]:
+def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str], list[str]]:
     codes, values = pd.factorize(column, use_na_sentinel=True)
-    plain = [_plain(value, one) for value in values]
+    plain = [_plain(value, field) for value in values]
     cleaned = np.empty(len(plain) + 1, dtype=object)  # the last is for gaps, code -1
     findings: list[tuple[int, Any, Finding]] = []
     for code, value in enumerate([*plain, None]):
         if value is None and not (codes == -1).any():
             continue
-        cleaned[code], finding = one.read(value)
+        cleaned[code], finding = field.read(value)
         if finding:
             findings.append((code if value is not None else -1, value, finding))
     lines: dict[bool, list[str]] = {True: [], False: []}
     for code, _value, finding in findings:
         rows = (np.flatnonzero(codes == code) + 1).tolist()
         lines[finding.is_refused].append(
-            f"{_rows(rows)}, column {one.column!r} (field {one.name!r}): {finding.detail}"
+            f"{_rows(rows)}, column {field.column!r} (field {field.name!r}): {finding.detail}"
         )
     return cleaned[codes], lines[True], lines[False]
 
 
 def _plain(value: Any, field: Field) -> Any:
-    """Give a cell as JSON would hold it.
+    """Return a cell as its JSON value.
 
-    One odd cell makes a whole column of numbers text; the others are numbers still.
+    One odd cell turns a whole column of numbers into text; the other cells are
+    still read as numbers.
     """
     if isinstance(value, np.generic):
         value = value.item()

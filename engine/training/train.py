@@ -36,18 +36,18 @@ from engine.training.split import WAY, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
 
-#: Opens one step of the run: ``with step("fit") as say: say("200 trees")``.
+#: Opens a step of the run: ``with step("fit") as say: say("200 trees")``.
 Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run gives.
+    """The result of a run.
 
     Attributes
     ----------
     card : dict
-        All but what storing it adds.
+        All of it except what the store adds.
     files : dict of str to bytes
         The model files, the report and the model card.
     """
@@ -71,9 +71,9 @@ def train(
     step : callable
         Opens each step; see `Step`.
     store : ModelStore or None
-        Where the promoted version is that it is held against.
+        Where the promoted version is, to compare with.
     promote : {"always", "if-better", "never"}
-        Whether it is to be promoted; see `engine.training.evaluation.champion.challenge`.
+        Whether to promote it; see `engine.training.evaluation.champion.challenge`.
     origin : Origin or None
         Who trains it, with what code.
 
@@ -82,9 +82,9 @@ def train(
     engine.training.table.InvalidTable
         When the table does not fit the schema.
     engine.training.export.runtime_choice.PipelineRejectsRecord
-        When the fitted pipeline refuses a record that the schema accepts.
+        When the fitted pipeline rejects a record that the schema accepts.
     engine.runtime.trusted_types.UntrustedArtifact
-        When the pipeline holds a type that is not trusted.
+        When the pipeline contains a type that is not trusted.
     """
     schema = definition.schema
     with step("read") as say:
@@ -127,7 +127,7 @@ def train(
 def judge_columns(
     runtime: Runtime, columns: Columns, truth: pd.Series, card: Decision
 ) -> HeldOutAnswers:
-    """Answer clean columns and put the true values beside the answers."""
+    """Answer clean columns, and collect the answers with the true values."""
     predictions = decide(runtime.run(columns), card)
     return judge(truth.to_numpy(), predictions, classes=card["classes"], positive=card["positive"])
 
@@ -144,7 +144,7 @@ def _counts(rows: np.ndarray, held_out: np.ndarray) -> Counts:
 def _load(definition: ModelDefinition, data: Path) -> pd.DataFrame:
     try:
         return definition.load_data(data).reset_index(drop=True)
-    except ValueError as error:  # what pandas raises for a file that is no table
+    except ValueError as error:  # pandas raises it for a file that is not a table
         raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
 
 
@@ -171,7 +171,7 @@ def _split(
 def _check_score(card: Description) -> None:
     if SCORES[card["score"]].needs_probabilities and not card["has_probabilities"]:
         raise PipelineRejectsRecord(
-            f"score {card['score']!r} needs probabilities and {card['estimator']} gives none: "
+            f"score {card['score']!r} needs probabilities, and {card['estimator']} has none: "
             "choose 'accuracy', or wrap it in CalibratedClassifierCV"
         )
 
@@ -183,7 +183,7 @@ def _columns(X: pd.DataFrame) -> dict[str, list[Any]]:
 def _baseline(
     X: pd.DataFrame, y: pd.Series, rows: np.ndarray, held_out: np.ndarray, card: Description
 ) -> HeldOutAnswers:
-    """Judge a model that ignores its input: the class shares, or the mean."""
+    """Collect the answers of a model that ignores its input: class shares, or the mean."""
     truth = y.iloc[held_out].to_numpy()
     if card["classes"] is None:
         dummy = DummyRegressor().fit(X.iloc[rows], y.iloc[rows])

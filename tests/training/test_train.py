@@ -75,7 +75,7 @@ def test_table_when_cells_are_wrong_names_every_row_column_value_and_remedy() ->
             "rows 5, 6, 7, 8, 9 and 2 more, column 'Age' (field 'age'): is 30.5: "
             "send a whole number from 18 to 100"
         ),
-        "column 'Income' of field 'income' is not there",
+        "column 'Income' of field 'income' is missing",
         "row 1, column 'Job' (field 'job'): is 'c', unknown: send one of a, b",
         "row 2, column 'Status' (field 'good'): is required: send true or false or good or bad",
     ] == sorted(caught.value.problems, key=lambda line: line.split("column")[1][:5])

@@ -1,8 +1,8 @@
 """Scores of many resamples of the held-out rows at once.
 
-A resample is written as counts: how often it has each row. So a thousand of
-them are a matrix, and a score of each is a product or a sum, where drawing and
-scoring them one by one takes seconds.
+A resample is an array of counts: how often it contains each row. A thousand
+resamples are a matrix, and their scores are products or sums of it. Drawing
+and scoring them one at a time would take seconds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,48 +21,48 @@ _AT_ONCE = 2_000_000
 
 
 def resamples(truth: np.ndarray, classes: Sequence[Any] | None, *, seed: int) -> Iterator[Any]:
-    """Draw rows with replacement, as many as there are, time and again.
+    """Draw resamples: rows with replacement, as many as there are.
 
     Yields
     ------
     ndarray of shape (n_resamples, n)
-        How often each row is in each; those without a row of some class are
-        left out, since not every score is defined for them.
+        How often each resample contains each row. Resamples that lack a class
+        are left out, since not every score is defined for them.
     """
     n = len(truth)
     generator = np.random.default_rng(seed)
-    left = int(np.clip(ROWS // n, FEWEST, MOST))
-    while left:
-        some = min(left, max(1, _AT_ONCE // n))
-        left -= some
-        drawn = (generator.integers(0, n, n) for _ in range(some))
+    remaining = int(np.clip(ROWS // n, FEWEST, MOST))
+    while remaining:
+        count = min(remaining, max(1, _AT_ONCE // n))
+        remaining -= count
+        drawn = (generator.integers(0, n, n) for _ in range(count))
         counts = np.array([np.bincount(rows, minlength=n) for rows in drawn], dtype=np.float64)
-        has_all = np.ones(some, dtype=bool)
+        has_all = np.ones(count, dtype=bool)
         for label in classes or ():
             has_all &= counts[:, truth == label].any(axis=1)
         yield counts[has_all]
 
 
 def interval(draws: Sequence[np.ndarray]) -> tuple[float, float] | None:
-    """Give the 95 % interval of a percentile bootstrap; None without draws.
+    """Return the 95 % interval of a percentile bootstrap; None without draws.
 
     Efron and Tibshirani, 1993, An Introduction to the Bootstrap, ch. 13.
     """
-    found = np.concatenate(draws)
-    found = found[np.isfinite(found)]
-    if not len(found):
+    scores = np.concatenate(draws)
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
         return None
-    low, high = np.percentile(found, [2.5, 97.5])
+    low, high = np.percentile(scores, [2.5, 97.5])
     return float(low), float(high)
 
 
 def accuracy(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
-    """Give the share of right answers of each resample."""
+    """Return the share of right answers of each resample."""
     return _mean(judged.truth == judged.predicted, counts)
 
 
 def roc_auc(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
-    """Give the area under the ROC curve; with more classes, the mean of one against the rest."""
+    """Return the area under the ROC curve; for more classes, the mean of one against the rest."""
     assert judged.classes is not None and judged.probabilities is not None
     if len(judged.classes) == 2:
         return _area(judged.truth == judged.positive, judged.positive_probability(), counts)
@@ -74,7 +74,7 @@ def roc_auc(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
 
 
 def log_loss(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
-    """Give the mean surprise at the true class."""
+    """Return the mean log loss of the true class."""
     assert judged.probabilities is not None
     of_truth = (judged.probabilities * _is_class(judged)).sum(axis=1)
     eps = np.finfo(np.float64).eps
@@ -82,24 +82,24 @@ def log_loss(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
 
 
 def brier(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
-    """Give the mean squared error of the probabilities, halved for two classes."""
+    """Return the mean squared error of the probabilities, halved for two classes."""
     assert judged.classes is not None and judged.probabilities is not None
     squares = (judged.probabilities - _is_class(judged)) ** 2
     return _mean(squares.sum(axis=1) / (2 if len(judged.classes) == 2 else 1), counts)
 
 
 def mae(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
-    """Give the mean absolute error."""
+    """Return the mean absolute error."""
     return _mean(np.abs(judged.truth - judged.predicted), counts)
 
 
 def rmse(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
-    """Give the root of the mean squared error."""
+    """Return the root of the mean squared error."""
     return np.asarray(_mean((judged.truth - judged.predicted) ** 2, counts) ** 0.5)
 
 
 def r2(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
-    """Give the share of the variance that is explained; NaN where there is none."""
+    """Return the share of the variance that is explained; NaN where there is none."""
     centred = judged.truth - judged.truth.mean()
     spread = _mean(centred**2, counts) - _mean(centred, counts) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -116,7 +116,7 @@ def _is_class(judged: "HeldOutAnswers") -> np.ndarray:
 
 
 def _area(is_positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Give the share of pairs, one positive and one not, that the scores order; a tie is half."""
+    """Return the share of pairs, one positive and one not, that the scores order; a tie is half."""
     order = np.argsort(scores, kind="stable")
     _, starts = np.unique(scores[order], return_index=True)
     positive, negative = (

@@ -1,4 +1,4 @@
-"""How a new version does beside the promoted one, on the same held-out rows."""
+"""Compare a new version with the promoted one on the same held-out rows."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -29,49 +29,49 @@ def challenge(
     *,
     promote: str,
 ) -> ChallengeEntry:
-    """Hold a new version against the promoted one, and decide whether it takes its place.
+    """Compare a new version with the promoted one, and decide whether to promote it.
 
     Parameters
     ----------
     store : ModelStore or None
         Where the promoted version is; None when there is nothing to compare with.
     card : mapping
-        The new version's, as far as it is known.
+        The card of the new version, as far as it is complete.
     judged : HeldOutAnswers
         Its answers to the held-out rows.
     table : DataFrame of shape (n_held_out, n_source_columns)
-        The same rows, as they came: the promoted version reads them by its own schema.
+        The same rows before they are read: the promoted version reads them by its own schema.
     promote : {"always", "if-better", "never"}
-        What is asked; ``if-better`` decides by the interval of the gain.
+        ``if-better`` decides by the interval of the gain.
 
     Returns
     -------
     dict
-        What the card keeps under ``challenge``; see docs/reference/card.md.
+        The card's ``challenge``; see docs/reference/card.md.
     """
-    found: dict[str, Any] = {
+    comparison: dict[str, Any] = {
         "asked": promote, "champion": None, "score": card["score"], "rows": None, "value": None,
         "champion_value": None, "gain": None, "may_know_rows": None,
     }  # fmt: skip
-    verdict, said = "first", "nothing was promoted before"
+    verdict, reason = "first", "nothing was promoted before"
     try:
         if store is not None:
-            found["champion"] = store.promoted(card["model"])
-            champion = load_version(store, card["model"], found["champion"])
-            found |= _compare(champion, card, judged, table)
-            verdict, said = _verdict(found)
+            comparison["champion"] = store.promoted(card["model"])
+            champion = load_version(store, card["model"], comparison["champion"])
+            comparison |= _compare(champion, card, judged, table)
+            verdict, reason = _verdict(comparison)
     except ModelNotFound:
         pass
     except (Incomparable, UntrustedArtifact, VersionNotFound) as error:
         verdict = "incomparable"
-        named = found["champion"] or "what is promoted"
-        said = f"{named} cannot be compared on these rows: {error}"
+        label = comparison["champion"] or "what is promoted"
+        reason = f"{label} cannot be compared on these rows: {error}"
     is_better = verdict in ("first", "better")
     is_chosen = promote == "always" or (promote == "if-better" and is_better)
     decided = "to be promoted" if is_chosen else "not to be promoted"
-    asked = "" if promote == "if-better" else ", as asked"
-    found |= {"verdict": verdict, "promote": is_chosen, "reason": f"{decided}{asked}: {said}"}
-    return cast("ChallengeEntry", found)
+    decided += "" if promote == "if-better" else ", as asked"
+    comparison |= {"verdict": verdict, "promote": is_chosen, "reason": f"{decided}: {reason}"}
+    return cast("ChallengeEntry", comparison)
 
 
 def _compare(
@@ -101,11 +101,11 @@ def _compare(
 def _judge(
     champion: StoredVersion, card: Description, judged: HeldOutAnswers, table: pd.DataFrame
 ) -> HeldOutAnswers:
-    """Let the promoted version answer the rows, and see that it means the same by them."""
+    """Let the promoted version answer the rows, and check that it reads them alike."""
     try:
         X, y, _ = read_table(table, champion.schema, is_to_learn_from=False)
     except InvalidTable as error:
-        raise Incomparable(f"its schema refuses them: {error.problems[0]}") from error
+        raise Incomparable(f"its schema rejects them: {error.problems[0]}") from error
     theirs = champion.card
     for key in ("classes", "positive"):
         if _unordered(theirs[key]) != _unordered(card[key]):
@@ -113,10 +113,12 @@ def _judge(
     if y.tolist() != judged.truth.tolist():
         raise Incomparable("it reads other true values from them")
     predictions = champion.predict({str(name): X[name].tolist() for name in X.columns})
-    found = judge(y.to_numpy(), predictions, classes=theirs["classes"], positive=theirs["positive"])
-    if card["score"] not in applicable(found):
+    answers = judge(
+        y.to_numpy(), predictions, classes=theirs["classes"], positive=theirs["positive"]
+    )
+    if card["score"] not in applicable(answers):
         raise Incomparable(f"it has no {card['score']}")
-    return found
+    return answers
 
 
 def _unordered(labels: Any) -> Any:
@@ -124,10 +126,10 @@ def _unordered(labels: Any) -> Any:
 
 
 def _may_know(champion: StoredVersion, card: Description) -> bool:
-    """Tell whether the champion may have learnt from rows that are held out now.
+    """Return whether the champion may have learnt from rows that are held out now.
 
-    It has not where both were split the same way: by the seed and by what the
-    fields make of a row.
+    It has not if both were split alike: by the same seed, with fields that
+    read a row alike.
     """
     theirs, ours = champion.card, card
     return (
@@ -138,24 +140,27 @@ def _may_know(champion: StoredVersion, card: Description) -> bool:
 
 
 def _reading(schema: Schema) -> list[Any]:
-    """Give all of a schema that tells which values a row's cells become."""
-    words = ("name", "column", "categories", "synonyms")
-    return sorted(repr([getattr(one, word, None) for word in words]) for one in schema.fields)
+    """Return what decides which values the cells of a row become."""
+    attributes = ("name", "column", "categories", "synonyms")
+    return sorted(
+        repr([getattr(field, attribute, None) for attribute in attributes])
+        for field in schema.fields
+    )
 
 
-def _verdict(found: Mapping[str, Any]) -> tuple[str, str]:
-    gain = found["gain"]
+def _verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
+    gain = comparison["gain"]
     if gain["low"] > 0:
-        verdict, is_what = "better", "is better than"
+        verdict, phrase = "better", "is better than"
     elif gain["high"] < 0:
-        verdict, is_what = "worse", "is worse than"
+        verdict, phrase = "worse", "is worse than"
     else:
-        verdict, is_what = "undecided", "is not surely better than"
-    said = (
-        f"{found['score']} {found['value']:.4f} {is_what} {found['champion']}'s "
-        f"{found['champion_value']:.4f} on the same {found['rows']} rows: "
+        verdict, phrase = "undecided", "is not surely better than"
+    reason = (
+        f"{comparison['score']} {comparison['value']:.4f} {phrase} {comparison['champion']}'s "
+        f"{comparison['champion_value']:.4f} on the same {comparison['rows']} rows: "
         f"gain {gain['value']:+.4f}, 95 % interval {gain['low']:+.4f} to {gain['high']:+.4f}"
     )
-    if found["may_know_rows"]:
-        said += f"; {found['champion']} may have learnt from some of them, which favours it"
-    return verdict, said
+    if comparison["may_know_rows"]:
+        reason += f"; {comparison['champion']} may have learnt from some of them, which favours it"
+    return verdict, reason

@@ -1,4 +1,4 @@
-"""What a fitted pipeline pays attention to."""
+"""How much each field matters to a fitted pipeline."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ ROWS, REPEATS = 2000, 5
 
 
 def impurity_importances(pipeline: Any) -> dict[str, float]:
-    """Give the last step's own importances by the name it sees them under.
+    """Return the last step's own importances, by its names of the features.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def permutation_importances(
     scorer: Callable[[Any, pd.DataFrame, Any], float],
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """Tell how much the score drops when one field is shuffled.
+    """Measure how much the score drops when a field is shuffled.
 
     Parameters
     ----------
@@ -50,13 +50,13 @@ def permutation_importances(
         (Breiman, 2001, Machine Learning 45, section 10).
     """
     rows = np.random.default_rng(seed).permutation(len(X))[:ROWS]
-    found = permutation_importance(
+    importances = permutation_importance(
         pipeline, X.iloc[rows], y.iloc[rows], scoring=scorer, n_repeats=REPEATS, random_state=seed
     )
     return {
         name: {"mean": float(mean), "std": float(std)}
         for name, mean, std in zip(
-            X.columns, found.importances_mean, found.importances_std, strict=True
+            X.columns, importances.importances_mean, importances.importances_std, strict=True
         )
     }
 

@@ -12,7 +12,7 @@ from engine.schema.fields import Field
 
 @dataclass(frozen=True)
 class HeldOutAnswers:
-    """True values and answers, side by side.
+    """The true values of the held-out rows and the answers to them.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class HeldOutAnswers:
 def judge(
     truth: Sequence[Any], predictions: Sequence[Prediction], *, classes: Any, positive: Any
 ) -> HeldOutAnswers:
-    """Put true values and predictions side by side."""
+    """Collect true values and predictions."""
     rows = [prediction.probabilities for prediction in predictions]
     values = [prediction.value for prediction in predictions]
     return HeldOutAnswers(

@@ -1,4 +1,4 @@
-"""How good a version is on rows it has not seen, beside a baseline."""
+"""The scores of a version on rows it has not seen, and of a baseline."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Score:
     compute : callable
         HeldOutAnswers -> float.
     over : callable
-        (HeldOutAnswers, counts of shape (n_resamples, n)) -> the same for each
+        (HeldOutAnswers, counts of shape (n_resamples, n)) -> the score of each
         resample, ndarray of shape (n_resamples,).
     """
 
@@ -81,7 +81,7 @@ SCORES = {**CLASSIFICATION, **REGRESSION}
 
 
 def applicable(judged: HeldOutAnswers) -> dict[str, Score]:
-    """Give the scores that can be computed here."""
+    """Return the scores that can be computed here."""
     scores = REGRESSION if judged.classes is None else CLASSIFICATION
     has_probabilities = judged.probabilities is not None
     return {n: s for n, s in scores.items() if has_probabilities or not s.needs_probabilities}
@@ -100,20 +100,20 @@ def score(judged: HeldOutAnswers, baseline: HeldOutAnswers, *, seed: int) -> dic
     scores = applicable(judged)
     draws: dict[str, list[np.ndarray]] = {name: [] for name in scores}
     for counts in bootstrap.resamples(judged.truth, judged.classes, seed=seed):
-        for name, one in scores.items():
-            draws[name].append(one.over(judged, counts))
+        for name, metric in scores.items():
+            draws[name].append(metric.over(judged, counts))
     result: dict[str, ScoreEntry] = {}
-    for name, one in scores.items():
-        value = one.compute(judged)
+    for name, metric in scores.items():
+        value = metric.compute(judged)
         low, high = bootstrap.interval(draws[name]) or (value, value)
         result[name] = {
-            "value": value, "low": low, "high": high, "baseline": one.compute(baseline)
+            "value": value, "low": low, "high": high, "baseline": metric.compute(baseline)
         }  # fmt: skip
     return result
 
 
 def class_scores(judged: HeldOutAnswers) -> list[dict[str, Any]]:
-    """Give precision, recall and row count of each class, in the classes' order."""
+    """Return precision, recall and row count of each class, in the classes' order."""
     if judged.classes is None:
         return []
     precision, recall, _, rows = metrics.precision_recall_fscore_support(

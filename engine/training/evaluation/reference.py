@@ -1,4 +1,4 @@
-"""What the training rows looked like: the window that later ones are held against."""
+"""The distribution of the training rows, to compare later rows with."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -38,12 +38,12 @@ def _words(column: pd.Series, words: Sequence[str]) -> dict[str, Any]:
 
 
 def _numbers(values: np.ndarray) -> dict[str, Any]:
-    known = values[np.isfinite(values)]
+    finite = values[np.isfinite(values)]
     deciles = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges: Any = np.unique(np.quantile(known, deciles, method="lower")) if len(known) else []
-    counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+    edges: Any = np.unique(np.quantile(finite, deciles, method="lower")) if len(finite) else []
+    counts = np.bincount(np.searchsorted(edges, finite, side="right"), minlength=len(edges) + 1)
     return {
         "edges": [float(edge) for edge in edges],
         "counts": counts.tolist(),
-        "missing": int(len(values) - len(known)),
+        "missing": int(len(values) - len(finite)),
     }

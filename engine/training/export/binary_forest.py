@@ -1,14 +1,14 @@
 """Let a forest of two classes sum one probability, in double precision.
 
-skl2onnx makes a forest that gives a label and two probabilities, and adds up
-in single precision. Only the second probability counts: the label is decided
-by the card's threshold, and the first is what remains of 1. One that gives a
-single sum finds each leaf's share beside the leaf, and answers a record in two
-thirds of the time.
+skl2onnx makes a forest that returns a label and two probabilities, and sums in
+single precision. Only the second probability is needed: the card's threshold
+decides the label, and the first probability is 1 minus the second. A forest
+with a single sum stores each leaf's share beside the leaf, and answers a
+record in two thirds of the time.
 
 scikit-learn rounds the inputs of a tree to single precision. A double rounds to
-no more than a threshold exactly if it is no more than the largest double that
-does, so with these as thresholds the rounding can be left out.
+at most a threshold exactly if it is at most the largest double that does. With
+these doubles as thresholds, the rounding can be left out.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper
 from onnx.numpy_helper import from_array
 
-#: Of a classifier's attributes, those that a regressor has under another name.
+#: The attributes of a classifier that a regressor has under another name.
 _RENAMED = {"class_treeids": "target_treeids", "class_nodeids": "target_nodeids"}
 
 
 def with_one_sum(model: ModelProto) -> ModelProto:
-    """Give a graph whose one output is the second class's probability.
+    """Return a graph whose only output is the second class's probability.
 
     Returns
     -------
@@ -32,16 +32,16 @@ def with_one_sum(model: ModelProto) -> ModelProto:
         rounded to single precision.
     """
     forest = model.graph.node[-1]
-    given = {one.name: helper.get_attribute_value(one) for one in forest.attribute}
-    labels = given.get("classlabels_int64s") or given.get("classlabels_strings") or ()
+    attributes = {one.name: helper.get_attribute_value(one) for one in forest.attribute}
+    labels = attributes.get("classlabels_int64s") or attributes.get("classlabels_strings") or ()
     rounded = _rounded(model, forest.input[0])
     if (
         forest.op_type != "TreeEnsembleClassifier"
         or list(forest.output) != [one.name for one in model.graph.output]
-        or given["post_transform"] != b"NONE"
+        or attributes["post_transform"] != b"NONE"
         or len(labels) != 2
-        or len(set(given["class_ids"])) != 1  # of both classes the share would be there twice
-        or set(given["nodes_modes"]) - {b"LEAF", b"BRANCH_LEQ"}
+        or len(set(attributes["class_ids"])) != 1  # with both classes each share would occur twice
+        or set(attributes["nodes_modes"]) - {b"LEAF", b"BRANCH_LEQ"}
         or rounded is None
     ):
         return model
@@ -53,7 +53,7 @@ def with_one_sum(model: ModelProto) -> ModelProto:
     new.graph.node.append(
         helper.make_node(
             "TreeEnsembleRegressor", [rounded.input[0]], [shares], domain=forest.domain,
-            n_targets=1, aggregate_function="SUM", post_transform="NONE", **_in_doubles(given),
+            n_targets=1, aggregate_function="SUM", post_transform="NONE", **_in_doubles(attributes),
         )
     )  # fmt: skip
     new.graph.output.append(helper.make_tensor_value_info(shares, TensorProto.FLOAT, [None, 1]))
@@ -64,7 +64,7 @@ def with_one_sum(model: ModelProto) -> ModelProto:
 
 
 def largest_that_round_to(limits: Any) -> Any:
-    """Give the largest doubles that round to no more than some singles.
+    """Return the largest doubles that round to at most the given singles.
 
     Parameters
     ----------
@@ -78,29 +78,33 @@ def largest_that_round_to(limits: Any) -> Any:
         above = np.nextafter(limits, np.float32(np.inf)).astype(np.float64)
     above[np.isinf(above)] = 2.0**128
     middle = (limits.astype(np.float64) + above) / 2
-    # What lies in the middle rounds to the one whose last bit is 0.
+    # A double in the middle rounds to the neighbour whose last bit is 0.
     is_even = limits.view(np.int32) & 1 == 0
     return np.where(is_even, middle, np.nextafter(middle, -np.inf))
 
 
 def _rounded(model: ModelProto, name: str) -> NodeProto | None:
-    """Give the node that makes a tensor by rounding to single precision."""
+    """Return the node that computes a tensor by rounding to single precision."""
     nodes: list[NodeProto] = list(model.graph.node)
     for node in nodes:
-        kinds = [one.i for one in node.attribute if one.name == "to"]
+        kinds = [attribute.i for attribute in node.attribute if attribute.name == "to"]
         if node.op_type == "Cast" and list(node.output) == [name] and kinds == [TensorProto.FLOAT]:
             return node
     return None
 
 
-def _in_doubles(given: dict[str, Any]) -> dict[str, Any]:
-    singles = np.array(given["nodes_values"], dtype=np.float32)
-    weights = np.array(given["class_weights"], dtype=np.float64)
+def _in_doubles(attributes: dict[str, Any]) -> dict[str, Any]:
+    singles = np.array(attributes["nodes_values"], dtype=np.float32)
+    weights = np.array(attributes["class_weights"], dtype=np.float64)
     left_out = ("nodes_values", "nodes_hitrates")
     return {
-        **{key: one for key, one in given.items() if key[:6] == "nodes_" and key not in left_out},
-        **{new: given[old] for old, new in _RENAMED.items()},
-        "target_ids": [0] * len(given["class_ids"]),
+        **{
+            key: value
+            for key, value in attributes.items()
+            if key[:6] == "nodes_" and key not in left_out
+        },
+        **{new: attributes[old] for old, new in _RENAMED.items()},
+        "target_ids": [0] * len(attributes["class_ids"]),
         "nodes_values_as_tensor": from_array(largest_that_round_to(singles), "thresholds"),
         "target_weights_as_tensor": from_array(weights, "shares"),
     }

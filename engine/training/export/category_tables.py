@@ -1,8 +1,8 @@
-"""What a graph makes of a category's words, found out once for every word.
+"""Tables of what a graph computes from a category's words.
 
-A table stands for a tensor whose every element depends on one word of one
-category. It is made by running the part of the graph that computes the tensor,
-and run again on other records to see that it holds.
+A table replaces a tensor whose every element depends on one word of one
+category. It is made by running the part of the graph that computes the tensor
+once for every word, and checked by running it again on other records.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +14,11 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 from engine.runtime.onnx import open_session
 from engine.schema.fields import Field
 
-#: A category whose table would hold more numbers is left to the graph, which is
-#: then as fast: for a word of 300, one column each.
+#: A category whose table would have more numbers is left to the graph, which is as
+#: fast then: 300 words with a column each reach this.
 MOST_NUMBERS = 100_000
 
-#: No more numbers than this are computed to find a table.
+#: The most numbers that are computed to make a table.
 MOST_TRIED = 100 * MOST_NUMBERS
 
 Words = Mapping[str, Sequence[str]]
@@ -30,11 +30,11 @@ class WordTable(NamedTuple):
     Attributes
     ----------
     owners : list of str
-        The category that decides each column, as the graph calls it.
+        The category that decides each column, by the name of the graph's input.
     values : list of ndarray of shape (n_words,)
-        What each column holds, by the code of the word.
+        The values of each column, by the code of the word.
     shape : tuple of int
-        That of one record.
+        The shape of one record's part.
     """
 
     owners: list[str]
@@ -42,46 +42,46 @@ class WordTable(NamedTuple):
     shape: tuple[int, ...]
 
     def ones(self) -> list[float] | None:
-        """Give the code for which each column is one, if each is zero for all others.
+        """Return the code for which each column is 1, if it is 0 for all other codes.
 
-        A column that is never one has -1, the code of no word.
+        A column that is never 1 gets -1, which no word has as its code.
         """
         if self.values[0].dtype == object:
             return None
-        found = []
+        codes = []
         for column in self.values:
-            places = np.flatnonzero(_bits(column))
-            if len(places) > 1 or (len(places) and column[places[0]] != 1):
+            rows = np.flatnonzero(_bits(column))
+            if len(rows) > 1 or (len(rows) and column[rows[0]] != 1):
                 return None
-            found.append(float(places[0]) if len(places) else -1.0)
-        return found
+            codes.append(float(rows[0]) if len(rows) else -1.0)
+        return codes
 
 
 def tabulate(model: ModelProto, name: str, categories: Mapping[str, Field]) -> WordTable | None:
-    """Find the table of a tensor.
+    """Make the table of a tensor.
 
     Parameters
     ----------
     name : str
         A tensor whose every element depends on one word of one category.
     categories : mapping of str to Field
-        The inputs that it depends on. Words that a field refuses never come;
+        The inputs that it depends on. Words that a field rejects never occur;
         the table has zeros or empty text for them.
 
     Returns
     -------
     WordTable or None
-        None when the graph refuses a word that the field accepts, when the
-        table would be too large, or when it does not hold for other records.
+        None if the graph rejects a word that the field accepts, if the table
+        would be too large, or if it is wrong for other records.
     """
-    known = {one: category.accepted_words for one, category in categories.items()}
+    words = {input_name: category.accepted_words for input_name, category in categories.items()}
     try:
-        evaluate = _evaluator(model, name, list(known))
-        first = evaluate({one: accepted[:1] for one, accepted in known.items()})
-        if first.size * sum(map(len, known.values())) > MOST_TRIED:
+        evaluate = _evaluator(model, name, list(words))
+        first = evaluate({input_name: accepted[:1] for input_name, accepted in words.items()})
+        if first.size * sum(map(len, words.values())) > MOST_TRIED:
             return None
-        table = _word_by_word(evaluate, known, categories, first.shape[1:])
-        if table is None or not _holds(table, evaluate, known, categories):
+        table = _word_by_word(evaluate, words, categories, first.shape[1:])
+        if table is None or not _holds(table, evaluate, words, categories):
             return None
     except Exception:  # noqa: BLE001 - onnxruntime's errors share no base of their own
         return None
@@ -89,17 +89,17 @@ def tabulate(model: ModelProto, name: str, categories: Mapping[str, Field]) -> W
 
 
 def used(node: NodeProto) -> list[str]:
-    """Name the tensors that a node reads, those of its inner graphs among them."""
+    """List the tensors that a node reads, including those of its inner graphs."""
     found = [name for name in node.input if name]
     for attribute in node.attribute:
         for inner in (attribute.g, *attribute.graphs):
-            found += [name for one in inner.node for name in used(one)]
+            found += [name for child in inner.node for name in used(child)]
             found += [output.name for output in inner.output]
     return found
 
 
 def _evaluator(model: ModelProto, name: str, inputs: list[str]) -> Callable[[Words], Any]:
-    """Make what gives a tensor for words."""
+    """Return a function that computes a tensor from words."""
     graph, needed = model.graph, {name}
     nodes: list[NodeProto] = []
     for node in reversed(graph.node):
@@ -112,16 +112,19 @@ def _evaluator(model: ModelProto, name: str, inputs: list[str]) -> Callable[[Wor
             name="part",
             node=nodes,
             input=[
-                helper.make_tensor_value_info(one, TensorProto.STRING, [None, 1]) for one in inputs
+                helper.make_tensor_value_info(category, TensorProto.STRING, [None, 1])
+                for category in inputs
             ],
             output=[ValueInfoProto(name=name)],
-            initializer=[one for one in graph.initializer if one.name in needed],
+            initializer=[category for category in graph.initializer if category.name in needed],
         )
     )
     session = open_session(part.SerializeToString())
 
     def evaluate(asked: Words) -> Any:
-        feeds = {one: np.array(asked[one], dtype=object).reshape(-1, 1) for one in inputs}
+        feeds = {
+            category: np.array(asked[category], dtype=object).reshape(-1, 1) for category in inputs
+        }
         (found,) = session.run([name], feeds)
         if len(found) != len(asked[inputs[0]]):
             raise ValueError(f"{name} has another number of rows than the records")
@@ -132,34 +135,34 @@ def _evaluator(model: ModelProto, name: str, inputs: list[str]) -> Callable[[Wor
 
 def _word_by_word(
     evaluate: Callable[[Words], Any],
-    known: Words,
+    words: Words,
     categories: Mapping[str, Field],
     shape: tuple[int, ...],
 ) -> WordTable | None:
-    """Try every word of every category, the others at their first word."""
+    """Compute the tensor for every word of each category, the others at their first word."""
     rows = {
-        one: [
+        category: [
             word
-            for tried, accepted in known.items()
-            for word in (accepted if tried == one else [known[one][0]] * len(accepted))
+            for varied, accepted in words.items()
+            for word in (accepted if varied == category else [words[category][0]] * len(accepted))
         ]
-        for one in known
+        for category in words
     }
-    found = evaluate(rows)
-    ends = np.cumsum([len(accepted) for accepted in known.values()])
-    blocks = dict(zip(known, np.split(found.reshape(len(found), -1), ends[:-1]), strict=True))
-    decided: dict[int, str] = {}
-    for one, block in blocks.items():
+    outputs = evaluate(rows)
+    ends = np.cumsum([len(accepted) for accepted in words.values()])
+    blocks = dict(zip(words, np.split(outputs.reshape(len(outputs), -1), ends[:-1]), strict=True))
+    deciding: dict[int, str] = {}
+    for category, block in blocks.items():
         for column in np.flatnonzero((_bits(block) != _bits(block[:1])).any(axis=0)):
-            if decided.setdefault(int(column), one) != one:
+            if deciding.setdefault(int(column), category) != category:
                 return None
-    any_one = next(iter(known))
-    owners = [decided.get(column, any_one) for column in range(blocks[any_one].shape[1])]
-    if any(owners.count(one) * len(known[one]) > MOST_NUMBERS for one in known):
+    first = next(iter(words))
+    owners = [deciding.get(column, first) for column in range(blocks[first].shape[1])]
+    if any(owners.count(category) * len(words[category]) > MOST_NUMBERS for category in words):
         return None
     values = [
-        _by_code(blocks[one][:, column], known[one], categories[one])
-        for column, one in enumerate(owners)
+        _by_code(blocks[category][:, column], words[category], categories[category])
+        for column, category in enumerate(owners)
     ]
     return WordTable(owners, values, shape)
 
@@ -173,27 +176,36 @@ def _by_code(values: Any, accepted: Sequence[str], category: Field) -> Any:
 def _holds(
     table: WordTable,
     evaluate: Callable[[Words], Any],
-    known: Words,
+    words: Words,
     categories: Mapping[str, Field],
 ) -> bool:
-    """Tell whether the table is right for words drawn at random, bit for bit."""
+    """Return whether the table is right for randomly drawn words, bit for bit."""
     draw = np.random.default_rng(0)
-    count = 1 + min(1000, sum(map(len, known.values())))
-    asked = {one: draw.choice(np.array(known[one], object), count).tolist() for one in known}
-    codes = {one: category.word_codes for one, category in categories.items()}
-    places = {one: [int(codes[one][word]) for word in asked[one]] for one in known}
-    found = evaluate(asked)
+    count = 1 + min(1000, sum(map(len, words.values())))
+    drawn = {
+        input_name: draw.choice(np.array(words[input_name], object), count).tolist()
+        for input_name in words
+    }
+    codes = {input_name: category.word_codes for input_name, category in categories.items()}
+    rows = {
+        input_name: [int(codes[input_name][word]) for word in drawn[input_name]]
+        for input_name in words
+    }
+    outputs = evaluate(drawn)
     expected = np.stack(
-        [column[places[one]] for one, column in zip(table.owners, table.values, strict=True)],
+        [
+            column[rows[input_name]]
+            for input_name, column in zip(table.owners, table.values, strict=True)
+        ],
         axis=1,
     )
-    return found.shape[1:] == table.shape and np.array_equal(
-        _bits(found.reshape(count, -1)), _bits(expected)
+    return outputs.shape[1:] == table.shape and np.array_equal(
+        _bits(outputs.reshape(count, -1)), _bits(expected)
     )
 
 
 def _bits(array: Any) -> Any:
-    """Give numbers as their bits, so that gaps equal gaps and -0 is not 0."""
+    """Return numbers as their bits, so that NaN equals NaN and -0 differs from 0."""
     if array.dtype == object:
         return array
     return np.ascontiguousarray(array).view(f"u{array.itemsize}")

@@ -2,8 +2,8 @@
 
 Two recipes are tried, since neither is exact for every estimator: all in
 double precision, and double precision with a cast to single in front of the
-last step, which is what scikit-learn's trees do themselves. Which one serves,
-if any, is for `engine.training.export.parity` to say.
+last step, as scikit-learn's trees do themselves. `engine.training.export.parity`
+decides which one serves, if any.
 """
 
 import json
@@ -76,7 +76,7 @@ def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
     Raises
     ------
     Exception
-        Whatever skl2onnx says of a pipeline that it cannot convert.
+        Whatever skl2onnx raises for a pipeline that it cannot convert.
     """
     from engine.training.export.binary_forest import with_one_sum
     from engine.training.export.record_input import packed
@@ -86,7 +86,7 @@ def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
 
 
 def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:
-    """Give a fitted pipeline as skl2onnx converts it.
+    """Return a fitted pipeline as skl2onnx converts it.
 
     Returns
     -------
@@ -120,8 +120,8 @@ def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:
 
 
 def main(folder: Path, model: str) -> None:
-    """Convert ``model.skops`` in a folder; leave a file or a reason per recipe."""
-    fields = [field_from_json(one) for one in json.loads((folder / "fields.json").read_text())]
+    """Convert ``model.skops`` in a folder; write a file or a reason per recipe."""
+    fields = [field_from_json(field) for field in json.loads((folder / "fields.json").read_text())]
     pipeline = load_pipeline((folder / "model.skops").read_bytes(), model=model)
     for recipe in RECIPES:
         try:
@@ -130,7 +130,7 @@ def main(folder: Path, model: str) -> None:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
             (folder / f"{recipe}.txt").write_text(reason)
         else:
-            # Renamed when whole: the time limit may strike while it is written.
+            # Renamed once complete: the time limit may expire during the write.
             replace_file(folder / f"{recipe}.onnx", exported)
 
 

@@ -1,7 +1,7 @@
-"""Records that are made up, whose answers a version has to give again wherever it is read.
+"""Made-up records, which a version must answer as recorded wherever it is loaded.
 
-They are drawn from what the fields accept, each field by itself, and never
-from the data: so no row of the table is in the card.
+They are drawn from what each field accepts, never from the data, so that the
+card contains no row of the table.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ def golden_records(fields: Sequence[Field], *, seed: int) -> list[dict[str, Any]
     Returns
     -------
     list of dict
-        ``ROWS`` records, as a caller would send them; the same for the same
-        fields and seed.
+        ``ROWS`` records, as a caller would send them; the same fields and seed
+        give the same records.
     """
     generator = np.random.default_rng(seed)
     return [{field.name: _value(field, generator) for field in fields} for _ in range(ROWS)]

@@ -29,18 +29,18 @@ HELD_OUT_ROWS = 20_000
 
 @dataclass(frozen=True)
 class Parity:
-    """What the comparison found.
+    """The result of the comparison.
 
     Attributes
     ----------
     rows : int
         How many records were compared.
     mismatches : int
-        How many got another label.
+        How many got a different label.
     difference : float
         The largest, as `TOLERANCE` defines it.
     reason : str
-        Why the export is refused; empty when it is accepted.
+        Why the export is rejected; empty if it is accepted.
     """
 
     rows: int
@@ -58,11 +58,13 @@ class Parity:
         }
 
 
-def challenge(columns: Columns, fields: tuple[Field, ...], *, seed: int) -> dict[str, list[Any]]:
-    """Add the rows that a conversion may get wrong to real ones.
+def challenge_rows(
+    columns: Columns, fields: tuple[Field, ...], *, seed: int
+) -> dict[str, list[Any]]:
+    """Return real rows and rows that a conversion is likely to get wrong.
 
-    Each field in turn takes every value at which models turn, as its kind knows
-    them, and a gap where it accepts one. The other fields come from real rows.
+    Each field in turn takes the turning points of its kind, and a gap if it
+    accepts one. The other fields keep the values of a real row.
 
     Returns
     -------
@@ -72,11 +74,11 @@ def challenge(columns: Columns, fields: tuple[Field, ...], *, seed: int) -> dict
     generator = np.random.default_rng(seed)
     n = len(columns[fields[0].name])
     rows = [{field.name: columns[field.name][row] for field in fields} for row in range(n)]
-    made = rows[:HELD_OUT_ROWS]
+    challenge = rows[:HELD_OUT_ROWS]
     for field in fields:
         for value in _trial_values(field, columns[field.name], generator):
-            made.append({**rows[int(generator.integers(n))], field.name: value})
-    return {field.name: [row[field.name] for row in made] for field in fields}
+            challenge.append({**rows[int(generator.integers(n))], field.name: value})
+    return {field.name: [row[field.name] for row in challenge] for field in fields}
 
 
 def compare(
@@ -87,9 +89,9 @@ def compare(
     Parameters
     ----------
     export : callable
-        () -> the export, loaded; loading it is part of the trial.
+        () -> the loaded export; loading it is part of the comparison.
     native : Outputs
-        What the pipeline gives for `columns`.
+        The outputs of the pipeline for `columns`.
     card : mapping
         At least ``classes``, ``positive`` and ``threshold``.
     """
@@ -114,21 +116,21 @@ def compare(
 
 
 def measure(runtime: Runtime, columns: Columns) -> dict[str, float]:
-    """Give the seconds that a prediction takes, the best of several.
+    """Measure the seconds that a prediction takes, the best of several runs.
 
     Returns
     -------
     dict
         ``one_row`` and ``thousand_rows``.
     """
-    one = {name: values[:1] for name, values in columns.items()}
+    one_row = {name: values[:1] for name, values in columns.items()}
     times = -(-1000 // len(next(iter(columns.values()))))
     thousand = {name: (list(values) * times)[:1000] for name, values in columns.items()}
-    return {"one_row": _best(runtime, one, 10), "thousand_rows": _best(runtime, thousand, 3)}
+    return {"one_row": _best(runtime, one_row, 10), "thousand_rows": _best(runtime, thousand, 3)}
 
 
 def slower(exported: Mapping[str, float], native: Mapping[str, float]) -> str:
-    """Say why an export is too slow to serve; nothing when it is not."""
+    """Return why an export is too slow to serve; empty if it is fast enough."""
     for rows, slack in (("one_row", 1.0), ("thousand_rows", BULK_SLACK)):
         if exported[rows] > slack * native[rows]:
             return (

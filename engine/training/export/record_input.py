@@ -1,10 +1,10 @@
 """Rewrite an exported graph to take whole records, as rows of doubles.
 
-skl2onnx gives a graph one input per field, and text for categories. To make
-and to read such tensors takes longer than most models take. The packed graph
+skl2onnx gives a graph one input per field, and text for categories. Making
+and reading such tensors takes longer than most models take. The packed graph
 has one input of shape (n, n_fields), where a category is a code
-(`engine.schema.category_codes`). Numbers are gathered out of it; what the graph makes of words
-becomes a table (`engine.training.export.category_tables`).
+(`engine.schema.category_codes`). Numbers are gathered from it; what the graph
+computes from words becomes a table (`engine.training.export.category_tables`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from engine.runtime.onnx import RECORD
 from engine.schema.fields import Field
 from engine.training.export.category_tables import WordTable, tabulate, used
 
-#: One element in, one element out: computed, copied, moved, or put beside others.
+#: Operators of which each output element depends on one input element.
 _ELEMENTWISE = {
     "Add", "ArrayFeatureExtractor", "Cast", "Concat", "Div", "Equal", "Flatten", "Gather",
     "Identity", "LabelEncoder", "Mul", "Not", "OneHotEncoder", "Reshape", "Scaler", "Slice",
@@ -28,9 +28,9 @@ _ELEMENTWISE = {
 
 
 def packed(model: ModelProto, fields: Sequence[Field]) -> ModelProto:
-    """Give a graph that answers the same and has one input, ``record``.
+    """Return an equal graph with one input, ``record``.
 
-    Where skl2onnx rounds doubles to singles and back, the new one does not.
+    Where skl2onnx rounds doubles to singles and back, the new graph does not.
 
     Parameters
     ----------
@@ -46,36 +46,38 @@ def packed(model: ModelProto, fields: Sequence[Field]) -> ModelProto:
     prefix = "of_" if RECORD in _names(graph) else ""
     if prefix:
         compose.add_prefix_graph(graph, prefix, rename_outputs=False, inplace=True)
-    front = _Front(new, {prefix + one.name: place for place, one in enumerate(fields)}, fields)
-    kept: list[NodeProto] = []
-    wanted = {output.name for output in graph.output}
+    front = _Front(
+        new, {prefix + tensor.name: place for place, tensor in enumerate(fields)}, fields
+    )
+    nodes: list[NodeProto] = []
+    needed = {output.name for output in graph.output}
     for node in reversed(list(graph.node)):
-        asked = [name for name in node.output if name in wanted]
-        if asked and not front.replaces(asked) and not front.gathers(node):
-            kept.append(front.with_gathered_runs(node))
-            wanted.update(used(kept[-1]))
-    for one in graph.input:
-        if one.name in wanted:
-            front.take_out(one.name)
+        outputs = [name for name in node.output if name in needed]
+        if outputs and not front.replaces(outputs) and not front.gathers(node):
+            nodes.append(front.with_gathered_runs(node))
+            needed.update(used(nodes[-1]))
+    for tensor in graph.input:
+        if tensor.name in needed:
+            front.take_out(tensor.name)
     record = helper.make_tensor_value_info(RECORD, TensorProto.DOUBLE, [None, len(fields)])
-    constants = [one for one in graph.initializer if one.name in wanted]
+    constants = [tensor for tensor in graph.initializer if tensor.name in needed]
     del graph.node[:], graph.input[:], graph.initializer[:], graph.value_info[:]
     graph.input.append(record)
     graph.initializer.extend([*front.constants, *constants])
-    graph.node.extend([*front.nodes, *reversed(kept)])
-    if all(one.domain for one in new.opset_import):
+    graph.node.extend([*front.nodes, *reversed(nodes)])
+    if all(tensor.domain for tensor in new.opset_import):
         new.opset_import.append(helper.make_opsetid("", 13))
     checker.check_model(new)
     return new
 
 
 class _Front:
-    """The nodes in front: they make of ``record`` what the other nodes read.
+    """The first nodes, which compute from ``record`` what the other nodes read.
 
     Parameters
     ----------
     model : ModelProto
-        As it was, to be read only.
+        The old graph, which is only read.
     places : mapping of str to int
         The column of each of the graph's old inputs.
     fields : sequence of fields
@@ -95,18 +97,22 @@ class _Front:
         }
         self._taken = {RECORD, *_names(model.graph)}
         self._origins = _origins(model.graph)
-        vectorizers = [one for one in model.graph.node if one.op_type == "FeatureVectorizer"]
-        self._vectors = {one.output[0]: one.input for one in vectorizers}
+        vectorizers = [node for node in model.graph.node if node.op_type == "FeatureVectorizer"]
+        self._vectors = {node.output[0]: node.input for node in vectorizers}
         self._by_word = _by_word(model.graph, self._origins, set(self._categories))
 
     def replaces(self, names: list[str]) -> bool:
-        """Look tensors up in tables, if all of them can be."""
+        """Replace tensors by look-ups in tables, if that is possible for all of them."""
         if not self._by_word.issuperset(names):
             return False
         tables = {}
         for name in names:
-            asked = [one for one in self._categories if one in self._origins[name]]
-            table = tabulate(self._model, name, {one: self._categories[one] for one in asked})
+            categories = [
+                category for category in self._categories if category in self._origins[name]
+            ]
+            table = tabulate(
+                self._model, name, {category: self._categories[category] for category in categories}
+            )
             if table is None:
                 return False
             tables[name] = table
@@ -115,10 +121,10 @@ class _Front:
         return True
 
     def gathers(self, node: NodeProto) -> bool:
-        """Gather the output of a node that puts numbers of the record side by side."""
+        """Gather the output of a node that only joins numbers of the record."""
         names = node.input if _joins_columns(node) else ()
         if node.op_type == "CastLike" and self._is_number(node.input[1]):
-            # So skl2onnx joins a whole frame: in single precision, and back.
+            # This is how skl2onnx joins a whole frame: in single precision, and back.
             names = self._vectors.get(node.input[0], ())
         if not names or not all(map(self._is_number, names)):
             return False
@@ -126,7 +132,7 @@ class _Front:
         return True
 
     def with_gathered_runs(self, node: NodeProto) -> NodeProto:
-        """Give a node that takes numbers of the record, side by side, as one input."""
+        """Return the node with neighbouring numbers of the record as one input."""
         if not _joins_columns(node):
             return node
         changed = NodeProto()
@@ -138,7 +144,7 @@ class _Front:
         return changed
 
     def take_out(self, name: str) -> None:
-        """Give one of the old inputs its column."""
+        """Compute one of the old inputs from its column."""
         if self._is_number(name):
             self._gather([name], name)
         else:
@@ -150,9 +156,9 @@ class _Front:
 
     def _look_up(self, table: WordTable, output: str) -> None:
         gathered = self._gather(table.owners)
-        ones = table.ones()
-        if ones is not None:
-            is_one = self._node("Equal", gathered, self._constant("code", np.array(ones)))
+        codes = table.ones()
+        if codes is not None:
+            is_one = self._node("Equal", gathered, self._constant("code", np.array(codes)))
             kind = helper.np_dtype_to_tensor_dtype(table.values[0].dtype)
             self._node("Cast", is_one, to=kind)
         else:
@@ -160,9 +166,9 @@ class _Front:
             if len(starts) > 1:
                 first = self._constant("start", starts.astype(np.float64))
                 gathered = self._node("Add", gathered, first)
-            place = self._node("Cast", gathered, to=TensorProto.INT64)
+            row = self._node("Cast", gathered, to=TensorProto.INT64)
             values = self._constant("table", np.concatenate(table.values))
-            self._node("Gather", values, place, axis=0)
+            self._node("Gather", values, row, axis=0)
         if table.shape != (len(table.owners),):
             shape = self._constant("shape", np.array([-1, *table.shape]))
             self._node("Reshape", self.nodes[-1].output[0], shape)
@@ -171,7 +177,7 @@ class _Front:
     def _gather(self, names: list[str], output: str = "") -> str:
         columns = [self._places[name] for name in names]
         if columns == list(range(len(self._places))):
-            # onnxruntime removes it when it loads the graph.
+            # onnxruntime removes this node when it loads the graph.
             return self._node("Identity", RECORD, output=output)
         indices = self._constant("columns", np.array(columns))
         return self._node("Gather", RECORD, indices, output=output, axis=1)
@@ -195,34 +201,34 @@ class _Front:
 
 
 def _names(graph: GraphProto) -> set[str]:
-    """Name every tensor of a graph."""
-    found = {one.name for one in (*graph.input, *graph.initializer)}
-    return found | {name for node in graph.node for name in (*node.output, *used(node))}
+    """Return the names of all tensors of a graph."""
+    names = {tensor.name for tensor in (*graph.input, *graph.initializer)}
+    return names | {name for node in graph.node for name in (*node.output, *used(node))}
 
 
 def _origins(graph: GraphProto) -> dict[str, set[str]]:
-    """Name the inputs that each tensor depends on; constants are left out."""
-    found = {one.name: {one.name} for one in graph.input}
+    """Map each tensor to the inputs that it depends on; constants are left out."""
+    origins_by_tensor = {tensor.name: {tensor.name} for tensor in graph.input}
     for node in graph.node:
-        if origins := set().union(*(found.get(name, ()) for name in used(node))):
-            found.update(dict.fromkeys(node.output, origins))
-    return found
+        if origins := set().union(*(origins_by_tensor.get(name, ()) for name in used(node))):
+            origins_by_tensor.update(dict.fromkeys(node.output, origins))
+    return origins_by_tensor
 
 
 def _by_word(graph: GraphProto, origins: Mapping[str, set[str]], categories: set[str]) -> set[str]:
-    """Name the tensors whose every element depends on one word of one category."""
-    found = set(categories)
+    """Return the tensors whose every element depends on one word of one category."""
+    tensors = set(categories)
     for node in graph.node:
         varying = [name for name in used(node) if name in origins]
         if not varying or not origins[node.output[0]] <= categories:
             continue
         is_alone = len(varying) == 1 or node.op_type == "Concat"
-        is_moved = is_alone and node.op_type in _ELEMENTWISE and found.issuperset(varying)
+        is_moved = is_alone and node.op_type in _ELEMENTWISE and tensors.issuperset(varying)
         if is_moved or len(origins[node.output[0]]) == 1:
-            found.update(node.output)
-    return found
+            tensors.update(node.output)
+    return tensors
 
 
 def _joins_columns(node: NodeProto) -> bool:
-    axes = [one.i for one in node.attribute if one.name == "axis"]
+    axes = [attribute.i for attribute in node.attribute if attribute.name == "axis"]
     return node.op_type == "Concat" and axes[0] in (1, -1)

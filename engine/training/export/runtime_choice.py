@@ -1,4 +1,4 @@
-"""Which runtime serves a version: the export that passes, else the pipeline."""
+"""Choose the runtime of a version: the export if it passes, otherwise the pipeline."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,14 +16,14 @@ from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.training.export.export import RECIPES, export
 from engine.training.export.golden import golden_records
-from engine.training.export.parity import challenge, compare, measure, slower
+from engine.training.export.parity import challenge_rows, compare, measure, slower
 
 #: (stored pipeline, fields, model=name) -> exports and reasons, by recipe.
 Export = Callable[..., tuple[dict[str, bytes], dict[str, str]]]
 
 
 class PipelineRejectsRecord(ValueError):
-    """The fitted pipeline cannot answer what the schema accepts."""
+    """The fitted pipeline rejects a record that the schema accepts."""
 
 
 def choose_runtime(
@@ -63,13 +63,13 @@ def choose_runtime(
     files = {"model.skops": dumps(pipeline, compression=ZIP_DEFLATED, compresslevel=6)}
     # Read back, so that an untrusted type is refused now and not when serving.
     native = NativeRuntime(load_pipeline(files["model.skops"], model=card["model"]), fields)
-    rows = challenge(columns, fields, seed=definition.seed)
+    rows = challenge_rows(columns, fields, seed=definition.seed)
     try:
         expected = native.run(rows)
     except ValueError as error:
         raise PipelineRejectsRecord(
-            f"the pipeline refuses records that the schema accepts: {error}; let it take them "
-            "(handle_unknown, an imputer), or let the field refuse them"
+            f"the pipeline rejects records that the schema accepts: {error}; let it accept them "
+            "(handle_unknown, an imputer), or let the field reject them"
         ) from error
     exported, reasons = export(files["model.skops"], fields, model=card["model"])
     parity: ParityEntry | None = None

@@ -46,7 +46,7 @@ def register_converters() -> None:
 
 
 def without_flattening(pipeline: Any) -> Any:
-    """Give a copy whose voting classifiers do not flatten; answers are the same."""
+    """Return a copy whose voting classifiers do not flatten; answers are the same."""
     copied = deepcopy(pipeline)
     for value in _estimators(copied):
         if isinstance(value, VotingClassifier):

@@ -149,7 +149,7 @@ def test_challenger_when_nothing_is_promoted_wins(tmp_path: Path) -> None:
         ({"classes": ["odd"]}, "its classes are None, here they are"),
         ({"target": 1}, "it reads other true values"),
         ({"score": "accuracy"}, "it has no accuracy"),
-        ({"column": "gone"}, "its schema refuses them: column"),
+        ({"column": "gone"}, "its schema rejects them: column"),
     ],
 )
 def test_challenge_when_the_two_answer_different_questions_says_so(

@@ -8,7 +8,7 @@ import pytest
 from engine.runtime.runtimes import Outputs
 from engine.schema import Category, Flag, Number
 from engine.schema.card import Decision
-from engine.training.export.parity import challenge, compare, slower
+from engine.training.export.parity import challenge_rows, compare, slower
 
 
 class Fixed:
@@ -92,7 +92,7 @@ def test_challenge_when_fields_declare_policies_makes_only_what_they_accept() ->
     numbers = {"a": [1.0, 2.0], "b": [3.0, 4.0], "c": [1.0, 2.0], "f": [1.0, 0.0]}
     columns: dict[str, list[Any]] = {**numbers, "d": ["x", "y"], "e": ["x", "x"]}
 
-    rows = challenge(columns, fields, seed=0)
+    rows = challenge_rows(columns, fields, seed=0)
 
     single = np.float32(1.5)
     near = {1.5, np.nextafter(1.5, 0), np.nextafter(1.5, 9)}

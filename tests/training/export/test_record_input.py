@@ -19,7 +19,7 @@ from engine.schema.category_codes import Coding
 from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Number
 from engine.training.export import category_tables
 from engine.training.export.export import RECIPES, translate
-from engine.training.export.parity import challenge
+from engine.training.export.parity import challenge_rows
 from engine.training.export.record_input import packed
 from engine.training.table import read_table
 from tests.support.estimators import CASES, EVERY_DAY, FIELDS, Case, make_table, ordinal
@@ -101,7 +101,7 @@ def test_packing_when_an_estimator_exports_changes_no_bit(case: Case) -> None:
     definition = define(case, case.targets[-1])
     X, y, _ = read_table(make_table(), definition.schema)
     pipeline = definition.build_pipeline().fit(X, y)
-    rows = challenge({str(name): X[name].tolist() for name in X.columns}, FIELDS, seed=0)
+    rows = challenge_rows({str(name): X[name].tolist() for name in X.columns}, FIELDS, seed=0)
     for recipe in RECIPES:
         try:
             model = translate(pipeline, FIELDS, recipe=recipe)

@@ -36,14 +36,14 @@ from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Category
 from engine.training.export.export import convert
 from engine.training.export.hist_gradient_boosting import register_hist_gradient_boosting
-from engine.training.export.parity import TOLERANCE, Parity, challenge, compare
+from engine.training.export.parity import TOLERANCE, Parity, challenge_rows, compare
 from tests.support.estimators import FIELDS, only_encoded, prepare
 from tests.support.trials import fit
 
 
 def gate(exported: bytes, definition: ModelDefinition, pipeline: Any, X: pd.DataFrame) -> Parity:
     columns = {str(name): X[name].tolist() for name in X.columns}
-    rows = challenge(columns, definition.fields, seed=0)
+    rows = challenge_rows(columns, definition.fields, seed=0)
     card: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
     return compare(
         lambda: OnnxRuntime(exported, definition.fields, has_probabilities=True),
