@@ -11,9 +11,9 @@ from engine.api import mount, protocols
 from engine.api.errors import Failure, phrase_of
 from engine.api.middleware.auth import ACCESS
 from engine.api.protocols import PROTOCOLS
-from engine.api.protocols.contract import Protocol, RouteContext, run
+from engine.api.protocols.contract import Protocol, run
 from engine.api.requests import whole_body
-from engine.api.resources import resources
+from engine.api.resources import Resources, resources
 from engine.api.responses import respond
 from engine.records.json_reader import read_body
 from engine.records.rows import Records
@@ -82,12 +82,12 @@ def test_phrases_when_a_path_lies_below_another_protocol_are_its_own(toy_store: 
     assert phrase_of(resources(nested).phrases, "/v2/models") is not phrase
 
 
-def _routes(context: RouteContext) -> Blueprint:
+def _routes(shared: Resources) -> Blueprint:
     routes = Blueprint("echo", __name__)
 
     @routes.post("/echo")
     def predict() -> Response:
-        return run(context.predictor, whole_body(), _read, _write)
+        return run(shared.predictor, whole_body(), _read, _write)
 
     return routes
 
@@ -113,7 +113,7 @@ def test_protocol_when_one_more_is_listed_is_mounted_and_described(
     template = {"failure": failure, "paths": {"/echo": {"post": operation}}}
     description.write_text(json.dumps(template))
     echo = Protocol(
-        "echo", _routes, {"predict": "predict"}, lambda context: ["/echo"], _phrase, description
+        "echo", _routes, {"predict": "predict"}, lambda shared: ["/echo"], _phrase, description
     )
     for module in (protocols, mount):
         monkeypatch.setattr(module, "PROTOCOLS", (*PROTOCOLS, echo))
