@@ -142,9 +142,7 @@ class IdempotencyCache:
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
             database = sqlite3.connect(self.path, timeout=5, isolation_level=None)
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute(
-                "PRAGMA synchronous = OFF"
-            )  # the file does not outlive a restart of the machine
+            database.execute("PRAGMA synchronous = OFF")  # it need not survive a power cut
             database.executescript(_SCHEMA)
             self._local.database, self._local.process = database, os.getpid()
         connection: sqlite3.Connection = self._local.database
