@@ -107,33 +107,6 @@ def open_stored(store: ModelStore, card: Card) -> StoredVersion:
         return open_version(store.files(card), card)
 
 
-def load_to_serve(store: ModelStore, name: str, version: str) -> StoredVersion:
-    """Load a version, and check that it answers as recorded.
-
-    Raises
-    ------
-    VersionNotFound
-        When there is none.
-    UntrustedArtifact
-        With the reason, when `load_version` refuses it or an answer differs.
-    """
-    stored = load_version(store, name, version)
-    stored.verify()
-    return stored
-
-
-def load_fitted_pipeline(store: ModelStore, name: str, version: str | None = None) -> Any:
-    """Load the fitted scikit-learn pipeline of a version.
-
-    Raises
-    ------
-    ModelNotFound, VersionNotFound, UntrustedArtifact
-        As `load_version`.
-    """
-    card = as_card(store.read_card(name, version))
-    return open_pipeline(store.files(card), card)
-
-
 def check_version(
     store: ModelStore, name: str, version: str, *, is_unsigned_read: bool = False
 ) -> str | None:
