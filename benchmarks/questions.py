@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.environments import BENCH, ROOT
 from engine.runtime.loading import open_pipeline
+from engine.schema.card import as_card
 from engine.schema.fields import Field
 
 MODEL = "credit"
@@ -96,7 +97,7 @@ def _write_files() -> None:
     from persistence.model_persistence import ModelStore
 
     store = ModelStore(STORE)
-    card = store.read_card(MODEL)
+    card = as_card(store.read_card(MODEL))
     pipeline = open_pipeline(store.files(card), card)
     definition = find(MODEL)
     fields = definition.schema.fields

@@ -17,6 +17,7 @@ from engine.runtime.answers import Prediction
 from engine.runtime.loading import load_version, open_pipeline
 from engine.runtime.version import StoredVersion
 from engine.schema import Number
+from engine.schema.card import as_card
 from engine.training.split import split_rows
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
@@ -221,7 +222,7 @@ def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_p
     _, held_out = split_rows(X, y, seed=definition.seed, is_classification=True)
     offline = answer_offline(load_version(real_store, "credit"), credit_data)
     records = list(read_records(credit_data))
-    card = real_store.read_card("credit")
+    card = as_card(real_store.read_card("credit"))
     pipeline = open_pipeline(real_store.files(card), card).predict_proba(X.iloc[held_out])
     assert 952 == len(held_out)
 
@@ -238,7 +239,7 @@ def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_p
 def test_real_model_when_trained_is_exported_and_beats_the_baseline(
     real_store: ModelStore,
 ) -> None:
-    card = real_store.read_card("credit")
+    card = as_card(real_store.read_card("credit"))
 
     assert "onnx" == card["runtime"]
     assert 0 == card["parity"]["mismatches"]
