@@ -97,8 +97,8 @@ def _write_files() -> None:
     from persistence.model_persistence import ModelStore
 
     store = ModelStore(STORE)
-    card = as_card(store.read_card(MODEL))
-    pipeline = open_pipeline(store.files(card), card)
+    card = store.read_card(MODEL)
+    pipeline = open_pipeline(store.files(card), as_card(card))
     definition = find(MODEL)
     fields = definition.schema.fields
     joblib.dump(pipeline, FILES / "pipeline.joblib")

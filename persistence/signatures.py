@@ -87,10 +87,7 @@ class SigningKeys:
 
 
 class _Secret:
-    """A secret that trainer and service share; it signs and verifies.
-
-    As `_Ed25519` it has an ``id``, by which signatures name it and which reveals nothing.
-    """
+    """A secret that trainer and service share."""
 
     algorithm = "hmac-sha256"
 
@@ -99,12 +96,15 @@ class _Secret:
 
     @property
     def id(self) -> str:
+        """What a signature calls the key; it reveals nothing of a secret."""
         return hmac.digest(self._secret, b"id of this key", "sha256").hex()[:16]
 
     def sign(self, content: bytes) -> bytes:
+        """Return the signature of some bytes."""
         return hmac.digest(self._secret, content, "sha256")
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
+        """Return whether a signature is right."""
         return hmac.compare_digest(self.sign(content), signature)
 
 
@@ -118,9 +118,11 @@ class _Ed25519:
 
     @property
     def id(self) -> str:
+        """What a signature calls the key; it reveals nothing of a secret."""
         return sha256(self._public().public_bytes_raw()).hexdigest()[:16]
 
     def sign(self, content: bytes) -> bytes:
+        """Return the signature of some bytes."""
         if not self._is_private:
             raise CannotSign(
                 "SIGNING_KEY begins with a public key, which cannot sign: "
@@ -133,6 +135,7 @@ class _Ed25519:
         return signature
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
+        """Return whether a signature is right."""
         from cryptography.exceptions import InvalidSignature
 
         try:

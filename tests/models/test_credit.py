@@ -222,8 +222,8 @@ def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_p
     _, held_out = split_rows(X, y, seed=definition.seed, is_classification=True)
     offline = answer_offline(load_version(real_store, "credit"), credit_data)
     records = list(read_records(credit_data))
-    card = as_card(real_store.read_card("credit"))
-    pipeline = open_pipeline(real_store.files(card), card).predict_proba(X.iloc[held_out])
+    card = real_store.read_card("credit")
+    pipeline = open_pipeline(real_store.files(card), as_card(card)).predict_proba(X.iloc[held_out])
     assert 952 == len(held_out)
 
     kept = [offline[row] for row in held_out]
@@ -239,7 +239,7 @@ def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_p
 def test_real_model_when_trained_is_exported_and_beats_the_baseline(
     real_store: ModelStore,
 ) -> None:
-    card = as_card(real_store.read_card("credit"))
+    card = real_store.read_card("credit")
 
     assert "onnx" == card["runtime"]
     assert 0 == card["parity"]["mismatches"]
