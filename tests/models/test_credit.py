@@ -14,9 +14,10 @@ from flask.testing import FlaskClient
 
 import models
 from engine.runtime.answers import Prediction
-from engine.runtime.loading import load_fitted_pipeline, load_version
+from engine.runtime.loading import load_version, open_pipeline
 from engine.runtime.version import StoredVersion
 from engine.schema import Number
+from engine.schema.card import as_card
 from engine.training.split import split_rows
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
@@ -221,7 +222,8 @@ def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_p
     _, held_out = split_rows(X, y, seed=definition.seed, is_classification=True)
     offline = answer_offline(load_version(real_store, "credit"), credit_data)
     records = list(read_records(credit_data))
-    pipeline = load_fitted_pipeline(real_store, "credit").predict_proba(X.iloc[held_out])
+    card = real_store.read_card("credit")
+    pipeline = open_pipeline(real_store.files(card), as_card(card)).predict_proba(X.iloc[held_out])
     assert 952 == len(held_out)
 
     kept = [offline[row] for row in held_out]

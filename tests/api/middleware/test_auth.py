@@ -114,7 +114,7 @@ def test_file_when_many_write_at_once_has_every_key(file: KeyFile) -> None:
         ({"name": "a\nb"}, "the name is"),
         ({"name": "a", "scopes": ["write"]}, "the scopes are"),
         ({"name": "a", "scopes": []}, "the scopes are"),
-        ({"name": "a", "models": ["../x"]}, "is no model's name"),
+        ({"name": "a", "models": ["../x"]}, "is not a model's name"),
         ({"name": "a", "models": []}, "empty list"),
         ({"name": "a", "rate_limit": "0/60"}, "requests/seconds"),
         ({"name": "a", "rate_limit": "many"}, "requests/seconds"),
