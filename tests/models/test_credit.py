@@ -23,6 +23,7 @@ from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
 from tests.support.answers import found, read_problem, read_strictly
 from tests.support.application import serve
+from tests.support.inputs import many
 from tests.support.models import build_credit, train_once
 from tests.support.project import ROOT
 
@@ -195,8 +196,9 @@ def test_sample_rows_when_asked_over_http_answer_as_offline(
     offline = answer_offline(load_version(credit_store, "credit"), path)
 
     records = list(read_records(path))
+    rows = many(len(offline))
 
-    assert_same(client, records, offline)
+    assert_same(client, records[:rows], offline[:rows])
 
 
 @pytest.mark.slow
