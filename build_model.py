@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from persistence.model_persistence import ModelStore
 from persistence.promotions import PromotionConflict
-from persistence.signatures import CannotSign
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
 
@@ -72,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
     sentences = (
-        UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, CannotSign, StoreError,
+        UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, StoreError,
     )  # fmt: skip
     origin = Origin(settings.trained_by, settings.source_version)
     try:

@@ -4,13 +4,14 @@ For instance::
 
     python test_model.py            the default model's promoted version
     python test_model.py credit
+    python test_model.py --all      every stored version of every model
 """
 
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from engine.runtime.loading import load_version
+from engine.runtime.loading import check_version, load_version
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings
@@ -18,12 +19,12 @@ from settings import InvalidSettings, Settings
 
 def main(arguments: list[str]) -> int:
     """Check one model; give the exit status, 1 when it does not answer."""
+    if arguments == ["--all"]:
+        return check_all()
     try:
         settings = Settings.from_environment()
         name = arguments[0] if arguments else settings.default_model
-        store = ModelStore(
-            settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
-        )
+        store = _store(settings)
         version = load_version(store, name)
         trouble = version.self_test()
     except (InvalidSettings, StoreError) as error:
@@ -42,6 +43,28 @@ def main(arguments: list[str]) -> int:
     _print_importances("impurity", card["impurity_importances"])
     _print_importances("permutation", card["permutation_importances"])
     return 0
+
+
+def check_all() -> int:
+    """Check every stored version; give the exit status, 1 when one does not answer."""
+    is_good = True
+    try:
+        store = _store(Settings.from_environment())
+        for name in store.stored_names():
+            for version in store.versions(name):
+                trouble = check_version(store, name, version)
+                is_good = is_good and not trouble
+                print(f"{name} {version}: {trouble or 'answers as recorded'}")
+    except (InvalidSettings, StoreError) as error:
+        print(f"test_model: {error}", file=sys.stderr)
+        return 1
+    return 0 if is_good else 1
+
+
+def _store(settings: Settings) -> ModelStore:
+    return ModelStore(
+        settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
+    )
 
 
 def _print_importances(kind: str, weights: Mapping[str, Any]) -> None:
