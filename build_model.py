@@ -70,9 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
-    sentences = (
-        UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, StoreError,
-    )  # fmt: skip
+    sentences = (UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, StoreError)
     origin = Origin(settings.trained_by, settings.source_version)
     try:
         if store.keys:
@@ -80,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         build(store, name, data=options.data, promote=options.promote, origin=origin)
     except PromotionConflict as error:
         return _fail(error, code=3)
-    except (*sentences, OSError) as error:
+    except (UnknownModel, *sentences, OSError) as error:
         return _fail(error)
     return 0
 

@@ -27,7 +27,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
         more than both deviations together.
     """
     schemas = old["schema"], new["schema"]
-    before, after = ({one["name"]: one for one in schema["fields"]} for schema in schemas)
+    before, after = ({field["name"]: field for field in schema["fields"]} for schema in schemas)
     same = [name for name in before if name in after]
     facts = [{key: card[key] for key in _FACTS} for card in (old, new)]
     for fact, schema in zip(facts, schemas, strict=True):
@@ -41,7 +41,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
             "added": [name for name in after if name not in before],
             "removed": [name for name in before if name not in after],
             "changed": {
-                name: found for name in same if (found := _changed(before[name], after[name]))
+                name: change for name in same if (change := _changed(before[name], after[name]))
             },
             "target": _changed(schemas[0]["target"], schemas[1]["target"]),
             "is_order_changed": same != [name for name in after if name in before],
@@ -53,7 +53,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Give what differs; null where one of them has no such key."""
+    """Return what differs; null where a card does not have the key."""
     keys = [*old, *(key for key in new if key not in old)]
     return {
         key: {"from": old.get(key), "to": new.get(key)}
@@ -83,9 +83,9 @@ def _is_within(value: float, score: Mapping[str, float]) -> bool:
 
 
 def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    found = {}
-    for name in (one for one in old if one in new):
+    moved = {}
+    for name in (field for field in old if field in new):
         before, after = old[name], new[name]
         if abs(after["mean"] - before["mean"]) > before["std"] + after["std"]:
-            found[name] = {"from": before["mean"], "to": after["mean"]}
-    return found
+            moved[name] = {"from": before["mean"], "to": after["mean"]}
+    return moved

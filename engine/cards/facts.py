@@ -1,12 +1,12 @@
 """What a card says, in words and rows: the same for a page, for Markdown and for a terminal.
 
-Cards of before a key was known are read as well.
+Older cards, which lack some keys, are read as well.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from engine.schema.card import Card, ScoreEntry
+from engine.schema.card import Card, ParityEntry, ScoreEntry
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 
@@ -20,10 +20,10 @@ IMPORTANCE_HEADS = ("field", "mean", "std")
 
 
 def facts(card: Card) -> dict[str, str]:
-    """Say how a version was made and how it is served; what is empty is left out."""
+    """Return how a version was made and how it is served; empty facts are left out."""
     rows, code, taken = card["data"], card["code"], card["seconds"]
     trees = f", {card['trees']} trees" if card["trees"] else ""
-    found = {
+    texts = {
         "trained": f"{card['created_at']}, Python {code['python']}",
         "by": card.get("trained_by", ""),
         "code": _code(code["revision"]),
@@ -37,62 +37,67 @@ def facts(card: Card) -> dict[str, str]:
         "time": f"{taken['one_row'] * 1e3:.3f} ms for a record, "
         f"{taken['thousand_rows'] * 1e3:.1f} ms for 1000",
     }
-    return {name: text for name, text in found.items() if text}
+    return {name: text for name, text in texts.items() if text}
 
 
 def field_rows(card: Card) -> list[list[str]]:
-    """Give a row of `FIELD_HEADS` for each field."""
+    """Return a row of `FIELD_HEADS` for each field."""
     return [_field(field) for field in Schema.from_json(card["schema"]).fields]
 
 
 def score_rows(card: Card) -> list[list[str]]:
-    """Give a row of `SCORE_HEADS` for each score; ``*`` marks the one that decides."""
+    """Return a row of `SCORE_HEADS` for each score; ``*`` marks that which decides."""
     return [
         [
             f"{name} *" if name == card["score"] else name,
-            f"{one['value']:.4f}",
-            f"{one['low']:.4f} to {one['high']:.4f}",
-            f"{one['baseline']:.4f}",
+            f"{entry['value']:.4f}",
+            f"{entry['low']:.4f} to {entry['high']:.4f}",
+            f"{entry['baseline']:.4f}",
         ]
-        for name, one in card["scores"].items()
+        for name, entry in card["scores"].items()
     ]
 
 
 def class_rows(card: Card) -> list[list[str]]:
-    """Give a row of `CLASS_HEADS` for each class; none for a regression."""
+    """Return a row of `CLASS_HEADS` for each class; none for a regression."""
     return [
-        [str(one["class"]), f"{one['precision']:.3f}", f"{one['recall']:.3f}", str(one["rows"])]
-        for one in card["class_scores"]
+        [
+            str(entry["class"]),
+            f"{entry['precision']:.3f}",
+            f"{entry['recall']:.3f}",
+            str(entry["rows"]),
+        ]
+        for entry in card["class_scores"]
     ]
 
 
 def importance_rows(card: Card) -> list[list[str]]:
-    """Give a row of `IMPORTANCE_HEADS` for each field, the most important first."""
+    """Return a row of `IMPORTANCE_HEADS` for each field, the most important first."""
     weights = card["permutation_importances"]
     ranked = sorted(weights.items(), key=lambda item: -item[1]["mean"])
-    return [[name, f"{one['mean']:.4f}", f"{one['std']:.4f}"] for name, one in ranked]
+    return [[name, f"{weight['mean']:.4f}", f"{weight['std']:.4f}"] for name, weight in ranked]
 
 
 def limits(card: Card) -> list[str]:
-    """Say in sentences what the version is not shown to be good for."""
+    """Return in sentences what the version is not shown to be good for."""
     rows = card["data"]
     judged = f"{rows.get('held_out_rows', 'held-out')} rows of {rows['name']}"
-    found = [f"The scores say nothing of later data, nor of records unlike the {judged}."]
+    sentences = [f"The scores say nothing of later data, nor of records unlike the {judged}."]
     if rows["note"]:
-        found.append(f"It is trained on sample data: {rows['note']}.")
-    level = [name for name, one in card["scores"].items() if _reaches_baseline(one)]
+        sentences.append(f"It is trained on sample data: {rows['note']}.")
+    level = [name for name, entry in card["scores"].items() if _reaches_baseline(entry)]
     if level:
-        found.append(
+        sentences.append(
             f"By {', '.join(level)} it is not shown to be better than a model that ignores its "
             "input: the interval reaches the baseline."
         )
-    few = [str(one["class"]) for one in card["class_scores"] if one["rows"] < _FEW_ROWS]
+    few = [str(entry["class"]) for entry in card["class_scores"] if entry["rows"] < _FEW_ROWS]
     if few:
-        found.append(f"Fewer than {_FEW_ROWS} held-out rows have the class {', '.join(few)}.")
+        sentences.append(f"Fewer than {_FEW_ROWS} held-out rows have the class {', '.join(few)}.")
     accepting = [f"{name} ({accepted})" for name, *_, accepted in field_rows(card) if accepted]
     if accepting:
-        found.append(f"Some fields accept what was rare in training: {', '.join(accepting)}.")
-    return found
+        sentences.append(f"Some fields accept what was rare in training: {', '.join(accepting)}.")
+    return sentences
 
 
 def _data(rows: Mapping[str, Any]) -> str:
@@ -112,19 +117,19 @@ def _answers(card: Card) -> str:
     target = card["schema"]["target"]["name"]
     if card["classes"] is None:
         return f"{target}, a number"
-    classes = ", ".join(str(one) for one in card["classes"])
+    classes = ", ".join(str(label) for label in card["classes"])
     if card["positive"] is None:
         return f"{target}, one of {classes}"
     return f"{target}, one of {classes}; {card['positive']} from probability {card['threshold']}"
 
 
-def _parity(found: Mapping[str, Any] | None) -> str:
-    if not found:
+def _parity(parity: ParityEntry | None) -> str:
+    if not parity:
         return ""
-    text = f"{found['mismatches']} mismatches in {found['rows']} rows"
-    if found["difference"] is not None:
-        text += f", largest difference {found['difference']:.1e}"
-    return ", ".join(filter(None, (text, found["reason"])))
+    text = f"{parity['mismatches']} mismatches in {parity['rows']} rows"
+    if parity["difference"] is not None:
+        text += f", largest difference {parity['difference']:.1e}"
+    return ", ".join(filter(None, (text, parity["reason"])))
 
 
 def _field(field: Field) -> list[str]:
@@ -132,5 +137,5 @@ def _field(field: Field) -> list[str]:
     return [field.name, field.noun(), field.unit, field.limits(), ", ".join(accepted)]
 
 
-def _reaches_baseline(one: ScoreEntry) -> bool:
-    return one["low"] <= one["baseline"] <= one["high"]
+def _reaches_baseline(entry: ScoreEntry) -> bool:
+    return entry["low"] <= entry["baseline"] <= entry["high"]

@@ -7,7 +7,7 @@ text: no word of theirs makes a table, a link or a heading.
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from engine.cards.facts import (
@@ -22,9 +22,9 @@ from engine.cards.facts import (
     limits,
     score_rows,
 )
-from engine.schema.card import Card
+from engine.schema.card import Card, ChallengeEntry
 
-#: What has a meaning within a line of Markdown, and what has one where a paragraph begins.
+#: What has a meaning within a line of Markdown, and at the beginning of a paragraph.
 _MARK = re.compile(r"([\\`*_\[\]<>|~&#!$])")
 _BEGINNING = re.compile(r"^(\d*)([-+=.)])")
 
@@ -35,7 +35,7 @@ def model_card(card: Card) -> str:
     Parameters
     ----------
     card : mapping
-        Also one that is not stored yet, which has no version.
+        It may be of a version that is not stored yet.
     """
     version = f", version {card['version']}" if "version" in card else ""
     parts = [
@@ -61,28 +61,28 @@ def model_card(card: Card) -> str:
         f"How much {_text(card['score'])} drops when a field is shuffled.",
         _table(IMPORTANCE_HEADS, importance_rows(card)),
         "## Limits",
-        "\n".join(f"- {_text(one)}" for one in limits(card)),
+        "\n".join(f"- {_text(sentence)}" for sentence in limits(card)),
         "## Ask it",
         _request(card),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _challenge(found: Mapping[str, Any]) -> list[str]:
-    said = _paragraph(found["reason"][:1].upper() + found["reason"][1:] + ".")
-    if found["gain"] is None:
-        return [said]
-    gain = found["gain"]
+def _challenge(entry: ChallengeEntry) -> list[str]:
+    reason = _paragraph(entry["reason"][:1].upper() + entry["reason"][1:] + ".")
+    if entry["gain"] is None:
+        return [reason]
+    gain = entry["gain"]
     row = (
-        found["score"],
-        f"{found['value']:.4f}",
-        f"{found['champion_value']:.4f}",
+        entry["score"],
+        f"{entry['value']:.4f}",
+        f"{entry['champion_value']:.4f}",
         f"{gain['value']:+.4f}",
         f"{gain['low']:+.4f} to {gain['high']:+.4f}",
-        found["rows"],
+        entry["rows"],
     )
-    heads = ("score", "this version", found["champion"], "gain", "95 % interval", "rows")
-    return [said, _table(heads, [row])]
+    heads = ("score", "this version", entry["champion"], "gain", "95 % interval", "rows")
+    return [reason, _table(heads, [row])]
 
 
 def _request(card: Card) -> str:
@@ -107,5 +107,7 @@ def _paragraph(words: Any) -> str:
 def _text(words: Any) -> str:
     """Write words so that they stand in Markdown as they are, on one line."""
     line = " ".join(str(words).split())
-    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in line)
+    shown = "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line
+    )
     return _MARK.sub(r"\\\1", shown)

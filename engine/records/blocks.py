@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, step
+from engine.records.rows import Records, pointer_to
 from engine.records.upload import Upload
 from engine.records.validation import Accepted, read_records
 from engine.schema.category_codes import Coding
@@ -40,16 +40,16 @@ class Block(NamedTuple):
     warnings: list[Accepted]
 
     def parts(self, most: int) -> "Iterator[Block]":
-        """Give the rows of a block without problems in blocks of so many at most."""
+        """Return the rows of a block without problems in blocks of so many at most."""
         for start in range(0, self.size, most):
             part = self.matrix[start : start + most]
             rows = range(self.first + start, self.first + start + len(part))
-            warnings = [one for one in self.warnings if one.row in rows]
+            warnings = [warning for warning in self.warnings if warning.row in rows]
             yield Block(rows[0], len(part), part, [], warnings)
 
 
 def read_slowly(rows: list[Any], schema: Schema, *, first: int, is_table: bool) -> Block:
-    """Read rows value by value, and say all that is to be said about them.
+    """Read rows value by value, and name every problem and warning.
 
     Parameters
     ----------
@@ -81,18 +81,18 @@ def whole_lines(upload: Upload, *, ends: tuple[bytes, ...]) -> Iterator[bytes]:
     BadRequest
         413 when a line is longer than `LONGEST_ROW`.
     """
-    held, is_last = b"", False
+    text, is_last = b"", False
     while not is_last:
         piece = upload.read(PIECE)
-        held, is_last = held + piece, len(piece) < PIECE
-        if len(held) > LONGEST_ROW and not any(one in held[:LONGEST_ROW] for one in ends):
+        text, is_last = text + piece, len(piece) < PIECE
+        if len(text) > LONGEST_ROW and not any(end in text[:LONGEST_ROW] for end in ends):
             raise too_long()
         # The last byte may be the first half of a line end.
-        end = next((at for one in ends if (at := held.rfind(one, 0, -1) + 1)), 0)
-        end = len(held) if is_last else end
+        end = next((at for line_end in ends if (at := text.rfind(line_end, 0, -1) + 1)), 0)
+        end = len(text) if is_last else end
         if end:
-            yield held[:end]
-        held = held[end:]
+            yield text[:end]
+        text = text[end:]
 
 
 def too_long() -> BadRequest:
@@ -101,4 +101,4 @@ def too_long() -> BadRequest:
 
 
 def _pointer(row: int, name: str | None) -> str:
-    return f"/{row}{step(name)}"
+    return f"/{row}{pointer_to(name)}"

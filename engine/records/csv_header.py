@@ -14,7 +14,7 @@ def with_header(upload: Upload, schema: Schema, *, header: str = "") -> Upload:
     Parameters
     ----------
     header : {"", "present", "absent"}
-        What the client says. When it says nothing, the first line that is not
+        Whether the client says that there is one. When it does not say, the first line that is not
         blank is a header if half of its cells or more are names of fields.
     """
     if header == "present":
@@ -26,7 +26,7 @@ def with_header(upload: Upload, schema: Schema, *, header: str = "") -> Upload:
             start += piece
             if len(piece) < PIECE:
                 break
-    names = [one.name for one in schema.fields]
+    names = [field.name for field in schema.fields]
     if not header and (not start.strip() or _is_header(start, names)):
         line = b""
     else:
@@ -45,8 +45,8 @@ class _Joined:
 
     def read(self, size: int) -> bytes:
         """Read so many bytes, fewer only at the end."""
-        found, self._start = self._start[:size], self._start[size:]
-        return found + self._rest.read(size - len(found)) if len(found) < size else found
+        piece, self._start = self._start[:size], self._start[size:]
+        return piece + self._rest.read(size - len(piece)) if len(piece) < size else piece
 
 
 def _is_header(start: bytes, names: list[str]) -> bool:

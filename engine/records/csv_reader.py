@@ -94,13 +94,13 @@ class _Lines:
         return text
 
     def take(self) -> str | None:
-        """Give whole lines; None at the end."""
+        """Return whole lines; None at the end."""
         text = self._text[self._at :] or self._next()
         self._text, self._at = "", 0
         return text
 
     def line(self) -> str:
-        """Give one line with its end; nothing at the end of the text."""
+        """Return one line with its end; nothing at the end of the text."""
         if self._at == len(self._text):
             self._text, self._at = self._next() or "", 0
         end = _LINE_END.search(self._text, self._at)
@@ -121,15 +121,15 @@ class _Lines:
                     raise too_long()
                 yield line
 
-        found = []
+        rows = []
         reader = csv.reader(feed(), strict=True)
         try:
             for row in reader:
                 ended = reader.line_num
-                found.append(row)
+                rows.append(row)
         except csv.Error as error:
             raise BadRequest(400, f"the body is not CSV: {error}") from error
-        return [row for row in found if row]
+        return [row for row in rows if row]
 
 
 class _Columns:
@@ -163,7 +163,7 @@ class _Columns:
         )
 
     def read(self, columns: Sequence[Sequence[str]]) -> Any:
-        """Give the matrix of `engine.schema.json_decoder.Decoded`; None when in doubt."""
+        """Return the matrix of `engine.schema.json_decoder.Decoded`; None when in doubt."""
         if not self._is_plain:
             return None
         size = len(columns[0])
@@ -188,7 +188,7 @@ class _Columns:
         return [*map(codes.__getitem__, cells)]
 
     def records(self, rows: Sequence[Sequence[str]], first: int) -> list[Any]:
-        """Give rows as records, those of another length as problems."""
+        """Return rows as records, those of another length as problems."""
         fields = {field.name: field for field in self._fields}
         columns = [(name, fields.get(name)) for name in self._header]
         return [
@@ -230,7 +230,7 @@ def _cut(text: str, width: int) -> list[list[str]] | None:
 def _read_numbers(decoder: Any, cells: Sequence[str]) -> Any:
     """Read a column as a JSON list."""
     text = ",".join(cells)
-    if any(one in text for one in _SPACES_AND_NULL) or _LONG_EXPONENT.search(text):
+    if any(character in text for character in _SPACES_AND_NULL) or _LONG_EXPONENT.search(text):
         raise LookupError("no plain number")
     if ",," in f",{text},":
         text = ",".join([cell or "null" for cell in cells])
@@ -242,7 +242,9 @@ def _read_numbers(decoder: Any, cells: Sequence[str]) -> Any:
 
 def _wrong_length(number: int, row: Sequence[str], header: Sequence[Any]) -> Problem:
     return Problem(
-        f"/{number}", f"has {len(row)} cells, the header {len(header)}", Code.WRONG_LENGTH
+        f"/{number}",
+        f"has {len(row)} cells and the header {len(header)}: send a cell for each column",
+        Code.WRONG_LENGTH,
     )
 
 

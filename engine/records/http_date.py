@@ -7,7 +7,7 @@ _second, _written = 0, ""
 
 
 def http_date() -> str:
-    """Give the time now, as ``Sat, 21 Nov 2026 05:52:02 GMT``; made once a second."""
+    """Return the time now, as ``Sat, 21 Nov 2026 05:52:02 GMT``; made once a second."""
     global _second, _written
     now = int(time.time())
     if now != _second:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, refuse_too_many, repeated, step
+from engine.records.rows import Records, pointer_to, refuse_too_many, repeated
 from engine.records.strict_json import InvalidJson, RepeatedKeys, read_json
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
@@ -43,15 +43,15 @@ def _read_value(value: Any, schema: Schema) -> Records:
         value = read_json_body(value.encode())  # some gateways write the body into a string; once
     if isinstance(value, list):
         refuse_too_many(len(value))
-        return Records(value, lambda row, name: f"/{row}{step(name)}")
+        return Records(value, lambda row, name: f"/{row}{pointer_to(name)}")
     if isinstance(value, dict) and _holds_columns(value, schema):
         _refuse_company(value)
         return read_columns(value["data"], schema, at="/data")
-    return Records([value], lambda row, name: step(name), is_single=True)
+    return Records([value], lambda row, name: pointer_to(name), is_single=True)
 
 
 def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
-    if "data" not in value or any(one.name == "data" for one in schema.fields):
+    if "data" not in value or any(field.name == "data" for field in schema.fields):
         return False
     # Beside other keys it may be an extra that the model ignores.
     return len(value) == 1 or not schema.ignores("data")
@@ -60,12 +60,12 @@ def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
 def _refuse_company(value: Mapping[str, Any]) -> None:
     """See that ``data`` holds columns and stands alone, once."""
     problems = [
-        Problem(step(name), "stands beside data: leave it out", Code.EXTRA)
+        Problem(pointer_to(name), "stands beside data: leave it out", Code.EXTRA)
         for name in value
         if name != "data"
     ]
     if isinstance(value, RepeatedKeys):
-        problems += [repeated(step(name)) for name in value.repeated]
+        problems += [repeated(pointer_to(name)) for name in value.repeated]
     if not isinstance(value["data"], dict):
         detail = f"is {shown(value['data'])}: send an object of columns"
         problems.append(Problem("/data", detail, Code.WRONG_TYPE))
@@ -84,23 +84,31 @@ def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Reco
     Raises
     ------
     InvalidRecords
-        When a column is no list, or shorter than another.
+        When a column is not a list, or is shorter than another.
     BadRequest
         413 for too many records.
     """
-    names = {one.name for one in schema.fields}
-    kept = {name: one for name, one in columns.items() if name in names or not schema.ignores(name)}
+    names = {field.name for field in schema.fields}
+    read = {
+        name: column
+        for name, column in columns.items()
+        if name in names or not schema.ignores(name)
+    }
     problems = [
-        Problem(f"{at}{step(name)}", "is a column: send a list of values", Code.WRONG_TYPE)
-        for name, column in kept.items()
+        Problem(f"{at}{pointer_to(name)}", "is a column: send a list of values", Code.WRONG_TYPE)
+        for name, column in read.items()
         if not isinstance(column, list)
     ]
     if isinstance(columns, RepeatedKeys):
-        problems += [repeated(f"{at}{step(name)}") for name in columns.repeated]
-    lists = {name: column for name, column in kept.items() if isinstance(column, list)}
+        problems += [repeated(f"{at}{pointer_to(name)}") for name in columns.repeated]
+    lists = {name: column for name, column in read.items() if isinstance(column, list)}
     rows = max((len(column) for column in lists.values()), default=0)
     problems += [
-        Problem(f"{at}{step(name)}", f"has {len(column)} values, others {rows}", Code.WRONG_LENGTH)
+        Problem(
+            f"{at}{pointer_to(name)}",
+            f"has {len(column)} values and another column {rows}: send columns of one length",
+            Code.WRONG_LENGTH,
+        )
         for name, column in lists.items()
         if len(column) != rows
     ]
@@ -109,6 +117,6 @@ def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Reco
     refuse_too_many(rows)
     return Records(
         [{name: column[row] for name, column in lists.items()} for row in range(rows)],
-        lambda row, name: at if name is None else f"{at}{step(name)}/{row}",
+        lambda row, name: at if name is None else f"{at}{pointer_to(name)}/{row}",
         is_table=True,
     )

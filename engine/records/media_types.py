@@ -20,12 +20,12 @@ TABLES = (CSV, LINES, ARROW, PARQUET)
 
 
 def media_type(content_type: str) -> str:
-    """Give the media type of a body, in small letters; where none was chosen, JSON.
+    """Return the media type of a body, in small letters; where none was chosen, JSON.
 
     Raises
     ------
     BadRequest
-        415 for one that cannot be read, or for another charset than UTF-8.
+        415 for a type that is not read, or for another charset than UTF-8.
     """
     kind, _, parameters = content_type.partition(";")
     charset = re.search(r'charset="?([^";\s]+)', parameters, re.IGNORECASE)

@@ -28,21 +28,26 @@ def read_npy(body: bytes, schema: Schema) -> Records:
     Raises
     ------
     BadRequest
-        400 for what is no such array, 413 for too many records.
+        400 for what is not such an array, 413 for too many records.
     """
     stream = io.BytesIO(body)
     try:
         dtype, is_fortran, shape = _read_header(stream)
     except Exception as error:
-        raise BadRequest(400, "the body is no NumPy array that can be read: send .npy") from error
+        raise BadRequest(
+            400, "the body is not a NumPy array that can be read: send a .npy file"
+        ) from error
     if dtype.kind not in "biuf" or len(shape) not in (1, 2):
         raise BadRequest(400, "the array is not of numbers in rows: send one row for each record")
     if len(shape) == 2:
         refuse_too_many(shape[0])  # rows without columns take no bytes, but objects
-    held = body[stream.tell() :]
-    if math.prod(shape) * dtype.itemsize != len(held):
-        raise BadRequest(400, f"the array holds {len(held)} bytes, its header says otherwise")
-    array = np.frombuffer(held, dtype=dtype).reshape(shape, order="F" if is_fortran else "C")
+    content = body[stream.tell() :]
+    if math.prod(shape) * dtype.itemsize != len(content):
+        raise BadRequest(
+            400,
+            f"the array has {len(content)} bytes, which does not fit its header: send all of it",
+        )
+    array = np.frombuffer(content, dtype=dtype).reshape(shape, order="F" if is_fortran else "C")
     rows = np.atleast_2d(array).astype(object)
     if dtype.kind == "f":
         rows[np.isnan(np.atleast_2d(array))] = None
@@ -57,8 +62,8 @@ def _read_header(stream: io.BytesIO) -> tuple[np.dtype[Any], bool, tuple[int, ..
         raise ValueError("its header is too long")
     header = _HEADER.fullmatch(stream.read(length).decode("latin-1"))
     if header is None:
-        raise ValueError("its header is none")
-    said = dict(zip(header.groups()[::2], header.groups()[1::2], strict=True))
-    is_fortran = {"True": True, "False": False}[said["fortran_order"]]
-    shape = tuple(map(int, re.findall(r"\d+", said["shape"])))
-    return np.dtype(said["descr"].strip("'")), is_fortran, shape
+        raise ValueError("its header is not a header")
+    entries = dict(zip(header.groups()[::2], header.groups()[1::2], strict=True))
+    is_fortran = {"True": True, "False": False}[entries["fortran_order"]]
+    shape = tuple(map(int, re.findall(r"\d+", entries["shape"])))
+    return np.dtype(entries["descr"].strip("'")), is_fortran, shape

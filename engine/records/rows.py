@@ -18,7 +18,7 @@ class Records:
     Attributes
     ----------
     rows : list
-        Each should be an object; that is for the validation to say. A `Problem`
+        Each should be an object; the validation checks it. A `Problem`
         stands for a row that could not be read.
     is_single : bool
         Whether the body was one record, so that the answer is one prediction.
@@ -45,10 +45,10 @@ def refuse_too_many(count: int) -> None:
 
 
 def repeated(pointer: str) -> Problem:
-    """Say that a key is given twice."""
+    """Return the problem of a key that is given twice."""
     return Problem(pointer, "is given twice: send it once", Code.REPEATED)
 
 
-def step(name: str | None) -> str:
-    """Give the step of a JSON pointer to a key; none for None."""
-    return "" if name is None else "/" + name.replace("~", "~0").replace("/", "~1")
+def pointer_to(key: str | None) -> str:
+    """Return the JSON pointer from an object to a key of it; empty for None."""
+    return "" if key is None else "/" + key.replace("~", "~0").replace("/", "~1")

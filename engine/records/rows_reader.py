@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.records.json_reader import read_columns
 from engine.records.problems import InvalidRecords, Problem
-from engine.records.rows import Records, refuse_too_many, step
+from engine.records.rows import Records, pointer_to, refuse_too_many
 from engine.schema.fields import Field
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
@@ -37,24 +37,26 @@ def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
     if holds_columns(value, schema):
         return read_columns(value, schema, at=at)
     if isinstance(value, dict):
-        return Records([value], lambda row, name: f"{at}{step(name)}")
+        return Records([value], lambda row, name: f"{at}{pointer_to(name)}")
     detail = f"is {shown(value)}: send a list of records"
     raise InvalidRecords([Problem(at, detail, Code.WRONG_TYPE)])
 
 
 def holds_columns(value: Any, schema: Schema) -> bool:
-    """Tell whether a value is an object of lists, but for what the model ignores."""
+    """Return whether a value is an object of lists, but for what the model ignores."""
     if not isinstance(value, dict):
         return False
-    names = {one.name for one in schema.fields}
-    kept = [one for name, one in value.items() if name in names or not schema.ignores(name)]
-    return bool(kept) and all(isinstance(one, list) for one in kept)
+    names = {field.name for field in schema.fields}
+    columns = [
+        column for name, column in value.items() if name in names or not schema.ignores(name)
+    ]
+    return bool(columns) and all(isinstance(column, list) for column in columns)
 
 
 def read_rows(
     rows: list[Any], schema: Schema, *, at: str, names: Sequence[str] | None = None
 ) -> Records:
-    """Read records, and rows whose values bear no names.
+    """Read records, and rows whose values have no names.
 
     Parameters
     ----------
@@ -77,14 +79,18 @@ def read_rows(
         _name(row, names, translated, f"{at}/{number}") if isinstance(row, list) else row
         for number, row in enumerate(rows)
     ]
-    return Records(records, lambda row, name: f"{at}/{row}{step(name)}")
+    return Records(records, lambda row, name: f"{at}/{row}{pointer_to(name)}")
 
 
 def _name(
     row: list[Any], names: Sequence[str], translated: Sequence[Field], at: str
 ) -> dict[str, Any] | Problem:
     if len(row) != len(names):
-        return Problem(at, f"has {len(row)} values, expected are {len(names)}", Code.WRONG_LENGTH)
+        return Problem(
+            at,
+            f"has {len(row)} values: send {len(names)}, in the order of the fields",
+            Code.WRONG_LENGTH,
+        )
     record = dict(zip(names, row, strict=True))
     for field in translated:
         record[field.name] = field.from_array(record[field.name])

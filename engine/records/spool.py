@@ -48,25 +48,25 @@ class Spool:
             return self.file.write(content)
 
     def seal(self) -> None:
-        """Be done with writing; raises as `write` does."""
+        """End the writing; raises as `write` does."""
         with _room_on_disk():
             self.file.flush()
 
     def descriptor(self) -> int:
-        """Be done with writing, and give the file for another process to read."""
+        """End the writing, and return the file for another process to read."""
         with _room_on_disk():
-            found = self.file.fileno()
+            descriptor = self.file.fileno()
             self.file.flush()
-        return found
+        return descriptor
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give all bytes in pieces."""
+        """Return all bytes in pieces."""
         self.file.seek(0)
         while piece := self.file.read(_SENT_AT_ONCE):
             yield piece
 
     def whole(self) -> bytes:
-        """Give all bytes at once, and forget them."""
+        """Return all bytes at once, and forget them."""
         content = b"".join(self)
         self.close()
         return content

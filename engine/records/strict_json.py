@@ -9,7 +9,7 @@ from typing import Any
 MAX_NESTING = 32
 
 _TOO_DEEP = f"is nested too deeply, beyond {MAX_NESTING} levels: a record is flat"
-#: What some clients write that is no JSON; the first stands for a gap.
+#: What some clients write that is not JSON; the first stands for a gap.
 _CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -68,7 +68,7 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
         raise InvalidJson(f"is not UTF-8 (byte {error.start}): send UTF-8") from error
     constant = _CONSTANTS.__getitem__ if takes_nan else _refuse_constant
     try:
-        found = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except InvalidJson:
         raise
     except json.JSONDecodeError as error:
@@ -78,11 +78,11 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
         raise InvalidJson(_TOO_DEEP) from error
     except ValueError as error:
         raise InvalidJson("holds a number with too many digits") from error
-    if _nests_too_deeply(found):
+    if _nests_too_deeply(value):
         raise InvalidJson(_TOO_DEEP)
     if _ESCAPED_SURROGATE.search(body):
-        _refuse_lone_surrogates(found)
-    return found
+        _refuse_lone_surrogates(value)
+    return value
 
 
 def write_json(value: Any) -> bytes:
@@ -91,8 +91,8 @@ def write_json(value: Any) -> bytes:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    return found if len(found) == len(pairs) else RepeatedKeys(pairs)
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else RepeatedKeys(pairs)
 
 
 def _nests_too_deeply(value: Any) -> bool:
@@ -117,4 +117,4 @@ def _refuse_lone_surrogates(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InvalidJson("holds half a surrogate pair, which is no text") from error
+        raise InvalidJson("holds half a surrogate pair, which is not text") from error

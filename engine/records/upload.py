@@ -46,11 +46,11 @@ class Upload:
         if self._length is not None:
             size = min(size, self._length - self._read)
         try:
-            found: bytes = self._stream.read(size) if size else b""
-            self._read += len(found)
+            piece: bytes = self._stream.read(size) if size else b""
+            self._read += len(piece)
             if self._read > self.most:
                 raise self._too_long()
-            if self._length is not None and len(found) < size:
+            if self._length is not None and len(piece) < size:
                 detail = f"the body ends after {self._read} of {self._length} bytes"
                 raise BadRequest(400, detail)
         except BaseException as error:
@@ -63,10 +63,10 @@ class Upload:
             # Servers raise errors of their own for broken chunks.
             detail = "the body cannot be read: its chunks are malformed"
             raise BadRequest(400, detail) from error
-        return found
+        return piece
 
-    def held(self) -> bytes | None:
-        """Give the whole body if it is in memory, whatever has been read of it; else None."""
+    def in_memory(self) -> bytes | None:
+        """Return the whole body if it is in memory, whatever has been read of it; else None."""
         return self._stream.getvalue() if isinstance(self._stream, io.BytesIO) else None
 
     def read_whole(self) -> bytes:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
-from engine.records.rows import Records
+from engine.records.rows import Records, repeated
 from engine.records.strict_json import RepeatedKeys
 from engine.schema.messages import did_you_mean, shown
 from engine.schema.problem_codes import Code
@@ -23,7 +23,7 @@ class Accepted(NamedTuple):
     field : str
         The field's name.
     problem : Problem
-        What there is to remark.
+        What is remarkable.
     """
 
     row: int
@@ -46,7 +46,7 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
     InvalidRecords
         With every problem of every record, or more than can be listed.
     """
-    columns: dict[str, list[Any]] = {one.name: [] for one in schema.fields}
+    columns: dict[str, list[Any]] = {field.name: [] for field in schema.fields}
     problems: list[Problem] = []
     warnings: list[Accepted] = []
     if not records.rows:
@@ -56,50 +56,49 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
         if len(problems) > PROBLEMS_LISTED:
             break
         if not isinstance(record, dict):
-            problems.append(_no_record(record, records.pointer(row, None)))
+            problems.append(_record_problem(record, records.pointer(row, None)))
             continue
         if not (is_begun and records.is_table):
             problems += _key_problems(record, schema, partial(records.pointer, row))
             is_begun = True
-        for one in schema.fields:
-            clean, finding = one.read(record.get(one.name))
-            columns[one.name].append(clean)
-            if finding and (one.name in record or not finding.is_refused):
-                found = Problem(records.pointer(row, one.name), finding.detail, finding.code)
+        for field in schema.fields:
+            clean, finding = field.read(record.get(field.name))
+            columns[field.name].append(clean)
+            if finding and (field.name in record or not finding.is_refused):
+                problem = Problem(records.pointer(row, field.name), finding.detail, finding.code)
                 if finding.is_refused:
-                    problems.append(found)
+                    problems.append(problem)
                 else:
-                    warnings.append(Accepted(row, one.name, found))
+                    warnings.append(Accepted(row, field.name, problem))
     if problems:
         raise InvalidRecords(problems)
     return columns, warnings
 
 
-def _no_record(found: Any, pointer: str) -> Problem:
-    if isinstance(found, Problem):
-        return found
-    detail = f"is {shown(found)}: send a record, an object with the model's fields"
+def _record_problem(record: Any, pointer: str) -> Problem:
+    if isinstance(record, Problem):
+        return record
+    detail = f"is {shown(record)}: send a record, an object with the model's fields"
     return Problem(pointer, detail, Code.WRONG_TYPE)
 
 
 def _key_problems(
     record: dict[str, Any], schema: Schema, pointer: Callable[[str], str]
 ) -> list[Problem]:
-    names = sorted(one.name for one in schema.fields)
-    known = set(names)
-    extras = (name for name in record if name not in known and not schema.ignores(name))
+    names = sorted(field.name for field in schema.fields)
+    fields = set(names)
+    extras = (name for name in record if name not in fields and not schema.ignores(name))
     problems = [
-        Problem(pointer(name), f"is no field{did_you_mean(name, names)}: leave it out", Code.EXTRA)
+        Problem(
+            pointer(name), f"is not a field{did_you_mean(name, names)}: leave it out", Code.EXTRA
+        )
         for name in islice(extras, PROBLEMS_LISTED + 1)  # a suggestion takes its time
     ]
-    for one in schema.fields:
-        if one.name not in record:
-            _, finding = one.read(None)
+    for field in schema.fields:
+        if field.name not in record:
+            _, finding = field.read(None)
             if finding:
-                problems.append(Problem(pointer(one.name), finding.detail, finding.code))
+                problems.append(Problem(pointer(field.name), finding.detail, finding.code))
     if isinstance(record, RepeatedKeys):
-        problems += [
-            Problem(pointer(name), "is given twice: send it once", Code.REPEATED)
-            for name in record.repeated
-        ]
+        problems += [repeated(pointer(name)) for name in record.repeated]
     return problems

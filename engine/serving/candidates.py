@@ -64,7 +64,7 @@ def routing_key(request: PredictRequest, *, by: str) -> bytes:
         return request.canary_key.encode()
     if by == "caller" and request.key is not None:
         return request.key.name.encode()
-    body = request.body if isinstance(request.body, bytes) else request.body.held()
+    body = request.body if isinstance(request.body, bytes) else request.body.in_memory()
     return request.request_id.encode() if body is None else body
 
 

@@ -175,11 +175,11 @@ def test_csv_when_kept_reads_back_as_it_was(
         ("in.csv", b"weight\n1\n", ["row 1, pieces: is required", "row 1, fragile: is required"]),
         ("in.jsonl", b"\n\n" + write_lines([{**PARCEL, "weight": "x"}]), ["line 3, row 1, weight"]),
         ("in.parquet", write_parquet([PARCEL, {**PARCEL, "weight": 1e9}]), ["row 2, weight: "]),
-        ("in.arrow", write_arrow([{**PARCEL, "a/b": 1}]), ["row 1, a/b: is no field"]),
+        ("in.arrow", write_arrow([{**PARCEL, "a/b": 1}]), ["row 1, a/b: is not a field"]),
         ("in.jsonl", b"{", ["line 1 "]),
         ("in.csv", b"", ["in.csv: the body is empty"]),
         ("in.csv", b"a,a\n", ["the header names"]),
-        ("in.parquet", b"PAR1", ["no Parquet file"]),
+        ("in.parquet", b"PAR1", ["not a whole Parquet file"]),
         ("in.arrow", b"ARROW1\0\0", ["it is an Arrow file, write a stream"]),
     ],
 )

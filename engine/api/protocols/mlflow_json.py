@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.records.json_reader import read_json_body
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, refuse_too_many, repeated, step
+from engine.records.rows import Records, pointer_to, refuse_too_many, repeated
 from engine.records.rows_reader import holds_columns, read_instances, read_rows
 from engine.records.strict_json import RepeatedKeys
 from engine.schema.messages import shown
@@ -60,7 +60,7 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
 def _refuse_company(value: dict[str, Any], form: str) -> None:
     """See that nothing stands beside the form but parameters, of which there are none."""
     problems = [
-        Problem(step(name), f"stands beside {form}: leave it out", Code.EXTRA)
+        Problem(pointer_to(name), f"stands beside {form}: leave it out", Code.EXTRA)
         for name in islice(value, PROBLEMS_LISTED + 3)
         if name not in (form, "params")
     ]
@@ -68,7 +68,9 @@ def _refuse_company(value: dict[str, Any], form: str) -> None:
     if isinstance(params, dict):
         problems += [
             Problem(
-                f"/params{step(name)}", "is no parameter of this model: leave it out", Code.EXTRA
+                f"/params{pointer_to(name)}",
+                "is no parameter of this model: leave it out",
+                Code.EXTRA,
             )
             for name in islice(params, PROBLEMS_LISTED + 1)
         ]
@@ -76,7 +78,7 @@ def _refuse_company(value: dict[str, Any], form: str) -> None:
         detail = f"is {shown(params)}: leave it out, the model has no parameters"
         problems.append(Problem("/params", detail, Code.WRONG_TYPE))
     if isinstance(value, RepeatedKeys):
-        problems += [repeated(step(name)) for name in value.repeated]
+        problems += [repeated(pointer_to(name)) for name in value.repeated]
     if problems:
         raise InvalidRecords(problems)
 
@@ -87,12 +89,16 @@ def _read_split(held: Any, schema: Schema, *, at: str) -> Records:
         detail = f"is {shown(held)}: send an object of columns and data"
         raise InvalidRecords([Problem(at, detail, Code.WRONG_TYPE)])
     problems = [
-        Problem(f"{at}{step(name)}", "is none of columns, index and data: leave it out", Code.EXTRA)
+        Problem(
+            f"{at}{pointer_to(name)}",
+            "is none of columns, index and data: leave it out",
+            Code.EXTRA,
+        )
         for name in islice(held, PROBLEMS_LISTED + 4)
         if name not in ("columns", "index", "data")
     ]
     if isinstance(held, RepeatedKeys):
-        problems += [repeated(f"{at}{step(name)}") for name in held.repeated]
+        problems += [repeated(f"{at}{pointer_to(name)}") for name in held.repeated]
     names, rows = held.get("columns"), held.get("data")
     if "data" not in held:
         problems.append(Problem(f"{at}/data", "is required: send a list of rows", Code.MISSING))

@@ -17,7 +17,7 @@ from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, repeated, step
+from engine.records.rows import Records, pointer_to, repeated
 from engine.records.rows_reader import read_rows
 from engine.records.strict_json import RepeatedKeys, write_json
 from engine.records.validation import Accepted
@@ -83,12 +83,12 @@ def _read(body: bytes, version: StoredVersion) -> Records:
     if not isinstance(value, dict) or "instances" not in value:
         raise BadRequest(400, 'the body has no instances: send {"instances": [...]}')
     problems = [
-        Problem(step(name), "stands beside instances: leave it out", Code.EXTRA)
+        Problem(pointer_to(name), "stands beside instances: leave it out", Code.EXTRA)
         for name in islice(value, PROBLEMS_LISTED + 3)
         if name not in ("instances", "parameters")
     ]
     if isinstance(value, RepeatedKeys):
-        problems += [repeated(step(name)) for name in value.repeated]
+        problems += [repeated(pointer_to(name)) for name in value.repeated]
     if value.get("parameters") not in (None, {}):
         detail = "holds something, and the model has no parameters: leave it out"
         problems.append(Problem("/parameters", detail, Code.EXTRA))

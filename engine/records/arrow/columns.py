@@ -23,7 +23,7 @@ _WORDS = re.compile(r"dictionary<values=(large_)?string, indices=u?int(8|16|32|6
 
 
 def kind_of(described: Any) -> str | None:
-    """Tell how a column of a type is read; None when it is not.
+    """Return how a column of a type is read; None when it is not.
 
     Returns
     -------
@@ -50,12 +50,12 @@ def text_size(column: Any) -> int:
     if kind == "words" and column.dictionary.nbytes > _FEW:
         words = column.dictionary
         used = column.indices.unique().drop_null().to_pylist()
-        return sum(len(found) for at in used if (found := words[at].as_buffer()))
+        return sum(len(text) for at in used if (text := words[at].as_buffer()))
     return 0
 
 
 def values_of(column: Any) -> list[Any]:
-    """Give the values of a column as JSON has them; None for gaps."""
+    """Return the values of a column as JSON has them; None for gaps."""
     if kind_of(column.type) != "words":
         return column.to_pylist()  # type: ignore[no-any-return]
     places, words = _used_words(column)
@@ -64,7 +64,7 @@ def values_of(column: Any) -> list[Any]:
 
 
 def read_columns(batch: Any, schema: Schema, decoder: Decoder) -> Any:
-    """Give the matrix of `engine.schema.json_decoder.Decoded`; None when in doubt.
+    """Return the matrix of `engine.schema.json_decoder.Decoded`; None when in doubt.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def _read_words(column: Any, codes: Mapping[Any, float], *, is_optional: bool) -
 
 
 def _used_words(column: Any) -> tuple[Any, list[Any]]:
-    """Give each value's place among the words that are used, and these; -1 for a gap."""
+    """Return each value's place among the words that are used, and these; -1 for a gap."""
     if kind_of(column.type) == "words":
         places = column.indices.dictionary_encode()
         words = column.dictionary.take(places.dictionary)

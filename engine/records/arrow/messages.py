@@ -9,10 +9,10 @@ import msgspec
 _SIZES = struct.Struct("<II")
 
 
-def send(connection: socket.socket, told: Any, content: Any = b"") -> None:
+def send(connection: socket.socket, message: Any, content: Any = b"") -> None:
     """Send a message, and bytes that belong to it."""
-    message = msgspec.json.encode(told)
-    connection.sendall(_SIZES.pack(len(message), len(content)) + message)
+    header = msgspec.json.encode(message)
+    connection.sendall(_SIZES.pack(len(header), len(content)) + header)
     if len(content):
         connection.sendall(content)
 

@@ -26,7 +26,7 @@ from engine.records.arrow.messages import receive, send
 from engine.records.blocks import MOST_ROWS, Block, read_slowly, too_long
 from engine.records.media_types import ARROW
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import step
+from engine.records.rows import pointer_to
 from engine.records.validation import Accepted
 from engine.schema.json_decoder import Decoder
 from engine.schema.messages import shown
@@ -112,7 +112,9 @@ def read_table(request: TableRequest, buffer: Any) -> Iterator[Block]:
         detail = f"the {what} takes too much memory to read: write smaller batches or row groups"
         raise BadRequest(413, detail) from error
     except (*_DAMAGED, pyarrow.ArrowException) as error:
-        raise BadRequest(400, f"the body is no {what}, or a damaged one") from error
+        raise BadRequest(
+            400, f"the body is not a whole {what}: it is something else, or damaged"
+        ) from error
 
 
 def _read_arrow(buffer: Any, table: "_Table") -> Iterator[Block]:
@@ -172,14 +174,14 @@ class _Table:
     def begin(self, described: Any) -> None:
         """Take the schema of the table, and see that its columns can be read."""
         names = described.names
-        fields = {one.name for one in self._schema.fields}
+        fields = {field.name for field in self._schema.fields}
         if repeated := sorted({name for name in names if names.count(name) > 1}):
             detail = f"the table names {', '.join(map(shown, repeated[:5]))} twice"
             raise BadRequest(400, detail)
         problems = [
-            Problem(f"/0{step(one.name)}", _other_kind(one.type), Code.WRONG_TYPE)
-            for one in described
-            if one.name in fields and not kind_of(one.type)
+            Problem(f"/0{pointer_to(column.name)}", _other_kind(column.type), Code.WRONG_TYPE)
+            for column in described
+            if column.name in fields and not kind_of(column.type)
         ]
         if problems:
             raise InvalidRecords(problems)
@@ -195,7 +197,7 @@ class _Table:
             raise BadRequest(413, detail)
 
     def blocks(self, batch: Any) -> Iterator[Block]:
-        """Give the rows of a batch."""
+        """Return the rows of a batch."""
         self.expect(batch.num_rows)
         batch = batch.select(self.names)
         batch.validate(full=True)
@@ -248,7 +250,7 @@ def tell(connection: socket.socket, blocks: Iterator[Block]) -> None:
 
 
 def in_time(blocks: Iterator[Block]) -> Iterator[Block]:
-    """Give the blocks of a file; end this process when one takes more than `SILENT_SECONDS`.
+    """Return the blocks of a file; end this process when one takes more than `SILENT_SECONDS`.
 
     The system ends it, whatever the code that reads the file is at.
     """
@@ -278,8 +280,8 @@ def _limit_memory() -> None:
 
 def main() -> None:
     """Read files until there is nobody who asks."""
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)  # the worker ends, and then this
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the worker ends, and then this
     _limit_memory()
     connection = socket.socket(fileno=int(sys.argv[1]))
     with suppress(EOFError, ConnectionError):

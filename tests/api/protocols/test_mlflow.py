@@ -120,7 +120,7 @@ def test_invocation_when_of_numbers_takes_0_and_1_for_flags(toy_client: FlaskCli
         ({"inputs": 3}, "", ["/inputs is 3"]),
         ({"inputs": []}, "", ["there are no records"]),
         ({"instances": [1, 2]}, "", ["/instances/0 is 1", "/instances/1 is 2"]),
-        ({"instances": [[1], ROWS[0]]}, "", ["/instances/0 has 1 values, expected are 7"]),
+        ({"instances": [[1], ROWS[0]]}, "", ["/instances/0 has 1 values: send 7"]),
         ({"inputs": {"weight": [1, 2], "pieces": [1]}}, "", ["/inputs/pieces has 1 values"]),
         ({"dataframe_records": COLUMNS}, "", ["/dataframe_records holds columns"]),
         ({"dataframe_split": []}, "", ["/dataframe_split is a list"]),
@@ -129,7 +129,7 @@ def test_invocation_when_of_numbers_takes_0_and_1_for_flags(toy_client: FlaskCli
         ({"dataframe_split": {"data": [3], "dtype": 1, "columns": ["a", "a", 2]}}, "", [
             "split/dtype", "data/0 is 3", "columns/1 names 'a' again", "columns/2 is 2"]),
         ({"dataframe_split": {"columns": [*NAMES, "x"], "data": [[*ROWS[0], 1]]}}, "",
-         ["/dataframe_split/data/0/x is no field"]),
+         ["/dataframe_split/data/0/x is not a field"]),
         ({"inputs": [{**PARCEL, "height": math.inf}]}, "", ["/inputs/0/height is not a finite"]),
         ({"inputs": [{**PARCEL, "weight": "a", "pieces": None}]}, "",
          ["2 problems", "/inputs/0/weight is 'a'", "/inputs/0/pieces is required"]),
@@ -183,13 +183,13 @@ def test_csv_when_its_header_is_declared_otherwise_is_read_so(toy_client: FlaskC
     as_header = refusal(invoke(toy_client, BARE, f"{CSV}; header=present"))[1]
 
     assert "/0/weight is 'weight'" in as_row
-    assert "is no field" in as_header
+    assert "is not a field" in as_header
 
 
 def test_csv_when_its_header_is_misspelt_is_not_taken_for_a_row(toy_client: FlaskClient) -> None:
     message = refusal(invoke(toy_client, TABLE.replace(b"weight", b"wieght", 1), CSV))[1]
 
-    assert "/0/wieght is no field (did you mean 'weight'?)" in message
+    assert "/0/wieght is not a field (did you mean 'weight'?)" in message
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from engine.api.protocols.v2.binary import InvalidTensor, split
 from engine.api.protocols.v2.tensors import Tensor, read_parameters, read_tensor
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, step
+from engine.records.rows import Records, pointer_to
 from engine.records.strict_json import RepeatedKeys
 from engine.schema.fields import Field
 from engine.schema.messages import shown
@@ -81,12 +81,14 @@ def read_request(
 
 
 def _pointer(row: int, name: str | None) -> str:
-    return f"/{row}" if name is None else f"{step(name)}/{row}"
+    return f"/{row}" if name is None else f"{pointer_to(name)}/{row}"
 
 
 def _repeated(asked: Mapping[str, Any]) -> list[Problem]:
     names = asked.repeated if isinstance(asked, RepeatedKeys) else []
-    return [Problem(step(name), "is given twice: send it once", Code.REPEATED) for name in names]
+    return [
+        Problem(pointer_to(name), "is given twice: send it once", Code.REPEATED) for name in names
+    ]
 
 
 def _parameters(
@@ -149,14 +151,16 @@ def _read_inputs(
             problems.append(Problem(f"/inputs/{place}", detail, Code.WRONG_TYPE))
             continue
         if name in names:
-            problems.append(Problem(step(name), "is given twice: send it once", Code.REPEATED))
+            problems.append(
+                Problem(pointer_to(name), "is given twice: send it once", Code.REPEATED)
+            )
         names.add(name)
         if schema.ignores(name) and name not in fields and len(entries) > 1:
             continue
         try:
             found.append(read_tensor(entry, buffers[place]))
         except InvalidTensor as error:
-            problems.append(Problem(step(name), str(error), Code.WRONG_TYPE))
+            problems.append(Problem(pointer_to(name), str(error), Code.WRONG_TYPE))
     return found
 
 
@@ -195,13 +199,17 @@ def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[d
         if len(whole.shape) == 2 and (whole.name not in names or whole.width != 1):
             tensors = _columns(whole, schema)
     problems = [
-        Problem(step(one.name), f"has the shape {one.shape}: send [n] or [n, 1]", Code.WRONG_LENGTH)
+        Problem(
+            pointer_to(one.name),
+            f"has the shape {one.shape}: send [n] or [n, 1]",
+            Code.WRONG_LENGTH,
+        )
         for one in tensors
         if one.width != 1
     ]
     rows = max(one.rows for one in tensors) if tensors else 0
     problems += [
-        Problem(step(one.name), f"has {one.rows} values, others {rows}", Code.WRONG_LENGTH)
+        Problem(pointer_to(one.name), f"has {one.rows} values, others {rows}", Code.WRONG_LENGTH)
         for one in tensors
         if one.width == 1 and one.rows != rows
     ]
@@ -217,11 +225,11 @@ def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
     fields = schema.fields
     if texts := [field.name for field in fields if field.datatype == "BYTES"]:
         detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
-        raise InvalidRecords([Problem(step(whole.name), detail, Code.WRONG_TYPE)])
+        raise InvalidRecords([Problem(pointer_to(whole.name), detail, Code.WRONG_TYPE)])
     if whole.width != len(fields):
         listed = ", ".join(field.name for field in fields)
         detail = f"has {whole.width} columns, the model {len(fields)} fields: {listed}"
-        raise InvalidRecords([Problem(step(whole.name), detail, Code.WRONG_LENGTH)])
+        raise InvalidRecords([Problem(pointer_to(whole.name), detail, Code.WRONG_LENGTH)])
     return [
         Tensor(
             field.name,

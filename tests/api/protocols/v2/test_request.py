@@ -64,7 +64,7 @@ def altered(**changes: Any) -> list[Any]:
         (altered(parameters={"content_type": []}), "/weight has the content type a list"),
         (altered(parameters=7), "/weight has parameters that are 7"),
         (altered(parameters={"shared_memory_region": "x"}), "parameter shared_memory_region"),
-        (altered(name="wieght"), "/wieght/0 is no field (did you mean 'weight'?)"),
+        (altered(name="wieght"), "/wieght/0 is not a field (did you mean 'weight'?)"),
         (altered(name="wieght"), "/weight/0 is required"),
         (altered()[1:] + altered()[1:2], "/pieces is given twice"),
         ([tensor("colour", ["x"], content_type="hg_json"), *altered()], "content type 'hg_json'"),
@@ -257,7 +257,7 @@ def test_instances_when_bad_are_all_named(toy_client: FlaskClient) -> None:
     assert "/instances/0/shape is 'sack', unknown" in good(ask(gap))["warnings"]
     text = refused(ask(PARCEL, odd, [1, 2], 3))
     assert "the input has 3 problems: /instances/1/weight is -1" in text
-    assert "/instances/2 has 2 values, expected are 7" in text
+    assert "/instances/2 has 2 values: send 7" in text
     assert "/instances/3 is 3" in text
     assert "no records" in refused(ask())
     assert "no list of instances" in refused(toy_client.post(PREDICT, data='{"inputs": []}'))
