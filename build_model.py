@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         build(store, name, data=options.data, promote=options.promote, origin=origin)
     except PromotionConflict as error:
         return _fail(error, code=3)
-    except (UnknownModel, *sentences, OSError) as error:
+    except (*sentences, OSError) as error:
         return _fail(error)
     return 0
 
