@@ -22,7 +22,6 @@ from engine.api.fast_path.rejections import Rejections
 from engine.api.middleware import cors
 from engine.api.middleware.order import add_middleware
 from engine.api.mount import mount
-from engine.api.protocols.contract import RouteContext
 from engine.api.protocols.vertex import RouteTaken
 from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
 from engine.api.resources import Resources, add_resources
@@ -62,7 +61,7 @@ def create_app(settings: Settings) -> Flask:
     add_resources(app, shared)
     add_middleware(app, shared.spans)
     pages = (version.blueprint(shared.models), api_docs.blueprint(service=NAME))
-    mount(app, _route_context(shared, settings), pages=pages, children=children)
+    mount(app, shared, pages=pages, children=children)
     for command in COMMANDS:
         app.cli.add_command(command)
     app.extensions[KEY] = _application(app, shared, settings)
@@ -70,13 +69,12 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _resources(settings: Settings) -> Resources:
-    """Return what the requests share: versions, counts, keys and limits."""
+    """Return what the routes and the middleware work with."""
     models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
     slots = 4 * settings.web_concurrency + 4
     metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
     shadow = Shadow(models, metrics)
     return Resources(
-        models=models,
         predictor=Predictor(models, Observers([metrics, shadow])),
         metrics=metrics,
         shadow=shadow,
@@ -85,14 +83,6 @@ def _resources(settings: Settings) -> Resources:
         origins=_origins(settings),
         logs_requests=settings.access_log,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
-    )
-
-
-def _route_context(shared: Resources, settings: Settings) -> RouteContext:
-    """Return what the routes need to know about the service."""
-    return RouteContext(
-        shared.predictor,
-        shared.stopping,
         service=NAME,
         version=VERSION,
         max_table_bytes=settings.max_table_bytes,
@@ -108,7 +98,7 @@ def _application(app: Flask, shared: Resources, settings: Settings) -> Applicati
     return Application(
         Lifecycle(
             shared.models, shared.metrics, shared.stopping,
-            is_guarded=lambda: callers.are_asked or callers.is_open,
+            is_guarded=lambda: callers.need_keys or callers.is_open,
             remove=shared.answers.remove,
         ),
         shared.metrics,
@@ -189,7 +179,7 @@ def main() -> None:
             )
     address = f"http://{settings.address}"
     record = write_json(card["example"]["record"]).decode()
-    key = " -H 'x-api-key: YOUR KEY'" if _callers(settings).are_asked else ""
+    key = " -H 'x-api-key: YOUR KEY'" if _callers(settings).need_keys else ""
     print(
         f"{NAME} serves {card['model']}, version {card['version']}, at {address}\n"
         f"Documentation: {address}/docs\n"

@@ -1,7 +1,8 @@
-# Every target that needs Python first makes .venv from Pipfile.lock (bin/setup).
+# Every target that needs Python first makes .venv from Pipfile.lock (bin/setup): `deps` with
+# what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -15,23 +16,26 @@ help:  ## List the targets
 run: deps  ## Serve on this machine, training first where no version is: make run model=credit
 	@$(settings) $(python) build_model.py --if-absent && exec $(python) app.py
 
-test: deps  ## Run the everyday tests, in three minutes: make test args="-k schema"
-	@unset MAKEFLAGS MAKELEVEL MFLAGS; $(python) build_model.py --if-absent && exec $(python) -m pytest -m "not slow" $(args)
+test: test-deps  ## Run the everyday tests, in two minutes: make test args="-k schema"
+	@unset MAKEFLAGS MAKELEVEL MFLAGS; exec $(python) -m pytest -m "not slow" $(args)
 
-test-all: deps  ## Run every test, with all made-up inputs, in ten minutes: make test-all args=-x
-	@unset MAKEFLAGS MAKELEVEL MFLAGS; $(python) build_model.py --if-absent && CI=true exec $(python) -m pytest $(args)
+test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes: make test-all args=-x
+	@unset MAKEFLAGS MAKELEVEL MFLAGS; CI=true exec $(python) -m pytest $(args)
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
 	@$(settings) exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \
 		$(if $(promote),--promote $(promote))
 
-check: deps  ## Ask the served version its worked example: make check name=credit
-	@$(settings) $(python) build_model.py $(name) --if-absent && exec $(python) test_model.py $(name)
+check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
+	@$(settings) exec $(python) test_model.py $(name)
 
-deps:  ## Install the locked packages into .venv: PYTHON=python3.12 make deps
+deps:  ## Install what trains and serves into .venv, as locked: PYTHON=python3.12 make deps
 	@bin/setup
 
-lint: deps  ## Check style, traps and types (ruff, mypy)
+test-deps:  ## Install what tests, checks and benchmarks need as well
+	@bin/setup tests
+
+lint: test-deps  ## Check style, traps and types (ruff, mypy)
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy
@@ -44,44 +48,44 @@ lock-check:  ## Check that Pipfile, Pipfile.lock and the requirements files agre
 	@bin/setup pipenv
 	@.setup/pipenv/bin/python bin/lock.py --check
 
-bench: deps  ## Compare with other servers, in an hour; write the page: make bench args="--rounds 3"
+bench: test-deps  ## Compare with other servers, in an hour; write the page: make bench args="--rounds 3"
 	@$(python) -m benchmarks.compare $(args)
 
-bench-quick: deps  ## Compare with FastAPI + ONNX and the in-process floor; only print
+bench-quick: test-deps  ## Compare with FastAPI + ONNX and the in-process floor; only print
 	@$(python) -m benchmarks.compare --quick $(args)
 
-stress: deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
+stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
 	@$(python) -m benchmarks.stress $(args)
 
-growth: deps  ## Measure how a prediction's cost grows: make growth args=--write
+growth: test-deps  ## Measure how a prediction's cost grows: make growth args=--write
 	@$(python) -m benchmarks.growth $(args)
 
-overload: deps  ## Ask four times what the service can answer: make overload args="--seconds 20"
+overload: test-deps  ## Ask four times what the service can answer: make overload args="--seconds 20"
 	@$(python) -m benchmarks.overload $(args)
 
-swaps: deps  ## Promote versions under load; none may lose a request: make swaps args="--swaps 100"
+swaps: test-deps  ## Promote versions under load; none may lose a request: make swaps args="--swaps 100"
 	@$(python) -m benchmarks.swaps $(args)
 
-drain: deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
+drain: test-deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
 	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/whole/test_drain.py
 
-signals: deps  ## Reload, stop, kill and upgrade under load, 100 times each: make signals rounds=25
+signals: test-deps  ## Reload, stop, kill and upgrade under load, 100 times each: make signals rounds=25
 	@SIGNAL_ROUNDS=$(or $(rounds),100) $(python) -m pytest -n 0 tests/whole/test_signals.py \
 		tests/whole/test_gunicorn_upgrades.py tests/whole/test_kills.py
 
-chaos: deps  ## Let faults happen at random under load; none may show: make chaos minutes=30 seed=7
+chaos: test-deps  ## Let faults happen at random under load; none may show: make chaos minutes=30 seed=7
 	@$(python) -m tests.chaos $(if $(minutes),--minutes $(minutes)) $(if $(seed),--seed $(seed)) $(args)
 
-races: deps  ## Let two trainers publish at once 1,000 times, in a folder and a bucket: make races rounds=100
+races: test-deps  ## Let two trainers publish at once 1,000 times, in a folder and a bucket: make races rounds=100
 	@RACE_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/attacks/test_store_races.py
 
-contract: deps  ## Ask the whole API by its description, 17,000 times: make contract examples=100
+contract: test-deps  ## Ask the whole API by its description, 17,000 times: make contract examples=100
 	@$(python) -m tests.attacks.contract $(or $(examples),30)
 
-fuzz: deps  ## Send 20,000 made-up requests; none may fail the service: make fuzz requests=1000
+fuzz: test-deps  ## Send 20,000 made-up requests; none may fail the service: make fuzz requests=1000
 	@FUZZ_REQUESTS=$(or $(requests),20000) $(python) -m pytest -n 0 tests/attacks/test_fuzz.py
 
-clients: deps  ## Ask the service through the clients of other servers: make clients args=triton
+clients: test-deps  ## Ask the service through the clients of other servers: make clients args=triton
 	@$(settings) $(python) build_model.py credit --if-absent && exec $(python) -m benchmarks.clients.run_all $(args)
 
 docs: deps  ## Write the generated pages of docs/
@@ -90,8 +94,8 @@ docs: deps  ## Write the generated pages of docs/
 docs-check: deps  ## Check that the generated pages of docs/ are up to date
 	@$(python) docs/generate.py --check
 
-clean:  ## Remove .venv, .setup, .bench and caches; artifacts/ stays
-	@rm -rf .venv .setup .bench .ruff_cache .mypy_cache .pytest_cache .hypothesis
+clean:  ## Remove .venv, .setup, .bench, .fixtures and caches; artifacts/ stays
+	@rm -rf .venv .setup .bench .ruff_cache .mypy_cache .pytest_cache .hypothesis .fixtures
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 upgrade:  ## Bring a newer release of the template: make upgrade from=FOLDER version=0.7.0

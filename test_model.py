@@ -1,76 +1,134 @@
-"""Check that a stored version loads and answers; not a test suite.
+"""Check model files, and that stored versions load and answer; not a test suite.
 
 For instance::
 
-    python test_model.py            the default model's promoted version
-    python test_model.py credit
+    python test_model.py            every file in models/
+    python test_model.py credit     one of them
     python test_model.py --all      every stored version of every model
+
+Exit codes: 0 all is well; 1 something is wrong, and the output says what.
 """
 
 import sys
-from collections.abc import Mapping
-from typing import Any
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import models
 from engine.runtime.loading import check_version, load_version
 from persistence.model_persistence import ModelStore
-from persistence.store_errors import StoreError
+from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
+
+if TYPE_CHECKING:
+    from engine.schema import ModelDefinition
+
+MODELS = Path(models.__file__).parent
+INSTALL = "add it to Pipfile, run make lock, then make deps"
 
 
 def main(arguments: list[str]) -> int:
-    """Check one model; give the exit status, 1 when it does not answer."""
+    """Check the named models, or all; return the exit code."""
     if arguments == ["--all"]:
-        return check_all()
+        return check_versions()
+    names = arguments or models.names()
+    if not names:
+        print("models/ describes no model yet: write models/NAME.py")
+        return 1
+    failures = sum(not check(name) for name in names)
+    if failures:
+        print(f"\n{failures} of {len(names)} models need a change, see WRONG above")
+    return 1 if failures else 0
+
+
+def check(name: str) -> bool:
+    """Check a model's file and its stored version, a line for each check."""
+    print(f"{name}:")
+    is_sound = True
+    for is_passed, text in (*check_file(name), check_stored(name)):
+        first, *more = text.splitlines() or [""]
+        print(f"  {'ok   ' if is_passed else 'WRONG'}  {first}", flush=True)
+        for line in more:
+            print(f"         {line}")
+        is_sound = is_sound and is_passed
+    return is_sound
+
+
+def check_file(name: str) -> Iterator[tuple[bool, str]]:
+    """Check what a model file describes."""
     try:
-        settings = Settings.from_environment()
-        name = arguments[0] if arguments else settings.default_model
-        store = _store(settings)
-        version = load_version(store, name)
+        from engine.training.check import check_model
+
+        definition = models.find(name)
+    except models.UnknownModel as error:
+        yield False, str(error)
+    except ModuleNotFoundError as error:
+        yield False, f"{error.name} is not installed: {INSTALL}"
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a model file may raise anything
+        yield False, f"{place(error, name)} ends with {type(error).__name__}: {error}"
+    else:
+        yield True, describe(name, definition)
+        yield from check_model(definition)
+
+
+def check_stored(name: str) -> tuple[bool, str]:
+    """Check that the promoted version, where there is one, answers its worked example."""
+    try:
+        version = load_version(open_store(), name)
         trouble = version.self_test()
+    except ModelNotFound:
+        return True, f"no version is stored yet: make model name={name}"
     except (InvalidSettings, StoreError) as error:
-        print(f"test_model: {error}", file=sys.stderr)
-        return 1
+        return False, str(error)
     if trouble:
-        print(f"test_model: {version.version} of {name}: {trouble}", file=sys.stderr)
-        return 1
-    card = version.card
-    example = card["example"]
-    print(f"{name}, version {version.version}, served by {card['runtime']}")
-    print(f"example   {example['record']}")
-    print(f"answer    {example['value']} (probability {example['probability']})")
-    score = card["scores"][card["score"]]
-    print(f"{card['score']}   {score['value']:.4f}, baseline {score['baseline']:.4f}")
-    _print_importances("impurity", card["impurity_importances"])
-    _print_importances("permutation", card["permutation_importances"])
-    return 0
+        return False, f"version {version.version}: {trouble}; train another: make model name={name}"
+    score = version.card["scores"][version.card["score"]]
+    return True, (
+        f"version {version.version} answers its example: {version.card['example']['value']} "
+        f"({version.card['score']} {score['value']:.4f}, baseline {score['baseline']:.4f})"
+    )
 
 
-def check_all() -> int:
-    """Check every stored version; give the exit status, 1 when one does not answer."""
-    is_good = True
+def check_versions() -> int:
+    """Check that every stored version answers as recorded; return the exit code."""
+    is_sound = True
     try:
-        store = _store(Settings.from_environment())
+        store = open_store()
         for name in store.stored_names():
             for version in store.versions(name):
                 trouble = check_version(store, name, version)
-                is_good = is_good and not trouble
-                print(f"{name} {version}: {trouble or 'answers as recorded'}")
+                is_sound = is_sound and not trouble
+                print(f"{name} {version}: {trouble or 'answers as recorded'}", flush=True)
     except (InvalidSettings, StoreError) as error:
         print(f"test_model: {error}", file=sys.stderr)
         return 1
-    return 0 if is_good else 1
+    return 0 if is_sound else 1
 
 
-def _store(settings: Settings) -> ModelStore:
+def open_store() -> ModelStore:
+    """Return the store that the settings name."""
+    settings = Settings.from_environment()
     return ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
     )
 
 
-def _print_importances(kind: str, weights: Mapping[str, Any]) -> None:
-    means = {name: w["mean"] if isinstance(w, dict) else w for name, w in weights.items()}
-    for name in sorted(means, key=lambda name: -means[name]):
-        print(f"{kind:<12} {name:<24} {means[name]:8.4f}")
+def describe(name: str, definition: "ModelDefinition") -> str:
+    """Return what a model file predicts from what."""
+    fields = len(definition.fields)
+    return f"models/{name}.py predicts {definition.target.name} from {fields} fields"
+
+
+def place(error: BaseException, name: str) -> str:
+    """Return the file, and the line where it is known, at which a model file fails."""
+    path = MODELS / f"{name}.py"
+    lines = [
+        line for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == str(path)
+    ]  # fmt: skip
+    lines = [error.lineno or 0] if isinstance(error, SyntaxError) else lines
+    return f"models/{name}.py, line {lines[-1]}," if lines else f"models/{name}.py"
 
 
 if __name__ == "__main__":

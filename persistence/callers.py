@@ -55,7 +55,7 @@ class Callers:
         self._look()
 
     @property
-    def are_asked(self) -> bool:
+    def need_keys(self) -> bool:
         """Whether a request needs a key."""
         if time.monotonic() >= self._next_look:
             self._look()

@@ -9,14 +9,11 @@ from engine.api.middleware.auth import check_access
 from engine.api.openapi import document as openapi
 from engine.api.process_metrics import Children
 from engine.api.protocols import PROTOCOLS, phrases
-from engine.api.protocols.contract import RouteContext
 from engine.api.protocols.vertex import check_routes
-from engine.api.resources import resources
+from engine.api.resources import Resources
 
 
-def mount(
-    app: Flask, context: RouteContext, *, pages: Iterable[Blueprint], children: Children
-) -> None:
+def mount(app: Flask, shared: Resources, *, pages: Iterable[Blueprint], children: Children) -> None:
     """Add all routes to an application, and what phrases their failures.
 
     Parameters
@@ -34,16 +31,16 @@ def mount(
         When `engine.api.middleware.auth.ACCESS` lacks a route.
     """
     for routes in (
-        health.blueprint(context.models, context.stopping),
-        predict.blueprint(context.predictor, max_table_bytes=context.max_table_bytes),
-        catalog.blueprint(context.models),
-        openapi.blueprint(context),
-        prometheus.blueprint(resources(app).metrics, children),
-        *(protocol.routes(context) for protocol in PROTOCOLS),
+        health.blueprint(shared.models, shared.stopping),
+        predict.blueprint(shared.predictor, max_table_bytes=shared.max_table_bytes),
+        catalog.blueprint(shared.models),
+        openapi.blueprint(shared),
+        prometheus.blueprint(shared.metrics, children),
+        *(protocol.routes(shared) for protocol in PROTOCOLS),
         *pages,
     ):
         app.register_blueprint(routes)
-    check_routes(app, context)
+    check_routes(app, shared)
     check_access(app)
     errors.init_app(app)
-    resources(app).phrases.update(phrases(context))
+    shared.phrases.update(phrases(shared))

@@ -24,8 +24,6 @@ class Resources:
 
     Attributes
     ----------
-    models : ModelCache
-        The versions in memory.
     predictor : Predictor
         Answers requests, and tells the observers of every decision.
     metrics : Metrics
@@ -50,9 +48,16 @@ class Resources:
     phrases : dict
         By path, the function that phrases failures there and below it, as
         `engine.api.errors.Phrase`.
+    service, version : str
+        The name of the service, and the version of its HTTP interface.
+    max_table_bytes : int
+        How long a table may be.
+    workers : int
+        How many processes answer requests.
+    health_route, predict_route : str
+        The paths that Vertex AI chooses; empty for none.
     """
 
-    models: ModelCache
     predictor: Predictor
     metrics: Metrics
     shadow: Shadow
@@ -64,6 +69,17 @@ class Resources:
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)
     stopping: Event = field(default_factory=Event)
     phrases: dict[str, Callable[..., tuple[bytes, str]]] = field(default_factory=dict)
+    service: str
+    version: str
+    max_table_bytes: int
+    workers: int
+    health_route: str
+    predict_route: str
+
+    @property
+    def models(self) -> ModelCache:
+        """The versions in memory."""
+        return self.predictor.models
 
 
 def add_resources(app: Flask, resources: Resources) -> None:

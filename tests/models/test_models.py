@@ -1,4 +1,4 @@
-"""The contract that every file in models/ keeps, and how files are found."""
+"""The contract that every model keeps, shown on those of the tests, and how files are found."""
 
 import json
 import random
@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 import models
-from build_model import build
 from engine.records.media_types import JSON
 from engine.runtime.loading import load_version
 from engine.runtime.version import StoredVersion
+from engine.schema import ModelDefinition
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
 from engine.serving.request import PredictRequest
 from engine.serving.selection import ServedVersion
 from persistence.model_persistence import ModelStore
-from tests.support.models import make_once
+from tests.support.models import TOYS
 
 
 class Held(ModelCache):
@@ -30,15 +30,16 @@ class Held(ModelCache):
         self._versions[version.name, version.version] = version
 
 
-@pytest.fixture(scope="module", params=models.names())
-def built(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> StoredVersion:
-    name = request.param
-    store = make_once(  # the store of the fixture credit_store, for credit
-        tmp_path_factory, name, lambda store: build(store, name, data=None, promote="always")
-    )
-    return load_version(store, name)
+@pytest.fixture(scope="module", params=[*TOYS, "credit"])
+def built(request: pytest.FixtureRequest) -> StoredVersion:
+    """A version of a toy, or of the sample where it is as delivered."""
+    is_toy = request.param in TOYS
+    store = request.getfixturevalue("toy_store" if is_toy else "credit_store")
+    return load_version(store, request.param)
+
+
+def definition_of(version: StoredVersion) -> ModelDefinition:
+    return TOYS[version.name] if version.name in TOYS else models.find(version.name)
 
 
 def ask(version: StoredVersion, body: Any) -> Any:
@@ -52,7 +53,7 @@ def ask(version: StoredVersion, body: Any) -> Any:
 @pytest.fixture(scope="module")
 def rows(built: StoredVersion) -> list[dict[str, Any]]:
     """Sixty records of the model's own sample, as a client would write them."""
-    definition = models.find(built.name)
+    definition = definition_of(built)
     table = definition.load_data(definition.sample).head(60)
     found = []
     for _, line in table.iterrows():
@@ -76,7 +77,7 @@ def test_model_when_trained_answers_its_example_as_its_card_says(built: StoredVe
 
 
 def test_model_when_trained_has_the_schema_of_its_file(built: StoredVersion) -> None:
-    definition = models.find(built.name)
+    definition = definition_of(built)
 
     assert definition.schema == built.schema
     assert [field.name for field in definition.fields] == list(built.card["reference"])

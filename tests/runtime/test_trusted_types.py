@@ -1,6 +1,7 @@
 """What a stored pipeline may hold, and that nothing else is ever loaded."""
 
 import gzip
+import importlib
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
+import models
 from engine.runtime.onnx import open_session
 from engine.runtime.trusted_types import load_pipeline
 from persistence.store_errors import UntrustedArtifact
@@ -69,12 +71,20 @@ def test_loading_when_gadgets_are_in_a_file_refuses_each_and_runs_nothing() -> N
     assert ([], [], []) == (found["taken"], found["events"], found["imported"])
 
 
+@pytest.fixture
+def loan_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the toy loan stand among the files of models/."""
+    toys = str(ROOT / "tests/support/toys")
+    monkeypatch.setattr(models, "__path__", [*models.__path__, toys])
+
+
+@pytest.mark.usefixtures("loan_file")
 @pytest.mark.parametrize("word", ["Path", "pd", "RandomForestClassifier", "nothing", "Path.home"])
 def test_loading_when_a_name_is_only_imported_into_the_models_file_is_refused(word: str) -> None:
-    named = skops_file(NODES["FunctionNode"]("models.credit", word))
+    named = skops_file(NODES["FunctionNode"]("models.loan", word))
 
-    with pytest.raises(UntrustedArtifact, match=rf"not trusted: models\.credit\.{word}"):
-        load_pipeline(named, model="credit")
+    with pytest.raises(UntrustedArtifact, match=rf"not trusted: models\.loan\.{word}"):
+        load_pipeline(named, model="loan")
 
 
 def test_loading_when_another_format_is_renamed_tries_no_other_loader(tmp_path: Path) -> None:
@@ -104,11 +114,12 @@ def graph_file() -> bytes:
     return content
 
 
+@pytest.mark.usefixtures("loan_file")
 def test_loading_when_a_function_is_the_models_own_trusts_it() -> None:
-    from models.credit import load_data
+    load_data = importlib.import_module("models.loan").load_data
 
     pipeline = dumps(FunctionTransformer(load_data))
 
-    assert load_data is load_pipeline(pipeline, model="credit").func
-    with pytest.raises(UntrustedArtifact, match=r"models\.credit\.load_data"):
+    assert load_data is load_pipeline(pipeline, model="loan").func
+    with pytest.raises(UntrustedArtifact, match=r"models\.loan\.load_data"):
         load_pipeline(pipeline, model="toy")

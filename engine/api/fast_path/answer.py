@@ -203,7 +203,7 @@ class FastPath:
         ):
             return None
         key = None
-        if self._callers.are_asked:
+        if self._callers.need_keys:
             key = self._find_key(headers, route.model)
             if key is None:
                 return None

@@ -86,7 +86,7 @@ def check_caller() -> Response | None:
     g.key = None
     callers = resources().callers
     scope = ACCESS.get(request.endpoint or "")
-    if scope == PUBLIC or not callers.are_asked:
+    if scope == PUBLIC or not callers.need_keys:
         return None
     text = key_text(request.headers.get(name, "") for name in HEADERS)
     g.key = callers.find(text) if text else None

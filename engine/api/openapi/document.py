@@ -11,9 +11,8 @@ from engine.api.middleware.auth import public_paths
 from engine.api.openapi.model import model_values
 from engine.api.openapi.template import failures, fill, load_template
 from engine.api.protocols import PROTOCOLS
-from engine.api.protocols.contract import RouteContext
 from engine.api.requests import may_see
-from engine.api.resources import resources
+from engine.api.resources import Resources, resources
 from engine.api.responses import json_response
 from engine.records.rows import MAX_RECORDS
 from engine.schema.card import Card
@@ -26,7 +25,7 @@ _FIXED, _MODEL = (Path(__file__).with_name(name) for name in ("fixed.json", "mod
 
 
 def describe(
-    cards: Mapping[str, Card], context: RouteContext,
+    cards: Mapping[str, Card], shared: Resources,
     *, public: Collection[str] = (), are_keys_asked: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Describe the whole API.
@@ -40,11 +39,11 @@ def describe(
     are_keys_asked : bool
         Whether a request needs a key now.
     """
-    default = cards.get(context.models.default)
+    default = cards.get(shared.models.default)
     values = {"max_records": MAX_RECORDS} | {
         key: path
         for key, path in (
-            ("health_route", context.health_route), ("predict_route", context.predict_route)
+            ("health_route", shared.health_route), ("predict_route", shared.predict_route)
         )
         if path
     }  # fmt: skip
@@ -59,7 +58,7 @@ def describe(
     for name, card in cards.items():
         of_model = values | model_values(card)
         schemas |= _fill(load_template(_MODEL), "schemas", of_model)
-        paths |= _model_paths(of_model, is_default=name == context.models.default)
+        paths |= _model_paths(of_model, is_default=name == shared.models.default)
     for template in protocols if default else ():
         paths |= _fill(template, "paths_of_default", of_default)
     schemes = fixed["securitySchemes"]
@@ -67,8 +66,8 @@ def describe(
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": context.service,
-            "version": context.version,
+            "title": shared.service,
+            "version": shared.version,
             "description": "\n\n".join(map(_introduction, cards.values())),
         },
         "paths": paths,
@@ -76,9 +75,9 @@ def describe(
     }
 
 
-def blueprint(context: RouteContext) -> Blueprint:
+def blueprint(shared: Resources) -> Blueprint:
     """Return the route of the description."""
-    routes, models = Blueprint("openapi", __name__), context.models
+    routes, models = Blueprint("openapi", __name__), shared.models
 
     @routes.get("/openapi.json")
     def document() -> Response:
@@ -89,8 +88,8 @@ def blueprint(context: RouteContext) -> Blueprint:
                 cards[name] = models.card(name)
             except StoreError as error:
                 _log.error("left out of the description: %s", error)
-        public, are_asked = public_paths(current_app), resources().callers.are_asked
-        return json_response(describe(cards, context, public=public, are_keys_asked=are_asked))
+        public, are_asked = public_paths(current_app), resources().callers.need_keys
+        return json_response(describe(cards, shared, public=public, are_keys_asked=are_asked))
 
     return routes
 

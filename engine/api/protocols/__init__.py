@@ -2,8 +2,9 @@
 
 from engine.api.errors import Phrase
 from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
-from engine.api.protocols.contract import Protocol, RouteContext
+from engine.api.protocols.contract import Protocol
 from engine.api.protocols.v2 import routes as v2
+from engine.api.resources import Resources
 
 #: All of them, in the order of the API's description.
 PROTOCOLS: tuple[Protocol, ...] = (
@@ -15,7 +16,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
 )
 
 
-def phrases(context: RouteContext) -> dict[str, Phrase]:
+def phrases(shared: Resources) -> dict[str, Phrase]:
     """Return how failures are phrased, by path; a path stands before those that it lies below."""
-    spoken = {path: one.phrase for one in PROTOCOLS for path in one.paths(context)}
+    spoken = {path: one.phrase for one in PROTOCOLS for path in one.paths(shared)}
     return dict(sorted(spoken.items(), key=lambda item: len(item[0]), reverse=True))

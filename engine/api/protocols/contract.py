@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import Event
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
@@ -10,6 +9,7 @@ from flask import Blueprint, Response
 
 from engine.api.errors import Phrase
 from engine.api.requests import choose_version
+from engine.api.resources import Resources
 from engine.api.responses import respond, version_headers
 from engine.records.media_types import JSON
 from engine.records.rows import Records
@@ -17,7 +17,6 @@ from engine.records.spool import Spool
 from engine.records.validation import Accepted
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
-from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import Predictor
 
 #: What a view is open to when it needs no key.
@@ -25,40 +24,6 @@ PUBLIC = "public"
 
 #: What `read` returns: records, and with them whatever `write` needs of the request.
 _Records = TypeVar("_Records", bound=Records)
-
-
-class RouteContext(NamedTuple):
-    """What the routes of a protocol need from the application.
-
-    Attributes
-    ----------
-    predictor : Predictor
-        Answers the requests.
-    stopping : Event
-        Set once the service stops.
-    service, version : str
-        The name and the version of the service itself.
-    max_table_bytes : int
-        How long a table may be.
-    workers : int
-        How many batches may come at the same time.
-    health_route, predict_route : str
-        The paths that Vertex AI chooses; empty for none.
-    """
-
-    predictor: Predictor
-    stopping: Event
-    service: str
-    version: str
-    max_table_bytes: int
-    workers: int
-    health_route: str = ""
-    predict_route: str = ""
-
-    @property
-    def models(self) -> ModelCache:
-        """The versions that answer."""
-        return self.predictor.models
 
 
 class Protocol(NamedTuple):
@@ -81,9 +46,9 @@ class Protocol(NamedTuple):
     """
 
     name: str
-    routes: Callable[[RouteContext], Blueprint]
+    routes: Callable[[Resources], Blueprint]
     access: Mapping[str, str]
-    paths: Callable[[RouteContext], Sequence[str]]
+    paths: Callable[[Resources], Sequence[str]]
     phrase: Phrase
     description: Path
 

@@ -9,9 +9,10 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.protocols.compression import inflated_body
-from engine.api.protocols.contract import Protocol, RouteContext, Written, run
+from engine.api.protocols.contract import Protocol, Written, run
 from engine.api.protocols.error_line import phrase_line, write_line
 from engine.api.requests import may_see
+from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
@@ -26,9 +27,9 @@ from engine.runtime.version import StoredVersion
 _VERBS = (":predict", ":explain")
 
 
-def _routes(context: RouteContext) -> Blueprint:
+def _routes(shared: Resources) -> Blueprint:
     """Return the routes of the protocol."""
-    routes, models = Blueprint("v1", __name__), context.models
+    routes, models = Blueprint("v1", __name__), shared.models
 
     @routes.get("/v1/models")
     def show_models() -> Response:
@@ -47,7 +48,7 @@ def _routes(context: RouteContext) -> Blueprint:
     @routes.post("/v1/models/<name>:predict")
     def predict(name: str) -> Response:
         """Predict instances."""
-        return run(context.predictor, inflated_body(), _read, _write, model=name)
+        return run(shared.predictor, inflated_body(), _read, _write, model=name)
 
     @routes.post("/v1/models/<name>:explain")
     def explain(name: str) -> Response:
@@ -92,7 +93,7 @@ PROTOCOL = Protocol(
     access={
         "show_models": "read", "model_ready": "read", "predict": "predict", "explain": "predict"
     },
-    paths=lambda context: ["/v1"],
+    paths=lambda shared: ["/v1"],
     phrase=phrase_line,
     description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

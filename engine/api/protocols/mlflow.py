@@ -11,9 +11,10 @@ from werkzeug.http import parse_options_header
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
 from engine.api.negotiation import choose_form
-from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, Written, run, send
+from engine.api.protocols.contract import PUBLIC, Protocol, Written, run, send
 from engine.api.protocols.mlflow_json import read_invocation
 from engine.api.requests import body_of, choose_version, received
+from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.api.statuses import status_of
 from engine.records.csv_header import with_header
@@ -44,27 +45,27 @@ _KINDS = (JSON, CSV, JSON_LINES, LINES, PARQUET, ARROW, NPY)
 _MOST_MEGABYTES = 100
 
 
-def _routes(context: RouteContext) -> Blueprint:
+def _routes(shared: Resources) -> Blueprint:
     """Return the routes; the default model answers."""
     routes = Blueprint("invocations", __name__)
 
     @routes.get("/ping")
     def ping() -> Response:
         """Report whether the default model answers."""
-        if reason := not_ready(context.models, context.stopping):
+        if reason := not_ready(shared.models, shared.stopping):
             return failure_response(Failure(404, reason))
         return Response("\n", mimetype=JSON)
 
     @routes.get("/version")
     def version_text() -> Response:
         """Name the service and its version, which MLflow's client asks for."""
-        return Response(f"{context.service} {context.version}", mimetype="text/plain")
+        return Response(f"{shared.service} {shared.version}", mimetype="text/plain")
 
     @routes.get("/execution-parameters")
     def execution_parameters() -> Response:
         """Describe how batches are to be sent."""
-        workers = min(context.workers, _MOST_MEGABYTES)
-        most = min(_MOST_MEGABYTES // workers, context.max_table_bytes // 2**20)
+        workers = min(shared.workers, _MOST_MEGABYTES)
+        most = min(_MOST_MEGABYTES // workers, shared.max_table_bytes // 2**20)
         return json_response(
             {
                 "MaxConcurrentTransforms": workers,
@@ -77,9 +78,9 @@ def _routes(context: RouteContext) -> Blueprint:
     def invocations() -> Response:
         """Predict records, however MLflow's and SageMaker's clients write them."""
         kind, header = _read_kind(request.content_type or JSON)
-        body = body_of(LINES if kind == JSON_LINES else kind, context.max_table_bytes)
+        body = body_of(LINES if kind == JSON_LINES else kind, shared.max_table_bytes)
         with received(body):
-            return _answer(context.predictor, body, kind, header)
+            return _answer(shared.predictor, body, kind, header)
 
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
@@ -158,7 +159,7 @@ PROTOCOL = Protocol(
         "ping": PUBLIC, "version_text": PUBLIC, "execution_parameters": PUBLIC,
         "invocations": "predict",
     },
-    paths=lambda context: ["/invocations", "/ping", "/version", "/execution-parameters"],
+    paths=lambda shared: ["/invocations", "/ping", "/version", "/execution-parameters"],
     phrase=_phrase,
     description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

@@ -10,8 +10,9 @@ from werkzeug.routing import Map
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
 from engine.api.health import not_ready
-from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, Written, run
+from engine.api.protocols.contract import PUBLIC, Protocol, Written, run
 from engine.api.requests import whole_body
+from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
@@ -32,7 +33,7 @@ class RouteTaken(ValueError):
     """A path that the platform chooses is another of the service; the message names it."""
 
 
-def check_routes(app: Flask, context: RouteContext) -> None:
+def check_routes(app: Flask, shared: Resources) -> None:
     """Check that the chosen paths are not those of other routes, once all are mounted.
 
     Raises
@@ -40,7 +41,7 @@ def check_routes(app: Flask, context: RouteContext) -> None:
     RouteTaken
         When one of them is.
     """
-    chosen = {"AIP_HEALTH_ROUTE": context.health_route, "AIP_PREDICT_ROUTE": context.predict_route}
+    chosen = {"AIP_HEALTH_ROUTE": shared.health_route, "AIP_PREDICT_ROUTE": shared.predict_route}
     others = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("vertex.")]
     routes = Map([rule.empty() for rule in others], merge_slashes=False).bind("localhost")
     for name, path in chosen.items():
@@ -55,24 +56,24 @@ def check_routes(app: Flask, context: RouteContext) -> None:
             raise RouteTaken(f"{name} is {path!r}, a route of the service itself: choose another")
 
 
-def _routes(context: RouteContext) -> Blueprint:
+def _routes(shared: Resources) -> Blueprint:
     """Return the routes that have a path; the default model answers."""
     routes = Blueprint("vertex", __name__)
 
     def health() -> Response:
         """Report whether the default model answers."""
-        if reason := not_ready(context.models, context.stopping):
+        if reason := not_ready(shared.models, shared.stopping):
             return failure_response(Failure(503, reason))
         return json_response({"status": "ready"})
 
     def predict() -> Response:
         """Predict the instances."""
-        return run(context.predictor, whole_body(), _read, _write)
+        return run(shared.predictor, whole_body(), _read, _write)
 
-    if context.health_route:
-        routes.add_url_rule(context.health_route, view_func=health, methods=["GET"])
-    if context.predict_route:
-        routes.add_url_rule(context.predict_route, view_func=predict, methods=["POST"])
+    if shared.health_route:
+        routes.add_url_rule(shared.health_route, view_func=health, methods=["GET"])
+    if shared.predict_route:
+        routes.add_url_rule(shared.predict_route, view_func=predict, methods=["POST"])
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
 
@@ -120,7 +121,7 @@ PROTOCOL = Protocol(
     name="vertex",
     routes=_routes,
     access={"health": PUBLIC, "predict": "predict"},
-    paths=lambda context: [*filter(None, (context.health_route, context.predict_route))],
+    paths=lambda shared: [*filter(None, (shared.health_route, shared.predict_route))],
     phrase=_phrase,
     description=Path(__file__).with_suffix(".json"),
 )

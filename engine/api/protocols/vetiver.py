@@ -6,8 +6,9 @@ from pathlib import Path
 from flask import Blueprint, Response
 
 from engine.api.errors import Failure, sentence
-from engine.api.protocols.contract import Protocol, RouteContext, Written, run
+from engine.api.protocols.contract import Protocol, Written, run
 from engine.api.requests import whole_body
+from engine.api.resources import Resources
 from engine.records.json_reader import read_json_body
 from engine.records.rows import Records
 from engine.records.rows_reader import read_instances
@@ -18,14 +19,14 @@ from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 
 
-def _routes(context: RouteContext) -> Blueprint:
+def _routes(shared: Resources) -> Blueprint:
     """Return the route; the default model answers."""
     routes = Blueprint("vetiver", __name__)
 
     @routes.post("/predict")
     def predict() -> Response:
         """Predict a list of records, or columns."""
-        return run(context.predictor, whole_body(), _read, _write)
+        return run(shared.predictor, whole_body(), _read, _write)
 
     return routes
 
@@ -50,7 +51,7 @@ PROTOCOL = Protocol(
     name="vetiver",
     routes=_routes,
     access={"predict": "predict"},
-    paths=lambda context: ["/predict"],
+    paths=lambda shared: ["/predict"],
     phrase=_phrase,
     description=Path(__file__).with_suffix(".json"),
 )

@@ -193,7 +193,7 @@ def test_service_when_its_keys_change_needs_no_restart(
 def file_was_read(client: FlaskClient) -> bool:
     callers = client.application.extensions["resources"].callers
     found = callers.file.path.stat()
-    return bool(callers.are_asked) and callers._stamp == (
+    return bool(callers.need_keys) and callers._stamp == (
         found.st_ino, found.st_mtime_ns, found.st_size
     )  # fmt: skip
 

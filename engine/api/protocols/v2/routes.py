@@ -13,12 +13,13 @@ from flask import Blueprint, Response, request
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.health import not_ready
 from engine.api.protocols.compression import inflated_body
-from engine.api.protocols.contract import PUBLIC, Protocol, RouteContext, run
+from engine.api.protocols.contract import PUBLIC, Protocol, run
 from engine.api.protocols.error_line import phrase_line
 from engine.api.protocols.v2.binary import HEADER_LENGTH
 from engine.api.protocols.v2.request import InferRequest, read_request
 from engine.api.protocols.v2.response import describe_model, list_outputs, write_answer
 from engine.api.requests import may_see
+from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
@@ -34,10 +35,10 @@ EXTENSIONS = ["binary_tensor_data"]
 _NO_LOADING = "versions are loaded on first use and leave by themselves: just ask the model"
 
 
-def _routes(context: RouteContext) -> Blueprint:
+def _routes(shared: Resources) -> Blueprint:
     """Return the routes of the protocol."""
-    routes, models = Blueprint("v2", __name__), context.models
-    _add_health(routes, context)
+    routes, models = Blueprint("v2", __name__), shared.models
+    _add_health(routes, shared)
     _add_models(routes, models)
     _add_repository(routes, models)
 
@@ -47,7 +48,7 @@ def _routes(context: RouteContext) -> Blueprint:
         """Predict the records that tensors hold."""
         body = inflated_body()
         return run(
-            context.predictor,
+            shared.predictor,
             body,
             _read,
             write_answer,
@@ -66,11 +67,11 @@ def _read(body: bytes, version: StoredVersion) -> InferRequest:
     return read_request(body, header_length, schema=version.schema, offered=offered)
 
 
-def _add_health(routes: Blueprint, context: RouteContext) -> None:
+def _add_health(routes: Blueprint, shared: Resources) -> None:
     @routes.get("/v2")
     def server() -> Response:
         """Name the service and what it does beside the protocol."""
-        own = {"name": context.service, "version": context.version}
+        own = {"name": shared.service, "version": shared.version}
         return json_response({**own, "extensions": EXTENSIONS})
 
     @routes.get("/v2/health/live")
@@ -81,7 +82,7 @@ def _add_health(routes: Blueprint, context: RouteContext) -> None:
     @routes.get("/v2/health/ready")
     def ready() -> Response:
         """Say whether the service is ready, as ``/readyz`` does."""
-        return _readiness({"live": True}, not_ready(context.models, context.stopping))
+        return _readiness({"live": True}, not_ready(shared.models, shared.stopping))
 
 
 def _add_models(routes: Blueprint, models: ModelCache) -> None:
@@ -168,7 +169,7 @@ PROTOCOL = Protocol(
         "show_models": "read", "show_model": "read", "model_ready": "read", "index": "read",
         "infer": "predict", "load": "publish", "unload": "publish",
     },
-    paths=lambda context: ["/v2"],
+    paths=lambda shared: ["/v2"],
     phrase=phrase_line,
     description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

@@ -1,0 +1,168 @@
+"""Quick checks of a model file, each answered in a sentence.
+
+They find in seconds what a training would meet later: a column that is not
+there, a pipeline that refuses what the fields accept, an answer that depends
+on the other rows. Nothing is stored.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from engine.runtime.native import NativeRuntime
+from engine.runtime.version import TOLERANCE
+from engine.schema.definition import ModelDefinition
+from engine.training.export.golden import golden_records
+from engine.training.table import InvalidTable, read_table
+
+#: The pipeline is fitted on so many rows at most, and so many are asked one by one.
+FITTED_ROWS, SINGLE_ROWS = 1000, 50
+
+#: Rows of each class that the part to fit on has at least, where the table has them.
+ROWS_OF_A_CLASS = 10
+
+
+class CheckFailed(Exception):
+    """The model file breaks a rule; the message says what, and what to do."""
+
+
+class CheckResult(NamedTuple):
+    """The outcome of one check.
+
+    Attributes
+    ----------
+    is_passed : bool
+        Whether the model file keeps the rule.
+    text : str
+        What was checked, or what is wrong and what to do. A line, but for a
+        table that has several faults.
+    """
+
+    is_passed: bool
+    text: str
+
+
+def check_model(definition: ModelDefinition) -> Iterator[CheckResult]:
+    """Check a model on its sample; stop at the first rule that it breaks."""
+    trial = _Trial(definition)
+    for check, activity in (
+        (trial.check_table, "reading the table"),
+        (trial.check_columns, "comparing the table with the fields"),
+        (trial.check_fit, "fitting the pipeline"),
+        (trial.check_single_rows, "predicting"),
+        (trial.check_order, "predicting from columns in another order"),
+        (trial.check_records, "predicting from the example and from made-up records"),
+    ):
+        try:
+            yield CheckResult(True, check())
+        except (CheckFailed, InvalidTable) as error:
+            yield CheckResult(False, str(error))
+            return
+        except Exception as error:  # noqa: BLE001  the model file's code may raise anything
+            yield CheckResult(False, f"{activity} ends with {type(error).__name__}: {error}")
+            return
+
+
+class _Trial:
+    """A model that is being checked: its table, and the pipeline fitted on a part of it."""
+
+    def __init__(self, definition: ModelDefinition) -> None:
+        self.definition = definition
+        self.schema = definition.schema
+        self.table = pd.DataFrame()
+        self.X = pd.DataFrame()
+        self.runtime: Any = None
+
+    def check_table(self) -> str:
+        """Check that there is a table."""
+        path = self.definition.sample
+        if not path.is_file():
+            raise CheckFailed(f"there is no table {path}: put it there, or correct `sample`")
+        self.table = self.definition.load_data(path).reset_index(drop=True)
+        return f"{path.name} has {len(self.table):,} rows and {len(self.table.columns)} columns"
+
+    def check_columns(self) -> str:
+        """Check that every field has its column, and that every value fits its field."""
+        self.X, self.y, _ = read_table(self.table, self.schema)
+        fields = (*self.schema.fields, self.schema.target)
+        unused = sorted(set(map(str, self.table.columns)) - {field.column for field in fields})
+        others = f"; no field uses {', '.join(unused)}" if unused else ""
+        return f"all {len(fields)} fields have their columns, and every value fits{others}"
+
+    def check_fit(self) -> str:
+        """Check that the pipeline learns from a part of the table."""
+        rows = self._choose_rows()
+        began = time.monotonic()
+        pipeline = self.definition.build_pipeline()
+        pipeline.fit(self.X.iloc[rows], self.y.iloc[rows])
+        self.runtime = NativeRuntime(pipeline, self.schema.fields)
+        return f"the pipeline fits {len(rows):,} rows in {time.monotonic() - began:.1f} s"
+
+    def check_single_rows(self) -> str:
+        """Check that a row gets the same answer alone and among others."""
+        batch = self._answer(self.X.head(SINGLE_ROWS))
+        rows = [self._answer(self.X.iloc[[row]]) for row in range(len(batch))]
+        difference = self._compare(batch, np.concatenate(rows))
+        if not difference <= TOLERANCE:
+            raise CheckFailed(
+                f"a row asked alone and among others gets answers that differ by {difference:.2g}, "
+                f"more than {TOLERANCE:g}: no step may compute from the rows that are predicted, "
+                "only from those it was fitted on"
+            )
+        return f"{len(batch)} rows get the same answers one by one as together"
+
+    def check_order(self) -> str:
+        """Check that the order of the table's columns does not matter."""
+        rows = self.table.head(SINGLE_ROWS)
+        mixed, _, _ = read_table(rows[rows.columns[::-1]], self.schema, is_to_learn_from=False)
+        difference = self._compare(self._answer(self.X.head(SINGLE_ROWS)), self._answer(mixed))
+        if not difference <= TOLERANCE:
+            raise CheckFailed(f"columns in another order change an answer by {difference:.2g}")
+        return "the order of the columns does not matter"
+
+    def check_records(self) -> str:
+        """Check that the worked example and odd records that the fields accept are answered."""
+        records = golden_records(self.schema.fields, seed=self.definition.seed)
+        try:
+            answers = self._answer_columns(self.schema.columns([self.schema.example(), *records]))
+        except ValueError as error:
+            raise CheckFailed(
+                f"the pipeline refuses a record that the fields accept: {error}. Let it take gaps "
+                "and unknown words (an imputer, handle_unknown), or let the fields refuse them"
+            ) from error
+        if not np.isfinite(answers).all():
+            raise CheckFailed("the answer to a record that the fields accept is not a number")
+        return f"the example and {len(records)} made-up records are answered"
+
+    def _choose_rows(self) -> np.ndarray:
+        rows = np.random.default_rng(self.definition.seed).permutation(len(self.X))
+        chosen = {*rows[:FITTED_ROWS].tolist()}
+        if self.schema.task == "classification":
+            labels = self.y.to_numpy()[rows]
+            for label in pd.unique(labels):
+                chosen |= {*rows[labels == label][:ROWS_OF_A_CLASS].tolist()}
+        return np.sort(np.array([*chosen]))
+
+    def _answer(self, X: pd.DataFrame) -> np.ndarray:
+        return self._answer_columns({str(name): X[name].tolist() for name in X.columns})
+
+    def _answer_columns(self, columns: dict[str, list[Any]]) -> np.ndarray:
+        """Return a row of numbers for each record: the probabilities, or the value."""
+        outputs = self.runtime.run(columns)
+        if outputs.probabilities is not None:
+            return np.asarray(outputs.probabilities, dtype=np.float64)
+        values = np.asarray(outputs.values)
+        if self.schema.task == "classification":
+            values = np.unique(self.y.to_numpy()).searchsorted(values)
+        return values.astype(np.float64).reshape(len(values), 1)
+
+    def _compare(self, answers: np.ndarray, others: np.ndarray) -> float:
+        """Return the largest difference; for numbers in units of their size or spread."""
+        size = np.ones_like(answers)
+        if self.schema.task == "regression":
+            tiny = np.finfo(np.float64).tiny
+            size = np.maximum(np.maximum(np.abs(answers), answers.std()), tiny)
+        return float(np.max(np.abs(answers - others) / size))

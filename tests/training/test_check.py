@@ -1,0 +1,116 @@
+"""The checks of a model file: what passes, and what each of them finds."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from engine.schema import ModelDefinition
+from engine.training.check import check_model
+from tests.support.models import TOYS
+from tests.support.toys import coin, rent
+
+CHECKS = 6
+
+
+def failure(definition: ModelDefinition) -> str:
+    """Return what the last check finds, all those before it having passed."""
+    *passed, last = check_model(definition)
+    assert all(result.is_passed for result in passed)
+    assert not last.is_passed
+    return last.text
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_model_when_it_is_sound_passes_every_check_in_a_line_each(name: str) -> None:
+    results = [*check_model(TOYS[name])]
+
+    assert [True] * CHECKS == [result.is_passed for result in results], results
+    assert not [result.text for result in results if "\n" in result.text]
+
+
+def with_table(change: Any) -> ModelDefinition:
+    return replace(rent.definition, load_data=lambda path: change(rent.load_data(path)))
+
+
+def test_table_when_it_is_not_there_is_named() -> None:
+    text = failure(replace(rent.definition, sample=Path("data/nowhere.csv")))
+
+    assert "there is no table data/nowhere.csv: put it there, or correct `sample`" == text
+
+
+def test_column_when_it_is_missing_is_named_with_its_field() -> None:
+    text = failure(with_table(lambda table: table.rename(columns={"area": "aera"})))
+
+    assert "column 'area' of field 'area' is not there" in text
+    assert "aera" in text
+
+
+def test_column_when_no_field_uses_it_is_named_and_passes() -> None:
+    results = [*check_model(with_table(lambda table: table.assign(owner="Ada")))]
+
+    assert results[1].text.endswith("; no field uses owner")
+
+
+def test_value_when_it_does_not_fit_is_named_with_its_row() -> None:
+    text = failure(with_table(lambda table: table.assign(city="Lima")))
+
+    assert "column 'city' (field 'city'): is 'Lima'" in text
+
+
+def boom(*_: Any) -> Any:
+    raise KeyError("price")
+
+
+def test_code_of_the_model_file_when_it_fails_is_a_sentence() -> None:
+    assert "reading the table ends with KeyError: 'price'" == failure(with_table(boom))
+    text = failure(replace(rent.definition, build_pipeline=boom))
+    assert "fitting the pipeline ends with KeyError: 'price'" == text
+
+
+def line(*steps: Any) -> Pipeline:
+    """Build a straight line behind steps over the numbers of rent."""
+    numbers = FunctionTransformer(lambda X: X[["area", "rooms"]].astype(float))
+    named = [(str(place), step) for place, step in enumerate(steps)]
+    return Pipeline([("numbers", numbers), *named, ("line", LinearRegression())])
+
+
+def test_row_when_its_answer_depends_on_the_other_rows_is_found() -> None:
+    ranks = FunctionTransformer(lambda X: pd.DataFrame(X).rank())
+
+    text = failure(replace(rent.definition, build_pipeline=lambda: line(ranks)))
+
+    assert text.startswith("a row asked alone and among others gets answers that differ by ")
+
+
+def test_record_when_the_fields_accept_it_and_the_pipeline_does_not_is_found() -> None:
+    def build() -> Pipeline:
+        return Pipeline([("logit", LogisticRegression())])
+
+    fields = tuple(replace(field, missing="accept") for field in coin.fields)
+
+    text = failure(replace(coin.definition, build_pipeline=build, fields=fields))
+
+    assert text.startswith("the pipeline refuses a record that the fields accept: ")
+    assert "an imputer" in text
+
+
+class Endless(LinearRegression):  # type: ignore[misc]
+    """Answers infinity for the example, which is not in the table."""
+
+    def predict(self, X: Any) -> Any:
+        """Predict."""
+        return np.where(np.asarray(X)[:, 0] == 55.5, np.inf, super().predict(X))
+
+
+def test_answer_when_it_is_not_a_number_is_found() -> None:
+    def build() -> Pipeline:
+        return Pipeline([*line().steps[:-1], ("line", Endless())])
+
+    assert "is not a number" in failure(replace(rent.definition, build_pipeline=build))
