@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.environments import BENCH, ROOT
-from engine.runtime.loading import load_fitted_pipeline
+from engine.runtime.loading import open_pipeline
+from engine.schema.card import as_card
 from engine.schema.fields import Field
 
 MODEL = "credit"
@@ -96,7 +97,8 @@ def _write_files() -> None:
     from persistence.model_persistence import ModelStore
 
     store = ModelStore(STORE)
-    card, pipeline = store.read_card(MODEL), load_fitted_pipeline(store, MODEL)
+    card = store.read_card(MODEL)
+    pipeline = open_pipeline(store.files(card), as_card(card))
     definition = find(MODEL)
     fields = definition.schema.fields
     joblib.dump(pipeline, FILES / "pipeline.joblib")

@@ -1,10 +1,10 @@
-"""API keys: who may ask what, stored without the secrets.
+"""API keys: which caller may send which requests, stored without the secrets.
 
     keys.json    {"format": 1, "keys": [{"id", "name", "sha256", "scopes", ...}]}
 
-A key is text, ``<id>.<secret>``, shown once when it is made. The file keeps
-the SHA-256 of it. The secret is 256 random bits, so no slow hash is needed,
-and the file gives nobody a key.
+A key is text, ``<id>.<secret>``, shown once when it is made. The file has its
+SHA-256. The secret is 256 random bits, so no slow hash is needed, and nobody
+can make a key out of the file.
 """
 
 import json
@@ -21,40 +21,40 @@ import msgspec
 from persistence.atomic_files import locked, replace_file
 from persistence.names import NAME
 
-#: What a key may be good for.
+#: What a key may allow.
 SCOPES = ("predict", "read", "publish")
 
-#: How many requests in how many seconds, as ``100/60``.
+#: A number of requests in a number of seconds, as ``100/60``.
 RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,5})")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}")
 
 
 class InvalidKeys(ValueError):
-    """The file of keys cannot be read, or what is asked of it cannot be done."""
+    """The file of keys cannot be read, or a key cannot be made or removed."""
 
 
 class Key(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One caller's key, as it is stored.
+    """A caller's key, as it is stored.
 
     Attributes
     ----------
     id : str
-        Stands before the dot of the key's text.
+        What comes before the dot of the key's text.
     name : str
-        Whose it is, for people and logs.
+        The caller's name, for people and logs.
     sha256 : str
-        Of the key's text, in hexadecimal.
+        The digest of the key's text, in hexadecimal.
     created_at : datetime
         In UTC.
     scopes : tuple of str
-        Of `SCOPES`.
+        Some of `SCOPES`.
     models : tuple of str or None
-        The models it may ask; None for all.
+        The models that it is valid for; None for all.
     expires_at : datetime or None
-        From when on it is refused.
+        When it becomes invalid.
     rate_limit : str or None
-        As `RATE`; None for that of the service.
+        As `RATE`; None for the service's own.
     """
 
     id: str
@@ -67,11 +67,11 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     rate_limit: str | None = None
 
     def may_ask(self, model: str) -> bool:
-        """Tell whether the key is good for a model."""
+        """Return whether the key is valid for a model."""
         return self.models is None or model in self.models
 
     def has_expired(self) -> bool:
-        """Tell whether the key's time is over."""
+        """Return whether the key has become invalid."""
         return self.expires_at is not None and datetime.now(UTC) >= self.expires_at
 
 
@@ -90,7 +90,7 @@ def make_key(
     Returns
     -------
     text : str
-        What the caller sends. It is nowhere else.
+        What the caller sends. It is not stored.
     key : Key
         What is stored.
 
@@ -116,14 +116,14 @@ class KeyFile:
     Parameters
     ----------
     path : Path
-        Written whole, by renaming; one writer at a time.
+        Replaced as a whole, by one writer at a time.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> tuple[Key, ...]:
-        """Give the keys; none when there is no file.
+        """Read the keys; none when there is no file.
 
         Raises
         ------
@@ -131,28 +131,28 @@ class KeyFile:
             When the file cannot be read; the message says what is wrong.
         """
         try:
-            found = msgspec.json.decode(self.path.read_bytes(), type=_File).keys
+            keys = msgspec.json.decode(self.path.read_bytes(), type=_File).keys
         except FileNotFoundError:
             return ()
         except (OSError, ValueError) as error:
             raise InvalidKeys(f"{self.path} cannot be read: {error}") from error
-        for key in found:
+        for key in keys:
             try:
                 _check(key)
             except InvalidKeys as error:
                 raise InvalidKeys(f"{self.path}, key {key.id}: {error}") from error
-        if len({key.id for key in found}) < len(found):
+        if len({key.id for key in keys}) < len(keys):
             raise InvalidKeys(f"{self.path} has two keys with the same id: remove one")
-        return found
+        return keys
 
     def add(self, key: Key) -> None:
-        """Store one more key."""
+        """Store another key."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.parent):
             self._write((*self.read(), key))
 
     def remove(self, identifier: str) -> Key:
-        """Take a key out, by its id.
+        """Remove the key with an id, and return it.
 
         Raises
         ------
@@ -161,12 +161,12 @@ class KeyFile:
         """
         with locked(self.path.parent):
             keys = self.read()
-            found = next((key for key in keys if key.id == identifier), None)
-            if found is None:
-                known = ", ".join(key.id for key in keys) or "none"
-                raise InvalidKeys(f"there is no key {identifier!r}; there are: {known}")
-            self._write(tuple(key for key in keys if key is not found))
-        return found
+            removed = next((key for key in keys if key.id == identifier), None)
+            if removed is None:
+                identifiers = ", ".join(key.id for key in keys) or "none"
+                raise InvalidKeys(f"there is no key {identifier!r}; there are: {identifiers}")
+            self._write(tuple(key for key in keys if key is not removed))
+        return removed
 
     def _write(self, keys: tuple[Key, ...]) -> None:
         text = json.dumps(msgspec.to_builtins(_File(1, keys)), indent=2) + "\n"
@@ -174,7 +174,7 @@ class KeyFile:
 
 
 def _check(key: Key) -> None:
-    """See that what msgspec cannot tell is right as well."""
+    """Check what msgspec does not."""
     if not _NAME.fullmatch(key.name):
         raise InvalidKeys(
             f"the name is {key.name[:80]!r}: give 1 to 64 letters, digits, spaces, . _ @ or -"
@@ -182,10 +182,10 @@ def _check(key: Key) -> None:
     if not key.scopes or not set(key.scopes) <= set(SCOPES):
         raise InvalidKeys(f"the scopes are {list(key.scopes)}: give some of {', '.join(SCOPES)}")
     if not re.fullmatch(r"[0-9a-f]{64}", key.sha256):
-        raise InvalidKeys("sha256 is no digest: give 64 hexadecimal digits")
+        raise InvalidKeys("sha256 is not a digest: give 64 hexadecimal digits")
     for model in key.models or ():
         if not NAME.fullmatch(model):
-            raise InvalidKeys(f"{model[:80]!r} is no model's name")
+            raise InvalidKeys(f"{model[:80]!r} is not a model's name")
     if key.models == ():
         raise InvalidKeys("the models are an empty list: leave them out to allow all")
     if key.rate_limit is not None and not RATE.fullmatch(key.rate_limit):

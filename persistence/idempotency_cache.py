@@ -1,6 +1,7 @@
-"""Answers kept for a day, so that a request that is sent again is answered the same.
+"""Answers of the last day, so that a request that is sent again gets the same answer.
 
-One SQLite file that all workers of a service share. It goes with the service.
+They are in one SQLite file, which all workers of a service share and which is
+removed when the service ends.
 """
 
 import json
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import sqlite3
 
-#: How long an answer is kept, and how long one is waited for whose worker may be gone.
-KEPT_SECONDS, PENDING_SECONDS = 24 * 3600, 60
+#: How long an answer is stored, and a request counts as pending, whose worker may be gone.
+STORED_SECONDS, PENDING_SECONDS = 24 * 3600, 60
 
-#: Answers kept at most; the oldest leave.
+#: Answers that are stored at most; the oldest are deleted.
 MOST_ANSWERS = 10_000
 
 _SCHEMA = """
@@ -36,19 +37,19 @@ class CacheUnavailable(Exception):
     """The answers cannot be read or written; the message says why."""
 
 
-class Kept(NamedTuple):
-    """An answer as it was given.
+class StoredAnswer(NamedTuple):
+    """An answer as it was sent.
 
     Attributes
     ----------
     status : int
-        The HTTP status; 0 while another worker is at it.
+        The HTTP status; 0 while another worker computes the answer.
     headers : mapping of str to str
-        Those that belong to the body.
+        The headers that belong to the body.
     body : bytes
         The whole body.
     is_same : bool
-        Whether the request was the same as now.
+        Whether that request was the same as this one.
     """
 
     status: int
@@ -58,7 +59,7 @@ class Kept(NamedTuple):
 
 
 class IdempotencyCache:
-    """Answers by caller and by the name that the caller gives a request.
+    """Answers by caller and by the key that the caller gives a request.
 
     Nothing is opened before the first use. The name of the file is chosen at
     once, so that processes forked from this one share it.
@@ -69,8 +70,8 @@ class IdempotencyCache:
         self.path = Path(tempfile.gettempdir()) / name
         self._local = threading.local()
 
-    def begin(self, caller: str, name: str, digest: bytes) -> Kept | None:
-        """Give what a request was answered; None, and note that it is at work, when it is new.
+    def begin(self, caller: str, name: str, digest: bytes) -> StoredAnswer | None:
+        """Return the answer to a request; None, and record it as pending, when it is new.
 
         Raises
         ------
@@ -82,15 +83,15 @@ class IdempotencyCache:
             database.execute("BEGIN IMMEDIATE")
             database.execute(
                 "DELETE FROM answers WHERE at < ? OR (status = 0 AND at < ?)",
-                (now - KEPT_SECONDS, now - PENDING_SECONDS),
+                (now - STORED_SECONDS, now - PENDING_SECONDS),
             )
-            found = database.execute(
+            row = database.execute(
                 "SELECT status, headers, body, digest FROM answers WHERE caller = ? AND name = ?",
                 (caller, name),
             ).fetchone()
-            if found:
-                status, headers, body, of = found
-                return Kept(status, json.loads(headers), body, of == digest)
+            if row:
+                status, headers, body, first_digest = row
+                return StoredAnswer(status, json.loads(headers), body, first_digest == digest)
             database.execute(
                 "INSERT INTO answers VALUES (?, ?, ?, ?, 0, '{}', x'')", (caller, name, digest, now)
             )
@@ -104,7 +105,7 @@ class IdempotencyCache:
     def finish(
         self, caller: str, name: str, *, status: int, headers: Mapping[str, str], body: bytes
     ) -> None:
-        """Keep the answer of a request that has begun."""
+        """Store the answer to a pending request."""
         with self._using() as database:
             database.execute(
                 "UPDATE answers SET status = ?, headers = ?, body = ? "
@@ -113,7 +114,7 @@ class IdempotencyCache:
             )
 
     def forget(self, caller: str, name: str) -> None:
-        """Let a request that has begun be begun again."""
+        """Delete a pending request, so that it is new when it is sent again."""
         with self._using() as database:
             database.execute("DELETE FROM answers WHERE caller = ? AND name = ?", (caller, name))
 
@@ -133,7 +134,7 @@ class IdempotencyCache:
             raise CacheUnavailable(f"{self.path}: {error}") from error
 
     def _open(self) -> "sqlite3.Connection":
-        """Give this thread's connection."""
+        """Return this thread's connection."""
         import sqlite3
 
         if getattr(self._local, "process", None) != os.getpid():
@@ -141,8 +142,8 @@ class IdempotencyCache:
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
             database = sqlite3.connect(self.path, timeout=5, isolation_level=None)
             database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = OFF")  # it does not outlive the machine's start
+            database.execute("PRAGMA synchronous = OFF")  # it need not survive a power cut
             database.executescript(_SCHEMA)
             self._local.database, self._local.process = database, os.getpid()
-        found: sqlite3.Connection = self._local.database
-        return found
+        connection: sqlite3.Connection = self._local.database
+        return connection

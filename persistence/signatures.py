@@ -1,9 +1,9 @@
-"""Signed cards: whoever can write to a store, and has no key, can make no version.
+"""Signed cards: without a key, even those who can write to a store cannot make a version.
 
     card.sig    {"algorithm", "key", "signature"}
 
 The card has the size and digest of every file, so the signature of its bytes
-speaks for the whole version. A key is one of
+covers the whole version. A key is one of
 
     <secret>                 at least 22 random characters: HMAC-SHA256, signs and verifies
     ed25519-private:<key>    32 bytes in base64: signs and verifies
@@ -14,38 +14,19 @@ import base64
 import hmac
 import json
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any
 
 from persistence.store_errors import StoreError, UntrustedArtifact
 
 #: The file beside the card.
 SIGNATURE = "card.sig"
 
-#: Stands before what is signed, so that a signature is good for nothing else.
+#: Comes before the bytes that are signed, so that a signature is valid for nothing else.
 _PURPOSE = b"card of a stored version\n"
 
 
 class CannotSign(StoreError, ValueError):
-    """The first key is there to verify only, or what it needs is not installed."""
-
-
-class _Key(Protocol):
-    """What signs or verifies."""
-
-    algorithm: str
-
-    @property
-    def id(self) -> str:
-        """What a signature calls it; tells nothing of a secret."""
-        ...
-
-    def sign(self, content: bytes) -> bytes:
-        """Give the signature."""
-        ...
-
-    def has_signed(self, content: bytes, signature: bytes) -> bool:
-        """Tell whether a signature is right."""
-        ...
+    """The first key can only verify, or the library that it needs is not installed."""
 
 
 class SigningKeys:
@@ -58,10 +39,10 @@ class SigningKeys:
     """
 
     def __init__(self, text: str) -> None:
-        self._keys = [_read_key(one.strip()) for one in text.split(",")]
+        self._keys = [_parse_key(key.strip()) for key in text.split(",")]
 
     def sign(self, card: bytes) -> bytes:
-        """Give what `card.sig` holds for the bytes of a card.
+        """Return the content of `card.sig` for the bytes of a card.
 
         Raises
         ------
@@ -72,27 +53,27 @@ class SigningKeys:
         return _signature_text(key.algorithm, key.id, key.sign(_PURPOSE + card))
 
     def verify(self, card: bytes, signature: bytes | None, *, name: str, version: str) -> None:
-        """See that the bytes of a card are signed with one of the keys.
+        """Check that the bytes of a card are signed with one of the keys.
 
-        The key that the signature names decides about the algorithm; what the
-        file says is only compared with it.
+        The algorithm is that of the key that the signature names; what the file
+        says of it is only compared.
 
         Parameters
         ----------
         signature : bytes or None
-            What `card.sig` holds; None where there is none.
+            The content of `card.sig`; None where there is none.
 
         Raises
         ------
         UntrustedArtifact
-            When they are not, or that cannot be told here.
+            When they are not, or that cannot be checked here.
         """
         of = f"the card of {name} {version}"
         remedy = f"if you trust it, sign it with `flask models sign {name} {version}`"
         if signature is None:
             raise UntrustedArtifact(f"{of} is not signed, and SIGNING_KEY is set: {remedy}")
-        algorithm, identifier, content = _read_signature(signature, of)
-        key = next((one for one in self._keys if one.id == identifier), None)
+        algorithm, identifier, content = _parse_signature(signature, of)
+        key = next((key for key in self._keys if key.id == identifier), None)
         if key is None:
             raise UntrustedArtifact(
                 f"{of} is signed with key {identifier}, which is not in SIGNING_KEY: {remedy}"
@@ -105,7 +86,7 @@ class SigningKeys:
             )
 
 
-class _Secret(_Key):
+class _Secret:
     """A secret that trainer and service share."""
 
     algorithm = "hmac-sha256"
@@ -115,16 +96,19 @@ class _Secret(_Key):
 
     @property
     def id(self) -> str:
+        """What a signature calls the key; it reveals nothing of a secret."""
         return hmac.digest(self._secret, b"id of this key", "sha256").hex()[:16]
 
     def sign(self, content: bytes) -> bytes:
+        """Return the signature of some bytes."""
         return hmac.digest(self._secret, content, "sha256")
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
+        """Return whether a signature is right."""
         return hmac.compare_digest(self.sign(content), signature)
 
 
-class _Ed25519(_Key):
+class _Ed25519:
     """A pair of keys, or the public one alone."""
 
     algorithm = "ed25519"
@@ -134,21 +118,24 @@ class _Ed25519(_Key):
 
     @property
     def id(self) -> str:
+        """What a signature calls the key; it reveals nothing of a secret."""
         return sha256(self._public().public_bytes_raw()).hexdigest()[:16]
 
     def sign(self, content: bytes) -> bytes:
+        """Return the signature of some bytes."""
         if not self._is_private:
             raise CannotSign(
                 "SIGNING_KEY begins with a public key, which cannot sign: "
                 "where versions are trained, begin it with a secret or a private key"
             )
         try:
-            signed: bytes = self._private().sign(content)
+            signature: bytes = self._private().sign(content)
         except UntrustedArtifact as error:
             raise CannotSign(str(error)) from error
-        return signed
+        return signature
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
+        """Return whether a signature is right."""
         from cryptography.exceptions import InvalidSignature
 
         try:
@@ -177,7 +164,7 @@ def _ed25519() -> Any:
     return ed25519
 
 
-def _read_key(text: str) -> _Key:
+def _parse_key(text: str) -> _Secret | _Ed25519:
     kind, colon, content = text.partition(":")
     if colon and kind in ("ed25519-private", "ed25519-public"):
         is_private = kind == "ed25519-private"
@@ -185,19 +172,19 @@ def _read_key(text: str) -> _Key:
     return _Secret(text)
 
 
-def _read_signature(content: bytes, of: str) -> tuple[str, str, bytes]:
+def _parse_signature(content: bytes, of: str) -> tuple[str, str, bytes]:
     try:
-        read = json.loads(content)
-        found = read["algorithm"], read["key"], bytes.fromhex(read["signature"])
-        # Written in one way only: so no byte of it can be another.
-        is_whole = _signature_text(*found) == content
+        document = json.loads(content)
+        parts = document["algorithm"], document["key"], bytes.fromhex(document["signature"])
+        # There is a single way to write it, so a changed byte is always noticed.
+        is_whole = _signature_text(*parts) == content
     except (ValueError, KeyError, TypeError, RecursionError):
         is_whole = False
     if not is_whole:
         raise UntrustedArtifact(f"the signature of {of.removeprefix('the ')} is damaged")
-    return found
+    return parts
 
 
 def _signature_text(algorithm: str, identifier: str, signature: bytes) -> bytes:
-    written = {"algorithm": algorithm, "key": identifier, "signature": signature.hex()}
-    return json.dumps(written).encode()
+    document = {"algorithm": algorithm, "key": identifier, "signature": signature.hex()}
+    return json.dumps(document).encode()

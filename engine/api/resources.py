@@ -24,16 +24,6 @@ class Resources:
 
     Attributes
     ----------
-    predictor : Predictor
-        Answers requests, and tells the observers of every decision.
-    metrics : Metrics
-        Counts in memory that all processes share.
-    shadow : Shadow
-        Compares the answers of candidates that answer in silence.
-    callers : Callers
-        The API keys that are valid now.
-    limit : RateLimit
-        How many requests a caller may send.
     origins : frozenset of str
         The origins whose pages may send requests from a browser.
     logs_requests : bool

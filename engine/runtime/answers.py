@@ -37,7 +37,7 @@ class Decisions(NamedTuple):
     Attributes
     ----------
     chosen : list of int or None
-        The place of each predicted class among the card's; None for
+        The index of each predicted class among the card's; None for
         regressions.
     numbers : ndarray of shape (n,) or None
         The predicted doubles of a regression.
@@ -51,7 +51,7 @@ class Decisions(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many records are answered."""
+        """The number of records."""
         return len(self.numbers if self.chosen is None else self.chosen)
 
 
@@ -71,13 +71,13 @@ class AnswerColumn(NamedTuple):
         The names of the numbers that make up each value: keys of an object in
         JSON, columns in a table; empty for one number.
     key_prefix : str
-        What stands before these names in a table.
+        What comes before these names in a table.
     tensor : str
         Its name as an output of the Open Inference Protocol; empty for none.
     schema : mapping
         The JSON Schema of each number; empty where it is the target's own.
     description : str
-        What it holds, where the name does not say it.
+        What the column contains, where the name does not say it.
     """
 
     name: str

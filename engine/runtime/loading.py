@@ -1,4 +1,4 @@
-"""A stored version's card and files, all of them checked, and what is run, opened."""
+"""Load a stored version: every file is checked, and the model opened."""
 
 import importlib.metadata
 from pathlib import Path
@@ -33,7 +33,7 @@ def open_version(folder: Path, card: Card) -> StoredVersion:
             f"version {card['version']} of {card['model']} is {card['runtime']}, and {error.name} "
             "is not installed: pip install -r requirements.txt"
         ) from error
-    except Exception as error:  # a model that is not right raises whatever it likes
+    except Exception as error:  # a damaged model raises errors of any kind
         reason = " ".join(str(error).split())[:300] or repr(error)
         raise UntrustedArtifact(
             f"version {card['version']} of {card['model']} does not open here{_difference(card)}: "
@@ -76,12 +76,15 @@ def _open_runtime(folder: Path, card: Card) -> Runtime:
 
 
 def _difference(card: Card) -> str:
-    """Say that another onnxruntime is here than in training, where it is so."""
-    there = card.get("libraries", {}).get("onnxruntime")
+    """Return a note where onnxruntime has another version than in training."""
+    trained_with = card.get("libraries", {}).get("onnxruntime")
     here = importlib.metadata.version("onnxruntime")
-    if card.get("runtime") != "onnx" or there == here:
+    if card.get("runtime") != "onnx" or trained_with == here:
         return ""
-    return f" (onnxruntime is {here}, it was checked with {there}: install that, or train again)"
+    return (
+        f" (onnxruntime is {here}, it was checked with {trained_with}: "
+        "install that, or train again)"
+    )
 
 
 def load_version(store: ModelStore, name: str, version: str | None = None) -> StoredVersion:
@@ -104,33 +107,6 @@ def open_stored(store: ModelStore, card: Card) -> StoredVersion:
         return open_version(store.files(card), card)
 
 
-def load_to_serve(store: ModelStore, name: str, version: str) -> StoredVersion:
-    """Load a version, and check that it answers as recorded.
-
-    Raises
-    ------
-    VersionNotFound
-        When there is none.
-    UntrustedArtifact
-        With the reason, when `load_version` refuses it or an answer differs.
-    """
-    stored = load_version(store, name, version)
-    stored.verify()
-    return stored
-
-
-def load_fitted_pipeline(store: ModelStore, name: str, version: str | None = None) -> Any:
-    """Load the fitted scikit-learn pipeline of a version.
-
-    Raises
-    ------
-    ModelNotFound, VersionNotFound, UntrustedArtifact
-        As `load_version`.
-    """
-    card = as_card(store.read_card(name, version))
-    return open_pipeline(store.files(card), card)
-
-
 def check_version(
     store: ModelStore, name: str, version: str, *, is_unsigned_read: bool = False
 ) -> str | None:
@@ -139,7 +115,7 @@ def check_version(
     Parameters
     ----------
     is_unsigned_read : bool
-        Whether a missing or wrong signature is overlooked.
+        Whether a missing or wrong signature is ignored.
 
     Returns
     -------

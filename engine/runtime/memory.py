@@ -1,4 +1,4 @@
-"""Whether there is memory for one more version, and giving back what one has left."""
+"""Whether there is memory for one more version, and the return of what one has freed."""
 
 import ctypes
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.schema.card import Card
 
-#: The file that is loaded, by runtime, and the bytes of memory that each of its bytes takes
-#: at most meanwhile. Measured: 13 for forests of 2 and 44 MB as ONNX, of which 5 to 6 stay;
+#: The file that is loaded, by runtime, and the bytes of memory that loading takes at most for
+#: each of its bytes. Measured: 13 for forests of 2 and 44 MB as ONNX, of which 5 to 6 stay;
 #: 17 for the same fitted pipeline, whose file is compressed.
 _LOADED = {"onnx": ("model.onnx", 14), "native": ("model.skops", 18)}
 
@@ -19,19 +19,19 @@ class NotEnoughMemory(Exception):
 
 
 def check_memory(card: Card, root: Path = Path("/")) -> None:
-    """See that a version can be loaded beside what is in memory already.
+    """Check that a version can be loaded beside what is in memory already.
 
     Parameters
     ----------
     card : mapping
         As `card.json` has it.
     root : Path
-        Where ``proc`` and ``sys`` are.
+        The folder with ``proc`` and ``sys``.
 
     Raises
     ------
     NotEnoughMemory
-        When it needs more than is available. Where the system does not tell
+        When it needs more than is available. Where the system does not report
         what is, nothing is raised.
     """
     needed, available = needed_bytes(card), available_bytes(root)
@@ -50,18 +50,18 @@ def needed_bytes(card: Card) -> int:
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Tell how much memory this process can have: the machine's, or its control group's.
+    """Return how much memory this process can have: the machine's, or its control group's.
 
     Returns
     -------
     int or None
-        None where the system does not tell, as outside Linux.
+        None where the system does not report it, as outside Linux.
     """
-    return min(_free(root), default=None)
+    return min(_limits(root), default=None)
 
 
 def give_back() -> None:
-    """Return to the system what the C library keeps of freed memory."""
+    """Return freed memory, which the C library would keep, to the system."""
     if trim := _trim():
         trim(0)
 
@@ -71,16 +71,16 @@ def _trim() -> Any:
     return getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
 
 
-def _free(root: Path) -> Iterator[int]:
-    """Give what is free by each limit that there is."""
-    if (found := _figures(root / "proc/meminfo").get("MemAvailable:")) is not None:
-        yield 1024 * found
+def _limits(root: Path) -> Iterator[int]:
+    """Yield the free memory by each limit that there is."""
+    if (kibibytes := _figures(root / "proc/meminfo").get("MemAvailable:")) is not None:
+        yield 1024 * kibibytes
     try:
         groups = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return
-    for one in groups:
-        _, controllers, path = one.split(":", 2)
+    for group in groups:
+        _, controllers, path = group.split(":", 2)
         if not controllers:
             yield from _free_in(root / "sys/fs/cgroup", path, "memory.max", "memory.current")
         elif "memory" in controllers.split(","):
@@ -89,8 +89,8 @@ def _free(root: Path) -> Iterator[int]:
 
 
 def _free_in(mount: Path, path: str, limit: str, used: str) -> Iterator[int]:
-    """Give what is free in a control group and in each above it; a container sees its own alone."""
-    parts = [one for one in path.split("/") if one not in ("", "..")]
+    """Yield the free memory of a control group and of each above it that can be seen."""
+    parts = [part for part in path.split("/") if part not in ("", "..")]
     for depth in range(len(parts) + 1):
         folder = mount.joinpath(*parts[:depth])
         try:
@@ -99,7 +99,7 @@ def _free_in(mount: Path, path: str, limit: str, used: str) -> Iterator[int]:
             continue
         stat = _figures(folder / "memory.stat")
         cached = stat.get("total_inactive_file", stat.get("inactive_file", 0))
-        yield max(0, most - current + cached)  # files that were read make room
+        yield max(0, most - current + cached)  # the system drops cached files when it needs room
 
 
 def _figures(path: Path) -> dict[str, int]:
@@ -107,5 +107,5 @@ def _figures(path: Path) -> dict[str, int]:
         lines = path.read_text().splitlines()
     except OSError:
         return {}
-    words = (line.split() for line in lines)
-    return {one[0]: int(one[1]) for one in words if len(one) > 1 and one[1].isdecimal()}
+    pairs = (line.split() for line in lines)
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) > 1 and pair[1].isdecimal()}

@@ -1,4 +1,4 @@
-"""A stored model run natively, by the fitted scikit-learn pipeline itself."""
+"""A stored model that its fitted scikit-learn pipeline runs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,14 +37,14 @@ class NativeRuntime:
         self._coding = Coding(fields)
 
     def run(self, columns: Columns) -> Outputs:
-        """Give the outputs for clean columns of equal length."""
+        """Return the outputs for clean columns of equal length."""
         table = frame(columns, self._fields)
         if hasattr(self._pipeline, "predict_proba"):
             return Outputs(None, self._pipeline.predict_proba(table))
         return Outputs(np.asarray(self._pipeline.predict(table)).reshape(-1), None)
 
     def run_matrix(self, matrix: Any) -> Outputs:
-        """Give the outputs for clean values, doubles of shape (n, n_fields)."""
+        """Return the outputs for clean values, doubles of shape (n, n_fields)."""
         return self.run(self._coding.unpack(matrix))
 
 

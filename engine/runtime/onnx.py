@@ -12,7 +12,7 @@ from engine.runtime.runtimes import Columns, Outputs
 from engine.schema.category_codes import Coding
 from engine.schema.fields import Field
 
-#: The only input of an exported graph. Graphs of old have one per field.
+#: The only input of an exported graph. Older graphs have one per field.
 RECORD = "record"
 
 
@@ -22,11 +22,11 @@ def open_session(content: bytes) -> Any:
     Raises
     ------
     UntrustedArtifact
-        When it is no ONNX file, or names another file.
+        When it is not an ONNX file, or names another file.
     """
     refuse_external_data(content)
-    # Without this, importing it starts a thread that reports to its maker and
-    # hangs the children of a process that forks afterwards.
+    # Without this, its import starts a thread that reports to its maker, and the children
+    # of a process that forks afterwards hang.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
@@ -36,7 +36,7 @@ def open_session(content: bytes) -> Any:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    # It keeps the file's bytes for a change of providers, which never comes.
+    # These are the file's bytes, for a change of providers, which never comes.
     session._model_bytes = None
     return session
 
@@ -51,35 +51,37 @@ class OnnxRuntime:
     fields : sequence of fields
         As in the card.
     has_probabilities : bool
-        Whether the second output, or the only one, holds probabilities: one of
-        each class, or that of the second of two classes alone.
+        Whether the second output, or the only one, has the probabilities of
+        all classes, or of the second of two classes alone.
     """
 
     def __init__(self, content: bytes, fields: Sequence[Field], *, has_probabilities: bool) -> None:
         self._session = open_session(content)
         import onnxruntime
 
-        # Only read by a run, so threads may share it; to make one takes as long as small models.
+        # A run only reads them, so threads may share them; making them takes as long as a run
+        # of a small model.
         self._options = onnxruntime.RunOptions()
-        # What the session's own method checks every time is always so here.
+        # The session's own method checks on every run what is always so here.
         self._run = getattr(self._session, "_sess", self._session).run
         self._coding = Coding(fields)
         self._has_probabilities = has_probabilities
         outputs = [output.name for output in self._session.get_outputs()]
         self._outputs = outputs[1:2] or outputs if has_probabilities else outputs[:1]
-        inputs = [(one.name, one.type, one.shape[1:]) for one in self._session.get_inputs()]
-        self._inputs = [name for name, _, _ in inputs]
-        self._is_packed = [(RECORD, "tensor(double)", [len(fields)])] == inputs
+        inputs = self._session.get_inputs()
+        self._inputs = [node.name for node in inputs]
+        signature = [(node.name, node.type, node.shape[1:]) for node in inputs]
+        self._is_packed = [(RECORD, "tensor(double)", [len(fields)])] == signature
 
     def run(self, columns: Columns) -> Outputs:
-        """Give the outputs for clean columns of equal length."""
+        """Return the outputs for clean columns of equal length."""
         return self.run_matrix(self._coding.pack(columns))
 
     def run_matrix(self, matrix: Any) -> Outputs:
-        """Give the outputs for clean values, doubles of shape (n, n_fields)."""
+        """Return the outputs for clean values, doubles of shape (n, n_fields)."""
         output = in_slices(self._answer, matrix)
         if self._has_probabilities:
-            return Outputs(None, _of_each_class(output))
+            return Outputs(None, _all_probabilities(output))
         return Outputs(output.reshape(-1), None)
 
     def _answer(self, matrix: Any) -> Any:
@@ -92,12 +94,12 @@ class OnnxRuntime:
         return output
 
 
-def _of_each_class(probabilities: Any) -> Any:
-    """Give probabilities as doubles, and the first class's where it is left out."""
+def _all_probabilities(probabilities: Any) -> Any:
+    """Return probabilities as doubles, with the first class's where it is left out."""
     if probabilities.shape[1] > 1:
         return probabilities.astype(np.float64, copy=False)
-    if len(probabilities) == 1:  # plain floats: each call of NumPy's takes a microsecond or two
-        alone = min(probabilities.item(), 1.0)
-        return np.array(((1.0 - alone, alone),))
+    if len(probabilities) == 1:  # plain floats: each call of NumPy takes a microsecond or two
+        second = min(probabilities.item(), 1.0)
+        return np.array(((1.0 - second, second),))
     second = np.minimum(probabilities, 1.0, dtype=np.float64)  # a sum may round above 1
     return np.concatenate((1.0 - second, second), axis=1)

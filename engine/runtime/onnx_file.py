@@ -1,12 +1,12 @@
-"""What an ONNX file may hold: a graph with all its weights, and nothing beside it.
+"""What an ONNX file may contain: a graph with all its weights.
 
-An ONNX file may say that a tensor's values lie in another file, whose path it
-names. Whoever opens it then opens that path. Guards that looked at the path
-have each been passed by the next spelling, so no path is looked at here: a
-tensor that is not in the file is refused, wherever it stands.
+An ONNX file may say that a tensor's values are in another file, whose path it
+names. Whoever opens it then opens that path. Checks of the path have each been
+passed by another spelling, so no path is checked here: a tensor whose values
+are not in the file is refused, wherever the graph has it.
 
-The file is read as protobuf is on the wire, and only as far as tensors can be
-reached. What this reads otherwise than onnxruntime's own parser might, it refuses.
+The file is parsed as protobuf's wire format, and only as far as tensors can be
+reached. What onnxruntime's own parser might read differently is refused.
 """
 
 import re
@@ -15,7 +15,7 @@ from functools import cache
 
 from persistence.store_errors import UntrustedArtifact
 
-#: The fields of a tensor that say that its values lie elsewhere; of the second, 0 says: here.
+#: The fields of a tensor that say that its values are elsewhere; a 0 in the second says: here.
 TENSOR = {13: "external_data", 14: "data_location"}
 
 #: The messages that a tensor can be reached through: kind, field number, kind of that field.
@@ -33,15 +33,15 @@ MESSAGES = {
     "TensorProto": TENSOR,
 }  # fmt: skip
 
-#: Messages within messages; protobuf itself goes no deeper.
+#: How deep messages are nested at most; protobuf itself allows as much.
 MOST_DEPTH = 100
 
 _VARINT, _DOUBLE, _SIZED, _SINGLE = 0, 1, 2, 5
 
-#: How a file begins that onnxruntime takes for its own format, whatever else it is.
+#: How a file begins that onnxruntime reads as its own format, whatever else it is.
 _ORT_FORMAT = slice(4, 8), b"ORTM"
 
-#: Values of lists that are written one by one, by the kind of their field, short texts among them.
+#: Values of lists that are written one by one, by wire type; of texts, the short ones.
 _ITEMS = {
     _VARINT: rb"[\x80-\xff]{0,9}+[\x00-\x7f]",
     _DOUBLE: rb".{8}",
@@ -51,11 +51,11 @@ _ITEMS = {
 
 
 class _Malformed(ValueError):
-    """The bytes are no protobuf message, or one that nobody writes."""
+    """The bytes are not a protobuf message, or one that no library writes."""
 
 
 def refuse_external_data(content: bytes) -> None:
-    """See that a file is an ONNX graph which holds all its tensors.
+    """Check that a file is an ONNX graph which contains all its tensors.
 
     Raises
     ------
@@ -65,41 +65,41 @@ def refuse_external_data(content: bytes) -> None:
     place, mark = _ORT_FORMAT
     if content[place] == mark:
         raise UntrustedArtifact("the exported model is in onnxruntime's own format, not ONNX")
-    found = set()
+    kinds = set()
     pending = [("ModelProto", 0, len(content), 1)]
     try:
         while pending:
             kind, start, end, depth = pending.pop()
             if depth > MOST_DEPTH:
-                raise _Malformed(f"messages lie more than {MOST_DEPTH} deep")
-            found.add(kind)
+                raise _Malformed(f"messages are nested more than {MOST_DEPTH} deep")
+            kinds.add(kind)
             inner = MESSAGES[kind]
             for number, wire, begin, after in _fields(content, start, end, inner):
                 if inner is TENSOR:
                     _refuse_outside(content, number, wire, begin, after)
-                elif wire == _SIZED:  # as anything else it is unknown, and passed over
+                elif wire == _SIZED:  # of another wire type the field is unknown, and skipped
                     pending.append((inner[number], begin, after, depth + 1))
     except _Malformed as error:
-        raise UntrustedArtifact(f"the exported model is no ONNX file: {error}") from error
-    if "GraphProto" not in found:
-        raise UntrustedArtifact("the exported model is no ONNX file: it holds no graph")
+        raise UntrustedArtifact(f"the exported model is not an ONNX file: {error}") from error
+    if "GraphProto" not in kinds:
+        raise UntrustedArtifact("the exported model is not an ONNX file: it contains no graph")
 
 
 def _refuse_outside(content: bytes, number: int, wire: int, begin: int, after: int) -> None:
-    """Refuse a tensor's field that says that the values lie elsewhere."""
+    """Refuse a tensor's field that says that the values are elsewhere."""
     if TENSOR[number] == "data_location" and wire == _VARINT:
         location, _ = _varint(content, begin, after)
         if location == 0:
             return
     raise UntrustedArtifact(
-        "the exported model keeps data outside of its file: export it as one file"
+        "the exported model has data outside of its file: export it as one file"
     )
 
 
 def _fields(
-    content: bytes, start: int, end: int, wanted: Mapping[int, str]
+    content: bytes, start: int, end: int, numbers: Mapping[int, str]
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Give number, wire type, begin and end of those fields of a message that are wanted."""
+    """Yield number, wire type, begin and end of the fields of a message with some numbers."""
     at = start
     while at < end:
         tag_at = at
@@ -115,19 +115,20 @@ def _fields(
         elif wire in (_DOUBLE, _SINGLE):
             after = at + (8 if wire == _DOUBLE else 4)
         else:
-            raise _Malformed(f"the field at byte {tag_at} is of a kind that ONNX has not")
+            raise _Malformed(f"the field at byte {tag_at} is of a kind that ONNX does not have")
         if after > end:
             raise _Malformed(f"the field at byte {tag_at} is cut off")
-        if number in wanted:
+        if number in numbers:
             yield number, wire, at, after
         elif tag < 0x80 and after < end and content[after] == tag:
-            alike = _run(tag).match(content, after, end)
-            after = alike.end() if alike else after
+            # Skipped by one match: a loop in Python would take seconds for a large forest.
+            run = _run(tag).match(content, after, end)
+            after = run.end() if run else after
         at = after
 
 
 def _varint(content: bytes, at: int, end: int) -> tuple[int, int]:
-    """Read a number of up to ten bytes; give it and where it ends."""
+    """Parse a number of up to ten bytes; return it and where it ends."""
     value = 0
     for place in range(at, min(at + 10, end)):
         byte = content[place]
@@ -140,5 +141,5 @@ def _varint(content: bytes, at: int, end: int) -> tuple[int, int]:
 @cache
 def _run(tag: int) -> re.Pattern[bytes]:
     """Match fields of one tag that follow each other: a forest has half a million of them."""
-    one = re.escape(bytes([tag])) + _ITEMS[tag & 7]
-    return re.compile(rb"(?:%s|%s)*+" % (one * 4, one), re.DOTALL)
+    field = re.escape(bytes([tag])) + _ITEMS[tag & 7]
+    return re.compile(rb"(?:%s|%s)*+" % (field * 4, field), re.DOTALL)

@@ -1,4 +1,4 @@
-"""How a stored model is run: exported through onnxruntime, or natively.
+"""What a runtime is: `engine.runtime.onnx` and `engine.runtime.native` have one each.
 
 Both runtimes take clean values, as a schema's fields read them, by column or
 as a matrix of doubles, and give raw outputs. onnxruntime, pandas and
@@ -16,12 +16,12 @@ Columns = Mapping[str, Any]
 
 
 class Outputs(msgspec.Struct, frozen=True, gc=False):
-    """What a model gives for n records.
+    """A model's raw outputs for n records.
 
     Attributes
     ----------
     values : ndarray of shape (n,) or None
-        Labels or numbers; None where the probabilities say it all.
+        Labels or numbers; None where there are probabilities.
     probabilities : ndarray of shape (n, n_classes) or None
         Doubles, in the order of the card's classes.
     """
@@ -34,9 +34,7 @@ class Runtime(Protocol):
     """Something that runs one version."""
 
     def run(self, columns: Columns) -> Outputs:
-        """Give the outputs for clean columns of equal length."""
-        ...
+        """Return the outputs for clean columns of equal length."""
 
     def run_matrix(self, matrix: Any) -> Outputs:
-        """Give the outputs for clean values, doubles of shape (n, n_fields)."""
-        ...
+        """Return the outputs for clean values, doubles of shape (n, n_fields)."""

@@ -1,8 +1,8 @@
 """The types that a stored pipeline may be made of, and how it is read.
 
-The list is ours and fixed: what an artefact says about itself is never asked.
-skops itself knows most of scikit-learn; this adds the compiled parts that it
-leaves to the reader's judgement.
+The list is fixed here: what an artefact says about itself is not believed.
+skops itself trusts most of scikit-learn; this adds the compiled parts that it
+leaves to its user's judgement.
 """
 
 from importlib import import_module
@@ -40,7 +40,7 @@ TRUSTED_TYPES = frozenset(
 
 
 def load_pipeline(content: bytes, *, model: str) -> Any:
-    """Read a pipeline that skops wrote; nothing else is ever tried.
+    """Load a pipeline that skops wrote; no other format is tried.
 
     Parameters
     ----------
@@ -53,41 +53,42 @@ def load_pipeline(content: bytes, *, model: str) -> Any:
     Raises
     ------
     UntrustedArtifact
-        When the file is no skops file, names a type that is neither known to
-        skops nor listed here, or holds no estimator.
+        When the file is not a skops file, names a type that is neither trusted
+        by skops nor listed here, or contains no estimator.
     """
     from sklearn.base import BaseEstimator
     from skops.io import get_untrusted_types, loads
 
     try:
-        asked = set(get_untrusted_types(data=content))
+        types = set(get_untrusted_types(data=content))
     except Exception as error:
         raise UntrustedArtifact(f"the stored pipeline is not a skops file: {error!r}") from error
     foreign = sorted(
-        name for name in asked if name not in TRUSTED_TYPES and not _is_own(name, model)
+        name for name in types if name not in TRUSTED_TYPES and not _is_own(name, model)
     )
     if foreign:
         raise UntrustedArtifact(
-            f"the stored pipeline holds types that are not trusted: {', '.join(foreign)}; "
-            "if they are scikit-learn's own, add them to persistence/trusted_types.py"
+            f"the stored pipeline contains types that are not trusted: {', '.join(foreign)}; "
+            "if they are scikit-learn's own, add them to engine/runtime/trusted_types.py"
         )
     try:
-        found = loads(content, trusted=sorted(asked))
+        pipeline = loads(content, trusted=sorted(types))
     except Exception as error:
         raise UntrustedArtifact(f"the stored pipeline cannot be read: {error!r}") from error
-    if not isinstance(found, BaseEstimator):
-        raise UntrustedArtifact(f"the stored pipeline is no estimator, but {type(found).__name__}")
-    return found
+    if not isinstance(pipeline, BaseEstimator):
+        kind = type(pipeline).__name__
+        raise UntrustedArtifact(f"the stored pipeline is not an estimator, but a {kind}")
+    return pipeline
 
 
 def _is_own(name: str, model: str) -> bool:
-    """Tell whether a type is defined in the model's file, and not merely imported there."""
+    """Return whether a type is defined in the model's file, not only imported there."""
     module = f"models.{model}"
     if not name.startswith(f"{module}."):
         return False
     word, *_ = name.removeprefix(f"{module}.").split(".")  # a method is its class's
     try:
-        found = getattr(import_module(module), word)
+        definition = getattr(import_module(module), word)
     except (ImportError, AttributeError):
         return False
-    return getattr(found, "__module__", None) == module
+    return getattr(definition, "__module__", None) == module

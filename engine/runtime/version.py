@@ -1,7 +1,7 @@
-"""A stored version, read and ready to predict.
+"""A stored version, loaded and ready to predict.
 
-The answer is decided here, once for every way in: the threshold, the order of
-the classes, what a label is called.
+The answer is decided here, whatever way a request came: by the threshold, the
+order of the classes and their labels.
 """
 
 import math
@@ -37,7 +37,7 @@ class StoredVersion:
     Attributes
     ----------
     name, version : str
-        Of the model, and the identifier of this.
+        The model's name, and the version's identifier.
     is_exported : bool
         Whether it runs without its pipeline.
     answer_columns : tuple of AnswerColumn
@@ -53,26 +53,26 @@ class StoredVersion:
         self.decoder = Decoder(self.schema)
         self.answer_columns = answer_columns(card)
         self._runtime = runtime
-        for_one = float(card["seconds"]["one_row"])
-        rest = float(card["seconds"]["thousand_rows"]) - for_one
-        self._seconds = for_one, max(0.0, rest) / 999
+        first = float(card["seconds"]["one_row"])
+        rest = float(card["seconds"]["thousand_rows"]) - first
+        self._seconds = first, max(0.0, rest) / 999
 
     def seconds(self, records: int) -> float:
         """Estimate how long a prediction for so many records takes."""
-        for_one, for_another = self._seconds
-        return for_one + (records - 1) * for_another
+        first, another = self._seconds
+        return first + (records - 1) * another
 
     def predict(self, columns: Columns) -> list[Prediction]:
-        """Answer clean columns of equal length, one prediction per record."""
+        """Predict for clean columns of equal length, one prediction per record."""
         return decide(self._runtime.run(columns), self.card)
 
     def predict_one(self, matrix: Any) -> Prediction:
-        """Answer one clean record in the form of `Decoded.matrix`."""
-        (found,) = decide(self._runtime.run_matrix(matrix), self.card)
-        return found
+        """Predict for one clean record in the form of `Decoded.matrix`."""
+        (prediction,) = decide(self._runtime.run_matrix(matrix), self.card)
+        return prediction
 
     def decide_matrix(self, matrix: Any) -> Decisions:
-        """Answer clean records in the form of `Decoded.matrix`."""
+        """Predict for clean records in the form of `Decoded.matrix`, column by column."""
         return decide_columns(self._runtime.run_matrix(matrix), self.card)
 
     def self_test(self) -> str | None:
@@ -83,21 +83,18 @@ class StoredVersion:
         str or None
             What differs from the recorded answers; None when nothing does.
         """
-        kept = [self.card["example"], *self.card.get("golden", ())]
-        answers = self.predict(self.schema.columns([one["record"] for one in kept]))
-        for place, (answer, one) in enumerate(zip(answers, kept, strict=True)):
-            expected = Prediction(
-                one["value"],
-                tuple(one["probabilities"]) if one["probabilities"] else None,
-                one["probability"],
-            )
-            if not _agree(answer, expected):
-                what = f"golden row {place}" if place else "the worked example"
-                return f"{what} answers {answer}, recorded is {expected}"
+        rows = [self.card["example"], *self.card.get("golden", ())]
+        predictions = self.predict(self.schema.columns([row["record"] for row in rows]))
+        for number, (prediction, row) in enumerate(zip(predictions, rows, strict=True)):
+            probabilities = tuple(row["probabilities"]) if row["probabilities"] else None
+            recorded = Prediction(row["value"], probabilities, row["probability"])
+            if not _agree(prediction, recorded):
+                what = f"golden row {number}" if number else "the worked example"
+                return f"{what} answers {prediction}, recorded is {recorded}"
         return None
 
     def verify(self) -> None:
-        """See that it answers as recorded.
+        """Check that it answers as recorded.
 
         Raises
         ------
@@ -113,19 +110,19 @@ class StoredVersion:
 
 
 def decide(outputs: Outputs, card: Decision) -> list[Prediction]:
-    """Turn raw outputs into answers.
+    """Turn raw outputs into predictions.
 
     With two classes and probabilities, the positive class is predicted when
     its probability is at least the card's threshold; with more classes, the
     most probable one, the first on a tie. A probability within ``TIE`` of
-    another counts as equal. Without probabilities the model's own label
-    stands.
+    another counts as equal. Without probabilities the model's own label is
+    the prediction.
     """
     classes = card["classes"]
     if classes is None:
         return [Prediction(float(value)) for value in outputs.values]
     if outputs.probabilities is None:
-        return [Prediction(classes[index]) for index in _places(outputs.values, card)]
+        return [Prediction(classes[index]) for index in _class_indices(outputs.values, card)]
     rows = outputs.probabilities.tolist()
     return [
         Prediction(classes[index], tuple(row), row[index])
@@ -134,18 +131,18 @@ def decide(outputs: Outputs, card: Decision) -> list[Prediction]:
 
 
 def decide_columns(outputs: Outputs, card: Decision) -> Decisions:
-    """Turn raw outputs into the answers that `decide` gives, column by column."""
+    """Turn raw outputs into the predictions of `decide`, column by column."""
     if card["classes"] is None:
         return Decisions(None, np.asarray(outputs.values, dtype=np.float64), None)
     if outputs.probabilities is None:
-        return Decisions(_places(outputs.values, card), None, None)
+        return Decisions(_class_indices(outputs.values, card), None, None)
     rows = outputs.probabilities.tolist()
     return Decisions(_choose(rows, card), None, outputs.probabilities)
 
 
-def _places(labels: Any, card: Decision) -> list[int]:
-    named = {_plain(one): place for place, one in enumerate(card["classes"])}
-    return [named[_plain(label)] for label in labels]
+def _class_indices(labels: Any, card: Decision) -> list[int]:
+    indices = {_plain(label): index for index, label in enumerate(card["classes"])}
+    return [indices[_plain(label)] for label in labels]
 
 
 def _choose(rows: list[list[float]], card: Decision) -> list[int]:
@@ -158,30 +155,32 @@ def _choose(rows: list[list[float]], card: Decision) -> list[int]:
 
 def _most_probable(row: list[float]) -> int:
     least = max(row) - TIE
-    return next((index for index, one in enumerate(row) if one >= least), 0)
+    return next((index for index, share in enumerate(row) if share >= least), 0)
 
 
 def _plain(label: Any) -> Any:
-    """Give a label the form in which an exported graph writes it."""
+    """Return a label in the form in which an exported graph writes it."""
     label = label.item() if isinstance(label, np.generic) else label
     return label if isinstance(label, str) else int(label)
 
 
-def _agree(one: Prediction, other: Prediction) -> bool:
-    if isinstance(one.value, float) and isinstance(other.value, (int, float)):
-        return math.isclose(one.value, other.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    if one.value != other.value or (one.probabilities is None) != (other.probabilities is None):
+def _agree(first: Prediction, second: Prediction) -> bool:
+    if isinstance(first.value, float) and isinstance(second.value, (int, float)):
+        return math.isclose(first.value, second.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    if first.value != second.value:
         return False
-    pairs = zip(one.probabilities or (), other.probabilities or (), strict=True)
+    if first.probabilities is None or second.probabilities is None:
+        return first.probabilities is second.probabilities
+    pairs = zip(first.probabilities, second.probabilities, strict=True)
     return all(abs(a - b) <= TOLERANCE for a, b in pairs)
 
 
-def endless(decisions: Decisions) -> list[int]:
-    """List the rows whose answer is not finite."""
+def non_finite_rows(decisions: Decisions) -> list[int]:
+    """List the rows whose answer is infinite or not a number."""
     if decisions.probabilities is not None:
-        found = np.isfinite(decisions.probabilities).all(axis=1)
+        is_finite = np.isfinite(decisions.probabilities).all(axis=1)
     elif decisions.numbers is not None:
-        found = np.isfinite(decisions.numbers)
+        is_finite = np.isfinite(decisions.numbers)
     else:
         return []
-    return [] if found.all() else np.flatnonzero(~found).tolist()
+    return [] if is_finite.all() else np.flatnonzero(~is_finite).tolist()

@@ -11,7 +11,7 @@ from engine.records.http_date import http_date
 from engine.records.validation import Accepted
 from engine.records.writers import write_with
 from engine.runtime.answers import Decisions, Prediction, prediction_json
-from engine.runtime.version import StoredVersion, endless
+from engine.runtime.version import StoredVersion, non_finite_rows
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,7 +31,7 @@ def write_answer(
     """
     if isinstance(decisions, Prediction):
         return _write_one(version, decisions, warnings)
-    if endless(decisions):
+    if non_finite_rows(decisions):
         return None
     return write_with(WRITERS[form], version, decisions, warnings).whole()
 

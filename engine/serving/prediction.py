@@ -18,7 +18,7 @@ from engine.records.upload import Upload
 from engine.records.validation import Accepted, read_records
 from engine.records.writers import Writer
 from engine.runtime.answers import Decisions
-from engine.runtime.version import StoredVersion, endless
+from engine.runtime.version import StoredVersion, non_finite_rows
 from engine.schema.category_codes import Coding
 from engine.schema.json_decoder import Decoded
 from engine.schema.problem_codes import Code
@@ -95,7 +95,7 @@ class Predictor:
         with timing.step("write"):
             content = write_answer(version, decisions, form, warnings)
         if content is None:
-            rows = endless(version.decide_matrix(decoded.matrix))
+            rows = non_finite_rows(version.decide_matrix(decoded.matrix))
             raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
         self.observers.decided([Decided(chosen, decoded.matrix, decisions)])
         return content
@@ -172,7 +172,7 @@ class Predictor:
             matrix, warnings = _read_matrix(version, records)
         with timing.step("predict"):
             decisions = version.decide_matrix(matrix)
-        if rows := endless(decisions):
+        if rows := non_finite_rows(decisions):
             raise InvalidRecords(_endless_problems(records, rows))
         self.observers.decided([Decided(chosen, matrix, decisions)])
         return decisions, warnings

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.runtime.answers import Decisions, Prediction
-from engine.runtime.version import TOLERANCE, StoredVersion, endless
+from engine.runtime.version import TOLERANCE, StoredVersion, non_finite_rows
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Decided
@@ -135,7 +135,7 @@ class Shadow:
         decisions = candidate.decide_matrix(item.matrix)
         is_other, distance = differences(item.promoted, item.decisions, candidate, decisions)
         finite = np.ones(len(item.matrix), dtype=bool)
-        finite[endless(decisions)] = False
+        finite[non_finite_rows(decisions)] = False
         if not finite.all():
             self._fail(item, int((~finite).sum()), ArithmeticError("an answer is not finite"))
         self._metrics.count_shadow(

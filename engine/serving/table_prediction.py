@@ -19,7 +19,7 @@ from engine.records.spool import Spool
 from engine.records.upload import Upload
 from engine.records.writers import Writer
 from engine.runtime.answers import Decisions
-from engine.runtime.version import StoredVersion, endless
+from engine.runtime.version import StoredVersion, non_finite_rows
 from engine.schema.problem_codes import Code
 from engine.serving.timing import Timing
 
@@ -104,5 +104,5 @@ def _endless(decisions: Decisions, first: int) -> list[Problem]:
     rest = "has no finite answer from this model"
     return [
         Problem(f"/{first + row}", f"record {first + row + 1} {rest}", Code.NO_FINITE_ANSWER)
-        for row in endless(decisions)
+        for row in non_finite_rows(decisions)
     ]

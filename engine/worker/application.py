@@ -2,6 +2,9 @@
 
 An application has its `Application` under `KEY` in its ``extensions``. One that
 has none, such as one that is wrapped, is answered by threads alone.
+
+The other way round, ``environ["gunicorn.socket"]`` of a request has a method
+``note_progress``: a view that calls it gives its answer the whole time anew.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

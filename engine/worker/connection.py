@@ -1,4 +1,4 @@
-"""A client's connection, and the request that is being read from it."""
+"""A client's connection, and the request that is read from it."""
 
 import errno
 import math
@@ -19,28 +19,28 @@ except ImportError:  # then threads read every request
 #: Whether the loop can read requests.
 HAS_PARSER = httptools is not None
 
-#: A thread waits so long for one read or write.
+#: How long a thread waits for one read or write.
 THREAD_SECONDS = 30
 
 #: Bytes that a thread may leave for the event loop to send.
 MOST_LEFT = 2**23
 
-#: Once a thread has waited so long for a request, in seconds, the client must
-#: have sent so many bytes for every second of waiting.
+#: Once a thread has waited PATIENCE seconds in all for a request, the client must have
+#: sent LEAST_PACE bytes for every second of waiting.
 PATIENCE_SECONDS, LEAST_PACE = 10, 1000
 
 
 class TimedSocket(socket.socket):
-    """A connection on which a thread does not wait for ever.
+    """A connection on which no thread waits for ever.
 
     Attributes
     ----------
     unsent : bytearray
         What the client has not taken yet; the event loop sends it.
     still_since : float
-        Since when a thread has been at the request, or the request has waited for
-        one, by the monotonic clock; infinite while the thread waits for the
-        client.
+        Since when the request has waited for a thread, or the thread has made no
+        progress, by the monotonic clock; infinite while the thread waits for
+        the client.
     """
 
     _is_measured = False
@@ -53,45 +53,45 @@ class TimedSocket(socket.socket):
         self.still_since = math.inf
 
     def begin(self) -> None:
-        """Wait for the answer to a request that a thread is to have."""
+        """Begin with a request that a thread is to answer."""
         self._claimed = threading.Lock()
         self._is_answering = False
         self.note_progress()
 
     def note_progress(self) -> None:
-        """Take note that a thread gets on with the request."""
+        """Note that the request makes progress, so that its deadline starts anew."""
         self.still_since = time.monotonic()
 
     def claim(self) -> bool:
-        """Tell whether the caller may answer: the loop or the thread, whichever is first."""
+        """Return whether the caller may answer: the loop or the thread, whichever is first."""
         return self._claimed.acquire(blocking=False)
 
     def setblocking(self, flag: bool) -> None:  # noqa: FBT001  as the standard library has it
-        """Block for `THREAD_SECONDS` at most and begin to measure the pace, or do not block."""
+        """Block for `THREAD_SECONDS` at most and measure the pace from now on, or do not block."""
         self.settimeout(THREAD_SECONDS if flag else 0.0)
         self._is_measured = flag
         self._waited = self._received = 0.0
 
     def recv(self, *args: Any) -> bytes:
-        """Receive; a client that sends nothing for too long, or too slowly, counts as gone."""
+        """Receive; a client that sends nothing for too long, or too slowly, is disconnected."""
         if not self._is_measured:
             return super().recv(*args)
         start = time.monotonic()
         self.still_since = math.inf
         try:
-            found = super().recv(*args)
+            received = super().recv(*args)
         except TimeoutError as error:
             raise ConnectionResetError(errno.ECONNRESET, "the client sends nothing") from error
         finally:
             self.note_progress()
         self._waited += time.monotonic() - start
-        self._received += len(found)
+        self._received += len(received)
         if self._waited > PATIENCE_SECONDS and self._received < LEAST_PACE * self._waited:
             raise ConnectionResetError(errno.ECONNRESET, "the client sends too slowly")
-        return found
+        return received
 
     def sendall(self, content: Any, *_: Any) -> None:
-        """Send what the client takes at once; leave the rest, unless it is too much."""
+        """Send what the client takes at once; leave the rest to the loop, unless it is too much."""
         if not self._is_answering:
             if not self.claim():
                 raise BrokenPipeError(errno.EPIPE, "the loop has answered")
@@ -127,25 +127,25 @@ class Connection(TConn):  # type: ignore[misc]
     Attributes
     ----------
     raw : bytes or bytearray
-        All that has come of the request.
+        The part of the request that has arrived.
     url, headers, body
-        What the parser has found in it; names of headers in small letters.
+        What was parsed of it; the names of headers in small letters.
     is_ours : bool
-        Whether so far nothing calls for a thread.
+        Whether the loop may answer, as far as the request was parsed.
     phase : dict
-        The one of `Waiting` in which it waits, or waited last.
-    held : int
-        Bytes counted among those of unfinished requests.
+        The dict of `Waiting` in which it waits, or waited last.
+    unfinished_bytes : int
+        Its bytes among those that the worker counts of unfinished requests.
     is_slow : bool
         Whether a thread has it, or is to have it, before its request is whole.
-    asked : tuple of bytes and dict
-        Address and headers of the request that a thread has, as far as they were read.
+    target : tuple of bytes and dict
+        Address and headers of the request that a thread has, as far as they were parsed.
     is_begun : bool
         Whether a thread has begun with it.
     stays : bool
-        Whether it is kept once its answer is sent.
-    to_forget : int
-        Bytes that may still come after this side has ended it.
+        Whether it stays open once its answer is sent.
+    ignored_bytes : int
+        Bytes that may still arrive, and are ignored, after this side has ended it.
     seconds : float
         How long a thread took for its last request.
     """
@@ -154,10 +154,10 @@ class Connection(TConn):  # type: ignore[misc]
         timed = TimedSocket(fileno=client_socket.detach())
         super().__init__(cfg, timed, client, listener)
         self.phase: dict[Connection, float] = {}
-        self.held = 0
+        self.unfinished_bytes = 0
         self.is_slow = self.is_begun = self.stays = False
-        self.asked: tuple[bytes, dict[bytes, bytes]] = b"", {}
-        self.to_forget = 2**16
+        self.target: tuple[bytes, dict[bytes, bytes]] = b"", {}
+        self.ignored_bytes = 2**16
         self.seconds = 0.0
         self.restart()
 
@@ -177,7 +177,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.is_ours = True
 
     def feed(self, received: bytes) -> None:
-        """Read on; what the parser does not like is left to gunicorn's own."""
+        """Parse the next part; what the parser refuses is left to gunicorn's own."""
         if self.raw:
             self.raw = bytearray(self.raw) if isinstance(self.raw, bytes) else self.raw
             self.raw += received
@@ -196,7 +196,7 @@ class Connection(TConn):  # type: ignore[misc]
             self.sock.shutdown(socket.SHUT_WR)
 
     def is_alone(self) -> bool:
-        """Tell whether one whole request has come, and its client keeps the connection."""
+        """Return whether exactly one whole request has come, on a connection that stays."""
         return (
             self.completed == self.begun == 1
             and self.raw.partition(b"\r\n")[0].endswith(b" HTTP/1.1")
@@ -205,7 +205,7 @@ class Connection(TConn):  # type: ignore[misc]
         )
 
     def may_grow(self, received: bytes, *, most_bytes: int) -> bool:
-        """Tell whether the rest of a request is waited for on the loop, after these last bytes."""
+        """Return whether the loop waits for the rest of a request, after these last bytes."""
         if self.has_head:
             length = int(self.headers.get(b"content-length", b"0"))
             return max(len(self.raw), length) <= most_bytes
@@ -214,7 +214,7 @@ class Connection(TConn):  # type: ignore[misc]
         return len(self.raw) < 2**16 and not is_odd
 
     def is_plain_post(self) -> bool:
-        """Tell whether the whole request is a POST over HTTP/1.1 with no field repeated."""
+        """Return whether the whole request is a POST over HTTP/1.1 with no header repeated."""
         return (
             self.raw.startswith(b"POST %b HTTP/1.1\r\n" % self.url)
             and self.raw.endswith(self.body)
@@ -229,11 +229,11 @@ class Connection(TConn):  # type: ignore[misc]
         self.begun += 1
 
     def on_url(self, url: bytes) -> None:
-        """Take a part of the target."""
+        """Add a part of the target."""
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field."""
+        """Add a header."""
         self.headers[name.lower()] = value
         self.fields += 1
         if b"_" in name:
@@ -246,7 +246,7 @@ class Connection(TConn):  # type: ignore[misc]
             self.is_ours = False
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Add a part of the body."""
         if self.body:
             self.body = bytearray(self.body) if isinstance(self.body, bytes) else self.body
             self.body += body

@@ -17,11 +17,11 @@ from engine.worker.deadlines import Waiting
 #: this side has ended.
 SEND_SECONDS, END_SECONDS = 30, 2
 
-#: Once `LoopWorker.stopping`, a connection without a request is kept so many seconds.
+#: How long a connection without a request stays open once the worker stops.
 LINGER_SECONDS = 2
 
-#: Bytes of unfinished requests, and of answers, that a worker holds; beyond, the
-#: oldest is dropped.
+#: Bytes of unfinished requests, and of answers, that a worker has in memory at most;
+#: beyond, the oldest is dropped.
 MOST_UNFINISHED = MOST_UNSENT = 64 * 2**20
 
 _TOO_LATE = (
@@ -62,13 +62,13 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         super().init_process()
 
     def turn(self, *, may_accept: bool, seconds: float) -> None:
-        """Wait for events, and see to them."""
+        """Wait for events, and handle them."""
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + min(seconds, 0.5)
             self.notify()
-            self.tell()
-            self.see_to_late(now)
+            self.report()
+            self.end_late(now)
         if may_accept and self.nr_conns >= self.worker_connections:
             may_accept = self.make_room()
         if may_accept != self._accepting:
@@ -76,38 +76,38 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         for key, _ in self.poller.select(seconds):
             key.data(key.fileobj)
 
-    def tell(self) -> None:
-        """Say what is in flight."""
+    def report(self) -> None:
+        """Report to the application what is in flight."""
         if self.application:
             waiting = self.waiting
             begun = (waiting.in_head, waiting.in_body, waiting.queued)
             self.application.metrics.tell(threads=self.running, waiting=sum(map(len, begun)))
 
     def read(self, conn: Connection, _: Any) -> None:
-        """See to what a client has sent."""
+        """Handle what a client has sent."""
         raise NotImplementedError
 
     def watch(self, conn: Connection) -> None:
-        """Have `read` called when the client has sent something."""
+        """Call `read` whenever the client has sent something."""
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.read, conn))
 
     def leave_loop(self, conn: Connection) -> None:
-        """Wait for nothing more from a client."""
+        """Stop to wait for a client."""
         conn.phase.pop(conn, None)
         with suppress(KeyError, ValueError):  # one that is queued or closed is not watched
             self.poller.unregister(conn.sock)
 
-    def hold(self, conn: Connection, size: int) -> None:
-        """Count bytes of an unfinished request; drop the slowest if all hold too many."""
-        conn.held += size
+    def count_unfinished(self, conn: Connection, size: int) -> None:
+        """Count bytes of an unfinished request; drop the slowest request if they are too many."""
+        conn.unfinished_bytes += size
         self._unfinished += size
         if self._unfinished > MOST_UNFINISHED:
             self.drop(self.waiting.slowest())
 
     def release(self, conn: Connection) -> None:
-        """Count the bytes of an unfinished request no longer."""
-        self._unfinished -= conn.held
-        conn.held = 0
+        """Take the bytes of a request out of the count."""
+        self._unfinished -= conn.unfinished_bytes
+        conn.unfinished_bytes = 0
 
     def send(self, conn: Connection, answer: bytes, *, stays: bool) -> None:
         """Send an answer to a client that the loop watches."""
@@ -118,7 +118,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self.close(conn)
             return
-        if conn.held:
+        if conn.unfinished_bytes:
             self.release(conn)
         conn.clear()
         if sent < len(answer):
@@ -131,7 +131,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
             self.close(conn)
 
     def send_rest(self, conn: Connection, *, stays: bool) -> None:
-        """Send what a client has not taken yet as soon as it takes it."""
+        """Send the rest of an answer as the client takes it."""
         conn.stays = stays
         self._unsent += len(conn.sock.unsent)
         self.waiting.put(conn, self.waiting.sending, SEND_SECONDS)
@@ -195,7 +195,7 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
             self.application.metrics.count_refused(status, reason)
 
     def drop(self, conn: Connection) -> None:
-        """Tell a client that it was too slow."""
+        """Answer a client that was too slow with 408."""
         headers = self.application.rejections.headers if self.application else b""
         with suppress(OSError):
             conn.sock.send(_TOO_LATE % headers)
@@ -203,29 +203,29 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         self.close(conn)
 
     def make_room(self) -> bool:
-        """Close the connection that has been idle longest."""
+        """Close the connection that has been idle longest; return whether there is room now."""
         if self.waiting.idle:
             self._close_idle(next(iter(self.waiting.idle)))
         elif self.waiting.ending:
             self.close(next(iter(self.waiting.ending)))
         return bool(self.nr_conns < self.worker_connections)
 
-    def see_to_late(self, now: float) -> None:
-        """End what waits on a connection whose deadline has passed."""
+    def end_late(self, now: float) -> None:
+        """End the connections whose deadline has passed."""
         for conn in self.waiting.late(now):
             if conn.phase is self.waiting.idle:
                 self._close_idle(conn)
-            elif any(conn.phase is one for one in self.waiting.wordless):
+            elif any(conn.phase is phase for phase in self.waiting.wordless):
                 self.close(conn)
             else:
                 self.drop(conn)
 
     def _close_idle(self, conn: Connection) -> None:
         try:
-            has_news = bool(conn.sock.recv(1, socket.MSG_PEEK))
+            has_request = bool(conn.sock.recv(1, socket.MSG_PEEK))
         except OSError:
-            has_news = False
-        if has_news:  # the next request came in the last moment
+            has_request = False
+        if has_request:  # it came in the last moment
             self.waiting.put(conn, self.waiting.idle, 1)
         else:
             self.close(conn)

@@ -1,4 +1,4 @@
-"""Answers given on the event loop: whether there may be any, and how they are logged."""
+"""Answers on the event loop: whether there may be any, and how they are logged."""
 
 import os
 from datetime import timedelta
@@ -15,7 +15,7 @@ from gunicorn.http.errors import (
 from engine.worker.application import FastPath
 from engine.worker.connection import Connection
 
-#: What gunicorn answers with a status of its own, before the application has the request.
+#: The errors that gunicorn answers with a status of their own.
 _REFUSED = {
     LimitRequestLine: 414, LimitRequestHeaders: 431, ExpectationFailed: 417,
     UnsupportedTransferCoding: 501,
@@ -23,10 +23,10 @@ _REFUSED = {
 
 
 def usable(fast_path: FastPath | None, cfg: Any, log: Any) -> FastPath | None:
-    """Return the fast path; None where there is none, or something stands in its way.
+    """Return the fast path; None where there is none, or something must not be skipped.
 
-    What would be passed over on the loop, as a function that a user has added
-    to the application, turns the fast path off, and the log says so.
+    What the loop would skip, such as a function that a user has added to the
+    application, turns the fast path off, and the log says so.
     """
     if fast_path is None:
         return None
@@ -43,9 +43,9 @@ def usable(fast_path: FastPath | None, cfg: Any, log: Any) -> FastPath | None:
     return None if obstacles else fast_path
 
 
-def refused_with(error: BaseException) -> int | None:
-    """Give the status with which gunicorn refuses a request of itself, if it has one for it."""
-    return next((one for kind, one in _REFUSED.items() if isinstance(error, kind)), None)
+def refusal_status(error: BaseException) -> int | None:
+    """Return the status with which gunicorn itself refuses a request; None where it has none."""
+    return next((status for kind, status in _REFUSED.items() if isinstance(error, kind)), None)
 
 
 def log_access(log: Any, conn: Connection, head: bytes, body: bytes, *, seconds: float) -> None:
@@ -56,9 +56,9 @@ def log_access(log: Any, conn: Connection, head: bytes, body: bytes, *, seconds:
     log : gunicorn.glogging.Logger
         gunicorn's.
     conn : Connection
-        With the request that was answered.
+        Has the request that was answered.
     head, body : bytes
-        Of the answer.
+        The answer's.
     """
     status, *lines = head.decode("latin-1").split("\r\n")[:-2]
     # gunicorn does not count the fields that it writes itself.

@@ -2,11 +2,11 @@
 
 Stock gthread gives every new connection a thread, which then reads. Here the
 loop reads, and a thread gets the untouched bytes of a request that has come
-whole, so slow and silent clients hold no thread and have deadlines. A plain
-request to predict is answered on the loop itself, if the application has a
-fast path for it. While no thread is free, new connections stay in the
-kernel's queue, which all workers share. After SIGTERM the worker goes on until
-all that was accepted is answered.
+whole, so slow and silent clients occupy no thread and have deadlines. The loop
+itself answers a plain request to predict, if the application has a fast path.
+While no thread is free, new connections stay in the kernel's queue, which all
+workers share. After SIGTERM the worker answers all that was accepted before it
+ends.
 
 With TLS, HTTP/2 or the proxy protocol, and without httptools, threads read.
 """
@@ -26,7 +26,7 @@ from engine.worker.application import application_of
 from engine.worker.connection import HAS_PARSER, Connection
 from engine.worker.deadlines import BODY_SECONDS, HEAD_SECONDS
 from engine.worker.event_loop import LINGER_SECONDS
-from engine.worker.fast_answers import log_access, refused_with, usable
+from engine.worker.fast_answers import log_access, refusal_status, usable
 from engine.worker.listening_socket import admit
 from engine.worker.shutdown import drain
 from engine.worker.threads import ThreadedWorker
@@ -49,7 +49,7 @@ class Worker(ThreadedWorker):
         super().init_process()
 
     def init_signals(self) -> None:
-        """Heed signals, those that came during the fork as well."""
+        """Handle signals, those that came during the fork as well."""
         super().init_signals()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
@@ -64,13 +64,13 @@ class Worker(ThreadedWorker):
         self._most_bytes = (application.max_body_bytes if application else 0) + 2**16
         self._most_fields = self.cfg.limit_request_fields
         limits = self.cfg.limit_request_line, self.cfg.limit_request_field_size
-        self._most_head = min(4000, *(one for one in limits if one > 0))
+        self._most_head = min(4000, *(limit for limit in limits if limit > 0))
         self.prepare_threads(has_deadlines=self._reads)
         self.poller.register(
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
         for listener in self.sockets:
-            admit(listener)  # whatever a service that has stopped may have left on it
+            admit(listener)  # a service that has stopped may have left its limit on it
         while self.alive and self.is_parent_alive():
             may_accept, seconds = self.load.may_accept(self.running)
             self.turn(may_accept=may_accept, seconds=seconds)
@@ -83,13 +83,13 @@ class Worker(ThreadedWorker):
         self.method_queue.close()
 
     def turn(self, *, may_accept: bool, seconds: float) -> None:
-        """Wait for events, and see to them."""
+        """Wait for events, and handle them."""
         super().turn(may_accept=may_accept, seconds=seconds)
         if self._whole:
             self._answer_whole()
 
     def accept(self, listener: Any) -> None:
-        """Take one connection, and what it has sent already."""
+        """Accept a connection, and read what it has sent already."""
         try:
             client_socket, client = listener.accept()
         except OSError as error:
@@ -126,8 +126,8 @@ class Worker(ThreadedWorker):
         except OSError:
             received = b""
         if conn.phase is self.waiting.ending:
-            conn.to_forget -= len(received)
-            if not received or conn.to_forget < 0:
+            conn.ignored_bytes -= len(received)
+            if not received or conn.ignored_bytes < 0:
                 self.close(conn)
         elif received or conn.raw:
             self._take(conn, received)
@@ -135,7 +135,7 @@ class Worker(ThreadedWorker):
             self.close(conn)
 
     def _take(self, conn: Connection, received: bytes) -> None:
-        """Have it answered on the loop, hand it over, or wait for more."""
+        """Answer a request on the loop, hand it to a thread, or wait for more of it."""
         if received:
             conn.feed(received)
         if self._is_for_the_loop(conn):
@@ -151,7 +151,7 @@ class Worker(ThreadedWorker):
             self._hand_over(conn)
         else:
             self.waiting.grow(conn)
-            self.hold(conn, len(received))
+            self.count_unfinished(conn, len(received))
 
     def _is_for_the_loop(self, conn: Connection) -> bool:
         return (
@@ -164,17 +164,17 @@ class Worker(ThreadedWorker):
         )
 
     def _answer_whole(self) -> None:
-        """Answer the requests for the loop that have come; threads get what it does not answer."""
+        """Answer together the requests for the loop; a thread gets each that it leaves."""
         assert self._fast_path
         start = time.monotonic()
         conns, self._whole = self._whole, []
         is_last = not self.alive or not self._keepalive
         requests = [
-            (one.url, one.headers, bytes(one.body), is_last or self.nr + place >= self.max_requests)
-            for place, one in enumerate(conns, start=1)
+            (conn.url, conn.headers, bytes(conn.body), is_last or self.nr + n >= self.max_requests)
+            for n, conn in enumerate(conns, start=1)
         ]
-        for conn, found in zip(conns, self._fast_path.answers(requests), strict=True):
-            if found is None:
+        for conn, answer in zip(conns, self._fast_path.answers(requests), strict=True):
+            if answer is None:
                 self._hand_over(conn)
                 continue
             self.nr += 1
@@ -183,11 +183,11 @@ class Worker(ThreadedWorker):
                 self.alive = False
             if self._logs:
                 seconds = time.monotonic() - start
-                log_access(self.log, conn, found.head, found.body, seconds=seconds)
-            self.send(conn, found.head + found.body, stays=not found.is_last)
+                log_access(self.log, conn, answer.head, answer.body, seconds=seconds)
+            self.send(conn, answer.head + answer.body, stays=not answer.is_last)
 
     def _hand_over(self, conn: Connection) -> None:
-        """Let a thread handle the bytes that have come, with gunicorn's own parser.
+        """Give a thread the bytes that have come, for gunicorn's own parser.
 
         A thread that gets a request before it is whole may have to wait. Only
         half of them may; other such requests are queued.
@@ -198,14 +198,14 @@ class Worker(ThreadedWorker):
         self.leave_loop(conn)
         if conn.is_slow and self.slow >= self.most_slow:
             self.waiting.put(conn, self.waiting.queued, BODY_SECONDS)
-            self.hold(conn, len(conn.raw) - conn.held)
+            self.count_unfinished(conn, len(conn.raw) - conn.unfinished_bytes)
             return
         pool = self.aside if self.running >= self.cfg.threads and self._spares(conn) else None
         self.slow += conn.is_slow
         self.release(conn)
         conn.init()
         conn.parser.unreader.unread(conn.raw)
-        conn.asked = conn.url, conn.headers
+        conn.target = conn.url, conn.headers
         conn.restart()
         conn.sock.begin()
         self.enqueue_req(conn, pool)
@@ -215,7 +215,7 @@ class Worker(ThreadedWorker):
         return is_ours and self.load.is_too_much(self.running) and not self._spares(conn)
 
     def _refuse(self, conn: Connection) -> None:
-        """Answer in place of the application, which has too much to do."""
+        """Answer 503 in place of the application, which has too much to do."""
         assert self.rejections
         stays = conn.is_alone() and not conn.is_slow
         answer = self.rejections.refusal(conn.url, conn.headers, is_last=not stays)
@@ -223,8 +223,8 @@ class Worker(ThreadedWorker):
         self.refuse(conn, answer, stays=stays)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what gunicorn cannot read, and count it."""
-        status = refused_with(exc)
+        """Answer a request that gunicorn refuses, and count it."""
+        status = refusal_status(exc)
         if status or req is None:
             self.count_refused(status or 400)
         super().handle_error(req, client, addr, exc)
@@ -233,7 +233,7 @@ class Worker(ThreadedWorker):
         return self.rejections is not None and self.rejections.spares(conn.url)
 
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
-        """Take a connection back from its thread, and give a thread what waits for one."""
+        """Take a connection back from its thread, and hand over one that waits."""
         super().finish_request(conn, fs)
         if self.waiting.queued and self.slow < self.most_slow:
             self._hand_over(next(iter(self.waiting.queued)))

@@ -1,24 +1,24 @@
-"""How busy the threads are, and how long one more request would wait for one."""
+"""How busy the threads are, and how long another request would wait for one."""
 
 import time
 
-#: While all threads are busy, new connections are taken this often only: a worker
-#: that has a thread free takes them at once, so what is left then finds none.
+#: How often new connections are accepted while all threads are busy. A worker with a
+#: free thread accepts them at once, so what is left after this time has found no thread.
 LOOK_SECONDS = 0.005
 
-#: How much the last request counts in the mean of how long one takes.
+#: The weight of the last request in the mean time that a request takes.
 _WEIGHT = 0.2
 
 
 class Load:
-    """What the threads of a worker have to do.
+    """The work that the threads of a worker have.
 
     Parameters
     ----------
     threads : int
-        How many there are.
+        Their number.
     most_seconds : float
-        How long a request may have to wait for one; 0 for any time.
+        How long a request may have to wait for a thread; 0 for any time.
     """
 
     def __init__(self, threads: int, most_seconds: float) -> None:
@@ -29,7 +29,7 @@ class Load:
         self._next_look = 0.0
 
     def begin(self, running: int) -> None:
-        """Note that so many requests are with the threads, one more than before."""
+        """Note how many requests the threads have, with the one that begins."""
         if running == self._threads:
             self._still_since = time.monotonic()
 
@@ -40,16 +40,17 @@ class Load:
             self._mean += _WEIGHT * (min(seconds, self._most) - self._mean)
 
     def is_too_much(self, running: int) -> bool:
-        """Tell whether one more request would wait too long."""
+        """Return whether another request would wait too long."""
         waiting = running + 1 - self._threads
         if waiting <= 0 or not self._most:
             return False
-        # Each takes as long as those before, and at least as long as nobody has been done.
+        # A request is taken to last as long as those before, and at least as long as no thread
+        # has been done.
         still = min(time.monotonic() - self._still_since, self._most)
         return waiting * max(self._mean, still) > self._most * self._threads
 
     def may_accept(self, running: int) -> tuple[bool, float]:
-        """Tell whether to take new connections, and how long to wait for events at most."""
+        """Return whether to accept new connections, and how long to wait for events at most."""
         if running < self._threads:
             return True, 1.0
         if not self._most:

@@ -1,4 +1,4 @@
-"""What gunicorn's master does beside gunicorn's own."""
+"""What gunicorn's master does besides gunicorn's own work."""
 
 from typing import Any
 
@@ -9,11 +9,10 @@ from engine.worker.subprocess_starter import Starter
 
 
 def extend(server: Any, deaths: Deaths, starter: Starter) -> None:
-    """Have the master look after its workers' deaths and wishes; to be called once.
+    """Let the master note its workers' deaths and start processes for them; call it once.
 
     gunicorn has no hook that says how a worker has ended, and none for signals.
-    It calls `reap_workers` whenever one of its children has ended, or it was
-    told so.
+    It calls `reap_workers` whenever a child has ended, or it got a SIGCHLD.
 
     Parameters
     ----------
@@ -24,24 +23,24 @@ def extend(server: Any, deaths: Deaths, starter: Starter) -> None:
     reap, reload = server.reap_workers, server.app.reload
 
     def reap_workers() -> None:
-        known = {**server.WORKERS}
-        deaths.look(known)
+        workers = {**server.WORKERS}
+        deaths.look(workers)
         try:
             reap()
-        except HaltServer:  # a worker could not start; it has said why
+        except HaltServer:  # a worker could not start, and has logged why
             if server.LISTENERS and not deaths.has_survivor(server.WORKERS):
                 raise
-            for pid in known.keys() - server.WORKERS.keys():
-                known[pid].tmp.close()
-                server.cfg.child_exit(server, known[pid])
-        starter.start_asked()
+            for pid in workers.keys() - server.WORKERS.keys():
+                workers[pid].tmp.close()
+                server.cfg.child_exit(server, workers[pid])
+        starter.start_requested()
 
     def reload_or_stay() -> None:
-        known = server.app.cfg
+        before = server.app.cfg
         try:
             reload()
-        except SystemExit:  # it has said what is wrong
-            server.app.cfg = known
+        except SystemExit:  # what is wrong is printed
+            server.app.cfg = before
             server.log.error("the new configuration cannot be read: the one before goes on")
 
     server.reap_workers, server.app.reload = reap_workers, reload_or_stay

@@ -1,4 +1,4 @@
-"""Processes that gunicorn's master starts because a worker asks for one."""
+"""Processes that gunicorn's master starts at a worker's request."""
 
 import os
 import signal
@@ -16,43 +16,43 @@ class Starter:
     Parameters
     ----------
     start : callable
-        Given the descriptor of a connection, which the process is to inherit.
+        Starts a process; given the descriptor of a connection, which it inherits.
     log : gunicorn.glogging.Logger
-        Where is told what could not be started.
+        Where failures to start are logged.
     """
 
     def __init__(self, start: Callable[[int], Any], log: Any) -> None:
         self._start = start
         self._log = log
         self._master = os.getpid()
-        self._asked, self._asking = socket.socketpair(type=socket.SOCK_DGRAM)
-        self._asked.setblocking(False)
+        self._requests, self._requesting = socket.socketpair(type=socket.SOCK_DGRAM)
+        self._requests.setblocking(False)
 
     def ask(self, connection: socket.socket) -> bool:
-        """Have a process started at the other end of a connection, from a worker.
+        """Request, in a worker, a process at the other end of a connection.
 
         Returns
         -------
         bool
-            Whether it was asked for; not where the master is another user's
-            process: what is started would have that user's rights.
+            Whether it was requested; it is not where the master is another
+            user's process, since what is started would have that user's rights.
         """
         try:
             os.kill(self._master, 0)
         except OSError:
             return False
-        socket.send_fds(self._asking, [b"?"], [connection.fileno()])
+        socket.send_fds(self._requesting, [b"?"], [connection.fileno()])
         os.kill(self._master, signal.SIGCHLD)  # so that it looks
         return True
 
-    def start_asked(self) -> None:
-        """Start, in the master, what was asked for."""
+    def start_requested(self) -> None:
+        """Start, in the master, what workers have requested."""
         while True:
             try:
-                _, found, _, _ = socket.recv_fds(self._asked, 1, 1)
+                _, descriptors, _, _ = socket.recv_fds(self._requests, 1, 1)
             except BlockingIOError:
                 return
-            for descriptor in found:
+            for descriptor in descriptors:
                 try:
                     self._start(descriptor)
                 except OSError as error:

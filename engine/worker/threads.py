@@ -14,16 +14,16 @@ from engine.worker.load import Load
 class ThreadedWorker(LoopWorker):
     """A worker whose threads answer what the loop gives them.
 
-    A request whose answer has not begun in time is answered 504 in place of its
-    thread. Nobody can end a thread, so it is given up, and the worker is
-    replaced: it answers what else it has, with new threads, and ends.
+    The loop answers a request with 504 when its thread has not begun to answer
+    in time. Python cannot end a thread, so it is given up and the worker is
+    replaced: it answers its other requests, with new threads, and ends.
 
     Attributes
     ----------
     taken : dict
-        The connections that threads have or are to have, in the order of their coming.
+        The connections that threads have or are to have, the oldest first.
     given_up : set
-        Those that were answered in place of a thread that has not come back.
+        Those that the loop has answered and whose thread has not returned.
     load : Load
         How busy the threads are.
     rejections : Rejections or None
@@ -40,7 +40,7 @@ class ThreadedWorker(LoopWorker):
         super().init_process()
 
     def prepare_threads(self, *, has_deadlines: bool) -> None:
-        """Take the limits from the application, now that it is loaded."""
+        """Read the limits from the application, now that it is loaded."""
         rejections = self.application.rejections if self.application else None
         self.rejections = rejections
         self.load = Load(self.cfg.threads, rejections.most_seconds if rejections else 0)
@@ -74,7 +74,7 @@ class ThreadedWorker(LoopWorker):
             self.given_up.remove(conn)
             self.close(conn)
             return
-        if fs.cancelled():  # it waited for one of the threads that were left
+        if fs.cancelled():  # it waited for a thread of the pool that was given up
             self._submit(conn, self.tpool)
             return
         self._forget(conn, None if conn.is_slow else conn.seconds)
@@ -95,28 +95,30 @@ class ThreadedWorker(LoopWorker):
         self.slow -= conn.is_slow
         conn.is_slow = conn.is_begun = False
 
-    def see_to_late(self, now: float) -> None:
+    def end_late(self, now: float) -> None:
         """End what waits too long, on the loop or for its thread."""
-        super().see_to_late(now)
+        super().end_late(now)
         self.give_up(now - self._answer_seconds)
 
     def give_up(self, before: float) -> None:
-        """Answer in place of the threads that have been at a request since before a moment."""
+        """Answer the requests whose threads have made no progress since a moment."""
         if self._late_with is None:
             return
-        late = [one for one in self.taken if one.sock.still_since < before and one.sock.claim()]
+        # `claim` comes last: whoever has it must answer, so the thread cannot any more.
+        is_late = [conn for conn in self.taken if conn.sock.still_since < before]
+        late = [conn for conn in is_late if conn.sock.claim()]
         is_stuck = False
         for conn in late:
             self.given_up.add(conn)
-            is_stuck |= conn.is_begun  # else its thread will pass it over
+            is_stuck |= conn.is_begun  # else a thread will skip it
             self._forget(conn, None)
-            conn.end_with(self._late_with.lateness(*conn.asked))
+            conn.end_with(self._late_with.lateness(*conn.target))
             self.count_refused(504, "deadline")
         if is_stuck:
             self._leave_threads()
 
     def _leave_threads(self) -> None:
-        """Let new threads take what waits, and have this worker replaced."""
+        """Give new threads what waits, and let gunicorn replace this worker."""
         for pool in (self.tpool, self.aside):
             pool.shutdown(wait=False, cancel_futures=True)
         self.tpool: Any = self.get_thread_pool()

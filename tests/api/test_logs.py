@@ -116,6 +116,8 @@ def test_request_when_it_is_refused_is_logged_without_its_values(logged: Any) ->
     one, other = lines()
     assert "hidden" not in json.dumps(one)
     assert (422, "/v0/predict") == (one["status"], one["path"])
+    served = app.extensions["resources"].models.get()
+    assert ("parcel", served.version) == (one["model"], one["version"])
     assert ("(none)", "/a\nb\x1b[31m") == (other["route"], other["path"])
 
 

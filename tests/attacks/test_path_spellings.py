@@ -11,8 +11,6 @@ from flask.testing import FlaskClient
 
 from engine.runtime.loading import (
     check_version,
-    load_fitted_pipeline,
-    load_to_serve,
     load_version,
     sign_version,
 )
@@ -65,11 +63,11 @@ def test_store_when_a_name_is_a_path_finds_nothing(store: ModelStore) -> None:
 
     for spelling in ("", *SPELLINGS):
         for read in (ModelStore.promoted, ModelStore.pointer, ModelStore.read_card,
-                     load_version, load_fitted_pipeline):  # fmt: skip
+                     load_version):  # fmt: skip
             with pytest.raises(ModelNotFound):
                 read(store, spelling)
-        for act in (ModelStore.read_card, ModelStore.promote, load_version, load_to_serve,
-                    check_version, sign_version, load_fitted_pipeline):  # fmt: skip
+        for act in (ModelStore.read_card, ModelStore.promote, load_version,
+                    check_version, sign_version):  # fmt: skip
             with pytest.raises(VersionNotFound):
                 act(store, spelling, version)
             with pytest.raises(VersionNotFound):

@@ -12,7 +12,7 @@ from click.testing import Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import build_model
-from engine.runtime.loading import load_fitted_pipeline, load_to_serve, load_version
+from engine.runtime.loading import load_version
 from persistence.card_file import card_digest, card_text, fingerprint
 from persistence.model_persistence import ModelStore
 from persistence.signatures import CannotSign, SigningKeys
@@ -66,7 +66,7 @@ def test_version_when_signed_with_one_of_the_keys_is_read(
 
     version = ModelStore(root, signing_key=verifies)
 
-    assert load_to_serve(version, "toy", version.promoted("toy")).self_test() is None
+    assert load_version(version, "toy").self_test() is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_version_when_signed_with_no_key_of_ours_is_refused_with_the_remedy(
     rewritten(root, signs)
     store = ModelStore(root, signing_key=verifies)
 
-    for load in (load_version, ModelStore.read_card, load_fitted_pipeline):
+    for load in (load_version, ModelStore.read_card):
         with pytest.raises(UntrustedArtifact, match=reason):
             load(store, "toy")
 

@@ -123,7 +123,7 @@ WHOLE = within(field(1, 4))
     ],
 )  # fmt: skip
 def test_file_when_it_is_no_onnx_file_is_refused(content: bytes) -> None:
-    with pytest.raises(UntrustedArtifact, match=r"no ONNX file|not ONNX"):
+    with pytest.raises(UntrustedArtifact, match=r"not an ONNX file|not ONNX"):
         refuse_external_data(content)
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 
 from engine.cards.facts import field_rows
 from engine.records.arrow.columns import read_columns
-from engine.runtime.loading import load_to_serve
+from engine.runtime.loading import load_version
 from engine.runtime.version import StoredVersion
 from engine.schema import Flag, ModelDefinition, Number
 from engine.schema.fields import Field, Finding
@@ -98,7 +98,7 @@ def client(day_store: ModelStore) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def version(day_store: ModelStore) -> StoredVersion:
-    return load_to_serve(day_store, "day", day_store.promoted("day"))
+    return load_version(day_store, "day")
 
 
 def predict(client: FlaskClient, body: Any, kind: str = "application/json") -> Any:

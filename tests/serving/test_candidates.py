@@ -41,7 +41,7 @@ def test_places_of_words_when_the_version_is_another_are_others() -> None:
     words = [f"caller {number}".encode() for number in range(2_000)]
 
     of_both = sum(
-        hash_to_unit(MODEL, A, one) < 0.5 and hash_to_unit(MODEL, B, one) < 0.5 for one in words
+        hash_to_unit(MODEL, A, word) < 0.5 and hash_to_unit(MODEL, B, word) < 0.5 for word in words
     )
 
     assert 430 < of_both < 570  # a quarter, as of two coins; the deviation is 19
@@ -52,7 +52,7 @@ def test_places_of_words_when_the_version_is_another_are_others() -> None:
     )
 
 
-def asked(**others: Any) -> PredictRequest:
+def asking(**others: Any) -> PredictRequest:
     return PredictRequest(**{
         "body": b"{}", "content_type": "", "request_id": "id", "model": None, **others,
     })  # fmt: skip
@@ -67,7 +67,7 @@ def test_share_when_raised_keeps_those_that_it_had(store: ModelStore) -> None:
         now = {
             str(number)
             for number in range(2_000)
-            if in_share(models, asked(canary_key=str(number)))
+            if in_share(models, asking(canary_key=str(number)))
         }
         assert inside <= now
         assert abs(len(now) - 2_000 * share) < 90  # four deviations
@@ -79,13 +79,13 @@ def test_share_when_raised_keeps_those_that_it_had(store: ModelStore) -> None:
 def test_word_when_asked_is_of_the_header_then_the_caller_then_the_body(tmp_path: Path) -> None:
     key = make_key("shop")[1]
 
-    assert b"ana" == routing_key(asked(canary_key="ana", key=key), by="caller")
-    assert b"ana" == routing_key(asked(canary_key="ana", key=key), by="request")
-    assert b"shop" == routing_key(asked(key=key), by="caller")
-    assert b"{}" == routing_key(asked(key=key), by="request") == routing_key(asked(), by="caller")
-    assert b"a,b" == routing_key(asked(body=Upload.of(b"a,b")), by="request")
+    assert b"ana" == routing_key(asking(canary_key="ana", key=key), by="caller")
+    assert b"ana" == routing_key(asking(canary_key="ana", key=key), by="request")
+    assert b"shop" == routing_key(asking(key=key), by="caller")
+    assert b"{}" == routing_key(asking(key=key), by="request") == routing_key(asking(), by="caller")
+    assert b"a,b" == routing_key(asking(body=Upload.of(b"a,b")), by="request")
     with (tmp_path / "table").open("wb+") as stream:
-        assert b"id" == routing_key(asked(body=Upload(stream, length=2, most=9)), by="request")
+        assert b"id" == routing_key(asking(body=Upload(stream, length=2, most=9)), by="request")
 
 
 def ways() -> dict[str, dict[str, Any]]:
@@ -117,9 +117,11 @@ PINNED = {
 def test_ways_when_listed_are_all_that_there_are(store: ModelStore) -> None:
     routes = serve(store, "parcel", aip_predict_route="/vertex").url_map.bind("localhost")
 
-    found = {routes.match(one["path"], "POST")[0] for one in ways().values()}
+    endpoints = {routes.match(way["path"], "POST")[0] for way in ways().values()}
 
-    assert {name for name, scope in ACCESS.items() if "predict" == scope} - {"v1.explain"} == found
+    assert {name for name, scope in ACCESS.items() if "predict" == scope} - {
+        "v1.explain"
+    } == endpoints
 
 
 @pytest.mark.parametrize("way", ways())
@@ -139,19 +141,19 @@ def test_canary_when_its_share_is_all_answers_whichever_way_is_asked(
 def test_request_when_it_names_a_version_gets_that(store: ModelStore, way: str) -> None:
     promoted, candidate = try_version(store, "canary")
     client = serve(store, "parcel").test_client()
-    asked = {**ways()[way], "path": PINNED[way].format(promoted)}
+    pinned = {**ways()[way], "path": PINNED[way].format(promoted)}
 
     assert candidate == version_of(client.post(**ways()[way]))
-    assert promoted == version_of(client.post(**asked))
+    assert promoted == version_of(client.post(**pinned))
 
 
 def at_once(app: Flask, record: Any, **headers: str) -> str | None:
     """Ask on the event loop; None when that is left to the threads."""
     given = {b"host": b"here", b"content-type": b"application/json"}
-    given |= {name.replace("_", "-").encode(): one.encode() for name, one in headers.items()}
+    given |= {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
     fast_path: FastPath = app.extensions["application"].fast_path
-    (found,) = fast_path.answers([(b"/v0/predict", given, json.dumps(record).encode(), False)])
-    return str(json.loads(found.body)["model"]["version"]) if found else None
+    (answer,) = fast_path.answers([(b"/v0/predict", given, json.dumps(record).encode(), False)])
+    return str(json.loads(answer.body)["model"]["version"]) if answer else None
 
 
 def test_ways_when_the_share_is_half_agree_on_every_request(
@@ -162,12 +164,12 @@ def test_ways_when_the_share_is_half_agree_on_every_request(
     client = app.test_client()
 
     assert at_once(app, PARCEL) is None, "nothing is loaded on the loop"
-    found = [version_of(client.post("/v0/predict", data=json.dumps(one),
-                                    content_type="application/json"))
-             for one in parcels(60)]  # fmt: skip
+    in_threads = [version_of(client.post("/v0/predict", data=json.dumps(record),
+                                         content_type="application/json"))
+                  for record in parcels(60)]  # fmt: skip
 
-    assert {*versions} == {*found}
-    assert found == [at_once(app, one) for one in parcels(60)]
+    assert {*versions} == {*in_threads}
+    assert in_threads == [at_once(app, record) for record in parcels(60)]
     for name in map(str, range(20)):
         answer = client.post("/v0/predict", json=PARCEL, headers={"X-Canary-Key": f" {name}"})
         assert version_of(answer) == at_once(app, PARCEL, x_canary_key=f"{name} ")
@@ -178,8 +180,8 @@ def test_callers_when_keys_are_asked_each_get_one_version(
 ) -> None:
     versions = try_version(store, "canary", share=0.5, by="caller")
     keys = dict(make_key(f"caller-{number}") for number in range(12))
-    for one in keys.values():
-        KeyFile(tmp_path / "keys.json").add(one)
+    for key in keys.values():
+        KeyFile(tmp_path / "keys.json").add(key)
     app = serve(store, "parcel", keys_file=tmp_path / "keys.json")
     client = app.test_client()
     seen = {}
@@ -187,9 +189,10 @@ def test_callers_when_keys_are_asked_each_get_one_version(
     for text, key in keys.items():
         given = {"x-api-key": text}
         in_threads = {
-            version_of(client.post("/v0/predict", json=one, headers=given)) for one in parcels(5)
+            version_of(client.post("/v0/predict", json=record, headers=given))
+            for record in parcels(5)
         }
-        assert in_threads == {at_once(app, one, x_api_key=text) for one in parcels(5)}
+        assert in_threads == {at_once(app, record, x_api_key=text) for record in parcels(5)}
         (seen[key.name],) = in_threads
 
     assert {*versions} == {*seen.values()}
@@ -206,9 +209,9 @@ def test_candidate_when_it_cannot_be_read_leaves_all_to_the_promoted_one(
     app = serve(store, "parcel")
     client = app.test_client()
 
-    found = [version_of(client.post("/v0/predict", json=one)) for one in parcels(5)]
+    answering = [version_of(client.post("/v0/predict", json=record)) for record in parcels(5)]
 
-    assert [promoted] * 5 == found
+    assert [promoted] * 5 == answering
     assert promoted == at_once(app, PARCEL)
     assert 1 == caplog.text.count(f"{candidate} of parcel is not served")
     refused = scraped(client).of("model_refused", "model", "version")
@@ -227,7 +230,7 @@ def test_candidate_when_another_than_the_promoted_version_serves_is_not_asked(
     app = serve(store, "parcel")
     client = app.test_client()
 
-    assert new == version_of(client.post("/v0/predict", json=PARCEL))  # the last good one
+    assert new == version_of(client.post("/v0/predict", json=PARCEL))  # the last good version
 
     assert None is app.extensions["resources"].models.candidate()
     assert None is client.get("/v0/models/parcel").get_json()["candidate"]
@@ -239,10 +242,10 @@ def test_canary_when_it_fails_is_counted_by_version(
     promoted, candidate = try_version(store, "canary", share=0.5)
     app = serve(store, "parcel")
     client = app.test_client()
-    found = app.extensions["resources"].models.get("parcel", candidate)
-    monkeypatch.setattr(found, "predict_one", lambda matrix: 1 / 0)
+    failing = app.extensions["resources"].models.get("parcel", candidate)
+    monkeypatch.setattr(failing, "predict_one", lambda matrix: 1 / 0)
 
-    statuses = [client.post("/v0/predict", json=one).status_code for one in parcels(30)]
+    statuses = [client.post("/v0/predict", json=record).status_code for record in parcels(30)]
 
     failed = statuses.count(500)
     assert 0 < failed < 30

@@ -32,19 +32,19 @@ def versions(store: ModelStore) -> list[str]:
 @pytest.fixture
 def models(store: ModelStore, versions: list[str]) -> ModelCache:
     """What a worker has in memory: the first version."""
-    found = ModelCache(store, "rent")
-    found.get()
-    return found
+    models = ModelCache(store, "rent")
+    models.get()
+    return models
 
 
 class Away(ModelStore):
-    """A store that cannot be asked for a while."""
+    """A store that does not answer for a while."""
 
     is_away = False
-    asked = 0
+    looks = 0
 
     def pointer_tag(self, name: str) -> str | None:
-        self.asked += 1
+        self.looks += 1
         if self.is_away:
             raise OSError("no route to the store")
         return super().pointer_tag(name)
@@ -58,28 +58,28 @@ def test_watch_when_the_store_is_away_goes_on_and_says_so_once(
     away = Away(store.root)
     models, stopping = ModelCache(away, "rent"), threading.Event()
     models.get()
-    found = watch(models, Metrics(models.in_memory, models.refused_versions), stopping)
+    thread = watch(models, Metrics(models.in_memory, models.refused_versions), stopping)
     away.is_away = True
-    before = away.asked
-    wait_until(lambda: away.asked > before + 3, "some looks")
+    before = away.looks
+    wait_until(lambda: away.looks > before + 3, "some looks")
     store.promote("rent", versions[1])
     away.is_away = False
 
     wait_until(lambda: models.get().version == versions[1], "the new version")
     stopping.set()
-    found.join()
-    assert 1 == sum("no route to the store" in one.getMessage() for one in caplog.records)
+    thread.join()
+    assert 1 == sum("no route to the store" in line.getMessage() for line in caplog.records)
 
 
 def test_watch_when_told_to_stop_ends(models: ModelCache) -> None:
     stopping = threading.Event()
-    found = Watch(models, Metrics(models.in_memory, models.refused_versions), stopping)
-    found.start()
+    thread = Watch(models, Metrics(models.in_memory, models.refused_versions), stopping)
+    thread.start()
 
     stopping.set()
-    found.join(30)
+    thread.join(30)
 
-    assert not found.is_alive() and found.daemon
+    assert not thread.is_alive() and thread.daemon
 
 
 def test_swap_when_counted_has_the_model_and_its_seconds(
@@ -89,12 +89,12 @@ def test_swap_when_counted_has_the_model_and_its_seconds(
     app = serve(store, "rent")
     models, stopping = app.extensions["resources"].models, threading.Event()
     models.get()
-    found = watch(models, app.extensions["resources"].metrics, stopping)
+    thread = watch(models, app.extensions["resources"].metrics, stopping)
     began = time.monotonic()
     store.promote("rent", versions[1])
     wait_until(lambda: models.get().version == versions[1], "the new version")
     stopping.set()
-    found.join()
+    thread.join()
 
     exposed = Exposed(app.test_client().get("/metrics").text)
     assert {("rent",): 1} == exposed.of("model_swaps_total", "model")

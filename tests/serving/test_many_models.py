@@ -1,4 +1,4 @@
-"""A hundred models in one process: read when they are asked, and let go again."""
+"""A hundred models in one process: read when they are needed, and let go again."""
 
 import gc
 import json
@@ -43,23 +43,23 @@ def store(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Mo
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names that are read from the store, in their order."""
-    found: list[str] = []
+    names: list[str] = []
     original = ModelStore.files
 
     def watch(self: ModelStore, card: Mapping[str, Any]) -> Path:
-        found.append(card["model"])
+        names.append(card["model"])
         return original(self, card)
 
     monkeypatch.setattr(ModelStore, "files", watch)
-    return found
+    return names
 
 
 def ask(client: Any, name: str) -> Any:
     answer = client.post(f"/v0/models/{name}/predict", json=RECORD)
     assert 200 == answer.status_code, answer.text
-    found = answer.get_json()
-    assert name == found["model"]["name"]
-    return found["prediction"]["value"]
+    body = answer.get_json()
+    assert name == body["model"]["name"]
+    return body["prediction"]["value"]
 
 
 def test_models_when_many_are_stored_are_read_only_when_asked(
@@ -70,7 +70,7 @@ def test_models_when_many_are_stored_are_read_only_when_asked(
     listed = client.get("/v0/models").get_json()["models"]
     paths = client.get("/openapi.json").get_json()["paths"]
 
-    assert NAMES == [one["name"] for one in listed]
+    assert NAMES == [model["name"] for model in listed]
     assert {f"/v0/models/{name}/predict" for name in NAMES} <= set(paths)
     assert [] == read
     ask(client, NAMES[7])
@@ -92,7 +92,7 @@ def test_models_when_all_are_asked_all_answer_and_the_least_recent_leave(
     assert [] == read
     ask(client, NAMES[1])
     assert [NAMES[1]] == read
-    ask(client, NAMES[COUNT - MOST + 1])  # the least recently asked made room for it
+    ask(client, NAMES[COUNT - MOST + 1])  # the least recently used made room for it
     assert [NAMES[1], NAMES[COUNT - MOST + 1]] == read
 
 
@@ -102,7 +102,7 @@ def test_versions_when_they_leave_are_forgotten(store: ModelStore) -> None:
     alive = [weakref.ref(models.get(name)) for name in NAMES]
     gc.collect()
 
-    assert MOST == sum(one() is not None for one in alive)
+    assert MOST == sum(reference() is not None for reference in alive)
 
 
 def test_models_when_threads_ask_at_once_answer_rightly(
@@ -111,25 +111,26 @@ def test_models_when_threads_ask_at_once_answer_rightly(
     schema = load_version(toy_store, "rent").schema
     records = [{**RECORD, "area": 20.0 + at} for at in range(COUNT)]
     expected = [
-        one.value for one in load_version(toy_store, "rent").predict(schema.columns(records))
+        prediction.value
+        for prediction in load_version(toy_store, "rent").predict(schema.columns(records))
     ]
     app = serve(store, NAMES[0], versions_in_memory=2)
 
     def ask_all(shift: int) -> list[Any]:
         client = app.test_client()
-        found = []
+        answers = []
         for at in range(50):
             place = (at * 37 + shift * 11) % COUNT
             path = f"/v0/models/{NAMES[place]}/predict"
             answer = json.loads(client.post(path, json=records[place]).data)
-            found.append((place, answer["model"]["name"], answer["prediction"]["value"]))
-        return found
+            answers.append((place, answer["model"]["name"], answer["prediction"]["value"]))
+        return answers
 
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(ask_all, range(4)):
-            assert [NAMES[place] for place, _, _ in found] == [name for _, name, _ in found]
-            assert [pytest.approx(expected[place]) for place, _, _ in found] == [
-                value for _, _, value in found
+        for answers in pool.map(ask_all, range(4)):
+            assert [NAMES[place] for place, _, _ in answers] == [name for _, name, _ in answers]
+            assert [pytest.approx(expected[place]) for place, _, _ in answers] == [
+                value for _, _, value in answers
             ]
 
 

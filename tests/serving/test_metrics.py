@@ -19,10 +19,10 @@ PARCEL = EXAMPLES["parcel"]
 @pytest.fixture
 def app(toy_store: ModelStore) -> Flask:
     """An application that has counted nothing yet."""
-    found = serve(toy_store, "parcel")
+    app = serve(toy_store, "parcel")
     for name in ("parcel", "rent"):
-        found.extensions["resources"].models.get(name)
-    return found
+        app.extensions["resources"].models.get(name)
+    return app
 
 
 def scrape(client: FlaskClient, **headers: str) -> Exposed:
@@ -43,7 +43,7 @@ def test_requests_when_counted_have_our_names_and_no_words_of_the_client(app: Fl
     client.open("/livez", method="BREW")
     client.post("/v0/models/nobody/predict", json={})
 
-    found = scrape(client)
+    exposed = scrape(client)
     assert {
         ("/v0/predict", "POST", "200"): 1,
         ("/v0/models/<name>/versions/<version>/predict", "POST", "200"): 1,
@@ -52,11 +52,13 @@ def test_requests_when_counted_have_our_names_and_no_words_of_the_client(app: Fl
         ("(none)", "GET", "404"): 1,
         ("(none)", "GET", "405"): 1,
         ("(none)", "(other)", "405"): 1,
-    } == found.of("http_requests_total", "route", "method", "status")
-    assert {("not_found",): 2, ("method_not_allowed",): 2} == found.of(
+    } == exposed.of("http_requests_total", "route", "method", "status")
+    assert {("not_found",): 2, ("method_not_allowed",): 2} == exposed.of(
         "http_rejections_total", "reason"
     )
-    assert not [one for one in ("secret", "BREW", "nobody") if one in client.get("/metrics").text]
+    assert not [
+        word for word in ("secret", "BREW", "nobody") if word in client.get("/metrics").text
+    ]
 
 
 def test_latency_when_counted_is_in_as_many_buckets_as_it_should(app: Flask) -> None:
@@ -64,21 +66,21 @@ def test_latency_when_counted_is_in_as_many_buckets_as_it_should(app: Flask) -> 
     for _ in range(3):
         client.get("/livez")
 
-    found = scrape(client)
+    exposed = scrape(client)
 
-    buckets = found.of("http_request_duration_seconds_bucket", "route", "le")
+    buckets = exposed.of("http_request_duration_seconds_bucket", "route", "le")
     ends = [float(end) for route, end in buckets if route == "/livez"]
     counts = [count for (route, _), count in buckets.items() if route == "/livez"]
     assert [*BUCKETS, float("inf")] == ends
     assert sorted(counts) == counts
-    assert {("/livez",): 3} == found.of("http_request_duration_seconds_count", "route")
-    assert 0 < found.of("http_request_duration_seconds_sum", "route")["/livez",] < 3
+    assert {("/livez",): 3} == exposed.of("http_request_duration_seconds_count", "route")
+    assert 0 < exposed.of("http_request_duration_seconds_sum", "route")["/livez",] < 3
 
 
 def test_predictions_when_counted_are_by_class_and_for_numbers_without(app: Flask) -> None:
     client = app.test_client()
     large = {**PARCEL, "weight": 99, "height": 150}
-    lines = "\n".join(json.dumps(one) for one in (PARCEL, large, large))
+    lines = "\n".join(json.dumps(record) for record in (PARCEL, large, large))
 
     client.post("/v0/predict", json=PARCEL)
     client.post("/v0/predict", json=[PARCEL, large])
@@ -86,8 +88,8 @@ def test_predictions_when_counted_are_by_class_and_for_numbers_without(app: Flas
     client.post("/v0/models/rent/predict", json=[EXAMPLES["rent"]] * 2)
     client.post("/v0/models/coin/predict", json=EXAMPLES["coin"])
 
-    found = scrape(client)
-    counts = found.of("model_predictions_total", "model", "class")
+    exposed = scrape(client)
+    counts = exposed.of("model_predictions_total", "model", "class")
     coin = client.post("/v0/models/coin/predict", json=EXAMPLES["coin"]).get_json()
     label = client.post("/v0/predict", json=large).get_json()["prediction"]["value"]
     assert {
@@ -96,7 +98,11 @@ def test_predictions_when_counted_are_by_class_and_for_numbers_without(app: Flas
         ("rent", ""): 2,
         ("coin", str(coin["prediction"]["value"])): 1,
     } == counts
-    (rent,) = (one for one in found.samples if one.labels.get("model") == "rent" and one.value == 2)
+    (rent,) = (
+        sample
+        for sample in exposed.samples
+        if sample.labels.get("model") == "rent" and sample.value == 2
+    )
     assert {"model", "version"} == set(rent.labels)
 
 
@@ -135,7 +141,7 @@ def test_request_when_the_fast_path_fails_on_it_is_counted_by_the_step(
 
 def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None:
     version = serve(toy_store, "parcel").extensions["resources"].models.get("rent").version
-    asked = [
+    requests = [
         ("/v0/predict", PARCEL),
         ("/v0/predict", [PARCEL, {**PARCEL, "weight": 99}]),
         ("/v0/models/parcel/predict", PARCEL),
@@ -145,17 +151,17 @@ def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None
     ]
     scrapes = []
     for is_fast in (True, False):
-        found = serve(toy_store, "parcel")
+        app = serve(toy_store, "parcel")
         for name in ("parcel", "rent"):
-            found.extensions["resources"].models.get(name)
-        client = found.test_client()
+            app.extensions["resources"].models.get(name)
+        client = app.test_client()
         if is_fast:
             headers = {b"host": b"here", b"content-type": b"application/json"}
             given = [(path.encode(), headers, json.dumps(body).encode(), False)
-                     for path, body in asked]  # fmt: skip
-            assert all(found.extensions["application"].fast_path.answers(given))
+                     for path, body in requests]  # fmt: skip
+            assert all(app.extensions["application"].fast_path.answers(given))
         else:
-            assert {200} == {client.post(path, json=body).status_code for path, body in asked}
+            assert {200} == {client.post(path, json=body).status_code for path, body in requests}
         scrapes.append(scrape(client))
 
     for name, *labels in (
@@ -163,17 +169,17 @@ def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None
         ("http_request_duration_seconds_count", "route"),
         ("model_predictions_total", "model", "version", "class"),
     ):
-        one, other = (scraped.of(name, *labels) for scraped in scrapes)
-        assert one and one == other
+        fast, ordinary = (scraped.of(name, *labels) for scraped in scrapes)
+        assert fast and fast == ordinary
 
 
 def test_age_when_asked_is_the_time_since_training(app: Flask) -> None:
-    found = scrape(app.test_client())
+    exposed = scrape(app.test_client())
 
-    ages = found.of("model_age_seconds", "model")
+    ages = exposed.of("model_age_seconds", "model")
     assert {("parcel",), ("rent",)} == set(ages)
     assert ages["parcel",] > 5 * 365 * 86400
-    assert {("parcel",): 1, ("rent",): 1} == found.of("model_loaded", "model")
+    assert {("parcel",): 1, ("rent",): 1} == exposed.of("model_loaded", "model")
 
 
 def test_answer_when_openmetrics_is_wished_for_is_that(app: Flask) -> None:
@@ -193,9 +199,9 @@ def test_tallies_when_a_slot_is_full_go_on_with_what_they_have(
     for number in range(2 * SLOT_BYTES // 1000):
         tallies.add([(("long", "x" * 1000, number), 0, 1), (("first",), 0, 1)])
 
-    found = dict(tallies.read())
-    assert [2 * SLOT_BYTES // 1000] == found["first",]
-    assert 900 < len(found) < SLOT_BYTES // 1000 + 10
+    numbers = dict(tallies.read())
+    assert [2 * SLOT_BYTES // 1000] == numbers["first",]
+    assert 900 < len(numbers) < SLOT_BYTES // 1000 + 10
     assert 1 == caplog.text.count("no room to count")
 
 

@@ -1,4 +1,4 @@
-"""Another version is promoted: this process serves it, and lets the old one go."""
+"""Another version is promoted: this process serves it, and lets the old version go."""
 
 import gc
 import threading
@@ -31,9 +31,9 @@ def versions(store: ModelStore) -> list[str]:
 @pytest.fixture
 def models(store: ModelStore, versions: list[str]) -> ModelCache:
     """What a worker has in memory: the first version."""
-    found = ModelCache(store, "rent")
-    found.get()
-    return found
+    models = ModelCache(store, "rent")
+    models.get()
+    return models
 
 
 def answer(version: StoredVersion) -> Any:
@@ -78,16 +78,16 @@ def test_model_when_it_is_not_in_memory_is_never_behind(
 def test_pointer_when_written_again_with_the_same_version_swaps_nothing(
     store: ModelStore, versions: list[str], models: ModelCache
 ) -> None:
-    held = models.get()
-    store.change("rent", lambda known: known._replace(pinned=(versions[0],)))  # type: ignore[union-attr]
+    before = models.get()
+    store.change("rent", lambda pointer: pointer._replace(pinned=(versions[0],)))  # type: ignore[union-attr]
 
     assert models.new_tag("rent") and not models.catch_up("rent")
-    assert held is models.get() and not models.new_tag("rent")
+    assert before is models.get() and not models.new_tag("rent")
 
 
 def resources() -> tuple[int, int]:
     """Count open files and threads."""
-    files, tasks = (Path("/proc/self") / one for one in ("fd", "task"))
+    files, tasks = (Path("/proc/self") / name for name in ("fd", "task"))
     return len([*files.iterdir()]), len([*tasks.iterdir()])
 
 
@@ -105,7 +105,7 @@ def test_versions_when_swapped_often_leave_nothing_behind(
             before = resources()
     gc.collect()
 
-    assert [None] * 80 == [one() for one in left]
+    assert [None] * 80 == [reference() for reference in left]
     assert 1 == len(models.in_memory())
     assert before == resources()
 
@@ -120,11 +120,11 @@ def test_version_when_asked_by_its_name_stays_in_memory_after_a_swap(
     models.catch_up("rent")
 
     assert old is models.loaded("rent", versions[0])
-    assert [versions[0], versions[2]] == sorted(one.version for one in models.in_memory())
+    assert [versions[0], versions[2]] == sorted(stored.version for stored in models.in_memory())
 
 
 class Slow(ModelStore):
-    """A store that is slow to give one version."""
+    """A store that is slow to load a version."""
 
     may_go = threading.Event()
     is_asked = threading.Event()
@@ -146,3 +146,31 @@ def test_model_when_another_is_being_read_answers_meanwhile(toy_store: ModelStor
         assert not reading.done()
         store.may_go.set()
         assert "rent" == reading.result().name
+
+
+class Counting(ModelStore):
+    """A store that counts what is read of it."""
+
+    cards = tags = 0
+
+    def read_card(self, name: str, version: str | None = None, **options: Any) -> Any:
+        self.cards += 1
+        return super().read_card(name, version, **options)
+
+    def pointer_tag(self, name: str) -> str | None:
+        self.tags += 1
+        return super().pointer_tag(name)
+
+
+def test_version_when_loaded_at_a_look_has_its_card_and_the_tag_read_once(
+    store: ModelStore, versions: list[str]
+) -> None:
+    counting = Counting(store.root)
+    models = ModelCache(counting, "rent")
+    models.get()
+    store.promote("rent", versions[1])
+    counting.cards = counting.tags = 0
+
+    assert models.catch_up("rent", models.new_tag("rent"))
+
+    assert (1, 1) == (counting.cards, counting.tags)

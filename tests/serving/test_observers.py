@@ -1,4 +1,4 @@
-"""Who is told of decisions: everybody, once, whichever way the records came in."""
+"""Observers see every decision once, whichever way the records came in."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from tests.support.table_bodies import CSV, write_csv
 
 
 class Spy:
-    """An observer that keeps what it was told, and whose answers were certain."""
+    """An observer that keeps what it sees, and counts what was certain."""
 
     def __init__(self) -> None:
         self.batches: list[Sequence[Decided]] = []
@@ -40,16 +40,16 @@ class Broken:
 
 @pytest.fixture
 def app(toy_store: ModelStore) -> Flask:
-    found = serve(toy_store, "parcel", aip_predict_route="/vertex")
-    found.extensions["resources"].models.get()
-    return found
+    app = serve(toy_store, "parcel", aip_predict_route="/vertex")
+    app.extensions["resources"].models.get()
+    return app
 
 
 @pytest.fixture
 def spy(app: Flask) -> Spy:
-    found = Spy()
-    app.extensions["resources"].predictor.observers.add(found)
-    return found
+    spy = Spy()
+    app.extensions["resources"].predictor.observers.add(spy)
+    return spy
 
 
 def answered(decided: Decided) -> int:
@@ -60,7 +60,7 @@ def answered(decided: Decided) -> int:
 
 
 @pytest.mark.parametrize("way", ways())
-def test_observer_when_any_way_is_asked_is_told_once(app: Flask, spy: Spy, way: str) -> None:
+def test_observer_when_any_way_is_asked_sees_it_once(app: Flask, spy: Spy, way: str) -> None:
     request = {**ways()[way], "headers": {"X-Request-Id": "mine", **ways()[way].get("headers", {})}}
 
     assert 200 == app.test_client().post(**request).status_code
@@ -71,7 +71,7 @@ def test_observer_when_any_way_is_asked_is_told_once(app: Flask, spy: Spy, way: 
     assert app.extensions["resources"].models.get() is decided.chosen.version
 
 
-def test_observer_when_the_loop_answers_is_told_of_all_at_once(app: Flask, spy: Spy) -> None:
+def test_observer_when_the_loop_answers_sees_all_at_once(app: Flask, spy: Spy) -> None:
     for record in (PARCEL, [PARCEL] * 3):
         headers = {b"host": b"here", b"content-type": b"application/json"}
         body = json.dumps(record).encode()
@@ -83,7 +83,7 @@ def test_observer_when_the_loop_answers_is_told_of_all_at_once(app: Flask, spy: 
     assert 2 == spy.certain
 
 
-def test_observer_when_a_table_is_asked_is_told_block_by_block(app: Flask, spy: Spy) -> None:
+def test_observer_when_a_table_is_asked_sees_it_block_by_block(app: Flask, spy: Spy) -> None:
     rows = 70_000
     table = write_csv([PARCEL] * rows)
 
@@ -94,7 +94,7 @@ def test_observer_when_a_table_is_asked_is_told_block_by_block(app: Flask, spy: 
     assert rows == sum(answered(decided) for (decided,) in spy.batches)
 
 
-def test_observer_when_a_later_block_is_refused_is_not_told_that_it_is_certain(
+def test_observer_when_a_later_block_is_refused_does_not_take_it_for_certain(
     app: Flask, spy: Spy
 ) -> None:
     table = write_csv([*[PARCEL] * 70_000, {**PARCEL, "weight": "heavy"}])
@@ -109,14 +109,14 @@ def test_observer_when_a_later_block_is_refused_is_not_told_that_it_is_certain(
 @pytest.mark.parametrize(
     "body", [{**PARCEL, "weight": "heavy"}, [PARCEL, {}], {}], ids=["one", "many", "empty"]
 )
-def test_observer_when_records_are_refused_is_told_nothing(app: Flask, spy: Spy, body: Any) -> None:
+def test_observer_when_records_are_refused_sees_nothing(app: Flask, spy: Spy, body: Any) -> None:
     assert 422 == app.test_client().post("/v0/predict", json=body).status_code
     assert at_once(app, body) is None
 
     assert [] == spy.batches
 
 
-def test_answer_when_an_observer_fails_comes_and_the_others_are_told(
+def test_answer_when_an_observer_fails_comes_and_the_others_see_it(
     app: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
     observers: Observers = app.extensions["resources"].predictor.observers

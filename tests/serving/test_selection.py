@@ -1,4 +1,4 @@
-"""A version that is refused is not served: the last good one is, and it is said."""
+"""A version that is refused is not served, the last good version is; the service reports it."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,9 @@ import pytest
 
 from engine.serving import selection
 from engine.serving.model_cache import ModelCache
+from engine.serving.selection import ServedVersion, versions_to_try
 from persistence.model_persistence import ModelStore
+from persistence.promotions import Pointer, Promotion
 from persistence.store_errors import UntrustedArtifact
 from tests.support.application import serve
 from tests.support.exposed import Exposed
@@ -29,9 +31,9 @@ def versions(store: ModelStore) -> list[str]:
 @pytest.fixture
 def models(store: ModelStore, versions: list[str]) -> ModelCache:
     """What a worker has in memory: the first version."""
-    found = ModelCache(store, "rent")
-    found.get()
-    return found
+    models = ModelCache(store, "rent")
+    models.get()
+    return models
 
 
 @pytest.fixture
@@ -61,23 +63,23 @@ def test_version_when_refused_is_not_served_and_the_old_one_stays(
 ) -> None:  # fmt: skip
     app = serve(store, "rent")
     client, models = app.test_client(), app.extensions["resources"].models
-    held = models.get()
+    before = models.get()
     broken, reason = break_it(store, versions[1], toy_store)
-    store.change("rent", lambda known: known.promote(broken))  # type: ignore[union-attr]
+    store.change("rent", lambda pointer: pointer.promote(broken))  # type: ignore[union-attr]
 
     for _ in range(3):
         assert models.new_tag("rent") and not models.catch_up("rent")
 
-    assert held is models.get()
-    told = client.get("/v0/models/rent").get_json()
-    assert (versions[0], broken) == (told["version"], told["refused"]["version"])
-    assert reason in told["refused"]["reason"]
+    assert before is models.get()
+    shown = client.get("/v0/models/rent").get_json()
+    assert (versions[0], broken) == (shown["version"], shown["refused"]["version"])
+    assert reason in shown["refused"]["reason"]
     health = client.get("/health").get_json()
     assert "degraded" == health["status"] and f"version {broken} of rent" in health["reason"]
     assert 200 == client.get("/readyz").status_code
     exposed = Exposed(client.get("/metrics").text)
     assert {("rent", broken): 1} == exposed.of("model_refused", "model", "version")
-    assert 1 == sum(reason in one.getMessage() for one in caplog.records)
+    assert 1 == sum(reason in line.getMessage() for line in caplog.records)
     store.promote("rent", versions[2])
     assert models.catch_up("rent")
     assert "refused" not in client.get("/v0/models/rent").get_json()
@@ -200,5 +202,21 @@ def test_versions_when_all_are_refused_are_not_read_for_each_request(
 
     with pytest.raises(UntrustedArtifact, match="differs from the digest"):
         models.get()
-    store.change("rent", lambda known: known.promote(versions[1]))  # type: ignore[union-attr]
+    store.change("rent", lambda pointer: pointer.promote(versions[1]))  # type: ignore[union-attr]
     assert versions[1] == models.get().version
+
+
+def test_versions_when_ordered_begin_with_the_promoted_and_end_with_the_served() -> None:
+    pointer = Pointer((Promotion("b", None), Promotion("c", None)))
+    looks = []
+
+    def stored() -> list[str]:
+        looks.append(1)
+        return ["a", "b", "c", "d"]
+
+    served = ServedVersion("a", None, None)
+    order = versions_to_try(pointer, stored, served)
+
+    assert "c" == next(order) and [] == looks, "nothing is listed before it is needed"
+    assert ["b", "a"] == [*dict.fromkeys(order)]
+    assert ["a", "d", "c", "b", "a"] == [*versions_to_try(None, stored, served)]

@@ -45,17 +45,16 @@ def counted(app: Flask, what: str) -> float:
 
 def counted_now(app: Flask, what: str) -> float:
     """Give a count of the shadow's, over all versions."""
-    found = scraped(app.test_client()).of(f"model_shadow_{what}_total")
-    return found.get((), 0)
+    return scraped(app.test_client()).of(f"model_shadow_{what}_total").get((), 0)
 
 
 def expected_differences(store: ModelStore, records: list[dict[str, Any]]) -> tuple[int, float]:
-    old, new = (offline(store, one, records) for one in store.versions("parcel"))
-    labels = sum(one.value != other.value for one, other in zip(old, new, strict=True))
+    old, new = (offline(store, version, records) for version in store.versions("parcel"))
+    labels = sum(a.value != b.value for a, b in zip(old, new, strict=True))
     largest = max(
         abs(a - b)
-        for one, other in zip(old, new, strict=True)
-        for a, b in zip(one.probabilities, other.probabilities, strict=True)
+        for before, after in zip(old, new, strict=True)
+        for a, b in zip(before.probabilities, after.probabilities, strict=True)
     )
     return labels, largest
 
@@ -67,10 +66,10 @@ def test_shadow_when_asked_every_way_counts_what_differs_offline(store: ModelSto
     client = app.test_client()
     client.get("/readyz")  # loads the promoted version
 
-    for one in records[:30]:
-        assert promoted == version_of(client.post("/v0/predict", json=one))
-    for one in records[30:60]:
-        assert promoted == at_once(app, one)
+    for record in records[:30]:
+        assert promoted == version_of(client.post("/v0/predict", json=record))
+    for record in records[30:60]:
+        assert promoted == at_once(app, record)
     table = write_csv(records[60:])
     answer = client.post("/v0/predict", data=table, content_type=CSV)
 
@@ -81,8 +80,8 @@ def test_shadow_when_asked_every_way_counts_what_differs_offline(store: ModelSto
     exposed = scraped(client)
     key = ("parcel", candidate)
     assert {key: labels} == exposed.of("model_shadow_differences_total", *PER_VERSION)
-    found = exposed.of("model_shadow_largest_difference", *PER_VERSION)
-    assert {key: pytest.approx(largest)} == found
+    differences = exposed.of("model_shadow_largest_difference", *PER_VERSION)
+    assert {key: pytest.approx(largest)} == differences
     assert {(promoted,): 90} == exposed.of("model_predictions_total", "version")
 
 
@@ -117,15 +116,15 @@ def test_shadow_when_its_share_is_half_follows_about_half(store: ModelStore) -> 
     promoted, candidate = try_version(store, "shadow", share=0.5)
     app = serve(store, "parcel")
     client = app.test_client()
-    bodies = [json.dumps(one).encode() for one in parcels(100)]
-    expected = sum(hash_to_unit("parcel", candidate, one) < 0.5 for one in bodies)
+    bodies = [json.dumps(record).encode() for record in parcels(100)]
+    expected = sum(hash_to_unit("parcel", candidate, body) < 0.5 for body in bodies)
 
-    for one in bodies:
-        client.post("/v0/predict", data=one, content_type="application/json")
+    for body in bodies:
+        client.post("/v0/predict", data=body, content_type="application/json")
 
     assert 30 < expected < 70
     assert expected == counted(app, "records")
-    assert {promoted} == {at_once(app, one) for one in parcels(100)}
+    assert {promoted} == {at_once(app, record) for record in parcels(100)}
     assert 2 * expected == counted(app, "records")
 
 
@@ -157,18 +156,18 @@ def test_answers_when_the_shadow_is_stuck_come_and_what_has_no_room_is_dropped(
 
     assert promoted == version_of(client.post("/v0/predict", json=PARCEL))
     assert gate.entered.wait(60)
-    asked = 1
+    sent = 1
     while not counted_now(app, "dropped"):  # the gate is closed: nothing is taken out of the queue
-        assert asked < 50 * rows
+        assert sent < 50 * rows
         answer = client.post("/v0/predict", data=table, content_type=CSV)
         assert promoted == version_of(answer)
-        asked += rows
+        sent += rows
 
-    assert most / 200 < asked  # a record takes 7 numbers, and 3 or 4 of its answer
+    assert most / 200 < sent  # a record takes 7 numbers, and 3 or 4 of its answer
     assert 0 == counted_now(app, "records")
     assert promoted == at_once(app, PARCEL)
     gate.opened.set()
-    assert asked + 1 == counted(app, "records") + counted(app, "dropped")
+    assert sent + 1 == counted(app, "records") + counted(app, "dropped")
     assert 0 == counted(app, "failures")
 
 
@@ -178,10 +177,12 @@ def test_answers_when_the_shadow_fails_come_and_the_failures_are_counted(
     promoted, candidate = try_version(store, "shadow")
     app = serve(store, "parcel")
     client = app.test_client()
-    found = app.extensions["resources"].models.get("parcel", candidate)
-    monkeypatch.setattr(found, "decide_matrix", lambda matrix: 1 / 0)
+    shadow = app.extensions["resources"].models.get("parcel", candidate)
+    monkeypatch.setattr(shadow, "decide_matrix", lambda matrix: 1 / 0)
 
-    assert {promoted} == {version_of(client.post("/v0/predict", json=one)) for one in parcels(5)}
+    assert {promoted} == {
+        version_of(client.post("/v0/predict", json=record)) for record in parcels(5)
+    }
 
     assert 5 == counted(app, "failures")
     assert 1 == caplog.text.count(f"the shadow {candidate} of parcel fails")
@@ -193,15 +194,15 @@ def test_answers_when_those_of_the_shadow_are_not_finite_come_and_each_is_a_fail
 ) -> None:
     promoted, candidate = try_version(store, "shadow")
     app = serve(store, "parcel")
-    found = app.extensions["resources"].models.get("parcel", candidate)
-    original = found.decide_matrix
+    shadow = app.extensions["resources"].models.get("parcel", candidate)
+    original = shadow.decide_matrix
 
     def decide(matrix: Any) -> Any:
         decisions = original(matrix)
         decisions.probabilities[-1, 0] = np.nan
         return decisions
 
-    monkeypatch.setattr(found, "decide_matrix", decide)
+    monkeypatch.setattr(shadow, "decide_matrix", decide)
 
     answer = app.test_client().post("/v0/predict", json=parcels(5))
 
@@ -288,9 +289,9 @@ def test_loop_when_a_shadow_follows_answers_as_without(store: ModelStore) -> Non
         app = serve(store, "parcel")
         app.extensions["resources"].models.get()
         fast_path: FastPath = app.extensions["application"].fast_path
-        (found,) = fast_path.answers([(b"/v0/predict", given, body, False)])
-        assert found
-        return found.body.partition(b'"prediction_time"')[0]
+        (written,) = fast_path.answers([(b"/v0/predict", given, body, False)])
+        assert written
+        return written.body.partition(b'"prediction_time"')[0]
 
     before = answer()
     try_version(store, "shadow")

@@ -23,10 +23,10 @@ def decided(version: StoredVersion, **card: Any) -> tuple[StoredVersion, Any]:
 
 def test_differences_when_the_classes_are_in_another_order_are_none(toy_store: ModelStore) -> None:
     version = load_version(toy_store, "parcel")
-    one = decided(version, classes=["small", "large", "medium"])
+    old = decided(version, classes=["small", "large", "medium"])
     other = decided(version, classes=["medium", "small", "large"])
 
-    is_other, distance = differences(*one, *other)
+    is_other, distance = differences(*old, *other)
 
     assert ([False, False], [0.0, 0.0]) == (is_other.tolist(), distance.tolist())
 
@@ -35,10 +35,10 @@ def test_differences_when_a_class_is_missing_take_its_probability_as_none(
     toy_store: ModelStore,
 ) -> None:
     version = load_version(toy_store, "parcel")
-    one = decided(version, classes=["small", "large", "medium"])
+    old = decided(version, classes=["small", "large", "medium"])
     other = decided(version, classes=["large", "medium"], positive="large", threshold=0.5)
 
-    is_other, distance = differences(*one, *other)
+    is_other, distance = differences(*old, *other)
 
     assert ([True, True], [0.7, 0.5]) == (is_other.tolist(), distance.tolist())
 
@@ -53,7 +53,7 @@ def test_differences_when_numbers_are_predicted_have_a_tolerance(
         for more in (0.0, change)
     )
 
-    found, distance = differences(version, ours, version, theirs)
+    differs, distance = differences(version, ours, version, theirs)
 
-    assert [is_other and change > 0.018, False] == found.tolist()
+    assert [is_other and change > 0.018, False] == differs.tolist()
     assert [pytest.approx(change), 0.0] == distance.tolist()

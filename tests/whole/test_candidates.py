@@ -39,14 +39,14 @@ def version_for(server: Server, key: str, path: str = PATHS[0]) -> str:
 
 
 def of_candidate(server: Server, keys: Iterable[str], candidate: str) -> set[str]:
-    """Give the keys that get the candidate, each asked twice."""
-    found = set()
+    """Return the keys that get the candidate; each is sent twice."""
+    routed = set()
     for key in keys:
         first, second = (version_for(server, key, path) for path in PATHS)
         assert first == second
         if first == candidate:
-            found.add(key)
-    return found
+            routed.add(key)
+    return routed
 
 
 def wait_for(server: Server, store: ModelStore, share: float) -> None:
@@ -54,8 +54,8 @@ def wait_for(server: Server, store: ModelStore, share: float) -> None:
     tried = {"share": share} if share else None
 
     def is_known() -> bool:
-        found = [server.ask("/v0/models/parcel")[1]["candidate"] for _ in range(20)]
-        return all((one and {"share": one["share"]}) == tried for one in found)
+        shown = [server.ask("/v0/models/parcel")[1]["candidate"] for _ in range(20)]
+        return all((trial and {"share": trial["share"]}) == tried for trial in shown)
 
     wait_until(is_known, f"the share {share} in all workers")
 
@@ -102,17 +102,18 @@ def test_shadow_when_workers_share_the_requests_counts_what_differs_offline(
 ) -> None:
     old, new = store.versions("parcel")
     records = parcels(200)
-    expected, silent = (offline(store, one, records) for one in (old, new))
+    expected, silent = (offline(store, version, records) for version in (old, new))
     differing = sum(a.value != b.value for a, b in zip(expected, silent, strict=True))
     run(store, "shadow", "parcel", new)
     with running(
         tmp_path, until="/readyz", model_store=store.root, default_model="parcel"
     ) as server:
-        found = [server.ask(path, json.dumps(one), **{"Content-Type": "application/json"})[1]
-                 for one, path in zip(records, cycle(PATHS), strict=False)]  # fmt: skip
+        answers = [server.ask(path, json.dumps(record), **{"Content-Type": "application/json"})[1]
+                   for record, path in zip(records, cycle(PATHS), strict=False)]  # fmt: skip
 
-        assert [one.value for one in expected] == [one["prediction"]["value"] for one in found]
-        assert {old} == {one["model"]["version"] for one in found}
+        values = [answer["prediction"]["value"] for answer in answers]
+        assert [prediction.value for prediction in expected] == values
+        assert {old} == {answer["model"]["version"] for answer in answers}
         key = ("parcel", new)
         wait_until(
             lambda: 200 == scrape(server).of("model_shadow_records_total", "model", "version")[key],
@@ -146,8 +147,8 @@ def test_service_when_its_shadow_is_stuck_answers_and_stops(
         tmp_path, until="/readyz", model_store=store.root, default_model="parcel",
         config=STUCK.format(version=new),
     ) as server:  # fmt: skip
-        found: list[Any] = [server.ask(PATHS[number % 2], PARCEL) for number in range(40)]
+        answers: list[Any] = [server.ask(PATHS[number % 2], PARCEL) for number in range(40)]
 
-        assert {(200, old)} == {(status, one["model"]["version"]) for status, one in found}
+        assert {(200, old)} == {(status, answer["model"]["version"]) for status, answer in answers}
         assert 0 == server.stop()
         assert "Traceback" not in server.log.read_text()

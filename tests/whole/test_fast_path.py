@@ -1,4 +1,4 @@
-"""Whatever is asked, the fast path's answers are those of the ordinary way, byte for byte.
+"""The fast path's answers are those of the ordinary way, byte for byte.
 
 The same made-up bytes go to services over the same store: with the fast path,
 without it, and with gunicorn's stock worker. Only dates and made-up request ids may differ.
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 #: Connections at a time.
 CLIENTS = 6
 
-#: The access log says which thread has answered: the main one runs the event loop.
+#: The access log shows which thread has answered: the main one runs the event loop.
 NAMED_THREADS = """
 import threading
 from gunicorn.glogging import Logger
@@ -73,22 +73,22 @@ def servers(
         }  # fmt: skip
 
 
-def answers(server: Server, asked: Conversation) -> list[Answer]:
-    methods = [one.lstrip().partition(b" ")[0] for one in asked.requests]
-    return [masked(one) for one in read_answers(exchange(server.port, asked.pieces), methods)]
+def answers(server: Server, talk: Conversation) -> list[Answer]:
+    methods = [sent.lstrip().partition(b" ")[0] for sent in talk.requests]
+    return [masked(answer) for answer in read_answers(exchange(server.port, talk.pieces), methods)]
 
 
-def compare(one: Server, other: Server, asked: Iterable[Conversation]) -> Counter[int]:
+def compare(first: Server, second: Server, talks: Iterable[Conversation]) -> Counter[int]:
     """See that two servers answer alike; count the statuses."""
     statuses: Counter[int] = Counter()
 
     def ask_both(talk: Conversation) -> tuple[Conversation, list[Answer], list[Answer]]:
-        return talk, answers(one, talk), answers(other, talk)
+        return talk, answers(first, talk), answers(second, talk)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        for talk, expected, found in pool.map(ask_both, asked):
-            assert expected == found, talk
-            statuses.update(answer.status for answer in found)
+        for talk, expected, actual in pool.map(ask_both, talks):
+            assert expected == actual, talk
+            statuses.update(answer.status for answer in actual)
     return statuses
 
 
@@ -100,7 +100,7 @@ def test_answers_when_the_fast_path_is_on_are_those_without_it(servers: dict[str
     assert statuses[200] > 2000 and statuses[422] > 500
     assert 0 == statuses[500]
     lines = (servers["fast"].log.parent / "access").read_text().splitlines()
-    right = [one.split(" ")[0] for one in lines if one.endswith(" 200 /v0/predict")]
+    right = [line.split(" ")[0] for line in lines if line.endswith(" 200 /v0/predict")]
     assert 500 < right.count("MainThread") < len(right) - 500
 
 
@@ -131,31 +131,32 @@ def talks(count: int) -> Iterator[list[bytes]]:
 EXAMPLES_RENT = json.dumps(EXAMPLES["rent"])
 
 
-def in_turn(server: Server, asked: list[bytes]) -> list[Answer]:
-    """Ask on one connection, each request after the answer to the one before."""
-    found = []
+def in_turn(server: Server, requests: list[bytes]) -> list[Answer]:
+    """Send requests on a connection, each after the answer to the last."""
+    received = []
     with connect(server.port) as link:
-        for one in asked:
-            link.sendall(one)
-            found.append(masked(read_answer(link, of_head=one.startswith(b"HEAD"))))
-    return found
+        for sent in requests:
+            link.sendall(sent)
+            received.append(masked(read_answer(link, of_head=sent.startswith(b"HEAD"))))
+    return received
 
 
-def at_once(server: Server, asked: list[bytes]) -> list[Answer]:
-    """Ask on one connection, all at once, and keep it open until all is answered."""
+def at_once(server: Server, requests: list[bytes]) -> list[Answer]:
+    """Send requests on a connection, all at once, and keep it open until all is answered."""
     with connect(server.port) as link:
-        link.sendall(b"".join(asked))
+        link.sendall(b"".join(requests))
         held = bytearray()
         return [
-            masked(read_answer(link, of_head=one.startswith(b"HEAD"), held=held)) for one in asked
+            masked(read_answer(link, of_head=sent.startswith(b"HEAD"), held=held))
+            for sent in requests
         ]
 
 
 def test_answers_when_asked_in_turn_or_at_once_are_the_same(servers: dict[str, Server]) -> None:
-    def ask_all(asked: list[bytes]) -> None:
-        expected = in_turn(servers["ordinary"], asked)
-        assert expected == in_turn(servers["fast"], asked), asked
-        assert expected == at_once(servers["fast"], asked), asked
+    def ask_all(requests: list[bytes]) -> None:
+        expected = in_turn(servers["ordinary"], requests)
+        assert expected == in_turn(servers["fast"], requests), requests
+        assert expected == at_once(servers["fast"], requests), requests
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(ask_all, talks(many(200))))
@@ -167,4 +168,4 @@ def test_ways_when_listed_are_all_under_way(servers: dict[str, Server]) -> None:
     assert "Using worker: engine.worker.gunicorn_worker.Worker" in said["fast"]
     assert "Using worker: engine.worker.gunicorn_worker.Worker" in said["ordinary"]
     assert "Using worker: gthread" in said["stock"]
-    assert not any("Traceback" in one for one in said.values())
+    assert not any("Traceback" in log for log in said.values())

@@ -46,20 +46,20 @@ def ask_all(server: Server, rounds: int) -> None:
         assert 404 == server.ask("/nothing")[0]
 
 
-def assert_counts(found: Exposed, rounds: int) -> None:
-    requests = found.of("http_requests_total", "route", "status")
-    latencies = found.of("http_request_duration_seconds_count", "route")
+def assert_counts(exposed: Exposed, rounds: int) -> None:
+    requests = exposed.of("http_requests_total", "route", "status")
+    latencies = exposed.of("http_request_duration_seconds_count", "route")
 
     assert (2 * rounds, rounds) == (requests[ROUTE, "200"], requests[ROUTE, "422"])
     assert rounds == requests["(none)", "404"]
     assert 3 * rounds == latencies[ROUTE,]
-    assert {("parcel", "small"): 3 * rounds} == found.of(
+    assert {("parcel", "small"): 3 * rounds} == exposed.of(
         "model_predictions_total", "model", "class"
     )
-    assert {("invalid",): rounds, ("not_found",): rounds} == found.of(
+    assert {("invalid",): rounds, ("not_found",): rounds} == exposed.of(
         "http_rejections_total", "reason"
     )
-    assert {("parcel", "weight", "wrong_type"): rounds} == found.of(
+    assert {("parcel", "weight", "wrong_type"): rounds} == exposed.of(
         "model_validation_errors_total", "model", "field", "code"
     )
 
@@ -77,8 +77,8 @@ def test_counts_when_scraped_from_any_worker_are_exact_and_survive_the_workers(
 ) -> None:
     ask_all(server, 20)
     scrapes = [scrape(server) for _ in range(10)]
-    for found in scrapes:
-        assert_counts(found, 20)
+    for exposed in scrapes:
+        assert_counts(exposed, 20)
 
     for by in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         replace(server, server.workers()[0], by)
@@ -130,24 +130,24 @@ def test_requests_when_the_server_itself_refuses_them_are_counted(server: Server
             link.sendall(content)
             assert status == read_answer(link).status
 
-    found = scrape(server)
+    exposed = scrape(server)
     assert {("(none)", "400"): 1, ("(none)", "414"): 1} == {
         key: count
-        for key, count in found.of("http_requests_total", "route", "status").items()
+        for key, count in exposed.of("http_requests_total", "route", "status").items()
         if key[0] == "(none)"
     }
-    assert {("malformed",): 1, ("too_large",): 1} == found.of("http_rejections_total", "reason")
+    assert {("malformed",): 1, ("too_large",): 1} == exposed.of("http_rejections_total", "reason")
 
 
 def test_figures_when_asked_are_those_of_all_processes(server: Server) -> None:
-    found = scrape(server)
+    exposed = scrape(server)
     pids = [server.process.pid, *server.workers()]
 
     threads = sum(len([*Path(f"/proc/{pid}/task").iterdir()]) for pid in pids)
-    memory = found.of("service_memory_bytes")[()]
-    assert abs(threads - found.of("service_threads")[()]) <= 4
+    memory = exposed.of("service_memory_bytes")[()]
+    assert abs(threads - exposed.of("service_threads")[()]) <= 4
     assert 40e6 < memory < 400e6
-    assert 0 < found.of("service_cpu_seconds_total")[()] < 60
+    assert 0 < exposed.of("service_cpu_seconds_total")[()] < 60
 
 
 @pytest.mark.skipif(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from persistence.model_persistence import ModelStore
+from tests.support.inputs import first_daily
 from tests.support.pages import table
 from tests.support.project import ROOT
 from tests.support.serving import APP, DEADLINE, GUNICORN, environment, running
@@ -35,7 +36,7 @@ def test_app_when_imported_loads_the_packages_of_its_budget_and_no_other() -> No
     assert budget == loaded & installed - {"typing_extensions"}
 
 
-@pytest.mark.parametrize("command", [APP, GUNICORN])
+@pytest.mark.parametrize("command", first_daily(GUNICORN, APP))
 def test_start_when_settings_are_wrong_names_each_in_a_sentence(command: tuple[str, ...]) -> None:
     done = run(*command, port="many", threads="0", train_if_absent="perhaps")
 
@@ -75,7 +76,7 @@ def test_start_when_the_promoted_version_is_gone_says_so(
     assert "has no version" in done.stderr
 
 
-@pytest.mark.parametrize("port", [None, 70_000])
+@pytest.mark.parametrize("port", first_daily(70_000, None))
 def test_start_when_the_port_cannot_be_had_names_the_remedy(
     toy_store: ModelStore, port: int | None
 ) -> None:

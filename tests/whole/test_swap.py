@@ -61,31 +61,34 @@ def is_whole(answer: Answer, *, factors: dict[str, int], areas: list[float]) -> 
     if kind.startswith(b"text/csv"):
         right = factors[(version or b"").decode()]
         lines = answer.body.decode().splitlines()[1:]
-        return [float(line.partition(",")[0]) for line in lines] == [right * one for one in areas]
-    found = answer.json()
-    if "outputs" in found:  # V2
-        right = factors[found["model_version"]]
-        return bool(found["outputs"][0]["data"] == [right * one for one in areas])
-    if "schema" in found:  # model_info
-        return found["model"]["version"] in factors
-    if "model" not in found:  # V1 names no version
-        return found["predictions"] in [[one * area for area in areas] for one in factors.values()]
-    right = factors[found["model"]["version"]]
-    many = found.get("predictions") or [found["prediction"]]
-    return [one["value"] for one in many] == [right * one for one in areas]
+        return [float(line.partition(",")[0]) for line in lines] == [right * area for area in areas]
+    body = answer.json()
+    if "outputs" in body:  # V2
+        right = factors[body["model_version"]]
+        return bool(body["outputs"][0]["data"] == [right * area for area in areas])
+    if "schema" in body:  # model_info
+        return body["model"]["version"] in factors
+    if "model" not in body:  # V1 names no version
+        return body["predictions"] in [
+            [factor * area for area in areas] for factor in factors.values()
+        ]
+    right = factors[body["model"]["version"]]
+    many = body.get("predictions") or [body["prediction"]]
+    return [answer["value"] for answer in many] == [right * area for area in areas]
 
 
 def questions(versions: list[str]) -> list[Question]:
     """Give requests for the loop and for threads, in several forms and protocols."""
     factors = {version: place + 1 for place, version in enumerate(versions)}
-    records = [{**RENT, "area": one} for one in AREAS]
-    table = "area,rooms,city\n" + "".join(f"{one},2,Recife\n" for one in AREAS * 200)
+    records = [{**RENT, "area": area} for area in AREAS]
+    table = "area,rooms,city\n" + "".join(f"{area},2,Recife\n" for area in AREAS * 200)
     csv = [(b"Content-Type", b"text/csv"), (b"Accept", b"text/csv")]
     sent: list[tuple[bytes, list[float]]] = [
-        (request(json.dumps(one)), [one["area"]]) for one in records[:6]
+        (request(json.dumps(record)), [record["area"]]) for record in records[:6]
     ]
     sent += [
-        (request(json.dumps(one), path=b"/inference/rent?n"), [one["area"]]) for one in records[6:]
+        (request(json.dumps(record), path=b"/inference/rent?n"), [record["area"]])
+        for record in records[6:]
     ]
     sent += [
         (request(json.dumps(records)), AREAS),
@@ -94,11 +97,11 @@ def questions(versions: list[str]) -> list[Question]:
         (request(json.dumps({"instances": records}), path=b"/v1/models/rent:predict"), AREAS),
         (request(method=b"GET", path=b"/v0/model_info"), []),
     ]
-    return [Question(one, partial(is_whole, factors=factors, areas=areas)) for one, areas in sent]
+    return [Question(raw, partial(is_whole, factors=factors, areas=areas)) for raw, areas in sent]
 
 
 @pytest.fixture
-def asked(versions: list[str]) -> list[Question]:
+def load_questions(versions: list[str]) -> list[Question]:
     return questions(versions)
 
 
@@ -108,12 +111,15 @@ def wait_for_more(load: Load, more: int = 100) -> None:
 
 
 def test_workers_when_versions_are_promoted_under_load_answer_each_request_by_one(
-    store: ModelStore, versions: list[str], asked: list[Question], tmp_path: Path
+    store: ModelStore, versions: list[str], load_questions: list[Question], tmp_path: Path
 ) -> None:
-    with serving(store, tmp_path) as one, serving(store, tmp_path) as other:
-        both = one, other
-        with steady_load(one.port, asked) as load, steady_load(other.port, asked) as second:
-            pids = one.workers(), other.workers()
+    with serving(store, tmp_path) as first, serving(store, tmp_path) as other:
+        both = first, other
+        with (
+            steady_load(first.port, load_questions) as load,
+            steady_load(other.port, load_questions) as second,
+        ):
+            pids = first.workers(), other.workers()
             for version, is_rollback in (
                 (versions[1], False), (versions[2], False), (versions[1], True),
                 (versions[3], False), (versions[0], False),
@@ -127,7 +133,7 @@ def test_workers_when_versions_are_promoted_under_load_answer_each_request_by_on
             second.stopping.set()
         assert ([], []) == (load.lost, second.lost)
         assert 0 == load.counts["refused"] + second.counts["refused"]
-        assert pids == (one.workers(), other.workers())  # none was started anew
+        assert pids == (first.workers(), other.workers())  # no worker was started anew
         assert [0, 0] == [server.stop() for server in both]
 
 
@@ -165,15 +171,15 @@ def test_client_when_the_schema_changes_is_told_what_is_new(
 
     with serving(store, tmp_path) as server:
         connections = [server.connect() for _ in range(4)]
-        assert [200] * 4 == [ask(one, "/v0/predict", RENT)[0] for one in connections]
+        assert [200] * 4 == [ask(connection, "/v0/predict", RENT)[0] for connection in connections]
         store.promote("rent", other)
         wait_until(partial(serves_only, server, other), "the version in all workers")
 
-        for one in connections:  # those that were open before, in either worker
-            status, told = ask(one, "/v0/predict", RENT)
+        for connection in connections:  # those that were open before, in either worker
+            status, problem = ask(connection, "/v0/predict", RENT)
             assert 422 == status
-            assert ("/baths", "missing") in {(e["pointer"], e["code"]) for e in told["errors"]}
-            one.close()
+            assert ("/baths", "missing") in {(e["pointer"], e["code"]) for e in problem["errors"]}
+            connection.close()
         assert 200 == server.ask(f"/v0/models/rent/versions/{versions[0]}/predict", RENT)[0]
         described = json.dumps(server.ask("/openapi.json")[1]["components"]["schemas"])
         assert '"baths"' in described and '"rooms"' not in described
@@ -181,7 +187,7 @@ def test_client_when_the_schema_changes_is_told_what_is_new(
 
 @pytest.mark.slow
 def test_worker_when_it_is_new_serves_what_is_promoted_from_its_first_answer_on(
-    store: ModelStore, versions: list[str], asked: list[Question], tmp_path: Path
+    store: ModelStore, versions: list[str], load_questions: list[Question], tmp_path: Path
 ) -> None:
     with serving(store, tmp_path) as server:
         store.promote("rent", versions[3])
@@ -198,7 +204,7 @@ def test_worker_when_it_is_new_serves_what_is_promoted_from_its_first_answer_on(
 
 
 def questions_of(versions: list[str], factor: int) -> list[Question]:
-    """Ask one record, which one of these versions alone may answer."""
+    """Send a record that only one of these versions may answer."""
     sent = request(json.dumps(RENT))
     factors = dict.fromkeys(versions, factor)
 
@@ -216,7 +222,7 @@ def test_service_when_the_promoted_version_is_poisoned_serves_the_last_good_one(
     wrong = write_plain(store, toy_store, 9, example=4.0)
     for version in (*versions[1:], wrong):
         store.promote("rent", version)
-    damage(store, versions[3])  # the one before it cannot be read
+    damage(store, versions[3])  # the version before it cannot be read
 
     with serving(store, tmp_path) as server:
         assert {versions[2]} == served(server)

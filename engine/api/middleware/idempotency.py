@@ -12,7 +12,7 @@ from flask import Response, g, request
 from engine.api.errors import Failure, failure_response
 from engine.api.middleware.auth import ACCESS
 from engine.api.resources import resources
-from persistence.idempotency_cache import CacheUnavailable, Kept
+from persistence.idempotency_cache import CacheUnavailable, StoredAnswer
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def store(response: Response) -> Response:
     return response
 
 
-def _replay(stored: Kept) -> Response:
+def _replay(stored: StoredAnswer) -> Response:
     if not stored.is_same:
         return _refuse(422, "the Idempotency-Key was used for another request: use a new one")
     if not stored.status:

@@ -18,10 +18,10 @@ Request = tuple[bytes, dict[bytes, bytes], bytes, bool]
 
 @pytest.fixture(scope="module")
 def app(toy_store: ModelStore) -> Flask:
-    found = serve(toy_store, "parcel")
+    app = serve(toy_store, "parcel")
     for name in ("parcel", "rent"):
-        found.extensions["resources"].models.get(name)
-    return found
+        app.extensions["resources"].models.get(name)
+    return app
 
 
 def request(body: Any, path: str = "/v0/predict", *, is_last: bool = False) -> Request:
@@ -43,20 +43,21 @@ TOGETHER = [
 ]
 
 
-def answers(app: Flask, asked: list[Request]) -> list[bytes | None]:
+def answers(app: Flask, requests: list[Request]) -> list[bytes | None]:
     fast_path: FastPath = app.extensions["application"].fast_path
-    found = [one and one.head + one.body for one in fast_path.answers(asked)]
+    written = [answer and answer.head + answer.body for answer in fast_path.answers(requests)]
     made_up = re.compile(rb"[0-9a-f]{32}|[A-Z][a-z]{2}, [^\"\r]+ GMT")
-    return [made_up.sub(b"", one) if one else None for one in found]
+    return [made_up.sub(b"", answer) if answer else None for answer in written]
 
 
 def test_requests_when_answered_together_get_what_each_gets_alone(app: Flask) -> None:
-    alone = [answers(app, [one])[0] for one in TOGETHER]
+    alone = [answers(app, [request])[0] for request in TOGETHER]
 
     assert alone == answers(app, TOGETHER)
-    assert [2, 5, 6, 8] == [place for place, one in enumerate(alone) if one is None]
+    assert [2, 5, 6, 8] == [place for place, answer in enumerate(alone) if answer is None]
     assert 6 == len(set(filter(None, alone)))
-    assert [7] == [place for place, one in enumerate(alone) if one and b"Connection: close" in one]
+    closing = [answer is not None and b"Connection: close" in answer for answer in alone]
+    assert [place == 7 for place in range(len(alone))] == closing
 
 
 def test_requests_when_one_of_them_fails_are_answered_all_the_same(
@@ -66,10 +67,10 @@ def test_requests_when_one_of_them_fails_are_answered_all_the_same(
     rent = app.extensions["resources"].models.get("rent")
     monkeypatch.setattr(rent, "predict_one", lambda matrix: 1 / 0)
 
-    found = answers(app, TOGETHER)
+    together = answers(app, TOGETHER)
 
-    assert found[4] is None
-    assert [*expected[:4], *expected[5:]] == [*found[:4], *found[5:]]
+    assert together[4] is None
+    assert [*expected[:4], *expected[5:]] == [*together[:4], *together[5:]]
 
 
 def test_model_when_asked_at_its_other_addresses_is_answered_alike(app: Flask) -> None:
@@ -80,10 +81,10 @@ def test_model_when_asked_at_its_other_addresses_is_answered_alike(app: Flask) -
         f"/v0/models/rent/versions/{version}/predict",
     )
 
-    one, *others = answers(app, [request(EXAMPLES["rent"], path) for path in paths])
+    first, *others = answers(app, [request(EXAMPLES["rent"], path) for path in paths])
 
-    assert one
-    assert [one, one] == others
+    assert first
+    assert [first, first] == others
     assert [None] == answers(
         app, [request(EXAMPLES["rent"], "/v0/models/rent/versions/20200101T000000Z-00000/predict")]
     )

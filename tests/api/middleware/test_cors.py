@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
+from tests.support.inputs import first_daily
 from tests.support.models import EXAMPLES
 from tests.support.serving import GUNICORN, running
 from tests.whole.test_start import run
@@ -96,7 +97,9 @@ def test_server_when_a_page_asks_answers_so_that_it_can_read(
         assert "the fast path is off" not in server.log.read_text()
 
 
-@pytest.mark.parametrize("wrong", ["*", "shop.example", "https://shop.example/page", "null"])
+@pytest.mark.parametrize(
+    "wrong", first_daily("*", "shop.example", "https://shop.example/page", "null")
+)
 def test_start_when_an_origin_is_none_says_so(wrong: str) -> None:
     done = run(*GUNICORN, cors_origins=f"{OURS},{wrong}")
 

@@ -20,6 +20,7 @@ from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 from tests.support.forks import count_in_four
+from tests.support.inputs import first_daily
 from tests.support.models import EXAMPLES
 from tests.support.serving import GUNICORN, free_port, running, wait_until
 from tests.whole.test_start import run
@@ -141,7 +142,7 @@ def test_counts_when_windows_are_over_give_their_places_away() -> None:
     assert 1 == counts.take("another", Rate(1, 60), 2**40)
 
 
-@pytest.mark.parametrize("fast_path", ["true", "false"])
+@pytest.mark.parametrize("fast_path", first_daily("true", "false"))
 def test_server_when_many_ask_at_once_lets_exactly_so_many_through(
     toy_store: ModelStore, tmp_path: Path, fast_path: str
 ) -> None:
@@ -239,8 +240,10 @@ def _answers(server: Any) -> bool:
     ("settings", "said"),
     [
         ({"rate_limit": "many"}, "RATE_LIMIT is 'many': give requests/seconds"),
-        ({"rate_limit": "0/5"}, "RATE_LIMIT is '0/5'"),
-        ({"rate_limit_redis": "here"}, "RATE_LIMIT_REDIS is 'here'"),
+        pytest.param({"rate_limit": "0/5"}, "RATE_LIMIT is '0/5'", marks=pytest.mark.slow),
+        pytest.param(
+            {"rate_limit_redis": "here"}, "RATE_LIMIT_REDIS is 'here'", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_start_when_a_limit_cannot_be_read_says_so(settings: dict[str, str], said: str) -> None:

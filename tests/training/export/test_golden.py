@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engine.runtime.loading import check_version, load_to_serve, load_version
+from engine.runtime.loading import check_version, load_version
 from engine.schema.fields import UNKNOWN, Category, Flag, Number
 from engine.schema.kinds.category import UNHEARD_OF
 from engine.schema.record_schema import Schema
@@ -125,9 +125,9 @@ def test_version_when_a_golden_row_answers_otherwise_is_not_served(
     right = store.write(body, files)
 
     with pytest.raises(UntrustedArtifact, match="golden row 6 answers"):
-        load_to_serve(store, runtime, wrong)
+        load_version(store, runtime, wrong).verify()
     assert "golden row 6 answers" in str(check_version(store, runtime, wrong))
-    assert right == load_to_serve(store, runtime, right).version
+    load_version(store, runtime, right).verify()
     assert check_version(store, runtime, right) is None
 
 
@@ -137,7 +137,7 @@ def test_version_when_of_before_is_served_by_its_example(path: Path) -> None:
     version = store.promoted("toy")
 
     assert "golden" not in store.read_card("toy")
-    assert version == load_to_serve(store, "toy", version).version
+    load_version(store, "toy", version).verify()
 
 
 def with_canary(path: Path) -> pd.DataFrame:

@@ -80,6 +80,7 @@ def stock_boosting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     register_hist_gradient_boosting()
 
 
+@pytest.mark.slow
 def test_gate_when_boosting_has_categorical_splits_refuses_the_stock_conversion(
     stock_boosting: None,
 ) -> None:
