@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from persistence.model_persistence import ModelStore
 from persistence.promotions import PromotionConflict
-from persistence.signatures import CannotSign
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
 
@@ -71,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
-    sentences = (InvalidDefinition, InvalidTable, PipelineRejectsRecord, CannotSign, StoreError)
+    sentences = (UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, StoreError)
     origin = Origin(settings.trained_by, settings.source_version)
     try:
         if store.keys:
@@ -79,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         build(store, name, data=options.data, promote=options.promote, origin=origin)
     except PromotionConflict as error:
         return _fail(error, code=3)
-    except (UnknownModel, *sentences, OSError) as error:
+    except (*sentences, OSError) as error:
         return _fail(error)
     return 0
 

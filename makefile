@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals chaos contract fuzz clients docs docs-check clean
+.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -97,3 +97,9 @@ docs-check: deps  ## Check that the generated pages of docs/ are up to date
 clean:  ## Remove .venv, .setup, .bench, .fixtures and caches; artifacts/ stays
 	@rm -rf .venv .setup .bench .ruff_cache .mypy_cache .pytest_cache .hypothesis .fixtures
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+upgrade:  ## Bring a newer release of the template: make upgrade from=FOLDER version=0.7.0
+	@python=$$(bin/setup python) || exit 1; $(settings) exec "$${python#*: }" bin/upgrade.py \
+		$(if $(from),--from="$$from") $(if $(version),--version="$$version") \
+		$(if $(contract),--contract="$$contract") $(if $(look),--look) $(if $(continue),--continue) \
+		$(if $(undo),--undo) $(if $(filter no,$(checks)),--no-checks)

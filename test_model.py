@@ -4,6 +4,7 @@ For instance::
 
     python test_model.py            every file in models/
     python test_model.py credit     one of them
+    python test_model.py --all      every stored version of every model
 
 Exit codes: 0 all is well; 1 something is wrong, and the output says what.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import models
-from engine.runtime.loading import load_version
+from engine.runtime.loading import check_version, load_version
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
@@ -29,6 +30,8 @@ INSTALL = "add it to Pipfile, run make lock, then make deps"
 
 def main(arguments: list[str]) -> int:
     """Check the named models, or all; return the exit code."""
+    if arguments == ["--all"]:
+        return check_versions()
     names = arguments or models.names()
     if not names:
         print("models/ describes no model yet: write models/NAME.py")
@@ -72,11 +75,7 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
 def check_stored(name: str) -> tuple[bool, str]:
     """Check that the promoted version, where there is one, answers its worked example."""
     try:
-        settings = Settings.from_environment()
-        store = ModelStore(
-            settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
-        )
-        version = load_version(store, name)
+        version = load_version(open_store(), name)
         trouble = version.self_test()
     except ModelNotFound:
         return True, f"no version is stored yet: make model name={name}"
@@ -88,6 +87,30 @@ def check_stored(name: str) -> tuple[bool, str]:
     return True, (
         f"version {version.version} answers its example: {version.card['example']['value']} "
         f"({version.card['score']} {score['value']:.4f}, baseline {score['baseline']:.4f})"
+    )
+
+
+def check_versions() -> int:
+    """Check that every stored version answers as recorded; return the exit code."""
+    is_sound = True
+    try:
+        store = open_store()
+        for name in store.stored_names():
+            for version in store.versions(name):
+                trouble = check_version(store, name, version)
+                is_sound = is_sound and not trouble
+                print(f"{name} {version}: {trouble or 'answers as recorded'}", flush=True)
+    except (InvalidSettings, StoreError) as error:
+        print(f"test_model: {error}", file=sys.stderr)
+        return 1
+    return 0 if is_sound else 1
+
+
+def open_store() -> ModelStore:
+    """Return the store that the settings name."""
+    settings = Settings.from_environment()
+    return ModelStore(
+        settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
     )
 
 

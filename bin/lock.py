@@ -2,6 +2,7 @@
 
     make lock          rewrite Pipfile.lock and the requirements files
     make lock-check    exit 1 when they do not agree
+    bin/lock.py --export    keep the versions of a lock that was merged, and write the rest
 
 Runs on the Python that ``bin/setup pipenv`` made. No file it writes names a
 package index, so pip's own settings decide where packages come from.
@@ -46,6 +47,15 @@ def lock() -> None:
     for name, text in texts.items():
         Path(name).write_text(text)
     print(f"Wrote {', '.join(texts)}")
+
+
+def export() -> None:
+    """Keep the lock's versions; write its digest of the Pipfile and the requirements files."""
+    digest = run(DIGEST, folder=".", environment=_environment(is_neutral=True))
+    path = Path("Pipfile.lock")
+    path.write_text(without_indexes(path.read_text(), digest=digest.strip()))
+    for name, text in exports(".").items():
+        Path(name).write_text(text)
 
 
 def check() -> None:
@@ -137,11 +147,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Lock the Pipfile.")
     parser.add_argument("--check", action="store_true", help="only compare the files")
     parser.add_argument("--is-locked", action="store_true", help="only compare Pipfile and lock")
+    parser.add_argument("--export", action="store_true", help="keep the versions of the lock")
     os.chdir(Path(__file__).parent.parent)
     options = parser.parse_args()
     if options.is_locked:
         sys.exit(not is_locked())
-    (check if options.check else lock)()
+    (check if options.check else export if options.export else lock)()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from persistence.store_errors import UntrustedArtifact
+from persistence.store_errors import StoreError, UntrustedArtifact
 
 #: The file beside the card.
 SIGNATURE = "card.sig"
@@ -25,7 +25,7 @@ SIGNATURE = "card.sig"
 _PURPOSE = b"card of a stored version\n"
 
 
-class CannotSign(ValueError):
+class CannotSign(StoreError, ValueError):
     """The first key can only verify, or the library that it needs is not installed."""
 
 

@@ -2,7 +2,7 @@
 
 
 class StoreError(Exception):
-    """The store cannot return what was asked for; one of the four below says why."""
+    """The store cannot return what was asked for; its kind says why."""
 
 
 class ModelNotFound(StoreError, LookupError):

@@ -16,7 +16,6 @@ from engine.runtime.loading import check_version, load_version, sign_version
 from engine.schema.card import as_card
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, version_before
-from persistence.signatures import CannotSign
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 
@@ -185,10 +184,7 @@ def sign(name: str, version: str) -> CommandResult:
     store = served().store
     if not store.keys:
         raise CommandError("there is no key to sign with: set SIGNING_KEY")
-    try:
-        trouble = sign_version(store, name, version)
-    except CannotSign as error:
-        raise CommandError(str(error)) from error
+    trouble = sign_version(store, name, version)
     if trouble:
         raise CommandError(f"{version} of {name} is not signed: {trouble}")
     return CommandResult({"model": name, "version": version}, f"{version} of {name} is signed.")
