@@ -42,15 +42,7 @@ Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of a run.
-
-    Attributes
-    ----------
-    card : dict
-        All of it except what the store adds.
-    files : dict of str to bytes
-        The model files, the report and the model card.
-    """
+    """The card, except what the store adds, and the files: the model, report and model card."""
 
     card: Card
     files: dict[str, bytes]
@@ -60,22 +52,14 @@ def train(
     name: str, definition: ModelDefinition, data: Path, *, step: Step,
     store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
 ) -> Trained:  # fmt: skip
-    """Train one version.
+    """Train one version, and compare it with the one that a store promotes.
 
     Parameters
     ----------
-    name : str
-        The model's name.
     data : Path
         The table that the definition's `load_data` reads.
-    step : callable
-        Opens each step; see `Step`.
-    store : ModelStore or None
-        Where the promoted version is, to compare with.
     promote : {"always", "if-better", "never"}
         Whether to promote it; see `engine.training.evaluation.champion.challenge`.
-    origin : Origin or None
-        Who trains it, with what code.
 
     Raises
     ------
@@ -94,11 +78,16 @@ def train(
     with step("fit") as say:
         pipeline = definition.build_pipeline()
         pipeline.fit(X.iloc[rows], y.iloc[rows])
-        counts = _counts(rows, held_out)
+        counts: Counts = {
+            "rows": len(X),
+            "training_rows": len(rows),
+            "held_out_rows": len(held_out),
+            "split": WAY,
+        }
         description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
         _check_score(description)
         say(description["estimator"])
-    columns, truth = _columns(X.iloc[held_out]), y.iloc[held_out]
+    columns, truth = X.iloc[held_out].to_dict("list"), y.iloc[held_out]
     with step("score") as say:
         judged = judge_columns(NativeRuntime(pipeline, schema.fields), columns, truth, description)
         baseline = _baseline(X, y, rows, held_out, description)
@@ -128,30 +117,16 @@ def judge_columns(
     runtime: Runtime, columns: Columns, truth: pd.Series, card: Decision
 ) -> HeldOutAnswers:
     """Answer clean columns, and collect the answers with the true values."""
-    predictions = decide(runtime.run(columns), card)
-    return judge(truth.to_numpy(), predictions, classes=card["classes"], positive=card["positive"])
-
-
-def _counts(rows: np.ndarray, held_out: np.ndarray) -> Counts:
-    return {
-        "rows": len(rows) + len(held_out),
-        "training_rows": len(rows),
-        "held_out_rows": len(held_out),
-        "split": WAY,
-    }
-
-
-def _load(definition: ModelDefinition, data: Path) -> pd.DataFrame:
-    try:
-        return definition.load_data(data).reset_index(drop=True)
-    except ValueError as error:  # pandas raises it for a file that is not a table
-        raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
+    return judge(truth.to_numpy(), decide(runtime.run(columns), card), card)
 
 
 def _read(
     definition: ModelDefinition, data: Path, say: Callable[[str], None]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    table = _load(definition, data)
+    try:
+        table = definition.load_data(data).reset_index(drop=True)
+    except ValueError as error:  # pandas raises it for a file that is not a table
+        raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
     X, y, remarks = read_table(table, definition.schema)
     for remark in remarks:
         say(f"accepted: {remark}")
@@ -176,61 +151,39 @@ def _check_score(card: Description) -> None:
         )
 
 
-def _columns(X: pd.DataFrame) -> dict[str, list[Any]]:
-    return {str(name): X[name].tolist() for name in X.columns}
-
-
 def _baseline(
     X: pd.DataFrame, y: pd.Series, rows: np.ndarray, held_out: np.ndarray, card: Description
 ) -> HeldOutAnswers:
     """Collect the answers of a model that ignores its input: class shares, or the mean."""
-    truth = y.iloc[held_out].to_numpy()
-    if card["classes"] is None:
-        dummy = DummyRegressor().fit(X.iloc[rows], y.iloc[rows])
-        return HeldOutAnswers(truth, dummy.predict(X.iloc[held_out]))
-    dummy = DummyClassifier(strategy="prior").fit(X.iloc[rows], y.iloc[rows])
-    return HeldOutAnswers(
-        truth,
-        dummy.predict(X.iloc[held_out]),
-        dummy.predict_proba(X.iloc[held_out]) if card["has_probabilities"] else None,
-        card["classes"],
-        card["positive"],
-    )
-
-
-def _scorer(
-    definition: ModelDefinition, card: Decision
-) -> Callable[[Any, pd.DataFrame, pd.Series], float]:
-    chosen = SCORES[definition.score]
-
-    def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
-        runtime = NativeRuntime(pipeline, definition.fields)
-        value = chosen.compute(judge_columns(runtime, _columns(X), y, card))
-        return value if chosen.is_better_higher else -value
-
-    return scorer
+    is_regression = card["classes"] is None
+    dummy = DummyRegressor() if is_regression else DummyClassifier(strategy="prior")
+    dummy.fit(X.iloc[rows], y.iloc[rows])
+    unseen = X.iloc[held_out]
+    probabilities = dummy.predict_proba(unseen) if card["has_probabilities"] else None
+    truth, predicted = y.iloc[held_out].to_numpy(), dummy.predict(unseen)
+    return HeldOutAnswers(truth, predicted, probabilities, card["classes"], card["positive"])
 
 
 def _importances(
-    definition: ModelDefinition,
-    pipeline: Any,
-    X: pd.DataFrame,
-    y: pd.Series,
-    card: Decision,
+    definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
 ) -> Importances:
-    scorer = _scorer(definition, card)
+    score = SCORES[definition.score]
+
+    def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
+        runtime = NativeRuntime(pipeline, definition.fields)
+        value = score.compute(judge_columns(runtime, X.to_dict("list"), y, card))
+        return value if score.is_better_higher else -value
+
+    weights = permutation_importances(pipeline, X, y, scorer=scorer, seed=definition.seed)
     return {
         "impurity_importances": impurity_importances(pipeline),
-        "permutation_importances": permutation_importances(
-            pipeline, X, y, scorer=scorer, seed=definition.seed
-        ),
+        "permutation_importances": weights,
     }
 
 
 def _importance_line(importances: Importances) -> str:
     weights = importances["permutation_importances"]
-    means = {name: weight["mean"] for name, weight in weights.items()}
-    return "most important: " + ", ".join(sorted(means, key=lambda name: -means[name])[:3])
+    return "most important: " + ", ".join(sorted(weights, key=lambda n: -weights[n]["mean"])[:3])
 
 
 def _score_line(name: str, entry: ScoreEntry) -> str:
