@@ -46,16 +46,15 @@ def describe(
     The card holds the name and the digest of the table, not its place.
     """
     origin = origin or Origin()
-    classes = None
-    if definition.schema.task == "classification":
-        classes = np.asarray(pipeline.classes_).tolist()
+    task = definition.schema.task
+    classes = np.asarray(pipeline.classes_).tolist() if task == "classification" else None
     is_sample = data.resolve() == definition.sample.resolve()
     estimator = last_step(pipeline)
     return {
         "model": name,
         "title": definition.title,
         "description": definition.description,
-        "task": definition.schema.task,
+        "task": task,
         "schema": definition.schema.to_json(),
         "classes": classes,
         "positive": positive_class(definition.target, classes) if classes else None,

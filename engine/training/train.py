@@ -12,7 +12,6 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from engine.cards.markdown import model_card
 from engine.runtime.native import NativeRuntime
-from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.version import decide
 from engine.schema.card import (
     Card,
@@ -70,7 +69,6 @@ def train(
     engine.runtime.trusted_types.UntrustedArtifact
         When the pipeline contains a type that is not trusted.
     """
-    schema = definition.schema
     with step("read") as say:
         table, X, y = _read(definition, data, say)
     with step("split") as say:
@@ -78,26 +76,22 @@ def train(
     with step("fit") as say:
         pipeline = definition.build_pipeline()
         pipeline.fit(X.iloc[rows], y.iloc[rows])
-        counts: Counts = {
-            "rows": len(X),
-            "training_rows": len(rows),
-            "held_out_rows": len(held_out),
-            "split": WAY,
-        }
+        counts = Counts(
+            rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=WAY
+        )
         description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
         _check_score(description)
         say(description["estimator"])
-    columns, truth = X.iloc[held_out].to_dict("list"), y.iloc[held_out]
+    unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("score") as say:
-        judged = judge_columns(NativeRuntime(pipeline, schema.fields), columns, truth, description)
-        baseline = _baseline(X, y, rows, held_out, description)
-        scores = score(judged, baseline, seed=definition.seed)
+        judged = _judge(definition, pipeline, unseen, truth, description)
+        scores = score(judged, _baseline(X, y, rows, held_out, description), seed=definition.seed)
         say("\n".join(_score_line(name, entry) for name, entry in scores.items()))
     with step("importances") as say:
-        importances = _importances(definition, pipeline, X.iloc[held_out], truth, description)
+        importances = _importances(definition, pipeline, unseen, truth, description)
         say(_importance_line(importances))
     with step("export") as say:
-        runtime, files = choose_runtime(definition, pipeline, columns, description)
+        runtime, files = choose_runtime(definition, pipeline, unseen.to_dict("list"), description)
         say(_runtime_line(runtime))
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
@@ -106,18 +100,19 @@ def train(
         card: Card = {  # the store adds the other keys
             **description, "scores": scores, "class_scores": class_scores(judged), **importances,
             **runtime,  # type: ignore[typeddict-item]
-            "challenge": comparison, "reference": reference(X.iloc[rows], schema.fields),
+            "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
         }  # fmt: skip
         report = write_report(card, judged, X.iloc[rows])
-    pages = {"report.html": report, "model-card.md": model_card(card).encode()}
-    return Trained(card, files | pages)
+        files |= {"report.html": report, "model-card.md": model_card(card).encode()}
+    return Trained(card, files)
 
 
-def judge_columns(
-    runtime: Runtime, columns: Columns, truth: pd.Series, card: Decision
+def _judge(
+    definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
 ) -> HeldOutAnswers:
-    """Answer clean columns, and collect the answers with the true values."""
-    return judge(truth.to_numpy(), decide(runtime.run(columns), card), card)
+    """Answer rows with the pipeline, and collect the answers with the true values."""
+    outputs = NativeRuntime(pipeline, definition.fields).run(X.to_dict("list"))
+    return judge(y.to_numpy(), decide(outputs, card), card)
 
 
 def _read(
@@ -170,8 +165,7 @@ def _importances(
     score = SCORES[definition.score]
 
     def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
-        runtime = NativeRuntime(pipeline, definition.fields)
-        value = score.compute(judge_columns(runtime, X.to_dict("list"), y, card))
+        value = score.compute(_judge(definition, pipeline, X, y, card))
         return value if score.is_better_higher else -value
 
     weights = permutation_importances(pipeline, X, y, scorer=scorer, seed=definition.seed)

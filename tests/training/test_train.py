@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from engine.runtime.answers import Prediction
 from engine.schema import Category, Flag, Number
+from engine.schema.card import Decision
 from engine.schema.record_schema import Schema
 from engine.training.card import positive_class
 from engine.training.evaluation.judged import HeldOutAnswers, judge
@@ -206,7 +207,8 @@ def test_class_scores_when_there_are_two_classes_name_each() -> None:
 
 def test_scores_when_numbers_are_predicted_equal_their_formulas() -> None:
     truth, predicted = [1.0, 2.0, 4.0], [1.5, 2.0, 3.0]
-    judged = judge(truth, [Prediction(value) for value in predicted], REGRESSION)
+    card: Decision = {"classes": None, "positive": None, "threshold": 0.5}
+    judged = judge(truth, [Prediction(value) for value in predicted], card)
 
     scores = score(judged, judged, seed=0)
 

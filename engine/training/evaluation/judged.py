@@ -45,7 +45,7 @@ def judge(
     """Collect true values and predictions."""
     rows = [prediction.probabilities for prediction in predictions]
     values = [prediction.value for prediction in predictions]
-    truth = np.asarray(truth)
-    predicted = np.asarray(values, dtype=truth.dtype)
+    true = np.asarray(truth)
+    predicted = np.asarray(values, dtype=true.dtype)
     probabilities = None if rows[0] is None else np.array(rows)
-    return HeldOutAnswers(truth, predicted, probabilities, card["classes"], card["positive"])
+    return HeldOutAnswers(true, predicted, probabilities, card["classes"], card["positive"])

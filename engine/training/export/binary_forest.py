@@ -69,6 +69,7 @@ def largest_that_round_to(limits: Any) -> Any:
 
 def _rounded(model: ModelProto, name: str) -> NodeProto | None:
     """Return the node that computes a tensor by rounding to single precision."""
+    node: NodeProto
     for node in model.graph.node:
         kinds = [attribute.i for attribute in node.attribute if attribute.name == "to"]
         if node.op_type == "Cast" and list(node.output) == [name] and kinds == [TensorProto.FLOAT]:

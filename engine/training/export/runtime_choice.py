@@ -64,14 +64,13 @@ def choose_runtime(
         if not reasons[recipe]:
             reasons, served, files["model.onnx"] = {}, load(), exported[recipe]
             break
-    golden = golden_records(fields, seed=definition.seed)
     entry: RuntimeEntry = {
         "runtime": "native" if served is native else "onnx",
         "parity": parity,
         "runtime_reason": "; ".join(f"{recipe}: {why}" for recipe, why in reasons.items()),
         "seconds": measure(served, columns),
         "example": _answer([definition.schema.example()], definition, served, card)[0],
-        "golden": _answer(golden, definition, served, card),
+        "golden": _answer(golden_records(fields, seed=definition.seed), definition, served, card),
     }
     return entry, files
 
