@@ -94,10 +94,9 @@ def on_reload(server: Any) -> None:
 
 
 def _application(server: Any) -> Application:
-    application = application_of(server.app.wsgi())
-    if application is None:
-        sys.exit("gunicorn: serve the application that `app.create_app` returns, as `app:app`")
-    return application
+    if application := application_of(server.app.wsgi()):
+        return application
+    sys.exit("gunicorn: serve the application that `app.create_app` returns, as `app:app`")
 
 
 def _shared(worker: Any) -> Application | None:
