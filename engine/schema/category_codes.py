@@ -9,13 +9,7 @@ from engine.schema.fields import Field
 
 
 class Coding:
-    """Turns clean columns into a matrix, and a matrix into clean columns.
-
-    Parameters
-    ----------
-    fields : sequence of Field
-        In the order of the matrix's columns.
-    """
+    """Turns clean columns into a matrix of doubles, a column per field, and back."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self._names = [field.name for field in fields]
@@ -24,13 +18,9 @@ class Coding:
         self._words = {field.name: np.array(field.words, dtype=object) for field in worded}
 
     def pack(self, columns: Mapping[str, Any]) -> Any:
-        """Return clean columns as a matrix.
+        """Return clean columns as a matrix of shape (n_records, n_fields).
 
-        Returns
-        -------
-        ndarray of shape (n_records, n_fields)
-            Doubles: numbers and flags as they are, NaN for a gap; codes for
-            words.
+        It holds numbers and flags as they are, NaN for a gap, and codes for words.
         """
         matrix = np.empty((len(columns[self._names[0]]), len(self._names)))
         for place, name in enumerate(self._names):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from engine.schema.card import SchemaEntry
-from engine.schema.fields import Field, field_from_json
+from engine.schema.fields import Field
 
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 
@@ -14,15 +14,9 @@ Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 class Schema:
     """What a record may hold and what is predicted from it.
 
-    Attributes
-    ----------
-    fields : tuple of Field
-        In the order in which the pipeline takes them.
-    target : Field
-        One with classes makes a classification, another a regression.
-    extras : "refuse", "ignore" or tuple of str
-        What happens to keys that are not fields: refused by name, ignored, or
-        ignored when they are in the tuple and refused otherwise.
+    The fields are in the order in which the pipeline takes them. A target with
+    classes makes a classification, another a regression. Keys that are not
+    fields are refused by name or ignored; a tuple lists those that are ignored.
     """
 
     fields: tuple[Field, ...]
@@ -45,10 +39,7 @@ class Schema:
     def columns(self, records: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
         """Return the clean values of valid records, one list per field.
 
-        Raises
-        ------
-        ValueError
-            Naming the first field whose value is refused.
+        Raise ValueError with the name of the first field whose value is refused.
         """
         columns: dict[str, list[Any]] = {field.name: [] for field in self.fields}
         for record in records:
@@ -72,7 +63,7 @@ class Schema:
         """Return the schema that a card describes; the inverse of `to_json`."""
         extras = entry["extras"]
         return cls(
-            fields=tuple(map(field_from_json, entry["fields"])),
-            target=field_from_json(entry["target"]),
+            fields=tuple(map(Field.from_json, entry["fields"])),
+            target=Field.from_json(entry["target"]),
             extras=tuple(extras) if isinstance(extras, list) else extras,
         )
