@@ -35,19 +35,12 @@ class ModelDefinition:
         () -> unfitted pipeline. It is fitted on a frame with a column per
         field: doubles for numbers and flags, text for categories.
     score : str
-        The score that decides a promotion: ``roc_auc``, ``log_loss``,
-        ``brier`` or ``accuracy`` for classes; ``r2``, ``mae`` or ``rmse``
-        for numbers.
+        It decides a promotion: ``roc_auc``, ``log_loss``, ``brier`` or ``accuracy``
+        for classes; ``r2``, ``mae`` or ``rmse`` for numbers.
     threshold : float
-        In (0, 1): the positive of two classes is predicted from this
-        probability on.
+        The probability, in (0, 1), from which the positive of two classes is predicted.
     seed : int
         Decides the split and the permutations.
-
-    Raises
-    ------
-    InvalidDefinition
-        With every contradiction, when the file is loaded.
     """
 
     title: str
@@ -84,9 +77,8 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
         repeated = sorted({word for word in words if words.count(word) > 1})
         problems += [f"the {attribute} {word!r} is used twice" for word in repeated]
     problems += [] if fields else ["there are no fields"]
-    problems += [
-        f"field {field.name!r}: {problem}" for field in fields for problem in field.contradictions()
-    ]
+    for each in fields:
+        problems += [f"field {each.name!r}: {problem}" for problem in each.contradictions()]
     problems += target.target_contradictions()
     if not 0 < definition.threshold < 1:
         problems.append(f"threshold {definition.threshold} is not between 0 and 1")

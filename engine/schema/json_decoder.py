@@ -30,7 +30,7 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
     """Records that are valid and call for no warning.
 
     The matrix of shape (n_records, n_fields) holds doubles, in the order of the
-    schema's fields; categories are codes (`engine.schema.category_codes`). The
+    schema's fields; categories are codes (`engine.schema.record_schema`). The
     records are single if the body was one record and not a list or columns.
     """
 

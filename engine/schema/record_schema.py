@@ -1,10 +1,11 @@
-"""The schema of a record: its fields, and what is done with other keys."""
+"""The schema of a record, and the numbers that stand for words where records are doubles."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.schema.card import SchemaEntry
+import numpy as np
+
 from engine.schema.fields import Field
 
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
@@ -50,7 +51,7 @@ class Schema:
                 columns[field.name].append(clean)
         return columns
 
-    def to_json(self) -> SchemaEntry:
+    def to_json(self) -> dict[str, Any]:
         """Return the schema as a card has it."""
         return {
             "fields": [field.to_json() for field in self.fields],
@@ -67,3 +68,34 @@ class Schema:
             target=Field.from_json(entry["target"]),
             extras=tuple(extras) if isinstance(extras, list) else extras,
         )
+
+
+class Coding:
+    """Turns clean columns into a matrix of doubles, a column per field, and back."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._names = [field.name for field in fields]
+        worded = [field for field in fields if field.words]
+        self._codes = {field.name: field.word_codes for field in worded}
+        self._words = {field.name: np.array(field.words, dtype=object) for field in worded}
+
+    def pack(self, columns: Mapping[str, Any]) -> Any:
+        """Return clean columns as a matrix of shape (n_records, n_fields).
+
+        It holds numbers and flags as they are, NaN for a gap, and codes for words.
+        """
+        matrix = np.empty((len(columns[self._names[0]]), len(self._names)))
+        for place, name in enumerate(self._names):
+            values = columns[name]
+            codes = self._codes.get(name)
+            matrix[:, place] = values if codes is None else [codes[word] for word in values]
+        return matrix
+
+    def unpack(self, matrix: Any) -> dict[str, Any]:
+        """Return the columns of a matrix: doubles, and words as objects."""
+        columns = {}
+        for place, name in enumerate(self._names):
+            values = matrix[:, place]
+            words = self._words.get(name)
+            columns[name] = values if words is None else words[values.astype(np.intp)]
+        return columns

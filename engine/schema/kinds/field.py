@@ -25,10 +25,7 @@ UNUSUAL = 1 / 8
 
 
 class Finding(NamedTuple):
-    """What is remarkable about one value: the detail names the value and the remedy.
-
-    It is not refused when the field's policy accepts the value all the same.
-    """
+    """What is remarkable about a value, with the remedy; a policy may accept it all the same."""
 
     code: Code
     detail: str
@@ -43,26 +40,9 @@ KINDS: "dict[str, type[Field]]" = {}
 class Field:
     """One column of a record, of any kind.
 
-    Parameters
-    ----------
-    name : str
-        The key in a request.
-    example : object
-        A valid value, used in the documentation and the worked example.
-    column : str, optional
-        The column of the source table, by default the name.
-    missing : {"refuse", "accept"}
-        What happens to a gap.
-
-    Attributes
-    ----------
-    absent : float or str
-        What the pipeline sees in place of an accepted gap.
-    array_values : mapping of float to object
-        What a number stands for where an array holds nothing but numbers.
-    arrow_columns : tuple of str
-        The columns that are read of an Arrow table, by the words of
-        `engine.records.arrow.columns.kind_of`.
+    The name is the key in a request; the column is that of the source table, by
+    default the name. The example is a valid value, for the documentation and the
+    worked example. A gap is refused unless `missing` accepts it.
     """
 
     name: str
@@ -73,8 +53,11 @@ class Field:
     missing: Policy = "refuse"
 
     kind: ClassVar[str]
+    #: What the pipeline sees in place of an accepted gap.
     absent: ClassVar[Any] = math.nan
+    #: What a number stands for where an array holds nothing but numbers.
     array_values: ClassVar[Mapping[float, Any]] = {}
+    #: The columns that are read of an Arrow table, by the words of its `kind_of`.
     arrow_columns: ClassVar[tuple[str, ...]] = ("text", "views", "words")
 
     def __init_subclass__(cls) -> None:
@@ -94,10 +77,7 @@ class Field:
 
     @staticmethod
     def from_json(entry: Mapping[str, Any]) -> "Field":
-        """Return the field that a card describes; the inverse of `to_json`.
-
-        Raise KeyError or TypeError if the kind or an attribute does not exist.
-        """
+        """Return the field that a card describes; KeyError or TypeError when it does not exist."""
         attributes = dict(entry)
         kind = KINDS[attributes.pop("kind")]
         for attribute in fields(kind):
@@ -107,25 +87,15 @@ class Field:
                 attributes[attribute.name] = make(attributes[attribute.name])
         return kind(**attributes)
 
-    # One value.
-
     def expected(self) -> str:
         """Return in words what a valid value is."""
         raise NotImplementedError
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
-        """Return what the pipeline takes for one value, and what is remarkable about it.
+        """Return what the pipeline takes for a JSON value, and what is remarkable about it.
 
-        Parameters
-        ----------
-        value : object
-            A JSON value, or a cell of a table; None stands for a gap.
-
-        Returns
-        -------
-        (clean, finding)
-            `clean` is a double (NaN for an accepted gap), or one of `words`;
-            None when the finding is refused.
+        None stands for a gap. The pipeline takes a double (NaN for an accepted
+        gap) or one of `words`; it gets None when the finding is refused.
         """
         raise NotImplementedError
 
@@ -143,10 +113,7 @@ class Field:
         return Finding(code, detail, policy == "refuse")
 
     def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
-        """Return the JSON value that text in a table spells; the text when it spells none.
-
-        The flags are the spellings of truth values in that table.
-        """
+        """Return the JSON value that text in a table spells, where `flags` are its truth values."""
         return text
 
     def from_array(self, value: Any) -> Any:
@@ -157,8 +124,6 @@ class Field:
         """List the policies, such as ``missing``, that let unusual values through."""
         policies = (attribute.name for attribute in fields(self) if attribute.type == Policy)
         return [policy for policy in policies if getattr(self, policy) == "accept"]
-
-    # How a value is stored.
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -180,8 +145,6 @@ class Field:
         """The labels of a target, the positive one of two last; None for a regression."""
         return None
 
-    # How a JSON body is decoded in one pass.
-
     @property
     def json_type(self) -> Any:
         """The type of the valid JSON values, for msgspec; a gap is left out."""
@@ -191,16 +154,13 @@ class Field:
     def value_codes(self) -> Mapping[Any, float] | None:
         """The double that stands for each valid JSON value; None when it is that double.
 
-        A gap is there under None and UNSET, whether it is valid or not. To look
-        up what is not valid raises KeyError.
+        None and UNSET are gaps, valid or not; other values that are not valid raise KeyError.
         """
         return _ReadCodes(self)
 
     def are_plain(self, numbers: np.ndarray) -> bool:
         """Return whether all of some doubles are valid values, without any doubt."""
         return False
-
-    # How it is described.
 
     @property
     def datatype(self) -> str:
@@ -232,8 +192,6 @@ class Field:
         """Return what keeps the field from being a target, each as a sentence."""
         is_refused = self.missing == "refuse"
         return [] if is_refused else ["the target cannot be missing: filter such rows in load_data"]
-
-    # How an exported model is tried.
 
     def draw(self, generator: np.random.Generator) -> Any:
         """Return a made-up JSON value that the field accepts; a gap is left out."""

@@ -14,14 +14,13 @@ from engine.schema.kinds.field import Field, Finding
 
 @dataclass(frozen=True, kw_only=True)
 class Flag(Field):
-    """True or false; the pipeline sees 1.0 or 0.0.
-
-    The synonyms are words that stand for either, such as ``{"yes": True}``.
-    """
+    """True or false, or a synonym such as ``{"yes": True}``; the pipeline sees 1.0 or 0.0."""
 
     synonyms: Mapping[str, bool] = field(default_factory=dict)
 
     kind: ClassVar[str] = "flag"
+    classes: ClassVar[tuple[bool, ...]] = (False, True)
+    datatype: ClassVar[str] = "BOOL"
     array_values: ClassVar[Mapping[float, Any]] = {0: False, 1: True}
     arrow_columns: ClassVar[tuple[str, ...]] = ("flags", "text", "views", "words")
 
@@ -43,20 +42,12 @@ class Flag(Field):
         return flags.get(text, text)
 
     @property
-    def classes(self) -> tuple[Any, ...] | None:
-        return (False, True)
-
-    @property
     def json_type(self) -> Any:
         return bool | Literal[tuple(self.synonyms)] if self.synonyms else bool
 
     @property
     def value_codes(self) -> Mapping[Any, float] | None:
         return {**self._doubles, None: math.nan, UNSET: math.nan}
-
-    @property
-    def datatype(self) -> str:
-        return "BOOL"
 
     def json_schema(self) -> dict[str, Any]:
         if not self.synonyms:

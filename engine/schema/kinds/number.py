@@ -46,6 +46,7 @@ class Number(Field):
 
     kind: ClassVar[str] = "number"
     arrow_columns: ClassVar[tuple[str, ...]] = ("numbers",)
+    value_codes: ClassVar[None] = None
 
     @cached_property
     def _low(self) -> float:
@@ -56,14 +57,13 @@ class Number(Field):
         return math.inf if self.maximum is None else self.maximum
 
     def expected(self) -> str:
-        noun = "a whole number" if self.integer else "a number"
-        if self.minimum is not None and self.maximum is not None:
-            noun += f" from {plain(self.minimum)} to {plain(self.maximum)}"
-        elif self.minimum is not None:
-            noun += f" of at least {plain(self.minimum)}"
-        elif self.maximum is not None:
-            noun += f" of at most {plain(self.maximum)}"
-        return f"{noun} ({self.unit})" if self.unit else noun
+        low, high = (None if end is None else plain(end) for end in (self.minimum, self.maximum))
+        text = f"a {self.noun()}"
+        if low and high:
+            text += f" from {low} to {high}"
+        elif low or high:
+            text += f" of at least {low}" if low else f" of at most {high}"
+        return f"{text} ({self.unit})" if self.unit else text
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
@@ -98,16 +98,10 @@ class Number(Field):
         )
         return Annotated[float, limits]
 
-    @property
-    def value_codes(self) -> Mapping[Any, float] | None:
-        return None
-
     def are_plain(self, numbers: np.ndarray) -> bool:
         return bool(
-            np.isfinite(numbers).all()
-            and (np.abs(numbers) < MAX_EXACT_INTEGER).all()
-            and (numbers >= self._low).all()
-            and (numbers <= self._high).all()
+            (np.abs(numbers) < MAX_EXACT_INTEGER).all()  # NaN is not
+            and ((numbers >= self._low) & (numbers <= self._high)).all()
             and not (self.integer and (numbers % 1).any())
         )
 
@@ -125,9 +119,9 @@ class Number(Field):
     def usual(self) -> str:
         if self.out_of_range == "refuse":
             return ""
-        ends = [f"from {self.minimum}"] * (self.minimum is not None)
-        ends += [f"to {self.maximum}"] * (self.maximum is not None)
-        return " ".join(["expected", *ends]) if ends else ""
+        ends = {"from": self.minimum, "to": self.maximum}
+        texts = [f" {word} {end}" for word, end in ends.items() if end is not None]
+        return "expected" + "".join(texts) if texts else ""
 
     def noun(self) -> str:
         return "whole number" if self.integer else self.kind
