@@ -35,7 +35,7 @@ from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
-from engine.worker.application import KEY, Application
+from engine.worker.application import KEY, Application, progress_of
 from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
@@ -83,6 +83,7 @@ def _resources(settings: Settings) -> Resources:
         origins=_origins(settings),
         logs_requests=settings.access_log,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
+        progress_of=progress_of,
         service=NAME,
         version=VERSION,
         max_table_bytes=settings.max_table_bytes,

@@ -1,6 +1,6 @@
 """What the routes and the middleware of an application work with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -31,6 +31,9 @@ class Resources:
     spans : Any
         Opens the spans of traces (`engine.api.middleware.tracing.Spans`); None where
         requests are not traced.
+    progress_of : callable
+        Returns, for the environment of a request, what gives its answer the whole time anew;
+        None where nothing does.
     answers : IdempotencyCache
         The answers that are given again to a request that comes again.
     stopping : Event
@@ -56,6 +59,7 @@ class Resources:
     origins: frozenset[str]
     logs_requests: bool
     spans: Any = None
+    progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)
     stopping: Event = field(default_factory=Event)
     phrases: dict[str, Callable[..., tuple[bytes, str]]] = field(default_factory=dict)
