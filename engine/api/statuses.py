@@ -8,17 +8,8 @@ from typing import NamedTuple
 class Status(NamedTuple):
     """What the status of a failure is called.
 
-    Attributes
-    ----------
-    reason : str
-        The label of the metric that counts refused requests; empty where the
-        fault is the service's own.
-    meaning : str
-        The sentence in the description of the API.
-    mlflow : str
-        The error code of MLflow's scoring server.
-    google : str
-        The canonical code of Google's services.
+    `reason` is the label of the metric that counts refused requests, empty where
+    the fault is the service's own; `meaning` stands in the description of the API.
     """
 
     reason: str

@@ -16,13 +16,9 @@ _FORBIDDEN = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 def security_headers(sources: str) -> Mapping[str, str]:
-    """Return the headers of a page.
+    """Return the headers of a page that may load from `sources` alone.
 
-    Parameters
-    ----------
-    sources : str
-        What the page may load, as directives of a content security policy with
-        semicolons between; everything else is forbidden.
+    These are directives of a content security policy, with semicolons between.
     """
     policy = f"default-src 'none'; {sources}; {_FORBIDDEN}"
     return {"Content-Security-Policy": policy, **_CONFINED}

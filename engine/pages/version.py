@@ -16,9 +16,9 @@ from engine.cards.difference import PARTS, difference
 from engine.cards.markdown import model_card
 from engine.pages.security_headers import security_headers
 from engine.records.media_types import JSON
-from engine.schema.card import Card, select
+from engine.schema.card import Card
 from engine.serving.model_cache import ModelCache
-from persistence.promotions import Pointer, version_beneath
+from persistence.promotions import version_beneath
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 MARKDOWN, HTML = "text/markdown", "text/html"
@@ -60,18 +60,20 @@ def blueprint(models: ModelCache) -> Blueprint:
         response.headers["Vary"] = "Accept"
         return response
 
-    routes.record_once(_compile)
+    @routes.record_once
+    def compile_template(state: BlueprintSetupState) -> None:
+        """Compile the template now, so that no worker does it later."""
+        state.app.jinja_env.get_template("version.html")
+
     return routes
-
-
-def _compile(state: BlueprintSetupState) -> None:
-    """Compile the template now, so that no worker does it later."""
-    state.app.jinja_env.get_template("version.html")
 
 
 def _describe(models: ModelCache, card: Card) -> dict[str, Any]:
     name, version = str(card["model"]), str(card["version"])
-    pointer = _pointer(models, name)
+    try:
+        pointer = models.store.pointer(name)
+    except (ModelNotFound, UntrustedArtifact):
+        pointer = None
     previous = version_beneath(pointer, version, models.store.versions(name))
     try:
         compared = difference(models.card(name, previous), card) if previous else None
@@ -84,13 +86,6 @@ def _describe(models: ModelCache, card: Card) -> dict[str, Any]:
         "previous": previous,
         "compared": compared,
     }
-
-
-def _pointer(models: ModelCache, name: str) -> Pointer | None:
-    try:
-        return models.store.pointer(name)
-    except (ModelNotFound, UntrustedArtifact):
-        return None
 
 
 def _page(card: Card, described: Mapping[str, Any]) -> Response:
@@ -114,26 +109,20 @@ def _scores(card: Card, compared: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each score with its positions on a line from 0 to 100, for the drawing."""
     rows = []
     for name, score in card["scores"].items():
-        change = compared.get(name)
-        before = change["from"] if change else None
+        change = compared.get(name) or {"from": None, "change": None}
+        before = change["from"]
         ends = [score["low"], score["high"], score["baseline"], score["value"]]
         ends += [before["low"], before["high"]] if before else []
         low, width = min(ends), (max(ends) - min(ends)) or 1.0
-
-        def position(value: float, low: float = low, width: float = width) -> float:
-            return round(4 + 92 * (value - low) / width, 2)
-
-        keys = ("low", "high", "value")
-        figures = select(score, (*keys, "baseline"))
-        rows.append(
-            {
-                **score,
-                "name": name,
-                "change": change["change"] if change else None,
-                "at": {key: position(figure) for key, figure in figures.items()},
-                "before": {key: position(before[key]) for key in keys} if before else None,
-            }
+        now, then = (
+            {key: round(4 + 92 * (figures[key] - low) / width, 2) for key in keys}
+            for figures, keys in (
+                (score, ("low", "high", "value", "baseline")),
+                (before, ("low", "high", "value") if before else ()),
+            )
         )
+        row = {"name": name, "change": change["change"], "at": now, "before": then or None}
+        rows.append({**score, **row})
     return rows
 
 

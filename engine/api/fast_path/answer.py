@@ -66,15 +66,7 @@ class _Route(NamedTuple):
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
-    """An answer as it goes over the wire.
-
-    Attributes
-    ----------
-    head, body : bytes
-        One follows the other.
-    is_last : bool
-        Whether the connection is closed afterwards.
-    """
+    """An answer as it goes over the wire; the connection is closed after the last one."""
 
     head: bytes
     body: bytes
@@ -82,14 +74,9 @@ class Written(msgspec.Struct, frozen=True, gc=False):
 
 
 class FastPath:
-    """What may be answered on the worker's event loop.
+    """What may be answered on the worker's event loop, by versions in memory alone.
 
-    Parameters
-    ----------
-    app : Flask
-        The application that answers everything else.
-    resources : Resources
-        Those of the application. Only versions in memory answer; nothing is loaded here.
+    The application answers everything else.
     """
 
     def __init__(self, app: Flask, resources: Resources) -> None:
@@ -99,22 +86,13 @@ class FastPath:
         self._callers = resources.callers
         self._limit = resources.limit
         self._logs = resources.logs_requests
-        pages = (b"origin",) if resources.origins else ()
-        self._doubtful = _DOUBTFUL.union(pages)
+        self._doubtful = _DOUBTFUL.union((b"origin",) if resources.origins else ())
         self._metrics = resources.metrics
 
     def answers(self, requests: Sequence[Request]) -> list[Written | None]:
-        """Answer whole POSTs over HTTP/1.1.
+        """Answer whole POSTs over HTTP/1.1, of whose headers none is repeated.
 
-        Parameters
-        ----------
-        requests : sequence of Request
-            With headers of which none is repeated.
-
-        Returns
-        -------
-        list of Written or None
-            None for a request that is left to the application.
+        None stands for a request that is left to the application.
         """
         start = time.perf_counter()
         fall_back = self._metrics.count_fallback

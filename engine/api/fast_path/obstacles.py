@@ -10,13 +10,7 @@ from engine.api import predict
 
 
 def obstacles(app: Flask, own: Sequence[Any]) -> list[str]:
-    """List what stands in the way of answers without Flask's dispatch.
-
-    Parameters
-    ----------
-    own : sequence of callable
-        The functions around a request whose work the event loop does itself.
-    """
+    """List what stands in the way; the event loop does the work of `own` functions itself."""
     return [*_added_functions(app, own), *_replaced(app), *_listeners()]
 
 
@@ -49,11 +43,8 @@ def _replaced(app: Flask) -> Iterator[str]:
     view = getattr(app.view_functions["predict.predict"], "__code__", None)
     if view is None or view.co_filename != predict.__file__:
         yield "the view of /v0/predict is another"
-    routes = app.url_map.bind("localhost")
-    if routes.match("/v0/predict", "POST") != (
-        "predict.predict",
-        {"name": None, "version": None},
-    ):
+    route = app.url_map.bind("localhost").match("/v0/predict", "POST")
+    if route != ("predict.predict", {"name": None, "version": None}):
         yield "another route answers /v0/predict"
 
 

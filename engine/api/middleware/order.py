@@ -21,12 +21,8 @@ from engine.api.middleware import (
 class Middleware(NamedTuple):
     """The functions around a request.
 
-    Attributes
-    ----------
-    before : callable or None
-        Called before the route; a response that it returns is the answer.
-    after : callable or None
-        Called with the answer; returns it, perhaps with more headers.
+    A response that `before` returns is the answer; `after` returns the answer,
+    perhaps with more headers.
     """
 
     before: Callable[[], Response | None] | None
@@ -56,13 +52,7 @@ ORDER = (*OBSERVING, *GUARDING)
 
 
 def add_middleware(app: Flask, tracing: Any = None) -> None:
-    """Add the middleware to an application.
-
-    Parameters
-    ----------
-    tracing : Spans or None
-        Traces every request; to be added after its id, before anything can refuse it.
-    """
+    """Add the middleware; `tracing` comes after the id, before anything can refuse a request."""
     traced = (Middleware(tracing.begin, tracing.finish),) if tracing else ()
     for middleware in (*OBSERVING, *traced, *GUARDING):
         if middleware.before:
