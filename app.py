@@ -47,9 +47,6 @@ _log = logging.getLogger(__name__)
 #: The name of the service, wherever a person reads it.
 NAME = "Pronto"
 
-#: The version of the HTTP interface.
-VERSION = "0"
-
 
 def create_app(settings: Settings) -> Flask:
     """Return the application; nothing is opened before the first request."""
@@ -89,12 +86,15 @@ def _resources(settings: Settings) -> Resources:
         metrics=metrics,
         shadow=shadow,
         callers=_callers(settings),
-        limit=_rate_limit(settings.rate_limit, settings.rate_limit_redis),
-        origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins),
+        limit=RateLimit(
+            _parsed("RATE_LIMIT", settings.rate_limit, Rate.read),
+            _parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisCounts) or SharedCounts(),
+        ),
+        origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
         service=NAME,
-        version=VERSION,
+        version="0",  # of the HTTP interface
         max_table_bytes=settings.max_table_bytes,
         workers=settings.web_concurrency,
         health_route=settings.aip_health_route,
@@ -112,15 +112,9 @@ def _callers(settings: Settings) -> Callers:
     return Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
 
 
-def _rate_limit(text: str, redis: str) -> RateLimit:
-    rate = _parsed("RATE_LIMIT", text, Rate.read) if text else None
-    counts = _parsed("RATE_LIMIT_REDIS", redis, RedisCounts) if redis else SharedCounts()
-    return RateLimit(rate, counts)
-
-
 def _parsed(variable: str, text: str, parse: Callable[[str], Any]) -> Any:
     try:
-        return parse(text)
+        return parse(text) if text else None
     except ValueError as error:
         raise InvalidSettings(f"{variable} is {text!r}: {error}") from error
 

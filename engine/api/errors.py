@@ -90,7 +90,11 @@ def explain(error: Exception, *, model: str | None, version: str | None) -> Fail
     if isinstance(error, BadRequest):
         return Failure(error.status, error.detail)
     if isinstance(error, InvalidRecords):
-        return Failure(422, _count(error.problems), error.problems)
+        count = len(error.problems)
+        detail = f"the input has {count} problem{'s' if count > 1 else ''}"
+        if count > PROBLEMS_LISTED:
+            detail = f"the input has more than {PROBLEMS_LISTED} problems; the first are listed"
+        return Failure(422, detail, error.problems)
     if isinstance(error, ModelNotFound) and model is not None:
         return Failure(404, f"there is no model {model[:80]!r} here")
     if isinstance(error, VersionNotFound) and version is not None:
@@ -128,13 +132,6 @@ def _explain_here(error: Exception) -> Failure:
         g.problems = error.problems  # they are counted together with the request
     arguments = request.view_args or {}
     return explain(error, model=arguments.get("name"), version=arguments.get("version"))
-
-
-def _count(problems: list[Problem]) -> str:
-    count = len(problems)
-    if count > PROBLEMS_LISTED:
-        return f"the input has more than {PROBLEMS_LISTED} problems; the first are listed"
-    return f"the input has {count} problem{'s' if count > 1 else ''}"
 
 
 def _http(error: HTTPException) -> Response:

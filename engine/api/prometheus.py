@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from flask import Blueprint, Response, request
@@ -44,10 +44,6 @@ class _Metrics(Collector):
     def __init__(self, counted: Metrics, children: Children) -> None:
         self._counted = counted
         self._children = children
-
-    def describe(self) -> Iterable[Metric]:
-        """List nothing: what there is, is known when it is collected."""
-        return ()
 
     def collect(self) -> Iterator[Metric]:
         """Add up what the processes have counted."""

@@ -53,7 +53,6 @@ _HEAD = head_template(200, "application/json")
 _CANARY_KEY = CANARY_KEY.lower().encode()
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 
-
 #: The target as it came; the headers, their names in small letters; the body; whether
 #: the connection is to be closed, whatever the client wants.
 Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
@@ -66,7 +65,7 @@ class _Route(NamedTuple):
 
 
 class Written(msgspec.Struct, frozen=True, gc=False):
-    """An answer as it goes over the wire; the connection is closed after the last one."""
+    """An answer as it goes over the wire; it may be the last of its connection."""
 
     head: bytes
     body: bytes
@@ -139,7 +138,15 @@ class FastPath:
                 self._limit.give_back(standing)
             return None
         decided, body = answer
-        return _written(request, decided.chosen.request.request_id, standing, body)
+        _, headers, _, is_last = request
+        is_last = is_last or headers.get(b"connection", b"").lower() == b"close"
+        after = "close" if is_last else "keep-alive"
+        more = "Cache-Control: no-store\r\n"
+        if standing:
+            more += "".join(f"{name}: {value}\r\n" for name, value in standing.headers().items())
+        name = decided.chosen.request.request_id
+        head = _HEAD.format(http_date(), after, len(body), more, name)
+        return Written(head.encode("latin-1"), body, is_last)
 
     def _log(
         self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
@@ -219,14 +226,3 @@ def _route(url: bytes) -> _Route | None:
         rule = "/v0/models/<name>/versions/<version>/predict"
         return _Route(rule, parts[1].decode(), parts[2].decode())
     return _Route("/v0/models/<name>/predict", parts[1].decode())
-
-
-def _written(request: Request, request_id: str, standing: Standing | None, body: bytes) -> Written:
-    _, headers, _, is_last = request
-    is_last = is_last or headers.get(b"connection", b"").lower() == b"close"
-    after = "close" if is_last else "keep-alive"
-    more = "Cache-Control: no-store\r\n"
-    if standing:
-        more += "".join(f"{name}: {value}\r\n" for name, value in standing.headers().items())
-    head = _HEAD.format(http_date(), after, len(body), more, request_id)
-    return Written(head.encode("latin-1"), body, is_last)

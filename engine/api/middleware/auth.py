@@ -4,8 +4,7 @@ Every route stands in `ACCESS`; requests to any other are refused. The fast path
 decides by the same `Callers` and the same `may_ask`.
 """
 
-from collections.abc import Iterable
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
 
 from flask import Flask, Response, g, request
 
@@ -17,29 +16,27 @@ from persistence.api_keys import Key
 from persistence.store_errors import ModelNotFound
 
 #: The scope that each of Flask's endpoints needs.
-ACCESS = MappingProxyType(
-    {
-        "health.health": PUBLIC,
-        "health.livez": PUBLIC,
-        "health.readyz": PUBLIC,
-        "docs.home": PUBLIC,
-        "docs.page": PUBLIC,
-        "docs.static": PUBLIC,
-        "openapi.document": "read",
-        "metrics.show": "read",
-        "catalog.show_models": "read",
-        "catalog.show_model": "read",
-        "catalog.show_versions": "read",
-        "catalog.show_model_info": "read",
-        "version_page.show": "read",
-        "predict.predict": "predict",
-        **{
-            f"{protocol.name}.{view}": scope
-            for protocol in PROTOCOLS
-            for view, scope in protocol.access.items()
-        },
-    }
-)
+ACCESS: Mapping[str, str] = {
+    "health.health": PUBLIC,
+    "health.livez": PUBLIC,
+    "health.readyz": PUBLIC,
+    "docs.home": PUBLIC,
+    "docs.page": PUBLIC,
+    "docs.static": PUBLIC,
+    "openapi.document": "read",
+    "metrics.show": "read",
+    "catalog.show_models": "read",
+    "catalog.show_model": "read",
+    "catalog.show_versions": "read",
+    "catalog.show_model_info": "read",
+    "version_page.show": "read",
+    "predict.predict": "predict",
+    **{
+        f"{protocol.name}.{view}": scope
+        for protocol in PROTOCOLS
+        for view, scope in protocol.access.items()
+    },
+}
 
 #: The headers in which a key may come; the first that is there counts.
 HEADERS = ("x-api-key", "authorization", "token")

@@ -13,7 +13,6 @@ from engine.api.middleware import (
     idempotency,
     rate_limit,
     request_id,
-    request_metrics,
     server_timing,
 )
 
@@ -31,8 +30,7 @@ class Middleware(NamedTuple):
 
 #: The middleware that observes a request. It sees every request, refused ones as well.
 OBSERVING = (
-    Middleware(request_metrics.start, request_metrics.finish),
-    Middleware(None, access_log.finish),
+    Middleware(access_log.start, access_log.finish),
     Middleware(request_id.name_request, request_id.finish),
     Middleware(trace_context.name_trace, None),
     Middleware(server_timing.begin, server_timing.finish),
