@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,22 +14,11 @@ _PROBABILITY = MappingProxyType({"type": "number", "minimum": 0, "maximum": 1})
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """The answer for one record.
+    """The answer for one record; regressions and some classifiers have no probabilities."""
 
-    Attributes
-    ----------
-    value : bool, int, str or float
-        The predicted class or number, ready for JSON.
-    probabilities : tuple of float or None
-        One per class of the card, in its order; None for regressions and
-        for classifiers that give none.
-    probability : float or None
-        That of the predicted class.
-    """
-
-    value: Any
-    probabilities: tuple[float, ...] | None = None
-    probability: float | None = None
+    value: Any  # the predicted class or number, ready for JSON
+    probabilities: tuple[float, ...] | None = None  # one per class of the card, in its order
+    probability: float | None = None  # that of the predicted class
 
 
 class Decisions(NamedTuple):
@@ -37,8 +27,7 @@ class Decisions(NamedTuple):
     Attributes
     ----------
     chosen : list of int or None
-        The index of each predicted class among the card's; None for
-        regressions.
+        The index of each predicted class among the card's; None for regressions.
     numbers : ndarray of shape (n,) or None
         The predicted doubles of a regression.
     probabilities : ndarray of shape (n, n_classes) or None
@@ -68,8 +57,8 @@ class AnswerColumn(NamedTuple):
     labels : tuple
         The classes that the values stand for; empty for numbers.
     keys : tuple of str
-        The names of the numbers that make up each value: keys of an object in
-        JSON, columns in a table; empty for one number.
+        The names of the numbers in each value: keys of an object in JSON,
+        columns in a table; empty for one number.
     key_prefix : str
         What comes before these names in a table.
     tensor : str
@@ -97,17 +86,15 @@ class AnswerColumn(NamedTuple):
     def labelled(self, decisions: Decisions) -> list[Any]:
         """Return the values as they are called: labels, or numbers."""
         values = self.values(decisions)
-        if self.labels:
-            return [self.labels[place] for place in values]
-        return list(values.tolist())
+        return [self.labels[at] for at in values] if self.labels else list(values.tolist())
 
 
 def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
     """List the columns of a version's answers, what was predicted first."""
     if card["classes"] is None:
-        return (AnswerColumn("value", _numbers, tensor="predict"),)
+        return (AnswerColumn("value", attrgetter("numbers"), tensor="predict"),)
     classes = tuple(card["classes"])
-    value = AnswerColumn("value", _chosen, labels=classes, tensor="predict")
+    value = AnswerColumn("value", attrgetter("chosen"), labels=classes, tensor="predict")
     if not card["has_probabilities"]:
         return (value,)
     probability = AnswerColumn(
@@ -115,7 +102,7 @@ def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
         description="Of the predicted class",
     )  # fmt: skip
     probabilities = AnswerColumn(
-        "probabilities", _probabilities,
+        "probabilities", attrgetter("probabilities"),
         keys=tuple(map(class_name, classes)), key_prefix="probability_",
         tensor="predict_proba", schema=_PROBABILITY,
     )  # fmt: skip
@@ -137,18 +124,6 @@ def class_name(label: Any) -> str:
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
-def _numbers(decisions: Decisions) -> Any:
-    return decisions.numbers
-
-
-def _chosen(decisions: Decisions) -> Any:
-    return decisions.chosen
-
-
 def _chosen_probability(decisions: Decisions) -> Any:
     rows = decisions.probabilities
     return rows[np.arange(len(rows)), decisions.chosen]
-
-
-def _probabilities(decisions: Decisions) -> Any:
-    return decisions.probabilities

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from engine.schema.card import SchemaEntry
@@ -34,9 +35,19 @@ class Schema:
         """``"regression"`` or ``"classification"``."""
         return "regression" if self.target.classes is None else "classification"
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of the fields."""
+        return frozenset(field.name for field in self.fields)
+
     def ignores(self, name: str) -> bool:
-        """Return whether a key that is not a field is passed over."""
-        return self.extras == "ignore" or (self.extras != "refuse" and name in self.extras)
+        """Return whether a key is ignored, since it is not a field."""
+        is_extra = self.extras == "ignore" or (self.extras != "refuse" and name in self.extras)
+        return is_extra and name not in self.names
+
+    def refuses(self, name: str) -> bool:
+        """Return whether a key is refused: it is neither a field nor ignored."""
+        return name not in self.names and not self.ignores(name)
 
     def example(self) -> dict[str, Any]:
         """Return the record made of every field's example."""
