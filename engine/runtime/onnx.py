@@ -9,8 +9,8 @@ import numpy as np
 from engine.runtime.onnx_file import refuse_external_data
 from engine.runtime.parallel import in_slices
 from engine.runtime.runtimes import Columns, Outputs, Runtime
-from engine.schema.category_codes import Coding
 from engine.schema.fields import Field
+from engine.schema.record_schema import Coding
 
 #: The only input of an exported graph. Older graphs have one per field.
 RECORD = "record"

@@ -132,7 +132,6 @@ def _read_inputs(
         detail = f"is {content}: send a list of objects, one per field"
         problems.append(Problem("/inputs", detail, Code.WRONG_TYPE))
         return []
-    fields = {field.name for field in schema.fields}
     buffers = _buffers(entries, raw)
     names: set[str] = set()
     tensors = []
@@ -145,7 +144,7 @@ def _read_inputs(
         if name in names:
             problems.append(repeated(pointer_to(name)))
         names.add(name)
-        if schema.ignores(name) and name not in fields and len(entries) > 1:
+        if schema.ignores(name) and len(entries) > 1:
             continue
         try:
             tensors.append(read_tensor(entry, buffers[index]))
@@ -184,9 +183,8 @@ def _buffers(entries: list[Any], raw: bytes | None) -> list[bytes | None]:
 def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[dict[str, Any]]:
     """Turn inputs into records: each is a column, or one holds all columns."""
     if not has_columns and len(tensors) == 1:
-        names = {field.name for field in schema.fields}
         whole = tensors[0]
-        if len(whole.shape) == 2 and (whole.name not in names or whole.width != 1):
+        if len(whole.shape) == 2 and (whole.name not in schema.names or whole.width != 1):
             tensors = _columns(whole, schema)
     problems = [
         Problem(
