@@ -11,7 +11,6 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-import msgspec
 from flask import Flask
 
 from engine.api.fast_path.obstacles import obstacles
@@ -57,19 +56,14 @@ _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 #: the connection is to be closed, whatever the client wants.
 Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
 
+#: Head and body as they go over the wire; whether the connection is closed afterwards.
+Answer = tuple[bytes, bytes, bool]
+
 
 class _Route(NamedTuple):
     rule: str
     model: str | None = None
     version: str | None = None
-
-
-class Written(msgspec.Struct, frozen=True, gc=False):
-    """An answer as it goes over the wire; it may be the last of its connection."""
-
-    head: bytes
-    body: bytes
-    is_last: bool
 
 
 class FastPath:
@@ -88,7 +82,7 @@ class FastPath:
         self._doubtful = _DOUBTFUL.union((b"origin",) if resources.origins else ())
         self._metrics = resources.metrics
 
-    def answers(self, requests: Sequence[Request]) -> list[Written | None]:
+    def answers(self, requests: Sequence[Request]) -> list[Answer | None]:
         """Answer whole POSTs over HTTP/1.1, of whose headers none is repeated.
 
         None stands for a request that is left to the application.
@@ -132,7 +126,7 @@ class FastPath:
 
     def _finish(
         self, request: Request, standing: Standing | None, answer: QuickAnswer | None
-    ) -> Written | None:
+    ) -> Answer | None:
         if answer is None:
             if standing:
                 self._limit.give_back(standing)
@@ -146,7 +140,7 @@ class FastPath:
             more += "".join(f"{name}: {value}\r\n" for name, value in standing.headers().items())
         name = decided.chosen.request.request_id
         head = _HEAD.format(http_date(), after, len(body), more, name)
-        return Written(head.encode("latin-1"), body, is_last)
+        return head.encode("latin-1"), body, is_last
 
     def _log(
         self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
