@@ -8,14 +8,10 @@ from engine.records.writers import CsvWriter, JsonWriter, LinesWriter, Writer
 
 
 class Form(NamedTuple):
-    """A form of records and answers.
+    """A form of records and answers: the command line uses its name, HTTP its media type.
 
     Attributes
     ----------
-    name : str
-        What the command line calls it.
-    media_type : str
-        What HTTP calls it.
     writer : type of Writer or None
         Writes answers in this form; None where this installation cannot.
     suffixes : tuple of str

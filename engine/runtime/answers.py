@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -20,8 +21,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     value : bool, int, str or float
         The predicted class or number, ready for JSON.
     probabilities : tuple of float or None
-        One per class of the card, in its order; None for regressions and
-        for classifiers that give none.
+        One per class of the card, in its order; None where there are none.
     probability : float or None
         That of the predicted class.
     """
@@ -37,12 +37,11 @@ class Decisions(NamedTuple):
     Attributes
     ----------
     chosen : list of int or None
-        The index of each predicted class among the card's; None for
-        regressions.
+        The index of each predicted class among the card's; None for regressions.
     numbers : ndarray of shape (n,) or None
         The predicted doubles of a regression.
     probabilities : ndarray of shape (n, n_classes) or None
-        None for regressions and for classifiers that give none.
+        None for regressions, and for classifiers without probabilities.
     """
 
     chosen: list[int] | None
@@ -95,19 +94,19 @@ class AnswerColumn(NamedTuple):
         return [self.key_prefix + key for key in self.keys] or [self.name]
 
     def labelled(self, decisions: Decisions) -> list[Any]:
-        """Return the values as they are called: labels, or numbers."""
+        """Return the values row after row: labels, or numbers."""
         values = self.values(decisions)
         if self.labels:
             return [self.labels[place] for place in values]
-        return list(values.tolist())
+        return list(values.ravel().tolist())
 
 
 def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
     """List the columns of a version's answers, what was predicted first."""
     if card["classes"] is None:
-        return (AnswerColumn("value", _numbers, tensor="predict"),)
+        return (AnswerColumn("value", attrgetter("numbers"), tensor="predict"),)
     classes = tuple(card["classes"])
-    value = AnswerColumn("value", _chosen, labels=classes, tensor="predict")
+    value = AnswerColumn("value", attrgetter("chosen"), labels=classes, tensor="predict")
     if not card["has_probabilities"]:
         return (value,)
     probability = AnswerColumn(
@@ -115,7 +114,7 @@ def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
         description="Of the predicted class",
     )  # fmt: skip
     probabilities = AnswerColumn(
-        "probabilities", _probabilities,
+        "probabilities", attrgetter("probabilities"),
         keys=tuple(map(class_name, classes)), key_prefix="probability_",
         tensor="predict_proba", schema=_PROBABILITY,
     )  # fmt: skip
@@ -124,11 +123,11 @@ def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
 
 def prediction_json(columns: Sequence[AnswerColumn], prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as JSON has it; its attributes bear the names of the columns."""
-    written = {}
+    answer = {}
     for column in columns:
         value = getattr(prediction, column.name)
-        written[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
-    return written
+        answer[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
+    return answer
 
 
 @lru_cache(1000, typed=True)  # 1 equals True
@@ -137,18 +136,6 @@ def class_name(label: Any) -> str:
     return str(label).lower() if isinstance(label, bool) else str(label)
 
 
-def _numbers(decisions: Decisions) -> Any:
-    return decisions.numbers
-
-
-def _chosen(decisions: Decisions) -> Any:
-    return decisions.chosen
-
-
 def _chosen_probability(decisions: Decisions) -> Any:
     rows = decisions.probabilities
     return rows[np.arange(len(rows)), decisions.chosen]
-
-
-def _probabilities(decisions: Decisions) -> Any:
-    return decisions.probabilities
