@@ -50,7 +50,7 @@ def _corner(room: dict[str, Any]) -> tuple[int, int]:
 
 def _box(room: dict[str, Any]) -> str:
     left, top = _corner(room)
-    kind = "" if room["name"].startswith("engine/") else ' class="yours"'
+    kind = "" if room["name"].startswith(("engine/", "persistence")) else ' class="yours"'
     return (
         f'<rect x="{left}" y="{top}" width="{WIDTH}" height="{HEIGHT}" rx="6"{kind}/>\n'
         f'<text class="name" x="{left + 10}" y="{top + 21}">{escape(room["name"])}</text>\n'

@@ -2,9 +2,8 @@
 
     keys.json    {"format": 1, "keys": [{"id", "name", "sha256", "scopes", ...}]}
 
-A key is text, ``<id>.<secret>``, shown once when it is made. The file has its
-SHA-256. The secret is 256 random bits, so no slow hash is needed, and nobody
-can make a key out of the file.
+A key is text, ``<id>.<secret>``, shown once when it is made. The file has its SHA-256: the
+secret is 256 random bits, so no slow hash is needed, and nobody can make a key out of the file.
 """
 
 import json
@@ -39,20 +38,10 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
 
     Attributes
     ----------
-    id : str
-        What comes before the dot of the key's text.
     name : str
         The caller's name, for people and logs.
-    sha256 : str
-        The digest of the key's text, in hexadecimal.
-    created_at : datetime
-        In UTC.
-    scopes : tuple of str
-        Some of `SCOPES`.
     models : tuple of str or None
         The models that it is valid for; None for all.
-    expires_at : datetime or None
-        When it becomes invalid.
     rate_limit : str or None
         As `RATE`; None for the service's own.
     """
@@ -85,20 +74,7 @@ def make_key(
     models: Sequence[str] | None = None, expires_at: datetime | None = None,
     rate_limit: str | None = None,
 ) -> tuple[str, Key]:  # fmt: skip
-    """Make a key.
-
-    Returns
-    -------
-    text : str
-        What the caller sends. It is not stored.
-    key : Key
-        What is stored.
-
-    Raises
-    ------
-    InvalidKeys
-        When a name, a scope or a limit cannot be one.
-    """
+    """Make a key; return its text, which the caller sends, and the key as it is stored."""
     identifier = secrets.token_hex(4)
     text = f"{identifier}.{secrets.token_urlsafe(32)}"
     key = Key(
@@ -111,25 +87,16 @@ def make_key(
 
 
 class KeyFile:
-    """The keys in one file, which need not exist.
+    """The keys in one file, which need not exist; methods raise InvalidKeys.
 
-    Parameters
-    ----------
-    path : Path
-        Replaced as a whole, by one writer at a time.
+    It is replaced as a whole, by one writer at a time.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> tuple[Key, ...]:
-        """Read the keys; none when there is no file.
-
-        Raises
-        ------
-        InvalidKeys
-            When the file cannot be read; the message says what is wrong.
-        """
+        """Read the keys; none when there is no file."""
         try:
             keys = msgspec.json.decode(self.path.read_bytes(), type=_File).keys
         except FileNotFoundError:
@@ -152,13 +119,7 @@ class KeyFile:
             self._write((*self.read(), key))
 
     def remove(self, identifier: str) -> Key:
-        """Remove the key with an id, and return it.
-
-        Raises
-        ------
-        InvalidKeys
-            When there is none.
-        """
+        """Remove the key with an id, and return it."""
         with locked(self.path.parent):
             keys = self.read()
             removed = next((key for key in keys if key.id == identifier), None)

@@ -21,12 +21,7 @@ def write_file(path: Path, content: bytes) -> None:
 def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     """Replace a file; a reader meets the old content or the new one.
 
-    Nobody else may replace it at the same time.
-
-    Parameters
-    ----------
-    mode : int
-        The permissions of the new file, less the process's mask.
+    Nobody else may replace it at the same time. The mode is less the process's mask.
     """
     with replacing(path, path.with_name(f".{path.name}"), mode=mode) as file:
         file.write(content)
@@ -36,10 +31,7 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o666) -> None:
 def replacing(path: Path, draft: Path, *, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """Open a draft that takes the place of a file when the disk has all of it.
 
-    Parameters
-    ----------
-    draft : Path
-        In the same folder; nobody else may use it at the same time.
+    The draft is in the same folder; nobody else may use it at the same time.
     """
     draft.unlink(missing_ok=True)  # left by a killed process, or a link that leads elsewhere
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -68,15 +60,7 @@ def sync_folder(path: Path) -> None:
 def locked(path: Path, *, seconds: float = math.inf) -> Iterator[bool]:
     """Keep out every other process and thread that locks the same folder or file.
 
-    Parameters
-    ----------
-    seconds : float
-        How long to wait until the others are out.
-
-    Yields
-    ------
-    bool
-        Whether they are; False when the time has passed.
+    Yield whether the others are out; False when they were not within so many seconds.
     """
     end = time.monotonic() + seconds
     descriptor = os.open(path, os.O_RDONLY)

@@ -34,13 +34,6 @@ class Callers:
         One more key, which allows everything but to publish; empty for none.
     is_open : bool
         Whether no request needs a key, since a gateway checks the callers.
-
-    Attributes
-    ----------
-    file : KeyFile
-        The file of keys.
-    is_open : bool
-        As above.
     """
 
     def __init__(self, file: Path, *, api_key: str = "", is_open: bool = False) -> None:

@@ -31,13 +31,7 @@ _MOST_WHOLE = 10_000
 
 
 def checked_card(content: bytes, name: str, version: str) -> dict[str, Any]:
-    """Parse a card and check that it is undamaged, that version's, and of a known format.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When it is not.
-    """
+    """Parse a card; raise UntrustedArtifact if it is damaged, another's or of a newer format."""
     try:
         card = json.loads(content)
         format_number, digest = card["format"], card["digest"]
@@ -81,7 +75,10 @@ def _is_whole(content: bytes, card: Mapping[str, Any]) -> bool:
 
 
 def full_card(card: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return a card with what storing adds: format, file digests, its own digest, the version."""
+    """Return a card with what storing adds: format, file digests, its own digest, the version.
+
+    Its ``created_at``, the training time, is ISO 8601 with its zone.
+    """
     files_of_card = {name: fingerprint(content) for name, content in files.items()}
     full = {**card, "format": FORMAT, "files": files_of_card}
     full["digest"] = card_digest(full)
@@ -112,18 +109,9 @@ MOST_CARD_BYTES, MOST_SIGNATURE_BYTES = 2**24, 2**12
 
 
 def open_card(folder: Path, name: str, version: str, *, keys: SigningKeys | None) -> dict[str, Any]:
-    """Read the card of a version, once its signature is verified.
+    """Read the card of a version, as `checked_card`, once one of the keys has verified it.
 
-    Parameters
-    ----------
-    keys : SigningKeys or None
-        None where signatures are not required.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When the card is not signed with one of the keys, or `checked_card`
-        refuses it.
+    Without keys no signature is required.
     """
     content = _read(folder / "card.json", MOST_CARD_BYTES, f"the card of {name} {version}")
     if keys:

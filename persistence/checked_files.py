@@ -12,13 +12,7 @@ from persistence.store_errors import UntrustedArtifact
 
 
 def read_file(path: Path, most: int) -> bytes:
-    """Read a regular file of at most so many bytes; nothing of a larger one.
-
-    Raises
-    ------
-    OSError
-        When it cannot be read, is a link or a device, or is larger.
-    """
+    """Read a regular file of at most so many bytes; raise OSError for a larger one or a link."""
     with _opened(path) as file:
         if os.fstat(file.fileno()).st_size > most or len(content := file.read(most + 1)) > most:
             raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
@@ -26,24 +20,12 @@ def read_file(path: Path, most: int) -> bytes:
 
 
 def checked_file(folder: Path, card: Mapping[str, Any], name: str) -> bytes:
-    """Read a file of a version and check that it is the one in the card.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When it is not.
-    """
+    """Read a file of a version; raise UntrustedArtifact if it is not the one in the card."""
     return b"".join(_checked_parts(folder, card, name, part_bytes=-1))
 
 
 def check_file(folder: Path, card: Mapping[str, Any], name: str) -> None:
-    """Check that a file of a version is the one in the card, without keeping its content.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When it is not.
-    """
+    """Check a file of a version, as `checked_file`, without keeping its content."""
     for _ in _checked_parts(folder, card, name, part_bytes=2**20):
         pass
 

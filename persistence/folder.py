@@ -1,9 +1,4 @@
-"""Versions in a folder: on the disk of this machine, or one that several share.
-
-<root>/<model>/promoted.json            the pointer: what is promoted
-<root>/<model>/<version>/card.json      what the version is
-<root>/<model>/<version>/...            its other files, which the card names
-"""
+"""Versions in a folder: on the disk of this machine, or one that several share."""
 
 import shutil
 import tempfile
@@ -14,7 +9,7 @@ from typing import Any
 
 from persistence.atomic_files import locked, replace_file, sync_folder, write_file
 from persistence.names import NAME, VERSION
-from persistence.place import Change, ReadCard, version_exists
+from persistence.place import Change, Place, ReadCard, version_exists
 from persistence.promotions import DAMAGED, Pointer
 from persistence.signatures import SIGNATURE
 
@@ -22,14 +17,8 @@ from persistence.signatures import SIGNATURE
 _WRITING, _REMOVING = ".writing-", ".removing-"
 
 
-class Folder:
-    """The versions under one folder: a `persistence.place.Place`.
-
-    Parameters
-    ----------
-    root : Path
-        Need not exist: the first `publish` makes it.
-    """
+class Folder(Place):
+    """The versions under one folder, which the first `publish` makes."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -41,31 +30,25 @@ class Folder:
         """Do nothing: reading a folder starts no threads."""
 
     def names(self) -> list[str]:
-        """List the models that have a pointer, in alphabetical order."""
         names = (path.parent.name for path in self.root.glob("*/promoted.json"))
         return sorted(name for name in names if NAME.fullmatch(name))
 
     def stored_names(self) -> list[str]:
-        """List the models that have a version, in alphabetical order."""
         names = {path.parent.parent.name for path in self.root.glob("*/*/card.json")}
         return sorted(name for name in names if NAME.fullmatch(name) and self.versions(name))
 
     def versions(self, name: str) -> list[str]:
-        """List a model's versions, oldest first."""
         versions = (path.parent.name for path in (self.root / name).glob("*/card.json"))
         return sorted(version for version in versions if VERSION.fullmatch(version))
 
     def has(self, name: str, version: str) -> bool:
-        """Return whether a version is stored."""
         # Looked up among those there are, never joined to a path from a request.
         return version in self.versions(name)
 
     def pointer(self, name: str) -> Pointer:
-        """Read a model's pointer, as `Place.pointer`."""
         return Pointer.read((self.root / name / "promoted.json").read_bytes())
 
     def pointer_tag(self, name: str) -> str | None:
-        """Return what changes whenever the pointer does; None without one."""
         try:
             stat = (self.root / name / "promoted.json").stat()
         except OSError:
@@ -73,7 +56,6 @@ class Folder:
         return f"{stat.st_ino}-{stat.st_mtime_ns}-{stat.st_size}"
 
     def change(self, name: str, change: Change) -> None:
-        """Replace a model's pointer by its successor; nobody else does so meanwhile."""
         with locked(self.root / name):
             try:
                 pointer = self.pointer(name)
@@ -84,15 +66,12 @@ class Folder:
                 replace_file(self.root / name / "promoted.json", successor.write())
 
     def read_card(self, name: str, version: str, read: ReadCard) -> dict[str, Any]:
-        """Read the card of a stored version from its folder."""
         return read(self.root / name / version)
 
     def bring(self, card: Mapping[str, Any]) -> Path:
-        """Return the folder of a version."""
         return self.root / str(card["model"]) / str(card["version"])
 
     def publish(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
-        """Store a version, whole or not at all, as `Place.publish`."""
         home = self.root / name
         home.mkdir(parents=True, exist_ok=True)
         sync_folder(self.root)
@@ -105,17 +84,14 @@ class Folder:
             except OSError as error:
                 if not (home / version).exists():
                     raise
-                raise version_exists(
-                    name, version, self, is_equal=self._is_equal(name, version, files)
-                ) from error
+                is_equal = self._is_equal(name, version, files)
+                raise version_exists(name, version, self, is_equal=is_equal) from error
         sync_folder(home)
 
     def sign(self, name: str, version: str, signature: bytes) -> None:
-        """Replace the signature beside the card of a stored version."""
         replace_file(self.root / name / version / SIGNATURE, signature)
 
     def remove(self, name: str, version: str) -> None:
-        """Remove a stored version, whole or not at all; promoted or not."""
         home = self.root / name
         with locked(home):
             away = Path(tempfile.mkdtemp(prefix=_REMOVING, dir=home))
@@ -124,7 +100,6 @@ class Folder:
         shutil.rmtree(away, ignore_errors=True)  # the next writer removes what is left
 
     def sweep(self, name: str) -> None:
-        """Delete what writers and removals that were killed have left of a model."""
         with locked(self.root / name):
             _sweep(self.root / name)
 

@@ -25,6 +25,8 @@ STORED_SECONDS, PENDING_SECONDS = 24 * 3600, 60
 MOST_ANSWERS = 10_000
 
 _SCHEMA = """
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = OFF; -- it need not survive a power cut
     CREATE TABLE IF NOT EXISTS answers (
         caller TEXT, name TEXT, digest BLOB, at REAL, status INTEGER, headers TEXT, body BLOB,
         PRIMARY KEY (caller, name)
@@ -38,31 +40,20 @@ class CacheUnavailable(Exception):
 
 
 class StoredAnswer(NamedTuple):
-    """An answer as it was sent.
-
-    Attributes
-    ----------
-    status : int
-        The HTTP status; 0 while another worker computes the answer.
-    headers : mapping of str to str
-        The headers that belong to the body.
-    body : bytes
-        The whole body.
-    is_same : bool
-        Whether that request was the same as this one.
-    """
+    """An answer as it was sent; its status is 0 while another worker computes it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    is_same: bool
+    is_same: bool  # as the request that came first
 
 
 class IdempotencyCache:
     """Answers by caller and by the key that the caller gives a request.
 
     Nothing is opened before the first use. The name of the file is chosen at
-    once, so that processes forked from this one share it.
+    once, so that processes forked from this one share it. Methods raise
+    CacheUnavailable when the file cannot be used.
     """
 
     def __init__(self) -> None:
@@ -71,13 +62,7 @@ class IdempotencyCache:
         self._local = threading.local()
 
     def begin(self, caller: str, name: str, digest: bytes) -> StoredAnswer | None:
-        """Return the answer to a request; None, and record it as pending, when it is new.
-
-        Raises
-        ------
-        CacheUnavailable
-            As the other methods, when the file cannot be used.
-        """
+        """Return the answer to a request; None, and record it as pending, when it is new."""
         now = time.time()
         with self._using() as database:
             database.execute("BEGIN IMMEDIATE")
@@ -125,25 +110,17 @@ class IdempotencyCache:
 
     @contextmanager
     def _using(self) -> Iterator["sqlite3.Connection"]:
+        """Yield this thread's connection; what is done with it is one transaction."""
         import sqlite3
 
         try:
-            with self._open() as database:
+            if getattr(self._local, "process", None) != os.getpid():
+                with suppress(FileExistsError):
+                    os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
+                database = sqlite3.connect(self.path, timeout=5, isolation_level=None)
+                database.executescript(_SCHEMA)
+                self._local.database, self._local.process = database, os.getpid()
+            with self._local.database as database:
                 yield database
         except (sqlite3.Error, OSError) as error:
             raise CacheUnavailable(f"{self.path}: {error}") from error
-
-    def _open(self) -> "sqlite3.Connection":
-        """Return this thread's connection."""
-        import sqlite3
-
-        if getattr(self._local, "process", None) != os.getpid():
-            with suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL, 0o600))
-            database = sqlite3.connect(self.path, timeout=5, isolation_level=None)
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = OFF")  # it need not survive a power cut
-            database.executescript(_SCHEMA)
-            self._local.database, self._local.process = database, os.getpid()
-        connection: sqlite3.Connection = self._local.database
-        return connection

@@ -23,17 +23,11 @@ from persistence.card_file import card_text, full_card, open_card
 from persistence.folder import Folder
 from persistence.names import NAME, VERSION
 from persistence.place import Change, Place
-from persistence.promotions import DAMAGED, Pointer, promoted_in
-from persistence.removal import removed_in
+from persistence.promotions import DAMAGED, Pointer, promoted_in, removed_in
 from persistence.signatures import SIGNATURE, SigningKeys
-from persistence.store_errors import (
-    ModelNotFound,
-    StoreUnavailable,
-    UntrustedArtifact,
-    VersionNotFound,
-)
+from persistence.store_errors import ModelNotFound, StoreError, UntrustedArtifact, VersionNotFound
 
-#: What opens an address, by its scheme; given the address and the cache folder.
+#: What opens an address, by its scheme.
 PLACES = dict.fromkeys(SCHEMES, CachedBucket)
 
 
@@ -60,20 +54,13 @@ class ModelStore:
     signing_key : str
         Keys as in `SigningKeys`: what is written is signed, and what is not
         signed is refused. Empty: neither.
-
-    Attributes
-    ----------
-    place : Place
-        Where the versions are; as text, its folder or address.
-    root : Path
-        The folder, or that of the cache, which is laid out in the same way.
     """
 
     def __init__(
         self, place: Path | str, *, cache: Path = Path(".model-cache"), signing_key: str = ""
     ) -> None:
         self.place = place_of(place, cache)
-        self.root = self.place.root
+        self.root = self.place.root  # of a bucket: in the cache, which is laid out in the same way
         self.ask_apart = self.place.ask_apart
         self.keys = SigningKeys(signing_key) if signing_key else None
 
@@ -90,19 +77,14 @@ class ModelStore:
         return self.place.versions(name) if NAME.fullmatch(name) else []
 
     def promoted(self, name: str) -> str:
-        """Return the version that is served by default.
-
-        Raises
-        ------
-        ModelNotFound
-            When the model has no promoted version.
-        UntrustedArtifact
-            When the file that names it is damaged.
-        """
+        """Return the version that is served by default; raise ModelNotFound without one."""
         return self.pointer(name).version
 
     def pointer(self, name: str) -> Pointer:
-        """Read a model's promotions, candidate and pinned versions; raises as `promoted`."""
+        """Read a model's promotions, candidate and pinned versions.
+
+        Raise ModelNotFound where there is none, UntrustedArtifact where it is damaged.
+        """
         try:
             if not NAME.fullmatch(name):
                 raise FileNotFoundError(name)
@@ -112,7 +94,7 @@ class ModelStore:
                 f"there is no promoted version of model {name!r}: "
                 f"train one with `python build_model.py {name}`"
             ) from None
-        except (StoreUnavailable, UntrustedArtifact):
+        except StoreError:
             raise
         except (OSError, *DAMAGED) as error:
             raise UntrustedArtifact(
@@ -122,28 +104,13 @@ class ModelStore:
     def pointer_tag(self, name: str) -> str | None:
         """Return what changes whenever a model's pointer does; None while there is none.
 
-        Cheap enough for every half second: nothing is read. One process of a
-        machine asks a bucket, once a second; while it is unavailable the tag
-        stays, and nothing is raised.
+        Cheap enough for every half second: nothing is read, and one process of a machine asks
+        a bucket, once a second. While that is unavailable the tag stays, and nothing is raised.
         """
         return self.place.pointer_tag(name) if NAME.fullmatch(name) else None
 
     def change(self, name: str, change: Change) -> None:
-        """Replace a model's pointer by its successor; nobody else does so meanwhile.
-
-        Parameters
-        ----------
-        change : callable
-            Given the pointer, or None where there is none or it is damaged.
-            Called again when another process was faster.
-
-        Raises
-        ------
-        ModelNotFound
-            When there can be no such model.
-        PromotionConflict
-            When others were faster each time.
-        """
+        """Replace a model's pointer, as `Place.change`; raise ModelNotFound for an invalid name."""
         if not NAME.fullmatch(name):
             raise ModelNotFound(f"{name!r} cannot be a model's name")
         self.place.change(name, change)
@@ -151,42 +118,18 @@ class ModelStore:
     def promote(
         self, name: str, version: str, *, is_rollback: bool = False, expected: str | None = None
     ) -> None:
-        """Make a version the one that is served by default, and remember when.
-
-        Parameters
-        ----------
-        expected : str or None
-            The version that must be promoted before; empty: none; None: any.
-
-        Raises
-        ------
-        VersionNotFound
-            When there is no such version.
-        PromotionConflict
-            When another than the expected version is promoted.
-        """
+        """Make a stored version the one that is served by default, as `promoted_in`."""
         self._look_up(name, version)
-        self.change(
-            name,
-            partial(promoted_in, version=version, is_rollback=is_rollback, expected=expected),
-        )
+        change = partial(promoted_in, version=version, is_rollback=is_rollback, expected=expected)
+        self.change(name, change)
 
     def read_card(
         self, name: str, version: str | None = None, *, is_unsigned_read: bool = False
     ) -> dict[str, Any]:
         """Read and check the card of a version, by default the promoted one.
 
-        Parameters
-        ----------
-        is_unsigned_read : bool
-            Whether a card is read whose signature is missing or wrong.
-
-        Raises
-        ------
-        ModelNotFound, VersionNotFound
-            When there is none.
-        UntrustedArtifact
-            When the card is damaged, of a newer format, or not signed.
+        Raise UntrustedArtifact where the card is damaged, of a newer format, or not signed
+        although ``is_unsigned_read`` is false.
         """
         version = self.promoted(name) if version is None else version
         keys = None if is_unsigned_read else self.keys
@@ -198,67 +141,40 @@ class ModelStore:
                 raise _not_found(name, version) from None
 
     def files(self, card: Mapping[str, Any]) -> Path:
-        """Return the folder with a version's files; from a bucket they are fetched first.
-
-        They are not checked here: `persistence.checked_files` does that as they are read.
-        """
+        """Return the folder with a version's files, as `Place.bring`: they are not checked here."""
         return self.place.bring(card)
 
     def write_signature(self, name: str, version: str) -> None:
-        """Sign a version that was written without a key, or with another one.
-
-        Raises
-        ------
-        VersionNotFound
-            When there is none.
-        CannotSign
-            When the first key does not sign.
-        """
+        """Sign a version that was written without a key, or with another one."""
         if self.keys:
             content = card_text(self.read_card(name, version, is_unsigned_read=True))
             self.place.sign(name, version, self.keys.sign(content))
 
     def write(self, card: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
-        """Store a version, whole or not at all.
+        """Store a version, whole or not at all; raise VersionExists if there is one of that name.
 
         Parameters
         ----------
         card : mapping
-            Everything but what this adds: format, version, file digests and
-            the card's own digest. ``created_at`` is the training time, ISO
-            8601 with its zone.
-        files : mapping of str to bytes
-            File name to content.
+            Everything but what `full_card` adds.
 
         Returns
         -------
         str
             The version: UTC time and the beginning of the card's digest.
-
-        Raises VersionExists when there is one of that name.
         """
         if not NAME.fullmatch(card["model"]):
             raise ValueError(f"{card['model']!r} cannot be a model's name")
         full = full_card(card, files)
-        version = str(full["version"])
-        text = card_text(full)
+        version, text = str(full["version"]), card_text(full)
         signature = {SIGNATURE: self.keys.sign(text)} if self.keys else {}
         self.place.publish(card["model"], version, {**files, **signature, "card.json": text})
         return version
 
     def remove(self, name: str, version: str) -> None:
-        """Remove a version, whole or not at all.
-
-        Raises
-        ------
-        VersionNotFound
-            When there is none.
-        VersionInUse
-            While it is promoted, the candidate, pinned, or what a rollback leads to.
-        """
+        """Remove a stored version, whole or not at all; raise VersionInUse while it must stay."""
         self._look_up(name, version)
-        versions = self.versions(name)
-        self.change(name, lambda pointer: removed_in(pointer, version, versions))
+        self.change(name, partial(removed_in, version=version, versions=self.versions(name)))
         self.place.remove(name, version)
 
     def sweep(self, name: str) -> None:

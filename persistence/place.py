@@ -26,9 +26,8 @@ class Place(Protocol):
     Every method may raise StoreUnavailable. ``str`` of a place is its folder or address.
     """
 
-    @property
-    def root(self) -> Path:
-        """The folder of this machine that has, or will have, the files that were read."""
+    #: The folder of this machine that has, or will have, the files that were read.
+    root: Path
 
     def ask_apart(self, is_apart: bool) -> None:  # noqa: FBT001
         """Start no threads from now on, as a process must that forks; or do."""
@@ -48,12 +47,8 @@ class Place(Protocol):
     def pointer(self, name: str) -> Pointer:
         """Read a model's pointer.
 
-        Raises
-        ------
-        FileNotFoundError
-            When there is none.
-        ValueError, KeyError, TypeError, AttributeError, RecursionError
-            When it is damaged: `persistence.promotions.DAMAGED`.
+        Raise FileNotFoundError where there is none; one of `persistence.promotions.DAMAGED`
+        where it is damaged.
         """
 
     def pointer_tag(self, name: str) -> str | None:
@@ -62,7 +57,8 @@ class Place(Protocol):
     def change(self, name: str, change: Change) -> None:
         """Replace a model's pointer by its successor; nobody else does so meanwhile.
 
-        Raises PromotionConflict when others were faster each time.
+        The change is called again whenever another process was faster. Raise
+        PromotionConflict when others were faster each time.
         """
 
     def read_card(self, name: str, version: str, read: ReadCard) -> dict[str, Any]:
@@ -72,10 +68,7 @@ class Place(Protocol):
         """Return the folder with a version's files, fetched if need be."""
 
     def publish(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
-        """Store a version, ``card.json`` among its files, whole or not at all.
-
-        Raises VersionExists when there is one of that name.
-        """
+        """Store a version, ``card.json`` among its files; raise VersionExists if it is there."""
 
     def sign(self, name: str, version: str, signature: bytes) -> None:
         """Replace the signature beside the card of a stored version."""

@@ -1,7 +1,6 @@
 """A model's pointer: which version is promoted, which were before, and which is the candidate.
 
-It is one file, ``promoted.json``, which is replaced as a whole, so that its
-parts never disagree.
+It is one file, ``promoted.json``, replaced as a whole, so that its parts never disagree.
 """
 
 import json
@@ -20,18 +19,17 @@ class PromotionConflict(Exception):
     """Another process has promoted or removed a version meanwhile; nothing was changed."""
 
 
+class VersionInUse(Exception):
+    """The version is promoted, the candidate, pinned or what a rollback leads to, so it stays."""
+
+
 class Promotion(NamedTuple):
     """One version that was promoted.
 
     Attributes
     ----------
-    version : str
-        Its identifier.
     at : str or None
-        When, ISO 8601 in UTC; None where that was not recorded, as in older
-        stores.
-    is_rollback : bool
-        Whether it was a rollback.
+        When, ISO 8601 in UTC; None where an older store did not record it.
     """
 
     version: str
@@ -44,8 +42,6 @@ class Candidate(NamedTuple):
 
     Attributes
     ----------
-    version : str
-        Its identifier.
     mode : {"canary", "shadow"}
         Whether it answers requests in place of the promoted version, or its
         answers are only compared.
@@ -71,13 +67,10 @@ class Pointer(NamedTuple):
     ----------
     promotions : tuple of Promotion
         Oldest first; the last is the promoted version. At least one.
-    candidate : Candidate or None
-        The version that is tried out beside it.
     pinned : tuple of str
         Versions that are never pruned.
     removed : tuple of str
-        The versions that were removed last. A promotion that began before
-        then is refused, wherever the versions are.
+        The versions that were removed last: a promotion that began before is refused.
     """
 
     promotions: tuple[Promotion, ...]
@@ -92,13 +85,7 @@ class Pointer(NamedTuple):
 
     @classmethod
     def read(cls, content: bytes) -> "Pointer":
-        """Parse the file's bytes.
-
-        Raises
-        ------
-        ValueError, KeyError, TypeError, AttributeError, RecursionError
-            When they are damaged: `DAMAGED`.
-        """
+        """Parse the file's bytes; raise one of `DAMAGED` when they are damaged."""
         document: dict[str, Any] = json.loads(content)
         promotions = [
             Promotion(str(entry["version"]), entry["at"], bool(entry["rollback"]))
@@ -131,8 +118,6 @@ class Pointer(NamedTuple):
 
     def promote(self, version: str, *, is_rollback: bool = False) -> "Pointer":
         """Return the pointer with a version promoted, and without a candidate."""
-        if version == self.version and self.candidate is None:
-            return self
         if version == self.version:
             return self._replace(candidate=None)
         promotion = Promotion(version, now(), is_rollback)
@@ -154,19 +139,9 @@ def version_beneath(pointer: Pointer | None, version: str, versions: Collection[
 def promoted_in(
     pointer: Pointer | None, version: str, *, is_rollback: bool, expected: str | None
 ) -> Pointer:
-    """Return the pointer with a version promoted, if that is what the caller expects to follow.
+    """Return the pointer with a version promoted; raise PromotionConflict where it must not be.
 
-    Parameters
-    ----------
-    pointer : Pointer or None
-        None where there is none yet.
-    expected : str or None
-        The version that must be promoted before; empty: none; None: any.
-
-    Raises
-    ------
-    PromotionConflict
-        When it is another, or the version is being removed.
+    It must follow the expected version (empty: none; None: any), and not be removed.
     """
     promoted = pointer.version if pointer else ""
     if expected not in (None, promoted):
@@ -189,47 +164,22 @@ def now() -> str:
 def version_before(
     promotions: Sequence[Promotion], versions: Collection[str]
 ) -> tuple[str | None, bool]:
-    """Return the version that a rollback leads to.
+    """Return the stored version that a rollback leads to, if any, and whether it is remembered.
 
     A rollback undoes a promotion, so that the next one goes a step further
-    back, not forth again.
-
-    Parameters
-    ----------
-    promotions : sequence of Promotion
-        Oldest first.
-    versions : collection of str
-        Those that are stored; others are passed over.
-
-    Returns
-    -------
-    version : str or None
-        None when there is none.
-    is_remembered : bool
-        False for a guess, the newest older version, where the promotions
-        before were not recorded.
+    back, not forth again. Where the promotions before were not recorded, the
+    version is a guess: the newest older one.
     """
+    version = next(iter(versions_before(promotions, versions)), None)
     path = _without_undone(promotions)
-    for promotion in reversed(path[:-1]):
-        if promotion.version in versions and promotion.version != path[-1].version:
-            return promotion.version, True
-    if path[0].at is not None:
-        return None, True
-    return max((version for version in versions if version < path[0].version), default=None), False
+    return version, path[0].at is not None or version in {promotion.version for promotion in path}
 
 
 def versions_before(promotions: Sequence[Promotion], versions: Collection[str]) -> list[str]:
-    """List the versions that may be served in place of the promoted one, the best first.
+    """List the stored versions that may be served in place of the promoted one, the best first.
 
     These are the versions that one rollback after another leads to, so none
     that a rollback has left.
-
-    Parameters
-    ----------
-    promotions : sequence of Promotion
-        Oldest first.
-    versions : collection of str
-        Those that are stored.
     """
     path = _without_undone(promotions)
     before = [promotion.version for promotion in reversed(path) if promotion.version in versions]
@@ -250,3 +200,26 @@ def _without_undone(promotions: Sequence[Promotion]) -> list[Promotion]:
         if not path or path[-1].version != promotion.version:
             path.append(promotion)
     return path
+
+
+def in_use(pointer: Pointer, versions: Collection[str]) -> dict[str, str]:
+    """Return the versions that must stay, each with the reason, of those that are stored."""
+    before, _ = version_before(pointer.promotions, versions)
+    reasons = dict.fromkeys(pointer.pinned, "pinned")
+    reasons |= {before: "what a rollback leads to"} if before else {}
+    reasons |= {pointer.candidate.version: "the candidate"} if pointer.candidate else {}
+    return {**reasons, pointer.version: "promoted"}
+
+
+def removed_in(pointer: Pointer | None, version: str, versions: Collection[str]) -> Pointer:
+    """Return the pointer with a version recorded as removed; raise VersionInUse if it must stay.
+
+    A removal is recorded before anything is deleted. A promotion, which changes
+    the same pointer, comes before it, and the version stays, or after it, and
+    is refused.
+    """
+    if pointer is None:
+        raise VersionInUse(f"{version} stays: nothing says which version is promoted")
+    if reason := in_use(pointer, versions).get(version):
+        raise VersionInUse(f"{version} stays: it is {reason}")
+    return pointer._replace(removed=(*pointer.removed, version))

@@ -30,43 +30,21 @@ class CannotSign(StoreError, ValueError):
 
 
 class SigningKeys:
-    """The keys that cards are signed and verified with.
-
-    Parameters
-    ----------
-    text : str
-        Keys with commas between. The first signs; each of them verifies.
-    """
+    """Keys with commas between, of which the first signs and each verifies cards."""
 
     def __init__(self, text: str) -> None:
         self._keys = [_parse_key(key.strip()) for key in text.split(",")]
 
     def sign(self, card: bytes) -> bytes:
-        """Return the content of `card.sig` for the bytes of a card.
-
-        Raises
-        ------
-        CannotSign
-            When the first key does not sign.
-        """
+        """Return the content of `card.sig` for the bytes of a card; raise CannotSign."""
         key = self._keys[0]
         return _signature_text(key.algorithm, key.id, key.sign(_PURPOSE + card))
 
     def verify(self, card: bytes, signature: bytes | None, *, name: str, version: str) -> None:
-        """Check that the bytes of a card are signed with one of the keys.
+        """Raise UntrustedArtifact if the bytes of a card are not signed with one of the keys.
 
         The algorithm is that of the key that the signature names; what the file
         says of it is only compared.
-
-        Parameters
-        ----------
-        signature : bytes or None
-            The content of `card.sig`; None where there is none.
-
-        Raises
-        ------
-        UntrustedArtifact
-            When they are not, or that cannot be checked here.
         """
         of = f"the card of {name} {version}"
         remedy = f"if you trust it, sign it with `flask models sign {name} {version}`"
@@ -129,10 +107,9 @@ class _Ed25519:
                 "where versions are trained, begin it with a secret or a private key"
             )
         try:
-            signature: bytes = self._private().sign(content)
+            return bytes(self._private().sign(content))
         except UntrustedArtifact as error:
             raise CannotSign(str(error)) from error
-        return signature
 
     def has_signed(self, content: bytes, signature: bytes) -> bool:
         """Return whether a signature is right."""

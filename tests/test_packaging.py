@@ -250,3 +250,15 @@ def test_vendored_files_when_summed_are_those_that_were_taken() -> None:
     }
 
     assert {name: digest for digest, name in lines} == found
+
+
+def test_packages_of_a_first_run_hold_nothing_that_only_tests_or_comparisons_need() -> None:
+    packages = pipfile()
+    needs = dict(re.findall(r"^([a-z][\w-]*): ((?:test-)?deps)\b", read("makefile"), re.MULTILINE))
+
+    assert {"run", "model", "check", "docs", "docs-check"} == {
+        name for name, stage in needs.items() if stage == "deps"
+    }
+    assert not packages["packages"].keys() & packages["dev-packages"].keys()
+    compared = {"shap", "xgboost", "lightgbm", "fastapi", "locust", "mlflow", "pytest", "pyarrow"}
+    assert not compared & {normalise(name) for name in LOCK["default"]}

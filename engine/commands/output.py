@@ -15,8 +15,7 @@ from flask.cli import with_appcontext
 from engine.api.resources import resources
 from engine.records.problems import BadRequest
 from engine.serving.model_cache import ModelCache
-from persistence.promotions import PromotionConflict
-from persistence.removal import VersionInUse
+from persistence.promotions import PromotionConflict, VersionInUse
 from persistence.store_errors import StoreError, VersionNotFound
 
 

@@ -6,8 +6,7 @@ import click
 
 from engine.commands.output import CommandResult, command_output, served
 from persistence.model_persistence import ModelStore
-from persistence.promotions import Pointer, PromotionConflict
-from persistence.removal import VersionInUse, in_use
+from persistence.promotions import Pointer, PromotionConflict, VersionInUse, in_use
 from persistence.store_errors import ModelNotFound, VersionNotFound
 
 

@@ -14,21 +14,11 @@ _PROBABILITY = MappingProxyType({"type": "number", "minimum": 0, "maximum": 1})
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """The answer for one record.
+    """The answer for one record; regressions and some classifiers have no probabilities."""
 
-    Attributes
-    ----------
-    value : bool, int, str or float
-        The predicted class or number, ready for JSON.
-    probabilities : tuple of float or None
-        One per class of the card, in its order; None where there are none.
-    probability : float or None
-        That of the predicted class.
-    """
-
-    value: Any
-    probabilities: tuple[float, ...] | None = None
-    probability: float | None = None
+    value: Any  # the predicted class or number, ready for JSON
+    probabilities: tuple[float, ...] | None = None  # one per class of the card, in its order
+    probability: float | None = None  # that of the predicted class
 
 
 class Decisions(NamedTuple):
@@ -41,7 +31,7 @@ class Decisions(NamedTuple):
     numbers : ndarray of shape (n,) or None
         The predicted doubles of a regression.
     probabilities : ndarray of shape (n, n_classes) or None
-        None for regressions, and for classifiers without probabilities.
+        None for regressions and for classifiers that give none.
     """
 
     chosen: list[int] | None
@@ -67,8 +57,8 @@ class AnswerColumn(NamedTuple):
     labels : tuple
         The classes that the values stand for; empty for numbers.
     keys : tuple of str
-        The names of the numbers that make up each value: keys of an object in
-        JSON, columns in a table; empty for one number.
+        The names of the numbers in each value: keys of an object in JSON,
+        columns in a table; empty for one number.
     key_prefix : str
         What comes before these names in a table.
     tensor : str
@@ -96,9 +86,7 @@ class AnswerColumn(NamedTuple):
     def labelled(self, decisions: Decisions) -> list[Any]:
         """Return the values row after row: labels, or numbers."""
         values = self.values(decisions)
-        if self.labels:
-            return [self.labels[place] for place in values]
-        return list(values.ravel().tolist())
+        return [self.labels[at] for at in values] if self.labels else list(values.ravel().tolist())
 
 
 def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:

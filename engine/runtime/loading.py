@@ -17,13 +17,7 @@ from persistence.store_errors import UntrustedArtifact
 
 
 def open_version(folder: Path, card: Card) -> StoredVersion:
-    """Open a version, once every file of it is as the card says.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When one is not, or the model cannot be run here.
-    """
+    """Open a version; raise UntrustedArtifact when a file is not as the card says or cannot run."""
     try:
         return StoredVersion(card, _open_runtime(folder, card))
     except UntrustedArtifact:
@@ -42,13 +36,9 @@ def open_version(folder: Path, card: Card) -> StoredVersion:
 
 
 def open_pipeline(folder: Path, card: Card) -> Any:
-    """Open the fitted pipeline of a version.
+    """Open the fitted pipeline of a version; raise UntrustedArtifact as `open_version`.
 
-    Raises
-    ------
-    UntrustedArtifact
-        When its file is not as the card says, holds a type that is not
-        trusted, or was written with another minor version of scikit-learn.
+    Another minor version of scikit-learn than it was written with is refused too.
     """
     content = checked_file(folder, card, "model.skops")
     import sklearn
@@ -68,10 +58,10 @@ def _open_runtime(folder: Path, card: Card) -> Runtime:
     for name in card["files"]:
         if name != run:
             check_file(folder, card, name)
-    if not is_exported:
-        return NativeRuntime(open_pipeline(folder, card), Schema.from_json(card["schema"]).fields)
-    content = checked_file(folder, card, run)
     fields = Schema.from_json(card["schema"]).fields
+    if not is_exported:
+        return NativeRuntime(open_pipeline(folder, card), fields)
+    content = checked_file(folder, card, run)
     return OnnxRuntime(content, fields, has_probabilities=bool(card["has_probabilities"]))
 
 
@@ -90,13 +80,7 @@ def _difference(card: Card) -> str:
 def load_version(store: ModelStore, name: str, version: str | None = None) -> StoredVersion:
     """Load a version, by default the promoted one, ready to predict.
 
-    Raises
-    ------
-    ModelNotFound, VersionNotFound
-        When there is none.
-    UntrustedArtifact
-        When a file differs from the card, holds what is not trusted, or
-        does not open with the libraries that are here.
+    Raise ModelNotFound or VersionNotFound when there is none, UntrustedArtifact as `open_version`.
     """
     return open_stored(store, as_card(store.read_card(name, version)))
 
@@ -110,23 +94,10 @@ def open_stored(store: ModelStore, card: Card) -> StoredVersion:
 def check_version(
     store: ModelStore, name: str, version: str, *, is_unsigned_read: bool = False
 ) -> str | None:
-    """Check that a version may be promoted.
+    """Return why a version must not be promoted; raise VersionNotFound when there is none.
 
-    Parameters
-    ----------
-    is_unsigned_read : bool
-        Whether a missing or wrong signature is ignored.
-
-    Returns
-    -------
-    str or None
-        Why it may not; None when every file is as the card says and the
-        records with a known answer are answered as recorded.
-
-    Raises
-    ------
-    VersionNotFound
-        When there is none.
+    None when every file is as the card says, it is signed where that is required (but for
+    ``is_unsigned_read``), and the records with a known answer are answered as recorded.
     """
     try:
         with store.while_stored(name, version):
@@ -140,15 +111,8 @@ def check_version(
 def sign_version(store: ModelStore, name: str, version: str) -> str | None:
     """Sign a version that was written without a key, or with another one.
 
-    Returns
-    -------
-    str or None
-        Why it was not signed: what `check_version` finds, signatures left out.
-
-    Raises
-    ------
-    VersionNotFound, CannotSign
-        When there is none; when the first key does not sign.
+    Return why it was not signed: the result of `check_version`, signatures left out. Raise
+    VersionNotFound when there is none, CannotSign when the first key does not sign.
     """
     trouble = check_version(store, name, version, is_unsigned_read=True)
     if not trouble:

@@ -21,20 +21,11 @@ class NotEnoughMemory(Exception):
 def check_memory(card: Card, root: Path = Path("/")) -> None:
     """Check that a version can be loaded beside what is in memory already.
 
-    Parameters
-    ----------
-    card : mapping
-        As `card.json` has it.
-    root : Path
-        The folder with ``proc`` and ``sys``.
-
-    Raises
-    ------
-    NotEnoughMemory
-        When it needs more than is available. Where the system does not report
-        what is, nothing is raised.
+    Raise NotEnoughMemory when it needs more than is available, as far as the
+    system reports that, in ``proc`` and ``sys`` of the root folder.
     """
-    needed, available = needed_bytes(card), available_bytes(root)
+    name, factor = _LOADED[card["runtime"]]
+    needed, available = int(card["files"][name]["bytes"]) * factor, available_bytes(root)
     if available is not None and needed > available:
         raise NotEnoughMemory(
             f"version {card['version']} of {card['model']} needs {needed / 1e6:.0f} MB of memory "
@@ -43,19 +34,10 @@ def check_memory(card: Card, root: Path = Path("/")) -> None:
         )
 
 
-def needed_bytes(card: Card) -> int:
-    """Estimate the memory that a version takes at most while it is loaded."""
-    name, factor = _LOADED[card["runtime"]]
-    return int(card["files"][name]["bytes"]) * factor
-
-
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Return how much memory this process can have: the machine's, or its control group's.
+    """Return how much memory this process can have; None where it is not reported.
 
-    Returns
-    -------
-    int or None
-        None where the system does not report it, as outside Linux.
+    It is the machine's, or its control group's. Systems other than Linux do not report it.
     """
     return min(_limits(root), default=None)
 

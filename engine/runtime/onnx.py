@@ -8,22 +8,16 @@ import numpy as np
 
 from engine.runtime.onnx_file import refuse_external_data
 from engine.runtime.parallel import in_slices
-from engine.runtime.runtimes import Columns, Outputs
-from engine.schema.category_codes import Coding
+from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.schema.fields import Field
+from engine.schema.record_schema import Coding
 
 #: The only input of an exported graph. Older graphs have one per field.
 RECORD = "record"
 
 
 def open_session(content: bytes) -> Any:
-    """Open an ONNX file with onnxruntime, for one thread.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When it is not an ONNX file, or names another file.
-    """
+    """Open an ONNX file with onnxruntime, for one thread, as `refuse_external_data` allows."""
     refuse_external_data(content)
     # Without this, its import starts a thread that reports to its maker, and the children
     # of a process that forks afterwards hang.
@@ -31,8 +25,7 @@ def open_session(content: bytes) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -41,15 +34,11 @@ def open_session(content: bytes) -> Any:
     return session
 
 
-class OnnxRuntime:
-    """Runs an exported model.
+class OnnxRuntime(Runtime):
+    """Runs an exported model, whose digest the caller has checked.
 
     Parameters
     ----------
-    content : bytes
-        The file's bytes, whose digest the caller has checked.
-    fields : sequence of fields
-        As in the card.
     has_probabilities : bool
         Whether the second output, or the only one, has the probabilities of
         all classes, or of the second of two classes alone.
@@ -74,11 +63,9 @@ class OnnxRuntime:
         self._is_packed = [(RECORD, "tensor(double)", [len(fields)])] == signature
 
     def run(self, columns: Columns) -> Outputs:
-        """Return the outputs for clean columns of equal length."""
         return self.run_matrix(self._coding.pack(columns))
 
     def run_matrix(self, matrix: Any) -> Outputs:
-        """Return the outputs for clean values, doubles of shape (n, n_fields)."""
         output = in_slices(self._answer, matrix)
         if self._has_probabilities:
             return Outputs(None, _all_probabilities(output))

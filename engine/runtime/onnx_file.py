@@ -55,13 +55,7 @@ class _Malformed(ValueError):
 
 
 def refuse_external_data(content: bytes) -> None:
-    """Check that a file is an ONNX graph which contains all its tensors.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When it is not.
-    """
+    """Raise UntrustedArtifact if a file is not an ONNX graph which contains all its tensors."""
     place, mark = _ORT_FORMAT
     if content[place] == mark:
         raise UntrustedArtifact("the exported model is in onnxruntime's own format, not ONNX")

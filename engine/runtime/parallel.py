@@ -18,22 +18,15 @@ BLOCK = 32
 
 
 def in_slices(answer: Callable[[Any], Any], matrix: Any, *, cores: int | None = None) -> Any:
-    """Answer the rows of a matrix in as many slices as there are cores.
+    """Answer the rows of a matrix, in order, in as many slices as there are cores.
 
     Parameters
     ----------
     answer : callable
         ndarray of shape (n, ...) -> ndarray of shape (n, ...); it lets other
         threads run while it computes.
-    cores : int, optional
-        By default those that this process may use.
-
-    Returns
-    -------
-    ndarray
-        The answers in the order of the rows.
     """
-    parts = min(cores or usable_cores(), len(matrix) // LEAST_ROWS)
+    parts = min(cores or _usable_cores(), len(matrix) // LEAST_ROWS)
     if parts < 2:
         return answer(matrix)
     step = len(matrix) // (parts * BLOCK) * BLOCK
@@ -43,14 +36,13 @@ def in_slices(answer: Callable[[Any], Any], matrix: Any, *, cores: int | None = 
 
 
 @cache
-def usable_cores() -> int:
-    """Count the cores that this process may run on."""
+def _usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix="slices")
+    return ThreadPoolExecutor(max(1, _usable_cores() - 1), thread_name_prefix="slices")
 
 
 # A fork copies no threads: the child makes a pool of its own.

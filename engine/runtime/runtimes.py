@@ -1,9 +1,7 @@
-"""What a runtime is: `engine.runtime.onnx` and `engine.runtime.native` have one each.
+"""What a runtime is: it takes clean values, as a schema's fields read them, and returns outputs.
 
-Both runtimes take clean values, as a schema's fields read them, by column or
-as a matrix of doubles, and give raw outputs. onnxruntime, pandas and
-scikit-learn are imported when first needed: onnxruntime must not be imported in
-a process that forks.
+onnxruntime, pandas and scikit-learn are imported when first needed: onnxruntime must not be
+imported in a process that forks.
 """
 
 from collections.abc import Mapping

@@ -40,21 +40,11 @@ TRUSTED_TYPES = frozenset(
 
 
 def load_pipeline(content: bytes, *, model: str) -> Any:
-    """Load a pipeline that skops wrote; no other format is tried.
+    """Load a pipeline that skops wrote, whose digest the caller has checked.
 
-    Parameters
-    ----------
-    content : bytes
-        The file's bytes, whose digest the caller has checked.
-    model : str
-        The model's name: types from ``models/<model>.py``, the project's own
-        code, are trusted too.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When the file is not a skops file, names a type that is neither trusted
-        by skops nor listed here, or contains no estimator.
+    Types from ``models/<model>.py``, the project's own code, are trusted too.
+    Raise UntrustedArtifact when it has any other type that is neither trusted
+    by skops nor listed here, and when it is of another format or not an estimator.
     """
     from sklearn.base import BaseEstimator
     from skops.io import get_untrusted_types, loads

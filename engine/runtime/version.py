@@ -25,24 +25,7 @@ TIE = 1e-6
 
 
 class StoredVersion:
-    """One trained, immutable result of a model.
-
-    Parameters
-    ----------
-    card : mapping
-        As `card.json` has it.
-    runtime : Runtime
-        What runs the model.
-
-    Attributes
-    ----------
-    name, version : str
-        The model's name, and the version's identifier.
-    is_exported : bool
-        Whether it runs without its pipeline.
-    answer_columns : tuple of AnswerColumn
-        What its answers consist of.
-    """
+    """One trained, immutable result of a model."""
 
     def __init__(self, card: Card, runtime: Runtime) -> None:
         self.card = card
@@ -76,13 +59,7 @@ class StoredVersion:
         return decide_columns(self._runtime.run_matrix(matrix), self.card)
 
     def self_test(self) -> str | None:
-        """Answer the card's worked example and golden rows.
-
-        Returns
-        -------
-        str or None
-            What differs from the recorded answers; None when nothing does.
-        """
+        """Answer the card's worked example and golden rows; return what differs, if anything."""
         rows = [self.card["example"], *self.card.get("golden", ())]
         predictions = self.predict(self.schema.columns([row["record"] for row in rows]))
         for number, (prediction, row) in enumerate(zip(predictions, rows, strict=True)):
@@ -94,13 +71,7 @@ class StoredVersion:
         return None
 
     def verify(self) -> None:
-        """Check that it answers as recorded.
-
-        Raises
-        ------
-        UntrustedArtifact
-            When it does not, with what differs.
-        """
+        """Raise UntrustedArtifact, with what differs, if it does not answer as recorded."""
         try:
             trouble = self.self_test()
         except Exception as error:  # noqa: BLE001  a damaged model raises whatever it likes

@@ -19,9 +19,9 @@ from engine.records.validation import Accepted, read_records
 from engine.records.writers import Writer
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion, non_finite_rows
-from engine.schema.category_codes import Coding
 from engine.schema.json_decoder import Decoded
 from engine.schema.problem_codes import Code
+from engine.schema.record_schema import Coding
 from engine.serving.answer_body import write_answer
 from engine.serving.candidates import choose, choose_at_once
 from engine.serving.model_cache import ModelCache

@@ -1,8 +1,7 @@
 """Versions in a bucket, and a folder of this machine with copies of what was read of them.
 
-The folder is laid out as `persistence.folder` says. What is read is read from
-there: a file that is missing or differs from the card is fetched first. So a
-service starts and continues while the bucket is unavailable.
+What is read is read from the folder: a file that is missing or differs from the card is fetched
+first. So a service starts and continues while the bucket is unavailable.
 """
 
 import hashlib
@@ -21,17 +20,12 @@ from persistence.atomic_files import locked
 from persistence.bucket.client import Bucket, attempts
 from persistence.bucket.listing import Listing
 from persistence.bucket.pointer import BucketPointer
-from persistence.bucket.private_folder import (
-    keeping,
-    private_folder,
-    refuse_link,
-    replace_private,
-)
+from persistence.bucket.private_folder import keeping, private_folder, refuse_link, replace_private
 from persistence.bucket.versions import CARD, fetch_card, fetch_file, publish, sign
 from persistence.card_file import FILE
 from persistence.checked_files import checked_file
 from persistence.folder import Folder
-from persistence.place import Change, ReadCard
+from persistence.place import Change, Place, ReadCard
 from persistence.promotions import DAMAGED, Pointer
 from persistence.signatures import SIGNATURE
 from persistence.store_errors import StoreUnavailable, UntrustedArtifact
@@ -41,22 +35,8 @@ _log = logging.getLogger(__name__)
 ROOT = Path(__file__).parents[2]
 
 
-class CachedBucket:
-    """The versions under one address of a bucket: a `persistence.place.Place`.
-
-    Parameters
-    ----------
-    address : str
-        As `persistence.bucket.client.Bucket`.
-    cache : Path
-        The folder with the copies, of any number of addresses. It is made for
-        this user alone.
-
-    Attributes
-    ----------
-    root : Path
-        This address's folder in it.
-    """
+class CachedBucket(Place):
+    """The versions under one address of a bucket, with copies in its own folder of the cache."""
 
     def __init__(self, address: str, cache: Path) -> None:
         self._bucket = Bucket(address)
@@ -76,45 +56,33 @@ class CachedBucket:
         self._asks_apart = is_apart
 
     def names(self) -> list[str]:
-        """List the models that have a pointer; those in the cache without the bucket."""
         with suppress(StoreUnavailable):
             return self._listed().names()
         return self._cached.names()
 
     def stored_names(self) -> list[str]:
-        """List the models that have a version; as `names`."""
         with suppress(StoreUnavailable):
             return self._listed().stored_names()
         return self._cached.stored_names()
 
     def versions(self, name: str) -> list[str]:
-        """List a model's versions, oldest first; as `names`."""
         with suppress(StoreUnavailable):
             return self._listed().versions(name)
         return self._cached.versions(name)
 
     def has(self, name: str, version: str) -> bool:
-        """Return whether a version is stored.
-
-        Raises StoreUnavailable when neither the cache nor the bucket tells.
-        """
         # Looked up among those there are, never joined to a path from a request.
         if self._cached.has(name, version) or version in self._pointed(name):
             return True
         return not self._asks_apart and version in self._listing.versions(name)
 
     def pointer(self, name: str) -> Pointer:
-        """Read a model's pointer, at most a second old; older while the bucket is unavailable.
-
-        Raises as `BucketPointer.read`.
-        """
         pointer = self.bucket_pointer(name)
         if not (pointer.is_cached() or self._asks_apart or name in self._listing.names()):
             raise FileNotFoundError(f"{self}/{name}/promoted.json")
         return pointer.read()
 
     def pointer_tag(self, name: str) -> str | None:
-        """Return what changes whenever the pointer does; asks the bucket once a second at most."""
         try:
             self.bucket_pointer(name).poll()
             trouble = ""
@@ -131,18 +99,11 @@ class CachedBucket:
         return BucketPointer(self._bucket, self._home(name), ask_apart)
 
     def change(self, name: str, change: Change) -> None:
-        """Replace a model's pointer by its successor, as `BucketPointer.change`."""
         self.bucket_pointer(name).change(change)
         self._listing.forget()
 
     def read_card(self, name: str, version: str, read: ReadCard) -> dict[str, Any]:
-        """Read the card of a stored version; it is fetched when the copy is not to be believed.
-
-        Raises
-        ------
-        FileNotFoundError
-            When it is not in the bucket.
-        """
+        """Read the card of a stored version; it is fetched when the copy is not trusted."""
         home = self._home(name, version)
         for file in CARD:
             refuse_link(home / file)
@@ -155,31 +116,23 @@ class CachedBucket:
         for is_last in attempts(2):
             with (
                 keeping(home),
-                tempfile.TemporaryDirectory(prefix=".card-", dir=self.root) as draft,
+                tempfile.TemporaryDirectory(prefix=".card-", dir=self.root) as folder,
             ):
-                fetch_card(self._bucket, name, version, Path(draft))
+                draft = Path(folder)
+                fetch_card(self._bucket, name, version, draft)
                 try:
-                    card = read(Path(draft))
+                    card = read(draft)
                 except UntrustedArtifact:
                     if is_last:
                         raise
                     continue
                 with locked(home):
-                    for path in Path(draft).iterdir():
+                    for path in draft.iterdir():
                         replace_private(home / path.name, path.read_bytes())
                 return card
         raise AssertionError("there is a last attempt")
 
     def bring(self, card: Mapping[str, Any]) -> Path:
-        """Return the folder in which the files of a version are, as its card has them.
-
-        Raises
-        ------
-        UntrustedArtifact
-            When the bucket has another file.
-        StoreUnavailable
-            When one is missing in the cache, and the bucket is unavailable.
-        """
         name, version = str(card["model"]), str(card["version"])
         home = self._home(name, version)
         for file in card["files"]:
@@ -197,27 +150,17 @@ class CachedBucket:
         return home
 
     def publish(self, name: str, version: str, files: Mapping[str, bytes]) -> None:
-        """Store a version, as `Place.publish`: it is there when its card is.
-
-        What an attempt that was cut off has left of the same version is used.
-        After StoreUnavailable it is not known whether it was stored.
-        """
         publish(self._bucket, name, version, files)
         self._listing.forget()
 
     def sign(self, name: str, version: str, signature: bytes) -> None:
-        """Replace the signature beside the card of a stored version.
-
-        After StoreUnavailable it is not known whether it was replaced.
-        """
         sign(self._bucket, name, version, signature)
         replace_private(self._home(name, version) / SIGNATURE, signature)
         self._listing.forget()
 
     def remove(self, name: str, version: str) -> None:
-        """Remove a stored version, its card first: without it there is none."""
         self._listing.forget()
-        for file in self._listing.files(name, version):
+        for file in self._listing.files(name, version):  # its card first: without it there is none
             self._bucket.remove(f"{name}/{version}/{file}")
         self._listing.forget()
         if self._cached.has(name, version):
@@ -253,13 +196,10 @@ class CachedBucket:
         """Run a process of its own that fetches into the cache: `persistence.bucket.fetch`."""
         where = str(self), str(self._cache)
         command = [sys.executable, "-m", "persistence.bucket.fetch", *where, *what]
-        done = subprocess.run(  # noqa: S603
-            command, cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603
         if done.returncode:
-            raise StoreUnavailable(
-                done.stderr.strip().rpartition("\n")[2] or f"{self} was not asked"
-            )
+            reason = done.stderr.strip().rpartition("\n")[2]
+            raise StoreUnavailable(reason or f"{self} did not receive the request")
 
 
 def _is_there(home: Path, card: Mapping[str, Any], file: str) -> bool:

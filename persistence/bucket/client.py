@@ -24,11 +24,8 @@ if TYPE_CHECKING:
 #: What an address begins with, and what the variables of its cloud begin with.
 SCHEMES = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 
-#: Seconds that a request may take, and the bytes a second that give it more time.
-SECONDS, SLOWEST = 3.0, 200_000
-
-#: Seconds that a connection may take.
-CONNECT_SECONDS = 1
+#: Seconds that a request may take, and a connection; the bytes a second that give it more time.
+SECONDS, CONNECT_SECONDS, SLOWEST = 3.0, 1, 200_000
 
 #: How often a request is sent before the bucket counts as unavailable.
 ATTEMPTS = 3
@@ -42,32 +39,17 @@ class ObjectTooLarge(StoreUnavailable):
 
 
 class StoredObject(NamedTuple):
-    """An object, as it was read.
-
-    Attributes
-    ----------
-    content : bytes
-        All of it.
-    tag : str
-        Its ETag, which changes with the content; empty where there is none.
-    generation : str
-        Google's count of its changes; empty elsewhere.
-    """
+    """An object, as it was read."""
 
     content: bytes
-    tag: str = ""
-    generation: str = ""
+    tag: str = ""  # its ETag, which changes with the content
+    generation: str = ""  # Google's count of its changes
 
 
 class Bucket:
     """The objects under one address; nothing is opened before the first request.
 
     Every method raises StoreUnavailable when the bucket does not answer, or refuses.
-
-    Parameters
-    ----------
-    address : str
-        As ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix``.
     """
 
     def __init__(self, address: str) -> None:
@@ -88,7 +70,7 @@ class Bucket:
     def read(
         self, key: str, *, size: int | None = None, unless: str = "", most: int = ATTEMPTS
     ) -> StoredObject | None:
-        """Read an object.
+        """Read an object; raise FileNotFoundError when there is none.
 
         Parameters
         ----------
@@ -98,11 +80,6 @@ class Bucket:
             An ETag: None is returned while the object still has it.
         most : int
             How often the request is sent at most.
-
-        Raises
-        ------
-        FileNotFoundError
-            When there is none.
         """
         for is_last in attempts(most):
             try:
@@ -142,12 +119,9 @@ class Bucket:
         """
         if over is None:
             return self._put(key, content, "create")
-        mode: UpdateVersion = {}
-        if over.tag:
-            mode["e_tag"] = over.tag
-        if over.generation:
-            mode["version"] = over.generation
-        return self._put(key, content, mode)
+        tag: UpdateVersion = {"e_tag": over.tag} if over.tag else {}
+        version: UpdateVersion = {"version": over.generation} if over.generation else {}
+        return self._put(key, content, {**tag, **version})
 
     def remove(self, key: str) -> None:
         """Remove an object; it need not be there."""
@@ -179,12 +153,11 @@ class Bucket:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         with self._answering():
-            try:
+            with suppress(AlreadyExistsError, PreconditionError):
                 client = self._client(len(content))
                 obstore.put(client, key, content, mode=mode, use_multipart=False)
-            except (AlreadyExistsError, PreconditionError):
-                return False
-            return True
+                return True
+            return False
 
     def _client(self, size: int | None = None) -> "ObjectStore":
         """Return a client with time for so many bytes; None for few."""

@@ -25,9 +25,8 @@ def main(address: str, cache: str, name: str, version: str = "") -> str | None:
         version = version or place.bucket_pointer(name).read().version
         if not place.has(name, version):
             return f"model {name!r} has no version {version!r} in {place}"
-        read = partial(
-            open_card, name=name, version=version, keys=None
-        )  # the caller checks signatures
+        # Signatures are checked by the caller.
+        read = partial(open_card, name=name, version=version, keys=None)
         place.bring(place.read_card(name, version, read))
     except (StoreUnavailable, UntrustedArtifact, OSError, *DAMAGED) as error:
         return " ".join(str(error).split())

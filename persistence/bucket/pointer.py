@@ -39,58 +39,33 @@ ABSENT, DAMAGE = "there is no promoted.json", "promoted.json is damaged"
 
 
 class Poll(NamedTuple):
-    """The result of a poll.
-
-    Attributes
-    ----------
-    trouble : str
-        Why the pointer could not be read; empty when it could.
-    tag, digest : str
-        The ETag of the pointer that is cached, and its SHA-256.
-    whole_at : float
-        When it was last read whatever its ETag, in seconds since 1970.
-    """
+    """The result of a poll: why the pointer could not be read, if so, and what is cached."""
 
     trouble: str = ""
-    tag: str = ""
-    digest: str = ""
-    whole_at: float = 0.0
+    tag: str = ""  # its ETag
+    digest: str = ""  # its SHA-256
+    whole_at: float = 0.0  # when it was last read whatever its ETag, in seconds since 1970
 
 
 class BucketPointer:
-    """The pointer of one model.
+    """The pointer of the model whose folder in the cache is ``home``.
 
-    Parameters
-    ----------
-    bucket : Bucket
-        Where it is.
-    home : Path
-        The model's folder in the cache.
-    poll_apart : callable or None
-        Has another process poll, where this one must not.
+    With ``poll_apart`` another process polls, where this one must not.
     """
 
     def __init__(
         self, bucket: Bucket, home: Path, poll_apart: Callable[[], None] | None = None
     ) -> None:
-        self._bucket = bucket
-        self._home = home
-        self._poll_apart = poll_apart
+        self._bucket, self._home, self._poll_apart = bucket, home, poll_apart
         self._key = f"{home.name}/promoted.json"
         self._path = home / "promoted.json"
         self._record = home / ".polled.json"
 
     def read(self) -> Pointer:
-        """Read the pointer, at most a second old; older while the bucket is unavailable.
+        """Read the pointer, as `Place.pointer`, at most a second old.
 
-        Raises
-        ------
-        FileNotFoundError
-            When there is none.
-        StoreUnavailable, UntrustedArtifact
-            When none is cached and the bucket is unavailable; when the cache is not private.
-        ValueError, KeyError, TypeError, AttributeError, RecursionError
-            When it is damaged: `persistence.promotions.DAMAGED`.
+        It may be older while the bucket is unavailable: StoreUnavailable is raised only when
+        none is cached.
         """
         is_cached = self.is_cached()
         try:
@@ -137,13 +112,6 @@ class BucketPointer:
             Whether to poll in any case.
         waits : bool
             Whether to wait for a process that is polling.
-
-        Raises
-        ------
-        StoreUnavailable
-            When the cache cannot be written.
-        UntrustedArtifact
-            When the cache is not this user's alone.
         """
         if not (is_due or self.is_due()):
             return
@@ -162,14 +130,9 @@ class BucketPointer:
                 self._log_change(before, after)
 
     def change(self, change: Change) -> None:
-        """Replace the pointer by its successor; nobody else does so meanwhile.
+        """Replace the pointer, as `Place.change`.
 
-        Raises
-        ------
-        StoreUnavailable
-            When it is not known whether it was replaced.
-        PromotionConflict
-            When others were faster each time.
+        After StoreUnavailable it is not known whether it was replaced.
         """
         unanswered: tuple[Pointer | None, Pointer] | None = None
         failures = 0
@@ -246,10 +209,9 @@ def _parse(stored: StoredObject | None) -> Pointer | None:
 
 
 def _was_done(stored: Pointer, before: Pointer | None, ours: Pointer) -> bool:
-    """Return whether the pointer that is stored has the change that we wrote.
+    """Return whether the pointer that is stored is ours, or ours changed further by others.
 
-    It is ours, or another process has changed it further and our promotion,
-    with its time, is among those that it remembers.
+    In that case our promotion, with its time, is among those that it remembers.
     """
     promotion = ours.promotions[-1]
     return stored == Pointer.read(ours.write()) or (

@@ -11,13 +11,7 @@ from persistence.store_errors import StoreUnavailable, UntrustedArtifact
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder that is this user's alone, where there is none yet.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When what is there is a link, another user's, or others may write in it.
-    """
+    """Make a folder that is this user's alone; raise UntrustedArtifact if what is there is not."""
     with suppress(FileExistsError):
         path.mkdir(mode=0o700, parents=True)
     status = path.lstat()
@@ -35,13 +29,7 @@ def private_folder(path: Path) -> Path:
 
 
 def refuse_link(path: Path) -> None:
-    """Check that a file in such a folder is not a link.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When it is a link.
-    """
+    """Raise UntrustedArtifact if a file in such a folder is a link."""
     if path.is_symlink():
         raise UntrustedArtifact(
             f"{path} in the cache is a link, which nothing here makes: remove it"
@@ -55,13 +43,7 @@ def replace_private(path: Path, content: bytes) -> None:
 
 @contextmanager
 def keeping(path: Path) -> Iterator[None]:
-    """Report a disk that is full, broken or read-only as an unavailable store.
-
-    Raises
-    ------
-    StoreUnavailable
-        In the place of OSError.
-    """
+    """Raise StoreUnavailable in place of OSError: a disk may be full, broken or read-only."""
     try:
         yield
     except (StoreUnavailable, FileNotFoundError):

@@ -19,14 +19,8 @@ CARD = ("card.json", SIGNATURE)
 def publish(bucket: Bucket, name: str, version: str, files: Mapping[str, bytes]) -> None:
     """Write a version, its card last: with that it is there.
 
-    What an attempt that was cut off has left of the same version is used.
-
-    Raises
-    ------
-    VersionExists
-        When there is one of that name.
-    StoreUnavailable
-        When it is not known whether it was written.
+    What an attempt that was cut off has left of the same version is used. Raise VersionExists
+    when there is one of that name. After StoreUnavailable it may be written or not.
     """
     for file in sorted(files, key="card.json".__eq__):
         key, content = f"{name}/{version}/{file}", files[file]
@@ -38,13 +32,7 @@ def publish(bucket: Bucket, name: str, version: str, files: Mapping[str, bytes])
 
 
 def sign(bucket: Bucket, name: str, version: str, signature: bytes) -> None:
-    """Write the signature of a version, in place of another.
-
-    Raises
-    ------
-    StoreUnavailable
-        When it is not known whether it was written.
-    """
+    """Write the signature of a version; after StoreUnavailable it may be written or not."""
     key, stored = f"{name}/{version}/{SIGNATURE}", None
     with suppress(FileNotFoundError):
         stored = bucket.read(key)
@@ -55,10 +43,7 @@ def sign(bucket: Bucket, name: str, version: str, signature: bytes) -> None:
 def fetch_card(bucket: Bucket, name: str, version: str, folder: Path) -> None:
     """Put the card of a version into a folder, and its signature if it has one.
 
-    Raises
-    ------
-    FileNotFoundError
-        When there is no card.
+    Raise FileNotFoundError when there is no card.
     """
     for file in CARD:
         try:
@@ -71,13 +56,7 @@ def fetch_card(bucket: Bucket, name: str, version: str, folder: Path) -> None:
 
 
 def fetch_file(bucket: Bucket, folder: Path, card: Mapping[str, Any], file: str) -> None:
-    """Put a file of a version into a folder, if it is as the card says.
-
-    Raises
-    ------
-    UntrustedArtifact
-        When it is missing or differs.
-    """
+    """Put a file of a version into a folder; raise UntrustedArtifact if it is not the card's."""
     expected = card["files"][file]
     key = f"{card['model']}/{card['version']}/{file}"
     for _ in attempts(2):

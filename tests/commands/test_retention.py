@@ -13,8 +13,7 @@ from engine.runtime.loading import load_version
 from persistence.atomic_files import locked
 from persistence.folder import Folder
 from persistence.model_persistence import ModelStore
-from persistence.promotions import Candidate, Pointer, PromotionConflict
-from persistence.removal import VersionInUse
+from persistence.promotions import Candidate, Pointer, PromotionConflict, VersionInUse
 from persistence.store_errors import VersionNotFound
 from tests.support.application import serve
 from tests.support.plain_versions import plain_store

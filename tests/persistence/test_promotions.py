@@ -108,6 +108,12 @@ def test_rollback_when_a_hand_wrote_the_pointer_goes_to_what_was_promoted_before
     assert (B, True) == version_before(promotions, VERSIONS)
 
 
+def test_rollback_when_it_has_to_guess_never_leads_to_the_promoted_version() -> None:
+    promotions = [Promotion(C, None), Promotion(B, "then")]
+
+    assert (A, False) == version_before(promotions, [A, B])
+
+
 @pytest.mark.parametrize(
     "promotions", ["{", "[1]", '[{"version": 1}]', "7", '{"a": 1}', "[" * 10_000]
 )

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -13,28 +12,7 @@ from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 from tests.support.exposed import Exposed
 from tests.support.models import EXAMPLES
-from tests.support.plain_versions import plain_store
 from tests.support.serving import wait_until
-
-
-@pytest.fixture
-def store(tmp_path: Path, toy_store: ModelStore) -> ModelStore:
-    """Three versions, which answer the area once, twice and three times."""
-    return plain_store(tmp_path / "store", toy_store)
-
-
-@pytest.fixture
-def versions(store: ModelStore) -> list[str]:
-    """Their identifiers; the first is promoted."""
-    return store.versions("rent")
-
-
-@pytest.fixture
-def models(store: ModelStore, versions: list[str]) -> ModelCache:
-    """What a worker has in memory: the first version."""
-    models = ModelCache(store, "rent")
-    models.get()
-    return models
 
 
 class Away(ModelStore):

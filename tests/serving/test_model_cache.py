@@ -8,32 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from engine.runtime.version import StoredVersion
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
-from tests.support.plain_versions import RENT, plain_store
-
-
-@pytest.fixture
-def store(tmp_path: Path, toy_store: ModelStore) -> ModelStore:
-    """Three versions, which answer the area once, twice and three times."""
-    return plain_store(tmp_path / "store", toy_store)
-
-
-@pytest.fixture
-def versions(store: ModelStore) -> list[str]:
-    """Their identifiers; the first is promoted."""
-    return store.versions("rent")
-
-
-@pytest.fixture
-def models(store: ModelStore, versions: list[str]) -> ModelCache:
-    """What a worker has in memory: the first version."""
-    models = ModelCache(store, "rent")
-    models.get()
-    return models
+from tests.support.plain_versions import RENT
 
 
 def answer(version: StoredVersion) -> Any:

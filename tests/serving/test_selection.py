@@ -13,27 +13,7 @@ from persistence.promotions import Pointer, Promotion
 from persistence.store_errors import UntrustedArtifact
 from tests.support.application import serve
 from tests.support.exposed import Exposed
-from tests.support.plain_versions import damage, plain_store, write_plain
-
-
-@pytest.fixture
-def store(tmp_path: Path, toy_store: ModelStore) -> ModelStore:
-    """Three versions, which answer the area once, twice and three times."""
-    return plain_store(tmp_path / "store", toy_store)
-
-
-@pytest.fixture
-def versions(store: ModelStore) -> list[str]:
-    """Their identifiers; the first is promoted."""
-    return store.versions("rent")
-
-
-@pytest.fixture
-def models(store: ModelStore, versions: list[str]) -> ModelCache:
-    """What a worker has in memory: the first version."""
-    models = ModelCache(store, "rent")
-    models.get()
-    return models
+from tests.support.plain_versions import damage, write_plain
 
 
 @pytest.fixture

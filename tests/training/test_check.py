@@ -48,7 +48,7 @@ def test_table_when_it_is_not_there_is_named() -> None:
 def test_column_when_it_is_missing_is_named_with_its_field() -> None:
     text = failure(with_table(lambda table: table.rename(columns={"area": "aera"})))
 
-    assert "column 'area' of field 'area' is not there" in text
+    assert "column 'area' of field 'area' is missing" in text
     assert "aera" in text
 
 

@@ -44,5 +44,5 @@ def test_choice_when_the_pipeline_refuses_an_allowed_word_says_so() -> None:
     card = describe("toy", definition, pipeline, data=definition.sample)
     columns = {str(name): X[name].tolist() for name in X.columns}
 
-    with pytest.raises(PipelineRejectsRecord, match="refuses records that the schema accepts"):
+    with pytest.raises(PipelineRejectsRecord, match="rejects records that the schema accepts"):
         choose_runtime(definition, pipeline, columns, card, export=convert_here)

@@ -126,7 +126,6 @@ def _read_inputs(
         detail = f"is {content}: send a list of objects, one per field"
         problems.append(Problem("/inputs", detail))
         return []
-    fields = {field.name for field in schema.fields}
     names: set[str] = set()
     tensors = []
     for index, (entry, buffer) in enumerate(zip(entries, _buffers(entries, raw), strict=True)):
@@ -138,7 +137,7 @@ def _read_inputs(
         if name in names:
             problems.append(repeated(pointer_to(name)))
         names.add(name)
-        if schema.ignores(name) and name not in fields and len(entries) > 1:
+        if schema.ignores(name) and len(entries) > 1:
             continue
         try:
             tensors.append(read_tensor(entry, buffer))
