@@ -1,4 +1,4 @@
-"""Arrow and Parquet, where they can be had: the folder ``arrow`` and pyarrow are optional."""
+"""Arrow and Parquet where they are available: the folder ``arrow`` and pyarrow are optional."""
 
 import socket
 from collections.abc import Callable, Generator, Mapping
@@ -25,7 +25,7 @@ if _HAS_FOLDER:
     from engine.records.arrow.reader import readers
     from engine.records.arrow.writer import ArrowWriter
 
-#: What writes answers as Arrow streams, by media type.
+#: The writer of Arrow streams, by media type.
 ARROW_WRITERS: dict[str, type[Writer]] = {ARROW: ArrowWriter} if _HAS_FOLDER else {}
 
 
@@ -39,20 +39,18 @@ def missing_arrow() -> str:
 
 
 def read_arrow(upload: Upload, schema: Mapping[str, Any], kind: str) -> Generator[Block]:
-    """Read an Arrow stream or a Parquet file.
+    """Read an Arrow stream or a Parquet file, by a card's schema.
 
     Parameters
     ----------
-    schema : mapping
-        As a card has it.
     kind : str
         The media type.
 
     Raises
     ------
     BadRequest
-        400 when the file is damaged, 413 when it is too large in some way,
-        415 when Arrow cannot be read here.
+        400 when the file is damaged, 413 when its table, a row or the memory
+        it takes is too large, 415 when Arrow cannot be read here.
     """
     if reason := missing_arrow():
         raise BadRequest(415, reason)
@@ -64,14 +62,14 @@ def start_reader(descriptor: int) -> Any:
     return readers.start(descriptor)
 
 
-def use_starter(ask: Callable[[socket.socket], bool]) -> None:
-    """Have other processes start the readers of this one, which is to start none itself.
+def use_starter(starter: Callable[[socket.socket], bool]) -> None:
+    """Have another process start the readers of this one, which must start none itself.
 
     Parameters
     ----------
-    ask : callable
+    starter : callable
         Given a connection, has a reader started at its other end; returns
         whether it could.
     """
     if _HAS_FOLDER:
-        readers.ask = ask
+        readers.starter = starter

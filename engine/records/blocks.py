@@ -7,10 +7,9 @@ from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, pointer_to
 from engine.records.upload import Upload
 from engine.records.validation import Accepted, read_records
-from engine.schema.category_codes import Coding
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import Coding, Schema
 
-#: What is read of a text at a time, and the longest row of any table, in bytes.
+#: The piece of a text that is read at a time, and the longest row of any table, in bytes.
 PIECE, LONGEST_ROW = 2**18, 2**20
 
 #: The rows that are read of a binary table at a time.
@@ -25,12 +24,8 @@ class Block(NamedTuple):
     first, size : int
         The number of the first row in the whole table, and how many there are.
     matrix : ndarray of shape (size, n_fields) or None
-        Clean values as `engine.schema.json_decoder.Decoded` has them; None when there
-        are problems.
-    problems : list of Problem
-        What is wrong with the rows.
-    warnings : list of Accepted
-        What the fields' policies accepted.
+        Clean values as `engine.schema.json_decoder.Decoded` has them; None
+        when there are problems.
     """
 
     first: int
@@ -40,7 +35,7 @@ class Block(NamedTuple):
     warnings: list[Accepted]
 
     def parts(self, most: int) -> "Iterator[Block]":
-        """Return the rows of a block without problems in blocks of so many at most."""
+        """Return the rows of a block without problems in smaller blocks."""
         for start in range(0, self.size, most):
             part = self.matrix[start : start + most]
             rows = range(self.first + start, self.first + start + len(part))
@@ -51,16 +46,11 @@ class Block(NamedTuple):
 def read_slowly(rows: list[Any], schema: Schema, *, first: int, is_table: bool) -> Block:
     """Read rows value by value, and name every problem and warning.
 
-    Parameters
-    ----------
-    rows : list
-        Records, and a `Problem` in place of each that could not be read.
-    first : int
-        The number of the first row in the whole table.
-    is_table : bool
-        Whether all rows have the same keys.
+    The parameters are those of `Records`.
     """
-    records = Records(rows, _pointer, is_table=is_table, first=first)
+    records = Records(
+        rows, lambda row, name: f"/{row}{pointer_to(name)}", is_table=is_table, first=first
+    )
     try:
         columns, warnings = read_records(records, schema)
     except InvalidRecords as error:
@@ -69,17 +59,9 @@ def read_slowly(rows: list[Any], schema: Schema, *, first: int, is_table: bool) 
 
 
 def whole_lines(upload: Upload, *, ends: tuple[bytes, ...]) -> Iterator[bytes]:
-    """Read a text in pieces that end where a line ends.
+    """Read a text in pieces that end with a line; it ends with the first of `ends` in the piece.
 
-    Parameters
-    ----------
-    ends : tuple of bytes
-        What ends a line; the first that a piece has.
-
-    Raises
-    ------
-    BadRequest
-        413 when a line is longer than `LONGEST_ROW`.
+    Raise `BadRequest` with 413 when a line is longer than `LONGEST_ROW`.
     """
     text, is_last = b"", False
     while not is_last:
@@ -96,9 +78,5 @@ def whole_lines(upload: Upload, *, ends: tuple[bytes, ...]) -> Iterator[bytes]:
 
 
 def too_long() -> BadRequest:
-    """Phrase the refusal of a row that is too long."""
+    """Return the refusal of a row that is too long."""
     return BadRequest(413, f"a row is longer than {LONGEST_ROW} bytes: a record is short")
-
-
-def _pointer(row: int, name: str | None) -> str:
-    return f"/{row}{pointer_to(name)}"

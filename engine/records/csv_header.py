@@ -1,21 +1,21 @@
-"""CSV that may lack its header, as SageMaker sends it: columns in the order of the schema."""
+"""CSV without a header, as SageMaker may send it: its columns are in the order of the schema."""
 
 import csv
-import io
 
 from engine.records.blocks import LONGEST_ROW, PIECE
 from engine.records.upload import Upload
+from engine.records.writers import csv_line
 from engine.schema.record_schema import Schema
 
 
 def with_header(upload: Upload, schema: Schema, *, header: str = "") -> Upload:
-    """Put a header of the schema's names before a table that has none.
+    """Put a header of the schema's names before a table that does not have one.
 
     Parameters
     ----------
     header : {"", "present", "absent"}
-        Whether the client says that there is one. When it does not say, the first line that is not
-        blank is a header if half of its cells or more are names of fields.
+        What the client declares. If it declares nothing, the first line that
+        is not blank is a header when at least half of its cells name fields.
     """
     if header == "present":
         return upload
@@ -30,21 +30,21 @@ def with_header(upload: Upload, schema: Schema, *, header: str = "") -> Upload:
     if not header and (not start.strip() or _is_header(start, names)):
         line = b""
     else:
-        line = _write_line(names)
+        line = csv_line(names) + b"\n"
         start = start.removeprefix(b"\xef\xbb\xbf")
     stream = _Joined(line + start, upload)
     return Upload(stream, length=None, most=upload.most + len(line))
 
 
 class _Joined:
-    """Bytes that have been read, and an upload from which more can be."""
+    """Bytes that have been read, then the rest of their upload."""
 
     def __init__(self, start: bytes, rest: Upload) -> None:
         self._start = start
         self._rest = rest
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes, fewer only at the end."""
+        """Read this number of bytes, fewer only at the end."""
         piece, self._start = self._start[:size], self._start[size:]
         return piece + self._rest.read(size - len(piece)) if len(piece) < size else piece
 
@@ -56,9 +56,3 @@ def _is_header(start: bytes, names: list[str]) -> bool:
     except csv.Error:
         return False
     return 2 * sum(cell in names for cell in cells) >= len(cells) > 0
-
-
-def _write_line(names: list[str]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(names)
-    return line.getvalue().encode()

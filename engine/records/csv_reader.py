@@ -1,14 +1,12 @@
-"""CSV, block by block: a header, then a record a line.
+"""CSV, block by block: a header, then one record per line.
 
-Plain lines are cut apart by searches, others by the csv module, and columns
-are read whole. Where one is not plainly valid the block is read again, cell by
-cell: then every problem is named.
+Plain lines are split by searches, others by the csv module, and columns are read whole. Where a
+column is not plainly valid the block is read again, cell by cell, to name every problem.
 """
 
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from operator import methodcaller
 from typing import Any
@@ -18,10 +16,10 @@ import numpy as np
 
 from engine.records.blocks import LONGEST_ROW, Block, read_slowly, too_long, whole_lines
 from engine.records.problems import BadRequest, Problem
+from engine.records.rows import refuse_repeated_names
 from engine.records.upload import Upload
 from engine.schema.fields import Field
 from engine.schema.json_decoder import Decoder
-from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
@@ -29,7 +27,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r\n?|\n")
 _count_commas = methodcaller("count", ",")
 
-#: What JSON takes in a number or beside it and a cell does not.
+#: What JSON allows in a number or beside it, but a cell does not.
 _SPACES_AND_NULL = (" ", "\t", "\r", "\n", "n")
 #: How flags are written, and how pandas writes them.
 FLAGS = {"true": True, "false": False}
@@ -40,7 +38,7 @@ _LONG_EXPONENT = re.compile(r"[eE][+-]?\d{5}")
 def read_csv(
     upload: Upload, schema: Schema, decoder: Decoder, *, flags: Mapping[str, bool] = FLAGS
 ) -> Generator[Block]:
-    """Read CSV in UTF-8: empty cells are gaps, blank lines count for nothing.
+    """Read CSV in UTF-8: empty cells are gaps, blank lines are skipped.
 
     Parameters
     ----------
@@ -50,8 +48,8 @@ def read_csv(
     Raises
     ------
     BadRequest
-        400 for what is not CSV or has no good header, 413 for a row that is
-        too long.
+        400 for a body that is not CSV or has no valid header, 413 for a row
+        that is too long.
     """
     lines = _Lines(upload)
     header = _read_header(lines)
@@ -74,7 +72,7 @@ def read_csv(
 
 
 class _Lines:
-    """A text that is read piece by piece; a record may reach from one into the next."""
+    """A text that is read piece by piece; a record may span two pieces."""
 
     def __init__(self, upload: Upload) -> None:
         self._pieces = whole_lines(upload, ends=(b"\n", b"\r"))
@@ -108,7 +106,7 @@ class _Lines:
         return self._text[start : self._at]
 
     def records(self, text: str) -> list[list[str]]:
-        """Read the records that begin in lines that were taken; a blank line is none."""
+        """Read the records that begin in lines that were taken, without blank lines."""
         lines = [*io.StringIO(text, newline="")]
         ended = 0
 
@@ -133,20 +131,10 @@ class _Lines:
 
 
 class _Columns:
-    """Reads whole columns of cells for one header.
-
-    Parameters
-    ----------
-    header : list of str
-        The names of the columns.
-    """
+    """Reads whole columns of cells under a header."""
 
     def __init__(
-        self,
-        header: list[str],
-        schema: Schema,
-        decoder: Decoder,
-        flags: Mapping[str, bool] = FLAGS,
+        self, header: list[str], schema: Schema, decoder: Decoder, flags: Mapping[str, bool] = FLAGS
     ) -> None:
         self._flags = flags
         self._header = header
@@ -157,8 +145,7 @@ class _Columns:
             for place, codes in decoder.codes.items()
         }
         self._places = {name: place for place, name in enumerate(header)}
-        names = {field.name for field in schema.fields}
-        self._is_plain = all(name in names or schema.ignores(name) for name in header) and all(
+        self._is_plain = not any(map(schema.refuses, header)) and all(
             field.name in self._places or field.missing == "accept" for field in schema.fields
         )
 
@@ -197,7 +184,11 @@ class _Columns:
                 for (name, field), cell in zip(columns, row, strict=True)
             }
             if len(row) == len(columns)
-            else _wrong_length(number, row, columns)
+            else Problem(
+                f"/{number}",
+                f"has {len(row)} cells and the header {len(columns)}: send a cell for each column",
+                Code.WRONG_LENGTH,
+            )
             for number, row in enumerate(rows, start=first)
         ]
 
@@ -205,16 +196,13 @@ class _Columns:
 def _read_header(lines: _Lines) -> list[str]:
     while line := lines.line():
         for header in lines.records(line):
-            repeated = sorted(name for name, times in Counter(header).items() if times > 1)
-            if repeated:
-                detail = f"the header names {', '.join(map(shown, repeated[:5]))} twice"
-                raise BadRequest(400, detail)
+            refuse_repeated_names(header, "header")
             return header
     raise BadRequest(400, "the body is empty: send a header line and records")
 
 
 def _cut(text: str, width: int) -> list[list[str]] | None:
-    """Cut lines into columns; None when only the csv module knows how."""
+    """Split lines into columns; None when only the csv module can."""
     if "\r" in text:
         text = text.replace("\r\n", "\n")
     if '"' in text or "\r" in text:
@@ -231,21 +219,13 @@ def _read_numbers(decoder: Any, cells: Sequence[str]) -> Any:
     """Read a column as a JSON list."""
     text = ",".join(cells)
     if any(character in text for character in _SPACES_AND_NULL) or _LONG_EXPONENT.search(text):
-        raise LookupError("no plain number")
+        raise LookupError("not a plain number")
     if ",," in f",{text},":
         text = ",".join([cell or "null" for cell in cells])
     values = decoder.decode(f"[{text}]")
     if len(values) != len(cells):
         raise LookupError("a comma in a cell")
     return np.array(values, dtype=np.float64)  # None becomes NaN
-
-
-def _wrong_length(number: int, row: Sequence[str], header: Sequence[Any]) -> Problem:
-    return Problem(
-        f"/{number}",
-        f"has {len(row)} cells and the header {len(header)}: send a cell for each column",
-        Code.WRONG_LENGTH,
-    )
 
 
 def _cell_codes(

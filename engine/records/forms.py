@@ -1,4 +1,4 @@
-"""The forms of records and of answers: each is declared here, for whoever reads or writes it."""
+"""The forms of records and of answers, which are all declared here."""
 
 from typing import NamedTuple
 
@@ -8,24 +8,20 @@ from engine.records.writers import CsvWriter, JsonWriter, LinesWriter, Writer
 
 
 class Form(NamedTuple):
-    """A form of records and answers.
+    """A form of records and answers: the command line uses its name, HTTP its media type.
 
     Attributes
     ----------
-    name : str
-        What the command line calls it.
-    media_type : str
-        What HTTP calls it.
     writer : type of Writer or None
-        Writes answers in this form; None where this installation cannot.
+        None where this installation cannot write it.
     suffixes : tuple of str
-        How the names of its files end; empty for none.
+        The endings of its files' names; empty for no files.
     parameters : str
         What follows the media type in Content-Type.
     is_answered : bool
         Whether HTTP answers in this form.
     description : str
-        What an answer looks like; empty for bytes that are no text.
+        What an answer looks like; empty for binary forms.
     """
 
     name: str
@@ -37,7 +33,7 @@ class Form(NamedTuple):
     description: str = ""
 
 
-#: Every form; the first is answered to whoever asks for none.
+#: Every form; the first is the default.
 FORMS = (
     Form("json", JSON, JsonWriter),
     Form("csv", CSV, CsvWriter, (".csv",), "; charset=utf-8", description="A line a prediction"),
@@ -46,10 +42,10 @@ FORMS = (
     Form("parquet", PARQUET, None, (".parquet", ".pq"), is_answered=False),
 )
 
-#: Those in which HTTP answers, by media type.
+#: The forms in which HTTP answers, by media type.
 ANSWER_FORMS = {form.media_type: form for form in FORMS if form.is_answered}
 
-#: What writes each of them.
+#: The writers, by media type.
 WRITERS = {form.media_type: form.writer for form in FORMS if form.writer}
 
 #: The media types of the forms of files, by name.

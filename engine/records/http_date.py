@@ -1,4 +1,4 @@
-"""The time as HTTP writes it."""
+"""The time in HTTP's format."""
 
 import time
 from email.utils import formatdate

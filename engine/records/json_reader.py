@@ -1,4 +1,4 @@
-"""The forms in which records come in JSON: one, a list, columns."""
+"""The forms of records in JSON: one record, a list, columns."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ def read_body(body: bytes, schema: Schema) -> Records:
     Raises
     ------
     BadRequest
-        413 for too many records, 400 for a body that is malformed.
+        413 for too many records, 400 for a malformed body.
     InvalidRecords
         When columns do not make up records.
     """
@@ -25,13 +25,7 @@ def read_body(body: bytes, schema: Schema) -> Records:
 
 
 def read_json_body(body: bytes, *, takes_nan: bool = False) -> Any:
-    """Read a body as JSON, as `read_json` does.
-
-    Raises
-    ------
-    BadRequest
-        400 when it is malformed.
-    """
+    """Read a body as `read_json` does; raise `BadRequest` with 400 when it is malformed."""
     try:
         return read_json(body, takes_nan=takes_nan)
     except InvalidJson as error:
@@ -40,25 +34,25 @@ def read_json_body(body: bytes, *, takes_nan: bool = False) -> Any:
 
 def _read_value(value: Any, schema: Schema) -> Records:
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        value = read_json_body(value.encode())  # some gateways write the body into a string; once
+        value = read_json_body(value.encode())  # some gateways wrap the body in a string
     if isinstance(value, list):
         refuse_too_many(len(value))
         return Records(value, lambda row, name: f"/{row}{pointer_to(name)}")
     if isinstance(value, dict) and _holds_columns(value, schema):
-        _refuse_company(value)
+        _check_columns(value)
         return read_columns(value["data"], schema, at="/data")
     return Records([value], lambda row, name: pointer_to(name), is_single=True)
 
 
 def _holds_columns(value: Mapping[str, Any], schema: Schema) -> bool:
-    if "data" not in value or any(field.name == "data" for field in schema.fields):
+    if "data" not in value or "data" in schema.names:
         return False
     # Beside other keys it may be an extra that the model ignores.
-    return len(value) == 1 or not schema.ignores("data")
+    return len(value) == 1 or schema.refuses("data")
 
 
-def _refuse_company(value: Mapping[str, Any]) -> None:
-    """See that ``data`` holds columns and stands alone, once."""
+def _check_columns(value: Mapping[str, Any]) -> None:
+    """Check that ``data`` contains columns and is the only key."""
     problems = extra_keys(value, beside="data") + repeated_keys(value)
     if not isinstance(value["data"], dict):
         detail = f"is {shown(value['data'])}: send an object of columns"
@@ -68,12 +62,7 @@ def _refuse_company(value: Mapping[str, Any]) -> None:
 
 
 def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Records:
-    """Turn columns into rows.
-
-    Parameters
-    ----------
-    at : str
-        JSON pointer to the object of columns.
+    """Turn columns, an object to which `at` points, into rows.
 
     Raises
     ------
@@ -82,20 +71,15 @@ def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Reco
     BadRequest
         413 for too many records.
     """
-    names = {field.name for field in schema.fields}
-    read = {
-        name: column
-        for name, column in columns.items()
-        if name in names or not schema.ignores(name)
-    }
+    names = [name for name in columns if not schema.ignores(name)]
+    lists = {name: columns[name] for name in names if isinstance(columns[name], list)}
     problems = [
         Problem(f"{at}{pointer_to(name)}", "is a column: send a list of values", Code.WRONG_TYPE)
-        for name, column in read.items()
-        if not isinstance(column, list)
+        for name in names
+        if name not in lists
     ]
     problems += repeated_keys(columns, at=at)
-    lists = {name: column for name, column in read.items() if isinstance(column, list)}
-    rows = max((len(column) for column in lists.values()), default=0)
+    rows = max(map(len, lists.values()), default=0)
     problems += [
         Problem(
             f"{at}{pointer_to(name)}",

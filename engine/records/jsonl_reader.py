@@ -1,4 +1,4 @@
-"""JSON lines, block by block: one record a line."""
+"""JSON lines, block by block: one record per line."""
 
 from collections.abc import Generator
 from typing import Any
@@ -12,12 +12,9 @@ from engine.schema.record_schema import Schema
 
 
 def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Block]:
-    """Read JSON lines; blank ones count for nothing.
+    """Read JSON lines; blank lines are skipped.
 
-    Raises
-    ------
-    BadRequest
-        400 for a line that is not JSON, 413 for one that is too long.
+    Raise `BadRequest` with 400 for a line that is not JSON, with 413 for one that is too long.
     """
     first, line = 0, 1
     for piece in whole_lines(upload, ends=(b"\n",)):

@@ -1,4 +1,4 @@
-"""NumPy's file of one array of numbers; nothing in it is unpickled."""
+"""NumPy's file of an array of numbers; nothing in it is unpickled."""
 
 import io
 import math
@@ -17,36 +17,30 @@ NPY = "application/x-npy"
 
 _LONGEST_HEADER = 1000
 
-# The header is a dictionary as Python writes it. NumPy would have Python's own parser read it.
+# The header is a dictionary in Python's syntax. NumPy would let Python's own parser read it.
 _ENTRY = r"'(\w+)': *('[<>=|]?[a-zA-Z?]\d*'|True|False|\((?:\d+(?:, *\d+)*,? *)?\))"
 _HEADER = re.compile(rf"\{{ *{_ENTRY}, *{_ENTRY}, *{_ENTRY},? *\}} *\n?")
 
 
 def read_npy(body: bytes, schema: Schema) -> Records:
-    """Read an array of numbers, a row for each record; NaN stands for a gap.
+    """Read an array of numbers with one row per record; NaN stands for a gap.
 
-    Raises
-    ------
-    BadRequest
-        400 for what is not such an array, 413 for too many records.
+    Raise `BadRequest` with 400 for any other body, with 413 for too many records.
     """
     stream = io.BytesIO(body)
     try:
         dtype, is_fortran, shape = _read_header(stream)
     except Exception as error:
-        raise BadRequest(
-            400, "the body is not a NumPy array that can be read: send a .npy file"
-        ) from error
+        detail = "the body is not a NumPy array that can be read: send a .npy file"
+        raise BadRequest(400, detail) from error
     if dtype.kind not in "biuf" or len(shape) not in (1, 2):
         raise BadRequest(400, "the array is not of numbers in rows: send one row for each record")
     if len(shape) == 2:
         refuse_too_many(shape[0])  # rows without columns take no bytes, but objects
     content = body[stream.tell() :]
     if math.prod(shape) * dtype.itemsize != len(content):
-        raise BadRequest(
-            400,
-            f"the array has {len(content)} bytes, which does not fit its header: send all of it",
-        )
+        fault = f"the array has {len(content)} bytes, which does not fit its header"
+        raise BadRequest(400, f"{fault}: send all of it")
     array = np.frombuffer(content, dtype=dtype).reshape(shape, order="F" if is_fortran else "C")
     rows = np.atleast_2d(array).astype(object)
     if dtype.kind == "f":
@@ -55,7 +49,7 @@ def read_npy(body: bytes, schema: Schema) -> Records:
 
 
 def _read_header(stream: io.BytesIO) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
-    """Read type, order and shape, and leave the stream where the array begins."""
+    """Return type, order and shape, and leave the stream where the array begins."""
     length_bytes = {(1, 0): 2, (2, 0): 4}[np.lib.format.read_magic(stream)]
     length = int.from_bytes(stream.read(length_bytes), "little")
     if length > _LONGEST_HEADER:

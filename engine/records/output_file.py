@@ -10,11 +10,12 @@ import msgspec
 
 from engine.records.media_types import ARROW, CSV
 from engine.records.spool import Spool
+from engine.records.writers import csv_line
 
 #: Rows of a row group of Parquet.
 _GROUP_ROWS = 2**16
 
-#: Rows that are read of a file of Parquet at a time.
+#: Rows that are read of a Parquet file at a time.
 _BATCH_ROWS = 8192
 
 
@@ -23,14 +24,14 @@ class CannotJoin(ValueError):
 
 
 class FileChanged(CannotJoin):
-    """The file is not what it was when it was answered."""
+    """The file has changed since its records were answered."""
 
     def __init__(self) -> None:
         super().__init__("the file has changed since its records were answered: begin again")
 
 
 def text_records(spool: Spool, kind: str, source: Path | None) -> Iterator[bytes]:
-    """Give an answer in CSV or JSON lines, record by record; the header is one.
+    """Return an answer in CSV or JSON lines, record by record; the header of CSV is a record.
 
     Parameters
     ----------
@@ -49,78 +50,62 @@ def text_records(spool: Spool, kind: str, source: Path | None) -> Iterator[bytes
     answers = _csv_records(spool.file) if kind == CSV else iter(spool.file)
     if source is None:
         return answers
-    join = _keep_csv if kind == CSV else _keep_lines
+    join = _join_csv if kind == CSV else _join_lines
     return join(source, answers)
 
 
 def write_binary(out: IO[bytes], spool: Spool, kind: str, source: Path | None) -> int:
-    """Write an answer in Arrow as a stream or as Parquet; give the number of rows.
+    """Write an answer as an Arrow stream or as Parquet, and return the number of its rows.
 
-    Parameters
-    ----------
-    source : Path or None
-        As for `text_records`.
-
-    Raises
-    ------
-    CannotJoin
-        When the file has a column of the predictions.
+    The parameters and errors are those of `text_records`.
     """
-    import pyarrow
+    import pyarrow.ipc
+    import pyarrow.parquet
 
     spool.file.seek(0)
     answers = pyarrow.ipc.open_stream(spool.file)
     schema, batches = answers.schema, iter(answers)
     if source is not None:
-        schema, batches = _keep_columns(source, kind, answers)
+        schema, batches = _join_columns(source, kind, answers)
+    new_writer = pyarrow.ipc.new_stream if kind == ARROW else pyarrow.parquet.ParquetWriter
     rows = 0
     try:
-        with _writer(out, schema, kind) as writer:
-            for table in _groups(batches, schema):
-                writer.write_table(table)
-                rows += table.num_rows
+        with new_writer(out, schema) as writer:
+            for group in _groups(batches):
+                writer.write_table(pyarrow.Table.from_batches(group, schema))
+                rows += sum(batch.num_rows for batch in group)
     except pyarrow.ArrowException as error:
         raise CannotJoin(f"the columns cannot be written: {error}") from error
     return rows
 
 
 def _csv_records(file: Any) -> Iterator[bytes]:
-    """Give the records of CSV that we wrote; one with a line end in quotes is several lines."""
-    held = b""
+    """Return the records of CSV that we wrote; a line end in quotes does not end a record."""
+    record = b""
     for line in file:
-        held += line
-        if held.count(b'"') % 2 == 0:
-            yield held
-            held = b""
+        record += line
+        if record.count(b'"') % 2 == 0:
+            yield record
+            record = b""
 
 
-class _Line:
-    """A file for `csv.writer`, which then gives back what it writes."""
-
-    def write(self, text: str) -> str:
-        """Give it back."""
-        return text
-
-
-def _keep_csv(source: Path, answers: Iterator[bytes]) -> Iterator[bytes]:
-    # The writer quotes the characters of its line end: so it needs both, to be cut off again.
-    write: Any = csv.writer(_Line(), lineterminator="\r\n").writerow
+def _join_csv(source: Path, answers: Iterator[bytes]) -> Iterator[bytes]:
     with source.open(encoding="utf-8-sig", newline="") as file:
         rows = (row for row in csv.reader(file, strict=True) if row)
         for number, (row, answer) in enumerate(_pairs(rows, answers)):
             if not number:
-                _refuse_doubles(row, next(csv.reader(io.StringIO(answer.decode(), newline=""))))
-            yield write(row)[:-2].encode() + b"," + answer
+                _refuse_repeated(row, next(csv.reader(io.StringIO(answer.decode(), newline=""))))
+            yield csv_line(row) + b"," + answer
 
 
-def _keep_lines(source: Path, answers: Iterator[bytes]) -> Iterator[bytes]:
-    read = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+def _join_lines(source: Path, answers: Iterator[bytes]) -> Iterator[bytes]:
+    decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
     with source.open("rb") as file:
         records = (record for line in file if (record := line.strip()))
         for record, answer in _pairs(records, answers):
-            known = read(record)
-            _refuse_doubles([*known], [*read(answer)])
-            yield record[:-1] + (b"," if known else b"") + answer[1:]
+            names = [*decode(record)]
+            _refuse_repeated(names, [*decode(answer)])
+            yield record[:-1] + (b"," if names else b"") + answer[1:]
 
 
 def _pairs(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
@@ -130,18 +115,18 @@ def _pairs(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any
         raise FileChanged from error
 
 
-def _keep_columns(source: Path, kind: str, answers: Any) -> tuple[Any, Iterator[Any]]:
-    import pyarrow
+def _join_columns(source: Path, kind: str, answers: Any) -> tuple[Any, Iterator[Any]]:
+    import pyarrow.ipc
     import pyarrow.parquet
 
     if kind == ARROW:
         records = pyarrow.ipc.open_stream(source.open("rb"))
-        kept, batches = records.schema, iter(records)
+        fields, batches = records.schema, iter(records)
     else:
         file = pyarrow.parquet.ParquetFile(source)
-        kept, batches = file.schema_arrow, file.iter_batches(_BATCH_ROWS)
-    _refuse_doubles(kept.names, answers.schema.names)
-    schema = pyarrow.schema([*kept, *answers.schema], metadata=kept.metadata)
+        fields, batches = file.schema_arrow, file.iter_batches(_BATCH_ROWS)
+    _refuse_repeated(fields.names, answers.schema.names)
+    schema = pyarrow.schema([*fields, *answers.schema], metadata=fields.metadata)
     joined = (
         pyarrow.RecordBatch.from_arrays([*left.columns, *right.columns], schema=schema)
         for left, right in _aligned(batches, iter(answers))
@@ -149,46 +134,34 @@ def _keep_columns(source: Path, kind: str, answers: Any) -> tuple[Any, Iterator[
     return schema, joined
 
 
-def _aligned(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+def _aligned(left_batches: Iterator[Any], right_batches: Iterator[Any]) -> Iterator[Any]:
     """Cut two sequences of batches so that they have the same rows."""
-    one, other = next(left, None), next(right, None)
-    while one is not None and other is not None:
-        size = min(one.num_rows, other.num_rows)
+    left, right = next(left_batches, None), next(right_batches, None)
+    while left is not None and right is not None:
+        size = min(left.num_rows, right.num_rows)
         if size:
-            yield one.slice(0, size), other.slice(0, size)
-        one = one.slice(size) if size < one.num_rows else next(left, None)
-        other = other.slice(size) if size < other.num_rows else next(right, None)
-    if any(rest is not None and rest.num_rows for rest in (one, other)):
+            yield left.slice(0, size), right.slice(0, size)
+        left = left.slice(size) if size < left.num_rows else next(left_batches, None)
+        right = right.slice(size) if size < right.num_rows else next(right_batches, None)
+    if any(rest is not None and rest.num_rows for rest in (left, right)):
         raise FileChanged
 
 
-def _writer(out: IO[bytes], schema: Any, kind: str) -> Any:
-    import pyarrow
-    import pyarrow.parquet
-
-    if kind == ARROW:
-        return pyarrow.ipc.new_stream(out, schema)
-    return pyarrow.parquet.ParquetWriter(out, schema)
-
-
-def _groups(batches: Iterator[Any], schema: Any) -> Iterator[Any]:
-    """Gather batches into tables of many rows."""
-    import pyarrow
-
-    held: list[Any] = []
+def _groups(batches: Iterator[Any]) -> Iterator[list[Any]]:
+    """Gather batches into groups of many rows."""
+    group: list[Any] = []
     for batch in batches:
-        held.append(batch)
-        if sum(one.num_rows for one in held) >= _GROUP_ROWS:
-            yield pyarrow.Table.from_batches(held, schema)
-            held = []
-    if held:
-        yield pyarrow.Table.from_batches(held, schema)
+        group.append(batch)
+        if sum(batch.num_rows for batch in group) >= _GROUP_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
-def _refuse_doubles(kept: Sequence[str], added: Sequence[str]) -> None:
-    doubles = [name for name in added if name in kept]
-    if doubles:
+def _refuse_repeated(names: Sequence[str], added: Sequence[str]) -> None:
+    if repeated := [name for name in added if name in names]:
         raise CannotJoin(
-            f"the file has a column {doubles[0]!r}, and so have the predictions: "
+            f"the file has a column {repeated[0]!r}, and so have the predictions: "
             "rename it, or ask for --columns predictions"
         )

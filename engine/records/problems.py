@@ -1,4 +1,4 @@
-"""What is wrong with an input: one problem, and the errors that list them all."""
+"""Problems of an input, and the errors that list them."""
 
 from typing import NamedTuple
 
@@ -16,27 +16,16 @@ class Problem(NamedTuple):
     pointer : str
         JSON pointer (RFC 6901) to the value in the body; empty for the body.
     detail : str
-        What was found and what is expected.
-    code : Code
-        For programs.
+        The value and what to send instead.
     """
 
     pointer: str
     detail: str
-    code: Code
+    code: Code = Code.WRONG_TYPE
 
 
 class BadRequest(Exception):
-    """The body cannot be read at all.
-
-    Parameters
-    ----------
-    status : int
-        400 when it is malformed, 413 when it holds too much, 415 when it is
-        of another kind.
-    detail : str
-        What was found and what is expected.
-    """
+    """The body cannot be read at all: 400 for malformed, 413 for too large, 415 for wrong type."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -45,7 +34,7 @@ class BadRequest(Exception):
 
 
 class InvalidRecords(Exception):
-    """The body can be read, but records in it are not valid; all problems."""
+    """The body can be read, but its records have problems."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__(f"{len(problems)} problems")

@@ -1,5 +1,6 @@
-"""Records as rows: how many there may be, and where a problem stands."""
+"""Records as rows: how many there may be, and where a problem is."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -7,6 +8,7 @@ from typing import Any
 
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, Problem
 from engine.records.strict_json import RepeatedKeys
+from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 
 #: Records in one JSON body; more would let one small body fill the memory.
@@ -15,22 +17,22 @@ MAX_RECORDS = 10_000
 
 @dataclass(frozen=True)
 class Records:
-    """Records as they came.
+    """Records before their validation.
 
     Attributes
     ----------
     rows : list
-        Each should be an object; the validation checks it. A `Problem`
-        stands for a row that could not be read.
+        Each should be an object. A `Problem` stands for a row that could not
+        be read.
+    pointer : callable
+        (row number, field name) -> JSON pointer into the body; with
+        None for a name, to the record.
     is_single : bool
         Whether the body was one record, so that the answer is one prediction.
     is_table : bool
         Whether all rows have the same keys, named once in the body.
     first : int
         The number of the first row; not 0 in a part of a table.
-    pointer : callable
-        (row number, field name) -> JSON pointer into the body; with
-        None for a name, to the record.
     """
 
     rows: list[Any]
@@ -44,6 +46,13 @@ def refuse_too_many(count: int) -> None:
     """Raise a `BadRequest` with 413 for more than `MAX_RECORDS`."""
     if count > MAX_RECORDS:
         raise BadRequest(413, f"there are more than {MAX_RECORDS} records: send fewer at once")
+
+
+def refuse_repeated_names(names: list[str], what: str) -> None:
+    """Raise `BadRequest` with 400 when columns of a header or table share a name."""
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
+        detail = f"the {what} names {', '.join(map(shown, repeated[:5]))} twice"
+        raise BadRequest(400, detail)
 
 
 def repeated(pointer: str) -> Problem:
@@ -60,7 +69,7 @@ def repeated_keys(value: Any, *, at: str = "") -> list[Problem]:
 def extra_keys(
     value: Mapping[str, Any], *, beside: str, allowed: Collection[str] = (), at: str = ""
 ) -> list[Problem]:
-    """List the keys that stand beside the only one that an object needs."""
+    """List the keys beside the only key that an object needs."""
     extras = (name for name in value if name != beside and name not in allowed)
     return [
         Problem(f"{at}{pointer_to(name)}", f"stands beside {beside}: leave it out", Code.EXTRA)

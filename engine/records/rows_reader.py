@@ -1,4 +1,4 @@
-"""Records as other protocols lay them out: objects, columns, rows without names."""
+"""Records in the forms of other protocols: objects, columns, rows without names."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
     ----------
     value : object
         A row is a list of values in the order of the schema; an object of
-        lists holds columns, whether it stands alone or alone in a list.
+        lists, alone or as the only item of a list, consists of columns.
     at : str
         JSON pointer to `value` in the body.
 
@@ -43,13 +43,10 @@ def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
 
 
 def holds_columns(value: Any, schema: Schema) -> bool:
-    """Return whether a value is an object of lists, but for what the model ignores."""
+    """Return whether a value is an object of lists, apart from keys that the model ignores."""
     if not isinstance(value, dict):
         return False
-    names = {field.name for field in schema.fields}
-    columns = [
-        column for name, column in value.items() if name in names or not schema.ignores(name)
-    ]
+    columns = [column for name, column in value.items() if not schema.ignores(name)]
     return bool(columns) and all(isinstance(column, list) for column in columns)
 
 
@@ -63,8 +60,8 @@ def read_rows(
     rows : list
         Objects, which are left as they are, and lists.
     names : sequence of str, optional
-        What the values of a row are called. By default the schema's fields;
-        then 0 and 1 are flags, since an array of numbers holds no others.
+        The names of a row's values. By default those of the schema's fields;
+        then 0 and 1 are flags, since an array of numbers has no others.
 
     Raises
     ------
@@ -76,21 +73,18 @@ def read_rows(
     translated = [field for field in fields if field.array_values]
     names = [field.name for field in fields] if names is None else names
     records = [
-        _name(row, names, translated, f"{at}/{number}") if isinstance(row, list) else row
+        _name_values(row, names, translated, f"{at}/{number}") if isinstance(row, list) else row
         for number, row in enumerate(rows)
     ]
     return Records(records, lambda row, name: f"{at}/{row}{pointer_to(name)}")
 
 
-def _name(
+def _name_values(
     row: list[Any], names: Sequence[str], translated: Sequence[Field], at: str
 ) -> dict[str, Any] | Problem:
     if len(row) != len(names):
-        return Problem(
-            at,
-            f"has {len(row)} values: send {len(names)}, in the order of the fields",
-            Code.WRONG_LENGTH,
-        )
+        detail = f"has {len(row)} values: send {len(names)}, in the order of the fields"
+        return Problem(at, detail, Code.WRONG_LENGTH)
     record = dict(zip(names, row, strict=True))
     for field in translated:
         record[field.name] = field.from_array(record[field.name])

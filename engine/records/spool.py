@@ -8,23 +8,17 @@ from typing import IO
 
 from engine.records.problems import BadRequest
 
-#: Up to so many bytes are kept in memory, more in an unnamed temporary file.
+#: More bytes than these go to an unnamed temporary file.
 MOST_IN_MEMORY = 2**20
-
 
 #: What is sent at a time; a client must take it within the server's time limit.
 _SENT_AT_ONCE = 2**17
 
 
 class Spool:
-    """Bytes that are written now and sent later: a file without a name when they are many.
+    """Bytes that are written now and sent later, at most so many.
 
-    Parameters
-    ----------
-    most : int
-        How many may be written.
-    what : str
-        What they are, for the message when they are more.
+    A message names them as `what` when there are more.
     """
 
     def __init__(self, most: int, *, what: str) -> None:
@@ -34,13 +28,7 @@ class Spool:
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(MOST_IN_MEMORY)  # noqa: SIM115
 
     def write(self, content: bytes) -> int:
-        """Write at the end.
-
-        Raises
-        ------
-        BadRequest
-            413 when that is more than allowed, 507 when the disk is full.
-        """
+        """Append; raise `BadRequest` with 413 beyond `most` bytes, with 507 for a full disk."""
         self.size += len(content)
         if self.size > self.most:
             raise BadRequest(413, f"{self.what} is larger than {self.most} bytes: send fewer rows")
@@ -48,7 +36,7 @@ class Spool:
             return self.file.write(content)
 
     def seal(self) -> None:
-        """End the writing; raises as `write` does."""
+        """End the writing; raise as `write` does."""
         with _room_on_disk():
             self.file.flush()
 
@@ -56,7 +44,7 @@ class Spool:
         """End the writing, and return the file for another process to read."""
         with _room_on_disk():
             descriptor = self.file.fileno()
-            self.file.flush()
+        self.seal()
         return descriptor
 
     def __iter__(self) -> Iterator[bytes]:
@@ -66,13 +54,13 @@ class Spool:
             yield piece
 
     def whole(self) -> bytes:
-        """Return all bytes at once, and forget them."""
+        """Return all bytes at once, and close."""
         content = b"".join(self)
         self.close()
         return content
 
     def close(self) -> None:
-        """Forget the bytes."""
+        """Delete the bytes."""
         self.file.close()
 
 

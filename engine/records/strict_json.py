@@ -1,4 +1,4 @@
-"""JSON in and out, strictly: what RFC 8259 allows, and no more."""
+"""Strict JSON, in and out: what RFC 8259 allows, and no more."""
 
 import json
 import math
@@ -15,43 +15,31 @@ _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class InvalidJson(ValueError):
-    """The bytes are not JSON that we accept; the message says so of them: ``is empty``."""
+    """The bytes are not JSON that we accept; the message is a predicate, such as ``is empty``."""
 
 
 class RepeatedKeys(dict[str, Any]):
-    """An object that names keys twice; the first value of each is kept.
-
-    Attributes
-    ----------
-    repeated : list of str
-        The keys that came again.
-    """
+    """An object with `repeated` keys, which have their first value."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__()
-        again: dict[str, None] = {}
+        repeated: dict[str, None] = {}
         for key, value in pairs:
             if key in self:
-                again[key] = None
+                repeated[key] = None
             else:
                 self[key] = value
-        self.repeated = list(again)
+        self.repeated = list(repeated)
 
 
 def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
-    """Read UTF-8 JSON.
+    """Read UTF-8 JSON; objects that repeat a key are `RepeatedKeys`.
 
     Parameters
     ----------
     takes_nan : bool
-        Whether NaN is read as a gap, and Infinity left to the validation, for
-        clients that write them.
-
-    Returns
-    -------
-    object
-        Objects that repeat a key are `RepeatedKeys`; 1e999 is infinite and
-        left to the validation.
+        Whether NaN is read as a gap, and Infinity left to the validation as
+        1e999 is, for clients that write them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A request's body as it comes, and bytes that wait to be sent."""
+"""A request's body, read while it arrives."""
 
 import io
 import sys
@@ -14,18 +14,18 @@ class Upload:
     Parameters
     ----------
     stream : file
-        The server's, which may give less than was announced.
+        The server's, which may end before the announced length.
     length : int or None
-        What was announced; None for a body in chunks.
+        The announced length; None for a body in chunks.
     most : int
-        What is allowed, in bytes.
+        The length that is allowed, in bytes.
 
     Raises
     ------
     BadRequest
-        413 for a body that is longer than allowed; when reading, too. 400
-        for one that ends early or whose chunks are malformed, 408 for one
-        that the server gave up.
+        413 for a body that is longer than allowed. Reading raises it too, and
+        400 for a body that ends early or whose chunks are malformed, 408 for
+        one that the server no longer waits for.
     """
 
     def __init__(self, stream: Any, *, length: int | None, most: int) -> None:
@@ -38,11 +38,11 @@ class Upload:
 
     @classmethod
     def of(cls, body: bytes) -> "Upload":
-        """Take a body that has come whole."""
+        """Return the upload of a body that has arrived whole."""
         return cls(io.BytesIO(body), length=len(body), most=sys.maxsize)
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes, fewer only at the end."""
+        """Read this number of bytes, fewer only at the end."""
         if self._length is not None:
             size = min(size, self._length - self._read)
         try:
@@ -54,7 +54,7 @@ class Upload:
                 detail = f"the body ends after {self._read} of {self._length} bytes"
                 raise BadRequest(400, detail)
         except BaseException as error:
-            self._length = self._read  # nothing more can be had of it
+            self._length = self._read  # nothing more can be read
             if isinstance(error, ConnectionError):
                 detail = "the body came too slowly, or not to its end"
                 raise BadRequest(408, detail) from error
@@ -66,7 +66,7 @@ class Upload:
         return piece
 
     def in_memory(self) -> bytes | None:
-        """Return the whole body if it is in memory, whatever has been read of it; else None."""
+        """Return the whole body if it is in memory, even after it was read; else None."""
         return self._stream.getvalue() if isinstance(self._stream, io.BytesIO) else None
 
     def read_whole(self) -> bytes:
@@ -74,7 +74,7 @@ class Upload:
         return b"".join(iter(lambda: self.read(2**16), b""))
 
     def drain(self) -> None:
-        """Read on and forget it, so that a client that sends all first gets its answer."""
+        """Discard the rest, so that a client that sends everything first gets its answer."""
         with suppress(BadRequest):
             while self.read(2**18):
                 pass

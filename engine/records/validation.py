@@ -1,4 +1,4 @@
-"""Validation: every problem of every record at once, or clean columns."""
+"""Validation of records: clean columns, or every problem of every record at once."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,17 +14,7 @@ from engine.schema.record_schema import Schema
 
 
 class Accepted(NamedTuple):
-    """A value that is not valid, and that the field's policy accepts: a warning.
-
-    Attributes
-    ----------
-    row : int
-        The record's number, from 0.
-    field : str
-        The field's name.
-    problem : Problem
-        What is remarkable.
-    """
+    """A warning: an invalid value that its field's policy accepts; rows count from 0."""
 
     row: int
     field: str
@@ -32,14 +22,7 @@ class Accepted(NamedTuple):
 
 
 def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]], list[Accepted]]:
-    """Validate records against a schema.
-
-    Returns
-    -------
-    columns : dict of str to list
-        What the model takes, one list per field.
-    warnings : list of Accepted
-        What the fields' policies accepted, such as unknown categories.
+    """Validate records: return their columns, one list per field, and the warnings.
 
     Raises
     ------
@@ -85,9 +68,8 @@ def _record_problem(record: Any, pointer: str) -> Problem:
 def _key_problems(
     record: dict[str, Any], schema: Schema, pointer: Callable[[str], str]
 ) -> list[Problem]:
-    names = sorted(field.name for field in schema.fields)
-    fields = set(names)
-    extras = (name for name in record if name not in fields and not schema.ignores(name))
+    names = sorted(schema.names)
+    extras = filter(schema.refuses, record)
     problems = [
         Problem(
             pointer(name), f"is not a field{did_you_mean(name, names)}: leave it out", Code.EXTRA

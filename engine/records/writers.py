@@ -6,7 +6,6 @@ parts of the rows.
 """
 
 import csv
-import io
 import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -109,17 +108,17 @@ class CsvWriter:
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
         self._columns = version.answer_columns
         self._labels = [
-            [_cell(class_name(label)) for label in column.labels] for column in self._columns
+            [csv_line([class_name(label)]) for label in column.labels] for column in self._columns
         ]
         self._spool = spool
-        self._spool.write(b",".join(map(_cell, table_names(self._columns))) + b"\n")
+        self._spool.write(csv_line(table_names(self._columns)) + b"\n")
         self._first = 0
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next rows."""
         ends = [b",\n"] * decisions.size
         for row, of_row in by_row(warnings).items():
-            ends[row - self._first] = b"," + _cell(warning_text(of_row)) + b"\n"
+            ends[row - self._first] = b"," + csv_line([warning_text(of_row)]) + b"\n"
         self._first += decisions.size
         commas = [b","] * decisions.size
         parts: list[list[bytes]] = []
@@ -205,7 +204,16 @@ def _weave(parts: Sequence[Sequence[bytes]]) -> bytes:
     return b"".join(woven)
 
 
-def _cell(text: str) -> bytes:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow([text])  # quotes what its line end has
-    return line.getvalue()[:-2].encode()
+class _Echo:
+    """A file for `csv.writer`, whose ``writerow`` then returns the line."""
+
+    def write(self, line: str) -> str:
+        """Return the line."""
+        return line
+
+
+def csv_line(cells: Sequence[str]) -> bytes:
+    """Return cells as a line of CSV without its end."""
+    # The writer quotes the characters of its line end: it gets both, and they are cut off again.
+    line: Any = csv.writer(_Echo(), lineterminator="\r\n").writerow(cells)
+    return line[:-2].encode()  # type: ignore[no-any-return]

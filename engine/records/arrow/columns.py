@@ -1,4 +1,4 @@
-"""Columns of Arrow: as doubles where they are plainly valid, else as values."""
+"""Columns of Arrow, read as doubles where all values are plainly valid, else as values."""
 
 import re
 from collections.abc import Mapping
@@ -10,43 +10,37 @@ from engine.schema.fields import Field
 from engine.schema.json_decoder import Decoder
 from engine.schema.record_schema import Schema
 
-#: What kinds of column are read, by the names that Arrow gives its types.
+#: The kinds of column that are read, by the names of their Arrow types.
 _KINDS = {
     "null": "gaps", "bool": "flags", "string": "text", "large_string": "text",
     "string_view": "views", "halffloat": "numbers", "float": "numbers", "double": "numbers",
 } | {f"{sign}int{bits}": "numbers" for sign in ("", "u") for bits in (8, 16, 32, 64)}  # fmt: skip
 
-#: A dictionary of so many bytes is not looked into.
+#: The words of a dictionary up to this size in bytes are not measured.
 _FEW = 2**20
 
 _WORDS = re.compile(r"dictionary<values=(large_)?string, indices=u?int(8|16|32|64), ordered=[01]>")
 
 
-def kind_of(described: Any) -> str | None:
-    """Return how a column of a type is read; None when it is not.
+def kind_of(arrow_type: Any) -> str | None:
+    """Return how a column of a type is read: a value of `_KINDS`, or ``"words"`` of a dictionary.
 
-    Returns
-    -------
-    str or None
-        ``"gaps"``, ``"flags"``, ``"numbers"``, ``"text"``, ``"views"`` of
-        text, or ``"words"`` of a dictionary.
+    None when it cannot be read.
     """
-    name = str(described)
+    name = str(arrow_type)
     return "words" if _WORDS.fullmatch(name) else _KINDS.get(name)
 
 
 def text_size(column: Any) -> int:
-    """Add up the text that the values of a column hold, in bytes.
-
-    Words that repeat count once, and not at all where all of them are short.
-    """
+    """Return the size of a column's text in bytes; repeated words count once, short ones never."""
     kind = kind_of(column.type)
     if kind == "text":
         return int(column.nbytes)
     if kind == "views":  # each begins with its length, and many may share their text
         lengths = np.frombuffer(column.buffers()[1], dtype=np.int32)[::4]
-        there = column.is_valid().to_numpy(zero_copy_only=False)
-        return int(lengths[column.offset : column.offset + len(column)][there].sum(dtype=np.int64))
+        is_there = column.is_valid().to_numpy(zero_copy_only=False)
+        lengths = lengths[column.offset : column.offset + len(column)]
+        return int(lengths[is_there].sum(dtype=np.int64))
     if kind == "words" and column.dictionary.nbytes > _FEW:
         words = column.dictionary
         used = column.indices.unique().drop_null().to_pylist()
@@ -64,19 +58,12 @@ def values_of(column: Any) -> list[Any]:
 
 
 def read_columns(batch: Any, schema: Schema, decoder: Decoder) -> Any:
-    """Return the matrix of `engine.schema.json_decoder.Decoded`; None when in doubt.
-
-    Parameters
-    ----------
-    batch : pyarrow.RecordBatch
-        Of columns of the kinds that are read.
-    """
-    places = {name: place for place, name in enumerate(batch.schema.names)}
+    """Return the matrix of `engine.schema.json_decoder.Decoded` of a batch; None when in doubt."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     matrix = np.empty((batch.num_rows, len(schema.fields)))
     for place, field in enumerate(schema.fields):
-        column = batch.column(places[field.name]) if field.name in places else None
-        has_gaps = column is None or column.null_count > 0
-        if has_gaps and field.missing == "refuse":
+        column = columns.get(field.name)
+        if field.missing == "refuse" and (column is None or column.null_count > 0):
             return None
         values = _read_column(column, field, decoder.codes.get(place))
         if values is None:
@@ -113,7 +100,7 @@ def _doubles(column: Any, gap: Any) -> Any:
 
 def _read_words(column: Any, codes: Mapping[Any, float], *, is_optional: bool) -> Any:
     places, words = _used_words(column)
-    if None in words and not is_optional:  # a dictionary may hold a gap
+    if None in words and not is_optional:  # a dictionary may contain a gap
         return None
     try:
         values = [codes[word] for word in words]
@@ -123,7 +110,7 @@ def _read_words(column: Any, codes: Mapping[Any, float], *, is_optional: bool) -
 
 
 def _used_words(column: Any) -> tuple[Any, list[Any]]:
-    """Return each value's place among the words that are used, and these; -1 for a gap."""
+    """Return each value's place among the words that are used, -1 for a gap, and these words."""
     if kind_of(column.type) == "words":
         places = column.indices.dictionary_encode()
         words = column.dictionary.take(places.dictionary)

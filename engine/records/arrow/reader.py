@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from engine.records.arrow.messages import receive, send
-from engine.records.arrow.process import SILENT_SECONDS, TableMessage, TableRequest
+from engine.records.arrow.messages import SILENT_SECONDS, TableMessage, TableRequest, receive, send
 from engine.records.blocks import PIECE, Block
 from engine.records.problems import BadRequest
 from engine.records.spool import Spool
@@ -24,20 +23,19 @@ class Readers:
 
     Attributes
     ----------
-    ask : callable or None
+    starter : callable or None
         Has a process started at the other end of a connection, where this
-        process is to start none, as gunicorn's workers are; returns whether
-        it could.
+        process must start none, as gunicorn's workers; returns whether it could.
     idle : list
         Those that wait for a file.
     """
 
     def __init__(self) -> None:
-        self.ask: Callable[[socket.socket], bool] | None = None
+        self.starter: Callable[[socket.socket], bool] | None = None
         self.idle: list[_Reader] = []
 
     def read(self, upload: Upload, schema: Mapping[str, Any], kind: str) -> Generator[Block]:
-        """Read a file; `engine.records.arrow_support.read_arrow` says how."""
+        """Read a file, as `engine.records.arrow_support.read_arrow` describes."""
         spool = Spool(upload.most, what="the body")
         while piece := upload.read(PIECE):
             spool.write(piece)
@@ -49,7 +47,10 @@ class Readers:
             yield from reader.read(request, spool)
         finally:
             spool.close()
-            self._give_back(reader)
+            if reader.is_ready and not self.idle:
+                self.idle.append(reader)
+            else:
+                reader.end()
 
     def start(self, descriptor: int) -> "subprocess.Popen[bytes]":
         """Start a process that reads the files which come over a connection."""
@@ -70,18 +71,11 @@ class Readers:
                 reader.end()
         connection, other = socket.socketpair()
         with other:
-            is_started = self.ask and self.ask(other)
+            is_started = self.starter and self.starter(other)
             return _Reader(connection, None if is_started else self.start(other.fileno()))
 
-    def _give_back(self, reader: "_Reader") -> None:
-        """Keep a reader for the next file, unless it is in the middle of one or another waits."""
-        if reader.is_ready and not self.idle:
-            self.idle.append(reader)
-        else:
-            reader.end()
 
-
-#: Those of this process.
+#: The readers of this process.
 readers = Readers()
 
 
@@ -113,8 +107,7 @@ class _Reader:
         with _damage_as_refusal():
             send(self._connection, request)
             socket.send_fds(self._connection, [b"F"], [spool.descriptor()])
-        while block := self._receive():
-            yield block
+        yield from iter(self._receive, None)
         self.is_ready = True
 
     def _receive(self) -> Block | None:
@@ -141,7 +134,7 @@ class _Reader:
 
 @contextmanager
 def _damage_as_refusal() -> Iterator[None]:
-    """Take the end of the process, or its silence, for the file's fault."""
+    """Blame the file when the process ends or is silent."""
     try:
         yield
     except (EOFError, OSError) as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.records.arrow.process import END_OF_STREAM
+from engine.records.arrow import END_OF_STREAM
 from engine.records.spool import Spool
 from engine.records.validation import Accepted
 from engine.records.writers import by_row, table_names, warning_text

@@ -146,7 +146,7 @@ process.SILENT_SECONDS = 0.2
 here, there = socket.socketpair()
 there.settimeout(5)
 there.close() if len(sys.argv) > 1 else None
-process.tell(here, blocks())
+process.send_blocks(here, blocks())
 """
 
 
