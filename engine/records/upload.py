@@ -20,12 +20,8 @@ class Upload:
     most : int
         The length that is allowed, in bytes.
 
-    Raises
-    ------
-    BadRequest
-        413 for a body that is longer than allowed. Reading raises it too, and
-        400 for a body that ends early or whose chunks are malformed, 408 for
-        one that the server no longer waits for.
+    A body that is longer raises `BadRequest` with 413, when it is read too. Reading raises 400 for
+    a body that ends early or has malformed chunks, 408 when the server no longer waits for it.
     """
 
     def __init__(self, stream: Any, *, length: int | None, most: int) -> None:
