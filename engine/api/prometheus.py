@@ -57,7 +57,7 @@ class _Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Add up what the processes have counted."""
-        self._counted.tell_versions()
+        self._counted.set_versions()
         slots: dict[str, dict[Key, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
         for (name, *values), numbers in self._counted.tallies.read():
             slots[name][tuple(values)].append(numbers)

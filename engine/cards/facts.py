@@ -133,7 +133,7 @@ def _parity(parity: ParityEntry | None) -> str:
 
 
 def _field(field: Field) -> list[str]:
-    accepted = (what.replace("_", " ") for what in field.policies if field.accepts(what))
+    accepted = (policy.replace("_", " ") for policy in field.accepted_policies())
     return [field.name, field.noun(), field.unit, field.limits(), ", ".join(accepted)]
 
 

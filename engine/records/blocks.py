@@ -7,8 +7,7 @@ from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, pointer_to
 from engine.records.upload import Upload
 from engine.records.validation import Accepted, read_records
-from engine.schema.category_codes import Coding
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import Coding, Schema
 
 #: The piece of a text that is read at a time, and the longest row of any table, in bytes.
 PIECE, LONGEST_ROW = 2**18, 2**20

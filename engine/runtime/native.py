@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.runtime.runtimes import Columns, Outputs, Runtime
-from engine.schema.category_codes import Coding
 from engine.schema.fields import Field
+from engine.schema.record_schema import Coding
 
 if TYPE_CHECKING:
     from pandas import DataFrame

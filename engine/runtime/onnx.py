@@ -9,8 +9,8 @@ import numpy as np
 from engine.runtime.onnx_file import refuse_external_data
 from engine.runtime.parallel import in_slices
 from engine.runtime.runtimes import Columns, Outputs, Runtime
-from engine.schema.category_codes import Coding
 from engine.schema.fields import Field
+from engine.schema.record_schema import Coding
 
 #: The only input of an exported graph. Older graphs have one per field.
 RECORD = "record"
@@ -37,11 +37,8 @@ def open_session(content: bytes) -> Any:
 class OnnxRuntime(Runtime):
     """Runs an exported model, whose digest the caller has checked.
 
-    Parameters
-    ----------
-    has_probabilities : bool
-        Whether the second output, or the only one, has the probabilities of
-        all classes, or of the second of two classes alone.
+    Its probabilities are the second output, or the only one: of all classes, or of the second
+    of two classes alone.
     """
 
     def __init__(self, content: bytes, fields: Sequence[Field], *, has_probabilities: bool) -> None:

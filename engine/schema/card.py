@@ -8,14 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
 
-class SchemaEntry(TypedDict):
-    """A `engine.schema.record_schema.Schema`."""
-
-    fields: list[dict[str, Any]]
-    target: dict[str, Any]
-    extras: str | list[str]
-
-
 class Counts(TypedDict, total=False):
     """How many rows a table has, and how they were split."""
 
@@ -48,7 +40,7 @@ class Description(Decision):
     title: str
     description: str
     task: str
-    schema: SchemaEntry
+    schema: dict[str, Any]  # of `Schema.to_json`
     has_probabilities: bool
     trained_by: NotRequired[str]
     created_at: str
@@ -62,17 +54,12 @@ class Description(Decision):
     libraries: dict[str, str]
 
 
-class Interval(TypedDict):
-    """A figure and the ends of its 95 % interval."""
+class ScoreEntry(TypedDict):
+    """A score with its 95 % interval, beside that of a model that ignores its input."""
 
     value: float
     low: float
     high: float
-
-
-class ScoreEntry(Interval):
-    """A score, beside that of a model that ignores its input."""
-
     baseline: float
 
 
@@ -92,7 +79,7 @@ class ChallengeEntry(TypedDict):
     rows: int | None
     value: float | None
     champion_value: float | None
-    gain: Interval | None
+    gain: dict[str, float] | None  # its value, low and high
     may_know_rows: bool | None
     verdict: str
     promote: bool
@@ -136,7 +123,6 @@ class Card(Description, Importances, RuntimeEntry):
     class_scores: list[dict[str, Any]]
     challenge: NotRequired[ChallengeEntry]
     reference: dict[str, dict[str, Any]]
-
     format: NotRequired[int]
     files: NotRequired[dict[str, dict[str, Any]]]
     digest: NotRequired[str]

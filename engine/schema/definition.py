@@ -23,8 +23,6 @@ class ModelDefinition:
 
     Parameters
     ----------
-    title, description : str
-        For people: the API's documentation and the report.
     fields, target, extras
         As in `Schema`.
     sample : Path
@@ -34,23 +32,15 @@ class ModelDefinition:
     load_data : callable
         Path -> DataFrame with the source columns of the fields and the target.
     build_pipeline : callable
-        () -> unfitted pipeline. It is fitted on a frame whose columns bear
-        the fields' names, in their order: doubles for numbers and flags,
-        text for categories.
+        () -> unfitted pipeline. It is fitted on a frame with a column per
+        field: doubles for numbers and flags, text for categories.
     score : str
-        The score that decides a promotion: ``roc_auc``, ``log_loss``,
-        ``brier`` or ``accuracy`` for classes; ``r2``, ``mae`` or ``rmse``
-        for numbers.
+        It decides a promotion: ``roc_auc``, ``log_loss``, ``brier`` or ``accuracy``
+        for classes; ``r2``, ``mae`` or ``rmse`` for numbers.
     threshold : float
-        For two classes: the positive one is predicted when its probability
-        is at least this. In (0, 1).
+        The probability, in (0, 1), from which the positive of two classes is predicted.
     seed : int
         Decides the split and the permutations.
-
-    Raises
-    ------
-    InvalidDefinition
-        With every contradiction, when the file is loaded.
     """
 
     title: str
@@ -86,11 +76,9 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
         words = [getattr(field, attribute) for field in (*fields, target)]
         repeated = sorted({word for word in words if words.count(word) > 1})
         problems += [f"the {attribute} {word!r} is used twice" for word in repeated]
-    if not fields:
-        problems.append("there are no fields")
-    problems += [
-        f"field {field.name!r}: {problem}" for field in fields for problem in field.contradictions()
-    ]
+    problems += [] if fields else ["there are no fields"]
+    for each in fields:
+        problems += [f"field {each.name!r}: {problem}" for problem in each.contradictions()]
     problems += target.target_contradictions()
     if not 0 < definition.threshold < 1:
         problems.append(f"threshold {definition.threshold} is not between 0 and 1")

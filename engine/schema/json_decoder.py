@@ -13,19 +13,14 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
-from engine.schema.fields import Field
 from engine.schema.kinds.number import LARGEST_PLAIN
 from engine.schema.record_schema import Schema
 
 #: What may stand in a key that the model ignores; other values are read slowly.
+_TEXT = Annotated[str, Meta(max_length=1000)]
 _SCALAR = (
-    bool
-    | None
-    | Annotated[str, Meta(max_length=1000)]
-    | Annotated[float, Meta(ge=-LARGEST_PLAIN, le=LARGEST_PLAIN)]
-    | UnsetType
+    bool | None | _TEXT | Annotated[float, Meta(ge=-LARGEST_PLAIN, le=LARGEST_PLAIN)] | UnsetType
 )
-
 
 #: What keeps a body from being read in one pass; the last is a value without a code.
 _DOUBTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError)
@@ -34,13 +29,9 @@ _DOUBTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError)
 class Decoded(msgspec.Struct, frozen=True, gc=False):
     """Records that are valid and call for no warning.
 
-    Attributes
-    ----------
-    matrix : ndarray of shape (n_records, n_fields)
-        Clean values in the order of the schema's fields, doubles; categories
-        are codes (`engine.schema.category_codes`).
-    is_single : bool
-        Whether the body was one record and not a list or columns.
+    The matrix of shape (n_records, n_fields) holds doubles, in the order of the
+    schema's fields; categories are codes (`engine.schema.record_schema`). The
+    records are single if the body was one record and not a list or columns.
     """
 
     matrix: Any
@@ -49,11 +40,6 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
 
 class Decoder:
     """Reads JSON bodies for one schema.
-
-    Parameters
-    ----------
-    schema : Schema
-        Whose records are read.
 
     Attributes
     ----------
@@ -64,8 +50,11 @@ class Decoder:
     """
 
     def __init__(self, schema: Schema) -> None:
-        types = [_type(field) for field in schema.fields]
         gaps = [field.missing == "accept" for field in schema.fields]
+        types = [
+            field.json_type | None if has_gaps else field.json_type
+            for field, has_gaps in zip(schema.fields, gaps, strict=True)
+        ]
         self._record = msgspec.json.Decoder(_struct(schema, types, gaps, with_extras=True))
         self._records = msgspec.json.Decoder(list[self._record.type])  # type: ignore[name-defined]
         lists = [list[each] for each in types]  # type: ignore[valid-type]
@@ -80,26 +69,16 @@ class Decoder:
         self._keys = None if has_optional else self._width
         coded = {place: field.value_codes for place, field in enumerate(schema.fields)}
         self.codes = {place: codes for place, codes in coded.items() if codes is not None}
-        self.numbers = {
-            place: msgspec.json.Decoder(lists[place])
-            for place in range(self._width)
-            if place not in self.codes
-        }
-        self._gaps = [place for place in self.numbers if gaps[place]]
+        plain = [place for place in coded if place not in self.codes]
+        self.numbers = {place: msgspec.json.Decoder(lists[place]) for place in plain}
+        self._gaps = [place for place in plain if gaps[place]]
 
     def read(self, body: bytes) -> Decoded | None:
-        """Read a body.
-
-        Returns
-        -------
-        Decoded or None
-            None for a body that is not valid, calls for a warning, or is
-            merely unusual.
-        """
+        """Read a body; None when it is not valid, calls for a warning, or is merely unusual."""
         start = body[:64].lstrip()
         try:
             if start[:1] == b"[":
-                return self._read_list(body)
+                return self._read_rows(self._records.decode(body), body)
             if self._has_table and b'"data"' in start:
                 return self._read_table(body)
             return self._read_record(body)
@@ -118,9 +97,6 @@ class Decoder:
             if row[place] is None or row[place] is UNSET:
                 row[place] = math.nan
         return Decoded(np.array([row], dtype=np.float64), is_single=True)
-
-    def _read_list(self, body: bytes) -> Decoded | None:
-        return self._read_rows(self._records.decode(body), body)
 
     def read_lines(self, lines: bytes) -> Decoded | None:
         """Read a record from each of some lines, as `read` does from a list."""
@@ -148,8 +124,7 @@ class Decoder:
         lengths = {len(column) for column in columns if column is not UNSET}
         if len(lengths) != 1 or body.count(b":") != 1 + len(columns) - columns.count(UNSET):
             return None
-        (count,) = lengths
-        if not count:
+        if not (count := lengths.pop()):
             return None
         filled = [(UNSET,) * count if column is UNSET else column for column in columns]
         return Decoded(self._matrix(filled, count), is_single=False)
@@ -181,8 +156,3 @@ def _struct(schema: Schema, types: list[Any], gaps: list[bool], *, with_extras: 
     return msgspec.defstruct(
         "Record", fields, rename=names, kw_only=True, forbid_unknown_fields=True, gc=False
     )
-
-
-def _type(field: Field) -> Any:
-    """Return the type of a field's values in a JSON body that needs no remark."""
-    return field.json_type | None if field.missing == "accept" else field.json_type

@@ -1,12 +1,13 @@
-"""The schema of a record: its fields, and what is done with other keys."""
+"""The schema of a record, and the numbers that stand for words where records are doubles."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from engine.schema.card import SchemaEntry
-from engine.schema.fields import Field, field_from_json
+import numpy as np
+
+from engine.schema.fields import Field
 
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 
@@ -15,15 +16,9 @@ Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 class Schema:
     """What a record may hold and what is predicted from it.
 
-    Attributes
-    ----------
-    fields : tuple of Field
-        In the order in which the pipeline takes them.
-    target : Field
-        One with classes makes a classification, another a regression.
-    extras : "refuse", "ignore" or tuple of str
-        What happens to keys that are not fields: refused by name, ignored, or
-        ignored when they are in the tuple and refused otherwise.
+    The fields are in the order in which the pipeline takes them. A target with
+    classes makes a classification, another a regression. Keys that are not
+    fields are refused by name or ignored; a tuple lists those that are ignored.
     """
 
     fields: tuple[Field, ...]
@@ -56,10 +51,7 @@ class Schema:
     def columns(self, records: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
         """Return the clean values of valid records, one list per field.
 
-        Raises
-        ------
-        ValueError
-            Naming the first field whose value is refused.
+        Raise ValueError with the name of the first field whose value is refused.
         """
         columns: dict[str, list[Any]] = {field.name: [] for field in self.fields}
         for record in records:
@@ -70,7 +62,7 @@ class Schema:
                 columns[field.name].append(clean)
         return columns
 
-    def to_json(self) -> SchemaEntry:
+    def to_json(self) -> dict[str, Any]:
         """Return the schema as a card has it."""
         return {
             "fields": [field.to_json() for field in self.fields],
@@ -83,7 +75,38 @@ class Schema:
         """Return the schema that a card describes; the inverse of `to_json`."""
         extras = entry["extras"]
         return cls(
-            fields=tuple(map(field_from_json, entry["fields"])),
-            target=field_from_json(entry["target"]),
+            fields=tuple(map(Field.from_json, entry["fields"])),
+            target=Field.from_json(entry["target"]),
             extras=tuple(extras) if isinstance(extras, list) else extras,
         )
+
+
+class Coding:
+    """Turns clean columns into a matrix of doubles, a column per field, and back."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._names = [field.name for field in fields]
+        worded = [field for field in fields if field.words]
+        self._codes = {field.name: field.word_codes for field in worded}
+        self._words = {field.name: np.array(field.words, dtype=object) for field in worded}
+
+    def pack(self, columns: Mapping[str, Any]) -> Any:
+        """Return clean columns as a matrix of shape (n_records, n_fields).
+
+        It holds numbers and flags as they are, NaN for a gap, and codes for words.
+        """
+        matrix = np.empty((len(columns[self._names[0]]), len(self._names)))
+        for place, name in enumerate(self._names):
+            values = columns[name]
+            codes = self._codes.get(name)
+            matrix[:, place] = values if codes is None else [codes[word] for word in values]
+        return matrix
+
+    def unpack(self, matrix: Any) -> dict[str, Any]:
+        """Return the columns of a matrix: doubles, and words as objects."""
+        columns = {}
+        for place, name in enumerate(self._names):
+            values = matrix[:, place]
+            words = self._words.get(name)
+            columns[name] = values if words is None else words[values.astype(np.intp)]
+        return columns

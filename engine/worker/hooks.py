@@ -14,31 +14,13 @@ from engine.worker.subprocess_starter import Starter
 
 
 def on_starting(server: Any, *, train: str = "") -> None:
-    """Prepare the master before any port is bound.
-
-    Parameters
-    ----------
-    train : str
-        The model that is trained where no version of it is stored; empty: none.
-    """
+    """Prepare the master before any port is bound; train a model of which no version is stored."""
     keep_signals_over_forks()
     application = _application(server)
     starter = Starter(application.lifecycle.start_process, server.log)
     application.lifecycle.use_starter(starter.ask)
     extend(server, Deaths(server.log, application.metrics.count_death), starter)
-    if not application.lifecycle.is_guarded():
-        _refuse_strangers(server.cfg.address)
-    if not train or application.lifecycle.has_version():
-        return
-    server.log.info("no version of %s is stored: training one", train)
-    command = [sys.executable, "build_model.py", train, "--if-absent"]
-    if subprocess.run(command, check=False).returncode:  # noqa: S603
-        sys.exit(f"gunicorn: no version of {train} could be trained; the reason stands above")
-
-
-def _refuse_strangers(addresses: list[Any]) -> None:
-    """Stop when others can reach the service and no key is asked for."""
-    for address in addresses:
+    for address in server.cfg.address if not application.lifecycle.is_guarded() else ():
         host = address[0] if isinstance(address, tuple) else str(address)
         if host not in ("localhost", "::1") and not host.startswith("127."):
             sys.exit(
@@ -46,6 +28,12 @@ def _refuse_strangers(addresses: list[Any]) -> None:
                 "`flask keys make NAME`, or set API_KEY; or set OPEN_ACCESS=true where a "
                 "gateway checks the callers"
             )
+    if not train or application.lifecycle.has_version():
+        return
+    server.log.info("no version of %s is stored: training one", train)
+    command = [sys.executable, "build_model.py", train, "--if-absent"]
+    if subprocess.run(command, check=False).returncode:  # noqa: S603
+        sys.exit(f"gunicorn: no version of {train} could be trained; the reason stands above")
 
 
 def when_ready(server: Any) -> None:
@@ -77,8 +65,8 @@ def post_worker_init(worker: Any) -> None:
 def worker_exit(_: Any, worker: Any) -> None:
     """End the thread that watches for promotions, and wait for no other.
 
-    If it were cut off while it loads a model, that thread would abort the
-    process. Other threads may still be at work, or stuck.
+    That thread would abort the process if it were cut off while it loads a model.
+    Other threads may still be at work, or stuck.
     """
     if application := application_of(getattr(worker, "wsgi", None)):  # None before it has started
         application.lifecycle.end()
@@ -90,7 +78,7 @@ def worker_exit(_: Any, worker: Any) -> None:
 def child_exit(_: Any, worker: Any) -> None:
     """Forget what only a living worker reports; what it has counted stays."""
     if application := _shared(worker):
-        application.lifecycle.forget(worker.slot)
+        application.metrics.end(worker.slot)
 
 
 def on_exit(server: Any) -> None:
@@ -106,10 +94,9 @@ def on_reload(server: Any) -> None:
 
 
 def _application(server: Any) -> Application:
-    application = application_of(server.app.wsgi())
-    if application is None:
-        sys.exit("gunicorn: serve the application that `app.create_app` returns, as `app:app`")
-    return application
+    if application := application_of(server.app.wsgi()):
+        return application
+    sys.exit("gunicorn: serve the application that `app.create_app` returns, as `app:app`")
 
 
 def _shared(worker: Any) -> Application | None:

@@ -12,12 +12,8 @@ def extend(server: Any, deaths: Deaths, starter: Starter) -> None:
     """Let the master note its workers' deaths and start processes for them; call it once.
 
     gunicorn has no hook that says how a worker has ended, and none for signals.
-    It calls `reap_workers` whenever a child has ended, or it got a SIGCHLD.
-
-    Parameters
-    ----------
-    server : gunicorn.arbiter.Arbiter
-        Of this process.
+    Its arbiter, the server, calls `reap_workers` whenever a child has ended, or
+    it got a SIGCHLD.
     """
     server.deaths = deaths
     reap, reload = server.reap_workers, server.app.reload

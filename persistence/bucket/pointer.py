@@ -104,14 +104,9 @@ class BucketPointer:
         return not 0 <= age < SECONDS  # a clock may be set back
 
     def poll(self, *, is_due: bool = False, waits: bool = False) -> None:
-        """Update the cached pointer, unless another process is at it or just was.
+        """Update the cached pointer when that is due, or in any case.
 
-        Parameters
-        ----------
-        is_due : bool
-            Whether to poll in any case.
-        waits : bool
-            Whether to wait for a process that is polling.
+        While another process is polling, nothing is done, unless this one waits for it.
         """
         if not (is_due or self.is_due()):
             return

@@ -9,7 +9,7 @@ import pytest
 
 from engine.runtime.onnx import open_session
 from engine.runtime.parallel import BLOCK, LEAST_ROWS, in_slices
-from engine.schema.category_codes import Coding
+from engine.schema.record_schema import Coding
 from engine.training.export.export import convert
 from engine.training.export.parity import challenge_rows
 from engine.training.table import read_table

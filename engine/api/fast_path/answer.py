@@ -11,7 +11,6 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-import msgspec
 from flask import Flask
 
 from engine.api.fast_path.obstacles import obstacles
@@ -58,27 +57,14 @@ _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 #: the connection is to be closed, whatever the client wants.
 Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
 
+#: Head and body as they go over the wire; whether the connection is closed afterwards.
+Answer = tuple[bytes, bytes, bool]
+
 
 class _Route(NamedTuple):
     rule: str
     model: str | None = None
     version: str | None = None
-
-
-class Written(msgspec.Struct, frozen=True, gc=False):
-    """An answer as it goes over the wire.
-
-    Attributes
-    ----------
-    head, body : bytes
-        One follows the other.
-    is_last : bool
-        Whether the connection is closed afterwards.
-    """
-
-    head: bytes
-    body: bytes
-    is_last: bool
 
 
 class FastPath:
@@ -103,7 +89,7 @@ class FastPath:
         self._doubtful = _DOUBTFUL.union(pages)
         self._metrics = resources.metrics
 
-    def answers(self, requests: Sequence[Request]) -> list[Written | None]:
+    def answers(self, requests: Sequence[Request]) -> list[Answer | None]:
         """Answer whole POSTs over HTTP/1.1.
 
         Parameters
@@ -113,7 +99,7 @@ class FastPath:
 
         Returns
         -------
-        list of Written or None
+        list of Answer or None
             None for a request that is left to the application.
         """
         start = time.perf_counter()
@@ -155,7 +141,7 @@ class FastPath:
 
     def _finish(
         self, request: Request, standing: Standing | None, answer: QuickAnswer | None
-    ) -> Written | None:
+    ) -> Answer | None:
         if answer is None:
             if standing:
                 self._limit.give_back(standing)
@@ -243,7 +229,7 @@ def _route(url: bytes) -> _Route | None:
     return _Route("/v0/models/<name>/predict", parts[1].decode())
 
 
-def _written(request: Request, request_id: str, standing: Standing | None, body: bytes) -> Written:
+def _written(request: Request, request_id: str, standing: Standing | None, body: bytes) -> Answer:
     _, headers, _, is_last = request
     is_last = is_last or headers.get(b"connection", b"").lower() == b"close"
     after = "close" if is_last else "keep-alive"
@@ -251,4 +237,4 @@ def _written(request: Request, request_id: str, standing: Standing | None, body:
     if standing:
         more += "".join(f"{name}: {value}\r\n" for name, value in standing.headers().items())
     head = _HEAD.format(http_date(), after, len(body), more, request_id)
-    return Written(head.encode("latin-1"), body, is_last)
+    return head.encode("latin-1"), body, is_last

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import UNSET
 
 from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
-from engine.schema.messages import did_you_mean, shown
+from engine.schema.messages import did_you_mean
 from engine.schema.problem_codes import Code
 
 #: What a pipeline sees in place of a missing or an unknown category.
@@ -25,19 +25,17 @@ _LISTED_IN_MESSAGE, _LISTED_IN_SCHEMA, _LISTED_ON_PAGE = 50, 5, 8
 
 @dataclass(frozen=True, kw_only=True)
 class Category(Field):
-    """One word out of a list.
+    """One word out of a list; an accepted gap reaches the pipeline as ``MISSING``.
 
     Parameters
     ----------
-    name, example, column, unit, missing
-        As for `Number`. An accepted gap reaches the pipeline as ``MISSING``.
     categories : tuple of str
         The valid words, compared exactly. A target may list whole numbers.
     synonyms : mapping of str to str
         Other words for a category.
     unknown : {"refuse", "accept"}
-        What happens to any other word. An accepted one reaches the pipeline
-        as ``UNKNOWN``, and the answer carries a warning.
+        Any other word that is accepted reaches the pipeline as ``UNKNOWN``, and
+        the answer carries a warning.
     """
 
     categories: tuple[Any, ...]
@@ -46,19 +44,10 @@ class Category(Field):
 
     kind: ClassVar[str] = "category"
     absent: ClassVar[Any] = MISSING
-    policies: ClassVar[tuple[str, ...]] = ("missing", "unknown")
-
-    def to_json(self) -> dict[str, Any]:
-        return {**super().to_json(), "synonyms": [list(pair) for pair in self.synonyms.items()]}
-
-    @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> "Category":
-        categories, synonyms = tuple(entry["categories"]), dict(entry.get("synonyms", ()))
-        return cls(**{**entry, "categories": categories, "synonyms": synonyms})
 
     @cached_property
-    def _valid(self) -> frozenset[Any]:
-        return frozenset(self.categories)
+    def _meanings(self) -> dict[Any, Any]:
+        return {**self.synonyms, **dict(zip(self.categories, self.categories, strict=True))}
 
     @cached_property
     def _sorted_words(self) -> list[str]:
@@ -73,19 +62,13 @@ class Category(Field):
         if value is None:
             return self.read_missing()
         if isinstance(value, bool) or not isinstance(value, (str, int)):
-            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
-        if value in self._valid:
-            return value, None
+            return None, self.finding(value)
+        if value in self._meanings:
+            return self._meanings[value], None
         if not isinstance(value, str):
-            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
-        if value in self.synonyms:
-            return self.synonyms[value], None
+            return None, self.finding(value)
         nearest = did_you_mean(value, self._sorted_words)
-        finding = Finding(
-            Code.UNKNOWN_CATEGORY,
-            f"is {shown(value)}, unknown{nearest}: send {self.expected()}",
-            self.unknown == "refuse",
-        )
+        finding = self.finding(value, Code.UNKNOWN_CATEGORY, f", unknown{nearest}", self.unknown)
         return (None if finding.is_refused else UNKNOWN), finding
 
     @property
@@ -108,10 +91,8 @@ class Category(Field):
 
     @property
     def value_codes(self) -> Mapping[Any, float] | None:
-        codes = self.word_codes
-        synonyms = {word: codes[category] for word, category in self.synonyms.items()}
-        own = {word: codes[word] for word in self.categories}
-        return {**own, **synonyms, None: codes[MISSING], UNSET: codes[MISSING]}
+        meanings = {**self._meanings, None: MISSING, UNSET: MISSING}
+        return {value: self.word_codes[word] for value, word in meanings.items()}
 
     def json_schema(self) -> dict[str, Any]:
         words = [*self.categories, *self.synonyms]

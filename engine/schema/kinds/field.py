@@ -1,20 +1,21 @@
 """What every kind of field answers for itself.
 
-A kind is a subclass of `Field`. It needs `kind`, `expected` and `read`: every
-other answer has a default that is derived from these, for a value that is text
-in JSON and a double in the model. A kind replaces a default to be faster, or to
-say more. No other code tells the kinds apart.
+A kind is a subclass of `Field` that defines `kind`, `expected` and `read`. Every
+other answer has a default, for a value that is text in JSON and a double in the
+model; a kind replaces it to be faster or to say more. No other code tells the
+kinds apart.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_origin
 
 import numpy as np
 from msgspec import UNSET
 
+from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 
 Policy = Literal["refuse", "accept"]
@@ -24,17 +25,7 @@ UNUSUAL = 1 / 8
 
 
 class Finding(NamedTuple):
-    """What is remarkable about one value.
-
-    Attributes
-    ----------
-    code : Code
-        For programs.
-    detail : str
-        The value and the remedy, as a sentence.
-    is_refused : bool
-        False when the field's policy accepts the value all the same.
-    """
+    """What is remarkable about a value, with the remedy; a policy may accept it all the same."""
 
     code: Code
     detail: str
@@ -49,32 +40,9 @@ KINDS: "dict[str, type[Field]]" = {}
 class Field:
     """One column of a record, of any kind.
 
-    Parameters
-    ----------
-    name : str
-        The key in a request.
-    example : object
-        A valid value, used in the documentation and the worked example.
-    column : str, optional
-        The column of the source table; the name when left out.
-    unit : str, optional
-        Such as ``"years"``.
-    missing : {"refuse", "accept"}
-        What happens to a gap.
-
-    Attributes
-    ----------
-    kind : str
-        What a card calls the kind.
-    absent : float or str
-        What the pipeline sees in place of an accepted gap.
-    policies : tuple of str
-        The attributes that say whether an unusual value is refused.
-    array_values : mapping of float to object
-        What a number stands for where an array holds nothing but numbers.
-    arrow_columns : tuple of str
-        The columns that are read of an Arrow table, by the words of
-        `engine.records.arrow.columns.kind_of`.
+    The name is the key in a request; the column is that of the source table, by
+    default the name. The example is a valid value, for the documentation and the
+    worked example. A gap is refused unless `missing` accepts it.
     """
 
     name: str
@@ -85,9 +53,11 @@ class Field:
     missing: Policy = "refuse"
 
     kind: ClassVar[str]
+    #: What the pipeline sees in place of an accepted gap.
     absent: ClassVar[Any] = math.nan
-    policies: ClassVar[tuple[str, ...]] = ("missing",)
+    #: What a number stands for where an array holds nothing but numbers.
     array_values: ClassVar[Mapping[float, Any]] = {}
+    #: The columns that are read of an Arrow table, by the words of its `kind_of`.
     arrow_columns: ClassVar[tuple[str, ...]] = ("text", "views", "words")
 
     def __init_subclass__(cls) -> None:
@@ -98,62 +68,62 @@ class Field:
             object.__setattr__(self, "column", self.name)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the field as a card has it; `field_from_json` reads it back equal."""
-        return {"kind": self.kind, **asdict(self)}
+        """Return the field as a card has it, a mapping as a list of pairs."""
+        entry = {
+            name: [list(pair) for pair in value.items()] if isinstance(value, Mapping) else value
+            for name, value in asdict(self).items()
+        }
+        return {"kind": self.kind, **entry}
 
-    @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> "Field":
-        """Return the field that a card describes, its kind left out."""
-        return cls(**entry)
-
-    # One value.
+    @staticmethod
+    def from_json(entry: Mapping[str, Any]) -> "Field":
+        """Return the field that a card describes; KeyError or TypeError when it does not exist."""
+        attributes = dict(entry)
+        kind = KINDS[attributes.pop("kind")]
+        for attribute in fields(kind):
+            origin = get_origin(attribute.type)
+            if origin in (tuple, Mapping) and attribute.name in attributes:
+                make: Any = tuple if origin is tuple else dict
+                attributes[attribute.name] = make(attributes[attribute.name])
+        return kind(**attributes)
 
     def expected(self) -> str:
         """Return in words what a valid value is."""
         raise NotImplementedError
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
-        """Turn one value into what the pipeline takes.
+        """Return what the pipeline takes for a JSON value, and what is remarkable about it.
 
-        Parameters
-        ----------
-        value : object
-            A JSON value, or a cell of a table; None stands for a gap.
-
-        Returns
-        -------
-        (clean, finding)
-            `clean` is a double (NaN for an accepted gap), or one of `words`.
-            `finding` is None when there is nothing to remark; when it is
-            refused, `clean` is None.
+        None stands for a gap. The pipeline takes a double (NaN for an accepted
+        gap) or one of `words`; it gets None when the finding is refused.
         """
         raise NotImplementedError
 
-    def accepts(self, policy: str) -> bool:
-        """Return whether a policy, such as ``missing``, lets unusual values through."""
-        return bool(getattr(self, policy) == "accept")
-
     def read_missing(self) -> tuple[Any, Finding | None]:
-        """Return what `read` does for a gap."""
+        """Return what `read` returns for a gap."""
         if self.missing == "accept":
             return self.absent, None
         return None, Finding(Code.MISSING, f"is required: send {self.expected()}")
 
-    def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
-        """Return the JSON value that text in a table spells; the text when it spells none.
+    def finding(
+        self, value: Any, code: Code = Code.WRONG_TYPE, reason: str = "", policy: Policy = "refuse"
+    ) -> Finding:
+        """Return a finding about a value, with the remedy."""
+        detail = f"is {shown(value)}{reason}: send {self.expected()}"
+        return Finding(code, detail, policy == "refuse")
 
-        Parameters
-        ----------
-        flags : mapping of str to bool
-            How truth values are spelled in that table.
-        """
+    def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
+        """Return the JSON value that text in a table spells, where `flags` are its truth values."""
         return text
 
     def from_array(self, value: Any) -> Any:
         """Return the JSON value that a value of an array of numbers stands for."""
         return self.array_values.get(value, value) if isinstance(value, (int, float)) else value
 
-    # How a value is stored.
+    def accepted_policies(self) -> list[str]:
+        """List the policies, such as ``missing``, that let unusual values through."""
+        policies = (attribute.name for attribute in fields(self) if attribute.type == Policy)
+        return [policy for policy in policies if getattr(self, policy) == "accept"]
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -175,8 +145,6 @@ class Field:
         """The labels of a target, the positive one of two last; None for a regression."""
         return None
 
-    # How a JSON body is decoded in one pass.
-
     @property
     def json_type(self) -> Any:
         """The type of the valid JSON values, for msgspec; a gap is left out."""
@@ -186,16 +154,13 @@ class Field:
     def value_codes(self) -> Mapping[Any, float] | None:
         """The double that stands for each valid JSON value; None when it is that double.
 
-        A gap is there under None and UNSET, whether it is valid or not. To look
-        up what is not valid raises KeyError.
+        None and UNSET are gaps, valid or not; other values that are not valid raise KeyError.
         """
         return _ReadCodes(self)
 
-    def are_plain(self, numbers: "np.ndarray") -> bool:
+    def are_plain(self, numbers: np.ndarray) -> bool:
         """Return whether all of some doubles are valid values, without any doubt."""
         return False
-
-    # How it is described.
 
     @property
     def datatype(self) -> str:
@@ -228,20 +193,12 @@ class Field:
         is_refused = self.missing == "refuse"
         return [] if is_refused else ["the target cannot be missing: filter such rows in load_data"]
 
-    # How an exported model is tried.
-
     def draw(self, generator: np.random.Generator) -> Any:
         """Return a made-up JSON value that the field accepts; a gap is left out."""
         return self.example
 
     def turning_points(self, values: np.ndarray, generator: np.random.Generator) -> list[Any]:
-        """Return the clean values at which models turn; a gap is left out.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n,)
-            Clean values of real rows.
-        """
+        """Return the clean values at which models turn, from those of real rows; no gap."""
         numbers = values.astype(np.float64)
         return list(np.unique(numbers[np.isfinite(numbers)]).tolist())
 
@@ -251,12 +208,13 @@ class _ReadCodes(dict[Any, float]):
 
     def __init__(self, field: Field) -> None:
         self._field = field
-        absent = field.word_codes.get(field.absent, field.absent)
-        super().__init__({None: absent, UNSET: absent})
+        super().__init__(dict.fromkeys((None, UNSET), self._code(field.absent)))
+
+    def _code(self, clean: Any) -> float:
+        return float(self._field.word_codes.get(clean, clean))
 
     def __missing__(self, value: Any) -> float:
         clean, finding = self._field.read(value)
         if finding:
             raise KeyError(value)
-        code: float = self._field.word_codes.get(clean, clean)
-        return code
+        return self._code(clean)

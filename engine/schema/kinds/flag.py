@@ -3,40 +3,30 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from msgspec import UNSET
 
 from engine.schema.kinds.field import Field, Finding
-from engine.schema.messages import shown
-from engine.schema.problem_codes import Code
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flag(Field):
-    """True or false; the pipeline sees 1.0 or 0.0.
-
-    Parameters
-    ----------
-    name, example, column, unit, missing
-        As for `Number`.
-    synonyms : mapping of str to bool
-        Words that stand for true or false, such as ``{"yes": True}``.
-    """
+    """True or false, or a synonym such as ``{"yes": True}``; the pipeline sees 1.0 or 0.0."""
 
     synonyms: Mapping[str, bool] = field(default_factory=dict)
 
     kind: ClassVar[str] = "flag"
+    classes: ClassVar[tuple[bool, ...]] = (False, True)
+    datatype: ClassVar[str] = "BOOL"
     array_values: ClassVar[Mapping[float, Any]] = {0: False, 1: True}
     arrow_columns: ClassVar[tuple[str, ...]] = ("flags", "text", "views", "words")
 
-    def to_json(self) -> dict[str, Any]:
-        return {**super().to_json(), "synonyms": [list(pair) for pair in self.synonyms.items()]}
-
-    @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> "Flag":
-        return cls(**{**entry, "synonyms": dict(entry.get("synonyms", ()))})
+    @cached_property
+    def _doubles(self) -> dict[Any, float]:
+        return {True: 1.0, False: 0.0} | {word: float(v) for word, v in self.synonyms.items()}
 
     def expected(self) -> str:
         return " or ".join(["true", "false", *self.synonyms])
@@ -44,18 +34,12 @@ class Flag(Field):
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
             return self.read_missing()
-        if isinstance(value, bool):
-            return float(value), None
-        if isinstance(value, str) and value in self.synonyms:
-            return float(self.synonyms[value]), None
-        return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
+        if isinstance(value, (bool, str)) and value in self._doubles:
+            return self._doubles[value], None
+        return None, self.finding(value)
 
     def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
         return flags.get(text, text)
-
-    @property
-    def classes(self) -> tuple[Any, ...] | None:
-        return (False, True)
 
     @property
     def json_type(self) -> Any:
@@ -63,12 +47,7 @@ class Flag(Field):
 
     @property
     def value_codes(self) -> Mapping[Any, float] | None:
-        words = {word: float(value) for word, value in self.synonyms.items()}
-        return {True: 1.0, False: 0.0, **words, None: math.nan, UNSET: math.nan}
-
-    @property
-    def datatype(self) -> str:
-        return "BOOL"
+        return {**self._doubles, None: math.nan, UNSET: math.nan}
 
     def json_schema(self) -> dict[str, Any]:
         if not self.synonyms:

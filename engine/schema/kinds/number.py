@@ -4,24 +4,22 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from msgspec import Meta
 
 from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
-from engine.schema.messages import plain, shown
+from engine.schema.messages import plain
 from engine.schema.problem_codes import Code
 
 #: Beyond this a double cannot hold every whole number.
 MAX_EXACT_INTEGER = 2**53
-
 #: Numbers at or beyond 2**53 may have been rounded already: they are read slowly.
 LARGEST_PLAIN = float(MAX_EXACT_INTEGER - 1)
-
 #: No number is drawn beyond; a double still has a digit after the point there.
 _LARGEST_DRAWN = 1e15
-
 #: So many middles between neighbouring values are tried of one field.
 _MOST_MIDDLES = 256
 
@@ -30,19 +28,15 @@ _NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Field):
-    """A quantity, held as a double.
+    """A quantity, held as a double; an accepted gap is NaN.
 
     Parameters
     ----------
-    name, example, column, unit, missing
-        As for `Field`. An accepted gap is NaN.
     minimum, maximum : float, optional
         The range, both ends included.
-    integer : bool
-        Whether only whole numbers are valid.
     out_of_range : {"refuse", "accept"}
-        What happens to a number outside the range. An accepted one goes to the
-        model as it is, and the answer carries a warning.
+        An accepted number outside the range goes to the model as it is, and the
+        answer carries a warning.
     """
 
     minimum: float | None = None
@@ -51,55 +45,46 @@ class Number(Field):
     out_of_range: Policy = "refuse"
 
     kind: ClassVar[str] = "number"
-    policies: ClassVar[tuple[str, ...]] = ("missing", "out_of_range")
     arrow_columns: ClassVar[tuple[str, ...]] = ("numbers",)
+    value_codes: ClassVar[None] = None
 
-    @property
+    @cached_property
     def _low(self) -> float:
         return -math.inf if self.minimum is None else self.minimum
 
-    @property
+    @cached_property
     def _high(self) -> float:
         return math.inf if self.maximum is None else self.maximum
 
     def expected(self) -> str:
-        noun = "a whole number" if self.integer else "a number"
-        if self.minimum is not None and self.maximum is not None:
-            noun += f" from {plain(self.minimum)} to {plain(self.maximum)}"
-        elif self.minimum is not None:
-            noun += f" of at least {plain(self.minimum)}"
-        elif self.maximum is not None:
-            noun += f" of at most {plain(self.maximum)}"
-        return f"{noun} ({self.unit})" if self.unit else noun
+        low, high = (None if end is None else plain(end) for end in (self.minimum, self.maximum))
+        text = f"a {self.noun()}"
+        if low and high:
+            text += f" from {low} to {high}"
+        elif low or high:
+            text += f" of at least {low}" if low else f" of at most {high}"
+        return f"{text} ({self.unit})" if self.unit else text
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
             return self.read_missing()
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
+            return None, self.finding(value)
         if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
-            return None, Finding(
-                Code.NOT_FINITE,
-                f"is {shown(value)}, more than a double holds exactly: send {self.expected()}",
-            )
+            reason = ", more than a double holds exactly"
+            return None, self.finding(value, Code.NOT_FINITE, reason)
         number = float(value)
         if not math.isfinite(number):
             return None, Finding(Code.NOT_FINITE, f"is not a finite double: send {self.expected()}")
         if self.integer and not number.is_integer():
-            return None, Finding(Code.WRONG_TYPE, f"is {shown(value)}: send {self.expected()}")
-        if (self.minimum is not None and number < self.minimum) or (
-            self.maximum is not None and number > self.maximum
-        ):
-            finding = Finding(
-                Code.OUT_OF_RANGE,
-                f"is {shown(value)}, out of range: send {self.expected()}",
-                self.out_of_range == "refuse",
-            )
+            return None, self.finding(value)
+        if not self._low <= number <= self._high:
+            finding = self.finding(value, Code.OUT_OF_RANGE, ", out of range", self.out_of_range)
             return (None if finding.is_refused else number), finding
         return number, None
 
     def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
-        """Return the number that text spells: digits, point and exponent as in JSON."""
+        # Digits, point and exponent as in JSON.
         if not _NUMBER.fullmatch(text):
             return text
         return int(text) if text.lstrip("-").isdecimal() else float(text)
@@ -113,16 +98,10 @@ class Number(Field):
         )
         return Annotated[float, limits]
 
-    @property
-    def value_codes(self) -> Mapping[Any, float] | None:
-        return None
-
     def are_plain(self, numbers: np.ndarray) -> bool:
         return bool(
-            np.isfinite(numbers).all()
-            and (np.abs(numbers) < MAX_EXACT_INTEGER).all()
-            and (numbers >= self._low).all()
-            and (numbers <= self._high).all()
+            (np.abs(numbers) < MAX_EXACT_INTEGER).all()  # NaN is not
+            and ((numbers >= self._low) & (numbers <= self._high)).all()
             and not (self.integer and (numbers % 1).any())
         )
 
@@ -140,9 +119,9 @@ class Number(Field):
     def usual(self) -> str:
         if self.out_of_range == "refuse":
             return ""
-        ends = [f"from {self.minimum}"] * (self.minimum is not None)
-        ends += [f"to {self.maximum}"] * (self.maximum is not None)
-        return " ".join(["expected", *ends]) if ends else ""
+        ends = {"from": self.minimum, "to": self.maximum}
+        texts = [f" {word} {end}" for word, end in ends.items() if end is not None]
+        return "expected" + "".join(texts) if texts else ""
 
     def noun(self) -> str:
         return "whole number" if self.integer else self.kind

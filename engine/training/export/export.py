@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.runtime.trusted_types import load_pipeline
-from engine.schema.fields import Field, field_from_json
+from engine.schema.fields import Field
 from persistence.atomic_files import replace_file
 
 RECIPES = ("double", "cast")
@@ -121,7 +121,7 @@ def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:
 
 def main(folder: Path, model: str) -> None:
     """Convert ``model.skops`` in a folder; write a file or a reason per recipe."""
-    fields = [field_from_json(field) for field in json.loads((folder / "fields.json").read_text())]
+    fields = [Field.from_json(field) for field in json.loads((folder / "fields.json").read_text())]
     pipeline = load_pipeline((folder / "model.skops").read_bytes(), model=model)
     for recipe in RECIPES:
         try:

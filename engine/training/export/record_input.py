@@ -3,7 +3,7 @@
 skl2onnx gives a graph one input per field, and text for categories. Making
 and reading such tensors takes longer than most models take. The packed graph
 has one input of shape (n, n_fields), where a category is a code
-(`engine.schema.category_codes`). Numbers are gathered from it; what the graph
+(`engine.schema.record_schema`). Numbers are gathered from it; what the graph
 computes from words becomes a table (`engine.training.export.category_tables`).
 """
 

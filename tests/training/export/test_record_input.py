@@ -15,8 +15,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from engine.runtime.onnx import OnnxRuntime, open_session
-from engine.schema.category_codes import Coding
 from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Number
+from engine.schema.record_schema import Coding
 from engine.training.export import category_tables
 from engine.training.export.export import RECIPES, translate
 from engine.training.export.parity import challenge_rows
