@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from engine.records.blocks import Block
-from engine.records.media_types import ARROW
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
 from engine.records.writers import Writer
@@ -25,8 +24,8 @@ if _HAS_FOLDER:
     from engine.records.arrow.reader import readers
     from engine.records.arrow.writer import ArrowWriter
 
-#: The writer of Arrow streams, by media type.
-ARROW_WRITERS: dict[str, type[Writer]] = {ARROW: ArrowWriter} if _HAS_FOLDER else {}
+#: The writer of Arrow streams.
+ARROW_WRITER: type[Writer] | None = ArrowWriter if _HAS_FOLDER else None
 
 
 def missing_arrow() -> str:
