@@ -24,16 +24,15 @@ class ValuesWriter(Writer):
         self._warnings: list[dict[str, Any]] = []
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        values = msgspec.json.encode(predicted_values(self._version, decisions))
+        values = msgspec.json.encode(self._version.answer_columns[0].labelled(decisions))
         self._spool.write(self._begin + values[1:-1])
         self._begin = b","
         left = PROBLEMS_LISTED - len(self._warnings)
         self._warnings += [warning.problem._asdict() for warning in warnings[:left]]
 
     def finish(self) -> None:
-        end: dict[str, Any] = {
-            "model": {"name": self._version.name, "version": self._version.version}
-        }
+        served = {"name": self._version.name, "version": self._version.version}
+        end: dict[str, Any] = {"model": served}
         if self._warnings:
             end["warnings"] = self._warnings
         self._spool.write(b"]," + msgspec.json.encode(end)[1:] + b"\n")
@@ -43,12 +42,7 @@ class ValueLinesWriter(Writer):
     """CSV of one column without a header or warnings: a line for each record."""
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        values = predicted_values(self._version, decisions)
+        values = self._version.answer_columns[0].labelled(decisions)
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows([class_name(value)] for value in values)
         self._spool.write(lines.getvalue().encode())
-
-
-def predicted_values(version: StoredVersion, decisions: Decisions) -> list[Any]:
-    """Return the predictions: labels, or numbers for a regression."""
-    return version.answer_columns[0].labelled(decisions)
