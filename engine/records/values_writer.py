@@ -24,7 +24,7 @@ class ValuesWriter(Writer):
         self._warnings: list[dict[str, Any]] = []
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        values = msgspec.json.encode(self._version.answer_columns[0].labelled(decisions))
+        values = msgspec.json.encode(self._columns[0].labelled(decisions))
         self._spool.write(self._begin + values[1:-1])
         self._begin = b","
         left = PROBLEMS_LISTED - len(self._warnings)
@@ -42,7 +42,7 @@ class ValueLinesWriter(Writer):
     """CSV of one column without a header or warnings: a line for each record."""
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        values = self._version.answer_columns[0].labelled(decisions)
+        values = self._columns[0].labelled(decisions)
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows([class_name(value)] for value in values)
         self._spool.write(lines.getvalue().encode())
