@@ -8,12 +8,10 @@ from engine.records.writers import CsvWriter, JsonWriter, LinesWriter, Writer
 
 
 class Form(NamedTuple):
-    """A form of records and answers.
+    """A form of records and answers: the command line uses its name, HTTP its media type.
 
     Attributes
     ----------
-    name : str
-        Its name on the command line.
     writer : type of Writer or None
         None where this installation cannot write it.
     suffixes : tuple of str

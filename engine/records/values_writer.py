@@ -25,7 +25,7 @@ class ValuesWriter:
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next values."""
-        values = msgspec.json.encode(predicted_values(self._version, decisions))
+        values = msgspec.json.encode(self._version.answer_columns[0].labelled(decisions))
         self._spool.write(self._begin + values[1:-1])
         self._begin = b","
         left = PROBLEMS_LISTED - len(self._warnings)
@@ -33,9 +33,8 @@ class ValuesWriter:
 
     def finish(self) -> None:
         """Write what stands beside the values."""
-        end: dict[str, Any] = {
-            "model": {"name": self._version.name, "version": self._version.version}
-        }
+        served = {"name": self._version.name, "version": self._version.version}
+        end: dict[str, Any] = {"model": served}
         if self._warnings:
             end["warnings"] = self._warnings
         self._spool.write(b"]," + msgspec.json.encode(end)[1:] + b"\n")
@@ -50,15 +49,10 @@ class ValueLinesWriter:
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next values; the form has no room for warnings."""
-        values = predicted_values(self._version, decisions)
+        values = self._version.answer_columns[0].labelled(decisions)
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows([class_name(value)] for value in values)
         self._spool.write(lines.getvalue().encode())
 
     def finish(self) -> None:
         """Write nothing: the last line is the end."""
-
-
-def predicted_values(version: StoredVersion, decisions: Decisions) -> list[Any]:
-    """Return what was predicted: labels, or numbers for a regression."""
-    return version.answer_columns[0].labelled(decisions)

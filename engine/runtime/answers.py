@@ -56,9 +56,9 @@ class AnswerColumn(NamedTuple):
         return [self.key_prefix + key for key in self.keys] or [self.name]
 
     def labelled(self, decisions: Decisions) -> list[Any]:
-        """Return the values as they are called: labels, or numbers."""
+        """Return the values row after row: labels, or numbers."""
         values = self.values(decisions)
-        return [self.labels[at] for at in values] if self.labels else list(values.tolist())
+        return [self.labels[at] for at in values] if self.labels else list(values.ravel().tolist())
 
 
 def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
@@ -83,11 +83,11 @@ def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
 
 def prediction_json(columns: Sequence[AnswerColumn], prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as JSON has it; its attributes bear the names of the columns."""
-    written = {}
+    answer = {}
     for column in columns:
         value = getattr(prediction, column.name)
-        written[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
-    return written
+        answer[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
+    return answer
 
 
 @lru_cache(1000, typed=True)  # 1 equals True
