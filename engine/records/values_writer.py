@@ -10,11 +10,12 @@ import msgspec
 from engine.records.problems import PROBLEMS_LISTED
 from engine.records.spool import Spool
 from engine.records.validation import Accepted
+from engine.records.writers import Writer
 from engine.runtime.answers import Decisions, class_name
 from engine.runtime.version import StoredVersion
 
 
-class ValuesWriter:
+class ValuesWriter(Writer):
     """One JSON object: ``predictions``, a list of values, then the model and the warnings."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
@@ -34,13 +35,12 @@ class ValuesWriter:
     def finish(self) -> None:
         """Write what stands beside the values."""
         served = {"name": self._version.name, "version": self._version.version}
-        end: dict[str, Any] = {"model": served}
-        if self._warnings:
-            end["warnings"] = self._warnings
+        warnings = {"warnings": self._warnings} if self._warnings else {}
+        end = {"model": served, **warnings}
         self._spool.write(b"]," + msgspec.json.encode(end)[1:] + b"\n")
 
 
-class ValueLinesWriter:
+class ValueLinesWriter(Writer):
     """CSV of one column without a header: a line for each record."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
@@ -53,6 +53,3 @@ class ValueLinesWriter:
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows([class_name(value)] for value in values)
         self._spool.write(lines.getvalue().encode())
-
-    def finish(self) -> None:
-        """Write nothing: the last line is the end."""

@@ -28,19 +28,15 @@ class Writer(Protocol):
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next rows; the warnings name them by their number in the table."""
-        ...
 
     def finish(self) -> None:
-        """Write what comes after the last row."""
-        ...
+        """Write what comes after the last row: nothing, unless a form needs it."""
 
 
 def write_with(
-    writer: type[Writer],
-    version: StoredVersion,
-    decisions: Decisions,
+    writer: type[Writer], version: StoredVersion, decisions: Decisions,
     warnings: Sequence[Accepted],
-) -> Spool:
+) -> Spool:  # fmt: skip
     """Write decisions that are all there, in the form of a writer."""
     spool = Spool(sys.maxsize, what="the answer")
     form = writer(version, spool)
@@ -49,7 +45,7 @@ def write_with(
     return spool
 
 
-class JsonWriter:
+class JsonWriter(Writer):
     """One object, as for a list of records."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
@@ -81,7 +77,7 @@ class JsonWriter:
         self._warnings.close()
 
 
-class LinesWriter:
+class LinesWriter(Writer):
     """A line of JSON for each prediction, with its warnings."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
@@ -98,11 +94,8 @@ class LinesWriter:
         self._spool.write(self._rows.write(decisions, ends))
         self._first += decisions.size
 
-    def finish(self) -> None:
-        """Write nothing: the last row is the end."""
 
-
-class CsvWriter:
+class CsvWriter(Writer):
     """A header, and a line for each prediction with its warnings in the last cell."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
@@ -124,15 +117,10 @@ class CsvWriter:
         parts: list[list[bytes]] = []
         for column, labels in zip(self._columns, self._labels, strict=True):
             values = column.values(decisions)
-            if labels:
-                texts = [labels[place] for place in values]
-            else:
-                texts = _number_texts(values, b"],[" if column.keys else b",")
+            between = b"],[" if column.keys else b","
+            texts = [labels[at] for at in values] if labels else _number_texts(values, between)
             parts += [texts, commas]
         self._spool.write(_weave([*parts[:-1], ends]))
-
-    def finish(self) -> None:
-        """Write nothing: the last row is the end."""
 
 
 class _JsonRows:
@@ -145,24 +133,21 @@ class _JsonRows:
     """
 
     def __init__(self, columns: Sequence[AnswerColumn]) -> None:
-        self._columns = columns
-        self._keys: list[list[bytes]] = []
-        self._labels: list[list[bytes]] = []
+        self._columns: list[tuple[AnswerColumn, list[bytes], list[bytes]]] = []
         begin = b"{"
         for column in columns:
             key = begin + _encode(column.name) + b":"
-            self._labels.append([key + _encode(label) for label in column.labels])
+            labels = [key + _encode(label) for label in column.labels]
             parts = [_encode(part) + b":" for part in column.keys]
-            self._keys.append(
-                [key + b"{" + parts[0], *(b"," + part for part in parts[1:])] if parts else [key]
-            )
+            keys = [key + b"{" + parts[0], *(b"," + part for part in parts[1:])] if parts else [key]
+            self._columns.append((column, keys, labels))
             begin = b"}," if parts else b","
         self.end = begin[:-1]
 
     def write(self, decisions: Decisions, ends: list[bytes]) -> bytes:
         """Write rows, each with its end."""
         woven: list[list[bytes]] = []
-        for column, keys, labels in zip(self._columns, self._keys, self._labels, strict=True):
+        for column, keys, labels in self._columns:
             values = column.values(decisions)
             if labels:
                 woven.append([labels[place] for place in values])

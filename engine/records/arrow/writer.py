@@ -8,12 +8,12 @@ import numpy as np
 from engine.records.arrow import END_OF_STREAM
 from engine.records.spool import Spool
 from engine.records.validation import Accepted
-from engine.records.writers import by_row, table_names, warning_text
+from engine.records.writers import Writer, by_row, table_names, warning_text
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 
 
-class ArrowWriter:
+class ArrowWriter(Writer):
     """An Arrow stream with the columns of an answer, and one for warnings."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
@@ -46,9 +46,9 @@ class ArrowWriter:
             values = column.values(decisions)
             if labels:
                 arrays.append(labels.take(self._pyarrow.array(values)))
-            else:
-                rows = np.atleast_2d(values.T)
-                arrays += [self._pyarrow.array(np.ascontiguousarray(row)) for row in rows]
+                continue
+            rows = map(np.ascontiguousarray, np.atleast_2d(values.T))
+            arrays += map(self._pyarrow.array, rows)
         arrays.append(self._pyarrow.array(texts, self._pyarrow.string()))
         batch = self._pyarrow.RecordBatch.from_arrays(arrays, schema=self._schema)
         self._spool.write(batch.serialize().to_pybytes())
