@@ -19,8 +19,7 @@ class ValuesWriter(Writer):
     """One JSON object: ``predictions``, a list of values, then the model and the warnings."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._version = version
-        self._spool = spool
+        super().__init__(version, spool)
         self._begin = b'{"predictions":['
         self._warnings: list[dict[str, Any]] = []
 
@@ -42,10 +41,6 @@ class ValuesWriter(Writer):
 
 class ValueLinesWriter(Writer):
     """CSV of one column without a header: a line for each record."""
-
-    def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._version = version
-        self._spool = spool
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next values; the form has no room for warnings."""

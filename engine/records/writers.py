@@ -8,7 +8,7 @@ parts of the rows.
 import csv
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -21,10 +21,12 @@ from engine.runtime.version import StoredVersion
 _encode = msgspec.json.encode
 
 
-class Writer(Protocol):
+class Writer:
     """Writes predictions in one form."""
 
-    def __init__(self, version: StoredVersion, spool: Spool) -> None: ...
+    def __init__(self, version: StoredVersion, spool: Spool) -> None:
+        self._version = version
+        self._spool = spool
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next rows; the warnings name them by their number in the table."""
