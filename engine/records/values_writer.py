@@ -1,4 +1,4 @@
-"""Predicted values alone, as MLflow's and SageMaker's clients read them."""
+"""Predicted values alone, for MLflow's and SageMaker's clients."""
 
 import csv
 import io
@@ -24,15 +24,13 @@ class ValuesWriter(Writer):
         self._warnings: list[dict[str, Any]] = []
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next values."""
-        values = msgspec.json.encode(self._version.answer_columns[0].labelled(decisions))
+        values = msgspec.json.encode(self._columns[0].labelled(decisions))
         self._spool.write(self._begin + values[1:-1])
         self._begin = b","
         left = PROBLEMS_LISTED - len(self._warnings)
         self._warnings += [warning.problem._asdict() for warning in warnings[:left]]
 
     def finish(self) -> None:
-        """Write what stands beside the values."""
         served = {"name": self._version.name, "version": self._version.version}
         warnings = {"warnings": self._warnings} if self._warnings else {}
         end = {"model": served, **warnings}
@@ -40,11 +38,10 @@ class ValuesWriter(Writer):
 
 
 class ValueLinesWriter(Writer):
-    """CSV of one column without a header: a line for each record."""
+    """CSV of one column without a header or warnings: a line for each record."""
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next values; the form has no room for warnings."""
-        values = self._version.answer_columns[0].labelled(decisions)
+        values = self._columns[0].labelled(decisions)
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows([class_name(value)] for value in values)
         self._spool.write(lines.getvalue().encode())
