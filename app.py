@@ -35,7 +35,7 @@ from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
-from engine.worker.application import KEY, Application
+from engine.worker.application import KEY, Application, progress_of
 from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
@@ -93,6 +93,7 @@ def _resources(settings: Settings) -> Resources:
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
+        progress_of=progress_of,
         service=NAME,
         version="0",  # of the HTTP interface
         max_table_bytes=settings.max_table_bytes,

@@ -1,6 +1,6 @@
 """What the routes and the middleware of an application work with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -29,6 +29,8 @@ class Resources:
         The origins whose pages may send requests from a browser.
     spans : Any
         `engine.api.middleware.tracing.Spans`; None where requests are not traced.
+    progress_of : callable
+        By the environment of a request, what gives its answer the whole time anew, if anything.
     answers : IdempotencyCache
         The answers that are given again to a request that comes again.
     phrases : dict
@@ -49,6 +51,7 @@ class Resources:
     origins: frozenset[str]
     logs_requests: bool
     spans: Any = None
+    progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)
     stopping: Event = field(default_factory=Event)
     phrases: dict[str, Callable[..., tuple[bytes, str]]] = field(default_factory=dict)

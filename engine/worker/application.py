@@ -109,6 +109,12 @@ class Application:
     max_body_bytes: int  # the longest body that the application reads
 
 
+def progress_of(environ: Mapping[str, Any]) -> Callable[[], None] | None:
+    """Return what gives the answer to a request its whole time anew; None under other workers."""
+    note: Callable[[], None] | None = getattr(environ.get("gunicorn.socket"), "note_progress", None)
+    return note
+
+
 def application_of(wsgi: Any) -> Application | None:
     """Return what a WSGI application offers; None where it offers nothing."""
     application: Application | None = getattr(wsgi, "extensions", {}).get(KEY)

@@ -13,8 +13,7 @@ from engine.worker.application import Application
 from engine.worker.connection import Connection
 from engine.worker.deadlines import Waiting
 
-#: A client has so many seconds to take its answer, and to end a connection that
-#: this side has ended.
+#: A client has so many seconds to take its answer, and to end what this side has ended.
 SEND_SECONDS, END_SECONDS = 30, 2
 
 #: How long a connection without a request stays open once the worker stops.

@@ -6,8 +6,9 @@ import sys
 import time
 from typing import Any
 
+from gunicorn.errors import HaltServer
+
 from engine.worker.application import Application, application_of
-from engine.worker.master import extend
 from engine.worker.restarts import Deaths, wait_for_start
 from engine.worker.shutdown import keep_signals_over_forks
 from engine.worker.subprocess_starter import Starter
@@ -19,7 +20,7 @@ def on_starting(server: Any, *, train: str = "") -> None:
     application = _application(server)
     starter = Starter(application.lifecycle.start_process, server.log)
     application.lifecycle.use_starter(starter.ask)
-    extend(server, Deaths(server.log, application.metrics.count_death), starter)
+    _extend(server, Deaths(server.log, application.metrics.count_death), starter)
     for address in server.cfg.address if not application.lifecycle.is_guarded() else ():
         host = address[0] if isinstance(address, tuple) else str(address)
         if host not in ("localhost", "::1") and not host.startswith("127."):
@@ -34,6 +35,40 @@ def on_starting(server: Any, *, train: str = "") -> None:
     command = [sys.executable, "build_model.py", train, "--if-absent"]
     if subprocess.run(command, check=False).returncode:  # noqa: S603
         sys.exit(f"gunicorn: no version of {train} could be trained; the reason stands above")
+
+
+def _extend(server: Any, deaths: Deaths, starter: Starter) -> None:
+    """Let the master note its workers' deaths and start processes for them; call it once.
+
+    gunicorn has no hook that says how a worker has ended, and none for signals.
+    Its arbiter, the server, calls `reap_workers` whenever a child has ended, or
+    it got a SIGCHLD.
+    """
+    server.deaths = deaths
+    reap, reload = server.reap_workers, server.app.reload
+
+    def reap_workers() -> None:
+        workers = {**server.WORKERS}
+        deaths.look(workers)
+        try:
+            reap()
+        except HaltServer:  # a worker could not start, and has logged why
+            if server.LISTENERS and not deaths.has_survivor(server.WORKERS):
+                raise
+            for pid in workers.keys() - server.WORKERS.keys():
+                workers[pid].tmp.close()
+                server.cfg.child_exit(server, workers[pid])
+        starter.start_requested()
+
+    def reload_or_stay() -> None:
+        before = server.app.cfg
+        try:
+            reload()
+        except SystemExit:  # what is wrong is printed
+            server.app.cfg = before
+            server.log.error("the new configuration cannot be read: the one before goes on")
+
+    server.reap_workers, server.app.reload = reap_workers, reload_or_stay
 
 
 def when_ready(server: Any) -> None:
