@@ -156,8 +156,7 @@ def main() -> None:
     key = " -H 'x-api-key: YOUR KEY'" if _callers(settings).need_keys else ""
     print(
         f"{NAME} serves {card['model']}, version {card['version']}, at {address}\n"
-        f"Documentation: {address}/docs\n"
-        "Try it:\n\n"
+        f"Documentation: {address}/docs\nTry it:\n\n"
         f"curl -s {address}/v0/predict{key} -H 'Content-Type: application/json' \\\n"
         f"  -d {shlex.quote(record)}\n",
         flush=True,
