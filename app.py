@@ -141,8 +141,7 @@ def main() -> None:
         card = _store(settings).read_card(settings.default_model)
     except (InvalidSettings, StoreError) as error:
         sys.exit(f"app: {error}")
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as trial:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((settings.host, settings.port))

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from engine.records.arrow_support import ARROW_WRITERS
+from engine.records.arrow_support import ARROW_WRITER
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET
 from engine.records.writers import CsvWriter, JsonWriter, LinesWriter, Writer
 
@@ -38,7 +38,7 @@ FORMS = (
     Form("json", JSON, JsonWriter),
     Form("csv", CSV, CsvWriter, (".csv",), "; charset=utf-8", description="A line a prediction"),
     Form("jsonl", LINES, LinesWriter, (".jsonl", ".ndjson"), description="A prediction a line"),
-    Form("arrow", ARROW, ARROW_WRITERS.get(ARROW), (".arrow", ".arrows")),
+    Form("arrow", ARROW, ARROW_WRITER, (".arrow", ".arrows")),
     Form("parquet", PARQUET, None, (".parquet", ".pq"), is_answered=False),
 )
 
