@@ -141,8 +141,7 @@ def main() -> None:
         card = _store(settings).read_card(settings.default_model)
     except (InvalidSettings, StoreError) as error:
         sys.exit(f"app: {error}")
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as trial:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((settings.host, settings.port))
@@ -157,8 +156,7 @@ def main() -> None:
     key = " -H 'x-api-key: YOUR KEY'" if _callers(settings).need_keys else ""
     print(
         f"{NAME} serves {card['model']}, version {card['version']}, at {address}\n"
-        f"Documentation: {address}/docs\n"
-        "Try it:\n\n"
+        f"Documentation: {address}/docs\nTry it:\n\n"
         f"curl -s {address}/v0/predict{key} -H 'Content-Type: application/json' \\\n"
         f"  -d {shlex.quote(record)}\n",
         flush=True,

@@ -76,9 +76,9 @@ class Lifecycle(Protocol):
 
     is_guarded: Callable[[], bool]  # whether callers need a key, or the user lets all in
     remove: Callable[[], None]  # removes what does not outlive the service
-    # Starts a process that a worker has asked for; it inherits the descriptor.
+    # Starts a process at the request of a worker; it inherits the descriptor.
     start_process: Callable[[int], Any]
-    # Makes the workers ask for such processes through a function from now on.
+    # Makes the workers request such processes through a function from now on.
     use_starter: Callable[[Callable[..., bool]], None]
 
     def has_version(self) -> bool:

@@ -54,7 +54,7 @@ class Worker(ThreadedWorker):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
     def run(self) -> None:
-        """Serve until told to stop, then until all is answered."""
+        """Serve until the worker is to stop, then until all is answered."""
         has_more = self.cfg.is_ssl or self.cfg.proxy_protocol != "off"
         self._reads = HAS_PARSER and not has_more and "h2" not in self.cfg.http_protocols
         self.application = application = application_of(self.wsgi)
