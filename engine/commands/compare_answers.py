@@ -19,17 +19,8 @@ _MOST_LISTED = 10
 def compare_answers(old: StoredVersion, new: StoredVersion, data: Path) -> dict[str, Any]:
     """Count where the answers of two versions to a file differ.
 
-    Returns
-    -------
-    dict
-        ``rows``; ``labels_that_differ``, None for regressions;
-        ``largest_difference``, of a probability or of a number, None for
-        classifiers without probabilities; ``rows_that_differ_most``, from 1.
-
-    Raises
-    ------
-    CommandError
-        When the file cannot be read, or a version rejects records in it.
+    The labels that differ are None for regressions. The largest difference is that
+    of a probability or of a number. Raise `CommandError` if a version rejects records.
     """
     kind = kind_of(data, None)
     with ExitStack() as spools:

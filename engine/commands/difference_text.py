@@ -11,21 +11,21 @@ from engine.commands.service_metrics import live_text
 def difference_text(changes: Mapping[str, Any]) -> str:
     """Format for people what `engine.cards.difference.difference` returns."""
     head = f"{changes['model']}: from {changes['from']} to {changes['to']}"
-    parts = [
-        _part("Model", _pairs(changes["facts"])),
-        _part("Fields", field_rows(changes["fields"])),
-    ]
-    parts += [_part(title, _pairs(changes[part])) for part, title in PARTS.items()]
     moved = [
         (field, f"{mean['from']:.4f} -> {mean['to']:.4f}")
         for field, mean in changes["importances"].items()
     ]
-    parts += [_part("Permutation importances that moved", moved), _score_text(changes)]
-    if "answers" in changes:
-        parts.append(_answer_text(changes["answers"]))
-    if "live" in changes:
-        parts.append(live_text(changes["live"]))
-    return "\n\n".join([head, *filter(None, parts)])
+    parts = [
+        head,
+        _part("Model", _pairs(changes["facts"])),
+        _part("Fields", field_rows(changes["fields"])),
+        *(_part(title, _pairs(changes[part])) for part, title in PARTS.items()),
+        _part("Permutation importances that moved", moved),
+        _score_text(changes),
+        _answer_text(changes["answers"]) if "answers" in changes else "",
+        live_text(changes["live"]) if "live" in changes else "",
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def _part(title: str, rows: list[tuple[str, str]]) -> str:

@@ -62,9 +62,7 @@ def pin(name: str, version: str) -> CommandResult:
     Examples:
       flask models pin credit 20260102T101500Z-3fa9c
     """
-    _pin(name, version, is_pinned=True)
-    text = f"{version} of {name} is never pruned."
-    return CommandResult({"model": name, "version": version}, text)
+    return _pin(name, version, is_pinned=True)
 
 
 @click.command()
@@ -78,8 +76,7 @@ def unpin(name: str, version: str) -> CommandResult:
     Examples:
       flask models unpin credit 20260102T101500Z-3fa9c
     """
-    _pin(name, version, is_pinned=False)
-    return CommandResult({"model": name, "version": version}, f"{version} of {name} may be pruned.")
+    return _pin(name, version, is_pinned=False)
 
 
 def _old(store: ModelStore, name: str, keep: int) -> list[dict[str, Any]]:
@@ -107,7 +104,7 @@ def _remove(store: ModelStore, row: dict[str, Any]) -> None:
         row["stays"] = str(error).partition("it is ")[2]
 
 
-def _pin(name: str, version: str, *, is_pinned: bool) -> None:
+def _pin(name: str, version: str, *, is_pinned: bool) -> CommandResult:
     store = served().store
     if is_pinned and version not in store.versions(name):
         raise VersionNotFound(f"model {name!r} has no version {version!r}")
@@ -120,3 +117,5 @@ def _pin(name: str, version: str, *, is_pinned: bool) -> None:
         return pointer._replace(pinned=(*others, version) if is_pinned else others)
 
     store.change(name, change)
+    text = f"{version} of {name} {'is never' if is_pinned else 'may be'} pruned."
+    return CommandResult({"model": name, "version": version}, text)

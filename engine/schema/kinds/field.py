@@ -120,10 +120,10 @@ class Field:
         """Return the JSON value that a value of an array of numbers stands for."""
         return self.array_values.get(value, value) if isinstance(value, (int, float)) else value
 
-    def accepted_policies(self) -> list[str]:
-        """List the policies, such as ``missing``, that let unusual values through."""
+    def accepted(self) -> list[str]:
+        """List in words the unusual values that a policy accepts, such as ``out of range``."""
         policies = (attribute.name for attribute in fields(self) if attribute.type == Policy)
-        return [policy for policy in policies if getattr(self, policy) == "accept"]
+        return [name.replace("_", " ") for name in policies if getattr(self, name) == "accept"]
 
     @property
     def words(self) -> tuple[str, ...]:
