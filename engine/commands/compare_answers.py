@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,7 @@ def compare_answers(old: StoredVersion, new: StoredVersion, data: Path) -> dict[
     with ExitStack() as spools:
         files = []
         for version in (old, new):
-            spool = answer_file(version, data, kind, LINES)
-            spools.callback(spool.close)
+            spool = spools.enter_context(closing(answer_file(version, data, kind, LINES)))
             spool.file.seek(0)
             files.append(spool.file)
         read = msgspec.json.Decoder().decode
@@ -39,8 +38,7 @@ def compare_answers(old: StoredVersion, new: StoredVersion, data: Path) -> dict[
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[bool, float]:
     """Return whether the labels differ, and by how much the probabilities or numbers do."""
     is_other = old["value"] != new["value"]
-    if "probabilities" in old and "probabilities" in new:
-        before, after = old["probabilities"], new["probabilities"]
+    if (before := old.get("probabilities")) and (after := new.get("probabilities")):
         classes = {*before, *after}
         return is_other, max(abs(before.get(c, 0.0) - after.get(c, 0.0)) for c in classes)
     if isinstance(old["value"], float) and isinstance(new["value"], float):

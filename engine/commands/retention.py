@@ -12,10 +12,8 @@ from persistence.store_errors import ModelNotFound, VersionNotFound
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME]")
-@click.option(
-    "--keep", type=click.IntRange(min=1), default=10, show_default=True,
-    help="The number of newest versions of each model that stay.",
-)  # fmt: skip
+@click.option("--keep", type=click.IntRange(min=1), default=10, show_default=True,
+              help="The number of newest versions of each model that stay.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed; remove nothing.")
 @command_output
 def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
@@ -41,13 +39,13 @@ def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
             _remove(store, row)
         for model in models:
             store.sweep(model)
-    removed = [row for row in rows if not row["stays"]]
     verb = "would go" if dry_run else "removed"
+    removed = sum(not row["stays"] for row in rows)
     lines = [
         f"{row['model']} {row['version']}: {'stays, ' + row['stays'] if row['stays'] else verb}"
         for row in rows
     ]
-    lines.append(f"{len(removed)} of {len(rows)} versions beyond the newest {keep} {verb}.")
+    lines.append(f"{removed} of {len(rows)} versions beyond the newest {keep} {verb}.")
     return CommandResult({"versions": rows, "keep": keep, "dry_run": dry_run}, "\n".join(lines))
 
 

@@ -130,10 +130,8 @@ def rollback(name: str, *, dry_run: bool) -> CommandResult:
 @click.argument("name")
 @click.argument("old", required=False, metavar="[A]")
 @click.argument("new", required=False, metavar="[B]")
-@click.option(
-    "--data", "data", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Let both answer the records of this file; formats as in `flask predict`.",
-)  # fmt: skip
+@click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Let both answer its records; formats as in `flask predict`.")  # fmt: skip
 @click.option("--service", metavar="URL", is_flag=False, flag_value=HERE,
               help=f"Also show what a service has counted; {HERE} without URL.")  # fmt: skip
 @click.option("--key", envvar="API_KEY", default="", metavar="KEY", show_envvar=True,
@@ -271,7 +269,6 @@ def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> list[str]:
     mark = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
-    size = f"{row['bytes'] / 1e6:.1f} MB"
-    score = f"{row['value']:.4f}"
-    trained = row["created_at"][:16].replace("T", " ")
-    return [row["model"], row["version"], mark, trained, row["score"], score, row["runtime"], size]
+    trained, size = row["created_at"][:16].replace("T", " "), f"{row['bytes'] / 1e6:.1f} MB"
+    score = row["score"], f"{row['value']:.4f}"
+    return [row["model"], row["version"], mark, trained, *score, row["runtime"], size]

@@ -30,13 +30,8 @@ _NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 class Number(Field):
     """A quantity, held as a double; an accepted gap is NaN.
 
-    Parameters
-    ----------
-    minimum, maximum : float, optional
-        The range, both ends included.
-    out_of_range : {"refuse", "accept"}
-        An accepted number outside the range goes to the model as it is, and the
-        answer carries a warning.
+    Both ends of the range are included. An accepted number outside it goes to the
+    model as it is, and the answer carries a warning.
     """
 
     minimum: float | None = None
@@ -163,8 +158,7 @@ class Number(Field):
         An export may compute in single precision, so the nearest singles and
         doubles on both sides of a middle are there, too.
         """
-        numbers = values.astype(np.float64)
-        seen = np.unique(numbers[np.isfinite(numbers)])
+        seen = np.array(super().turning_points(values, generator), dtype=np.float64)
         middles = (seen[1:] + seen[:-1]) / 2
         if len(middles) > _MOST_MIDDLES:
             middles = np.sort(generator.choice(middles, _MOST_MIDDLES, replace=False))
