@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -43,11 +42,11 @@ class Number(Field):
     arrow_columns: ClassVar[tuple[str, ...]] = ("numbers",)
     value_codes: ClassVar[None] = None
 
-    @cached_property
+    @property
     def _low(self) -> float:
         return -math.inf if self.minimum is None else self.minimum
 
-    @cached_property
+    @property
     def _high(self) -> float:
         return math.inf if self.maximum is None else self.maximum
 
@@ -73,7 +72,9 @@ class Number(Field):
             return None, Finding(Code.NOT_FINITE, f"is not a finite double: send {self.expected()}")
         if self.integer and not number.is_integer():
             return None, self.finding(value)
-        if not self._low <= number <= self._high:
+        if (self.minimum is not None and number < self.minimum) or (
+            self.maximum is not None and number > self.maximum
+        ):
             finding = self.finding(value, Code.OUT_OF_RANGE, ", out of range", self.out_of_range)
             return (None if finding.is_refused else number), finding
         return number, None
