@@ -12,6 +12,7 @@ import os
 import shlex
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
@@ -20,11 +21,10 @@ from engine.api import log_format
 from engine.api.fast_path.answer import FastPath
 from engine.api.fast_path.rejections import Rejections
 from engine.api.middleware import cors
-from engine.api.middleware.order import add_middleware
 from engine.api.mount import mount
 from engine.api.protocols.vertex import RouteTaken
 from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
-from engine.api.resources import Resources, add_resources
+from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.pages import api_docs, version
@@ -35,7 +35,7 @@ from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
-from engine.worker.application import KEY, Application
+from engine.worker.application import KEY, Application, progress_of
 from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
@@ -47,9 +47,6 @@ _log = logging.getLogger(__name__)
 #: The name of the service, wherever a person reads it.
 NAME = "Pronto"
 
-#: The version of the HTTP interface.
-VERSION = "0"
-
 
 def create_app(settings: Settings) -> Flask:
     """Return the application; nothing is opened before the first request."""
@@ -58,18 +55,28 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # a double slash is not found, not redirected
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
     shared = _resources(settings)
-    add_resources(app, shared)
-    add_middleware(app, shared.spans)
     pages = (version.blueprint(shared.models), api_docs.blueprint(service=NAME))
     mount(app, shared, pages=pages, children=children)
     for command in COMMANDS:
         app.cli.add_command(command)
-    app.extensions[KEY] = _application(app, shared, settings)
+    app.extensions[KEY] = Application(
+        Lifecycle(
+            shared.models, shared.metrics, shared.stopping,
+            is_guarded=lambda: shared.callers.need_keys or shared.callers.is_open,
+            remove=shared.answers.remove,
+        ),
+        shared.metrics,
+        Rejections(
+            app, most_seconds=settings.max_wait_seconds, answer_seconds=settings.max_answer_seconds
+        ),
+        FastPath(app, shared) if settings.fast_path else None,
+        shared.stopping,
+        settings.max_body_bytes,
+    )  # fmt: skip
     return app
 
 
 def _resources(settings: Settings) -> Resources:
-    """Return what the routes and the middleware work with."""
     models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
     slots = 4 * settings.web_concurrency + 4
     metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
@@ -79,34 +86,21 @@ def _resources(settings: Settings) -> Resources:
         metrics=metrics,
         shadow=shadow,
         callers=_callers(settings),
-        limit=_rate_limit(settings),
-        origins=_origins(settings),
+        limit=RateLimit(
+            _parsed("RATE_LIMIT", settings.rate_limit, Rate.read),
+            _parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisCounts) or SharedCounts(),
+        ),
+        origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
+        progress_of=progress_of,
         service=NAME,
-        version=VERSION,
+        version="0",  # of the HTTP interface
         max_table_bytes=settings.max_table_bytes,
         workers=settings.web_concurrency,
         health_route=settings.aip_health_route,
         predict_route=settings.aip_predict_route,
     )
-
-
-def _application(app: Flask, shared: Resources, settings: Settings) -> Application:
-    """Return what the worker and gunicorn's hooks use of the application."""
-    callers, most_seconds = shared.callers, settings.max_wait_seconds
-    return Application(
-        Lifecycle(
-            shared.models, shared.metrics, shared.stopping,
-            is_guarded=lambda: callers.need_keys or callers.is_open,
-            remove=shared.answers.remove,
-        ),
-        shared.metrics,
-        Rejections(app, most_seconds=most_seconds, answer_seconds=settings.max_answer_seconds),
-        FastPath(app, shared) if settings.fast_path else None,
-        shared.stopping,
-        settings.max_body_bytes,
-    )  # fmt: skip
 
 
 def _store(settings: Settings) -> ModelStore:
@@ -115,28 +109,15 @@ def _store(settings: Settings) -> ModelStore:
     )
 
 
-def _origins(settings: Settings) -> frozenset[str]:
-    try:
-        return cors.read_origins(settings.cors_origins)
-    except ValueError as error:
-        raise InvalidSettings(f"CORS_ORIGINS: {error}") from error
-
-
 def _callers(settings: Settings) -> Callers:
     return Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
 
 
-def _rate_limit(settings: Settings) -> RateLimit:
-    text, redis = settings.rate_limit, settings.rate_limit_redis
+def _parsed(variable: str, text: str, parse: Callable[[str], Any]) -> Any:
     try:
-        rate = Rate.read(text) if text else None
+        return parse(text) if text else None
     except ValueError as error:
-        raise InvalidSettings(f"RATE_LIMIT is {text!r}: give {error}") from error
-    try:
-        counts = RedisCounts(redis) if redis else SharedCounts()
-    except ValueError as error:
-        raise InvalidSettings(f"RATE_LIMIT_REDIS is {redis!r}: {error}") from error
-    return RateLimit(rate, counts)
+        raise InvalidSettings(f"{variable} is {text!r}: {error}") from error
 
 
 def _spans() -> Any:
@@ -152,22 +133,15 @@ def _spans() -> Any:
     return Spans(NAME)
 
 
-def serve() -> None:
-    """Become gunicorn on all addresses, as the platforms that start a container expect."""
-    os.environ["SAGEMAKER_BIND_TO_PORT"] = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
-    os.execvp(sys.executable, [sys.executable, "-m", "gunicorn", "app:app"])  # noqa: S606
-
-
 def main() -> None:
-    """Serve on this machine: print an example request, then become gunicorn."""
+    """Check that this machine can serve, and print an example request."""
     os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # even when PORT is set
     try:
         settings = Settings.from_environment()
         card = _store(settings).read_card(settings.default_model)
     except (InvalidSettings, StoreError) as error:
         sys.exit(f"app: {error}")
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as trial:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((settings.host, settings.port))
@@ -182,19 +156,19 @@ def main() -> None:
     key = " -H 'x-api-key: YOUR KEY'" if _callers(settings).need_keys else ""
     print(
         f"{NAME} serves {card['model']}, version {card['version']}, at {address}\n"
-        f"Documentation: {address}/docs\n"
-        "Try it:\n\n"
+        f"Documentation: {address}/docs\nTry it:\n\n"
         f"curl -s {address}/v0/predict{key} -H 'Content-Type: application/json' \\\n"
         f"  -d {shlex.quote(record)}\n",
         flush=True,
     )
-    os.execvp(sys.executable, [sys.executable, "-m", "gunicorn", "app:app"])  # noqa: S606
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
-        serve()
-    main()
+        os.environ["SAGEMAKER_BIND_TO_PORT"] = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
+    else:
+        main()
+    os.execvp(sys.executable, [sys.executable, "-m", "gunicorn", "app:app"])  # noqa: S606
 else:
     try:
         _settings = Settings.from_environment()

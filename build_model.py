@@ -5,9 +5,9 @@ For instance::
     python build_model.py credit
     python build_model.py credit --data applicants.csv --promote if-better
 
-Exit codes: 0 a version was stored, and promoted or not as asked; 1 none was
-stored; 2 wrong usage; 3 a version was stored and was to be promoted, but
-another was promoted meanwhile.
+Exit codes: 0 a version was stored, and promoted or not as ``--promote`` says;
+1 none was stored; 2 wrong usage; 3 a version was stored and was to be promoted,
+but another was promoted meanwhile.
 """
 
 import argparse
@@ -54,12 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     if options.if_absent:
         try:
             print(f"{name}: version {store.promoted(name)} is there")
+            return 0
         except ModelNotFound:
             pass
         except StoreError as error:
             return _fail(error)
-        else:
-            return 0
 
     try:
         from engine.schema.definition import InvalidDefinition
@@ -70,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
-    sentences = (UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, StoreError)
+    errors = (UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, StoreError)
     origin = Origin(settings.trained_by, settings.source_version)
     try:
         if store.keys:
@@ -78,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         build(store, name, data=options.data, promote=options.promote, origin=origin)
     except PromotionConflict as error:
         return _fail(error, code=3)
-    except (*sentences, OSError) as error:
+    except (*errors, OSError) as error:
         return _fail(error)
     return 0
 
@@ -86,28 +85,16 @@ def main(arguments: list[str] | None = None) -> int:
 def build(
     store: ModelStore, name: str, *, data: Path | None, promote: str, origin: "Origin | None" = None
 ) -> str:
-    """Train a model, store the version and promote it as asked.
+    """Train a model, by default on its sample, store the version and return its name.
+
+    Raise `PromotionConflict` if it was to be promoted, but another version was
+    promoted while it was trained. It is stored all the same.
 
     Parameters
     ----------
-    data : Path or None
-        The table; None for the definition's sample.
     promote : {"always", "if-better", "never"}
         ``if-better`` promotes a version that is shown to be better than the
         promoted one, on the same held-out rows.
-    origin : Origin or None
-        Who trains it, with what code.
-
-    Returns
-    -------
-    str
-        The version.
-
-    Raises
-    ------
-    PromotionConflict
-        When it was better, and another was promoted while it was trained. It
-        is stored.
     """
     from engine.training.train import train
     from models import find
@@ -119,24 +106,24 @@ def build(
     print(f"{name}: training on {source}", flush=True)
     trained = train(
         name, definition, source, step=step, store=store, promote=promote, origin=origin
-    )  # fmt: skip
+    )
     with step("store") as say:
         version = store.write(trained.card, trained.files)
         say(f"version {version} in {store.place}/{name}/{version}")
     with step("promote") as say:
-        decided = trained.card["challenge"]
-        if decided["promote"]:
-            champion = None if promote == "always" else decided["champion"] or ""
+        challenge = trained.card["challenge"]
+        if challenge["promote"]:
+            champion = None if promote == "always" else challenge["champion"] or ""
             store.promote(name, version, expected=champion)
             say(f"{version} is served by default")
         else:
-            say(decided["reason"])
+            say(challenge["reason"])
     return version
 
 
 @contextmanager
 def step(title: str) -> Iterator[Callable[[str], None]]:
-    """Print one step of a run: its findings, or that it goes on."""
+    """Print the results of one step of a run, or that it is still at work."""
     began = time.monotonic()
     is_done = threading.Event()
 
@@ -164,9 +151,7 @@ def _fail(reason: object, *, code: int = 1) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description="Train a model and store it as a new version.",
-    )
+    parser = argparse.ArgumentParser(description="Train a model and store it as a new version.")
     parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
     parser.add_argument(

@@ -101,9 +101,8 @@ class Settings:
     """The settings, each from the environment variable of its name in capitals."""
 
     model_store: Path | str = _setting(
-        Path("artifacts"), _store,
-        "Where versions are stored: a folder, or `s3://bucket/prefix`",
-    )  # fmt: skip
+        Path("artifacts"), _store, "Where versions are stored: a folder, or `s3://bucket/prefix`"
+    )
     model_cache: Path = _setting(
         Path(".model-cache"), Path, "Folder for copies of the versions in a bucket"
     )
@@ -117,9 +116,7 @@ class Settings:
         20, _whole(2), "Most versions in memory; the least recently used ones are dropped"
     )
     trained_by: str = _setting(
-        "",
-        str,
-        "Who trains, for new cards; empty: git's `user.name`, else the login name",
+        "", str, "Who trains, for new cards; empty: git's `user.name`, else the login name"
     )
     source_version: str = _setting(
         "", str, "The commit, as Heroku names it; written into the card where there is no git"
@@ -128,11 +125,7 @@ class Settings:
         True, _flag, "Train the default model at start if no version is stored"
     )
     max_body_bytes: int = _setting(5 * 2**20, _whole(1), "Largest JSON body, in bytes")
-    max_table_bytes: int = _setting(
-        2**30,
-        _whole(1),
-        "Largest table, and answer to one, in bytes",
-    )
+    max_table_bytes: int = _setting(2**30, _whole(1), "Largest table, and answer to one, in bytes")
     host: str = _setting(
         "", str, "Address to listen on; empty: all when PORT is set, else 127.0.0.1"
     )
@@ -172,24 +165,18 @@ class Settings:
         "", str, "Requests per seconds for each API key, such as 600/60; empty: no limit"
     )
     rate_limit_redis: str = _setting(
-        "",
-        str,
-        "Redis that counts for several machines: redis://host:6379/0",
+        "", str, "Redis that counts for several machines: redis://host:6379/0"
     )
 
     cors_origins: str = _setting(
-        "",
-        str,
-        "Origins whose pages may call from a browser, separated by commas",
+        "", str, "Origins whose pages may call from a browser, separated by commas"
     )
     max_wait_seconds: float = _setting(
-        1.0, _seconds,
-        "Longest wait for a thread, in seconds, before 503; 0 = no limit",
-    )  # fmt: skip
+        1.0, _seconds, "Longest wait for a thread, in seconds, before 503; 0 = no limit"
+    )
     max_answer_seconds: float = _setting(
-        25.0, _seconds,
-        "Seconds until an answer must begin, before 504; 0 = no limit",
-    )  # fmt: skip
+        25.0, _seconds, "Seconds until an answer must begin, before 504; 0 = no limit"
+    )
 
     @property
     def address(self) -> str:

@@ -13,16 +13,12 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import models
 from engine.runtime.loading import check_version, load_version
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
-
-if TYPE_CHECKING:
-    from engine.schema import ModelDefinition
 
 MODELS = Path(models.__file__).parent
 INSTALL = "add it to Pipfile, run make lock, then make deps"
@@ -33,13 +29,12 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--all"]:
         return check_versions()
     names = arguments or models.names()
+    failures = sum(not check(name) for name in names)
     if not names:
         print("models/ describes no model yet: write models/NAME.py")
-        return 1
-    failures = sum(not check(name) for name in names)
     if failures:
         print(f"\n{failures} of {len(names)} models need a change, see WRONG above")
-    return 1 if failures else 0
+    return 1 if failures or not names else 0
 
 
 def check(name: str) -> bool:
@@ -68,7 +63,8 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
     except (Exception, SystemExit) as error:  # noqa: BLE001  a model file may raise anything
         yield False, f"{place(error, name)} ends with {type(error).__name__}: {error}"
     else:
-        yield True, describe(name, definition)
+        fields = len(definition.fields)
+        yield True, f"models/{name}.py predicts {definition.target.name} from {fields} fields"
         yield from check_model(definition)
 
 
@@ -112,12 +108,6 @@ def open_store() -> ModelStore:
     return ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
     )
-
-
-def describe(name: str, definition: "ModelDefinition") -> str:
-    """Return what a model file predicts from what."""
-    fields = len(definition.fields)
-    return f"models/{name}.py predicts {definition.target.name} from {fields} fields"
 
 
 def place(error: BaseException, name: str) -> str:

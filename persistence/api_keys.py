@@ -34,26 +34,16 @@ class InvalidKeys(ValueError):
 
 
 class Key(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A caller's key, as it is stored.
-
-    Attributes
-    ----------
-    name : str
-        The caller's name, for people and logs.
-    models : tuple of str or None
-        The models that it is valid for; None for all.
-    rate_limit : str or None
-        As `RATE`; None for the service's own.
-    """
+    """A caller's key, as it is stored."""
 
     id: str
-    name: str
+    name: str  # the caller's, for people and logs
     sha256: str
     created_at: datetime
     scopes: tuple[Literal["predict", "read", "publish"], ...]
-    models: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None  # that it is valid for; None: all
     expires_at: datetime | None = None
-    rate_limit: str | None = None
+    rate_limit: str | None = None  # as `RATE`; None: the service's own
 
     def may_ask(self, model: str) -> bool:
         """Return whether the key is valid for a model."""

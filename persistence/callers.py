@@ -24,16 +24,9 @@ _FROM_SETTING = Key(
 class Callers:
     """The keys that are valid now; a change of their file takes effect within a second or two.
 
-    Once there has been a key, requests need one, even after the last is removed.
-
-    Parameters
-    ----------
-    file : Path
-        The file of keys; need not exist.
-    api_key : str
-        One more key, which allows everything but to publish; empty for none.
-    is_open : bool
-        Whether no request needs a key, since a gateway checks the callers.
+    Once there has been a key, requests need one, even after the last is removed. They need none
+    where ``is_open`` says that a gateway checks the callers. ``api_key``, unless it is empty, is
+    one more key, which allows everything but to publish.
     """
 
     def __init__(self, file: Path, *, api_key: str = "", is_open: bool = False) -> None:

@@ -27,7 +27,7 @@ class Folder(Place):
         return str(self.root)
 
     def ask_apart(self, is_apart: bool) -> None:  # noqa: FBT001
-        """Do nothing: reading a folder starts no threads."""
+        """Do nothing: a folder is read without threads."""
 
     def names(self) -> list[str]:
         names = (path.parent.name for path in self.root.glob("*/promoted.json"))

@@ -52,8 +52,8 @@ class ModelStore:
     cache : Path
         The folder for copies of what was read from a bucket.
     signing_key : str
-        Keys as in `SigningKeys`: what is written is signed, and what is not
-        signed is refused. Empty: neither.
+        As `SigningKeys`: what is written is signed, and what is not signed is
+        refused. Empty: neither.
     """
 
     def __init__(
@@ -151,17 +151,10 @@ class ModelStore:
             self.place.sign(name, version, self.keys.sign(content))
 
     def write(self, card: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
-        """Store a version, whole or not at all; raise VersionExists if there is one of that name.
+        """Store a version, whole or not at all, and return its identifier.
 
-        Parameters
-        ----------
-        card : mapping
-            Everything but what `full_card` adds.
-
-        Returns
-        -------
-        str
-            The version: UTC time and the beginning of the card's digest.
+        The card has everything but what `full_card` adds. Raise VersionExists if there is a
+        version of that identifier.
         """
         if not NAME.fullmatch(card["model"]):
             raise ValueError(f"{card['model']!r} cannot be a model's name")

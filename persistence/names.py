@@ -5,5 +5,5 @@ import re
 #: What a model may be called: it stands in addresses and folder names.
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
-#: What a version is called.
+#: What a version is called: its UTC time and the beginning of its card's digest.
 VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{5}")

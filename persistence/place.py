@@ -1,6 +1,6 @@
-"""What a place for versions does: `persistence.folder` and `persistence.bucket.cache` are two.
+"""What a place for versions does.
 
-A third is one class that satisfies `Place`, and its scheme in `model_persistence.PLACES`.
+Another place is a class that inherits `Place`, and its scheme in `model_persistence.PLACES`.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ class Place(Protocol):
     root: Path
 
     def ask_apart(self, is_apart: bool) -> None:  # noqa: FBT001
-        """Start no threads from now on, as a process must that forks; or do."""
+        """Send requests from another process, or not: a process that forks must have no threads."""
 
     def names(self) -> list[str]:
         """List the models that have a pointer, in alphabetical order."""
@@ -62,7 +62,7 @@ class Place(Protocol):
         """
 
     def read_card(self, name: str, version: str, read: ReadCard) -> dict[str, Any]:
-        """Read the card of a stored version; raises FileNotFoundError without one."""
+        """Read the card of a stored version; raise FileNotFoundError without one."""
 
     def bring(self, card: Mapping[str, Any]) -> Path:
         """Return the folder with a version's files, fetched if need be."""

@@ -24,59 +24,30 @@ class VersionInUse(Exception):
 
 
 class Promotion(NamedTuple):
-    """One version that was promoted.
-
-    Attributes
-    ----------
-    at : str or None
-        When, ISO 8601 in UTC; None where an older store did not record it.
-    """
+    """One version that was promoted."""
 
     version: str
-    at: str | None
+    at: str | None  # when, ISO 8601 in UTC; None where an older store did not record it
     is_rollback: bool = False
 
 
 class Candidate(NamedTuple):
-    """A version that is tried out beside the promoted one.
-
-    Attributes
-    ----------
-    mode : {"canary", "shadow"}
-        Whether it answers requests in place of the promoted version, or its
-        answers are only compared.
-    share : float
-        Of the requests, above 0 and at most 1.
-    by : {"caller", "request"}
-        What decides whether a request is in the share.
-    at : str
-        Since when, ISO 8601 in UTC.
-    """
+    """A version that is tried out beside the promoted one."""
 
     version: str
-    mode: str
-    share: float
-    by: str
-    at: str
+    mode: str  # "canary": it answers requests; "shadow": its answers are only compared
+    share: float  # of the requests, above 0 and at most 1
+    by: str  # "caller" or "request": what decides whether a request is in the share
+    at: str  # since when, ISO 8601 in UTC
 
 
 class Pointer(NamedTuple):
-    """The content of a model's `promoted.json`.
+    """The content of a model's `promoted.json`."""
 
-    Attributes
-    ----------
-    promotions : tuple of Promotion
-        Oldest first; the last is the promoted version. At least one.
-    pinned : tuple of str
-        Versions that are never pruned.
-    removed : tuple of str
-        The versions that were removed last: a promotion that began before is refused.
-    """
-
-    promotions: tuple[Promotion, ...]
+    promotions: tuple[Promotion, ...]  # at least one, oldest first; the last is what is promoted
     candidate: Candidate | None = None
-    pinned: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()  # versions that are never pruned
+    removed: tuple[str, ...] = ()  # the last ones: a promotion that began before is refused
 
     @property
     def version(self) -> str:

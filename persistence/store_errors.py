@@ -2,7 +2,7 @@
 
 
 class StoreError(Exception):
-    """The store cannot return what was asked for; its kind says why."""
+    """The store cannot return what was requested; the subclass says why."""
 
 
 class ModelNotFound(StoreError, LookupError):

@@ -69,16 +69,11 @@ def blueprint(models: ModelCache) -> Blueprint:
 
 
 def describe_version(card: Card) -> dict[str, Any]:
-    """Describe a version from its card.
+    """Describe a version from its card, first by the keys of version 0.
 
-    Returns
-    -------
-    dict
-        First the keys of version 0: ``model_name`` is the estimator's class,
-        ``num_trees`` is left out where there are no trees, ``num_features``
-        counts the columns that the estimator receives, ``feature_importances``
-        are the impurity importances or, where the model has none, the
-        permutation importances, and ``model_created_at`` is the training time.
+    ``model_name`` is the estimator's class, ``num_features`` counts the columns
+    that the estimator receives, ``feature_importances`` are the impurity
+    importances or, where the model has none, the permutation importances.
     """
     permutation = card["permutation_importances"]
     importances = card["impurity_importances"]

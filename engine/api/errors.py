@@ -28,22 +28,8 @@ from persistence.store_errors import (
 _log = logging.getLogger(__name__)
 
 
-#: The content type of a failure.
-PROBLEM_TYPE = "application/problem+json"
-
-
 class Failure(NamedTuple):
-    """Why a request cannot be answered.
-
-    Attributes
-    ----------
-    status : int
-        The HTTP status.
-    detail : str
-        What is wrong and what is expected.
-    problems : sequence of Problem
-        Every problem, where values are at fault.
-    """
+    """Why a request cannot be answered: what is wrong and what is expected, and every problem."""
 
     status: int
     detail: str
@@ -67,7 +53,7 @@ def phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
         body["trace_id"] = trace_id
     if failure.problems:
         body["errors"] = [problem._asdict() for problem in failure.problems[:PROBLEMS_LISTED]]
-    return write_json(body) + b"\n", PROBLEM_TYPE
+    return write_json(body) + b"\n", "application/problem+json"
 
 
 def phrase_of(phrases: Mapping[str, Phrase], path: str) -> Phrase:
@@ -96,19 +82,19 @@ def failure_response(failure: Failure) -> Response:
 
 
 def explain(error: Exception, *, model: str | None, version: str | None) -> Failure:
-    """Return what an exception means to the client.
+    """Return what an exception means to a client that names a model or a version, if any.
 
-    Parameters
-    ----------
-    model, version : str or None
-        What the request names, if anything. When a model or a version that is
-        named does not exist, the client is at fault; without a name the service
-        is not ready.
+    When a model or a version that is named does not exist, the client is at
+    fault; without a name the service is not ready.
     """
     if isinstance(error, BadRequest):
         return Failure(error.status, error.detail)
     if isinstance(error, InvalidRecords):
-        return Failure(422, _count(error.problems), error.problems)
+        count = len(error.problems)
+        detail = f"the input has {count} problem{'s' if count > 1 else ''}"
+        if count > PROBLEMS_LISTED:
+            detail = f"the input has more than {PROBLEMS_LISTED} problems; the first are listed"
+        return Failure(422, detail, error.problems)
     if isinstance(error, ModelNotFound) and model is not None:
         return Failure(404, f"there is no model {model[:80]!r} here")
     if isinstance(error, VersionNotFound) and version is not None:
@@ -133,7 +119,7 @@ def explain(error: Exception, *, model: str | None, version: str | None) -> Fail
 def init_app(app: Flask) -> None:
     """Make an application phrase every failure here."""
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _other)
+    app.register_error_handler(Exception, lambda error: failure_response(_explain_here(error)))
 
 
 def refuse_records(error: InvalidRecords) -> Response:
@@ -141,22 +127,11 @@ def refuse_records(error: InvalidRecords) -> Response:
     return failure_response(_explain_here(error)._replace(status=400))
 
 
-def _other(error: Exception) -> Response:
-    return failure_response(_explain_here(error))
-
-
 def _explain_here(error: Exception) -> Failure:
     if isinstance(error, InvalidRecords):
         g.problems = error.problems  # they are counted together with the request
-    named = {key: (request.view_args or {}).get(key) for key in ("name", "version")}
-    return explain(error, model=named["name"], version=named["version"])
-
-
-def _count(problems: list[Problem]) -> str:
-    count = len(problems)
-    if count > PROBLEMS_LISTED:
-        return f"the input has more than {PROBLEMS_LISTED} problems; the first are listed"
-    return f"the input has {count} problem{'s' if count > 1 else ''}"
+    arguments = request.view_args or {}
+    return explain(error, model=arguments.get("name"), version=arguments.get("version"))
 
 
 def _http(error: HTTPException) -> Response:
@@ -170,6 +145,5 @@ def _http(error: HTTPException) -> Response:
     }
     detail = details.get(error.code, error.description or "")
     response = failure_response(Failure(error.code, detail))
-    if error.code == 405:
-        response.headers["Allow"] = methods
+    response.headers |= {"Allow": methods} if error.code == 405 else {}
     return response

@@ -12,29 +12,18 @@ from engine.records.problems import BadRequest
 
 
 def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
-    """Choose the form that an Accept header prefers.
-
-    Parameters
-    ----------
-    forms : collection of str
-        The media types that there are; the first is JSON.
-
-    Raises
-    ------
-    BadRequest
-        406 when it names none that there is.
-    """
+    """Choose the form, a media type, that an Accept header prefers; 406 if it accepts none."""
     if not accept.strip():
         return JSON
     wishes = MIMEAccept(
         (kind.removesuffix("; charset=utf-8"), quality)
         for kind, quality in parse_accept_header(accept, MIMEAccept)
     )
+    problem = f"Accept is {accept[:80]!r}: accept {' or '.join(forms)}"
     form = wishes.best_match(forms)
     if form == ARROW and (reason := missing_arrow()):
+        problem = reason
         form = wishes.best_match([kind for kind in forms if kind != ARROW])
-        if form is None:
-            raise BadRequest(406, reason)
     if form is None:
-        raise BadRequest(406, f"Accept is {accept[:80]!r}: accept {' or '.join(forms)}")
+        raise BadRequest(406, problem)
     return form

@@ -12,13 +12,7 @@ from engine.serving.prediction import Predictor
 
 
 def blueprint(predictor: Predictor, *, max_table_bytes: int) -> Blueprint:
-    """Return the routes that predict.
-
-    Parameters
-    ----------
-    max_table_bytes : int
-        The size limit of a table; other bodies have Flask's own limit.
-    """
+    """Return the routes that predict; bodies that are not tables have Flask's own limit."""
     routes = Blueprint("predict", __name__)
 
     @routes.post("/v0/predict", defaults={"name": None, "version": None})

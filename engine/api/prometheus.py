@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from flask import Blueprint, Response, request
@@ -26,13 +26,7 @@ Series = Mapping[Key, Sequence[float]]
 
 
 def blueprint(counted: Metrics, children: Children) -> Blueprint:
-    """Return the route that Prometheus reads.
-
-    Parameters
-    ----------
-    children : callable
-        Lists the children of a process.
-    """
+    """Return the route that Prometheus reads."""
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()
     registry.register(_Metrics(counted, children))
@@ -51,13 +45,9 @@ class _Metrics(Collector):
         self._counted = counted
         self._children = children
 
-    def describe(self) -> Iterable[Metric]:
-        """List nothing: what there is, is known when it is collected."""
-        return ()
-
     def collect(self) -> Iterator[Metric]:
         """Add up what the processes have counted."""
-        self._counted.tell_versions()
+        self._counted.set_versions()
         slots: dict[str, dict[Key, list[list[float]]]] = defaultdict(lambda: defaultdict(list))
         for (name, *values), numbers in self._counted.tallies.read():
             slots[name][tuple(values)].append(numbers)
@@ -74,8 +64,7 @@ class _Metrics(Collector):
             if name == metrics.REFUSED:
                 series = {key: numbers for key, numbers in series.items() if any(numbers)}
             yield _filled(GaugeMetricFamily(name, text), name, labels, series)
-        yield _largest(slots.get(metrics.SHADOW_LARGEST, {}))
-        yield from _versions(slots.get(metrics.TRAINED, {}))
+        yield from _versions(slots)
         yield from process_metrics(self._counted.master, self._children)
 
 
@@ -124,27 +113,21 @@ def _latency(series: Series) -> Metric:
     return family
 
 
-def _largest(series: Mapping[Key, list[list[float]]]) -> Metric:
-    family = GaugeMetricFamily(
-        metrics.SHADOW_LARGEST, "Largest difference of a probability or number",
-        labels=["model", "version"],
-    )  # fmt: skip
-    for key, rows in sorted(series.items()):
-        family.add_metric(key, max(number for (number,) in rows))
-    return family
-
-
-def _versions(series: Mapping[Key, list[list[float]]]) -> Iterator[Metric]:
-    loaded = GaugeMetricFamily(
-        "model_loaded", "Processes that have a version in memory", labels=["model", "version"]
+def _versions(slots: Mapping[str, Mapping[Key, list[list[float]]]]) -> Iterator[Metric]:
+    """Yield what is not a sum over the processes: maxima and counts of processes, by version."""
+    largest, loaded, age = (
+        GaugeMetricFamily(name, text, labels=["model", "version"])
+        for name, text in (
+            (metrics.SHADOW_LARGEST, "Largest difference of a probability or number"),
+            ("model_loaded", "Processes that have a version in memory"),
+            ("model_age_seconds", "Time since a version was trained"),
+        )
     )
-    age = GaugeMetricFamily(
-        "model_age_seconds", "Time since a version was trained", labels=["model", "version"]
-    )
-    for key, rows in sorted(series.items()):
+    for key, rows in sorted(slots.get(metrics.SHADOW_LARGEST, {}).items()):
+        largest.add_metric(key, max(number for (number,) in rows))
+    for key, rows in sorted(slots.get(metrics.TRAINED, {}).items()):
         times = [trained_at for (trained_at,) in rows if trained_at]
         if times:
             loaded.add_metric(key, len(times))
             age.add_metric(key, time.time() - max(times))
-    yield loaded
-    yield age
+    yield from (largest, loaded, age)

@@ -1,7 +1,6 @@
 """How many requests each caller has sent in a while, counted over all workers.
 
-The counts lie in memory that the workers share, or in Redis. Every window of
-so many seconds has its own count (a fixed window).
+Every window of so many seconds has its own count (a fixed window).
 """
 
 import fcntl
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from persistence.api_keys import RATE, Key
 
@@ -40,33 +39,19 @@ class Rate(NamedTuple):
     @classmethod
     @lru_cache(1000)
     def read(cls, text: str) -> "Rate":
-        """Parse a limit such as ``100/60``.
-
-        Raises
-        ------
-        ValueError
-            When the text is not a limit; the message shows how to write one.
-        """
+        """Parse a limit such as ``100/60``; raise `ValueError` if the text is not a limit."""
         match = RATE.fullmatch(text)
         if not match:
-            raise ValueError("requests/seconds, such as 100/60")
-        return cls(int(match[1]), int(match[2]))
+            raise ValueError("give requests/seconds, such as 100/60")
+        return cls(*map(int, match.groups()))
 
 
 class Standing(NamedTuple):
     """Where a caller stands after a request.
 
-    Attributes
-    ----------
-    caller : str
-        The id of its key; empty for all callers without a key.
-    rate : Rate
-        The limit.
-    used : int
-        Requests in this window, this request included; more than the limit
-        when it is refused.
-    ends : int
-        When the window ends, in seconds since 1970.
+    `caller` is the id of its key, empty for all callers without a key; `used`
+    counts the requests of this window, this request included; `ends` is when the
+    window ends, in seconds since 1970.
     """
 
     caller: str
@@ -88,18 +73,6 @@ class Standing(NamedTuple):
             "RateLimit": f'"default";r={left};t={seconds}',
         }
         return headers | ({"Retry-After": str(seconds)} if self.is_refused else {})
-
-
-class Counts(Protocol):
-    """Counts a caller's requests by window."""
-
-    def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
-        """Count some more requests, up to the limit; return how many there were before."""
-        ...
-
-    def give_back(self, caller: str, rate: Rate, ends: int) -> None:
-        """Count one request less: it is counted again elsewhere."""
-        ...
 
 
 class SharedCounts:
@@ -124,7 +97,7 @@ class SharedCounts:
             return used
 
     def give_back(self, caller: str, rate: Rate, ends: int) -> None:
-        """Count one request less."""
+        """Count one request less: it is counted again elsewhere."""
         digest = _digest(caller)
         with self._locked():
             offset, used = self._find(digest, ends)
@@ -162,15 +135,8 @@ class SharedCounts:
 class RedisCounts:
     """Counts in Redis, for several machines; this machine counts when Redis does not answer.
 
-    Parameters
-    ----------
-    address : str
-        Such as ``redis://host:6379/0``.
-
-    Raises
-    ------
-    ValueError
-        When the address is not valid, or the package redis is not installed.
+    The constructor raises `ValueError` if the address, such as ``redis://host:6379/0``,
+    is not valid, or the package redis is not installed.
     """
 
     def __init__(self, address: str) -> None:
@@ -203,17 +169,9 @@ class RedisCounts:
 
 
 class RateLimit:
-    """The limit of the service, and the limits of its keys.
+    """The limit of every caller whose key has no limit of its own, and those of the keys."""
 
-    Parameters
-    ----------
-    rate : Rate or None
-        For every caller whose key has no limit of its own; None for no limit.
-    counts : Counts
-        Where requests are counted.
-    """
-
-    def __init__(self, rate: Rate | None, counts: Counts) -> None:
+    def __init__(self, rate: Rate | None, counts: SharedCounts | RedisCounts) -> None:
         self._rate = rate
         self.counts = counts
 
@@ -222,9 +180,8 @@ class RateLimit:
 
         None where there is no limit. Without keys, all callers share one count.
         """
-        rate = self._rate
-        if key is not None and key.rate_limit is not None:
-            rate = Rate.read(key.rate_limit)
+        own = key.rate_limit if key else None
+        rate = self._rate if own is None else Rate.read(own)
         if rate is None:
             return None
         ends = (int(time.time()) // rate.seconds + 1) * rate.seconds

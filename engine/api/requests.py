@@ -13,8 +13,7 @@ from engine.records.upload import Upload
 from engine.serving.prediction import Predictor
 from engine.serving.request import Chosen, PredictRequest
 
-#: The header in which a client names what it wants to be routed by: the same name, the
-#: same version.
+#: The header in which a client names what it is routed by: the same name, the same version.
 CANARY_KEY = "X-Canary-Key"
 
 
@@ -22,13 +21,7 @@ def choose_version(
     predictor: Predictor, body: bytes | Upload, *, model: str | None = None,
     version: str | None = None,
 ) -> Chosen:  # fmt: skip
-    """Choose the version that answers the request in progress; note it in ``g.version``.
-
-    Raises
-    ------
-    ModelNotFound, VersionNotFound, UntrustedArtifact
-        As `choose`.
-    """
+    """Choose the version that answers the request in progress; note it in ``g.version``."""
     chosen = predictor.choose(
         PredictRequest(
             body=body,
@@ -60,13 +53,7 @@ def received(body: bytes | Upload) -> Iterator[None]:
 
 
 def body_of(kind: str, max_table_bytes: int) -> bytes | Upload:
-    """Return the request's body whole, but a table that is large, or may be, as it arrives.
-
-    Parameters
-    ----------
-    kind : str
-        Its media type.
-    """
+    """Return the body of a media type whole, but a table that may be large as it arrives."""
     if kind not in TABLES:
         return whole_body()
     length = request.content_length
@@ -80,12 +67,8 @@ def body_of(kind: str, max_table_bytes: int) -> bytes | Upload:
 def whole_body() -> bytes:
     """Return the request's body whole.
 
-    Raises
-    ------
-    BadRequest
-        400 for a body that ends early or whose chunks are malformed.
-    RequestEntityTooLarge
-        When it is longer than Flask allows.
+    Raise `BadRequest` if it ends early or its chunks are malformed, and
+    `RequestEntityTooLarge` if it is longer than Flask allows.
     """
     try:
         body = request.get_data(cache=False)

@@ -1,6 +1,6 @@
 """What the routes and the middleware of an application work with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
@@ -15,7 +15,8 @@ from engine.serving.shadow import Shadow
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
 
-_KEY = "resources"
+#: Where an application has its resources among its extensions.
+KEY = "resources"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,22 +27,16 @@ class Resources:
     ----------
     origins : frozenset of str
         The origins whose pages may send requests from a browser.
-    logs_requests : bool
-        Whether each request gets a line in the log.
     spans : Any
-        Opens the spans of traces (`engine.api.middleware.tracing.Spans`); None where
-        requests are not traced.
+        `engine.api.middleware.tracing.Spans`; None where requests are not traced.
+    progress_of : callable
+        By the environment of a request, what gives its answer the whole time anew, if anything.
     answers : IdempotencyCache
         The answers that are given again to a request that comes again.
-    stopping : Event
-        Set once this process begins to stop.
     phrases : dict
-        By path, the function that phrases failures there and below it, as
-        `engine.api.errors.Phrase`.
-    service, version : str
-        The name of the service, and the version of its HTTP interface.
-    max_table_bytes : int
-        How long a table may be.
+        By path, the `engine.api.errors.Phrase` of failures there and below it.
+    version : str
+        The version of the HTTP interface.
     workers : int
         How many processes answer requests.
     health_route, predict_route : str
@@ -56,6 +51,7 @@ class Resources:
     origins: frozenset[str]
     logs_requests: bool
     spans: Any = None
+    progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)
     stopping: Event = field(default_factory=Event)
     phrases: dict[str, Callable[..., tuple[bytes, str]]] = field(default_factory=dict)
@@ -72,12 +68,7 @@ class Resources:
         return self.predictor.models
 
 
-def add_resources(app: Flask, resources: Resources) -> None:
-    """Give an application its resources."""
-    app.extensions[_KEY] = resources
-
-
 def resources(app: Flask | None = None) -> Resources:
     """Return the resources of an application; by default of the one that has the request."""
-    found: Resources = (app or current_app).extensions[_KEY]
-    return found
+    shared: Resources = (app or current_app).extensions[KEY]
+    return shared

@@ -1,7 +1,6 @@
 """Responses of the HTTP interface."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from flask import Response
@@ -18,13 +17,11 @@ def json_response(value: Any) -> Response:
 
 
 def respond(
-    body: bytes | Spool,
-    content_type: str = JSON,
-    headers: Mapping[str, str] = MappingProxyType({}),
+    body: bytes | Spool, content_type: str = JSON, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return the response with a prediction; a spool is closed once it is sent."""
     response = Response(body, content_type=content_type)
-    response.headers.update(headers)
+    response.headers.update(headers or {})
     if isinstance(body, Spool):
         response.content_length = body.size
     response.headers["Cache-Control"] = "no-store"

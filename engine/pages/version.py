@@ -18,16 +18,12 @@ from engine.pages.security_headers import security_headers
 from engine.records.media_types import JSON
 from engine.schema.card import Card, select
 from engine.serving.model_cache import ModelCache
-from persistence.promotions import Pointer, version_beneath
+from persistence.promotions import version_beneath
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 MARKDOWN, HTML = "text/markdown", "text/html"
 
-#: The forms of the description; the first answers a request that accepts any.
-FORMS = (JSON, MARKDOWN, HTML)
-
-#: The keys of a card that are shown. The histograms of the training rows and the
-#: rows that prove an artefact stay in the store.
+#: The keys of a card that are shown; histograms and rows of proof stay in the store.
 SHOWN = (
     "version", "title", "description", "task", "schema", "classes", "positive", "threshold",
     "has_probabilities", "example", "trained_by", "created_at", "estimator", "trees",
@@ -51,7 +47,7 @@ def blueprint(models: ModelCache) -> Blueprint:
     def show(name: str, version: str) -> Response:
         """Describe a version, and what changed since the previous version."""
         card = models.card(name, version)
-        form = choose_form(request.headers.get("Accept", ""), FORMS)
+        form = choose_form(request.headers.get("Accept", ""), (JSON, MARKDOWN, HTML))
         if form == MARKDOWN:
             response = Response(model_card(card), content_type=f"{MARKDOWN}; charset=utf-8")
         else:
@@ -60,18 +56,19 @@ def blueprint(models: ModelCache) -> Blueprint:
         response.headers["Vary"] = "Accept"
         return response
 
-    routes.record_once(_compile)
+    def compile_template(state: BlueprintSetupState) -> None:
+        state.app.jinja_env.get_template("version.html")  # now, so that no worker does it later
+
+    routes.record_once(compile_template)
     return routes
-
-
-def _compile(state: BlueprintSetupState) -> None:
-    """Compile the template now, so that no worker does it later."""
-    state.app.jinja_env.get_template("version.html")
 
 
 def _describe(models: ModelCache, card: Card) -> dict[str, Any]:
     name, version = str(card["model"]), str(card["version"])
-    pointer = _pointer(models, name)
+    try:
+        pointer = models.store.pointer(name)
+    except (ModelNotFound, UntrustedArtifact):
+        pointer = None
     previous = version_beneath(pointer, version, models.store.versions(name))
     try:
         compared = difference(models.card(name, previous), card) if previous else None
@@ -84,13 +81,6 @@ def _describe(models: ModelCache, card: Card) -> dict[str, Any]:
         "previous": previous,
         "compared": compared,
     }
-
-
-def _pointer(models: ModelCache, name: str) -> Pointer | None:
-    try:
-        return models.store.pointer(name)
-    except (ModelNotFound, UntrustedArtifact):
-        return None
 
 
 def _page(card: Card, described: Mapping[str, Any]) -> Response:
@@ -107,43 +97,36 @@ def _page(card: Card, described: Mapping[str, Any]) -> Response:
         changes=_changes(compared) if compared else [],
         limits=facts.limits(card),
     )
-    return Response(page, content_type=f"{HTML}; charset=utf-8", headers=dict(_HEADERS))
+    return Response(page, content_type=f"{HTML}; charset=utf-8", headers=_HEADERS)
 
 
 def _scores(card: Card, compared: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each score with its positions on a line from 0 to 100, for the drawing."""
     rows = []
     for name, score in card["scores"].items():
-        change = compared.get(name)
-        before = change["from"] if change else None
+        change = compared.get(name) or {"from": None, "change": None}
+        before = change["from"]
         ends = [score["low"], score["high"], score["baseline"], score["value"]]
         ends += [before["low"], before["high"]] if before else []
         low, width = min(ends), (max(ends) - min(ends)) or 1.0
-
-        def position(value: float, low: float = low, width: float = width) -> float:
-            return round(4 + 92 * (value - low) / width, 2)
-
         keys = ("low", "high", "value")
-        figures = select(score, (*keys, "baseline"))
-        rows.append(
-            {
-                **score,
-                "name": name,
-                "change": change["change"] if change else None,
-                "at": {key: position(figure) for key, figure in figures.items()},
-                "before": {key: position(before[key]) for key in keys} if before else None,
-            }
+        figures = select(score, (*keys, "baseline")), select(before, keys) if before else {}
+        now, then = (
+            {key: round(4 + 92 * (figure - low) / width, 2) for key, figure in part.items()}
+            for part in figures
         )
+        row = {"name": name, "change": change["change"], "at": now, "before": then or None}
+        rows.append({**score, **row})
     return rows
 
 
 def _tables(card: Card) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-    tables = [
+    tables = (
         ("By class", facts.CLASS_HEADS, facts.class_rows(card)),
         ("Fields", facts.FIELD_HEADS, facts.field_rows(card)),
         ("Parameters", ("name", "value"), _rows(card["hyperparameters"])),
         ("Libraries", ("name", "version"), _rows(card["libraries"])),
-    ]
+    )
     return [table for table in tables if table[2]]
 
 

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from engine.records.blocks import Block
-from engine.records.media_types import ARROW
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
 from engine.records.writers import Writer
@@ -25,8 +24,8 @@ if _HAS_FOLDER:
     from engine.records.arrow.reader import readers
     from engine.records.arrow.writer import ArrowWriter
 
-#: The writer of Arrow streams, by media type.
-ARROW_WRITERS: dict[str, type[Writer]] = {ARROW: ArrowWriter} if _HAS_FOLDER else {}
+#: The writer of Arrow streams.
+ARROW_WRITER: type[Writer] | None = ArrowWriter if _HAS_FOLDER else None
 
 
 def missing_arrow() -> str:
@@ -39,18 +38,10 @@ def missing_arrow() -> str:
 
 
 def read_arrow(upload: Upload, schema: Mapping[str, Any], kind: str) -> Generator[Block]:
-    """Read an Arrow stream or a Parquet file, by a card's schema.
+    """Read a file of a media type, an Arrow stream or Parquet, by a card's schema.
 
-    Parameters
-    ----------
-    kind : str
-        The media type.
-
-    Raises
-    ------
-    BadRequest
-        400 when the file is damaged, 413 when its table, a row or the memory
-        it takes is too large, 415 when Arrow cannot be read here.
+    Raise `BadRequest` with 400 when it is damaged, with 413 when its table, a row or the memory it
+    takes is too large, with 415 when Arrow cannot be read here.
     """
     if reason := missing_arrow():
         raise BadRequest(415, reason)
@@ -65,11 +56,7 @@ def start_reader(descriptor: int) -> Any:
 def use_starter(starter: Callable[[socket.socket], bool]) -> None:
     """Have another process start the readers of this one, which must start none itself.
 
-    Parameters
-    ----------
-    starter : callable
-        Given a connection, has a reader started at its other end; returns
-        whether it could.
+    Given a connection, `starter` starts a reader at its other end, and returns whether it could.
     """
     if _HAS_FOLDER:
         readers.starter = starter

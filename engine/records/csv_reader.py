@@ -25,7 +25,6 @@ from engine.schema.record_schema import Schema
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r\n?|\n")
-_count_commas = methodcaller("count", ",")
 
 #: What JSON allows in a number or beside it, but a cell does not.
 _SPACES_AND_NULL = (" ", "\t", "\r", "\n", "n")
@@ -40,16 +39,13 @@ def read_csv(
 ) -> Generator[Block]:
     """Read CSV in UTF-8: empty cells are gaps, blank lines are skipped.
 
+    Raise `BadRequest` with 400 for a body that is not CSV or has no valid header, with 413 for a
+    row that is too long.
+
     Parameters
     ----------
     flags : mapping of str to bool
         The words for true and false, beside a field's synonyms.
-
-    Raises
-    ------
-    BadRequest
-        400 for a body that is not CSV or has no valid header, 413 for a row
-        that is too long.
     """
     lines = _Lines(upload)
     header = _read_header(lines)
@@ -208,7 +204,7 @@ def _cut(text: str, width: int) -> list[list[str]] | None:
     if '"' in text or "\r" in text:
         return None
     lines = text.removesuffix("\n").split("\n")
-    is_even = {*map(_count_commas, lines)} == {width - 1} and "" not in lines
+    is_even = {*map(methodcaller("count", ","), lines)} == {width - 1} and "" not in lines
     if not is_even or max(map(len, lines)) > csv.field_size_limit():
         return None
     cells = ",".join(lines).split(",")

@@ -2,18 +2,16 @@
 
 from typing import NamedTuple
 
-from engine.records.arrow_support import ARROW_WRITERS
+from engine.records.arrow_support import ARROW_WRITER
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET
 from engine.records.writers import CsvWriter, JsonWriter, LinesWriter, Writer
 
 
 class Form(NamedTuple):
-    """A form of records and answers.
+    """A form of records and answers: the command line uses its name, HTTP its media type.
 
     Attributes
     ----------
-    name : str
-        Its name on the command line.
     writer : type of Writer or None
         None where this installation cannot write it.
     suffixes : tuple of str
@@ -40,7 +38,7 @@ FORMS = (
     Form("json", JSON, JsonWriter),
     Form("csv", CSV, CsvWriter, (".csv",), "; charset=utf-8", description="A line a prediction"),
     Form("jsonl", LINES, LinesWriter, (".jsonl", ".ndjson"), description="A prediction a line"),
-    Form("arrow", ARROW, ARROW_WRITERS.get(ARROW), (".arrow", ".arrows")),
+    Form("arrow", ARROW, ARROW_WRITER, (".arrow", ".arrows")),
     Form("parquet", PARQUET, None, (".parquet", ".pq"), is_answered=False),
 )
 

@@ -14,12 +14,8 @@ from engine.schema.record_schema import Schema
 def read_body(body: bytes, schema: Schema) -> Records:
     """Read a JSON body.
 
-    Raises
-    ------
-    BadRequest
-        413 for too many records, 400 for a malformed body.
-    InvalidRecords
-        When columns do not make up records.
+    Raise `BadRequest` with 413 for too many records, with 400 for a malformed body, and
+    `InvalidRecords` when columns do not make up records.
     """
     return _read_value(read_json_body(body), schema)
 
@@ -64,12 +60,8 @@ def _check_columns(value: Mapping[str, Any]) -> None:
 def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Records:
     """Turn columns, an object to which `at` points, into rows.
 
-    Raises
-    ------
-    InvalidRecords
-        When a column is not a list, or is shorter than another.
-    BadRequest
-        413 for too many records.
+    Raise `InvalidRecords` when a column is not a list or is shorter than another, and `BadRequest`
+    with 413 for too many records.
     """
     names = [name for name in columns if not schema.ignores(name)]
     lists = {name: columns[name] for name in names if isinstance(columns[name], list)}

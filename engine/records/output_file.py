@@ -18,16 +18,11 @@ _GROUP_ROWS = 2**16
 #: Rows that are read of a Parquet file at a time.
 _BATCH_ROWS = 8192
 
+_CHANGED = "the file has changed since its records were answered: begin again"
+
 
 class CannotJoin(ValueError):
     """Predictions cannot be written beside the columns of a file; the message says why."""
-
-
-class FileChanged(CannotJoin):
-    """The file has changed since its records were answered."""
-
-    def __init__(self) -> None:
-        super().__init__("the file has changed since its records were answered: begin again")
 
 
 def text_records(spool: Spool, kind: str, source: Path | None) -> Iterator[bytes]:
@@ -39,12 +34,7 @@ def text_records(spool: Spool, kind: str, source: Path | None) -> Iterator[bytes
         The media type of the answer, and of the source.
     source : Path or None
         The answered file, whose columns come before the predictions; None
-        for the predictions alone.
-
-    Raises
-    ------
-    CannotJoin
-        When the file has a column of the predictions.
+        for the predictions alone. `CannotJoin` when it has a column of theirs.
     """
     spool.file.seek(0)
     answers = _csv_records(spool.file) if kind == CSV else iter(spool.file)
@@ -112,7 +102,7 @@ def _pairs(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any
     try:
         yield from zip(left, right, strict=True)
     except (ValueError, csv.Error) as error:
-        raise FileChanged from error
+        raise CannotJoin(_CHANGED) from error
 
 
 def _join_columns(source: Path, kind: str, answers: Any) -> tuple[Any, Iterator[Any]]:
@@ -144,7 +134,7 @@ def _aligned(left_batches: Iterator[Any], right_batches: Iterator[Any]) -> Itera
         left = left.slice(size) if size < left.num_rows else next(left_batches, None)
         right = right.slice(size) if size < right.num_rows else next(right_batches, None)
     if any(rest is not None and rest.num_rows for rest in (left, right)):
-        raise FileChanged
+        raise CannotJoin(_CHANGED)
 
 
 def _groups(batches: Iterator[Any]) -> Iterator[list[Any]]:

@@ -21,7 +21,7 @@ class Problem(NamedTuple):
 
     pointer: str
     detail: str
-    code: Code
+    code: Code = Code.WRONG_TYPE
 
 
 class BadRequest(Exception):

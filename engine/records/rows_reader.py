@@ -15,20 +15,11 @@ from engine.schema.record_schema import Schema
 def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
     """Read a list of records or of rows, one record, or columns.
 
-    Parameters
-    ----------
-    value : object
-        A row is a list of values in the order of the schema; an object of
-        lists, alone or as the only item of a list, consists of columns.
-    at : str
-        JSON pointer to `value` in the body.
+    A row is a list of values in the order of the schema. An object of lists, alone or as the only
+    item of a list, consists of columns. `at` is the JSON pointer to the value.
 
-    Raises
-    ------
-    InvalidRecords
-        When it is none of these, or columns do not make up records.
-    BadRequest
-        413 for too many records.
+    Raise `InvalidRecords` for any other value and for columns that do not make up records, and
+    `BadRequest` with 413 for too many records.
     """
     if isinstance(value, list) and len(value) == 1 and holds_columns(value[0], schema):
         return read_columns(value[0], schema, at=f"{at}/0")
@@ -62,11 +53,6 @@ def read_rows(
     names : sequence of str, optional
         The names of a row's values. By default those of the schema's fields;
         then 0 and 1 are flags, since an array of numbers has no others.
-
-    Raises
-    ------
-    BadRequest
-        413 for too many.
     """
     refuse_too_many(len(rows))
     fields = schema.fields if names is None else ()

@@ -50,8 +50,7 @@ class Spool:
     def __iter__(self) -> Iterator[bytes]:
         """Return all bytes in pieces."""
         self.file.seek(0)
-        while piece := self.file.read(_SENT_AT_ONCE):
-            yield piece
+        yield from iter(lambda: self.file.read(_SENT_AT_ONCE), b"")
 
     def whole(self) -> bytes:
         """Return all bytes at once, and close."""

@@ -11,6 +11,10 @@ from engine.records.problems import BadRequest
 class Upload:
     """A body that is read while it arrives.
 
+    A body that is longer than allowed raises `BadRequest` with 413, when it is read too. Reading
+    raises 400 for a body that ends early or has malformed chunks, and 408 when the server no longer
+    waits for it.
+
     Parameters
     ----------
     stream : file
@@ -19,13 +23,6 @@ class Upload:
         The announced length; None for a body in chunks.
     most : int
         The length that is allowed, in bytes.
-
-    Raises
-    ------
-    BadRequest
-        413 for a body that is longer than allowed. Reading raises it too, and
-        400 for a body that ends early or whose chunks are malformed, 408 for
-        one that the server no longer waits for.
     """
 
     def __init__(self, stream: Any, *, length: int | None, most: int) -> None:

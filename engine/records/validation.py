@@ -24,10 +24,7 @@ class Accepted(NamedTuple):
 def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]], list[Accepted]]:
     """Validate records: return their columns, one list per field, and the warnings.
 
-    Raises
-    ------
-    InvalidRecords
-        With every problem of every record, or more than can be listed.
+    Raise `InvalidRecords` with every problem of every record, or more than can be listed.
     """
     columns: dict[str, list[Any]] = {field.name: [] for field in schema.fields}
     problems: list[Problem] = []
@@ -39,7 +36,9 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
         if len(problems) > PROBLEMS_LISTED:
             break
         if not isinstance(record, dict):
-            problems.append(_record_problem(record, records.pointer(row, None)))
+            detail = f"is {shown(record)}: send a record, an object with the model's fields"
+            problem = Problem(records.pointer(row, None), detail, Code.WRONG_TYPE)
+            problems.append(record if isinstance(record, Problem) else problem)
             continue
         if not (is_begun and records.is_table):
             problems += _key_problems(record, schema, partial(records.pointer, row))
@@ -58,13 +57,6 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
     return columns, warnings
 
 
-def _record_problem(record: Any, pointer: str) -> Problem:
-    if isinstance(record, Problem):
-        return record
-    detail = f"is {shown(record)}: send a record, an object with the model's fields"
-    return Problem(pointer, detail, Code.WRONG_TYPE)
-
-
 def _key_problems(
     record: dict[str, Any], schema: Schema, pointer: Callable[[str], str]
 ) -> list[Problem]:
@@ -76,11 +68,11 @@ def _key_problems(
         )
         for name in islice(extras, PROBLEMS_LISTED + 1)  # a suggestion takes its time
     ]
-    for field in schema.fields:
-        if field.name not in record:
-            _, finding = field.read(None)
-            if finding:
-                problems.append(Problem(pointer(field.name), finding.detail, finding.code))
+    problems += [
+        Problem(pointer(field.name), finding.detail, finding.code)
+        for field in schema.fields
+        if field.name not in record and (finding := field.read(None)[1])
+    ]
     if isinstance(record, RepeatedKeys):
         problems += [repeated(pointer(name)) for name in record.repeated]
     return problems

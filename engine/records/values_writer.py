@@ -1,4 +1,4 @@
-"""Predicted values alone, as MLflow's and SageMaker's clients read them."""
+"""Predicted values alone, for MLflow's and SageMaker's clients."""
 
 import csv
 import io
@@ -10,55 +10,39 @@ import msgspec
 from engine.records.problems import PROBLEMS_LISTED
 from engine.records.spool import Spool
 from engine.records.validation import Accepted
+from engine.records.writers import Writer
 from engine.runtime.answers import Decisions, class_name
 from engine.runtime.version import StoredVersion
 
 
-class ValuesWriter:
+class ValuesWriter(Writer):
     """One JSON object: ``predictions``, a list of values, then the model and the warnings."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._version = version
-        self._spool = spool
+        super().__init__(version, spool)
         self._begin = b'{"predictions":['
         self._warnings: list[dict[str, Any]] = []
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next values."""
-        values = msgspec.json.encode(predicted_values(self._version, decisions))
+        values = msgspec.json.encode(self._columns[0].labelled(decisions))
         self._spool.write(self._begin + values[1:-1])
         self._begin = b","
         left = PROBLEMS_LISTED - len(self._warnings)
         self._warnings += [warning.problem._asdict() for warning in warnings[:left]]
 
     def finish(self) -> None:
-        """Write what stands beside the values."""
-        end: dict[str, Any] = {
-            "model": {"name": self._version.name, "version": self._version.version}
-        }
+        served = {"name": self._version.name, "version": self._version.version}
+        end: dict[str, Any] = {"model": served}
         if self._warnings:
             end["warnings"] = self._warnings
         self._spool.write(b"]," + msgspec.json.encode(end)[1:] + b"\n")
 
 
-class ValueLinesWriter:
-    """CSV of one column without a header: a line for each record."""
-
-    def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._version = version
-        self._spool = spool
+class ValueLinesWriter(Writer):
+    """CSV of one column without a header or warnings: a line for each record."""
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next values; the form has no room for warnings."""
-        values = predicted_values(self._version, decisions)
+        values = self._columns[0].labelled(decisions)
         lines = io.StringIO()
         csv.writer(lines, lineterminator="\n").writerows([class_name(value)] for value in values)
         self._spool.write(lines.getvalue().encode())
-
-    def finish(self) -> None:
-        """Write nothing: the last line is the end."""
-
-
-def predicted_values(version: StoredVersion, decisions: Decisions) -> list[Any]:
-    """Return what was predicted: labels, or numbers for a regression."""
-    return version.answer_columns[0].labelled(decisions)

@@ -1,14 +1,13 @@
 """The forms in which many predictions are answered: JSON, CSV, JSON lines.
 
-Each is written block by block, so that a table of any length takes the memory
-of one block. Numbers are written once each, in C, and put between the constant
-parts of the rows.
+Each is written block by block, so that a table of any length takes the memory of one block. C code
+formats the numbers, which are then put between the constant parts of the rows.
 """
 
 import csv
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -21,27 +20,37 @@ from engine.runtime.version import StoredVersion
 _encode = msgspec.json.encode
 
 
-class Writer(Protocol):
-    """Writes predictions in one form."""
+class Writer:
+    """Writes the predictions of a version in one form."""
 
-    def __init__(self, version: StoredVersion, spool: Spool) -> None: ...
+    def __init__(self, version: StoredVersion, spool: Spool) -> None:
+        self._version = version
+        self._columns = version.answer_columns
+        self._spool = spool
+        self._first = 0
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         """Write the next rows; the warnings name them by their number in the table."""
-        ...
+        raise NotImplementedError
 
     def finish(self) -> None:
-        """Write what comes after the last row."""
-        ...
+        """Write what comes after the last row; by default nothing."""
+
+    def _by_row(
+        self, decisions: Decisions, warnings: Sequence[Accepted]
+    ) -> dict[int, list[Accepted]]:
+        """Group the warnings of the next rows by the place of their row among these."""
+        rows: dict[int, list[Accepted]] = {}
+        for warning in warnings:
+            rows.setdefault(warning.row - self._first, []).append(warning)
+        self._first += decisions.size
+        return rows
 
 
 def write_with(
-    writer: type[Writer],
-    version: StoredVersion,
-    decisions: Decisions,
-    warnings: Sequence[Accepted],
+    writer: type[Writer], version: StoredVersion, decisions: Decisions, warnings: Sequence[Accepted]
 ) -> Spool:
-    """Write decisions that are all there, in the form of a writer."""
+    """Write all decisions of an answer in the form of a writer."""
     spool = Spool(sys.maxsize, what="the answer")
     form = writer(version, spool)
     form.add(decisions, warnings)
@@ -49,27 +58,23 @@ def write_with(
     return spool
 
 
-class JsonWriter:
-    """One object, as for a list of records."""
+class JsonWriter(Writer):
+    """One object, as for a list of records; the warnings stand at its end."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._version = version
-        self._rows = _JsonRows(version.answer_columns)
-        self._spool = spool
+        super().__init__(version, spool)
+        self._rows = _JsonRows(self._columns)
         self._warnings = Spool(spool.most, what=spool.what)
         self._begin = b'{"predictions":['
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next rows, and keep the warnings for the end."""
         rows = self._rows.write(decisions, [self._rows.end + b"},"] * decisions.size)
         self._spool.write(self._begin + rows[:-1])
         self._begin = b","
         if warnings:
-            written = _encode([warning.problem._asdict() for warning in warnings])
-            self._warnings.write(b"," + written[1:-1])
+            self._warnings.write(b"," + _encode_problems(warnings)[1:-1])
 
     def finish(self) -> None:
-        """Write time, model and warnings."""
         served = {"name": self._version.name, "version": self._version.version}
         end = _encode({"prediction_time": http_date(), "model": served})
         self._spool.write(b"]," + end[1:-1])
@@ -81,45 +86,35 @@ class JsonWriter:
         self._warnings.close()
 
 
-class LinesWriter:
+class LinesWriter(Writer):
     """A line of JSON for each prediction, with its warnings."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._rows = _JsonRows(version.answer_columns)
-        self._spool = spool
-        self._first = 0
+        super().__init__(version, spool)
+        self._rows = _JsonRows(self._columns)
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next rows."""
         ends = [self._rows.end + b"}\n"] * decisions.size
-        for row, of_row in by_row(warnings).items():
-            written = _encode([warning.problem._asdict() for warning in of_row])
-            ends[row - self._first] = self._rows.end + b',"warnings":' + written + b"}\n"
+        for place, of_row in self._by_row(decisions, warnings).items():
+            problems = _encode_problems(of_row)
+            ends[place] = self._rows.end + b',"warnings":' + problems + b"}\n"
         self._spool.write(self._rows.write(decisions, ends))
-        self._first += decisions.size
-
-    def finish(self) -> None:
-        """Write nothing: the last row is the end."""
 
 
-class CsvWriter:
+class CsvWriter(Writer):
     """A header, and a line for each prediction with its warnings in the last cell."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
-        self._columns = version.answer_columns
+        super().__init__(version, spool)
         self._labels = [
             [csv_line([class_name(label)]) for label in column.labels] for column in self._columns
         ]
-        self._spool = spool
         self._spool.write(csv_line(table_names(self._columns)) + b"\n")
-        self._first = 0
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next rows."""
         ends = [b",\n"] * decisions.size
-        for row, of_row in by_row(warnings).items():
-            ends[row - self._first] = b"," + csv_line([warning_text(of_row)]) + b"\n"
-        self._first += decisions.size
+        for place, of_row in self._by_row(decisions, warnings).items():
+            ends[place] = b"," + csv_line([warning_text(of_row)]) + b"\n"
         commas = [b","] * decisions.size
         parts: list[list[bytes]] = []
         for column, labels in zip(self._columns, self._labels, strict=True):
@@ -130,9 +125,6 @@ class CsvWriter:
                 texts = _number_texts(values, b"],[" if column.keys else b",")
             parts += [texts, commas]
         self._spool.write(_weave([*parts[:-1], ends]))
-
-    def finish(self) -> None:
-        """Write nothing: the last row is the end."""
 
 
 class _JsonRows:
@@ -178,17 +170,13 @@ def table_names(columns: Sequence[AnswerColumn]) -> list[str]:
     return [*(header for column in columns for header in column.headers), "warnings"]
 
 
-def by_row(warnings: Sequence[Accepted]) -> dict[int, list[Accepted]]:
-    """Gather warnings by the number of their row."""
-    rows: dict[int, list[Accepted]] = {}
-    for warning in warnings:
-        rows.setdefault(warning.row, []).append(warning)
-    return rows
-
-
 def warning_text(warnings: Sequence[Accepted]) -> str:
     """Write the warnings of one row as a sentence."""
     return "; ".join(f"{warning.field} {warning.problem.detail}" for warning in warnings)
+
+
+def _encode_problems(warnings: Sequence[Accepted]) -> bytes:
+    return _encode([warning.problem._asdict() for warning in warnings])
 
 
 def _number_texts(numbers: Any, between: bytes) -> list[bytes]:

@@ -22,21 +22,11 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decisions(NamedTuple):
-    """The answers for n records, column by column.
+    """The answers for n records, column by column; None where a model has no such column."""
 
-    Attributes
-    ----------
-    chosen : list of int or None
-        The index of each predicted class among the card's; None for regressions.
-    numbers : ndarray of shape (n,) or None
-        The predicted doubles of a regression.
-    probabilities : ndarray of shape (n, n_classes) or None
-        None for regressions and for classifiers that give none.
-    """
-
-    chosen: list[int] | None
-    numbers: Any
-    probabilities: Any
+    chosen: list[int] | None  # the index of each predicted class among the card's
+    numbers: Any  # the doubles that a regression predicts, of shape (n,)
+    probabilities: Any  # of shape (n, n_classes)
 
     @property
     def size(self) -> int:
@@ -47,35 +37,17 @@ class Decisions(NamedTuple):
 class AnswerColumn(NamedTuple):
     """One column of an answer.
 
-    Attributes
-    ----------
-    name : str
-        Its key in JSON; its name in a table, where it has no keys.
-    values : callable
-        Returns the column from `Decisions`: places among `labels`, where there
-        are any; else doubles, of shape (n,), or (n, keys).
-    labels : tuple
-        The classes that the values stand for; empty for numbers.
-    keys : tuple of str
-        The names of the numbers in each value: keys of an object in JSON,
-        columns in a table; empty for one number.
-    key_prefix : str
-        What comes before these names in a table.
-    tensor : str
-        Its name as an output of the Open Inference Protocol; empty for none.
-    schema : mapping
-        The JSON Schema of each number; empty where it is the target's own.
-    description : str
-        What the column contains, where the name does not say it.
+    Its values are places among the labels, where there are any; else doubles,
+    of shape (n,), or (n, keys).
     """
 
-    name: str
+    name: str  # its key in JSON; its name in a table, where it has no keys
     values: Callable[[Decisions], Any]
-    labels: tuple[Any, ...] = ()
-    keys: tuple[str, ...] = ()
-    key_prefix: str = ""
-    tensor: str = ""
-    schema: Mapping[str, Any] = MappingProxyType({})
+    labels: tuple[Any, ...] = ()  # the classes that the values stand for
+    keys: tuple[str, ...] = ()  # of the numbers in each value; each is a column of a table
+    key_prefix: str = ""  # what comes before the keys in a table
+    tensor: str = ""  # its name as an output of the Open Inference Protocol; empty for none
+    schema: Mapping[str, Any] = MappingProxyType({})  # of each number; empty: the target's own
     description: str = ""
 
     @property
@@ -84,9 +56,9 @@ class AnswerColumn(NamedTuple):
         return [self.key_prefix + key for key in self.keys] or [self.name]
 
     def labelled(self, decisions: Decisions) -> list[Any]:
-        """Return the values as they are called: labels, or numbers."""
+        """Return the values row after row: labels, or numbers."""
         values = self.values(decisions)
-        return [self.labels[at] for at in values] if self.labels else list(values.tolist())
+        return [self.labels[at] for at in values] if self.labels else list(values.ravel().tolist())
 
 
 def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
@@ -111,11 +83,11 @@ def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
 
 def prediction_json(columns: Sequence[AnswerColumn], prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as JSON has it; its attributes bear the names of the columns."""
-    written = {}
+    answer = {}
     for column in columns:
         value = getattr(prediction, column.name)
-        written[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
-    return written
+        answer[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
+    return answer
 
 
 @lru_cache(1000, typed=True)  # 1 equals True

@@ -37,11 +37,8 @@ def open_session(content: bytes) -> Any:
 class OnnxRuntime(Runtime):
     """Runs an exported model, whose digest the caller has checked.
 
-    Parameters
-    ----------
-    has_probabilities : bool
-        Whether the second output, or the only one, has the probabilities of
-        all classes, or of the second of two classes alone.
+    Its probabilities are the second output, or the only one: of all classes, or of the second
+    of two classes alone.
     """
 
     def __init__(self, content: bytes, fields: Sequence[Field], *, has_probabilities: bool) -> None:

@@ -38,9 +38,6 @@ MOST_DEPTH = 100
 
 _VARINT, _DOUBLE, _SIZED, _SINGLE = 0, 1, 2, 5
 
-#: How a file begins that onnxruntime reads as its own format, whatever else it is.
-_ORT_FORMAT = slice(4, 8), b"ORTM"
-
 #: Values of lists that are written one by one, by wire type; of texts, the short ones.
 _ITEMS = {
     _VARINT: rb"[\x80-\xff]{0,9}+[\x00-\x7f]",
@@ -56,8 +53,7 @@ class _Malformed(ValueError):
 
 def refuse_external_data(content: bytes) -> None:
     """Raise UntrustedArtifact if a file is not an ONNX graph which contains all its tensors."""
-    place, mark = _ORT_FORMAT
-    if content[place] == mark:
+    if content[4:8] == b"ORTM":  # onnxruntime then reads it as such, whatever else it is
         raise UntrustedArtifact("the exported model is in onnxruntime's own format, not ONNX")
     kinds = set()
     pending = [("ModelProto", 0, len(content), 1)]

@@ -20,11 +20,7 @@ BLOCK = 32
 def in_slices(answer: Callable[[Any], Any], matrix: Any, *, cores: int | None = None) -> Any:
     """Answer the rows of a matrix, in order, in as many slices as there are cores.
 
-    Parameters
-    ----------
-    answer : callable
-        ndarray of shape (n, ...) -> ndarray of shape (n, ...); it lets other
-        threads run while it computes.
+    The function that answers must let other threads run while it computes.
     """
     parts = min(cores or _usable_cores(), len(matrix) // LEAST_ROWS)
     if parts < 2:

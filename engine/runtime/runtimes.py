@@ -14,22 +14,14 @@ Columns = Mapping[str, Any]
 
 
 class Outputs(msgspec.Struct, frozen=True, gc=False):
-    """A model's raw outputs for n records.
+    """A model's raw outputs for n records: probabilities, or else values."""
 
-    Attributes
-    ----------
-    values : ndarray of shape (n,) or None
-        Labels or numbers; None where there are probabilities.
-    probabilities : ndarray of shape (n, n_classes) or None
-        Doubles, in the order of the card's classes.
-    """
-
-    values: Any
-    probabilities: Any
+    values: Any  # labels or numbers, of shape (n,)
+    probabilities: Any  # doubles of shape (n, n_classes), in the order of the card's classes
 
 
 class Runtime(Protocol):
-    """Something that runs one version."""
+    """Runs a version."""
 
     def run(self, columns: Columns) -> Outputs:
         """Return the outputs for clean columns of equal length."""

@@ -24,33 +24,21 @@ def write_answer(
 ) -> bytes | None:
     """Write the body of an answer; None when a number in it is not finite.
 
-    Parameters
-    ----------
-    form : str
-        The media type of the answer to many records; a single record is answered in JSON.
+    The form, a media type, is for many records; a single record is answered in JSON.
     """
-    if isinstance(decisions, Prediction):
-        return _write_one(version, decisions, warnings)
-    if non_finite_rows(decisions):
-        return None
-    return write_with(WRITERS[form], version, decisions, warnings).whole()
-
-
-def _write_one(
-    version: StoredVersion, prediction: Prediction, warnings: Sequence[Accepted]
-) -> bytes | None:
-    """Write the answer for a record in JSON; None when it is not finite."""
-    if not all(map(math.isfinite, prediction.probabilities or _numbers(prediction.value))):
+    if not isinstance(decisions, Prediction):
+        if non_finite_rows(decisions):
+            return None
+        return write_with(WRITERS[form], version, decisions, warnings).whole()
+    value = decisions.value
+    numbers = decisions.probabilities or ((value,) if isinstance(value, float) else ())
+    if not all(map(math.isfinite, numbers)):
         return None
     answer: dict[str, Any] = {
-        "prediction": prediction_json(version.answer_columns, prediction),
+        "prediction": prediction_json(version.answer_columns, decisions),
         "prediction_time": http_date(),
         "model": {"name": version.name, "version": version.version},
     }
     if warnings:
         answer["warnings"] = [warning.problem._asdict() for warning in warnings]
     return _encode(answer) + b"\n"
-
-
-def _numbers(value: Any) -> tuple[float, ...]:
-    return (value,) if isinstance(value, float) else ()

@@ -1,7 +1,4 @@
-"""Which version answers a request: the promoted version, or the candidate that is tried beside it.
-
-Every way in asks here, so they divide the requests alike.
-"""
+"""Which version answers a request: the promoted version, or the candidate tried beside it."""
 
 from hashlib import blake2b
 
@@ -13,16 +10,11 @@ from persistence.promotions import Candidate
 def choose(models: ModelCache, request: PredictRequest) -> Chosen:
     """Choose the version that answers a request, loaded if need be.
 
-    Raises
-    ------
-    ModelNotFound, VersionNotFound, UntrustedArtifact
-        As `ModelCache.get`; never because of a candidate.
+    Raise the errors of `ModelCache.get`, but never because of a candidate.
     """
     version = models.get(request.model, request.version)
     candidate = in_share(models, request)
-    if candidate is None:
-        return Chosen(request, version)
-    if candidate.mode == "shadow":
+    if candidate is None or candidate.mode == "shadow":
         return Chosen(request, version, candidate)
     return Chosen(request, models.get_candidate(version.name, candidate) or version)
 
@@ -31,9 +23,9 @@ def choose_at_once(models: ModelCache, request: PredictRequest) -> Chosen | None
     """Choose as `choose` does; None when a version would have to be loaded for it."""
     candidate = in_share(models, request)
     version = models.loaded(request.model, request.version)
-    if candidate is None or version is None:
-        return Chosen(request, version) if version else None
-    if candidate.mode == "shadow":
+    if version is None:
+        return None
+    if candidate is None or candidate.mode == "shadow":
         return Chosen(request, version, candidate)
     if models.refusals.reason(version.name, candidate.version) is None:
         version = models.loaded(version.name, candidate.version, is_named=False)
@@ -53,12 +45,9 @@ def in_share(models: ModelCache, request: PredictRequest) -> Candidate | None:
 def routing_key(request: PredictRequest, *, by: str) -> bytes:
     """Return what decides which version answers; the same key, the same version.
 
-    Parameters
-    ----------
-    by : {"caller", "request"}
-        Whether the caller's name decides, where API keys are required, or the
-        body. The client's own canary key goes before both. The id of the
-        request stands for a body that is not in memory.
+    It is the caller's name, where API keys are required, or the body, `by` ``caller``
+    or ``request``. The client's own canary key goes before both. The id of the
+    request stands for a body that is not in memory.
     """
     if request.canary_key:
         return request.canary_key.encode()

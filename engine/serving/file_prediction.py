@@ -3,6 +3,8 @@
 import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,13 +23,8 @@ BINARY = (ARROW, PARQUET)
 class InvalidFile(ValueError):
     """A file cannot be read, or holds records that are not valid.
 
-    Parameters
-    ----------
-    reason : str
-        What is wrong; the file's name goes before it.
-    errors : sequence of mapping
-        Every problem of its records: ``detail``, ``code`` and, as far as it has
-        a place, ``line``, ``row`` and ``field``.
+    The reason comes after the file's name. Every problem of the records has its
+    ``detail``, ``code`` and, as far as it has a place, ``line``, ``row`` and ``field``.
     """
 
     def __init__(self, reason: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -38,7 +35,7 @@ class InvalidFile(ValueError):
 def answer_file(
     version: StoredVersion, stream: Any, path: Path, *, size: int | None, kind: str, form: str
 ) -> Spool:
-    """Answer every record of a file, as the service answers it.
+    """Answer every record of a file, as the service answers it; raise `InvalidFile` if it cannot.
 
     Parameters
     ----------
@@ -50,28 +47,19 @@ def answer_file(
         Its length in bytes; None for a pipe.
     kind, form : str
         The media types of the file and of the answer.
-
-    Raises
-    ------
-    InvalidFile
-        When the file cannot be read, or with every problem of its records.
     """
     upload = Upload(stream, length=size, most=sys.maxsize)
     try:
         return answer_table(version, upload, kind, WRITERS[form])
     except BadRequest as error:
-        raise InvalidFile(f": {error.detail}{_hint(path, kind)}") from error
+        is_file = kind == ARROW and path.is_file() and path.open("rb").read(6) == b"ARROW1"
+        hint = ": it is an Arrow file, write a stream (pyarrow.ipc.new_stream)" if is_file else ""
+        raise InvalidFile(f": {error.detail}{hint}") from error
     except InvalidRecords as error:
         problems = error.problems[:PROBLEMS_LISTED]
         more = "more than " if len(error.problems) > len(problems) else ""
         count = f"{more}{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         raise InvalidFile(f" has {count}", _locate(problems, path, kind)) from error
-
-
-def _hint(path: Path, kind: str) -> str:
-    if kind == ARROW and path.is_file() and path.open("rb").read(6) == b"ARROW1":
-        return ": it is an Arrow file, write a stream (pyarrow.ipc.new_stream)"
-    return ""
 
 
 def _locate(problems: Sequence[Problem], path: Path, kind: str) -> list[dict[str, Any]]:
@@ -95,27 +83,20 @@ def _lines(path: Path, kind: str, rows: set[int]) -> dict[int, int]:
     """Find the line in which each of some rows begins; rows and lines count from 1."""
     if kind in BINARY:
         return {}
-    lines = {}
-    ends = "" if kind == CSV else "\n"
-    with path.open(encoding="utf-8-sig", errors="replace", newline=ends) as file:
-        starts = _csv_starts(file) if kind == CSV else _line_starts(file)
-        for row, line in enumerate(starts, start=0 if kind == CSV else 1):
-            if row in rows:
-                lines[row] = line
-            if row == max(rows):
-                break
-    return lines
+    is_csv = kind == CSV  # then row 0 is the header
+    with path.open(encoding="utf-8-sig", errors="replace", newline="" if is_csv else "\n") as file:
+        starts = _csv_starts(file) if is_csv else _line_starts(file)
+        numbered = enumerate(islice(starts, max(rows) + is_csv), start=0 if is_csv else 1)
+        return {row: line for row, line in numbered if row in rows}
 
 
 def _csv_starts(file: IO[str]) -> Iterator[int]:
     reader, before = csv.reader(file), 0
-    try:
+    with suppress(csv.Error):
         for row in reader:
             if row:
                 yield before + 1
             before = reader.line_num
-    except csv.Error:
-        return
 
 
 def _line_starts(file: IO[str]) -> Iterator[int]:

@@ -24,17 +24,7 @@ _LONGEST_PAUSE = 10.0
 
 
 class Watch(threading.Thread):
-    """Serves what is promoted, of each model in memory, soon after the promotion.
-
-    Parameters
-    ----------
-    models : ModelCache
-        What is in memory.
-    metrics : Metrics
-        Counts the swaps.
-    stopping : Event
-        Ends the thread.
-    """
+    """Serves what is promoted, of each model in memory, soon after the promotion."""
 
     def __init__(self, models: ModelCache, metrics: Metrics, stopping: threading.Event) -> None:
         super().__init__(name="watch", daemon=True)
@@ -62,7 +52,7 @@ class Watch(threading.Thread):
 
     def _look(self) -> bool:
         """Look at each model once; return whether a version has left the memory."""
-        swaps = 0
+        has_swapped = False
         for name in self._models.names():
             if self._stopping.is_set() or (tag := self._models.new_tag(name)) is None:
                 continue
@@ -75,8 +65,8 @@ class Watch(threading.Thread):
                 self._load_candidate(name)
             if is_another:
                 self._metrics.count_swap(name, seconds)
-                swaps += 1
-        return swaps > 0
+                has_swapped = True
+        return has_swapped
 
     def _load_candidate(self, name: str) -> None:
         """Load what is tried beside the promoted version before a request needs it."""
@@ -85,7 +75,7 @@ class Watch(threading.Thread):
 
     def _log_once(self, trouble: str) -> None:
         """Log once why the pointers cannot be read."""
-        if trouble and trouble != self._trouble:
+        if trouble not in ("", self._trouble):
             _log.error(
                 "the promoted versions cannot be looked at, those in memory stay: %s", trouble
             )

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -18,10 +19,6 @@ class Lifecycle:
 
     Parameters
     ----------
-    models : ModelCache
-        What is in memory.
-    metrics : Metrics
-        Counts in memory that all processes share.
     stopping : Event
         Set when this process stops.
     is_guarded : callable
@@ -40,11 +37,9 @@ class Lifecycle:
         self._watch: Watch | None = None
         self.is_guarded = is_guarded
         self.remove = remove
-        self.start_process = arrow_support.start_reader
-
-    def use_starter(self, ask: Callable[..., bool]) -> None:
-        """Have the master start the processes that read Arrow and Parquet."""
-        arrow_support.use_starter(ask)
+        # The master starts the processes that read Arrow and Parquet.
+        self.start_process: Callable[[int], Any] = arrow_support.start_reader
+        self.use_starter: Callable[[Callable[..., bool]], None] = arrow_support.use_starter
 
     def has_version(self) -> bool:
         """Return whether a version of the default model is promoted, or may be.
@@ -53,19 +48,18 @@ class Lifecycle:
         the version is loaded.
         """
         self._models.store.ask_apart(True)
-        try:
-            self._models.store.pointer(self._models.default)
-        except ModelNotFound:
-            return False
-        except StoreError:
-            pass
+        with suppress(StoreError):
+            try:
+                self._models.store.pointer(self._models.default)
+            except ModelNotFound:
+                return False
         return True
 
     def load(self, log: Any) -> None:
         """Load the default model in the master, so that the workers share its memory.
 
-        The master never asks it anything: a library that has started threads of
-        its own would not survive the fork.
+        It predicts nothing there: a library that has started threads of its own
+        would not survive the fork.
         """
         self._models.store.ask_apart(True)
         try:
@@ -91,7 +85,3 @@ class Lifecycle:
         if self._watch:
             self._stopping.set()
             self._watch.join(5)
-
-    def forget(self, slot: int) -> None:
-        """Forget what a worker that has ended reported about itself."""
-        self._metrics.end(slot)

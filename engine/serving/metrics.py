@@ -49,11 +49,6 @@ class Metrics:
         Processes that count side by side at most.
     reasons : mapping of int to str
         Why a request was refused, by the status of its answer.
-
-    Attributes
-    ----------
-    master : int
-        The process that has made this: under gunicorn, the master.
     """
 
     def __init__(
@@ -68,9 +63,9 @@ class Metrics:
         self._refused = refused
         self._reasons = reasons
         self.tallies = SharedCounters(slots, widths={DURATION: len(BUCKETS) + 2})
-        self.master = os.getpid()
+        self.master = os.getpid()  # under gunicorn, the master makes this
         self._shown: set[Key] = set()
-        self.tell(threads=0, waiting=0)
+        self.set_in_flight(threads=0, waiting=0)
 
     def free_slot(self, taken: Iterable[int]) -> int:
         """Choose a slot for the next worker; the first is the master's own."""
@@ -83,36 +78,36 @@ class Metrics:
         self.tallies.use(slot)
         self._shown = set()
         self.tallies.put((WORKERS,), 1)
-        self.tell(threads=0, waiting=0)
+        self.set_in_flight(threads=0, waiting=0)
 
     def end(self, slot: int) -> None:
         """Forget what a worker that has ended counted of itself."""
         self.tallies.clear(slot, OF_THE_LIVING)
 
-    def tell(self, *, threads: int, waiting: int) -> None:
+    def set_in_flight(self, *, threads: int, waiting: int) -> None:
         """Set how much is in flight here, and which versions are in memory."""
         self.tallies.put((IN_FLIGHT, "thread"), threads)
         self.tallies.put((IN_FLIGHT, "waiting"), waiting)
-        self.tell_versions()
+        self.set_versions()
 
-    def tell_versions(self) -> None:
+    def set_versions(self) -> None:
         """Set which versions are in memory here and when they were trained, and which refused."""
         loaded = {(TRAINED, version.name, version.version): version for version in self._loaded()}
         refused = {(REFUSED, name, version or NONE) for name, version in self._refused()}
-        for key in self._shown - loaded.keys() - refused:
+        shown = {*loaded, *refused}
+        for key in self._shown - shown:
             self.tallies.put(key, 0)
-        for key in loaded.keys() - self._shown:
-            created_at = datetime.fromisoformat(loaded[key].card["created_at"])
-            self.tallies.put(key, created_at.timestamp())
-        for key in refused - self._shown:
-            self.tallies.put(key, 1)
-        self._shown = {*loaded, *refused}
+        for key in shown - self._shown:
+            version = loaded.get(key)
+            date = version and datetime.fromisoformat(version.card["created_at"])
+            self.tallies.put(key, date.timestamp() if date else 1)
+        self._shown = shown
 
     def decided(self, batch: Sequence[Decided]) -> Rest | None:
         """Count the predictions of answers, by class, once they are certain."""
         counts: list[Count] = []
         for decided in batch:
-            add_predictions(counts, decided.chosen.version, decided.decisions)
+            _add_predictions(counts, decided.chosen.version, decided.decisions)
         return partial(self.tallies.add, counts)
 
     def count_requests(
@@ -129,13 +124,7 @@ class Metrics:
         )
 
     def count_fallback(self, reason: str) -> None:
-        """Count a request that the fast path left to the threads because of an error.
-
-        Parameters
-        ----------
-        reason : str
-            The step that has failed.
-        """
+        """Count a request that the fast path left to the threads after a step has failed."""
         self.tallies.add([((FALLBACKS, reason), 0, 1)])
 
     def count_swap(self, name: str, seconds: float) -> None:
@@ -145,15 +134,7 @@ class Metrics:
     def count_shadow(
         self, name: str, version: str, counts: Mapping[str, int], *, largest: float = 0.0
     ) -> None:
-        """Count what a candidate has answered in silence.
-
-        Parameters
-        ----------
-        counts : mapping of str to int
-            How many ``records``, ``differences``, ``failures`` or ``dropped``.
-        largest : float
-            The largest difference among them.
-        """
+        """Count the ``records``, ``differences``, ``failures`` or ``dropped`` of a shadow."""
         self.tallies.add(((f"{SHADOW}_{what}", name, version), 0, n) for what, n in counts.items())
         if largest:
             self.tallies.raise_to((SHADOW_LARGEST, name, version), largest)
@@ -186,7 +167,7 @@ class Metrics:
             self.tallies.add([((REJECTIONS, reason), 0, 1)])
 
 
-def add_predictions(
+def _add_predictions(
     counts: list[Count], version: StoredVersion, decisions: Prediction | Decisions
 ) -> None:
     """Add the predictions of a version to counts, by class; None for a number."""

@@ -26,19 +26,12 @@ class ModelCache:
 
     Parameters
     ----------
-    store : ModelStore
-        Holds them.
     default : str
         The model that is meant when none is named. Its promoted version stays.
     most : int
         Versions in memory at most.
     system : Path
-        Where ``proc`` and ``sys`` tell how much memory there is.
-
-    Attributes
-    ----------
-    refusals : Refusals
-        What could not be served.
+        Where ``proc`` and ``sys`` show how much memory there is.
     """
 
     def __init__(
@@ -60,11 +53,7 @@ class ModelCache:
     ) -> StoredVersion:
         """Return a version, by default the version that is served of the default model.
 
-        Parameters
-        ----------
-        is_named : bool
-            Whether a client has named the version: then it stays when another
-            is promoted or tried.
+        If a client has named it, it stays when another is promoted or tried.
 
         Raises
         ------
@@ -78,17 +67,18 @@ class ModelCache:
             When there is no memory for it beside the others.
         """
         stored = self.loaded(name, version, is_named=is_named)
-        if stored is None:
-            name = self.default if name is None else name
-            with self._reads(name, version):
-                stored = self.loaded(name, version, is_named=is_named)
-                if stored is not None:
-                    return stored
-                if version is None:
-                    return self._serve(name)
-                stored = self._read_beside(name, version)
-                self._hold(stored, is_named=is_named)
-        return stored
+        if stored is not None:
+            return stored
+        name = self.default if name is None else name
+        with self._reads(name, version):
+            stored = self.loaded(name, version, is_named=is_named)
+            if stored is not None:
+                return stored
+            if version is None:
+                return self._serve(name)
+            stored = self._read_beside(name, version)
+            self._hold(stored, is_named=is_named)
+            return stored
 
     def loaded(
         self, name: str | None = None, version: str | None = None, *, is_named: bool = True
@@ -155,12 +145,8 @@ class ModelCache:
     def reload(self) -> None:
         """Read the default model's promoted version, and forget the others.
 
-        It predicts nothing, so that processes may be forked afterwards.
-
-        Raises
-        ------
-        ModelNotFound, UntrustedArtifact
-            As `get`; what was read before stays then.
+        It predicts nothing, so that processes may be forked afterwards. What was read
+        before stays when `ModelNotFound` or `UntrustedArtifact` is raised, as by `get`.
         """
         with self._reads(self.default, None):
             stored = self._serve(self.default, trusts=True)
@@ -172,21 +158,16 @@ class ModelCache:
     def begin(self) -> None:
         """Check, in a process that was forked after `reload`, that what it serves answers.
 
-        Raises
-        ------
-        ModelNotFound, UntrustedArtifact
-            When that is refused, and nothing else can be served.
+        Raise `UntrustedArtifact` if that is refused and nothing else can be served.
         """
         for name in self.names():
             with self._reads(name, None):
-                stored = self.loaded(name)
-                try:
-                    if stored:
+                if stored := self.loaded(name):
+                    try:
                         stored.verify()
-                except UntrustedArtifact as error:
-                    assert stored
-                    self.refusals.add(name, stored.version, str(error))
-                    self._drop(name, stored.version)
+                    except UntrustedArtifact as error:
+                        self.refusals.add(name, stored.version, str(error))
+                        self._drop(name, stored.version)
                 self._serve(name)
 
     def new_tag(self, name: str) -> str | None:
@@ -203,22 +184,10 @@ class ModelCache:
         return tag if tag != served.tag or is_due else None
 
     def catch_up(self, name: str, tag: str | None = None) -> bool:
-        """Serve what is promoted now; requests that have a version keep it.
+        """Serve what is promoted now, and return whether that is another version.
 
-        Parameters
-        ----------
-        tag : str or None
-            As `new_tag` has just returned it.
-
-        Returns
-        -------
-        bool
-            Whether another version is served.
-
-        Raises
-        ------
-        ModelNotFound, UntrustedArtifact
-            When nothing can be served.
+        Requests that have a version keep it. The tag is what `new_tag` has just returned.
+        Raise `ModelNotFound` or `UntrustedArtifact` when nothing can be served.
         """
         served = self._served.get(name)
         with self._reads(name, None):

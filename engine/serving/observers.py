@@ -19,20 +19,13 @@ _log = logging.getLogger(__name__)
 class Decided(msgspec.Struct, frozen=True, gc=False):
     """What a version has decided about the records of a request.
 
-    Attributes
-    ----------
-    chosen : Chosen
-        The request, the version that has decided, and its shadow.
-    matrix : ndarray of shape (n_records, n_fields)
-        The records, as `Decoded.matrix`. Its memory may be reused: an observer
-        that needs it later copies it.
-    decisions : Prediction or Decisions
-        A prediction for a record, decisions for many.
+    The records are a matrix of shape (n_records, n_fields), as `Decoded.matrix`. Its
+    memory may be reused: an observer that needs it later copies it.
     """
 
     chosen: Chosen
     matrix: Any
-    decisions: Prediction | Decisions
+    decisions: Prediction | Decisions  # a prediction for a record, decisions for many
 
 
 #: What is left to do once the answer is certain.
@@ -45,19 +38,13 @@ class Observer(Protocol):
     def decided(self, batch: Sequence[Decided]) -> Rest | None:
         """Note decisions: of requests that are answered together, or a block of a table.
 
-        Returns
-        -------
-        callable or None
-            Called once the answer is certain. For a table that is after its
-            last block; it is never called when a later block is refused.
+        What is returned is called once the answer is certain. For a table that is
+        after its last block, and never when a later block is refused.
         """
 
 
 class Observers:
-    """Passes every decision on to each observer.
-
-    An error of an observer is logged, and fails no answer.
-    """
+    """Passes every decision on to each observer, whose errors are logged and fail no answer."""
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self._observers = [*observers]
@@ -83,6 +70,6 @@ class Observers:
     def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except Exception as error:  # noqa: BLE001  what else is done beside fails no answer
+        except Exception as error:  # noqa: BLE001
             _log.error("an observer of the predictions failed", exc_info=error)
             return None

@@ -1,8 +1,4 @@
-"""The prediction function: a request's bytes in, an answer's bytes out.
-
-Every way in comes down to it: the Flask view, the event loop of the worker,
-and the adapters of other protocols.
-"""
+"""The prediction function of every way in: a request's bytes in, an answer's bytes out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -41,15 +37,7 @@ QuickAnswer = tuple[Decided, bytes]
 
 
 class Predictor:
-    """Answers requests, and tells the observers what was decided.
-
-    Parameters
-    ----------
-    models : ModelCache
-        The versions in memory.
-    observers : Observers
-        Told of every decision.
-    """
+    """Answers requests, and passes every decision on to the observers."""
 
     def __init__(self, models: ModelCache, observers: Observers) -> None:
         self.models = models
@@ -60,12 +48,7 @@ class Predictor:
         return choose(self.models, request)
 
     def answer(self, chosen: Chosen, form: str) -> bytes | Spool:
-        """Answer a request in some form; whoever sends a spool closes it.
-
-        Parameters
-        ----------
-        form : str
-            The media type of the answer.
+        """Answer a request in the form of a media type; whoever sends a spool closes it.
 
         Raises
         ------
@@ -75,8 +58,8 @@ class Predictor:
         request, version = chosen.request, chosen.version
         kind = media_type(request.content_type)
         if kind in TABLES:
-            upload = request.body
-            upload = upload if isinstance(upload, Upload) else Upload.of(upload)
+            body = request.body
+            upload = body if isinstance(body, Upload) else Upload.of(body)
             spool = self.answer_table(chosen, upload, kind, WRITERS[form])
             return spool.whole() if spool.size <= MOST_IN_MEMORY else spool
         body = request.body.read_whole() if isinstance(request.body, Upload) else request.body
@@ -128,18 +111,10 @@ class Predictor:
         data are in the processor's caches: 16 requests answered together take two
         thirds of the time that they take alone.
 
-        Parameters
-        ----------
-        requests : sequence of PredictRequest or None
-            With whole bodies.
-        fall_back : callable
-            Called with the name of a step that has failed with an error.
-
-        Returns
-        -------
-        list of QuickAnswer or None
-            None when the version is not loaded, runs a pipeline, which may do anything,
-            or would take longer than `LOOP_SECONDS`, or the body is not plainly valid.
+        The bodies are whole. `fall_back` is called with the name of a step that has failed
+        with an error. An answer is None when the version is not loaded, runs a pipeline,
+        which may do anything, or would take longer than `LOOP_SECONDS`, or the body is not
+        plainly valid.
         """
         read = each("read", self._read_at_once, requests, fall_back)
         decided = each("predict", _predict_at_once, read, fall_back)
@@ -155,17 +130,8 @@ class Predictor:
     def decide_records(self, chosen: Chosen, records: Records) -> tuple[Decisions, list[Accepted]]:
         """Validate records that some protocol has read, and predict them.
 
-        Returns
-        -------
-        decisions : Decisions
-            All of them finite.
-        warnings : list of Accepted
-            What the fields' policies accepted.
-
-        Raises
-        ------
-        InvalidRecords
-            With every problem of every record, or when an answer is not finite.
+        Return finite decisions, and what the fields' policies accepted; raise `InvalidRecords`
+        with every problem of every record, or when an answer is not finite.
         """
         version, timing = chosen.version, chosen.request.timing or Timing()
         with timing.step("validate"):
@@ -196,13 +162,7 @@ def each(
     items: Iterable[Any],
     fall_back: Callable[[str], None],
 ) -> list[Any]:
-    """Take a step with each item; None where it fails or there is no item.
-
-    Parameters
-    ----------
-    reason : str
-        What `fall_back` is called with when the step raises an error.
-    """
+    """Take a step with each item; None, and `fall_back` with the reason, where it fails."""
     results = []
     for item in items:
         result = None

@@ -17,39 +17,19 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 
 
 class RefusedVersion(NamedTuple):
-    """What is promoted and not served.
+    """What is promoted and not served."""
 
-    Attributes
-    ----------
-    version : str or None
-        Its identifier; None when the pointer is damaged, so that nobody knows.
-    reason : str
-        Why it was refused, in a sentence.
-    """
-
-    version: str | None
-    reason: str
+    version: str | None  # None when the pointer is damaged, so that nobody knows
+    reason: str  # in a sentence
 
 
 class ServedVersion(NamedTuple):
-    """What is served of a model by default.
-
-    Attributes
-    ----------
-    version : str
-        Its identifier.
-    pointer : Pointer or None
-        As it was when this was decided; None when it was damaged.
-    tag : str or None
-        The pointer's, as `ModelStore.pointer_tag` gave it just before.
-    refused : RefusedVersion or None
-        The promoted version, when it is another.
-    """
+    """What is served of a model by default."""
 
     version: str
-    pointer: Pointer | None
-    tag: str | None
-    refused: RefusedVersion | None = None
+    pointer: Pointer | None  # as it was when this was decided; None when it was damaged
+    tag: str | None  # the pointer's, as `ModelStore.pointer_tag` returned it just before
+    refused: RefusedVersion | None = None  # the promoted version, when it is another
 
     @property
     def candidate(self) -> Candidate | None:
@@ -67,14 +47,9 @@ def versions_to_try(
 ) -> Iterator[str]:
     """Yield the versions that may be served, the best first.
 
-    Parameters
-    ----------
-    pointer : Pointer or None
-        None when it is damaged, so that nobody knows which were promoted.
-    stored : callable
-        Lists what is stored; called only after what comes first was refused.
-    served : ServedVersion or None
-        What is served now; it goes on where nothing better can be had.
+    What is served now goes on where nothing better can be had. When the pointer is
+    damaged nobody knows which were promoted. `stored` lists the versions, and is
+    called only after what comes first was refused.
     """
     if pointer:
         yield pointer.version

@@ -45,15 +45,7 @@ class _Item(NamedTuple):
 
 
 class Shadow:
-    """Lets candidates answer what promoted versions have answered.
-
-    Parameters
-    ----------
-    models : ModelCache
-        Loads the candidates.
-    metrics : Metrics
-        Counts the differences.
-    """
+    """Lets candidates answer what promoted versions have answered, and counts the differences."""
 
     def __init__(self, models: ModelCache, metrics: Metrics) -> None:
         self._models = models
@@ -84,8 +76,7 @@ class Shadow:
                 self._queue.put(item)
                 self._start()
         if not has_room:
-            counts = {"dropped": len(item.matrix)}
-            self._metrics.count_shadow(promoted.name, candidate.version, counts)
+            self._count(item, dropped=len(item.matrix))
 
     def _start(self) -> None:
         """Start the thread unless it runs."""
@@ -125,8 +116,7 @@ class Shadow:
         served = self._models.served(name)
         pair = (served.version, served.candidate) if served else None
         if pair != (item.promoted.version, item.candidate):  # the trial has ended since
-            counts = {"dropped": len(item.matrix)}
-            self._metrics.count_shadow(name, item.candidate.version, counts)
+            self._count(item, dropped=len(item.matrix))
             return
         candidate = self._models.get_candidate(name, item.candidate)
         if candidate is None:
@@ -138,15 +128,16 @@ class Shadow:
         finite[non_finite_rows(decisions)] = False
         if not finite.all():
             self._fail(item, int((~finite).sum()), ArithmeticError("an answer is not finite"))
-        self._metrics.count_shadow(
-            candidate.name, candidate.version,
-            {"records": int(finite.sum()), "differences": int(is_other[finite].sum())},
-            largest=float(distance[finite].max(initial=0.0)),
-        )  # fmt: skip
+        largest = float(distance[finite].max(initial=0.0))
+        differing = int(is_other[finite].sum())
+        self._count(item, largest, records=int(finite.sum()), differences=differing)
+
+    def _count(self, item: _Item, largest: float = 0.0, **counts: int) -> None:
+        name, version = item.promoted.name, item.candidate.version
+        self._metrics.count_shadow(name, version, counts, largest=largest)
 
     def _fail(self, item: _Item, records: int, error: Exception | None) -> None:
-        counts = {"failures": records}
-        self._metrics.count_shadow(item.promoted.name, item.candidate.version, counts)
+        self._count(item, failures=records)
         if error is not None and self._failed != item.candidate:
             self._failed = item.candidate
             names = item.candidate.version, item.promoted.name
@@ -156,16 +147,11 @@ class Shadow:
 def differences(
     old: StoredVersion, old_decisions: Decisions, new: StoredVersion, new_decisions: Decisions
 ) -> tuple[Any, Any]:
-    """Compare the answers of two versions to the same records.
+    """Compare the answers of two versions to the same n records.
 
-    Returns
-    -------
-    is_other : ndarray of shape (n,) of bool
-        Whether the labels differ, or the numbers by more than `TOLERANCE`, of
-        themselves or of 1.
-    distance : ndarray of shape (n,)
-        The largest difference of a probability, or that of the numbers; 0
-        where there are only labels.
+    Return two arrays of shape (n,): whether the labels differ, or the numbers by more
+    than `TOLERANCE`, of themselves or of 1; and the largest difference of a probability,
+    or that of the numbers, 0 where there are only labels.
     """
     if old_decisions.chosen is None or new_decisions.chosen is None:
         before, after = old_decisions.numbers, new_decisions.numbers

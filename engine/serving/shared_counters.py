@@ -27,20 +27,10 @@ Count = tuple[Key, int, float]
 
 
 class SharedCounters:
-    """Doubles by key, in several slots.
+    """Doubles by key, in as many slots as processes can write side by side.
 
-    Parameters
-    ----------
-    slots : int
-        As many processes can write side by side. The memory is shared with
-        the processes that are forked later.
-    widths : mapping of str to int
-        How many numbers a key has, by its first part; 1 where it is missing.
-
-    Attributes
-    ----------
-    slot : int
-        Where this process writes.
+    The memory is shared with the processes that are forked later. `widths` are how
+    many numbers a key has, by its first part; 1 where it is missing.
     """
 
     def __init__(self, slots: int, *, widths: Mapping[str, int]) -> None:
@@ -52,7 +42,6 @@ class SharedCounters:
 
     def use(self, slot: int) -> None:
         """Write to a slot from now on; no other process may write to it."""
-        self.slot = slot
         self._doubles = self._of(slot)
         self._places = {key: place for key, place, _ in self._entries(slot)}
 

@@ -6,7 +6,7 @@ send everything before it reads anything.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 from engine.records.arrow_support import read_arrow
@@ -38,13 +38,11 @@ def answer_table(
     ----------
     kind : str
         The media type of what is uploaded.
-    form : Writer
-        Writes the answer.
     flags : mapping of str to bool
         The words for true and false in CSV.
     decided : callable
-        Called with the records and the decisions of each part, while no problem
-        was found; a later part may still be refused.
+        Called with the records and the decisions of each part, while there is no
+        problem; a later part may still be refused.
 
     Raises
     ------
@@ -60,14 +58,12 @@ def answer_table(
         blocks = read_lines(upload, version.schema, version.decoder)
     else:
         blocks = read_arrow(upload, version.card["schema"], kind)
-    with closing(blocks):
+    with closing(blocks), ExitStack() as on_error:
         spool = Spool(upload.most, what="the answer")
-        try:
-            _write(version, blocks, form(version, spool), timing or Timing(), decided)
-            spool.seal()
-        except BaseException:
-            spool.close()
-            raise
+        on_error.callback(spool.close)
+        _write(version, blocks, form(version, spool), timing or Timing(), decided)
+        spool.seal()
+        on_error.pop_all()
     return spool
 
 
@@ -93,8 +89,7 @@ def _write(
             with timing.step("write"):
                 writer.add(decisions, part.warnings)
     if not size and not problems:
-        detail = "there are no records: send at least one"
-        problems.append(Problem("", detail, Code.NO_RECORDS))
+        problems = [Problem("", "there are no records: send at least one", Code.NO_RECORDS)]
     if problems:
         raise InvalidRecords(problems)
     writer.finish()

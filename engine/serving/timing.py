@@ -12,25 +12,16 @@ Span = Callable[[str], AbstractContextManager[Any]]
 
 
 class Timing:
-    """Measures the steps of an answer.
+    """Measures the steps of an answer, and opens a span of a trace around each.
 
-    Parameters
-    ----------
-    span : callable
-        Opens a span of a trace around each step.
-    note_progress : callable
-        Called while a long answer makes progress; the worker then extends its deadline.
-
-    Attributes
-    ----------
-    seconds : dict
-        By the step's name; a step that is taken several times adds up.
+    `note_progress` is called while a long answer makes progress; the worker then
+    extends its deadline.
     """
 
     def __init__(
         self, span: Span = nullcontext, note_progress: Callable[[], Any] = lambda: None
     ) -> None:
-        self.seconds: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}  # by step; one that is taken several times adds up
         self.note_progress = note_progress
         self._span = span
 

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
 from engine.schema.card import Counts, Description
 from engine.schema.definition import ModelDefinition
-from engine.training.evaluation.judged import positive_class
+from engine.schema.fields import Field
+from engine.training.evaluation.importances import last_step
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops", "skl2onnx", "onnx", "onnxruntime")
 
@@ -25,18 +26,10 @@ _HERE = Path(__file__).parent
 
 
 class Origin(NamedTuple):
-    """Who trains, and with what code.
+    """Who trains, and with what code."""
 
-    Attributes
-    ----------
-    by : str
-        The name for the card; empty: git's ``user.name``, else the login name.
-    revision : str
-        The commit, for where there is no git.
-    """
-
-    by: str = ""
-    revision: str = ""
+    by: str = ""  # if empty, git's ``user.name``, else the login name
+    revision: str = ""  # the commit, for where there is no git
 
 
 def describe(
@@ -50,25 +43,18 @@ def describe(
 ) -> Description:
     """Describe a version that is fitted and not judged yet.
 
-    Parameters
-    ----------
-    pipeline : estimator
-        Fitted.
-    data : Path
-        The table it learnt from; its name and digest are kept, not its place.
-    counts : Counts, optional
-        How many rows the table has, and how they were split.
+    The card holds the name and the digest of the table, not its place.
     """
     origin = origin or Origin()
-    classes = None
-    if definition.schema.task == "classification":
-        classes = [_plain(label) for label in pipeline.classes_]
+    task = definition.schema.task
+    classes = np.asarray(pipeline.classes_).tolist() if task == "classification" else None
     is_sample = data.resolve() == definition.sample.resolve()
+    estimator = last_step(pipeline)
     return {
         "model": name,
         "title": definition.title,
         "description": definition.description,
-        "task": definition.schema.task,
+        "task": task,
         "schema": definition.schema.to_json(),
         "classes": classes,
         "positive": positive_class(definition.target, classes) if classes else None,
@@ -76,11 +62,11 @@ def describe(
         "has_probabilities": classes is not None and hasattr(pipeline, "predict_proba"),
         "trained_by": origin.by or _user(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "estimator": type(_last(pipeline)).__name__,
-        "trees": _count_trees(_last(pipeline)),
+        "estimator": type(estimator).__name__,
+        "trees": _count_trees(estimator),
         "score": definition.score,
         "seed": definition.seed,
-        "hyperparameters": _hyperparameters(pipeline),
+        "hyperparameters": _hyperparameters(estimator),
         "data": {
             "name": data.name,
             "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
@@ -92,8 +78,10 @@ def describe(
     }
 
 
-def _last(pipeline: Any) -> Any:
-    return pipeline[-1] if isinstance(pipeline, Pipeline) else pipeline
+def positive_class(target: Field, classes: Sequence[Any]) -> Any:
+    """Return the positive class of two: true, else the last that is declared."""
+    assert target.classes is not None
+    return max(classes, key=target.classes.index) if len(classes) == 2 else None
 
 
 def _count_trees(estimator: Any) -> int | None:
@@ -107,10 +95,10 @@ def _count_trees(estimator: Any) -> int | None:
     return len(trees) if len(trees) and all(hasattr(tree, "tree_") for tree in trees) else None
 
 
-def _hyperparameters(pipeline: Any) -> dict[str, Any]:
-    """Return the last step's parameters; what JSON cannot hold is written as text."""
+def _hyperparameters(estimator: Any) -> dict[str, Any]:
+    """Return an estimator's parameters; what JSON cannot hold is written as text."""
     parameters = {}
-    for name, value in sorted(_last(pipeline).get_params(deep=False).items()):
+    for name, value in sorted(estimator.get_params(deep=False).items()):
         is_plain = not isinstance(value, (BaseEstimator, float)) or value == value
         try:
             json.dumps(value, allow_nan=False)
@@ -120,15 +108,10 @@ def _hyperparameters(pipeline: Any) -> dict[str, Any]:
     return parameters
 
 
-def _plain(label: Any) -> Any:
-    return label.item() if isinstance(label, np.generic) else label
-
-
 def _user() -> str:
     """Return who trains; empty if there is no name, as in some containers."""
-    with suppress(OSError, subprocess.CalledProcessError):
-        if name := _git("config", "user.name"):
-            return name
+    if name := _git("config", "user.name"):
+        return name
     with suppress(OSError, KeyError):
         return getpass.getuser()
     return ""
@@ -136,16 +119,16 @@ def _user() -> str:
 
 def _revision() -> str:
     """Return the commit, with a plus sign if files differ from it; empty without git."""
-    try:
-        commit = _git("rev-parse", "HEAD")
-        return commit + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+    commit = _git("rev-parse", "HEAD")
+    is_changed = commit and _git("status", "--porcelain", "--untracked-files=no")
+    return f"{commit}+" if is_changed else commit
 
 
 def _git(*arguments: str) -> str:
+    """Return what git prints; empty where it fails or is not installed."""
     command = ["git", *arguments]  # fixed words only
-    done = subprocess.run(  # noqa: S603
-        command, cwd=_HERE, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
+    with suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.check_output(  # noqa: S603
+            command, cwd=_HERE, stderr=subprocess.DEVNULL, text=True
+        ).strip()
+    return ""

@@ -7,18 +7,19 @@ on the other rows. Nothing is stored.
 
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from engine.runtime.native import NativeRuntime
+from engine.runtime.runtimes import Columns
 from engine.runtime.version import TOLERANCE
 from engine.schema.definition import ModelDefinition
 from engine.training.export.golden import golden_records
+from engine.training.export.parity import relative_difference
 from engine.training.table import InvalidTable, read_table
 
-#: The pipeline is fitted on so many rows at most, and so many are asked one by one.
+#: The pipeline is fitted on so many rows at most, and answers so many one by one.
 FITTED_ROWS, SINGLE_ROWS = 1000, 50
 
 #: Rows of each class that the part to fit on has at least, where the table has them.
@@ -30,16 +31,7 @@ class CheckFailed(Exception):
 
 
 class CheckResult(NamedTuple):
-    """The outcome of one check.
-
-    Attributes
-    ----------
-    is_passed : bool
-        Whether the model file keeps the rule.
-    text : str
-        What was checked, or what is wrong and what to do. A line, but for a
-        table that has several faults.
-    """
+    """Whether a rule is kept, and what was checked, or what is wrong and what to do."""
 
     is_passed: bool
     text: str
@@ -72,9 +64,6 @@ class _Trial:
     def __init__(self, definition: ModelDefinition) -> None:
         self.definition = definition
         self.schema = definition.schema
-        self.table = pd.DataFrame()
-        self.X = pd.DataFrame()
-        self.runtime: Any = None
 
     def check_table(self) -> str:
         """Check that there is a table."""
@@ -103,22 +92,23 @@ class _Trial:
 
     def check_single_rows(self) -> str:
         """Check that a row gets the same answer alone and among others."""
-        batch = self._answer(self.X.head(SINGLE_ROWS))
-        rows = [self._answer(self.X.iloc[[row]]) for row in range(len(batch))]
-        difference = self._compare(batch, np.concatenate(rows))
+        X = self.X.head(SINGLE_ROWS)
+        self.batch = self._answer(X.to_dict("list"))
+        rows = [self._answer(X.iloc[[row]].to_dict("list")) for row in range(len(X))]
+        difference = self._compare(np.concatenate(rows))
         if not difference <= TOLERANCE:
             raise CheckFailed(
-                f"a row asked alone and among others gets answers that differ by {difference:.2g}, "
+                f"a row gets answers alone and among others that differ by {difference:.2g}, "
                 f"more than {TOLERANCE:g}: no step may compute from the rows that are predicted, "
                 "only from those it was fitted on"
             )
-        return f"{len(batch)} rows get the same answers one by one as together"
+        return f"{len(X)} rows get the same answers one by one as together"
 
     def check_order(self) -> str:
         """Check that the order of the table's columns does not matter."""
         rows = self.table.head(SINGLE_ROWS)
         mixed, _, _ = read_table(rows[rows.columns[::-1]], self.schema, is_to_learn_from=False)
-        difference = self._compare(self._answer(self.X.head(SINGLE_ROWS)), self._answer(mixed))
+        difference = self._compare(self._answer(mixed.to_dict("list")))
         if not difference <= TOLERANCE:
             raise CheckFailed(f"columns in another order change an answer by {difference:.2g}")
         return "the order of the columns does not matter"
@@ -127,7 +117,7 @@ class _Trial:
         """Check that the worked example and odd records that the fields accept are answered."""
         records = golden_records(self.schema.fields, seed=self.definition.seed)
         try:
-            answers = self._answer_columns(self.schema.columns([self.schema.example(), *records]))
+            answers = self._answer(self.schema.columns([self.schema.example(), *records]))
         except ValueError as error:
             raise CheckFailed(
                 f"the pipeline refuses a record that the fields accept: {error}. Let it take gaps "
@@ -139,17 +129,13 @@ class _Trial:
 
     def _choose_rows(self) -> np.ndarray:
         rows = np.random.default_rng(self.definition.seed).permutation(len(self.X))
-        chosen = {*rows[:FITTED_ROWS].tolist()}
+        is_chosen = np.arange(len(rows)) < FITTED_ROWS
         if self.schema.task == "classification":
-            labels = self.y.to_numpy()[rows]
-            for label in pd.unique(labels):
-                chosen |= {*rows[labels == label][:ROWS_OF_A_CLASS].tolist()}
-        return np.sort(np.array([*chosen]))
+            labels = self.y.iloc[rows]
+            is_chosen |= (labels.groupby(labels).cumcount() < ROWS_OF_A_CLASS).to_numpy()
+        return np.sort(rows[is_chosen])
 
-    def _answer(self, X: pd.DataFrame) -> np.ndarray:
-        return self._answer_columns({str(name): X[name].tolist() for name in X.columns})
-
-    def _answer_columns(self, columns: dict[str, list[Any]]) -> np.ndarray:
+    def _answer(self, columns: Columns) -> np.ndarray:
         """Return a row of numbers for each record: the probabilities, or the value."""
         outputs = self.runtime.run(columns)
         if outputs.probabilities is not None:
@@ -159,10 +145,8 @@ class _Trial:
             values = np.unique(self.y.to_numpy()).searchsorted(values)
         return values.astype(np.float64).reshape(len(values), 1)
 
-    def _compare(self, answers: np.ndarray, others: np.ndarray) -> float:
-        """Return the largest difference; for numbers in units of their size or spread."""
-        size = np.ones_like(answers)
+    def _compare(self, answers: np.ndarray) -> float:
+        """Return the largest difference from the answers to the rows together."""
         if self.schema.task == "regression":
-            tiny = np.finfo(np.float64).tiny
-            size = np.maximum(np.maximum(np.abs(answers), answers.std()), tiny)
-        return float(np.max(np.abs(answers - others) / size))
+            return relative_difference(answers, self.batch)
+        return float(np.max(np.abs(answers - self.batch)))

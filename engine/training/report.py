@@ -21,24 +21,14 @@ from engine.schema.record_schema import Schema
 from engine.training.evaluation.judged import HeldOutAnswers
 
 Drawing = Callable[[Axes], Any]
+Curves = Mapping[Any, tuple[np.ndarray, np.ndarray]]
 
 
 def write_report(card: Card, judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
     """Write the report of a version.
 
-    Parameters
-    ----------
-    card : mapping
-        The card as far as it is known before the version is stored.
-    judged : HeldOutAnswers
-        The held-out rows.
-    X : DataFrame of shape (n_training_rows, n_fields)
-        For the pictures of the data.
-
-    Returns
-    -------
-    bytes
-        UTF-8 HTML that loads nothing else: styles and SVG are inline.
+    The report is UTF-8 HTML that loads nothing else: styles and SVG are
+    inline. X has the training rows, for the pictures of the data.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
@@ -61,7 +51,7 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
         )
     else:
         if judged.probabilities is not None:
-            curves = _one_against_rest(judged)
+            curves = judged.one_against_rest()
             pictures["ROC curve"] = lambda ax: _roc(ax, curves)
             pictures["Precision and recall"] = lambda ax: _precision_recall(ax, curves)
             pictures["Calibration"] = lambda ax: _calibration(ax, curves)
@@ -71,46 +61,34 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
         )
     if card["impurity_importances"]:
         pictures["Impurity importances"] = lambda ax: _bars(ax, card["impurity_importances"])
-    means = {
-        name: importance["mean"] for name, importance in card["permutation_importances"].items()
-    }
+    means = {name: weight["mean"] for name, weight in card["permutation_importances"].items()}
     pictures["Permutation importances"] = lambda ax: _bars(ax, means, f"drop of {card['score']}")
     return pictures
 
 
-def _one_against_rest(judged: HeldOutAnswers) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    assert judged.classes is not None and judged.probabilities is not None
-    if len(judged.classes) == 2:
-        return {
-            str(judged.positive): (
-                judged.truth == judged.positive,
-                judged.positive_probability(),
-            )
-        }
-    return {
-        str(label): (judged.truth == label, judged.probabilities[:, index])
-        for index, label in enumerate(judged.classes)
-    }
-
-
-def _roc(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def _roc(ax: Axes, curves: Curves) -> None:
     for label, (truth, probability) in curves.items():
-        metrics.RocCurveDisplay.from_predictions(truth, probability, ax=ax, name=label)
+        metrics.RocCurveDisplay.from_predictions(truth, probability, ax=ax, name=str(label))
     ax.plot([0, 1], [0, 1], ":", color="grey")
     ax.set(xlabel="False positive rate", ylabel="True positive rate")
 
 
-def _precision_recall(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def _precision_recall(ax: Axes, curves: Curves) -> None:
     for label, (truth, probability) in curves.items():
-        metrics.PrecisionRecallDisplay.from_predictions(truth, probability, ax=ax, name=label)
+        metrics.PrecisionRecallDisplay.from_predictions(truth, probability, ax=ax, name=str(label))
         ax.axhline(truth.mean(), linestyle=":", color="grey")
     ax.set(xlabel="Recall", ylabel="Precision")
 
 
-def _calibration(ax: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def _calibration(ax: Axes, curves: Curves) -> None:
     for label, (truth, probability) in curves.items():
         CalibrationDisplay.from_predictions(
-            truth, np.clip(probability, 0, 1), n_bins=10, strategy="quantile", ax=ax, name=label
+            truth,
+            np.clip(probability, 0, 1),
+            n_bins=10,
+            strategy="quantile",
+            ax=ax,
+            name=str(label),
         )
     ax.set(xlabel="Predicted probability", ylabel="Share observed")
 
@@ -120,8 +98,7 @@ def _score_histogram(ax: Axes, judged: HeldOutAnswers, card: Card) -> None:
     is_binary = len(judged.classes) == 2
     score = judged.positive_probability() if is_binary else judged.probabilities.max(axis=1)
     groups = {str(label): score[judged.truth == label] for label in judged.classes}
-    what = f"P({judged.positive})" if is_binary else "highest probability"
-    _histogram(ax, groups, what)
+    _histogram(ax, groups, f"P({judged.positive})" if is_binary else "highest probability")
     if is_binary:
         ax.axvline(card["threshold"], linestyle=":", color="grey")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from engine.runtime.native import frame
-from engine.schema.fields import Field, Finding
+from engine.schema.fields import Field
 from engine.schema.messages import did_you_mean, shown
 from engine.schema.record_schema import Schema
 
@@ -15,15 +15,10 @@ ROWS_NAMED = 5
 
 
 class InvalidTable(ValueError):
-    """The table does not fit the schema.
-
-    Attributes
-    ----------
-    problems : list of str
-        One line per column and value: the rows, the value, the remedy.
-    """
+    """The table does not fit the schema."""
 
     def __init__(self, problems: list[str]) -> None:
+        """Take a line per column and value: the rows, the value, the remedy."""
         super().__init__("\n".join(problems))
         self.problems = problems
 
@@ -33,13 +28,8 @@ def read_table(
 ) -> tuple[pd.DataFrame, pd.Series, list[str]]:
     """Check every cell, and return what a pipeline is fitted on.
 
-    Parameters
-    ----------
-    table : DataFrame of shape (n_rows, n_source_columns)
-        Columns without a field are ignored. Messages count rows from 1,
-        without the header.
-    is_to_learn_from : bool
-        Whether each class needs enough rows.
+    Columns without a field are ignored. Messages count rows from 1, without
+    the header. In a table to learn from, each class needs enough rows.
 
     Returns
     -------
@@ -77,21 +67,16 @@ def read_table(
 
 def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str], list[str]]:
     codes, values = pd.factorize(column, use_na_sentinel=True)
-    plain = [_plain(value, field) for value in values]
-    cleaned = np.empty(len(plain) + 1, dtype=object)  # the last is for gaps, code -1
-    findings: list[tuple[int, Any, Finding]] = []
-    for code, value in enumerate([*plain, None]):
-        if value is None and not (codes == -1).any():
-            continue
-        cleaned[code], finding = field.read(value)
-        if finding:
-            findings.append((code if value is not None else -1, value, finding))
+    cleaned = np.empty(len(values) + 1, dtype=object)  # the last is for gaps, code -1
+    gap = [(-1, None)] if (codes == -1).any() else []
     lines: dict[bool, list[str]] = {True: [], False: []}
-    for code, _value, finding in findings:
-        rows = (np.flatnonzero(codes == code) + 1).tolist()
-        lines[finding.is_refused].append(
-            f"{_rows(rows)}, column {field.column!r} (field {field.name!r}): {finding.detail}"
-        )
+    for code, value in [*enumerate(values), *gap]:
+        cleaned[code], finding = field.read(_plain(value, field))
+        if finding:
+            rows = (np.flatnonzero(codes == code) + 1).tolist()
+            lines[finding.is_refused].append(
+                f"{_rows(rows)}, column {field.column!r} (field {field.name!r}): {finding.detail}"
+            )
     return cleaned[codes], lines[True], lines[False]
 
 

@@ -12,7 +12,6 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from engine.cards.markdown import model_card
 from engine.runtime.native import NativeRuntime
-from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.version import decide
 from engine.schema.card import (
     Card,
@@ -42,15 +41,7 @@ Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 
 @dataclass(frozen=True)
 class Trained:
-    """The result of a run.
-
-    Attributes
-    ----------
-    card : dict
-        All of it except what the store adds.
-    files : dict of str to bytes
-        The model files, the report and the model card.
-    """
+    """The card, except what the store adds, and the files: the model, report and model card."""
 
     card: Card
     files: dict[str, bytes]
@@ -60,22 +51,14 @@ def train(
     name: str, definition: ModelDefinition, data: Path, *, step: Step,
     store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
 ) -> Trained:  # fmt: skip
-    """Train one version.
+    """Train one version, and compare it with the one that a store promotes.
 
     Parameters
     ----------
-    name : str
-        The model's name.
     data : Path
         The table that the definition's `load_data` reads.
-    step : callable
-        Opens each step; see `Step`.
-    store : ModelStore or None
-        Where the promoted version is, to compare with.
     promote : {"always", "if-better", "never"}
         Whether to promote it; see `engine.training.evaluation.champion.challenge`.
-    origin : Origin or None
-        Who trains it, with what code.
 
     Raises
     ------
@@ -86,7 +69,6 @@ def train(
     engine.runtime.trusted_types.UntrustedArtifact
         When the pipeline contains a type that is not trusted.
     """
-    schema = definition.schema
     with step("read") as say:
         table, X, y = _read(definition, data, say)
     with step("split") as say:
@@ -94,21 +76,22 @@ def train(
     with step("fit") as say:
         pipeline = definition.build_pipeline()
         pipeline.fit(X.iloc[rows], y.iloc[rows])
-        counts = _counts(rows, held_out)
+        counts = Counts(
+            rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=WAY
+        )
         description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
         _check_score(description)
         say(description["estimator"])
-    columns, truth = _columns(X.iloc[held_out]), y.iloc[held_out]
+    unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("score") as say:
-        judged = judge_columns(NativeRuntime(pipeline, schema.fields), columns, truth, description)
-        baseline = _baseline(X, y, rows, held_out, description)
-        scores = score(judged, baseline, seed=definition.seed)
+        judged = _judge(definition, pipeline, unseen, truth, description)
+        scores = score(judged, _baseline(X, y, rows, held_out, description), seed=definition.seed)
         say("\n".join(_score_line(name, entry) for name, entry in scores.items()))
     with step("importances") as say:
-        importances = _importances(definition, pipeline, X.iloc[held_out], truth, description)
+        importances = _importances(definition, pipeline, unseen, truth, description)
         say(_importance_line(importances))
     with step("export") as say:
-        runtime, files = choose_runtime(definition, pipeline, columns, description)
+        runtime, files = choose_runtime(definition, pipeline, unseen.to_dict("list"), description)
         say(_runtime_line(runtime))
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
@@ -117,41 +100,28 @@ def train(
         card: Card = {  # the store adds the other keys
             **description, "scores": scores, "class_scores": class_scores(judged), **importances,
             **runtime,  # type: ignore[typeddict-item]
-            "challenge": comparison, "reference": reference(X.iloc[rows], schema.fields),
+            "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
         }  # fmt: skip
         report = write_report(card, judged, X.iloc[rows])
-    pages = {"report.html": report, "model-card.md": model_card(card).encode()}
-    return Trained(card, files | pages)
+        files |= {"report.html": report, "model-card.md": model_card(card).encode()}
+    return Trained(card, files)
 
 
-def judge_columns(
-    runtime: Runtime, columns: Columns, truth: pd.Series, card: Decision
+def _judge(
+    definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
 ) -> HeldOutAnswers:
-    """Answer clean columns, and collect the answers with the true values."""
-    predictions = decide(runtime.run(columns), card)
-    return judge(truth.to_numpy(), predictions, classes=card["classes"], positive=card["positive"])
-
-
-def _counts(rows: np.ndarray, held_out: np.ndarray) -> Counts:
-    return {
-        "rows": len(rows) + len(held_out),
-        "training_rows": len(rows),
-        "held_out_rows": len(held_out),
-        "split": WAY,
-    }
-
-
-def _load(definition: ModelDefinition, data: Path) -> pd.DataFrame:
-    try:
-        return definition.load_data(data).reset_index(drop=True)
-    except ValueError as error:  # pandas raises it for a file that is not a table
-        raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
+    """Answer rows with the pipeline, and collect the answers with the true values."""
+    outputs = NativeRuntime(pipeline, definition.fields).run(X.to_dict("list"))
+    return judge(y.to_numpy(), decide(outputs, card), card)
 
 
 def _read(
     definition: ModelDefinition, data: Path, say: Callable[[str], None]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    table = _load(definition, data)
+    try:
+        table = definition.load_data(data).reset_index(drop=True)
+    except ValueError as error:  # pandas raises it for a file that is not a table
+        raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
     X, y, remarks = read_table(table, definition.schema)
     for remark in remarks:
         say(f"accepted: {remark}")
@@ -176,61 +146,38 @@ def _check_score(card: Description) -> None:
         )
 
 
-def _columns(X: pd.DataFrame) -> dict[str, list[Any]]:
-    return {str(name): X[name].tolist() for name in X.columns}
-
-
 def _baseline(
     X: pd.DataFrame, y: pd.Series, rows: np.ndarray, held_out: np.ndarray, card: Description
 ) -> HeldOutAnswers:
     """Collect the answers of a model that ignores its input: class shares, or the mean."""
-    truth = y.iloc[held_out].to_numpy()
-    if card["classes"] is None:
-        dummy = DummyRegressor().fit(X.iloc[rows], y.iloc[rows])
-        return HeldOutAnswers(truth, dummy.predict(X.iloc[held_out]))
-    dummy = DummyClassifier(strategy="prior").fit(X.iloc[rows], y.iloc[rows])
-    return HeldOutAnswers(
-        truth,
-        dummy.predict(X.iloc[held_out]),
-        dummy.predict_proba(X.iloc[held_out]) if card["has_probabilities"] else None,
-        card["classes"],
-        card["positive"],
-    )
-
-
-def _scorer(
-    definition: ModelDefinition, card: Decision
-) -> Callable[[Any, pd.DataFrame, pd.Series], float]:
-    chosen = SCORES[definition.score]
-
-    def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
-        runtime = NativeRuntime(pipeline, definition.fields)
-        value = chosen.compute(judge_columns(runtime, _columns(X), y, card))
-        return value if chosen.is_better_higher else -value
-
-    return scorer
+    is_regression = card["classes"] is None
+    dummy = DummyRegressor() if is_regression else DummyClassifier(strategy="prior")
+    dummy.fit(X.iloc[rows], y.iloc[rows])
+    unseen = X.iloc[held_out]
+    probabilities = dummy.predict_proba(unseen) if card["has_probabilities"] else None
+    truth, predicted = y.iloc[held_out].to_numpy(), dummy.predict(unseen)
+    return HeldOutAnswers(truth, predicted, probabilities, card["classes"], card["positive"])
 
 
 def _importances(
-    definition: ModelDefinition,
-    pipeline: Any,
-    X: pd.DataFrame,
-    y: pd.Series,
-    card: Decision,
+    definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
 ) -> Importances:
-    scorer = _scorer(definition, card)
+    score = SCORES[definition.score]
+
+    def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
+        value = score.compute(_judge(definition, pipeline, X, y, card))
+        return value if score.is_better_higher else -value
+
+    weights = permutation_importances(pipeline, X, y, scorer=scorer, seed=definition.seed)
     return {
         "impurity_importances": impurity_importances(pipeline),
-        "permutation_importances": permutation_importances(
-            pipeline, X, y, scorer=scorer, seed=definition.seed
-        ),
+        "permutation_importances": weights,
     }
 
 
 def _importance_line(importances: Importances) -> str:
     weights = importances["permutation_importances"]
-    means = {name: weight["mean"] for name, weight in weights.items()}
-    return "most important: " + ", ".join(sorted(means, key=lambda name: -means[name])[:3])
+    return "most important: " + ", ".join(sorted(weights, key=lambda n: -weights[n]["mean"])[:3])
 
 
 def _score_line(name: str, entry: ScoreEntry) -> str:

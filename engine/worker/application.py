@@ -2,9 +2,6 @@
 
 An application has its `Application` under `KEY` in its ``extensions``. One that
 has none, such as one that is wrapped, is answered by threads alone.
-
-The other way round, ``environ["gunicorn.socket"]`` of a request has a method
-``note_progress``: a view that calls it gives its answer the whole time anew.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,21 +16,9 @@ KEY = "application"
 #: the connection is to be closed, whatever the client wants.
 Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
 
-
-class Answer(Protocol):
-    """An answer as it goes over the wire."""
-
-    @property
-    def head(self) -> bytes:
-        """The status line and the headers, with the empty line after them."""
-
-    @property
-    def body(self) -> bytes:
-        """What follows the head."""
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the connection is closed afterwards."""
+#: The status line and the headers, with the empty line after them; the body; whether
+#: the connection is closed afterwards.
+Answer = tuple[bytes, bytes, bool]
 
 
 class FastPath(Protocol):
@@ -70,7 +55,7 @@ class Rejections(Protocol):
 class Metrics(Protocol):
     """Counts what only the worker and gunicorn's master see."""
 
-    def tell(self, *, threads: int, waiting: int) -> None:
+    def set_in_flight(self, *, threads: int, waiting: int) -> None:
         """Record how many requests are in flight in this process."""
 
     def count_refused(self, status: int, reason: str | None = None) -> None:
@@ -82,24 +67,25 @@ class Metrics(Protocol):
     def free_slot(self, taken: Iterable[int]) -> int:
         """Return the slot in which the next worker counts."""
 
+    def end(self, slot: int) -> None:
+        """Forget what a worker that has ended reported about itself."""
+
 
 class Lifecycle(Protocol):
     """What the application does when a service starts, forks, reloads and ends."""
 
-    def is_guarded(self) -> bool:
-        """Return whether a key is required, or the user has allowed access without one."""
+    is_guarded: Callable[[], bool]  # whether callers need a key, or the user lets all in
+    remove: Callable[[], None]  # removes what does not outlive the service
+    # Starts a process at the request of a worker; it inherits the descriptor.
+    start_process: Callable[[int], Any]
+    # Makes the workers request such processes through a function from now on.
+    use_starter: Callable[[Callable[..., bool]], None]
 
     def has_version(self) -> bool:
         """Return whether a version of the default model is promoted, or may be."""
 
     def load(self, log: Any) -> None:
         """Load the default model in the master, for the workers to share."""
-
-    def start_process(self, descriptor: int, /) -> Any:
-        """Start a process that a worker has asked for; it inherits the descriptor."""
-
-    def use_starter(self, ask: Callable[..., bool]) -> None:
-        """Ask for such processes through this function from now on."""
 
     def after_fork(self, slot: int | None) -> None:
         """Begin as a worker that counts in a slot."""
@@ -110,33 +96,23 @@ class Lifecycle(Protocol):
     def end(self) -> None:
         """End what `begin` started."""
 
-    def forget(self, slot: int) -> None:
-        """Forget what a worker that has ended reported about itself."""
-
-    def remove(self) -> None:
-        """Remove what does not outlive the service."""
-
 
 @dataclass(frozen=True)
 class Application:
-    """What an application offers to its worker and to gunicorn's hooks.
-
-    Attributes
-    ----------
-    fast_path : FastPath or None
-        None where it is switched off.
-    stopping : Event
-        Set by a worker that begins to stop.
-    max_body_bytes : int
-        The longest body that the application reads.
-    """
+    """What an application offers to its worker and to gunicorn's hooks."""
 
     lifecycle: Lifecycle
     metrics: Metrics
     rejections: Rejections
-    fast_path: FastPath | None
-    stopping: Event
-    max_body_bytes: int
+    fast_path: FastPath | None  # None where it is switched off
+    stopping: Event  # set by a worker that begins to stop
+    max_body_bytes: int  # the longest body that the application reads
+
+
+def progress_of(environ: Mapping[str, Any]) -> Callable[[], None] | None:
+    """Return what gives the answer to a request its whole time anew; None under other workers."""
+    note: Callable[[], None] | None = getattr(environ.get("gunicorn.socket"), "note_progress", None)
+    return note
 
 
 def application_of(wsgi: Any) -> Application | None:

@@ -31,26 +31,18 @@ PATIENCE_SECONDS, LEAST_PACE = 10, 1000
 
 
 class TimedSocket(socket.socket):
-    """A connection on which no thread waits for ever.
-
-    Attributes
-    ----------
-    unsent : bytearray
-        What the client has not taken yet; the event loop sends it.
-    still_since : float
-        Since when the request has waited for a thread, or the thread has made no
-        progress, by the monotonic clock; infinite while the thread waits for
-        the client.
-    """
+    """A connection on which no thread waits for ever."""
 
     _is_measured = False
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
-        self.unsent = bytearray()
+        self.unsent = bytearray()  # the client has not taken it yet; the event loop sends it
+        # Since when the request has waited for a thread, or the thread has made no progress, by
+        # the monotonic clock; infinite while the thread waits for the client.
+        self.still_since = math.inf
         self._claimed = threading.Lock()
         self._is_answering = False
-        self.still_since = math.inf
 
     def begin(self) -> None:
         """Begin with a request that a thread is to answer."""
@@ -92,10 +84,9 @@ class TimedSocket(socket.socket):
 
     def sendall(self, content: Any, *_: Any) -> None:
         """Send what the client takes at once; leave the rest to the loop, unless it is too much."""
-        if not self._is_answering:
-            if not self.claim():
-                raise BrokenPipeError(errno.EPIPE, "the loop has answered")
-            self._is_answering = True
+        if not self._is_answering and not self.claim():
+            raise BrokenPipeError(errno.EPIPE, "the loop has answered")
+        self._is_answering = True
         sent = 0
         if not self.unsent:
             seconds = self.gettimeout()
@@ -122,43 +113,20 @@ class TimedSocket(socket.socket):
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A connection whose next request is read on the event loop.
-
-    Attributes
-    ----------
-    raw : bytes or bytearray
-        The part of the request that has arrived.
-    url, headers, body
-        What was parsed of it; the names of headers in small letters.
-    is_ours : bool
-        Whether the loop may answer, as far as the request was parsed.
-    phase : dict
-        The dict of `Waiting` in which it waits, or waited last.
-    unfinished_bytes : int
-        Its bytes among those that the worker counts of unfinished requests.
-    is_slow : bool
-        Whether a thread has it, or is to have it, before its request is whole.
-    target : tuple of bytes and dict
-        Address and headers of the request that a thread has, as far as they were parsed.
-    is_begun : bool
-        Whether a thread has begun with it.
-    stays : bool
-        Whether it stays open once its answer is sent.
-    ignored_bytes : int
-        Bytes that may still arrive, and are ignored, after this side has ended it.
-    seconds : float
-        How long a thread took for its last request.
-    """
+    """A connection whose next request is read on the event loop."""
 
     def __init__(self, cfg: Any, client_socket: socket.socket, client: Any, listener: Any) -> None:
         timed = TimedSocket(fileno=client_socket.detach())
         super().__init__(cfg, timed, client, listener)
-        self.phase: dict[Connection, float] = {}
-        self.unfinished_bytes = 0
-        self.is_slow = self.is_begun = self.stays = False
+        self.phase: dict[Connection, float] = {}  # of `Waiting`, where it waits or waited last
+        self.unfinished_bytes = 0  # its part of what the worker counts of unfinished requests
+        self.is_slow = False  # whether a thread gets it before its request is whole
+        self.is_begun = False  # whether a thread has begun with it
+        self.stays = False  # whether it stays open once its answer is sent
+        # Address and headers of the request that a thread has, as far as they were parsed.
         self.target: tuple[bytes, dict[bytes, bytes]] = b"", {}
-        self.ignored_bytes = 2**16
-        self.seconds = 0.0
+        self.ignored_bytes = 2**16  # that may still arrive after this side has ended it
+        self.seconds = 0.0  # that a thread took for its last request
         self.restart()
 
     def restart(self) -> None:
@@ -168,21 +136,17 @@ class Connection(TConn):  # type: ignore[misc]
 
     def clear(self) -> None:
         """Wait for a request after one that came whole and alone."""
-        self.raw: bytes | bytearray = b""
+        self.raw: bytes | bytearray = b""  # the part of the request that has arrived
         self.body: bytes | bytearray = b""
         self.url = b""
-        self.headers: dict[bytes, bytes] = {}
+        self.headers: dict[bytes, bytes] = {}  # their names in small letters
         self.fields = self.begun = self.completed = 0
         self.has_head = False
-        self.is_ours = True
+        self.is_ours = True  # whether the loop may answer, as far as the request was parsed
 
     def feed(self, received: bytes) -> None:
         """Parse the next part; what the parser refuses is left to gunicorn's own."""
-        if self.raw:
-            self.raw = bytearray(self.raw) if isinstance(self.raw, bytes) else self.raw
-            self.raw += received
-        else:
-            self.raw = received
+        self.raw = _joined(self.raw, received) if self.raw else received
         try:
             self._parser.feed_data(received)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -247,12 +211,14 @@ class Connection(TConn):  # type: ignore[misc]
 
     def on_body(self, body: bytes) -> None:
         """Add a part of the body."""
-        if self.body:
-            self.body = bytearray(self.body) if isinstance(self.body, bytes) else self.body
-            self.body += body
-        else:
-            self.body = body
+        self.body = _joined(self.body, body) if self.body else body
 
     def on_message_complete(self) -> None:
         """Count the requests that have come whole."""
         self.completed += 1
+
+
+def _joined(before: bytes | bytearray, part: bytes) -> bytes | bytearray:
+    joined = bytearray(before) if isinstance(before, bytes) else before
+    joined += part
+    return joined

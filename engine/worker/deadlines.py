@@ -1,6 +1,7 @@
 """The connections that wait on the event loop, and their deadlines."""
 
 import time
+from itertools import takewhile
 
 from engine.worker.connection import Connection
 
@@ -8,44 +9,24 @@ from engine.worker.connection import Connection
 #: new connection, after its opening; its body so many seconds after the head.
 HEAD_SECONDS, BODY_SECONDS = 10, 60
 
+#: Connections and their deadlines by the monotonic clock, the earliest first.
 Phase = dict[Connection, float]
 
 
 class Waiting:
-    """Connections by what they wait for.
-
-    Attributes
-    ----------
-    silent : dict
-        New connections of which not a byte has come. As the other dicts it
-        maps them to their deadlines by the monotonic clock, the earliest first.
-    idle : dict
-        Those whose last request was answered.
-    in_head, in_body : dict
-        Those of whose request a part has come.
-    queued : dict
-        Those that wait for one of the threads which may read unfinished requests.
-    sending : dict
-        Those whose client has not taken all of the answer yet.
-    ending : dict
-        Those that this side has ended and the client has not.
-    wordless : tuple of dict
-        Those of the dicts whose connections are closed without an answer.
-    """
+    """Connections by what they wait for, each phase in the order of the deadlines."""
 
     def __init__(self) -> None:
-        self.silent: Phase = {}
-        self.idle: Phase = {}
-        self.in_head: Phase = {}
-        self.in_body: Phase = {}
-        self.queued: Phase = {}
-        self.sending: Phase = {}
-        self.ending: Phase = {}
-        self._phases = (
-            self.silent, self.idle, self.in_head, self.in_body, self.queued, self.sending,
-            self.ending,
-        )  # fmt: skip
-        self.wordless = (self.silent, self.sending, self.ending)
+        self.silent: Phase = {}  # new; not a byte has come
+        self.idle: Phase = {}  # the last request was answered
+        self.in_head: Phase = {}  # a part of a request's head has come
+        self.in_body: Phase = {}  # the head has come whole
+        self.queued: Phase = {}  # for one of the threads that may read unfinished requests
+        self.sending: Phase = {}  # the client has not taken all of the answer yet
+        self.ending: Phase = {}  # this side has ended it, the client has not
+        begun = self.in_head, self.in_body, self.queued
+        self._phases = (self.silent, self.idle, *begun, self.sending, self.ending)
+        self.closed_silently = (self.silent, self.sending, self.ending)  # without an answer
 
     def __len__(self) -> int:
         return sum(map(len, self._phases))
@@ -69,13 +50,11 @@ class Waiting:
 
     def late(self, now: float) -> list[Connection]:
         """List the connections whose deadline has passed."""
-        late = []
-        for phase in self._phases:
-            for conn, deadline in phase.items():
-                if deadline > now:
-                    break
-                late.append(conn)
-        return late
+        return [
+            conn
+            for phase in self._phases
+            for conn, _ in takewhile(lambda item: item[1] <= now, phase.items())
+        ]
 
     def hurry(self, deadline: float) -> None:
         """Set an earlier deadline for connections without a request."""

@@ -13,8 +13,7 @@ from engine.worker.application import Application
 from engine.worker.connection import Connection
 from engine.worker.deadlines import Waiting
 
-#: A client has so many seconds to take its answer, and to end a connection that
-#: this side has ended.
+#: A client has so many seconds to take its answer, and to end what this side has ended.
 SEND_SECONDS, END_SECONDS = 30, 2
 
 #: How long a connection without a request stays open once the worker stops.
@@ -31,29 +30,17 @@ _TOO_LATE = (
 
 
 class LoopWorker(ThreadWorker):  # type: ignore[misc]
-    """A worker whose connections wait on an event loop and not in threads.
-
-    Attributes
-    ----------
-    waiting : Waiting
-        The connections that no thread has.
-    running : int
-        Connections that threads have.
-    last_accept : float
-        When the last connection was taken, by the monotonic clock.
-    application : Application or None
-        What the application offers, once it is loaded.
-    """
+    """A worker whose connections wait on an event loop and not in threads."""
 
     alive: bool
     worker_connections: int
 
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
-        self.waiting = Waiting()
-        self.running = 0
-        self.last_accept = 0.0
-        self.application: Application | None = None
+        self.waiting = Waiting()  # the connections that no thread has
+        self.running = 0  # connections that threads have
+        self.last_accept = 0.0  # when a connection was accepted last, by the monotonic clock
+        self.application: Application | None = None  # None until it is loaded
         self._next_look = 0.0
         self._unfinished = 0
         self._unsent = 0
@@ -67,7 +54,10 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         if now >= self._next_look:
             self._next_look = now + min(seconds, 0.5)
             self.notify()
-            self.report()
+            if self.application:
+                waiting = self.waiting
+                begun = len(waiting.in_head) + len(waiting.in_body) + len(waiting.queued)
+                self.application.metrics.set_in_flight(threads=self.running, waiting=begun)
             self.end_late(now)
         if may_accept and self.nr_conns >= self.worker_connections:
             may_accept = self.make_room()
@@ -75,13 +65,6 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
             self.set_accept_enabled(may_accept)
         for key, _ in self.poller.select(seconds):
             key.data(key.fileobj)
-
-    def report(self) -> None:
-        """Report to the application what is in flight."""
-        if self.application:
-            waiting = self.waiting
-            begun = (waiting.in_head, waiting.in_body, waiting.queued)
-            self.application.metrics.tell(threads=self.running, waiting=sum(map(len, begun)))
 
     def read(self, conn: Connection, _: Any) -> None:
         """Handle what a client has sent."""
@@ -160,12 +143,11 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         if stays:
             seconds = self._keepalive if self.alive else LINGER_SECONDS
             self.waiting.put(conn, self.waiting.idle, seconds)
-            self.watch(conn)
-            return
-        # The client may be sending still: closed at once, it might not get the answer.
-        with suppress(OSError):
-            conn.sock.shutdown(socket.SHUT_WR)
-        self.waiting.put(conn, self.waiting.ending, END_SECONDS)
+        else:
+            # The client may be sending still: closed at once, it might not get the answer.
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_WR)
+            self.waiting.put(conn, self.waiting.ending, END_SECONDS)
         self.watch(conn)
 
     def close(self, conn: Connection) -> None:
@@ -215,16 +197,15 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         for conn in self.waiting.late(now):
             if conn.phase is self.waiting.idle:
                 self._close_idle(conn)
-            elif any(conn.phase is phase for phase in self.waiting.wordless):
+            elif any(conn.phase is phase for phase in self.waiting.closed_silently):
                 self.close(conn)
             else:
                 self.drop(conn)
 
     def _close_idle(self, conn: Connection) -> None:
-        try:
+        has_request = False
+        with suppress(OSError):
             has_request = bool(conn.sock.recv(1, socket.MSG_PEEK))
-        except OSError:
-            has_request = False
         if has_request:  # it came in the last moment
             self.waiting.put(conn, self.waiting.idle, 1)
         else:

@@ -25,8 +25,7 @@ _REFUSED = {
 def usable(fast_path: FastPath | None, cfg: Any, log: Any) -> FastPath | None:
     """Return the fast path; None where there is none, or something must not be skipped.
 
-    What the loop would skip, such as a function that a user has added to the
-    application, turns the fast path off, and the log says so.
+    What the loop would skip, such as a user's own hook, is logged.
     """
     if fast_path is None:
         return None
@@ -49,34 +48,19 @@ def refusal_status(error: BaseException) -> int | None:
 
 
 def log_access(log: Any, conn: Connection, head: bytes, body: bytes, *, seconds: float) -> None:
-    """Log as gunicorn does for a request that a thread has answered.
-
-    Parameters
-    ----------
-    log : gunicorn.glogging.Logger
-        gunicorn's.
-    conn : Connection
-        Has the request that was answered.
-    head, body : bytes
-        The answer's.
-    """
+    """Log an answer with gunicorn's logger, as gunicorn does for one of a thread."""
     status, *lines = head.decode("latin-1").split("\r\n")[:-2]
     # gunicorn does not count the fields that it writes itself.
-    own = ("Server", "Date", "Connection")
-    fields = [tuple(line.split(": ", 1)) for line in lines]
-    answer = SimpleNamespace(
-        status=status.partition(" ")[2],
-        sent=len(body),
-        headers=[field for field in fields if field[0] not in own],
-    )
-    headers = {
-        name.decode("latin-1").upper(): value.decode("latin-1")
-        for name, value in conn.headers.items()
-    }
-    path, _, query = conn.url.decode("latin-1").partition("?")
+    own = ("Server: ", "Date: ", "Connection: ")
+    fields = [tuple(line.split(": ", 1)) for line in lines if not line.startswith(own)]
+    answer = SimpleNamespace(status=status.partition(" ")[2], sent=len(body), headers=fields)
+    pairs = conn.headers.items()
+    headers = {name.decode("latin-1").upper(): value.decode("latin-1") for name, value in pairs}
+    url = conn.url.decode("latin-1")
+    path, _, query = url.partition("?")
     environ = {
         "REQUEST_METHOD": "POST",
-        "RAW_URI": conn.url.decode("latin-1"),
+        "RAW_URI": url,
         "PATH_INFO": path,
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": "HTTP/1.1",

@@ -54,7 +54,7 @@ class Worker(ThreadedWorker):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
     def run(self) -> None:
-        """Serve until told to stop, then until all is answered."""
+        """Serve until the worker is to stop, then until all is answered."""
         has_more = self.cfg.is_ssl or self.cfg.proxy_protocol != "off"
         self._reads = HAS_PARSER and not has_more and "h2" not in self.cfg.http_protocols
         self.application = application = application_of(self.wsgi)
@@ -75,12 +75,10 @@ class Worker(ThreadedWorker):
             may_accept, seconds = self.load.may_accept(self.running)
             self.turn(may_accept=may_accept, seconds=seconds)
         drain(self)
-        for listener in self.sockets:
-            listener.close()
-        self.tpool.shutdown(wait=False)
-        self.aside.shutdown(wait=False)
-        self.poller.close()
-        self.method_queue.close()
+        for pool in (self.tpool, self.aside):
+            pool.shutdown(wait=False)
+        for opened in (*self.sockets, self.poller, self.method_queue):
+            opened.close()
 
     def turn(self, *, may_accept: bool, seconds: float) -> None:
         """Wait for events, and handle them."""
@@ -93,11 +91,11 @@ class Worker(ThreadedWorker):
         try:
             client_socket, client = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE) and self.make_room():
-                return
-            if error.errno in (errno.EAGAIN, errno.ECONNABORTED, errno.EMFILE, errno.ENFILE):
-                return
-            raise
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self.make_room()
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            return
         self.nr_conns += 1
         self.last_accept = time.monotonic()
         if not self.alive:
@@ -168,32 +166,38 @@ class Worker(ThreadedWorker):
         assert self._fast_path
         start = time.monotonic()
         conns, self._whole = self._whole, []
-        is_last = not self.alive or not self._keepalive
+        ends = not self.alive or not self._keepalive
         requests = [
-            (conn.url, conn.headers, bytes(conn.body), is_last or self.nr + n >= self.max_requests)
+            (conn.url, conn.headers, bytes(conn.body), ends or self.nr + n >= self.max_requests)
             for n, conn in enumerate(conns, start=1)
         ]
         for conn, answer in zip(conns, self._fast_path.answers(requests), strict=True):
             if answer is None:
                 self._hand_over(conn)
                 continue
+            head, body, is_last = answer
             self.nr += 1
             if self.nr >= self.max_requests and self.alive:
                 self.log.info("Autorestarting worker after current request.")
                 self.alive = False
             if self._logs:
-                seconds = time.monotonic() - start
-                log_access(self.log, conn, answer.head, answer.body, seconds=seconds)
-            self.send(conn, answer.head + answer.body, stays=not answer.is_last)
+                log_access(self.log, conn, head, body, seconds=time.monotonic() - start)
+            self.send(conn, head + body, stays=not is_last)
 
     def _hand_over(self, conn: Connection) -> None:
         """Give a thread the bytes that have come, for gunicorn's own parser.
 
         A thread that gets a request before it is whole may have to wait. Only
-        half of them may; other such requests are queued.
+        half of them may; other such requests are queued. When there is too much
+        to do, 503 is the answer in place of the application's.
         """
-        if self._is_overloaded(conn):
-            self._refuse(conn)
+        is_ours = self.alive and conn.is_ours and conn.has_head
+        if is_ours and self.load.is_too_much(self.running) and not self._spares(conn):
+            assert self.rejections
+            stays = conn.is_alone() and not conn.is_slow
+            answer = self.rejections.refusal(conn.url, conn.headers, is_last=not stays)
+            self.count_refused(503, "overloaded")
+            self.refuse(conn, answer, stays=stays)
             return
         self.leave_loop(conn)
         if conn.is_slow and self.slow >= self.most_slow:
@@ -210,18 +214,6 @@ class Worker(ThreadedWorker):
         conn.sock.begin()
         self.enqueue_req(conn, pool)
 
-    def _is_overloaded(self, conn: Connection) -> bool:
-        is_ours = self.alive and conn.is_ours and conn.has_head
-        return is_ours and self.load.is_too_much(self.running) and not self._spares(conn)
-
-    def _refuse(self, conn: Connection) -> None:
-        """Answer 503 in place of the application, which has too much to do."""
-        assert self.rejections
-        stays = conn.is_alone() and not conn.is_slow
-        answer = self.rejections.refusal(conn.url, conn.headers, is_last=not stays)
-        self.count_refused(503, "overloaded")
-        self.refuse(conn, answer, stays=stays)
-
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that gunicorn refuses, and count it."""
         status = refusal_status(exc)
@@ -233,7 +225,6 @@ class Worker(ThreadedWorker):
         return self.rejections is not None and self.rejections.spares(conn.url)
 
     def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
-        """Take a connection back from its thread, and hand over one that waits."""
         super().finish_request(conn, fs)
         if self.waiting.queued and self.slow < self.most_slow:
             self._hand_over(next(iter(self.waiting.queued)))

@@ -6,28 +6,29 @@ import sys
 import time
 from typing import Any
 
+from gunicorn.errors import HaltServer
+
 from engine.worker.application import Application, application_of
-from engine.worker.master import extend
 from engine.worker.restarts import Deaths, wait_for_start
 from engine.worker.shutdown import keep_signals_over_forks
 from engine.worker.subprocess_starter import Starter
 
 
 def on_starting(server: Any, *, train: str = "") -> None:
-    """Prepare the master before any port is bound.
-
-    Parameters
-    ----------
-    train : str
-        The model that is trained where no version of it is stored; empty: none.
-    """
+    """Prepare the master before any port is bound; train a model of which no version is stored."""
     keep_signals_over_forks()
     application = _application(server)
     starter = Starter(application.lifecycle.start_process, server.log)
     application.lifecycle.use_starter(starter.ask)
-    extend(server, Deaths(server.log, application.metrics.count_death), starter)
-    if not application.lifecycle.is_guarded():
-        _refuse_strangers(server.cfg.address)
+    _extend(server, Deaths(server.log, application.metrics.count_death), starter)
+    for address in server.cfg.address if not application.lifecycle.is_guarded() else ():
+        host = address[0] if isinstance(address, tuple) else str(address)
+        if host not in ("localhost", "::1") and not host.startswith("127."):
+            sys.exit(
+                f"gunicorn: others can reach {host}, and there is no API key. Make one with "
+                "`flask keys make NAME`, or set API_KEY; or set OPEN_ACCESS=true where a "
+                "gateway checks the callers"
+            )
     if not train or application.lifecycle.has_version():
         return
     server.log.info("no version of %s is stored: training one", train)
@@ -36,16 +37,38 @@ def on_starting(server: Any, *, train: str = "") -> None:
         sys.exit(f"gunicorn: no version of {train} could be trained; the reason stands above")
 
 
-def _refuse_strangers(addresses: list[Any]) -> None:
-    """Stop when others can reach the service and no key is asked for."""
-    for address in addresses:
-        host = address[0] if isinstance(address, tuple) else str(address)
-        if host not in ("localhost", "::1") and not host.startswith("127."):
-            sys.exit(
-                f"gunicorn: others can reach {host}, and there is no API key. Make one with "
-                "`flask keys make NAME`, or set API_KEY; or set OPEN_ACCESS=true where a "
-                "gateway checks the callers"
-            )
+def _extend(server: Any, deaths: Deaths, starter: Starter) -> None:
+    """Let the master note its workers' deaths and start processes for them; call it once.
+
+    gunicorn has no hook that says how a worker has ended, and none for signals.
+    Its arbiter, the server, calls `reap_workers` whenever a child has ended, or
+    it got a SIGCHLD.
+    """
+    server.deaths = deaths
+    reap, reload = server.reap_workers, server.app.reload
+
+    def reap_workers() -> None:
+        workers = {**server.WORKERS}
+        deaths.look(workers)
+        try:
+            reap()
+        except HaltServer:  # a worker could not start, and has logged why
+            if server.LISTENERS and not deaths.has_survivor(server.WORKERS):
+                raise
+            for pid in workers.keys() - server.WORKERS.keys():
+                workers[pid].tmp.close()
+                server.cfg.child_exit(server, workers[pid])
+        starter.start_requested()
+
+    def reload_or_stay() -> None:
+        before = server.app.cfg
+        try:
+            reload()
+        except SystemExit:  # what is wrong is printed
+            server.app.cfg = before
+            server.log.error("the new configuration cannot be read: the one before goes on")
+
+    server.reap_workers, server.app.reload = reap_workers, reload_or_stay
 
 
 def when_ready(server: Any) -> None:
@@ -77,8 +100,8 @@ def post_worker_init(worker: Any) -> None:
 def worker_exit(_: Any, worker: Any) -> None:
     """End the thread that watches for promotions, and wait for no other.
 
-    If it were cut off while it loads a model, that thread would abort the
-    process. Other threads may still be at work, or stuck.
+    That thread would abort the process if it were cut off while it loads a model.
+    Other threads may still be at work, or stuck.
     """
     if application := application_of(getattr(worker, "wsgi", None)):  # None before it has started
         application.lifecycle.end()
@@ -90,7 +113,7 @@ def worker_exit(_: Any, worker: Any) -> None:
 def child_exit(_: Any, worker: Any) -> None:
     """Forget what only a living worker reports; what it has counted stays."""
     if application := _shared(worker):
-        application.lifecycle.forget(worker.slot)
+        application.metrics.end(worker.slot)
 
 
 def on_exit(server: Any) -> None:
@@ -106,10 +129,9 @@ def on_reload(server: Any) -> None:
 
 
 def _application(server: Any) -> Application:
-    application = application_of(server.app.wsgi())
-    if application is None:
-        sys.exit("gunicorn: serve the application that `app.create_app` returns, as `app:app`")
-    return application
+    if application := application_of(server.app.wsgi()):
+        return application
+    sys.exit("gunicorn: serve the application that `app.create_app` returns, as `app:app`")
 
 
 def _shared(worker: Any) -> Application | None:

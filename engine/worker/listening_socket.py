@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from engine.worker.processes import all_processes, parent
@@ -14,7 +15,6 @@ _LEAST_HOPS = {
     socket.AF_INET: ((socket.IPPROTO_IP, 21),),
     socket.AF_INET6: ((socket.IPPROTO_IP, 21), (socket.IPPROTO_IPV6, 73)),
 }
-_ANY, _NONE = 0, 255
 
 
 def is_held_by(process: int, listener: socket.socket) -> bool | None:
@@ -22,26 +22,19 @@ def is_held_by(process: int, listener: socket.socket) -> bool | None:
     name = f"socket:[{os.fstat(listener.fileno()).st_ino}]"
     try:
         for link in Path(f"/proc/{process}/fd").iterdir():
-            try:
+            with suppress(FileNotFoundError):  # closed meanwhile
                 if os.readlink(link) == name:  # noqa: PTH115  the name, not a path
                     return True
-            except FileNotFoundError:
-                continue  # closed meanwhile
     except OSError:
         return None
     return False
 
 
 def orphans(listener: socket.socket) -> list[int]:
-    """List the processes that hold a listening socket and whose master has been killed.
-
-    Neither a master, whose workers hold it too, nor a worker whose master
-    lives is among them.
-    """
-    holders = {process for process in all_processes() if is_held_by(process, listener)}
-    parents = {process: parent(process) for process in holders}
-    masters = {*parents.values()}
-    return [process for process in holders - masters if parents[process] not in holders]
+    """List the processes that hold a listening socket and whose master has been killed."""
+    parents = {p: parent(p) for p in all_processes() if is_held_by(p, listener)}
+    masters = {*parents.values()}  # a master's workers hold the socket too
+    return [p for p in parents if p not in masters and parents[p] not in parents]
 
 
 def refuse_new(listener: socket.socket, *, siblings: Iterable[int]) -> bool:
@@ -51,36 +44,23 @@ def refuse_new(listener: socket.socket, *, siblings: Iterable[int]) -> bool:
     socket is closed and the connection refused, so that none is accepted that
     nobody will answer. Connections that are accepted from now on need `admit`.
 
-    Parameters
-    ----------
-    siblings : iterable of int
-        The processes that stop along with this one. The socket is left alone
-        when another process holds it too, such as the next gunicorn of an upgrade.
-
-    Returns
-    -------
-    bool
-        Whether it was done, which is possible on Linux, over TCP.
+    Return whether it was done, which is possible on Linux, over TCP, when no
+    process but the siblings, which stop as well, holds the socket: the next
+    gunicorn of an upgrade may.
     """
     try:
         others = {*all_processes()} - {os.getpid(), *siblings}
     except OSError:
         return False  # not Linux
-    if any(is_held_by(other, listener) for other in others):
-        return False
-    return _set_least_hops(listener, _NONE)
+    return not any(is_held_by(other, listener) for other in others) and admit(listener, 255)
 
 
-def admit(connection: socket.socket) -> bool:
-    """Let a socket receive all packets: a new connection has its listener's limit."""
-    return _set_least_hops(connection, _ANY)
-
-
-def _set_least_hops(sock: socket.socket, hops: int) -> bool:
+def admit(sock: socket.socket, least_hops: int = 0) -> bool:
+    """Let a socket receive packets with so many hops left; it has its listener's limit before."""
     options = _LEAST_HOPS.get(sock.family, ()) if sys.platform == "linux" else ()
     try:
         for level, option in options:
-            sock.setsockopt(level, option, hops)
+            sock.setsockopt(level, option, least_hops)
     except OSError:  # a sandbox may not have the options
         return False
     return bool(options)

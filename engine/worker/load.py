@@ -11,14 +11,9 @@ _WEIGHT = 0.2
 
 
 class Load:
-    """The work that the threads of a worker have.
+    """The work that a number of threads have.
 
-    Parameters
-    ----------
-    threads : int
-        Their number.
-    most_seconds : float
-        How long a request may have to wait for a thread; 0 for any time.
+    A request may have to wait for a thread for `most_seconds`; 0 for any time.
     """
 
     def __init__(self, threads: int, most_seconds: float) -> None:

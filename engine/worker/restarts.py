@@ -21,12 +21,7 @@ FORGIVEN_SECONDS = 30
 class Deaths:
     """The deaths of a service's workers, as its master sees them.
 
-    Parameters
-    ----------
-    log : gunicorn.glogging.Logger
-        Where each death is logged.
-    count : callable
-        Counts a death; given its reason, such as ``SIGKILL`` or ``exit 1``.
+    Each is logged, and counted by its reason, such as ``SIGKILL`` or ``exit 1``.
     """
 
     def __init__(self, log: Any, count: Callable[[str], None]) -> None:
@@ -44,13 +39,7 @@ class Deaths:
                     self.note(reason, pid=pid, lived=time.monotonic() - worker.starts_at)
 
     def note(self, reason: str, *, pid: int, lived: float) -> None:
-        """Count and log a death, which may make the next worker wait.
-
-        Parameters
-        ----------
-        lived : float
-            How long after its start it died, in seconds.
-        """
+        """Count and log a death, so many seconds after the start; the next worker may wait."""
         now = time.monotonic()
         is_first = now > self._last + FORGIVEN_SECONDS
         self._in_a_row = 0 if lived > EARLY_SECONDS else 1 if is_first else self._in_a_row + 1

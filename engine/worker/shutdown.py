@@ -10,9 +10,8 @@ from engine.worker.listening_socket import is_held_by, orphans, refuse_new
 from engine.worker.processes import children
 from engine.worker.threads import ThreadedWorker
 
-#: After SIGTERM: new connections are accepted until none has come for QUIET
-#: seconds, at most for ACCEPT seconds; then clients that are connecting get LAST
-#: seconds.
+#: After SIGTERM: new connections are accepted until none has come for QUIET seconds, at most
+#: for ACCEPT seconds; then clients that are connecting get LAST seconds.
 QUIET_SECONDS, ACCEPT_SECONDS, LAST_SECONDS = 0.25, 5, 0.2
 
 #: How long before gunicorn's master would kill the worker it gives up what still runs.
@@ -23,10 +22,7 @@ NOTICE_SECONDS = 1.2
 
 
 def keep_signals_over_forks() -> None:
-    """Lose no SIGTERM between a worker's fork and its `init_signals`.
-
-    Call it once, in gunicorn's master.
-    """
+    """Lose no SIGTERM between a fork and its `init_signals`; call it once, in the master."""
     master = os.getpid()
 
     def change(how: int) -> None:
@@ -52,8 +48,7 @@ def drain(worker: ThreadedWorker) -> None:
         worker.application.stopping.set()
     worker.alive = False  # it may be True still when the master was killed
     start = worker.last_accept = time.monotonic()
-    last_call = 0.0  # when new connections began to be refused
-    last_turn = start
+    last_call, last_turn = 0.0, start  # when new connections began to be refused; the turn before
     is_open, is_alone, may_refuse, is_orphan, next_check = True, False, False, False, 0.0
     worker.waiting.hurry(start + LINGER_SECONDS)
     while (now := time.monotonic()) < start + worker.cfg.graceful_timeout - END_SECONDS:

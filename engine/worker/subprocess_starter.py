@@ -11,14 +11,8 @@ class Starter:
     """Starts processes of one kind, so that the workers start none themselves.
 
     A worker that answers requests need not be able to start a program, and a
-    process that it started would end with it.
-
-    Parameters
-    ----------
-    start : callable
-        Starts a process; given the descriptor of a connection, which it inherits.
-    log : gunicorn.glogging.Logger
-        Where failures to start are logged.
+    process that it started would end with it. Each process inherits the
+    descriptor of a connection, which `start` gets.
     """
 
     def __init__(self, start: Callable[[int], Any], log: Any) -> None:
@@ -31,11 +25,8 @@ class Starter:
     def ask(self, connection: socket.socket) -> bool:
         """Request, in a worker, a process at the other end of a connection.
 
-        Returns
-        -------
-        bool
-            Whether it was requested; it is not where the master is another
-            user's process, since what is started would have that user's rights.
+        Return whether it was requested; it is not where the master is another
+        user's process, since what is started would have that user's rights.
         """
         try:
             os.kill(self._master, 0)

@@ -17,22 +17,12 @@ class ThreadedWorker(LoopWorker):
     The loop answers a request with 504 when its thread has not begun to answer
     in time. Python cannot end a thread, so it is given up and the worker is
     replaced: it answers its other requests, with new threads, and ends.
-
-    Attributes
-    ----------
-    taken : dict
-        The connections that threads have or are to have, the oldest first.
-    given_up : set
-        Those that the loop has answered and whose thread has not returned.
-    load : Load
-        How busy the threads are.
-    rejections : Rejections or None
-        The application's, which writes the answers that are given in its place.
     """
 
     def init_process(self) -> None:
-        """Prepare what belongs to this process, then run."""
+        # The connections that threads have or are to have, the oldest first.
         self.taken: dict[Connection, None] = {}
+        # Those that the loop has answered and whose thread has not returned.
         self.given_up: set[Connection] = set()
         self.slow = 0  # threads whose request was not whole when they got it
         self.most_slow = max(1, self.cfg.threads // 2)
@@ -45,8 +35,7 @@ class ThreadedWorker(LoopWorker):
         self.rejections = rejections
         self.load = Load(self.cfg.threads, rejections.most_seconds if rejections else 0)
         self._late_with = rejections if has_deadlines else None
-        seconds = self._late_with.answer_seconds if self._late_with else 0
-        self._answer_seconds = seconds or math.inf
+        self._answer_seconds = (rejections.answer_seconds if rejections else 0) or math.inf
 
     def enqueue_req(self, conn: Connection, pool: ThreadPoolExecutor | None = None) -> None:
         """Give a connection to a thread."""
@@ -96,7 +85,6 @@ class ThreadedWorker(LoopWorker):
         conn.is_slow = conn.is_begun = False
 
     def end_late(self, now: float) -> None:
-        """End what waits too long, on the loop or for its thread."""
         super().end_late(now)
         self.give_up(now - self._answer_seconds)
 
@@ -105,20 +93,16 @@ class ThreadedWorker(LoopWorker):
         if self._late_with is None:
             return
         # `claim` comes last: whoever has it must answer, so the thread cannot any more.
-        is_late = [conn for conn in self.taken if conn.sock.still_since < before]
-        late = [conn for conn in is_late if conn.sock.claim()]
-        is_stuck = False
+        late = [c for c in self.taken if c.sock.still_since < before and c.sock.claim()]
+        self.given_up.update(late)
+        is_stuck = any(conn.is_begun for conn in late)  # a thread will skip the others
         for conn in late:
-            self.given_up.add(conn)
-            is_stuck |= conn.is_begun  # else a thread will skip it
             self._forget(conn, None)
             conn.end_with(self._late_with.lateness(*conn.target))
             self.count_refused(504, "deadline")
-        if is_stuck:
-            self._leave_threads()
-
-    def _leave_threads(self) -> None:
-        """Give new threads what waits, and let gunicorn replace this worker."""
+        if not is_stuck:
+            return
+        # New threads get what waits, and gunicorn replaces this worker.
         for pool in (self.tpool, self.aside):
             pool.shutdown(wait=False, cancel_futures=True)
         self.tpool: Any = self.get_thread_pool()

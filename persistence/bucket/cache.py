@@ -42,8 +42,8 @@ class CachedBucket(Place):
         self._bucket = Bucket(address)
         self._listing = Listing(self._bucket)
         self._cache = cache.absolute()
-        named = re.sub(r"[^a-z0-9]+", "-", str(self).lower())[:60]
-        self.root = self._cache / f"{named}-{hashlib.sha256(str(self).encode()).hexdigest()[:8]}"
+        stem = re.sub(r"[^a-z0-9]+", "-", str(self).lower())[:60]
+        self.root = self._cache / f"{stem}-{hashlib.sha256(str(self).encode()).hexdigest()[:8]}"
         self._cached = Folder(self.root)
         self._asks_apart = False
         self._trouble = ""
@@ -52,7 +52,6 @@ class CachedBucket(Place):
         return str(self._bucket)
 
     def ask_apart(self, is_apart: bool) -> None:  # noqa: FBT001
-        """Send requests from a process of its own: what sends them starts threads."""
         self._asks_apart = is_apart
 
     def names(self) -> list[str]:
@@ -196,9 +195,9 @@ class CachedBucket(Place):
         """Run a process of its own that fetches into the cache: `persistence.bucket.fetch`."""
         where = str(self), str(self._cache)
         command = [sys.executable, "-m", "persistence.bucket.fetch", *where, *what]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603
-        if done.returncode:
-            reason = done.stderr.strip().rpartition("\n")[2]
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # noqa: S603
+        if process.returncode:
+            reason = process.stderr.strip().rpartition("\n")[2]
             raise StoreUnavailable(reason or f"{self} did not receive the request")
 
 

@@ -70,16 +70,10 @@ class Bucket:
     def read(
         self, key: str, *, size: int | None = None, unless: str = "", most: int = ATTEMPTS
     ) -> StoredObject | None:
-        """Read an object; raise FileNotFoundError when there is none.
+        """Read an object; return None while its ETag is still ``unless``.
 
-        Parameters
-        ----------
-        size : int or None
-            Bytes that it has at most; None for `MOST_BYTES`.
-        unless : str
-            An ETag: None is returned while the object still has it.
-        most : int
-            How often the request is sent at most.
+        Raise FileNotFoundError when there is none, ObjectTooLarge when it has more bytes than
+        ``size``, or than `MOST_BYTES`. The request is sent ``most`` times at most.
         """
         for is_last in attempts(most):
             try:

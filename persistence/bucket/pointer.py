@@ -6,13 +6,13 @@
 While the bucket is unavailable the pointer stays as it is.
 """
 
-import hashlib
 import json
 import logging
 import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,14 +104,9 @@ class BucketPointer:
         return not 0 <= age < SECONDS  # a clock may be set back
 
     def poll(self, *, is_due: bool = False, waits: bool = False) -> None:
-        """Update the cached pointer, unless another process is at it or just was.
+        """Update the cached pointer when that is due, or in any case.
 
-        Parameters
-        ----------
-        is_due : bool
-            Whether to poll in any case.
-        waits : bool
-            Whether to wait for a process that is polling.
+        While another process is polling, nothing is done, unless this one waits for it.
         """
         if not (is_due or self.is_due()):
             return
@@ -137,7 +132,9 @@ class BucketPointer:
         unanswered: tuple[Pointer | None, Pointer] | None = None
         failures = 0
         for _ in attempts(TURNS):
-            stored = self._read()
+            stored = None
+            with suppress(FileNotFoundError):
+                stored = self._bucket.read(self._key)
             pointer = _parse(stored)
             # A write without an answer may have been done. To write once more would then
             # record the same promotion twice, so what is stored now is looked at first.
@@ -164,17 +161,11 @@ class BucketPointer:
     def _cached(self) -> Pointer:
         return Pointer.read(self._path.read_bytes())
 
-    def _read(self) -> StoredObject | None:
-        try:
-            return self._bucket.read(self._key)
-        except FileNotFoundError:
-            return None
-
     def _request(self, before: Poll) -> Poll:
         now = time.time()
         cached = self._path.read_bytes() if self._path.exists() else b""
         is_recent = 0 <= now - before.whole_at < WHOLE_SECONDS
-        is_whole = before.digest != _digest(cached) or not is_recent
+        is_whole = before.digest != sha256(cached).hexdigest() or not is_recent
         try:
             stored = self._bucket.read(self._key, unless="" if is_whole else before.tag, most=1)
         except FileNotFoundError:
@@ -187,7 +178,7 @@ class BucketPointer:
             return before._replace(trouble=DAMAGE)
         if stored.content != cached:
             replace_private(self._path, stored.content)
-        return Poll("", stored.tag, _digest(stored.content), now)
+        return Poll("", stored.tag, sha256(stored.content).hexdigest(), now)
 
     def _log_change(self, before: Poll, after: Poll) -> None:
         name = self._home.name
@@ -200,12 +191,9 @@ class BucketPointer:
 
 
 def _parse(stored: StoredObject | None) -> Pointer | None:
-    if stored is None:
-        return None
-    try:
-        return Pointer.read(stored.content)
-    except DAMAGED:
-        return None
+    with suppress(*DAMAGED):
+        return Pointer.read(stored.content) if stored else None
+    return None
 
 
 def _was_done(stored: Pointer, before: Pointer | None, ours: Pointer) -> bool:
@@ -217,7 +205,3 @@ def _was_done(stored: Pointer, before: Pointer | None, ours: Pointer) -> bool:
     return stored == Pointer.read(ours.write()) or (
         promotion in stored.promotions and not (before and promotion in before.promotions)
     )
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -28,7 +28,7 @@ def test_answers_when_sent_by_any_way_have_the_headers_of_every_answer(
     refusal = rejections.refusal(b"/v0/predict", {}, is_last=False)
     late = rejections.lateness(b"/v2/models/parcel/infer", {})
     assert response_head.EVERY_ANSWER
-    for head in (*flask_heads, answer.head, refusal, late, rejections.headers):
+    for head in (*flask_heads, answer[0], refusal, late, rejections.headers):
         for name, value in response_head.EVERY_ANSWER.items():
             assert f"{name}: {value}\r\n".encode() in head
 

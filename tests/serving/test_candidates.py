@@ -153,7 +153,7 @@ def at_once(app: Flask, record: Any, **headers: str) -> str | None:
     given |= {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
     fast_path: FastPath = app.extensions["application"].fast_path
     (answer,) = fast_path.answers([(b"/v0/predict", given, json.dumps(record).encode(), False)])
-    return str(json.loads(answer.body)["model"]["version"]) if answer else None
+    return str(json.loads(answer[1])["model"]["version"]) if answer else None
 
 
 def test_ways_when_the_share_is_half_agree_on_every_request(

@@ -291,7 +291,7 @@ def test_loop_when_a_shadow_follows_answers_as_without(store: ModelStore) -> Non
         fast_path: FastPath = app.extensions["application"].fast_path
         (written,) = fast_path.answers([(b"/v0/predict", given, body, False)])
         assert written
-        return written.body.partition(b'"prediction_time"')[0]
+        return written[1].partition(b'"prediction_time"')[0]
 
     before = answer()
     try_version(store, "shadow")

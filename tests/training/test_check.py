@@ -86,7 +86,7 @@ def test_row_when_its_answer_depends_on_the_other_rows_is_found() -> None:
 
     text = failure(replace(rent.definition, build_pipeline=lambda: line(ranks)))
 
-    assert text.startswith("a row asked alone and among others gets answers that differ by ")
+    assert text.startswith("a row gets answers alone and among others that differ by ")
 
 
 def test_record_when_the_fields_accept_it_and_the_pipeline_does_not_is_found() -> None:

@@ -9,8 +9,10 @@ from sklearn import metrics
 
 from engine.runtime.answers import Prediction
 from engine.schema import Category, Flag, Number
+from engine.schema.card import Decision
 from engine.schema.record_schema import Schema
-from engine.training.evaluation.judged import HeldOutAnswers, judge, positive_class
+from engine.training.card import positive_class
+from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.evaluation.metrics import class_scores, score
 from engine.training.evaluation.reference import reference
 from engine.training.split import split_rows
@@ -169,7 +171,7 @@ SHARES = [0.9, 0.4, 0.6, 0.3, 0.2]
 
 def judged_binary(shares: list[float]) -> HeldOutAnswers:
     predictions = [Prediction(p >= 0.5, (1 - p, p), max(p, 1 - p)) for p in shares]
-    return judge(TRUTH, predictions, classes=[False, True], positive=True)
+    return judge(TRUTH, predictions, {"classes": [False, True], "positive": True, "threshold": 0.5})
 
 
 def test_scores_when_there_are_two_classes_equal_their_formulas() -> None:
@@ -205,7 +207,8 @@ def test_class_scores_when_there_are_two_classes_name_each() -> None:
 
 def test_scores_when_numbers_are_predicted_equal_their_formulas() -> None:
     truth, predicted = [1.0, 2.0, 4.0], [1.5, 2.0, 3.0]
-    judged = judge(truth, [Prediction(value) for value in predicted], classes=None, positive=None)
+    card: Decision = {"classes": None, "positive": None, "threshold": 0.5}
+    judged = judge(truth, [Prediction(value) for value in predicted], card)
 
     scores = score(judged, judged, seed=0)
 

@@ -11,7 +11,6 @@ from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
-import msgspec
 from flask import Flask
 
 from engine.api.fast_path.obstacles import obstacles
@@ -53,10 +52,12 @@ _HEAD = head_template(200, "application/json")
 _CANARY_KEY = CANARY_KEY.lower().encode()
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
 
-
 #: The target as it came; the headers, their names in small letters; the body; whether
 #: the connection is to be closed, whatever the client wants.
 Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
+
+#: Head and body as they go over the wire; whether the connection is closed afterwards.
+Answer = tuple[bytes, bytes, bool]
 
 
 class _Route(NamedTuple):
@@ -65,31 +66,10 @@ class _Route(NamedTuple):
     version: str | None = None
 
 
-class Written(msgspec.Struct, frozen=True, gc=False):
-    """An answer as it goes over the wire.
-
-    Attributes
-    ----------
-    head, body : bytes
-        One follows the other.
-    is_last : bool
-        Whether the connection is closed afterwards.
-    """
-
-    head: bytes
-    body: bytes
-    is_last: bool
-
-
 class FastPath:
-    """What may be answered on the worker's event loop.
+    """What may be answered on the worker's event loop, by versions in memory alone.
 
-    Parameters
-    ----------
-    app : Flask
-        The application that answers everything else.
-    resources : Resources
-        Those of the application. Only versions in memory answer; nothing is loaded here.
+    The application answers everything else.
     """
 
     def __init__(self, app: Flask, resources: Resources) -> None:
@@ -99,22 +79,13 @@ class FastPath:
         self._callers = resources.callers
         self._limit = resources.limit
         self._logs = resources.logs_requests
-        pages = (b"origin",) if resources.origins else ()
-        self._doubtful = _DOUBTFUL.union(pages)
+        self._doubtful = _DOUBTFUL.union((b"origin",) if resources.origins else ())
         self._metrics = resources.metrics
 
-    def answers(self, requests: Sequence[Request]) -> list[Written | None]:
-        """Answer whole POSTs over HTTP/1.1.
+    def answers(self, requests: Sequence[Request]) -> list[Answer | None]:
+        """Answer whole POSTs over HTTP/1.1, of whose headers none is repeated.
 
-        Parameters
-        ----------
-        requests : sequence of Request
-            With headers of which none is repeated.
-
-        Returns
-        -------
-        list of Written or None
-            None for a request that is left to the application.
+        None stands for a request that is left to the application.
         """
         start = time.perf_counter()
         fall_back = self._metrics.count_fallback
@@ -155,13 +126,21 @@ class FastPath:
 
     def _finish(
         self, request: Request, standing: Standing | None, answer: QuickAnswer | None
-    ) -> Written | None:
+    ) -> Answer | None:
         if answer is None:
             if standing:
                 self._limit.give_back(standing)
             return None
         decided, body = answer
-        return _written(request, decided.chosen.request.request_id, standing, body)
+        _, headers, _, is_last = request
+        is_last = is_last or headers.get(b"connection", b"").lower() == b"close"
+        after = "close" if is_last else "keep-alive"
+        more = "Cache-Control: no-store\r\n"
+        if standing:
+            more += "".join(f"{name}: {value}\r\n" for name, value in standing.headers().items())
+        name = decided.chosen.request.request_id
+        head = _HEAD.format(http_date(), after, len(body), more, name)
+        return head.encode("latin-1"), body, is_last
 
     def _log(
         self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
@@ -241,14 +220,3 @@ def _route(url: bytes) -> _Route | None:
         rule = "/v0/models/<name>/versions/<version>/predict"
         return _Route(rule, parts[1].decode(), parts[2].decode())
     return _Route("/v0/models/<name>/predict", parts[1].decode())
-
-
-def _written(request: Request, request_id: str, standing: Standing | None, body: bytes) -> Written:
-    _, headers, _, is_last = request
-    is_last = is_last or headers.get(b"connection", b"").lower() == b"close"
-    after = "close" if is_last else "keep-alive"
-    more = "Cache-Control: no-store\r\n"
-    if standing:
-        more += "".join(f"{name}: {value}\r\n" for name, value in standing.headers().items())
-    head = _HEAD.format(http_date(), after, len(body), more, request_id)
-    return Written(head.encode("latin-1"), body, is_last)

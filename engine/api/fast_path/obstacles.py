@@ -1,6 +1,6 @@
 """What a user may add to the application that the event loop would pass over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import flask
@@ -10,27 +10,23 @@ from engine.api import predict
 
 
 def obstacles(app: Flask, own: Sequence[Any]) -> list[str]:
-    """List what stands in the way of answers without Flask's dispatch.
-
-    Parameters
-    ----------
-    own : sequence of callable
-        The functions around a request whose work the event loop does itself.
-    """
+    """List what stands in the way; the event loop does the work of `own` functions itself."""
     return [*_added_functions(app, own), *_replaced(app), *_listeners()]
 
 
 def _added_functions(app: Flask, own: Sequence[Any]) -> Iterator[str]:
-    for kind in ("before_request", "after_request", "teardown_request"):
-        for scope, functions in getattr(app, f"{kind}_funcs").items():
-            if scope in (None, "predict"):
-                added = (function for function in functions if function not in own)
-                yield from (f"{kind} {_name(function)}" for function in added)
-    for function in app.teardown_appcontext_funcs:
-        yield f"teardown_appcontext {_name(function)}"
-    for scope, functions in app.url_value_preprocessors.items():
-        if scope in (None, "predict"):
-            yield from (f"url_value_preprocessor {_name(function)}" for function in functions)
+    kinds: dict[str, Mapping[Any, Sequence[Any]]] = {
+        "before_request": app.before_request_funcs,
+        "after_request": app.after_request_funcs,
+        "teardown_request": app.teardown_request_funcs,
+        "teardown_appcontext": {None: app.teardown_appcontext_funcs},
+        "url_value_preprocessor": app.url_value_preprocessors,
+    }
+    for kind, scopes in kinds.items():
+        for function in (*scopes.get(None, ()), *scopes.get("predict", ())):
+            if function not in own:
+                name = getattr(function, "__qualname__", function)
+                yield f"{kind} {function.__module__}.{name}"
 
 
 def _replaced(app: Flask) -> Iterator[str]:
@@ -49,11 +45,8 @@ def _replaced(app: Flask) -> Iterator[str]:
     view = getattr(app.view_functions["predict.predict"], "__code__", None)
     if view is None or view.co_filename != predict.__file__:
         yield "the view of /v0/predict is another"
-    routes = app.url_map.bind("localhost")
-    if routes.match("/v0/predict", "POST") != (
-        "predict.predict",
-        {"name": None, "version": None},
-    ):
+    route = app.url_map.bind("localhost").match("/v0/predict", "POST")
+    if route != ("predict.predict", {"name": None, "version": None}):
         yield "another route answers /v0/predict"
 
 
@@ -64,7 +57,3 @@ def _listeners() -> Iterator[str]:
     ):  # fmt: skip
         if getattr(flask, name).receivers:
             yield f"the signal {name} has a receiver"
-
-
-def _name(function: Any) -> str:
-    return f"{function.__module__}.{getattr(function, '__qualname__', function)}"

@@ -23,21 +23,9 @@ _TOO_LATE = Failure(
 class Rejections:
     """Writes what the worker answers in place of the application.
 
-    Parameters
-    ----------
-    app : Flask
-        Its public routes are always answered; its protocols phrase failures.
-    most_seconds : float
-        How long a request may have to wait for a thread; 0 for any time.
-    answer_seconds : float
-        How long after a request has come its answer must begin; 0 for any time.
-
-    Attributes
-    ----------
-    most_seconds, answer_seconds : float
-        As above.
-    headers : bytes
-        The header lines that every answer has.
+    The public routes of the application are always answered, and its protocols
+    phrase failures. A request may wait `most_seconds` for a thread, and its answer
+    must begin `answer_seconds` after it has come; 0 stands for any time.
     """
 
     headers = EVERY_LINE.encode()

@@ -1,4 +1,4 @@
-"""A line in the log for each request, whichever way it is answered."""
+"""What is counted and logged of each request."""
 
 import logging
 import time
@@ -7,27 +7,43 @@ from typing import Any
 from flask import Response, g, request
 
 from engine.api.resources import resources
-from engine.serving.metrics import NONE
+from engine.serving.metrics import NONE, OTHER
 
 _log = logging.getLogger(__name__)
 
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+def start() -> None:
+    """Note in ``g.came`` when Flask received the request."""
+    g.came = time.perf_counter()
+
 
 def finish(response: Response) -> Response:
-    """Log a request that Flask has answered, if requests are logged."""
-    if not resources().logs_requests:
-        return response
-    version, key = g.get("version"), g.get("key")
-    log_request(
-        method=request.method[:20],
-        route=request.url_rule.rule if request.url_rule else NONE,
-        path=request.path[:200],
-        status=response.status_code,
-        seconds=time.perf_counter() - g.came,
-        bytes=response.content_length,
-        model=version.name if version else None,
-        version=version.version if version else None,
-        key=key.name if key else None,
-    )
+    """Count the request, and what was wrong with it; log it if requests are logged."""
+    shared, seconds = resources(), time.perf_counter() - g.came
+    route = request.url_rule.rule if request.url_rule else NONE
+    status, version, key = response.status_code, g.get("version"), g.get("key")
+    if shared.logs_requests:
+        log_request(
+            method=request.method[:20],
+            route=route,
+            path=request.path[:200],
+            status=status,
+            seconds=seconds,
+            bytes=response.content_length,
+            model=version.name if version else None,
+            version=version.version if version else None,
+            key=key.name if key else None,
+        )
+    method = request.method if request.method in _METHODS else OTHER
+    shared.metrics.count_requests(route, method, status, seconds=seconds)
+    if version and (problems := g.get("problems")):
+        shared.metrics.count_invalid(version, problems)
+    if version and status >= 500:
+        shared.metrics.count_error(version)
+    if status >= 400:
+        shared.metrics.count_rejection(status)
     return response
 
 

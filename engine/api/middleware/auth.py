@@ -4,8 +4,7 @@ Every route stands in `ACCESS`; requests to any other are refused. The fast path
 decides by the same `Callers` and the same `may_ask`.
 """
 
-from collections.abc import Iterable
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
 
 from flask import Flask, Response, g, request
 
@@ -17,55 +16,41 @@ from persistence.api_keys import Key
 from persistence.store_errors import ModelNotFound
 
 #: The scope that each of Flask's endpoints needs.
-ACCESS = MappingProxyType(
-    {
-        "health.health": PUBLIC,
-        "health.livez": PUBLIC,
-        "health.readyz": PUBLIC,
-        "docs.home": PUBLIC,
-        "docs.page": PUBLIC,
-        "docs.static": PUBLIC,
-        "openapi.document": "read",
-        "metrics.show": "read",
-        "catalog.show_models": "read",
-        "catalog.show_model": "read",
-        "catalog.show_versions": "read",
-        "catalog.show_model_info": "read",
-        "version_page.show": "read",
-        "predict.predict": "predict",
-        **{
-            f"{protocol.name}.{view}": scope
-            for protocol in PROTOCOLS
-            for view, scope in protocol.access.items()
-        },
-    }
-)
+ACCESS: Mapping[str, str] = {
+    "health.health": PUBLIC,
+    "health.livez": PUBLIC,
+    "health.readyz": PUBLIC,
+    "docs.home": PUBLIC,
+    "docs.page": PUBLIC,
+    "docs.static": PUBLIC,
+    "openapi.document": "read",
+    "metrics.show": "read",
+    "catalog.show_models": "read",
+    "catalog.show_model": "read",
+    "catalog.show_versions": "read",
+    "catalog.show_model_info": "read",
+    "version_page.show": "read",
+    "predict.predict": "predict",
+    **{
+        f"{protocol.name}.{view}": scope
+        for protocol in PROTOCOLS
+        for view, scope in protocol.access.items()
+    },
+}
 
 #: The headers in which a key may come; the first that is there counts.
 HEADERS = ("x-api-key", "authorization", "token")
 
 
 def key_text(headers: Iterable[str]) -> str:
-    """Return the text of the key in a request's headers; empty when there is none.
-
-    Parameters
-    ----------
-    headers : iterable of str
-        The values of `HEADERS`, in their order; empty where a header is absent.
-    """
+    """Return the text of the key in the values of `HEADERS`, in their order; empty if none."""
     own, authorization, token = headers
     scheme, _, bearer = authorization.partition(" ")
     return own or (bearer.strip() if scheme.lower() == "bearer" else "") or token
 
 
 def check_access(app: Flask) -> None:
-    """Check that every route of an application stands in `ACCESS`.
-
-    Raises
-    ------
-    LookupError
-        The message names the routes that are missing in `ACCESS`.
-    """
+    """Check that every route of an application stands in `ACCESS`; `LookupError` if not."""
     missing = sorted({rule.endpoint for rule in app.url_map.iter_rules()} - set(ACCESS))
     if missing:
         raise LookupError(
@@ -77,11 +62,8 @@ def check_access(app: Flask) -> None:
 def check_caller() -> Response | None:
     """Check that the caller may send the request, and put its key into ``g.key``.
 
-    Raises
-    ------
-    ModelNotFound
-        When the key does not allow the model: the answer does not reveal that
-        the model exists.
+    Raise `ModelNotFound` if the key does not allow the model: the answer does not
+    reveal that the model exists.
     """
     g.key = None
     callers = resources().callers
@@ -91,7 +73,14 @@ def check_caller() -> Response | None:
     text = key_text(request.headers.get(name, "") for name in HEADERS)
     g.key = callers.find(text) if text else None
     if g.key is None:
-        return _unknown(is_given=bool(text))
+        detail = (
+            "the API key is not known, or it has expired"
+            if text
+            else "send an API key in the header x-api-key, or as Authorization: Bearer"
+        )
+        response = failure_response(Failure(401, detail))
+        response.headers["WWW-Authenticate"] = "Bearer" + ' error="invalid_token"' * bool(text)
+        return response
     if request.endpoint is None:
         return None  # there is nothing at this address, and the router answers so
     arguments = request.view_args or {}
@@ -109,12 +98,8 @@ def check_caller() -> Response | None:
 def may_ask(key: Key, scope: str | None, model: str | None) -> bool:
     """Return whether a key allows a request; every way in decides by this alone.
 
-    Parameters
-    ----------
-    scope : str or None
-        What the route needs; None for a route that is not in `ACCESS`.
-    model : str or None
-        The model that answers; None where a route belongs to no model.
+    The scope is None for a route that is not in `ACCESS`, the model is None where a
+    route does not belong to a model.
     """
     return scope in key.scopes and (model is None or key.may_ask(model))
 
@@ -123,15 +108,3 @@ def public_paths(app: Flask) -> set[str]:
     """Return the addresses without parameters that need no key."""
     rules = (rule for rule in app.url_map.iter_rules() if not rule.arguments)
     return {rule.rule for rule in rules if ACCESS.get(rule.endpoint) == PUBLIC}
-
-
-def _unknown(*, is_given: bool) -> Response:
-    detail = (
-        "the API key is not known, or it has expired"
-        if is_given
-        else "send an API key in the header x-api-key, or as Authorization: Bearer"
-    )
-    response = failure_response(Failure(401, detail))
-    reason = ' error="invalid_token"' if is_given else ""
-    response.headers["WWW-Authenticate"] = f"Bearer{reason}"
-    return response

@@ -17,13 +17,7 @@ _SHOWN = "RateLimit, RateLimit-Policy, Retry-After, X-Model, X-Model-Version, X-
 
 
 def read_origins(text: str) -> frozenset[str]:
-    """Parse origins, separated by commas.
-
-    Raises
-    ------
-    ValueError
-        The message names what is not an origin.
-    """
+    """Parse origins, separated by commas; raise `ValueError` if one is not an origin."""
     origins = frozenset(filter(None, map(str.strip, text.split(","))))
     for origin in sorted(origins):
         if not _ORIGIN.fullmatch(origin):

@@ -42,16 +42,15 @@ def begin() -> Response | None:
             f"of at most {request.max_content_length} bytes",
         )  # fmt: skip
     caller = g.key.id if g.key else ""
-    digest = _digest()
     try:
-        stored = resources().answers.begin(caller, name[1], digest)
+        stored = resources().answers.begin(caller, name[1], _digest())
     except CacheUnavailable as error:  # a prediction can be made again
         _log.error("no answer can be stored: %s", error)
         return None
-    if stored is None:
-        g.idempotency = (caller, name[1])
-        return None
-    return _replay(stored)
+    if stored:
+        return _replay(stored)
+    g.idempotency = (caller, name[1])
+    return None
 
 
 def store(response: Response) -> Response:

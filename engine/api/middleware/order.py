@@ -13,7 +13,6 @@ from engine.api.middleware import (
     idempotency,
     rate_limit,
     request_id,
-    request_metrics,
     server_timing,
 )
 
@@ -21,12 +20,8 @@ from engine.api.middleware import (
 class Middleware(NamedTuple):
     """The functions around a request.
 
-    Attributes
-    ----------
-    before : callable or None
-        Called before the route; a response that it returns is the answer.
-    after : callable or None
-        Called with the answer; returns it, perhaps with more headers.
+    A response that `before` returns is the answer; `after` returns the answer,
+    perhaps with more headers.
     """
 
     before: Callable[[], Response | None] | None
@@ -35,8 +30,7 @@ class Middleware(NamedTuple):
 
 #: The middleware that observes a request. It sees every request, refused ones as well.
 OBSERVING = (
-    Middleware(request_metrics.start, request_metrics.finish),
-    Middleware(None, access_log.finish),
+    Middleware(access_log.start, access_log.finish),
     Middleware(request_id.name_request, request_id.finish),
     Middleware(trace_context.name_trace, None),
     Middleware(server_timing.begin, server_timing.finish),
@@ -56,13 +50,7 @@ ORDER = (*OBSERVING, *GUARDING)
 
 
 def add_middleware(app: Flask, tracing: Any = None) -> None:
-    """Add the middleware to an application.
-
-    Parameters
-    ----------
-    tracing : Spans or None
-        Traces every request; to be added after its id, before anything can refuse it.
-    """
+    """Add the middleware; `tracing` comes after the id, before anything can refuse a request."""
     traced = (Middleware(tracing.begin, tracing.finish),) if tracing else ()
     for middleware in (*OBSERVING, *traced, *GUARDING):
         if middleware.before:

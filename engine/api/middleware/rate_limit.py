@@ -10,14 +10,10 @@ from engine.api.resources import resources
 
 def count_request() -> Response | None:
     """Count the current request, unless its route needs no key; refuse one too many."""
-    g.standing = None
-    if ACCESS.get(request.endpoint or "") == PUBLIC:
-        return None
-    standings = resources().limit.take(g.key)
-    if standings is None:
-        return None
-    (g.standing,) = standings
-    if not g.standing.is_refused:
+    is_public = ACCESS.get(request.endpoint or "") == PUBLIC
+    standings = None if is_public else resources().limit.take(g.key)
+    g.standing = standings[0] if standings else None
+    if not g.standing or not g.standing.is_refused:
         return None
     rate = g.standing.rate
     allowed = f"{rate.requests} requests in {rate.seconds} seconds are allowed"

@@ -11,7 +11,7 @@ def begin() -> None:
     options = {}
     if spans := resources().spans:
         options["span"] = spans.span
-    if note := getattr(request.environ.get("gunicorn.socket"), "note_progress", None):
+    if note := resources().progress_of(request.environ):
         options["note_progress"] = note
     g.timing = Timing(**options)
 

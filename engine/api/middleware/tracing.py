@@ -21,10 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 class Spans:
     """A span for each request that Flask answers, and spans within it.
 
-    Parameters
-    ----------
-    service : str
-        What the service is called, unless the environment says otherwise.
+    The environment may give the service another name.
     """
 
     def __init__(self, service: str) -> None:
@@ -34,11 +31,8 @@ class Spans:
 
     def begin(self) -> None:
         """Begin the request's span, in the trace that the client names, if any."""
-        given = {
-            name: value
-            for name in ("traceparent", "tracestate")
-            if (value := request.headers.get(name))
-        }
+        names = ("traceparent", "tracestate")
+        given = {name: request.headers[name] for name in names if name in request.headers}
         route = request.url_rule.rule if request.url_rule else ""
         span = self._tracer().start_span(
             f"{request.method} {route}".strip() if route else "HTTP",
@@ -73,11 +67,8 @@ class Spans:
     def _tracer(self) -> trace.Tracer:
         with self._lock:
             if self._made is None or self._made[0] != os.getpid():
-                provider = TracerProvider(
-                    resource=Resource.create(
-                        {SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME") or self._service}
-                    )
-                )
+                service = os.environ.get("OTEL_SERVICE_NAME") or self._service
+                provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
                 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
                 self._made = os.getpid(), provider.get_tracer("api")
             return self._made[1]

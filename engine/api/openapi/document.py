@@ -40,18 +40,13 @@ def describe(
         Whether a request needs a key now.
     """
     default = cards.get(shared.models.default)
-    values = {
-        "max_records": MAX_RECORDS,
-        "health_route": shared.health_route,
-        "predict_route": shared.predict_route,
-    }
-    values = {key: value for key, value in values.items() if value}
+    chosen = {"health_route": shared.health_route, "predict_route": shared.predict_route}
+    values: dict[str, Any] = {name: path for name, path in chosen.items() if path}
+    values["max_records"] = MAX_RECORDS
     of_default = values | (model_values(default) if default else {})
     any_model = default or next(iter(cards.values()), None)
-    fixed, protocols = (
-        load_template(_FIXED),
-        [load_template(protocol.description) for protocol in PROTOCOLS],
-    )
+    fixed = load_template(_FIXED)
+    protocols = [load_template(protocol.description) for protocol in PROTOCOLS]
     paths = _fill(fixed, "paths", values | ({"any_model": any_model["model"]} if any_model else {}))
     schemas = _fill(fixed, "schemas", values)
     for template in protocols:
@@ -127,12 +122,9 @@ def _model_paths(values: Mapping[str, Any], *, is_default: bool) -> dict[str, An
 
 
 def _guard(
-    paths: Mapping[str, Any],
-    schemes: Mapping[str, Any],
-    *,
-    public: Collection[str],
-    are_keys_asked: bool,
-) -> None:
+    paths: Mapping[str, Any], schemes: Mapping[str, Any],
+    *, public: Collection[str], are_keys_asked: bool,
+) -> None:  # fmt: skip
     """Describe for every operation whether it takes a key, and how it is refused without one."""
     own = load_template(_FIXED)["failure"]
     for path, operations in paths.items():
@@ -142,12 +134,9 @@ def _guard(
                 continue
             responses = operation["responses"]
             # A refusal has the form of the other failures of the protocol.
-            forms = [
-                response["content"] for status, response in responses.items() if status >= "400"
-            ]
-            refusals = [401, 403, *([409] if method == "post" else []), 429]
+            forms = [form["content"] for status, form in responses.items() if status >= "400"]
             content = {"content": forms[0]} if forms else own
-            for status, refusal in failures(refusals, content).items():
-                responses.setdefault(status, refusal)
+            refusals = [401, 403, *([409] if method == "post" else []), 429]
+            operation["responses"] = {**responses, **failures(refusals, content), **responses}
             if are_keys_asked:
                 operation["security"] = [{name: []} for name in schemes]

@@ -6,23 +6,15 @@ from engine.records.rows import MAX_RECORDS
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 
-#: Values in a column, and rows in a list, at most.
-MOST_ROWS = {"minItems": 1, "maxItems": MAX_RECORDS}
-
 
 def record_schema(schema: Schema, *, is_columns: bool = False) -> dict[str, Any]:
-    """Describe one record, or columns of many.
-
-    Parameters
-    ----------
-    is_columns : bool
-        Whether each key holds a list of values.
-    """
-    properties = {}
-    for field in schema.fields:
-        value = field_schema(field)
-        column = {"type": "array", "items": value, **MOST_ROWS}
-        properties[field.name] = column if is_columns else value
+    """Describe one record, or an object of columns, each of which is a list of values."""
+    properties = {field.name: _field_schema(field) for field in schema.fields}
+    if is_columns:
+        properties = {
+            name: {"type": "array", "items": value, "minItems": 1, "maxItems": MAX_RECORDS}
+            for name, value in properties.items()
+        }
     if isinstance(schema.extras, tuple):
         properties |= {name: {"description": "Ignored"} for name in schema.extras}
     return {
@@ -37,7 +29,7 @@ def row_schema(schema: Schema) -> dict[str, Any]:
     """Describe a record whose values have no names: 0 and 1 are flags, too."""
     values = []
     for field in schema.fields:
-        value, numbers = field_schema(field), [*field.array_values]
+        value, numbers = _field_schema(field), [*field.array_values]
         values.append({"anyOf": [value, {"enum": numbers}]} if numbers else value)
     return {
         "type": "array",
@@ -48,20 +40,15 @@ def row_schema(schema: Schema) -> dict[str, Any]:
     }
 
 
-def field_schema(field: Field) -> dict[str, Any]:
-    """Describe one value of a field.
-
-    What a policy accepts is allowed; what it refuses is not.
-    """
+def _field_schema(field: Field) -> dict[str, Any]:
+    """Describe one value of a field: what a policy accepts is allowed, what it refuses is not."""
     schema: dict[str, Any] = {"examples": [field.example]}
-    about = ", ".join(text for text in (field.description, field.unit, field.usual()) if text)
+    about = ", ".join(filter(None, (field.description, field.unit, field.usual())))
     if about:
         schema["description"] = about
     schema |= field.json_schema()
-    return _or_null(schema) if field.missing == "accept" else schema
-
-
-def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    if field.missing != "accept":
+        return schema
     if "anyOf" in schema:
         return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
     if "enum" in schema:

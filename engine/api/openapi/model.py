@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.api.openapi.json_schema import record_schema, row_schema
-from engine.api.protocols.v2.request import example_inputs
 from engine.records.forms import ANSWER_FORMS
 from engine.records.media_types import JSON
 from engine.records.strict_json import write_json
@@ -28,7 +27,14 @@ def model_values(card: Card) -> dict[str, Any]:
         "row_schema": row_schema(schema),
         "value_schema": _value_schema(columns[0], schema),
         "prediction_schema": _prediction_schema(columns, card["model"]),
-        "answer_forms": _answer_forms(),
+        "answer_forms": {
+            form.media_type: {
+                "schema": {"type": "string"}
+                | ({"description": form.description} if form.description else {"format": "binary"})
+            }
+            for form in ANSWER_FORMS.values()
+            if form.media_type != JSON
+        },
         **_example(card["example"]["record"], schema),
     }
 
@@ -47,7 +53,17 @@ def _example(record: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         "csv_row": _write_csv(row),
         "line": line,
         "lines": 2 * line,
-        "tensors": example_inputs(record, schema),
+        "tensors": [
+            # FP64 takes whole numbers and others alike, as most clients send them.
+            {
+                "name": field.name,
+                "shape": [1, 1],
+                "datatype": "FP64" if field.datatype == "INT64" else field.datatype,
+                "data": [record.get(field.name)],
+            }
+            for field in schema.fields
+            if record.get(field.name) is not None or field.missing == "accept"
+        ],
     }
 
 
@@ -59,32 +75,19 @@ def _value_schema(column: AnswerColumn, schema: Schema) -> dict[str, Any]:
 
 
 def _prediction_schema(columns: tuple[AnswerColumn, ...], model: str) -> dict[str, Any]:
-    properties = {}
+    properties: dict[str, Any] = {}
     for column in columns:
-        number = {**column.schema, "description": column.description}
-        value = number if column.description else {**column.schema}
+        value = {**column.schema}
+        if column.description:
+            value["description"] = column.description
         parts = dict.fromkeys(column.keys, value)
         properties[column.name] = _object(parts) if parts else value
-    value = {"$ref": f"#/components/schemas/{model}_value"}
-    return _object({**properties, columns[0].name: value})
+    properties[columns[0].name] = {"$ref": f"#/components/schemas/{model}_value"}
+    return _object(properties)
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "required": [*properties], "properties": properties}
-
-
-def _answer_forms() -> dict[str, Any]:
-    """Describe the forms of an answer but JSON."""
-    text = {"type": "string"}
-    return {
-        form.media_type: {
-            "schema": {**text, "description": form.description}
-            if form.description
-            else {**text, "format": "binary"}
-        }
-        for form in ANSWER_FORMS.values()
-        if form.media_type != JSON
-    }
 
 
 def _write_csv(*rows: list[Any]) -> str:

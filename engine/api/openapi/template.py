@@ -11,12 +11,6 @@ from engine.api.statuses import STATUSES
 
 _NAME = re.compile(r"<(\w+)>")
 
-#: Stands in a template for the statuses of failures, among the responses of an operation.
-_FAILURES = "failures"
-
-#: Stands in a template for entries that a value brings.
-_MORE = "..."
-
 
 @cache
 def load_template(path: Path) -> dict[str, Any]:
@@ -30,17 +24,12 @@ def fill(template: Any, values: Mapping[str, Any], failure: Mapping[str, Any]) -
 
     A text that is nothing but ``<name>`` becomes the value itself; within a
     text the value is written. A path or an example that needs a value which
-    is not there is left out.
+    is not there is left out; anything else then raises a `KeyError`.
 
     Parameters
     ----------
     failure : mapping
         The response to a request that fails, but for what its status means.
-
-    Raises
-    ------
-    KeyError
-        When anything else needs a value that is not there.
     """
     if isinstance(template, str):
         if name := _NAME.fullmatch(template):
@@ -52,11 +41,12 @@ def fill(template: Any, values: Mapping[str, Any], failure: Mapping[str, Any]) -
         return template
     filled: dict[str, Any] = {}
     for key, value in template.items():
-        if key == _FAILURES:
+        names = {*_NAME.findall(key + (json.dumps(value) if key == "example" else ""))}
+        if key == "failures":  # the statuses of failures, among the responses of an operation
             filled |= failures(value, failure)
-        elif key == _MORE:
+        elif key == "...":  # entries that a value brings
             filled |= fill(value, values, failure)
-        elif {*_NAME.findall(key)} <= values.keys() and not _lacks_example(key, value, values):
+        elif names <= values.keys():
             filled[fill(key, values, failure)] = fill(value, values, failure)
     return filled
 
@@ -66,7 +56,3 @@ def failures(statuses: list[int], failure: Mapping[str, Any]) -> dict[str, Any]:
     return {
         str(status): {"description": STATUSES[status].meaning, **failure} for status in statuses
     }
-
-
-def _lacks_example(key: str, value: Any, values: Mapping[str, Any]) -> bool:
-    return key == "example" and not {*_NAME.findall(json.dumps(value))} <= values.keys()

@@ -12,36 +12,21 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def inflated_body() -> bytes:
-    """Return the request's body, inflated where it is compressed, within Flask's limit."""
-    encoding = request.headers.get("Content-Encoding", "")
-    return inflate(whole_body(), encoding, most=request.max_content_length or 0)
+    """Return the request's body, inflated where it is compressed.
 
-
-def inflate(body: bytes, encoding: str, *, most: int) -> bytes:
-    """Inflate a body.
-
-    Parameters
-    ----------
-    encoding : str
-        The header's value; empty when absent.
-    most : int
-        The limit in bytes; nothing is inflated beyond it.
-
-    Raises
-    ------
-    BadRequest
-        413 beyond the limit; 415 for another encoding; 400 for several, and
-        for what is damaged, cut off or followed by more.
+    Raise `BadRequest`: 413 beyond Flask's limit, up to which it is inflated;
+    415 for another encoding; 400 for several encodings, and for a body that
+    is damaged, cut off or followed by more.
     """
-    encoding = encoding.strip().lower()
+    body, most = whole_body(), request.max_content_length or 0
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity"):
         return body
     if "," in encoding:
         raise BadRequest(400, f"the content encoding is {encoding[:40]!r}: send one")
     if encoding not in _WINDOW_BITS:
-        raise BadRequest(
-            415, f"the content encoding is {encoding[:40]!r}: send gzip, deflate or none"
-        )
+        detail = f"the content encoding is {encoding[:40]!r}: send gzip, deflate or none"
+        raise BadRequest(415, detail)
     inflater = zlib.decompressobj(_WINDOW_BITS[encoding])
     try:
         inflated = inflater.decompress(body, most + 1)

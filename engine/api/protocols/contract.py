@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from engine.api.errors import Phrase
 from engine.api.requests import choose_version
@@ -18,7 +18,7 @@ from engine.serving.prediction import Predictor
 #: What a view is open to when it needs no key.
 PUBLIC = "public"
 
-#: What `read` returns: records, and with them whatever `write` needs of the request.
+#: What a protocol reads: records, perhaps with more of the request.
 _Records = TypeVar("_Records", bound=Records)
 
 
@@ -29,8 +29,6 @@ class Protocol(NamedTuple):
     ----------
     name : str
         The name of its blueprint.
-    routes : callable
-        Makes the blueprint.
     access : mapping of str to str
         By view, the scope that a key needs; `PUBLIC` where no key is needed.
     paths : callable
@@ -50,26 +48,14 @@ class Protocol(NamedTuple):
 
 
 def run(
-    predictor: Predictor,
-    body: bytes,
-    read: Callable[[bytes, StoredVersion], _Records],
-    write: Callable[[StoredVersion, _Records, Decisions, Sequence[Accepted]], Response],
-    *,
-    model: str | None = None,
-    version: str | None = None,
-) -> Response:
-    """Predict the records of a body with the two functions of a protocol.
+    predictor: Predictor, body: bytes, read: Callable[[bytes, StoredVersion], _Records],
+    *, model: str | None = None, version: str | None = None,
+) -> tuple[StoredVersion, _Records, Decisions, list[Accepted]]:  # fmt: skip
+    """Predict the records that a protocol reads; return what its answer is written from.
 
-    Parameters
-    ----------
-    read : callable
-        Reads the records for the version that answers.
-    write : callable
-        Writes the decisions and the warnings.
-    model, version : str, optional
-        What the request names; by default the default model, and the promoted version.
+    The default model answers when the request does not name a model, and the
+    promoted version when it does not name a version.
     """
     chosen = choose_version(predictor, body, model=model, version=version)
     records = read(body, chosen.version)
-    decisions, warnings = predictor.decide_records(chosen, records)
-    return write(chosen.version, records, decisions, warnings)
+    return chosen.version, records, *predictor.decide_records(chosen, records)

@@ -10,18 +10,11 @@ from engine.records.strict_json import write_json
 #: The number of problems that a line lists.
 _MOST_SHOWN = 20
 
-#: The characters that it shows of a pointer, which may name a key of any length.
-_MOST_OF_A_POINTER = 100
-
 
 def write_line(problems: Sequence[Problem]) -> str:
-    """Write problems in one line, the first 20 of them."""
-    shown = [
-        f"{problem.pointer[:_MOST_OF_A_POINTER]} {problem.detail}"
-        for problem in problems[:_MOST_SHOWN]
-    ]
-    rest = len(problems) - _MOST_SHOWN
-    if rest > 0:
+    """Write problems in one line, the first 20 of them; a pointer may name a key of any length."""
+    shown = [f"{problem.pointer[:100]} {problem.detail}" for problem in problems[:_MOST_SHOWN]]
+    if (rest := len(problems) - _MOST_SHOWN) > 0:
         least = "at least " if len(problems) > PROBLEMS_LISTED else ""
         shown.append(f"and {least}{rest} more")
     return " ".join("; ".join(shown).split())

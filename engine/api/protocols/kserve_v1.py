@@ -1,6 +1,5 @@
 """KServe's V1 protocol: instances in, predictions out."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,6 @@ from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.rows import Records
 from engine.records.rows_reader import read_rows
 from engine.records.strict_json import RepeatedKeys, write_json
-from engine.records.validation import Accepted
-from engine.records.values_writer import predicted_values
-from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 
 _VERBS = (":predict", ":explain")
@@ -48,7 +44,12 @@ def _routes(shared: Resources) -> Blueprint:
     @routes.post("/v1/models/<name>:predict")
     def predict(name: str) -> Response:
         """Predict instances."""
-        return run(shared.predictor, inflated_body(), _read, _write, model=name)
+        body = inflated_body()
+        version, _, decisions, warnings = run(shared.predictor, body, _read, model=name)
+        answer: dict[str, Any] = {"predictions": version.answer_columns[0].labelled(decisions)}
+        if warnings:
+            answer["warnings"] = write_line([warning.problem for warning in warnings])
+        return respond(write_json(answer) + b"\n", headers=version_headers(version))
 
     @routes.post("/v1/models/<name>:explain")
     def explain(name: str) -> Response:
@@ -78,22 +79,11 @@ def _read(body: bytes, version: StoredVersion) -> Records:
     return read_rows(rows, version.schema, at="/instances")
 
 
-def _write(
-    version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
-) -> Response:
-    answer: dict[str, Any] = {"predictions": predicted_values(version, decisions)}
-    if warnings:
-        answer["warnings"] = write_line([warning.problem for warning in warnings])
-    return respond(write_json(answer) + b"\n", headers=version_headers(version))
-
-
 PROTOCOL = Protocol(
-    name="v1",
-    routes=_routes,
+    "v1", _routes,
     access={
         "show_models": "read", "model_ready": "read", "predict": "predict", "explain": "predict"
     },
-    paths=lambda shared: ["/v1"],
-    phrase=phrase_line,
+    paths=lambda shared: ["/v1"], phrase=phrase_line,
     description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

@@ -1,9 +1,7 @@
 """The routes of MLflow's scoring server and of SageMaker's containers."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from flask import Blueprint, Response, request
 from werkzeug.http import parse_options_header
@@ -19,26 +17,22 @@ from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
 from engine.records.csv_header import with_header
 from engine.records.csv_reader import PANDAS_FLAGS
-from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABLES
+from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET
 from engine.records.npy_reader import NPY, read_npy
 from engine.records.problems import BadRequest, InvalidRecords
-from engine.records.rows import Records
-from engine.records.spool import MOST_IN_MEMORY, Spool
+from engine.records.spool import MOST_IN_MEMORY
 from engine.records.strict_json import write_json
 from engine.records.upload import Upload
-from engine.records.validation import Accepted
 from engine.records.values_writer import ValueLinesWriter, ValuesWriter
 from engine.records.writers import LinesWriter, Writer, write_with
-from engine.runtime.answers import Decisions
-from engine.runtime.version import StoredVersion
 from engine.serving.prediction import Predictor
 
 #: SageMaker's name for JSON lines.
 JSON_LINES = "application/jsonlines"
 
-_WRITERS: Mapping[str, type[Writer]] = MappingProxyType(
-    {JSON: ValuesWriter, CSV: ValueLinesWriter, JSON_LINES: LinesWriter, LINES: LinesWriter}
-)
+_WRITERS: Mapping[str, type[Writer]] = {
+    JSON: ValuesWriter, CSV: ValueLinesWriter, JSON_LINES: LinesWriter, LINES: LinesWriter
+}  # fmt: skip
 _KINDS = (JSON, CSV, JSON_LINES, LINES, PARQUET, ARROW, NPY)
 
 #: What SageMaker sends at once at most, all requests together.
@@ -65,20 +59,15 @@ def _routes(shared: Resources) -> Blueprint:
     def execution_parameters() -> Response:
         """Describe how batches are to be sent."""
         workers = min(shared.workers, _MOST_MEGABYTES)
-        most = min(_MOST_MEGABYTES // workers, shared.max_table_bytes // 2**20)
-        return json_response(
-            {
-                "MaxConcurrentTransforms": workers,
-                "BatchStrategy": "MULTI_RECORD",
-                "MaxPayloadInMB": max(1, most),
-            }
-        )
+        most = max(1, min(_MOST_MEGABYTES // workers, shared.max_table_bytes // 2**20))
+        parameters = {"MaxConcurrentTransforms": workers, "BatchStrategy": "MULTI_RECORD"}
+        return json_response({**parameters, "MaxPayloadInMB": most})
 
     @routes.post("/invocations")
     def invocations() -> Response:
         """Predict records, however MLflow's and SageMaker's clients write them."""
         kind, header = _read_kind(request.content_type or JSON)
-        body = body_of(LINES if kind == JSON_LINES else kind, shared.max_table_bytes)
+        body = body_of(kind, shared.max_table_bytes)
         with received(body):
             return _answer(shared.predictor, body, kind, header)
 
@@ -109,59 +98,36 @@ def _read_kind(content_type: str) -> tuple[str, str]:
     if options:
         names = ", ".join(sorted(options))[:80]
         raise BadRequest(415, f"the content type has the parameter {names!r}: leave it out")
-    return kind, header
+    return LINES if kind == JSON_LINES else kind, header
 
 
 def _answer(predictor: Predictor, body: bytes | Upload, kind: str, header: str) -> Response:
     if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
         raise BadRequest(415, "the body is compressed: send it plain")
     form = choose_form(request.headers.get("Accept", ""), [*_WRITERS])
-    kind = LINES if kind == JSON_LINES else kind
-    if kind not in TABLES:
-        assert isinstance(body, bytes)
-        read = _read_npy if kind == NPY else _read
-        return run(predictor, body, read, partial(_write, form))
-    chosen = choose_version(predictor, body)
-    upload = body if isinstance(body, Upload) else Upload.of(body)
-    if kind == CSV:
-        upload = with_header(upload, chosen.version.schema, header=header)
-    spool = predictor.answer_table(chosen, upload, kind, _WRITERS[form], flags=PANDAS_FLAGS)
-    return _respond(chosen.version, spool, form)
-
-
-def _read(body: bytes, version: StoredVersion) -> Records:
-    return read_invocation(body, version.schema)
-
-
-def _read_npy(body: bytes, version: StoredVersion) -> Records:
-    return read_npy(body, version.schema)
-
-
-def _write(
-    form: str,
-    version: StoredVersion,
-    records: Records,
-    decisions: Decisions,
-    warnings: Sequence[Accepted],
-) -> Response:
-    spool = write_with(_WRITERS[form], version, decisions, warnings)
-    return _respond(version, spool, form)
-
-
-def _respond(version: StoredVersion, spool: Spool, form: str) -> Response:
+    if isinstance(body, Upload):
+        chosen = choose_version(predictor, body)
+        version = chosen.version
+        if kind == CSV:
+            body = with_header(body, version.schema, header=header)
+        spool = predictor.answer_table(chosen, body, kind, _WRITERS[form], flags=PANDAS_FLAGS)
+    else:
+        read = read_npy if kind == NPY else read_invocation
+        version, _, decisions, warnings = run(
+            predictor, body, lambda content, version: read(content, version.schema)
+        )
+        spool = write_with(_WRITERS[form], version, decisions, warnings)
     content_type = f"{CSV}; charset=utf-8" if form == CSV else form
     content = spool if spool.size > MOST_IN_MEMORY else spool.whole()
     return respond(content, content_type, version_headers(version))
 
 
 PROTOCOL = Protocol(
-    name="invocations",
-    routes=_routes,
+    "invocations", _routes,
     access={
         "ping": PUBLIC, "version_text": PUBLIC, "execution_parameters": PUBLIC,
         "invocations": "predict",
     },
     paths=lambda shared: ["/invocations", "/ping", "/version", "/execution-parameters"],
-    phrase=_phrase,
-    description=Path(__file__).with_suffix(".json"),
+    phrase=_phrase, description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

@@ -43,14 +43,12 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
     if len(named) != 1:
         content = " and ".join(named) or f"none of them, but {', '.join(map(shown, [*value][:5]))}"
         raise BadRequest(400, f"the body has {content if value else 'no keys'}: {_EXPECTED}")
-    _check_company(value, named[0])
     form, table, at = named[0], value[named[0]], f"/{named[0]}"
+    _check_company(value, form)
     if form == "dataframe_split":
         records = _read_split(table, schema, at=at)
     elif form == "dataframe_records" and holds_columns(table, schema):
-        raise InvalidRecords(
-            [Problem(at, "holds columns: send a list of records", Code.WRONG_TYPE)]
-        )
+        raise InvalidRecords([Problem(at, "holds columns: send a list of records")])
     else:
         records = read_instances(table, schema, at=at)
     return _without_dates(records, schema)
@@ -68,9 +66,8 @@ def _check_company(value: dict[str, Any], form: str) -> None:
         ]
     elif params is not None:
         detail = f"is {shown(params)}: leave it out, the model has no parameters"
-        problems.append(Problem("/params", detail, Code.WRONG_TYPE))
-    problems += repeated_keys(value)
-    if problems:
+        problems.append(Problem("/params", detail))
+    if problems := problems + repeated_keys(value):
         raise InvalidRecords(problems)
 
 
@@ -78,47 +75,42 @@ def _read_split(table: Any, schema: Schema, *, at: str) -> Records:
     """Read rows and the names of their columns, where these are given."""
     if not isinstance(table, dict):
         detail = f"is {shown(table)}: send an object of columns and data"
-        raise InvalidRecords([Problem(at, detail, Code.WRONG_TYPE)])
+        raise InvalidRecords([Problem(at, detail)])
     problems = extra_keys(table, beside="data", allowed=["columns", "index"], at=at)
     problems += repeated_keys(table, at=at)
     names, rows = table.get("columns"), table.get("data")
     if "data" not in table:
         problems.append(Problem(f"{at}/data", "is required: send a list of rows", Code.MISSING))
     elif not isinstance(rows, list):
-        problems.append(Problem(f"{at}/data", f"is {shown(rows)}: send rows", Code.WRONG_TYPE))
+        problems.append(Problem(f"{at}/data", f"is {shown(rows)}: send rows"))
     else:
         refuse_too_many(len(rows))
         problems += [
-            Problem(
-                f"{at}/data/{row}", f"is {shown(values)}: send a list of values", Code.WRONG_TYPE
-            )
+            Problem(f"{at}/data/{row}", f"is {shown(values)}: send a list of values")
             for row, values in enumerate(rows)
             if not isinstance(values, list)
         ]
-    problems += _name_problems(names, at=f"{at}/columns")
-    if problems:
+    if problems := problems + _name_problems(names, at=f"{at}/columns"):
         raise InvalidRecords(problems)
     assert isinstance(rows, list)
     return read_rows(rows, schema, at=f"{at}/data", names=names)
 
 
 def _name_problems(names: Any, *, at: str) -> list[Problem]:
-    if names is None:
-        return []
     if not isinstance(names, list):
-        return [Problem(at, f"is {shown(names)}: send a list of names", Code.WRONG_TYPE)]
+        detail = f"is {shown(names)}: send a list of names"
+        return [] if names is None else [Problem(at, detail)]
     problems: list[Problem] = []
     seen: set[str] = set()
     for index, name in enumerate(names):
-        if len(problems) > PROBLEMS_LISTED:
-            break
         if not isinstance(name, str):
-            detail = f"is {shown(name)}: send a name"
-            problems.append(Problem(f"{at}/{index}", detail, Code.WRONG_TYPE))
+            problems.append(Problem(f"{at}/{index}", f"is {shown(name)}: send a name"))
         elif name in seen:
             problems.append(Problem(f"{at}/{index}", f"names {shown(name)} again", Code.REPEATED))
         else:
             seen.add(name)
+        if len(problems) > PROBLEMS_LISTED:
+            break
     return problems
 
 

@@ -1,10 +1,8 @@
 """The routes whose paths Vertex AI chooses, and what it sends to them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response
-from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map
 
 from engine.api.errors import Failure, failure_response, refuse_records, sentence
@@ -20,38 +18,23 @@ from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, extra_keys, repeated_keys
 from engine.records.rows_reader import read_rows
 from engine.records.strict_json import write_json
-from engine.records.validation import Accepted
 from engine.records.writers import LinesWriter, write_with
-from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 
 
 class RouteTaken(ValueError):
-    """A path that the platform chooses is another of the service; the message names it."""
+    """A path that the platform chooses is another route of the service."""
 
 
 def check_routes(app: Flask, shared: Resources) -> None:
-    """Check that the chosen paths are not those of other routes, once all are mounted.
-
-    Raises
-    ------
-    RouteTaken
-        When one of them is.
-    """
+    """Raise `RouteTaken` when a chosen path is that of another route, once all are mounted."""
     chosen = {"AIP_HEALTH_ROUTE": shared.health_route, "AIP_PREDICT_ROUTE": shared.predict_route}
     others = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("vertex.")]
     routes = Map([rule.empty() for rule in others], merge_slashes=False).bind("localhost")
     for name, path in chosen.items():
-        try:
-            if path:
-                routes.match(path, "GET")
-        except NotFound:
-            continue
-        except MethodNotAllowed:
-            pass
-        if path:
+        if path and routes.allowed_methods(path):
             raise RouteTaken(f"{name} is {path!r}, a route of the service itself: choose another")
 
 
@@ -67,7 +50,10 @@ def _routes(shared: Resources) -> Blueprint:
 
     def predict() -> Response:
         """Predict the instances."""
-        return run(shared.predictor, whole_body(), _read, _write)
+        version, _, decisions, warnings = run(shared.predictor, whole_body(), _read)
+        lines = write_with(LinesWriter, version, decisions, warnings).whole()
+        rows = lines.rstrip(b"\n").replace(b"\n", b",")
+        return respond(b'{"predictions":[' + rows + b"]}\n", headers=version_headers(version))
 
     if shared.health_route:
         routes.add_url_rule(shared.health_route, view_func=health, methods=["GET"])
@@ -89,33 +75,21 @@ def _read(body: bytes, version: StoredVersion) -> Records:
         problems.append(Problem("/parameters", detail, Code.EXTRA))
     rows = value["instances"]
     if not isinstance(rows, list):
-        detail = f"is {shown(rows)}: send a list of records"
-        problems.append(Problem("/instances", detail, Code.WRONG_TYPE))
+        problems.append(Problem("/instances", f"is {shown(rows)}: send a list of records"))
     if problems:
         raise InvalidRecords(problems)
     return read_rows(rows, version.schema, at="/instances")
 
 
-def _write(
-    version: StoredVersion, records: Records, decisions: Decisions, warnings: Sequence[Accepted]
-) -> Response:
-    lines = write_with(LinesWriter, version, decisions, warnings).whole()
-    rows = lines.rstrip(b"\n").replace(b"\n", b",")
-    return respond(b'{"predictions":[' + rows + b"]}\n", headers=version_headers(version))
-
-
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as Google's services do."""
-    status = status_of(failure.status).google
-    error = {"code": failure.status, "message": sentence(failure), "status": status}
+    code, status = failure.status, status_of(failure.status).google
+    error = {"code": code, "message": sentence(failure), "status": status}
     return write_json({"error": error}) + b"\n", JSON
 
 
 PROTOCOL = Protocol(
-    name="vertex",
-    routes=_routes,
-    access={"health": PUBLIC, "predict": "predict"},
+    "vertex", _routes, access={"health": PUBLIC, "predict": "predict"},
     paths=lambda shared: [*filter(None, (shared.health_route, shared.predict_route))],
-    phrase=_phrase,
-    description=Path(__file__).with_suffix(".json"),
-)
+    phrase=_phrase, description=Path(__file__).with_suffix(".json"),
+)  # fmt: skip

@@ -16,9 +16,6 @@ _KINDS = {
     "string_view": "views", "halffloat": "numbers", "float": "numbers", "double": "numbers",
 } | {f"{sign}int{bits}": "numbers" for sign in ("", "u") for bits in (8, 16, 32, 64)}  # fmt: skip
 
-#: The words of a dictionary up to this size in bytes are not measured.
-_FEW = 2**20
-
 _WORDS = re.compile(r"dictionary<values=(large_)?string, indices=u?int(8|16|32|64), ordered=[01]>")
 
 
@@ -41,7 +38,7 @@ def text_size(column: Any) -> int:
         is_there = column.is_valid().to_numpy(zero_copy_only=False)
         lengths = lengths[column.offset : column.offset + len(column)]
         return int(lengths[is_there].sum(dtype=np.int64))
-    if kind == "words" and column.dictionary.nbytes > _FEW:
+    if kind == "words" and column.dictionary.nbytes > 2**20:  # fewer words are not measured
         words = column.dictionary
         used = column.indices.unique().drop_null().to_pylist()
         return sum(len(text) for at in used if (text := words[at].as_buffer()))

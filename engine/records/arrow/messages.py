@@ -19,16 +19,9 @@ _SIZES = struct.Struct("<II")
 
 
 class TableRequest(msgspec.Struct, array_like=True):
-    """A file to read, whose descriptor follows.
+    """A file to read, whose descriptor follows: its media type, and the schema of a card.
 
-    Attributes
-    ----------
-    kind : str
-        Its media type.
-    most : int
-        What its values may take as doubles, in bytes.
-    schema : msgspec.Raw
-        As a card has it.
+    Its values may take `most` bytes as doubles.
     """
 
     kind: str

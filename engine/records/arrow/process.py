@@ -49,13 +49,8 @@ _DAMAGED = (
 def read_table(request: TableRequest, buffer: Any) -> Iterator[Block]:
     """Read a whole file.
 
-    Raises
-    ------
-    BadRequest
-        400 when it is damaged, 413 when it has too many rows, too long a row
-        or takes too much memory.
-    InvalidRecords
-        When its columns are not of a kind that is read.
+    Raise `BadRequest` with 400 when it is damaged, with 413 when it has too many rows, too long a
+    row or takes too much memory, and `InvalidRecords` for columns of a kind that is not read.
     """
     is_arrow = request.kind == ARROW
     read, name = (_read_arrow, "Arrow stream") if is_arrow else (_read_parquet, "Parquet file")

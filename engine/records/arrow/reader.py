@@ -1,5 +1,6 @@
 """Arrow streams and Parquet files, block by block, from the process that reads them."""
 
+import select
 import socket
 import subprocess
 import sys
@@ -26,8 +27,6 @@ class Readers:
     starter : callable or None
         Has a process started at the other end of a connection, where this
         process must start none, as gunicorn's workers; returns whether it could.
-    idle : list
-        Those that wait for a file.
     """
 
     def __init__(self) -> None:
@@ -91,14 +90,9 @@ class _Reader:
 
     def is_waiting(self) -> bool:
         """Return whether it waits for a file; it sends nothing until then."""
-        self._connection.settimeout(0)
-        try:
-            self._connection.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        return False
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return not poll.poll(0)
 
     def read(self, request: TableRequest, spool: Spool) -> Iterator[Block]:
         """Return the blocks of a file."""

@@ -8,19 +8,19 @@ import numpy as np
 from engine.records.arrow import END_OF_STREAM
 from engine.records.spool import Spool
 from engine.records.validation import Accepted
-from engine.records.writers import by_row, table_names, warning_text
+from engine.records.writers import Writer, table_names, warning_text
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 
 
-class ArrowWriter:
+class ArrowWriter(Writer):
     """An Arrow stream with the columns of an answer, and one for warnings."""
 
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
         import pyarrow
 
+        super().__init__(version, spool)
         self._pyarrow = pyarrow
-        self._columns = version.answer_columns
         self._labels = [
             pyarrow.array(column.labels) if column.labels else None for column in self._columns
         ]
@@ -31,16 +31,12 @@ class ArrowWriter:
         ]
         names = table_names(self._columns)
         self._schema = pyarrow.schema([*zip(names, [*kinds, pyarrow.string()], strict=True)])
-        self._spool = spool
         self._spool.write(self._schema.serialize().to_pybytes())
-        self._first = 0
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        """Write the next rows as a batch."""
         texts: list[str | None] = [None] * decisions.size
-        for row, of_row in by_row(warnings).items():
-            texts[row - self._first] = warning_text(of_row)
-        self._first += decisions.size
+        for place, of_row in self._by_row(decisions, warnings).items():
+            texts[place] = warning_text(of_row)
         arrays: list[Any] = []
         for column, labels in zip(self._columns, self._labels, strict=True):
             values = column.values(decisions)
@@ -54,5 +50,4 @@ class ArrowWriter:
         self._spool.write(batch.serialize().to_pybytes())
 
     def finish(self) -> None:
-        """Write the end of the stream."""
         self._spool.write(END_OF_STREAM)

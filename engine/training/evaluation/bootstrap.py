@@ -6,12 +6,11 @@ and scoring them one at a time would take seconds.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from engine.training.evaluation.judged import HeldOutAnswers
+from engine.training.evaluation.judged import HeldOutAnswers
 
 #: Rows drawn in all, over all resamples, and the fewest and most resamples.
 ROWS, FEWEST, MOST = 20_000_000, 200, 1000
@@ -23,11 +22,8 @@ _AT_ONCE = 2_000_000
 def resamples(truth: np.ndarray, classes: Sequence[Any] | None, *, seed: int) -> Iterator[Any]:
     """Draw resamples: rows with replacement, as many as there are.
 
-    Yields
-    ------
-    ndarray of shape (n_resamples, n)
-        How often each resample contains each row. Resamples that lack a class
-        are left out, since not every score is defined for them.
+    Yields arrays of shape (n_resamples, n). Resamples that lack a class are
+    left out, since not every score is defined for them.
     """
     n = len(truth)
     generator = np.random.default_rng(seed)
@@ -56,24 +52,18 @@ def interval(draws: Sequence[np.ndarray]) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def accuracy(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
+def accuracy(judged: HeldOutAnswers, counts: np.ndarray) -> np.ndarray:
     """Return the share of right answers of each resample."""
     return _mean(judged.truth == judged.predicted, counts)
 
 
-def roc_auc(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
+def roc_auc(judged: HeldOutAnswers, counts: np.ndarray) -> np.ndarray:
     """Return the area under the ROC curve; for more classes, the mean of one against the rest."""
-    assert judged.classes is not None and judged.probabilities is not None
-    if len(judged.classes) == 2:
-        return _area(judged.truth == judged.positive, judged.positive_probability(), counts)
-    each = [
-        _area(judged.truth == label, judged.probabilities[:, place], counts)
-        for place, label in enumerate(judged.classes)
-    ]
-    return np.asarray(np.mean(each, axis=0))
+    areas = [_area(*curve, counts) for curve in judged.one_against_rest().values()]
+    return np.asarray(np.mean(areas, axis=0))
 
 
-def log_loss(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
+def log_loss(judged: HeldOutAnswers, counts: np.ndarray) -> np.ndarray:
     """Return the mean log loss of the true class."""
     assert judged.probabilities is not None
     of_truth = (judged.probabilities * _is_class(judged)).sum(axis=1)
@@ -81,24 +71,24 @@ def log_loss(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
     return _mean(-np.log(np.clip(of_truth, eps, 1 - eps)), counts)
 
 
-def brier(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
+def brier(judged: HeldOutAnswers, counts: np.ndarray) -> np.ndarray:
     """Return the mean squared error of the probabilities, halved for two classes."""
     assert judged.classes is not None and judged.probabilities is not None
     squares = (judged.probabilities - _is_class(judged)) ** 2
     return _mean(squares.sum(axis=1) / (2 if len(judged.classes) == 2 else 1), counts)
 
 
-def mae(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
+def mae(judged: HeldOutAnswers, counts: np.ndarray) -> np.ndarray:
     """Return the mean absolute error."""
     return _mean(np.abs(judged.truth - judged.predicted), counts)
 
 
-def rmse(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
+def rmse(judged: HeldOutAnswers, counts: np.ndarray) -> np.ndarray:
     """Return the root of the mean squared error."""
     return np.asarray(_mean((judged.truth - judged.predicted) ** 2, counts) ** 0.5)
 
 
-def r2(judged: "HeldOutAnswers", counts: np.ndarray) -> np.ndarray:
+def r2(judged: HeldOutAnswers, counts: np.ndarray) -> np.ndarray:
     """Return the share of the variance that is explained; NaN where there is none."""
     centred = judged.truth - judged.truth.mean()
     spread = _mean(centred**2, counts) - _mean(centred, counts) ** 2
@@ -110,7 +100,7 @@ def _mean(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.asarray(counts @ values / len(values))
 
 
-def _is_class(judged: "HeldOutAnswers") -> np.ndarray:
+def _is_class(judged: HeldOutAnswers) -> np.ndarray:
     assert judged.classes is not None
     return np.stack([judged.truth == label for label in judged.classes], axis=1)
 
@@ -120,8 +110,8 @@ def _area(is_positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np
     order = np.argsort(scores, kind="stable")
     _, starts = np.unique(scores[order], return_index=True)
     positive, negative = (
-        np.add.reduceat((counts * of)[:, order], starts, axis=1)
-        for of in (is_positive, ~is_positive)
+        np.add.reduceat((counts * of_kind)[:, order], starts, axis=1)
+        for of_kind in (is_positive, ~is_positive)
     )
     below = negative.cumsum(axis=1) - negative
     right = (positive * (below + negative / 2)).sum(axis=1)

@@ -31,23 +31,16 @@ def challenge(
 ) -> ChallengeEntry:
     """Compare a new version with the promoted one, and decide whether to promote it.
 
+    The result is the card's ``challenge``; see docs/reference/card.md.
+
     Parameters
     ----------
-    store : ModelStore or None
-        Where the promoted version is; None when there is nothing to compare with.
-    card : mapping
-        The card of the new version, as far as it is complete.
-    judged : HeldOutAnswers
-        Its answers to the held-out rows.
+    card, judged
+        The new version's card, so far, and its answers to the held-out rows.
     table : DataFrame of shape (n_held_out, n_source_columns)
         The same rows before they are read: the promoted version reads them by its own schema.
     promote : {"always", "if-better", "never"}
         ``if-better`` decides by the interval of the gain.
-
-    Returns
-    -------
-    dict
-        The card's ``challenge``; see docs/reference/card.md.
     """
     comparison: dict[str, Any] = {
         "asked": promote, "champion": None, "score": card["score"], "rows": None, "value": None,
@@ -88,12 +81,11 @@ def _compare(
     if ends is None:
         raise Incomparable(f"{len(judged.truth)} rows are too few to tell")
     value, champion_value = score.compute(judged), score.compute(theirs)
-    gain = sign * (value - champion_value)
     return {
         "rows": len(judged.truth),
         "value": value,
         "champion_value": champion_value,
-        "gain": {"value": gain, "low": ends[0], "high": ends[1]},
+        "gain": {"value": sign * (value - champion_value), "low": ends[0], "high": ends[1]},
         "may_know_rows": _may_know(champion, card),
     }
 
@@ -108,21 +100,15 @@ def _judge(
         raise Incomparable(f"its schema rejects them: {error.problems[0]}") from error
     theirs = champion.card
     for key in ("classes", "positive"):
-        if _unordered(theirs[key]) != _unordered(card[key]):
+        labels, others = (set(x) if isinstance(x, list) else x for x in (card[key], theirs[key]))
+        if labels != others:
             raise Incomparable(f"its {key} are {theirs[key]}, here they are {card[key]}")
     if y.tolist() != judged.truth.tolist():
         raise Incomparable("it reads other true values from them")
-    predictions = champion.predict({str(name): X[name].tolist() for name in X.columns})
-    answers = judge(
-        y.to_numpy(), predictions, classes=theirs["classes"], positive=theirs["positive"]
-    )
+    answers = judge(y.to_numpy(), champion.predict(X.to_dict("list")), theirs)
     if card["score"] not in applicable(answers):
         raise Incomparable(f"it has no {card['score']}")
     return answers
-
-
-def _unordered(labels: Any) -> Any:
-    return set(labels) if isinstance(labels, list) else labels
 
 
 def _may_know(champion: StoredVersion, card: Description) -> bool:
@@ -131,21 +117,17 @@ def _may_know(champion: StoredVersion, card: Description) -> bool:
     It has not if both were split alike: by the same seed, with fields that
     read a row alike.
     """
-    theirs, ours = champion.card, card
     return (
-        theirs["data"].get("split") != ours["data"]["split"]
-        or theirs["seed"] != ours["seed"]
-        or _reading(champion.schema) != _reading(Schema.from_json(ours["schema"]))
+        champion.card["data"].get("split") != card["data"]["split"]
+        or champion.card["seed"] != card["seed"]
+        or _reading(champion.schema) != _reading(Schema.from_json(card["schema"]))
     )
 
 
 def _reading(schema: Schema) -> list[Any]:
     """Return what decides which values the cells of a row become."""
-    attributes = ("name", "column", "categories", "synonyms")
-    return sorted(
-        repr([getattr(field, attribute, None) for attribute in attributes])
-        for field in schema.fields
-    )
+    names = ("name", "column", "categories", "synonyms")
+    return sorted(repr([getattr(field, name, None) for name in names]) for field in schema.fields)
 
 
 def _verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:

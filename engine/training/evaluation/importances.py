@@ -12,17 +12,18 @@ from sklearn.pipeline import Pipeline
 ROWS, REPEATS = 2000, 5
 
 
+def last_step(pipeline: Any) -> Any:
+    """Return the estimator at a pipeline's end; the model itself if it is not a pipeline."""
+    return pipeline[-1] if isinstance(pipeline, Pipeline) else pipeline
+
+
 def impurity_importances(pipeline: Any) -> dict[str, float]:
     """Return the last step's own importances, by its names of the features.
 
-    Returns
-    -------
-    dict of str to float
-        Empty when the estimator has none. They sum to 1; categories appear
-        once per word when the pipeline one-hot encodes them.
+    Empty when the estimator has none. They sum to 1; categories appear once
+    per word when the pipeline one-hot encodes them.
     """
-    last = pipeline[-1] if isinstance(pipeline, Pipeline) else pipeline
-    weights = getattr(last, "feature_importances_", None)
+    weights = getattr(last_step(pipeline), "feature_importances_", None)
     if weights is None:
         return {}
     return dict(zip(_names(pipeline, len(weights)), map(float, weights), strict=True))
@@ -36,27 +37,19 @@ def permutation_importances(
     scorer: Callable[[Any, pd.DataFrame, Any], float],
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """Measure how much the score drops when a field is shuffled.
+    """Measure how much the score, higher is better, drops when a field is shuffled.
 
-    Parameters
-    ----------
-    scorer : callable
-        (pipeline, X, y) -> float, higher is better.
-
-    Returns
-    -------
-    dict of str to dict
-        Per field ``mean`` and ``std`` over the repeats, in the score's unit
-        (Breiman, 2001, Machine Learning 45, section 10).
+    ``mean`` and ``std`` are over the repeats, in the score's unit (Breiman,
+    2001, Machine Learning 45, section 10).
     """
     rows = np.random.default_rng(seed).permutation(len(X))[:ROWS]
-    importances = permutation_importance(
+    drops = permutation_importance(
         pipeline, X.iloc[rows], y.iloc[rows], scoring=scorer, n_repeats=REPEATS, random_state=seed
     )
     return {
         name: {"mean": float(mean), "std": float(std)}
         for name, mean, std in zip(
-            X.columns, importances.importances_mean, importances.importances_std, strict=True
+            X.columns, drops.importances_mean, drops.importances_std, strict=True
         )
     }
 

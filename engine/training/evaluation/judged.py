@@ -7,21 +7,15 @@ from typing import Any
 import numpy as np
 
 from engine.runtime.answers import Prediction
-from engine.schema.fields import Field
+from engine.schema.card import Decision
 
 
 @dataclass(frozen=True)
 class HeldOutAnswers:
     """The true values of the held-out rows and the answers to them.
 
-    Attributes
-    ----------
-    truth, predicted : ndarray of shape (n,)
-    probabilities : ndarray of shape (n, n_classes) or None
-    classes : list or None
-        None for a regression.
-    positive : object or None
-        The positive class where there are two.
+    `truth` and `predicted` have shape (n,), `probabilities` (n, n_classes).
+    `classes` is None for a regression; `positive` is the positive class of two.
     """
 
     truth: np.ndarray
@@ -30,28 +24,28 @@ class HeldOutAnswers:
     classes: Sequence[Any] | None = None
     positive: Any = None
 
+    def one_against_rest(self) -> dict[Any, tuple[np.ndarray, np.ndarray]]:
+        """Return by class, of two by the positive one, which rows have it and its probability."""
+        assert self.probabilities is not None and self.classes is not None
+        labels = list(self.classes)
+        return {
+            label: (self.truth == label, self.probabilities[:, labels.index(label)])
+            for label in (labels if len(labels) != 2 else [self.positive])
+        }
+
     def positive_probability(self) -> np.ndarray:
-        """Give P(positive), for two classes with probabilities."""
+        """Return P(positive), for two classes with probabilities."""
         assert self.probabilities is not None and self.classes is not None
         return self.probabilities[:, list(self.classes).index(self.positive)]
 
 
 def judge(
-    truth: Sequence[Any], predictions: Sequence[Prediction], *, classes: Any, positive: Any
+    truth: Sequence[Any], predictions: Sequence[Prediction], card: Decision
 ) -> HeldOutAnswers:
     """Collect true values and predictions."""
     rows = [prediction.probabilities for prediction in predictions]
     values = [prediction.value for prediction in predictions]
-    return HeldOutAnswers(
-        np.asarray(truth),
-        np.asarray(values, dtype=np.asarray(truth).dtype),
-        None if rows[0] is None else np.array(rows),
-        classes,
-        positive,
-    )
-
-
-def positive_class(target: Field, classes: Sequence[Any]) -> Any:
-    """Return the positive class of two: true, else the last that is declared."""
-    assert target.classes is not None
-    return max(classes, key=target.classes.index) if len(classes) == 2 else None
+    true = np.asarray(truth)
+    predicted = np.asarray(values, dtype=true.dtype)
+    probabilities = None if rows[0] is None else np.array(rows)
+    return HeldOutAnswers(true, predicted, probabilities, card["classes"], card["positive"])

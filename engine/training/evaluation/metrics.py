@@ -11,71 +11,54 @@ from engine.schema.card import ScoreEntry
 from engine.training.evaluation import bootstrap
 from engine.training.evaluation.judged import HeldOutAnswers
 
+Compute = Callable[[HeldOutAnswers], float]
 
-def _roc_auc(judged: HeldOutAnswers) -> float:
-    assert judged.classes is not None
-    if len(judged.classes) == 2:
-        is_positive = judged.truth == judged.positive
-        return float(metrics.roc_auc_score(is_positive, judged.positive_probability()))
-    return float(
-        metrics.roc_auc_score(
-            judged.truth, judged.probabilities, multi_class="ovr", labels=judged.classes
-        )
-    )
+
+def _of_values(metric: Callable[..., float]) -> Compute:
+    return lambda judged: float(metric(judged.truth, judged.predicted))
+
+
+def _of_probabilities(metric: Callable[..., float], **options: str) -> Compute:
+    """Score the positive class's probability of two classes, otherwise all probabilities."""
+
+    def compute(judged: HeldOutAnswers) -> float:
+        if judged.classes is not None and len(judged.classes) == 2:
+            return float(metric(judged.truth == judged.positive, judged.positive_probability()))
+        return float(metric(judged.truth, judged.probabilities, labels=judged.classes, **options))
+
+    return compute
 
 
 def _log_loss(judged: HeldOutAnswers) -> float:
     return float(metrics.log_loss(judged.truth, judged.probabilities, labels=judged.classes))
 
 
-def _brier(judged: HeldOutAnswers) -> float:
-    # Brier, G. W. (1950), Monthly Weather Review 78(1); halved for two classes.
-    assert judged.classes is not None
-    if len(judged.classes) == 2:
-        is_positive = judged.truth == judged.positive
-        return float(metrics.brier_score_loss(is_positive, judged.positive_probability()))
-    return float(
-        metrics.brier_score_loss(judged.truth, judged.probabilities, labels=judged.classes)
-    )
-
-
 @dataclass(frozen=True)
 class Score:
     """One score: how it is computed and which way is better.
 
-    Attributes
-    ----------
-    compute : callable
-        HeldOutAnswers -> float.
-    over : callable
-        (HeldOutAnswers, counts of shape (n_resamples, n)) -> the score of each
-        resample, ndarray of shape (n_resamples,).
+    `over` takes counts of shape (n_resamples, n) and returns (n_resamples,) scores.
     """
 
-    compute: Callable[[HeldOutAnswers], float]
+    compute: Compute
     over: Callable[[HeldOutAnswers, np.ndarray], np.ndarray]
     is_better_higher: bool
     needs_probabilities: bool = False
 
 
 CLASSIFICATION = {
-    "accuracy": Score(
-        lambda j: float(metrics.accuracy_score(j.truth, j.predicted)), bootstrap.accuracy, True
+    "accuracy": Score(_of_values(metrics.accuracy_score), bootstrap.accuracy, True),
+    "roc_auc": Score(
+        _of_probabilities(metrics.roc_auc_score, multi_class="ovr"), bootstrap.roc_auc, True, True
     ),
-    "roc_auc": Score(_roc_auc, bootstrap.roc_auc, True, True),
     "log_loss": Score(_log_loss, bootstrap.log_loss, False, True),
-    "brier": Score(_brier, bootstrap.brier, False, True),
+    # Brier, G. W. (1950), Monthly Weather Review 78(1); halved for two classes.
+    "brier": Score(_of_probabilities(metrics.brier_score_loss), bootstrap.brier, False, True),
 }
 REGRESSION = {
-    "r2": Score(lambda j: float(metrics.r2_score(j.truth, j.predicted)), bootstrap.r2, True),
-    "mae": Score(
-        lambda j: float(metrics.mean_absolute_error(j.truth, j.predicted)), bootstrap.mae, False
-    ),
-    "rmse": Score(
-        lambda j: float(metrics.root_mean_squared_error(j.truth, j.predicted)),
-        bootstrap.rmse,
-        False,
-    ),
+    "r2": Score(_of_values(metrics.r2_score), bootstrap.r2, True),
+    "mae": Score(_of_values(metrics.mean_absolute_error), bootstrap.mae, False),
+    "rmse": Score(_of_values(metrics.root_mean_squared_error), bootstrap.rmse, False),
 }
 SCORES = {**CLASSIFICATION, **REGRESSION}
 
@@ -90,12 +73,8 @@ def applicable(judged: HeldOutAnswers) -> dict[str, Score]:
 def score(judged: HeldOutAnswers, baseline: HeldOutAnswers, *, seed: int) -> dict[str, ScoreEntry]:
     """Score held-out rows, with intervals, beside a baseline.
 
-    Returns
-    -------
-    dict of str to dict
-        Per score: ``value``; ``low`` and ``high``, the 95 % interval of a
-        percentile bootstrap over rows; ``baseline``, the same score of a model
-        that ignores its input.
+    ``low`` and ``high`` are the 95 % interval of a percentile bootstrap over
+    rows; ``baseline`` is the same score of a model that ignores its input.
     """
     scores = applicable(judged)
     draws: dict[str, list[np.ndarray]] = {name: [] for name in scores}

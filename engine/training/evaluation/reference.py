@@ -15,12 +15,9 @@ BINS = 10
 def reference(X: pd.DataFrame, fields: Sequence[Field]) -> dict[str, dict[str, Any]]:
     """Count the training rows per field.
 
-    Returns
-    -------
-    dict of str to dict
-        Numbers and flags: ``edges`` (inner edges at the deciles, k values),
-        ``counts`` (k + 1 bins, each closed on the left) and ``missing``.
-        Categories: ``counts`` by word, ``missing`` and ``unknown``.
+    Numbers and flags have ``edges`` (the k inner edges, at the deciles),
+    ``counts`` (k + 1 bins, each closed on the left) and ``missing``. Categories
+    have ``counts`` by word, ``missing`` and ``unknown``.
     """
     return {
         field.name: _words(X[field.name], field.words)

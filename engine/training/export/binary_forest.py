@@ -17,27 +17,20 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper
 from onnx.numpy_helper import from_array
 
-#: The attributes of a classifier that a regressor has under another name.
-_RENAMED = {"class_treeids": "target_treeids", "class_nodeids": "target_nodeids"}
-
 
 def with_one_sum(model: ModelProto) -> ModelProto:
-    """Return a graph whose only output is the second class's probability.
+    """Return a graph whose only output, of shape (n, 1), is the second class's probability.
 
-    Returns
-    -------
-    ModelProto
-        With the output ``probabilities`` of shape (n, 1); the same model when
-        it does not end with a forest of two classes over inputs that are
-        rounded to single precision.
+    Return the same model when it does not end with a forest of two classes
+    over inputs that are rounded to single precision.
     """
     forest = model.graph.node[-1]
-    attributes = {one.name: helper.get_attribute_value(one) for one in forest.attribute}
+    attributes = {entry.name: helper.get_attribute_value(entry) for entry in forest.attribute}
     labels = attributes.get("classlabels_int64s") or attributes.get("classlabels_strings") or ()
     rounded = _rounded(model, forest.input[0])
     if (
         forest.op_type != "TreeEnsembleClassifier"
-        or list(forest.output) != [one.name for one in model.graph.output]
+        or list(forest.output) != [output.name for output in model.graph.output]
         or attributes["post_transform"] != b"NONE"
         or len(labels) != 2
         or len(set(attributes["class_ids"])) != 1  # with both classes each share would occur twice
@@ -57,23 +50,14 @@ def with_one_sum(model: ModelProto) -> ModelProto:
         )
     )  # fmt: skip
     new.graph.output.append(helper.make_tensor_value_info(shares, TensorProto.FLOAT, [None, 1]))
-    for one in new.opset_import:
-        if one.domain == forest.domain:
-            one.version = max(3, one.version)  # the first with doubles
+    for opset in new.opset_import:
+        if opset.domain == forest.domain:
+            opset.version = max(3, opset.version)  # the first with doubles
     return new
 
 
 def largest_that_round_to(limits: Any) -> Any:
-    """Return the largest doubles that round to at most the given singles.
-
-    Parameters
-    ----------
-    limits : ndarray of single precision
-
-    Returns
-    -------
-    ndarray of double precision
-    """
+    """Return the largest doubles that round to at most the given singles."""
     with np.errstate(over="ignore"):
         above = np.nextafter(limits, np.float32(np.inf)).astype(np.float64)
     above[np.isinf(above)] = 2.0**128
@@ -85,8 +69,8 @@ def largest_that_round_to(limits: Any) -> Any:
 
 def _rounded(model: ModelProto, name: str) -> NodeProto | None:
     """Return the node that computes a tensor by rounding to single precision."""
-    nodes: list[NodeProto] = list(model.graph.node)
-    for node in nodes:
+    node: NodeProto
+    for node in model.graph.node:
         kinds = [attribute.i for attribute in node.attribute if attribute.name == "to"]
         if node.op_type == "Cast" and list(node.output) == [name] and kinds == [TensorProto.FLOAT]:
             return node
@@ -96,14 +80,13 @@ def _rounded(model: ModelProto, name: str) -> NodeProto | None:
 def _in_doubles(attributes: dict[str, Any]) -> dict[str, Any]:
     singles = np.array(attributes["nodes_values"], dtype=np.float32)
     weights = np.array(attributes["class_weights"], dtype=np.float64)
-    left_out = ("nodes_values", "nodes_hitrates")
+    nodes = {key: value for key, value in attributes.items() if key[:6] == "nodes_"}
+    del nodes["nodes_values"]
+    nodes.pop("nodes_hitrates", None)
     return {
-        **{
-            key: value
-            for key, value in attributes.items()
-            if key[:6] == "nodes_" and key not in left_out
-        },
-        **{new: attributes[old] for old, new in _RENAMED.items()},
+        **nodes,
+        "target_treeids": attributes["class_treeids"],
+        "target_nodeids": attributes["class_nodeids"],
         "target_ids": [0] * len(attributes["class_ids"]),
         "nodes_values_as_tensor": from_array(largest_that_round_to(singles), "thresholds"),
         "target_weights_as_tensor": from_array(weights, "shares"),

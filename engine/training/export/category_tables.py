@@ -27,14 +27,9 @@ Words = Mapping[str, Sequence[str]]
 class WordTable(NamedTuple):
     """A tensor of shape (n, \\*shape), by the columns of its flat form.
 
-    Attributes
-    ----------
-    owners : list of str
-        The category that decides each column, by the name of the graph's input.
-    values : list of ndarray of shape (n_words,)
-        The values of each column, by the code of the word.
-    shape : tuple of int
-        The shape of one record's part.
+    The owner of a column is the category that decides it, by the name of the
+    graph's input. The values of a column, of shape (n_words,), are by the code
+    of the word. `shape` is that of one record's part.
     """
 
     owners: list[str]
@@ -58,44 +53,38 @@ class WordTable(NamedTuple):
 
 
 def tabulate(model: ModelProto, name: str, categories: Mapping[str, Field]) -> WordTable | None:
-    """Make the table of a tensor.
+    """Make the table of a tensor whose every element depends on one word of one category.
+
+    Words that a field rejects never occur; the table has zeros or empty text
+    for them. Return None if the graph rejects a word that the field accepts,
+    if the table would be too large, or if it is wrong for other records.
 
     Parameters
     ----------
-    name : str
-        A tensor whose every element depends on one word of one category.
     categories : mapping of str to Field
-        The inputs that it depends on. Words that a field rejects never occur;
-        the table has zeros or empty text for them.
-
-    Returns
-    -------
-    WordTable or None
-        None if the graph rejects a word that the field accepts, if the table
-        would be too large, or if it is wrong for other records.
+        The inputs that the tensor depends on.
     """
-    words = {input_name: category.accepted_words for input_name, category in categories.items()}
+    words = {category: field.accepted_words for category, field in categories.items()}
     try:
         evaluate = _evaluator(model, name, list(words))
-        first = evaluate({input_name: accepted[:1] for input_name, accepted in words.items()})
+        first = evaluate({category: accepted[:1] for category, accepted in words.items()})
         if first.size * sum(map(len, words.values())) > MOST_TRIED:
             return None
         table = _word_by_word(evaluate, words, categories, first.shape[1:])
-        if table is None or not _holds(table, evaluate, words, categories):
-            return None
+        is_right = table is not None and _is_right(table, evaluate, words, categories)
+        return table if is_right else None
     except Exception:  # noqa: BLE001 - onnxruntime's errors share no base of their own
         return None
-    return table
 
 
 def used(node: NodeProto) -> list[str]:
     """List the tensors that a node reads, including those of its inner graphs."""
-    found = [name for name in node.input if name]
+    names = [name for name in node.input if name]
     for attribute in node.attribute:
         for inner in (attribute.g, *attribute.graphs):
-            found += [name for child in inner.node for name in used(child)]
-            found += [output.name for output in inner.output]
-    return found
+            names += [name for child in inner.node for name in used(child)]
+            names += [output.name for output in inner.output]
+    return names
 
 
 def _evaluator(model: ModelProto, name: str, inputs: list[str]) -> Callable[[Words], Any]:
@@ -106,29 +95,22 @@ def _evaluator(model: ModelProto, name: str, inputs: list[str]) -> Callable[[Wor
         if needed.intersection(node.output):
             nodes.insert(0, node)
             needed.update(used(node))
-    part = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    part.graph.CopyFrom(
-        GraphProto(
-            name="part",
-            node=nodes,
-            input=[
-                helper.make_tensor_value_info(category, TensorProto.STRING, [None, 1])
-                for category in inputs
-            ],
-            output=[ValueInfoProto(name=name)],
-            initializer=[category for category in graph.initializer if category.name in needed],
-        )
+    part = GraphProto(
+        name="part",
+        node=nodes,
+        input=[helper.make_tensor_value_info(i, TensorProto.STRING, [None, 1]) for i in inputs],
+        output=[ValueInfoProto(name=name)],
+        initializer=[constant for constant in graph.initializer if constant.name in needed],
     )
-    session = open_session(part.SerializeToString())
+    head = {"ir_version": model.ir_version, "opset_import": model.opset_import}
+    session = open_session(ModelProto(graph=part, **head).SerializeToString())
 
-    def evaluate(asked: Words) -> Any:
-        feeds = {
-            category: np.array(asked[category], dtype=object).reshape(-1, 1) for category in inputs
-        }
-        (found,) = session.run([name], feeds)
-        if len(found) != len(asked[inputs[0]]):
+    def evaluate(words: Words) -> Any:
+        feeds = {i: np.array(words[i], dtype=object).reshape(-1, 1) for i in inputs}
+        (values,) = session.run([name], feeds)
+        if len(values) != len(words[inputs[0]]):
             raise ValueError(f"{name} has another number of rows than the records")
-        return found
+        return values
 
     return evaluate
 
@@ -173,7 +155,7 @@ def _by_code(values: Any, accepted: Sequence[str], category: Field) -> Any:
     return table
 
 
-def _holds(
+def _is_right(
     table: WordTable,
     evaluate: Callable[[Words], Any],
     words: Words,
@@ -183,22 +165,15 @@ def _holds(
     draw = np.random.default_rng(0)
     count = 1 + min(1000, sum(map(len, words.values())))
     drawn = {
-        input_name: draw.choice(np.array(words[input_name], object), count).tolist()
-        for input_name in words
+        name: draw.choice(np.array(accepted, object), count).tolist()
+        for name, accepted in words.items()
     }
-    codes = {input_name: category.word_codes for input_name, category in categories.items()}
-    rows = {
-        input_name: [int(codes[input_name][word]) for word in drawn[input_name]]
-        for input_name in words
+    codes = {
+        name: [int(categories[name].word_codes[word]) for word in drawn[name]] for name in words
     }
     outputs = evaluate(drawn)
-    expected = np.stack(
-        [
-            column[rows[input_name]]
-            for input_name, column in zip(table.owners, table.values, strict=True)
-        ],
-        axis=1,
-    )
+    pairs = zip(table.owners, table.values, strict=True)
+    expected = np.stack([column[codes[owner]] for owner, column in pairs], axis=1)
     return outputs.shape[1:] == table.shape and np.array_equal(
         _bits(outputs.reshape(count, -1)), _bits(expected)
     )

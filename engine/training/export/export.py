@@ -27,14 +27,9 @@ TIME_LIMIT = 120
 def export(
     skops: bytes, fields: Sequence[Field], *, model: str, time_limit: float = TIME_LIMIT
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Convert a stored pipeline by every recipe.
+    """Convert a pipeline, as skops wrote it, by every recipe.
 
-    Parameters
-    ----------
-    skops : bytes
-        The fitted pipeline as skops wrote it.
-    time_limit : float
-        Seconds for all recipes together.
+    The time limit, in seconds, is for all recipes together.
 
     Returns
     -------
@@ -57,26 +52,18 @@ def export(
             late = f"the conversion took more than {time_limit:g} s"
         exported = {path.stem: path.read_bytes() for path in sorted(folder.glob("*.onnx"))}
         reasons = {path.stem: path.read_text() for path in sorted(folder.glob("*.txt"))}
-    for recipe in RECIPES:
-        if recipe not in exported and recipe not in reasons:
-            reasons[recipe] = late
-    return exported, reasons
+    return exported, reasons | {
+        recipe: late for recipe in RECIPES if recipe not in {*exported, *reasons}
+    }
 
 
 def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
     """Convert a fitted pipeline by one recipe.
 
-    Returns
-    -------
-    bytes
-        An ONNX file whose one input, ``record``, takes doubles of shape
-        (n, n_fields), as `engine.training.export.record_input` makes it. The same pipeline gives
-        the same bytes under one ``PYTHONHASHSEED``.
-
-    Raises
-    ------
-    Exception
-        Whatever skl2onnx raises for a pipeline that it cannot convert.
+    The one input of the ONNX file, ``record``, takes doubles of shape
+    (n, n_fields), as `engine.training.export.record_input` makes it. The same
+    pipeline gives the same bytes under one ``PYTHONHASHSEED``. For a pipeline
+    that skl2onnx cannot convert, whatever it raises passes through.
     """
     from engine.training.export.binary_forest import with_one_sum
     from engine.training.export.record_input import packed
@@ -86,13 +73,7 @@ def convert(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> bytes:
 
 
 def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:
-    """Return a fitted pipeline as skl2onnx converts it.
-
-    Returns
-    -------
-    ModelProto
-        With one input per field, each of shape (n, 1), doubles or text.
-    """
+    """Return skl2onnx's graph of a pipeline: an input of shape (n, 1) for each field."""
     import numpy as np
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType

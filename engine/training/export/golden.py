@@ -15,19 +15,11 @@ ROWS = 16
 
 
 def golden_records(fields: Sequence[Field], *, seed: int) -> list[dict[str, Any]]:
-    """Make up records that the fields accept.
-
-    Returns
-    -------
-    list of dict
-        ``ROWS`` records, as a caller would send them; the same fields and seed
-        give the same records.
-    """
+    """Make up ``ROWS`` records as a caller would send them, decided by the fields and the seed."""
     generator = np.random.default_rng(seed)
-    return [{field.name: _value(field, generator) for field in fields} for _ in range(ROWS)]
 
+    def draw(field: Field) -> Any:
+        is_gap = field.missing == "accept" and generator.random() < UNUSUAL
+        return None if is_gap else field.draw(generator)
 
-def _value(field: Field, generator: np.random.Generator) -> Any:
-    if field.missing == "accept" and generator.random() < UNUSUAL:
-        return None
-    return field.draw(generator)
+    return [{field.name: draw(field) for field in fields} for _ in range(ROWS)]

@@ -5,17 +5,13 @@ this: the trees become one ensemble with double thresholds. skl2onnx's own
 converter rounds them to single precision and ignores categorical splits.
 """
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
 from onnx import TensorProto, helper
 from skl2onnx import update_registered_converter
-from skl2onnx.common.data_types import (
-    DoubleTensorType,
-    FloatTensorType,
-    Int64TensorType,
-    StringTensorType,
-)
+from skl2onnx.common import data_types
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 
@@ -37,12 +33,14 @@ def _classifier_shapes(operator: Any) -> None:
     rows = operator.inputs[0].get_first_dimension()
     classes = operator.raw_operator.classes_
     is_text = isinstance(classes[0], str)
-    operator.outputs[0].type = (StringTensorType if is_text else Int64TensorType)([rows])
-    operator.outputs[1].type = FloatTensorType([rows, len(classes)])
+    label = data_types.StringTensorType if is_text else data_types.Int64TensorType
+    operator.outputs[0].type = label([rows])
+    operator.outputs[1].type = data_types.FloatTensorType([rows, len(classes)])
 
 
 def _regressor_shapes(operator: Any) -> None:
-    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), 1])
+    rows = operator.inputs[0].get_first_dimension()
+    operator.outputs[0].type = data_types.FloatTensorType([rows, 1])
 
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
@@ -51,9 +49,9 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     label, probabilities = (output.full_name for output in operator.outputs)
     if boosting.n_trees_per_iteration_ == 1:
         positive, negative = _names(scope, "positive", "negative")
-        one = _initializer(scope, container, TensorProto.FLOAT, [1.0])
+        unit = _initializer(scope, container, TensorProto.FLOAT, [1.0])
         container.add_node("Sigmoid", [raw], [positive], op_version=13)
-        container.add_node("Sub", [one, positive], [negative], op_version=14)
+        container.add_node("Sub", [unit, positive], [negative], op_version=14)
         container.add_node("Concat", [negative, positive], [probabilities], axis=1, op_version=13)
     else:
         container.add_node("Softmax", [raw], [probabilities], axis=1, op_version=13)
@@ -61,7 +59,7 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     container.add_node("ArgMax", [probabilities], [index], axis=1, keepdims=0, op_version=13)
     classes = boosting.classes_
     kind = TensorProto.STRING if isinstance(classes[0], str) else TensorProto.INT64
-    plain = [one if isinstance(one, str) else int(one) for one in classes]
+    plain = [label.encode() if isinstance(label, str) else int(label) for label in classes]
     words = _initializer(scope, container, kind, plain)
     container.add_node("Gather", [words, index], [label], axis=0, op_version=13)
 
@@ -76,13 +74,13 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _add_trees(scope: Any, operator: Any, container: Any) -> str:
-    """Add the ensemble; give the name of its raw predictions, (n, n_targets)."""
-    if not isinstance(operator.inputs[0].type, DoubleTensorType):
+    """Add the ensemble; return the name of its raw predictions, of shape (n, n_targets)."""
+    if not isinstance(operator.inputs[0].type, data_types.DoubleTensorType):
         raise NotImplementedError("thresholds are doubles: convert without a cast")
     boosting = operator.raw_operator
     targets = boosting.n_trees_per_iteration_
-    nodes: dict[str, list[Any]] = {}
-    leaves: dict[str, list[Any]] = {}
+    nodes: dict[str, list[Any]] = defaultdict(list)
+    leaves: dict[str, list[Any]] = defaultdict(list)
     for stage, trees in enumerate(boosting._predictors):
         for target, tree in enumerate(trees):
             _add_tree(nodes, leaves, tree.nodes, stage * targets + target, target)
@@ -128,16 +126,12 @@ def _add_tree(
             "missing_value_tracks_true": 0 if is_leaf else int(node["missing_go_to_left"]),
         }
         for name, value in entry.items():
-            nodes.setdefault(name, []).append(value)
+            nodes[name].append(value)
         if is_leaf:
-            leaf = {
-                "treeids": number,
-                "nodeids": place,
-                "ids": target,
-                "weights": float(node["value"]),
-            }
-            for name, value in leaf.items():
-                leaves.setdefault(name, []).append(value)
+            leaves["treeids"].append(number)
+            leaves["nodeids"].append(place)
+            leaves["ids"].append(target)
+            leaves["weights"].append(float(node["value"]))
 
 
 def _names(scope: Any, *words: str) -> list[str]:
@@ -146,6 +140,5 @@ def _names(scope: Any, *words: str) -> list[str]:
 
 def _initializer(scope: Any, container: Any, kind: int, values: list[Any]) -> str:
     (name,) = _names(scope, "constant")
-    encoded = [value.encode() if isinstance(value, str) else value for value in values]
-    container.add_initializer(name, kind, [len(values)], encoded)
+    container.add_initializer(name, kind, [len(values)], values)
     return name

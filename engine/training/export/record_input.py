@@ -8,7 +8,7 @@ computes from words becomes a table (`engine.training.export.category_tables`).
 """
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any
 
 import numpy as np
@@ -31,14 +31,9 @@ def packed(model: ModelProto, fields: Sequence[Field]) -> ModelProto:
     """Return an equal graph with one input, ``record``.
 
     Where skl2onnx rounds doubles to singles and back, the new graph does not.
-
-    Parameters
-    ----------
-    model : ModelProto
-        With an input per field, of the field's name and of shape (n, 1):
-        text for a category, doubles for the others.
-    fields : sequence of fields
-        In the order of the columns.
+    The old graph has an input per field, of the field's name and of shape
+    (n, 1): text for a category, doubles for the others. The fields are in the
+    order of the new input's columns.
     """
     new = ModelProto()
     new.CopyFrom(model)
@@ -46,9 +41,7 @@ def packed(model: ModelProto, fields: Sequence[Field]) -> ModelProto:
     prefix = "of_" if RECORD in _names(graph) else ""
     if prefix:
         compose.add_prefix_graph(graph, prefix, rename_outputs=False, inplace=True)
-    front = _Front(
-        new, {prefix + tensor.name: place for place, tensor in enumerate(fields)}, fields
-    )
+    front = _Front(new, {prefix + field.name: place for place, field in enumerate(fields)}, fields)
     nodes: list[NodeProto] = []
     needed = {output.name for output in graph.output}
     for node in reversed(list(graph.node)):
@@ -74,14 +67,7 @@ def packed(model: ModelProto, fields: Sequence[Field]) -> ModelProto:
 class _Front:
     """The first nodes, which compute from ``record`` what the other nodes read.
 
-    Parameters
-    ----------
-    model : ModelProto
-        The old graph, which is only read.
-    places : mapping of str to int
-        The column of each of the graph's old inputs.
-    fields : sequence of fields
-        In the order of the columns.
+    The old graph is only read. `places` has the column of each of its inputs.
     """
 
     def __init__(
@@ -107,12 +93,9 @@ class _Front:
             return False
         tables = {}
         for name in names:
-            categories = [
-                category for category in self._categories if category in self._origins[name]
-            ]
-            table = tabulate(
-                self._model, name, {category: self._categories[category] for category in categories}
-            )
+            origins = self._origins[name]
+            categories = {key: field for key, field in self._categories.items() if key in origins}
+            table = tabulate(self._model, name, categories)
             if table is None:
                 return False
             tables[name] = table
@@ -193,9 +176,8 @@ class _Front:
         return name
 
     def _name(self, word: str) -> str:
-        number = 0
-        while (name := f"{word}_{number}") in self._taken:
-            number += 1
+        names = (f"{word}_{number}" for number in count())
+        name = next(name for name in names if name not in self._taken)
         self._taken.add(name)
         return name
 

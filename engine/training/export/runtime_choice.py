@@ -1,19 +1,19 @@
 """Choose the runtime of a version: the export if it passes, otherwise the pipeline."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 from zipfile import ZIP_DEFLATED
 
 from skops.io import dumps
 
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
-from engine.runtime.runtimes import Columns, Outputs, Runtime
+from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import decide
 from engine.schema.card import AnswerEntry, Description, ParityEntry, RuntimeEntry
 from engine.schema.definition import ModelDefinition
-from engine.schema.fields import Field
 from engine.training.export.export import RECIPES, export
 from engine.training.export.golden import golden_records
 from engine.training.export.parity import challenge_rows, compare, measure, slower
@@ -36,28 +36,9 @@ def choose_runtime(
 ) -> tuple[RuntimeEntry, dict[str, bytes]]:
     """Export a fitted pipeline, compare, decide.
 
-    Parameters
-    ----------
-    columns : mapping of str to sequence
-        The held-out rows, clean.
-    export : callable
-        Converts; by default in a process of its own, under a time limit.
-
-    Returns
-    -------
-    entry : RuntimeEntry
-        For the card: ``runtime`` (onnx or native), ``runtime_reason`` (why
-        it is native), ``parity``, ``seconds``, the worked ``example`` and the
-        ``golden`` rows.
-    files : dict of str to bytes
-        ``model.skops``, and ``model.onnx`` when the export serves.
-
-    Raises
-    ------
-    PipelineRejectsRecord
-        When the pipeline refuses a record that the schema accepts.
-    UntrustedArtifact
-        When the pipeline holds a type that is not trusted.
+    The columns are the held-out rows, clean. The files are ``model.skops``, and
+    ``model.onnx`` when the export serves. Raise `PipelineRejectsRecord`, or
+    `UntrustedArtifact` when the pipeline holds a type that is not trusted.
     """
     fields = definition.fields
     files = {"model.skops": dumps(pipeline, compression=ZIP_DEFLATED, compresslevel=6)}
@@ -75,50 +56,30 @@ def choose_runtime(
     parity: ParityEntry | None = None
     served: Runtime = native
     for recipe in filter(exported.__contains__, RECIPES):
-        comparison, reasons[recipe] = _judge(exported[recipe], fields, native, expected, rows, card)
-        parity = {**comparison, "recipe": recipe}
+        has_probabilities = card["has_probabilities"]
+        load = partial(OnnxRuntime, exported[recipe], fields, has_probabilities=has_probabilities)
+        comparison = compare(load, expected, rows, card)
+        parity = cast("ParityEntry", {**comparison._asdict(), "recipe": recipe})
+        reasons[recipe] = comparison.reason or slower(measure(load(), rows), measure(native, rows))
         if not reasons[recipe]:
-            reasons = {}
-            files["model.onnx"] = exported[recipe]
-            served = _load(exported[recipe], fields, card)
+            reasons, served, files["model.onnx"] = {}, load(), exported[recipe]
             break
-    golden = golden_records(fields, seed=definition.seed)
     entry: RuntimeEntry = {
         "runtime": "native" if served is native else "onnx",
         "parity": parity,
         "runtime_reason": "; ".join(f"{recipe}: {why}" for recipe, why in reasons.items()),
         "seconds": measure(served, columns),
         "example": _answer([definition.schema.example()], definition, served, card)[0],
-        "golden": _answer(golden, definition, served, card),
+        "golden": _answer(golden_records(fields, seed=definition.seed), definition, served, card),
     }
     return entry, files
-
-
-def _judge(
-    content: bytes,
-    fields: tuple[Field, ...],
-    native: Runtime,
-    expected: Outputs,
-    rows: Columns,
-    card: Description,
-) -> tuple[ParityEntry, str]:
-    """Return the comparison and the reason to refuse, empty when there is none."""
-    parity = compare(lambda: _load(content, fields, card), expected, rows, card)
-    if parity.reason:
-        return parity.to_json(), parity.reason
-    exported = _load(content, fields, card)
-    return parity.to_json(), slower(measure(exported, rows), measure(native, rows))
-
-
-def _load(content: bytes, fields: tuple[Field, ...], card: Description) -> Runtime:
-    return OnnxRuntime(content, fields, has_probabilities=card["has_probabilities"])
 
 
 def _answer(
     records: Sequence[dict[str, Any]], definition: ModelDefinition, runtime: Runtime,
     card: Description,
 ) -> list[AnswerEntry]:  # fmt: skip
-    """Put the answers beside records, as the card keeps them."""
+    """Return records with their answers, as the card has them."""
     answers = decide(runtime.run(definition.schema.columns(records)), card)
     return [
         {

@@ -1,6 +1,6 @@
 """What skl2onnx 1.20 needs to convert pipelines exactly.
 
-Gaps that are closed: onnxruntime has no imputer for doubles, histogram
+It closes these gaps: onnxruntime has no imputer for doubles, histogram
 gradient boosting is not converted exactly, LinearSVC refuses the option that
 every classifier needs, and a voting classifier must not flatten.
 """
@@ -17,7 +17,6 @@ from skl2onnx.operator_converters.common import concatenate_variables
 from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
 from skl2onnx.operator_converters.linear_classifier import convert_sklearn_linear_classifier
 from skl2onnx.shape_calculators.imputer import calculate_sklearn_imputer_output_shapes
-from sklearn.base import BaseEstimator
 from sklearn.ensemble import VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.svm import LinearSVC
@@ -48,15 +47,10 @@ def register_converters() -> None:
 def without_flattening(pipeline: Any) -> Any:
     """Return a copy whose voting classifiers do not flatten; answers are the same."""
     copied = deepcopy(pipeline)
-    for value in _estimators(copied):
+    for value in (copied, *copied.get_params(deep=True).values()):
         if isinstance(value, VotingClassifier):
             value.flatten_transform = False
     return copied
-
-
-def _estimators(estimator: Any) -> list[BaseEstimator]:
-    nested = estimator.get_params(deep=True).values()
-    return [estimator, *(value for value in nested if isinstance(value, BaseEstimator))]
 
 
 def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:

@@ -45,7 +45,7 @@ TOGETHER = [
 
 def answers(app: Flask, requests: list[Request]) -> list[bytes | None]:
     fast_path: FastPath = app.extensions["application"].fast_path
-    written = [answer and answer.head + answer.body for answer in fast_path.answers(requests)]
+    written = [answer and answer[0] + answer[1] for answer in fast_path.answers(requests)]
     made_up = re.compile(rb"[0-9a-f]{32}|[A-Z][a-z]{2}, [^\"\r]+ GMT")
     return [made_up.sub(b"", answer) if answer else None for answer in written]
 

@@ -104,7 +104,7 @@ def test_start_when_an_origin_is_none_says_so(wrong: str) -> None:
     done = run(*GUNICORN, cors_origins=f"{OURS},{wrong}")
 
     assert 1 == done.returncode
-    assert f"CORS_ORIGINS: '{wrong}' is not an origin" in done.stderr
+    assert f"CORS_ORIGINS is '{OURS},{wrong}': '{wrong}' is not an origin" in done.stderr
     assert "Traceback" not in done.stderr
 
 

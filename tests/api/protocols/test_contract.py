@@ -17,7 +17,6 @@ from engine.api.resources import Resources, resources
 from engine.api.responses import respond
 from engine.records.json_reader import read_body
 from engine.records.rows import Records
-from engine.records.values_writer import predicted_values
 from engine.runtime.version import StoredVersion
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
@@ -87,17 +86,15 @@ def _routes(shared: Resources) -> Blueprint:
 
     @routes.post("/echo")
     def predict() -> Response:
-        return run(shared.predictor, whole_body(), _read, _write)
+        version, _, decisions, _ = run(shared.predictor, whole_body(), _read)
+        labels = version.answer_columns[0].labelled(decisions)
+        return respond(str(labels).encode(), "text/plain")
 
     return routes
 
 
 def _read(body: bytes, version: StoredVersion) -> Records:
     return read_body(body, version.schema)
-
-
-def _write(version: StoredVersion, records: Records, decisions: Any, warnings: Any) -> Response:
-    return respond(str(predicted_values(version, decisions)).encode(), "text/plain")
 
 
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:

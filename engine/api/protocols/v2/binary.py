@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,12 @@ from engine.records.problems import BadRequest
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
 #: The datatypes of fixed width. The only other datatype is BYTES, text.
-DATATYPES: Mapping[str, "np.dtype[Any]"] = MappingProxyType(
-    {
-        "BOOL": np.dtype("u1"),
-        **{f"UINT{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
-        **{f"INT{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
-        **{f"FP{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
-    }
-)
+DATATYPES: Mapping[str, "np.dtype[Any]"] = {
+    "BOOL": np.dtype("u1"),
+    **{f"UINT{8 * size}": np.dtype(f"<u{size}") for size in (1, 2, 4, 8)},
+    **{f"INT{8 * size}": np.dtype(f"<i{size}") for size in (1, 2, 4, 8)},
+    **{f"FP{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)},
+}
 
 _LENGTH = struct.Struct("<I")
 
@@ -30,17 +27,9 @@ class InvalidTensor(ValueError):
 
 
 def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
-    """Divide a body into its JSON and the bytes after it.
+    """Divide a body into its JSON and the bytes after it, which are None without the header.
 
-    Parameters
-    ----------
-    header_length : str or None
-        The header's value; None when absent, and then nothing follows the JSON.
-
-    Raises
-    ------
-    BadRequest
-        400 for a length that is not possible, and for 0.
+    Raise `BadRequest` for a length that is not possible, and for 0.
     """
     if header_length is None:
         return body, None
@@ -48,26 +37,17 @@ def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
         raise BadRequest(400, f"{HEADER_LENGTH} is {header_length[:40]!r}: send a whole number")
     length = int(header_length)
     if length == 0:
-        raise BadRequest(
-            400, f"{HEADER_LENGTH} is 0, a body without JSON: send JSON that names the inputs"
-        )
+        detail = f"{HEADER_LENGTH} is 0, a body without JSON: send JSON that names the inputs"
+        raise BadRequest(400, detail)
     if length > len(body):
         raise BadRequest(400, f"{HEADER_LENGTH} is {length}, the body has {len(body)} bytes")
     return body[:length], body[length:]
 
 
 def read_buffer(datatype: str, count: int, raw: bytes) -> list[Any]:
-    """Read a number of values.
+    """Read values: bool, int or float, and bytes for BYTES; None stands for NaN, a gap.
 
-    Returns
-    -------
-    list
-        Of bool, int or float; of bytes for BYTES.
-
-    Raises
-    ------
-    InvalidTensor
-        When the bytes do not hold this number of values.
+    Raise `InvalidTensor` when the bytes do not hold this number of values.
     """
     if datatype == "BYTES":
         return _read_texts(count, raw)
@@ -77,7 +57,7 @@ def read_buffer(datatype: str, count: int, raw: bytes) -> list[Any]:
         raise InvalidTensor(f"has {len(raw)} bytes, its shape and datatype take {taken}")
     values = np.frombuffer(raw, kind)
     if datatype != "BOOL":
-        return list(values.tolist())
+        return [None if value != value else value for value in values.tolist()]
     if values.size and values.max() > 1:
         raise InvalidTensor(f"has the byte {values.max()} for a BOOL: send 0 or 1")
     return list(values.astype(bool).tolist())
@@ -87,8 +67,7 @@ def write_buffer(datatype: str, values: Sequence[Any]) -> bytes:
     """Write values; the inverse of `read_buffer`, but that BYTES are text."""
     if datatype != "BYTES":
         return np.asarray(values, DATATYPES[datatype]).tobytes()
-    texts = [text.encode() for text in values]
-    return b"".join(_LENGTH.pack(len(text)) + text for text in texts)
+    return b"".join(_LENGTH.pack(len(text)) + text for text in map(str.encode, values))
 
 
 def _read_texts(count: int, raw: bytes) -> list[bytes]:
@@ -101,11 +80,10 @@ def _read_texts(count: int, raw: bytes) -> list[bytes]:
             raise InvalidTensor(f"ends within the length of value {len(texts)}")
         at = start + _LENGTH.unpack_from(raw, at)[0]
         if at > len(raw):
-            raise InvalidTensor(
-                f"ends {at - len(raw)} bytes before value {len(texts)} does, by its length"
-            )
+            rest = at - len(raw)
+            raise InvalidTensor(f"ends {rest} bytes before value {len(texts)} does, by its length")
         texts.append(raw[start:at])
     if len(texts) != count or at != len(raw):
-        rest = f" and {len(raw) - at} bytes more" if at != len(raw) else ""
-        raise InvalidTensor(f"has {len(texts)} values{rest}, its shape takes {count}")
+        more = f" and {len(raw) - at} bytes more" if at != len(raw) else ""
+        raise InvalidTensor(f"has {len(texts)} values{more}, its shape takes {count}")
     return texts

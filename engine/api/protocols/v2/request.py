@@ -62,25 +62,21 @@ def read_request(
     problems = repeated_keys(message)
     identifier = message.get("id")
     if identifier is not None and not isinstance(identifier, str):
-        problems.append(Problem("/id", f"is {shown(identifier)}: send text", Code.WRONG_TYPE))
+        problems.append(Problem("/id", f"is {shown(identifier)}: send text"))
     parameters = _parameters(message, "/parameters", problems)
     form = parameters.get("content_type")
     if form not in (None, "pd", "np"):
         detail = f"is {shown(form)}: send pd, np or none"
-        problems.append(Problem("/parameters/content_type", detail, Code.WRONG_TYPE))
+        problems.append(Problem("/parameters/content_type", detail))
     outputs = _read_outputs(message, parameters, offered, problems)
     tensors = _read_inputs(message.get("inputs"), raw, schema, problems)
     if problems:
         raise InvalidRecords(problems)
     rows = _rows(tensors, schema, has_columns=form == "pd")
     return InferRequest(
-        rows, _pointer, is_table=True,
+        rows, lambda row, name: f"{pointer_to(name)}/{row}", is_table=True,
         identifier=identifier, has_columns=form == "pd", outputs=outputs,
     )  # fmt: skip
-
-
-def _pointer(row: int, name: str | None) -> str:
-    return f"/{row}" if name is None else f"{pointer_to(name)}/{row}"
 
 
 def _parameters(
@@ -89,16 +85,14 @@ def _parameters(
     try:
         return read_parameters(entry)
     except InvalidTensor as error:
-        problems.append(Problem(pointer, str(error), Code.WRONG_TYPE))
+        problems.append(Problem(pointer, str(error)))
         return {}
 
 
 def _read_outputs(
-    message: Mapping[str, Any],
-    parameters: Mapping[str, Any],
-    offered: Sequence[str],
+    message: Mapping[str, Any], parameters: Mapping[str, Any], offered: Sequence[str],
     problems: list[Problem],
-) -> dict[str, bool]:
+) -> dict[str, bool]:  # fmt: skip
     """Read which outputs are requested, and whether each is to be binary."""
     is_binary = parameters.get("binary_data_output") is True
     entries = message.get("outputs")
@@ -106,7 +100,7 @@ def _read_outputs(
         return {offered[0]: is_binary}
     if not isinstance(entries, list):
         detail = f"is {shown(entries)}: send a list of objects with a name"
-        problems.append(Problem("/outputs", detail, Code.WRONG_TYPE))
+        problems.append(Problem("/outputs", detail))
         return {}
     outputs: dict[str, bool] = {}
     for index, entry in enumerate(entries):
@@ -114,12 +108,12 @@ def _read_outputs(
         name = entry.get("name") if isinstance(entry, dict) else entry
         if not isinstance(entry, dict) or not isinstance(name, str) or name not in offered:
             detail = f"is {shown(name)}: the outputs are {' and '.join(offered)}"
-            problems.append(Problem(pointer, detail, Code.WRONG_TYPE))
+            problems.append(Problem(pointer, detail))
         elif name in outputs:
             problems.append(Problem(pointer, f"is {name} again: request it once", Code.REPEATED))
         else:
-            is_wanted = _parameters(entry, pointer, problems).get("binary_data", is_binary)
-            outputs[name] = is_wanted is True
+            wish = _parameters(entry, pointer, problems).get("binary_data", is_binary)
+            outputs[name] = wish is True
     return outputs
 
 
@@ -130,16 +124,15 @@ def _read_inputs(
     if not isinstance(entries, list) or not entries:
         content = "an empty list" if entries == [] else shown(entries)
         detail = f"is {content}: send a list of objects, one per field"
-        problems.append(Problem("/inputs", detail, Code.WRONG_TYPE))
+        problems.append(Problem("/inputs", detail))
         return []
-    buffers = _buffers(entries, raw)
     names: set[str] = set()
     tensors = []
-    for index, entry in enumerate(entries):
+    for index, (entry, buffer) in enumerate(zip(entries, _buffers(entries, raw), strict=True)):
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             detail = "has no name: send an object with name, shape, datatype and data"
-            problems.append(Problem(f"/inputs/{index}", detail, Code.WRONG_TYPE))
+            problems.append(Problem(f"/inputs/{index}", detail))
             continue
         if name in names:
             problems.append(repeated(pointer_to(name)))
@@ -147,9 +140,9 @@ def _read_inputs(
         if schema.ignores(name) and len(entries) > 1:
             continue
         try:
-            tensors.append(read_tensor(entry, buffers[index]))
+            tensors.append(read_tensor(entry, buffer))
         except InvalidTensor as error:
-            problems.append(Problem(pointer_to(name), str(error), Code.WRONG_TYPE))
+            problems.append(Problem(pointer_to(name), str(error)))
     return tensors
 
 
@@ -164,13 +157,11 @@ def _buffers(entries: list[Any], raw: bytes | None) -> list[bytes | None]:
             buffers.append(None)
             continue
         if type(size) is not int or size < 0:
-            raise BadRequest(
-                400, f"the binary_data_size of input {index} is {shown(size)}: send a whole number"
-            )
+            detail = f"the binary_data_size of input {index} is {shown(size)}: send a whole number"
+            raise BadRequest(400, detail)
         if raw is None:
-            raise BadRequest(
-                400, f"input {index} has a binary_data_size, and no header says where JSON ends"
-            )
+            detail = f"input {index} has a binary_data_size, and no header says where JSON ends"
+            raise BadRequest(400, detail)
         if "data" in entry:
             raise BadRequest(400, f"input {index} has data and a binary_data_size: send one")
         buffers.append(raw[at : at + size])
@@ -182,32 +173,29 @@ def _buffers(entries: list[Any], raw: bytes | None) -> list[bytes | None]:
 
 def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[dict[str, Any]]:
     """Turn inputs into records: each is a column, or one holds all columns."""
+    fields = {field.name: field for field in schema.fields}
     if not has_columns and len(tensors) == 1:
         whole = tensors[0]
-        if len(whole.shape) == 2 and (whole.name not in schema.names or whole.width != 1):
+        if len(whole.shape) == 2 and (whole.name not in fields or whole.width != 1):
             tensors = _columns(whole, schema)
+    rows = max((tensor.rows for tensor in tensors), default=0)
     problems = [
-        Problem(
-            pointer_to(tensor.name),
-            f"has the shape {tensor.shape}: send [n] or [n, 1]",
-            Code.WRONG_LENGTH,
-        )
+        _misfit(tensor, f"has the shape {tensor.shape}: send [n] or [n, 1]")
         for tensor in tensors
         if tensor.width != 1
-    ]
-    rows = max(tensor.rows for tensor in tensors) if tensors else 0
-    problems += [
-        Problem(
-            pointer_to(tensor.name), f"has {tensor.rows} values, others {rows}", Code.WRONG_LENGTH
-        )
+    ] + [
+        _misfit(tensor, f"has {tensor.rows} values, others {rows}")
         for tensor in tensors
         if tensor.width == 1 and tensor.rows != rows
     ]
     if problems:
         raise InvalidRecords(problems)
-    fields = {field.name: field for field in schema.fields}
     columns = {tensor.name: _values(tensor, fields.get(tensor.name)) for tensor in tensors}
-    return [{name: column[row] for name, column in columns.items()} for row in range(rows)]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _misfit(tensor: Tensor, detail: str) -> Problem:
+    return Problem(pointer_to(tensor.name), detail, Code.WRONG_LENGTH)
 
 
 def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
@@ -215,39 +203,21 @@ def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
     fields = schema.fields
     if texts := [field.name for field in fields if field.datatype == "BYTES"]:
         detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
-        raise InvalidRecords([Problem(pointer_to(whole.name), detail, Code.WRONG_TYPE)])
+        raise InvalidRecords([Problem(pointer_to(whole.name), detail)])
     if whole.width != len(fields):
         listed = ", ".join(field.name for field in fields)
         detail = f"has {whole.width} columns, the model {len(fields)} fields: {listed}"
-        raise InvalidRecords([Problem(pointer_to(whole.name), detail, Code.WRONG_LENGTH)])
+        raise InvalidRecords([_misfit(whole, detail)])
+    # A matrix has one datatype: a flag in it can only be a number.
+    datatypes = ["INT8" if field.array_values else whole.datatype for field in fields]
     return [
-        Tensor(
-            field.name,
-            # A matrix has one datatype: a flag in it can only be a number.
-            "INT8" if field.array_values else whole.datatype,
-            [whole.rows],
-            whole.values[index :: len(fields)],
-        )
-        for index, field in enumerate(fields)
+        Tensor(field.name, datatype, [whole.rows], whole.values[index :: len(fields)])
+        for index, (field, datatype) in enumerate(zip(fields, datatypes, strict=True))
     ]
 
 
 def _values(tensor: Tensor, field: Field | None) -> list[Any]:
     """Return a column; whole numbers for a flag become true and false where they are 1 and 0."""
-    if not field or not field.array_values or not tensor.is_whole:
+    if not field or not field.array_values or "INT" not in tensor.datatype:
         return tensor.values
     return [*map(field.from_array, tensor.values)]
-
-
-def example_inputs(record: Mapping[str, Any], schema: Schema) -> list[dict[str, Any]]:
-    """Write a record as the inputs of a request: one per field, but for gaps."""
-    return [
-        {"name": field.name, "shape": [1, 1], "datatype": _datatype(field), "data": [value]}
-        for field in schema.fields
-        if (value := record.get(field.name)) is not None or field.missing == "accept"
-    ]
-
-
-def _datatype(field: Field) -> str:
-    """Return a datatype that takes whole numbers and others alike, as most clients send them."""
-    return "FP64" if field.datatype == "INT64" else field.datatype

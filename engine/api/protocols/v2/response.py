@@ -19,33 +19,35 @@ from engine.schema.record_schema import Schema
 
 _encode = msgspec.json.Encoder().encode
 
+#: The datatype of a column, by the types of its labels; BYTES for others.
+_DATATYPES: dict[frozenset[type], str] = {
+    frozenset(): "FP64", frozenset({bool}): "BOOL", frozenset({int}): "INT64"
+}  # fmt: skip
+
 
 def describe_model(card: Card, versions: Sequence[str]) -> dict[str, Any]:
     """Describe a version: its inputs, one per field, and its outputs."""
     fields = Schema.from_json(card["schema"]).fields
-    columns = _outputs(answer_columns(card)).items()
     return {
         "name": card["model"],
         "versions": list(versions),
         "platform": f"scikit-learn_{card['runtime']}",
-        "inputs": [_tensor(field.name, field.datatype, [-1, 1]) for field in fields],
-        "outputs": [
-            _tensor(name, _datatype(column), [-1, _width(column)]) for name, column in columns
+        "inputs": [
+            {"name": field.name, "datatype": field.datatype, "shape": [-1, 1]} for field in fields
         ],
+        "outputs": [_tensor(column, -1) for column in answer_columns(card) if column.tensor],
     }
 
 
 def list_outputs(version: StoredVersion) -> list[str]:
     """List the names of the outputs that a request may ask for, the default first."""
-    return [*_outputs(version.answer_columns)]
+    return [column.tensor for column in version.answer_columns if column.tensor]
 
 
 def write_answer(
-    version: StoredVersion,
-    request: InferRequest,
-    decisions: Decisions,
+    version: StoredVersion, request: InferRequest, decisions: Decisions,
     warnings: Sequence[Accepted],
-) -> Response:
+) -> Response:  # fmt: skip
     """Write the outputs that a request asks for: JSON, and after it those in binary."""
     parameters: dict[str, str] = {"content_type": "pd"} if request.has_columns else {}
     if warnings:
@@ -55,16 +57,16 @@ def write_answer(
         answer["id"] = request.identifier
     if parameters:
         answer["parameters"] = parameters
-    columns = _outputs(version.answer_columns)
+    columns = {column.tensor: column for column in version.answer_columns}
     answer["outputs"] = []
     buffers: list[bytes] = []
     for name, is_binary in request.outputs.items():
         column = columns[name]
-        output = _tensor(name, _datatype(column), [decisions.size, _width(column)])
-        values = _values(column, decisions)
-        extra: dict[str, Any] = {}
-        if column.keys:
-            extra["classes"] = write_json(version.card["classes"]).decode()
+        output, values = _tensor(column, decisions.size), column.labelled(decisions)
+        if output["datatype"] == "BYTES":
+            values = [*map(class_name, values)]
+        classes = write_json(version.card["classes"]).decode()
+        extra: dict[str, Any] = {"classes": classes} if column.keys else {}
         if is_binary:
             buffers.append(write_buffer(output["datatype"], values))
             extra["binary_data_size"] = len(buffers[-1])
@@ -80,27 +82,6 @@ def write_answer(
     return respond(b"".join([text, *buffers]), "application/octet-stream", headers)
 
 
-def _outputs(columns: Sequence[AnswerColumn]) -> dict[str, AnswerColumn]:
-    return {column.tensor: column for column in columns if column.tensor}
-
-
-def _values(column: AnswerColumn, decisions: Decisions) -> list[Any]:
-    if not column.labels:
-        return list(column.values(decisions).ravel().tolist())
-    labels = column.labelled(decisions)
-    return [*map(class_name, labels)] if _datatype(column) == "BYTES" else labels
-
-
-def _width(column: AnswerColumn) -> int:
-    return len(column.keys) or 1
-
-
-def _datatype(column: AnswerColumn) -> str:
-    kinds = {type(label) for label in column.labels}
-    if not kinds:
-        return "FP64"
-    return {bool: "BOOL", int: "INT64"}.get(kinds.pop(), "BYTES") if len(kinds) == 1 else "BYTES"
-
-
-def _tensor(name: str, datatype: str, shape: list[int]) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": shape}
+def _tensor(column: AnswerColumn, rows: int) -> dict[str, Any]:
+    datatype = _DATATYPES.get(frozenset(map(type, column.labels)), "BYTES")
+    return {"name": column.tensor, "datatype": datatype, "shape": [rows, len(column.keys) or 1]}

@@ -1,8 +1,4 @@
-"""The Open Inference Protocol V2 over REST, as Triton, KServe and MLServer speak it.
-
-An adapter: requests become records for the one prediction function, its
-decisions become tensors.
-"""
+"""The Open Inference Protocol V2 over REST, as Triton, KServe and MLServer speak it."""
 
 import logging
 from pathlib import Path
@@ -29,42 +25,40 @@ from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
-#: The optional parts of the protocol that the service supports.
-EXTENSIONS = ["binary_tensor_data"]
-
-_NO_LOADING = "versions are loaded on first use and leave by themselves: just ask the model"
+_NO_LOADING = Failure(
+    501, "versions are loaded on first use and leave by themselves: just ask the model"
+)
 
 
 def _routes(shared: Resources) -> Blueprint:
     """Return the routes of the protocol."""
-    routes, models = Blueprint("v2", __name__), shared.models
+    routes = Blueprint("v2", __name__)
     _add_health(routes, shared)
-    _add_models(routes, models)
-    _add_repository(routes, models)
+    _add_models(routes, shared.models)
+    _add_repository(routes, shared.models)
 
     @routes.post("/v2/models/<name>/infer", defaults={"version": None})
     @routes.post("/v2/models/<name>/versions/<version>/infer")
     def infer(name: str, version: str | None) -> Response:
         """Predict the records that tensors hold."""
         body = inflated_body()
-        return run(shared.predictor, body, _read, write_answer, model=name, version=version)
+        return write_answer(*run(shared.predictor, body, _read, model=name, version=version))
 
     routes.register_error_handler(InvalidRecords, refuse_records)
     return routes
 
 
 def _read(body: bytes, version: StoredVersion) -> InferRequest:
-    header_length = request.headers.get(HEADER_LENGTH)
-    offered = list_outputs(version)
-    return read_request(body, header_length, schema=version.schema, offered=offered)
+    length, offered = request.headers.get(HEADER_LENGTH), list_outputs(version)
+    return read_request(body, length, schema=version.schema, offered=offered)
 
 
 def _add_health(routes: Blueprint, shared: Resources) -> None:
     @routes.get("/v2")
     def server() -> Response:
-        """Name the service and what it does beside the protocol."""
-        own = {"name": shared.service, "version": shared.version}
-        return json_response({**own, "extensions": EXTENSIONS})
+        """Name the service, and the optional parts of the protocol that it supports."""
+        named = {"name": shared.service, "version": shared.version}
+        return json_response({**named, "extensions": ["binary_tensor_data"]})
 
     @routes.get("/v2/health/live")
     def live() -> Response:
@@ -95,10 +89,10 @@ def _add_models(routes: Blueprint, models: ModelCache) -> None:
     @routes.get("/v2/models/<name>/versions/<version>/ready")
     def model_ready(name: str, version: str | None) -> Response:
         """Report whether a version answers its worked example."""
-        trouble = models.get(name, version).self_test()
-        if trouble:
+        reason = None
+        if trouble := models.get(name, version).self_test():
             _log.error("%s is not ready: %s", name, trouble)
-        reason = "the model does not answer; the log says why" if trouble else None
+            reason = "the model does not answer; the log says why"
         return _readiness({"name": name}, reason)
 
 
@@ -106,7 +100,11 @@ def _add_repository(routes: Blueprint, models: ModelCache) -> None:
     @routes.post("/v2/repository/index")
     def index() -> Response:
         """List every version of every model, and whether it can answer."""
-        is_ready_only = _wants_ready_only(inflated_body())
+        body = inflated_body()
+        options = read_json_body(body) if body.strip() else {}
+        is_ready_only = options.get("ready", False) if isinstance(options, dict) else None
+        if not isinstance(is_ready_only, bool):
+            raise BadRequest(400, 'the body is not an index request: send none, or {"ready": true}')
         states = [
             _state(models, name, version)
             for name in filter(may_see, models.store.names())
@@ -118,50 +116,38 @@ def _add_repository(routes: Blueprint, models: ModelCache) -> None:
     @routes.post("/v2/repository/models/<name>/load")
     def load(name: str) -> Response:
         """Refuse to load a version."""
-        return failure_response(Failure(501, _NO_LOADING))
+        return failure_response(_NO_LOADING)
 
     @routes.post("/v2/repository/models/<name>/unload")
     def unload(name: str) -> Response:
         """Refuse to unload a version."""
-        return failure_response(Failure(501, _NO_LOADING))
+        return failure_response(_NO_LOADING)
 
 
 def _readiness(subject: dict[str, Any], reason: str | None) -> Response:
-    if reason is None:
-        return json_response({**subject, "ready": True})
-    response = json_response({**subject, "ready": False, "error": reason})
-    response.status_code = 503
+    trouble = {"error": reason} if reason else {}
+    response = json_response({**subject, "ready": not reason, **trouble})
+    response.status_code = 503 if reason else 200
     return response
 
 
-def _wants_ready_only(body: bytes) -> bool:
-    """Read the body of an index request, which may be empty."""
-    options = read_json_body(body) if body.strip() else {}
-    is_ready_only = options.get("ready", False) if isinstance(options, dict) else None
-    if not isinstance(is_ready_only, bool):
-        raise BadRequest(400, 'the body is not an index request: send none, or {"ready": true}')
-    return is_ready_only
-
-
 def _state(models: ModelCache, name: str, version: str) -> dict[str, Any]:
-    state = {"name": name, "version": version, "state": "READY", "reason": ""}
+    state, reason = "READY", ""
     try:
         models.card(name, version)
     except StoreError as error:
         _log.error("unavailable: %s", error)
-        return {**state, "state": "UNAVAILABLE", "reason": "it was refused; the log says why"}
-    return state
+        state, reason = "UNAVAILABLE", "it was refused; the log says why"
+    return {"name": name, "version": version, "state": state, "reason": reason}
 
 
 PROTOCOL = Protocol(
-    name="v2",
-    routes=_routes,
+    "v2", _routes,
     access={
         "server": PUBLIC, "live": PUBLIC, "ready": PUBLIC,
         "show_models": "read", "show_model": "read", "model_ready": "read", "index": "read",
         "infer": "predict", "load": "publish", "unload": "publish",
     },
-    paths=lambda shared: ["/v2"],
-    phrase=phrase_line,
+    paths=lambda shared: ["/v2"], phrase=phrase_line,
     description=Path(__file__).with_suffix(".json"),
 )  # fmt: skip

@@ -12,14 +12,17 @@ from engine.records.rows import refuse_too_many
 from engine.records.strict_json import RepeatedKeys, read_json
 from engine.schema.messages import shown
 
+#: The types that values of a datatype have in JSON, by its name without the size.
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "BYTES": (str,), "BOOL": (bool,), "FP": (int, float), "INT": (int,), "UINT": (int,)
+}  # fmt: skip
+
 
 class Tensor(NamedTuple):
     """An input that was read.
 
     Attributes
     ----------
-    name, datatype : str
-        As the request has them.
     shape : list of int
         One or two sizes; the first is the number of records.
     values : list
@@ -42,28 +45,12 @@ class Tensor(NamedTuple):
         """The number of values of each record."""
         return math.prod(self.shape[1:])
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the datatype is one of whole numbers."""
-        return "INT" in self.datatype
-
 
 def read_tensor(entry: Mapping[str, Any], raw: bytes | None) -> Tensor:
-    """Read an input.
+    """Read an input: its JSON, whose name is text, and its values where they follow the JSON.
 
-    Parameters
-    ----------
-    entry : mapping
-        Its JSON, whose name is text.
-    raw : bytes or None
-        Its values, where they follow the JSON.
-
-    Raises
-    ------
-    InvalidTensor
-        With the first thing that is wrong.
-    BadRequest
-        413 for too many records.
+    Raise `InvalidTensor` with the first thing that is wrong, and `BadRequest`
+    with 413 for too many records.
     """
     if isinstance(entry, RepeatedKeys):
         raise InvalidTensor(f"names {shown(entry.repeated[0])} twice: send it once")
@@ -77,18 +64,20 @@ def read_tensor(entry: Mapping[str, Any], raw: bytes | None) -> Tensor:
     if raw is not None:
         values = read_buffer(datatype, math.prod(shape), raw)
     else:
-        values = [None if value != value else value for value in _flat(entry.get("data"), shape)]
+        values = _flat(entry.get("data"), shape)
         _check_values(values, datatype)
-    return Tensor(entry["name"], datatype, shape, _decoded(values, datatype, form))
+    if datatype == "BYTES":
+        values = _read_texts(values, form)
+    elif form not in (None, "np"):
+        raise InvalidTensor(f"has the content type {shown(form)}: {datatype} takes np or none")
+    return Tensor(entry["name"], datatype, shape, values)
 
 
 def read_parameters(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the parameters of a request, an input or an output.
 
-    Raises
-    ------
-    InvalidTensor
-        When they are not an object, or ask for what the service does not do.
+    Raise `InvalidTensor` when they are not an object, or ask for what the
+    service does not do.
     """
     parameters = entry.get("parameters")
     if parameters is None:
@@ -97,9 +86,8 @@ def read_parameters(entry: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InvalidTensor(f"has parameters that are {shown(parameters)}: send an object")
     for name in ("shared_memory_region", "classification"):
         if name in parameters:
-            raise InvalidTensor(
-                f"has the parameter {name}, which is not supported here: leave it out"
-            )
+            detail = f"has the parameter {name}, which is not supported here: leave it out"
+            raise InvalidTensor(detail)
     return parameters
 
 
@@ -129,53 +117,40 @@ def _flat(values: Any, shape: list[int]) -> list[Any]:
         flat = [value for inner in flat for value in inner]
     if len(flat) != math.prod(shape):
         raise InvalidTensor(f"has {len(flat)} values, its shape is {_listed(shape)}")
-    if len(sizes) > 1 and _squeezed(sizes) != _squeezed(shape):
+    squeezed, squeezed_shape = ([size for size in each if size != 1] for each in (sizes, shape))
+    if len(sizes) > 1 and squeezed != squeezed_shape:
         raise InvalidTensor(f"has data of shape {sizes}, its shape is {_listed(shape)}")
     return flat
 
 
-def _squeezed(sizes: list[int]) -> list[int]:
-    return [size for size in sizes if size != 1]
-
-
 def _check_values(values: list[Any], datatype: str) -> None:
     """Check that values from JSON are of the datatype."""
-    if datatype == "BYTES":
-        kinds: tuple[type, ...] = (str,)
-    elif datatype == "BOOL":
-        kinds = (bool,)
-    else:
-        kinds = (int, float) if datatype.startswith("FP") else (int,)
-    low = high = 0
-    if is_whole := "INT" in datatype:
-        limits = np.iinfo(DATATYPES[datatype])
-        low, high = int(limits.min), int(limits.max)
+    types, limits = _TYPES[datatype.rstrip("0123456789")], None
+    if "INT" in datatype:
+        ends = np.iinfo(DATATYPES[datatype])
+        limits = range(int(ends.min), int(ends.max) + 1)
     for index, value in enumerate(values):
         if value is None:
             continue
-        if type(value) not in kinds or (is_whole and not low <= value <= high):
+        if type(value) not in types or (limits is not None and value not in limits):
             raise InvalidTensor(f"has {shown(value)} as value {index}, which is not {datatype}")
 
 
-def _decoded(values: list[Any], datatype: str, form: Any) -> list[Any]:
-    """Read values by their content type."""
-    if datatype != "BYTES":
-        if form not in (None, "np"):
-            raise InvalidTensor(f"has the content type {shown(form)}: {datatype} takes np or none")
-        return [None if value != value else value for value in values]
+def _read_texts(values: list[Any], form: Any) -> list[Any]:
+    """Read texts, or their bytes, by their content type."""
     read = _READERS.get(form) if form is None or isinstance(form, str) else None
     if read is None:
         names = ", ".join(name for name in _READERS if name)
         raise InvalidTensor(f"has the content type {shown(form)}: send one of {names}")
-    decoded = []
+    texts = []
     for index, value in enumerate(values):
         try:
-            decoded.append(None if value is None else read(value))
+            texts.append(None if value is None else read(value))
         except UnicodeDecodeError as error:
             raise InvalidTensor(f"has a value {index} that is not UTF-8") from error
         except ValueError as error:
             raise InvalidTensor(f"has a value {index} that {error}") from error
-    return decoded
+    return texts
 
 
 def _text(value: str | bytes) -> str:
@@ -184,16 +159,14 @@ def _text(value: str | bytes) -> str:
 
 def _base64(value: str | bytes) -> str:
     try:
-        return base64.b64decode(value, validate=True).decode()
-    except UnicodeDecodeError:
-        raise
+        text = base64.b64decode(value, validate=True)
     except ValueError as error:
         raise ValueError("is not base64") from error
+    return text.decode()
 
 
 def _json(value: str | bytes) -> Any:
-    decoded = read_json(value.encode() if isinstance(value, str) else value, takes_nan=True)
-    return None if decoded != decoded else decoded
+    return read_json(value.encode() if isinstance(value, str) else value, takes_nan=True)
 
 
 _READERS: dict[str | None, Callable[[str | bytes], Any]] = {
