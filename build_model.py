@@ -87,14 +87,9 @@ def build(
 ) -> str:
     """Train a model, by default on its sample, store the version and return its name.
 
-    Raise `PromotionConflict` if it was to be promoted, but another version was
-    promoted while it was trained. It is stored all the same.
-
-    Parameters
-    ----------
-    promote : {"always", "if-better", "never"}
-        ``if-better`` promotes a version that is shown to be better than the
-        promoted one, on the same held-out rows.
+    Promote it "always", "never", or "if-better": if it is shown to be better than
+    the promoted version, on the same held-out rows. Raise `PromotionConflict` if
+    another version was promoted meanwhile; the new version is stored all the same.
     """
     from engine.training.train import train
     from models import find

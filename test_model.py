@@ -3,7 +3,7 @@
 For instance::
 
     python test_model.py            every file in models/
-    python test_model.py credit     one of them
+    python test_model.py credit     the model in that file
     python test_model.py --all      every stored version of every model
 
 Exit codes: 0 all is well; 1 something is wrong, and the output says what.
@@ -19,9 +19,6 @@ from engine.runtime.loading import check_version, load_version
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
-
-MODELS = Path(models.__file__).parent
-INSTALL = "add it to Pipfile, run make lock, then make deps"
 
 
 def main(arguments: list[str]) -> int:
@@ -42,10 +39,8 @@ def check(name: str) -> bool:
     print(f"{name}:")
     is_sound = True
     for is_passed, text in (*check_file(name), check_stored(name)):
-        first, *more = text.splitlines() or [""]
-        print(f"  {'ok   ' if is_passed else 'WRONG'}  {first}", flush=True)
-        for line in more:
-            print(f"         {line}")
+        lines = "\n         ".join(text.splitlines())
+        print(f"  {'ok   ' if is_passed else 'WRONG'}  {lines}", flush=True)
         is_sound = is_sound and is_passed
     return is_sound
 
@@ -59,7 +54,8 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
     except models.UnknownModel as error:
         yield False, str(error)
     except ModuleNotFoundError as error:
-        yield False, f"{error.name} is not installed: {INSTALL}"
+        remedy = "add it to Pipfile, run make lock, then make deps"
+        yield False, f"{error.name} is not installed: {remedy}"
     except (Exception, SystemExit) as error:  # noqa: BLE001  a model file may raise anything
         yield False, f"{place(error, name)} ends with {type(error).__name__}: {error}"
     else:
@@ -112,11 +108,8 @@ def open_store() -> ModelStore:
 
 def place(error: BaseException, name: str) -> str:
     """Return the file, and the line where it is known, at which a model file fails."""
-    path = MODELS / f"{name}.py"
-    lines = [
-        line for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == str(path)
-    ]  # fmt: skip
+    path = str(Path(models.__file__).with_name(f"{name}.py"))
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
     lines = [error.lineno or 0] if isinstance(error, SyntaxError) else lines
     return f"models/{name}.py, line {lines[-1]}," if lines else f"models/{name}.py"
 

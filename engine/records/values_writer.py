@@ -32,9 +32,8 @@ class ValuesWriter(Writer):
 
     def finish(self) -> None:
         served = {"name": self._version.name, "version": self._version.version}
-        end: dict[str, Any] = {"model": served}
-        if self._warnings:
-            end["warnings"] = self._warnings
+        warnings = {"warnings": self._warnings} if self._warnings else {}
+        end = {"model": served, **warnings}
         self._spool.write(b"]," + msgspec.json.encode(end)[1:] + b"\n")
 
 

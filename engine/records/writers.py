@@ -119,10 +119,8 @@ class CsvWriter(Writer):
         parts: list[list[bytes]] = []
         for column, labels in zip(self._columns, self._labels, strict=True):
             values = column.values(decisions)
-            if labels:
-                texts = [labels[place] for place in values]
-            else:
-                texts = _number_texts(values, b"],[" if column.keys else b",")
+            between = b"],[" if column.keys else b","
+            texts = [labels[at] for at in values] if labels else _number_texts(values, between)
             parts += [texts, commas]
         self._spool.write(_weave([*parts[:-1], ends]))
 
@@ -137,24 +135,21 @@ class _JsonRows:
     """
 
     def __init__(self, columns: Sequence[AnswerColumn]) -> None:
-        self._columns = columns
-        self._keys: list[list[bytes]] = []
-        self._labels: list[list[bytes]] = []
+        self._columns: list[tuple[AnswerColumn, list[bytes], list[bytes]]] = []
         begin = b"{"
         for column in columns:
             key = begin + _encode(column.name) + b":"
-            self._labels.append([key + _encode(label) for label in column.labels])
+            labels = [key + _encode(label) for label in column.labels]
             parts = [_encode(part) + b":" for part in column.keys]
-            self._keys.append(
-                [key + b"{" + parts[0], *(b"," + part for part in parts[1:])] if parts else [key]
-            )
+            keys = [key + b"{" + parts[0], *(b"," + part for part in parts[1:])] if parts else [key]
+            self._columns.append((column, keys, labels))
             begin = b"}," if parts else b","
         self.end = begin[:-1]
 
     def write(self, decisions: Decisions, ends: list[bytes]) -> bytes:
         """Write rows, each with its end."""
         woven: list[list[bytes]] = []
-        for column, keys, labels in zip(self._columns, self._keys, self._labels, strict=True):
+        for column, keys, labels in self._columns:
             values = column.values(decisions)
             if labels:
                 woven.append([labels[place] for place in values])

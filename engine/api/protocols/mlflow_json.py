@@ -24,15 +24,8 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
     """Read the JSON body of an invocation; NaN stands for a gap.
 
     A list without a key, which SageMaker's clients send, is read as
-    ``instances`` is.
-
-    Raises
-    ------
-    BadRequest
-        400 for a body that is malformed or does not have exactly one of the keys, 413 for
-        too many records.
-    InvalidRecords
-        When the value of the key does not consist of records.
+    ``instances`` is. Raise `BadRequest`, 400, also when the body does not
+    have exactly one of the keys.
     """
     value = read_json_body(body, takes_nan=True)
     if isinstance(value, list):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from engine.api.openapi.json_schema import record_schema
+from engine.api.openapi.model import record_schema
 from engine.schema.fields import Category, Field, Flag, Number
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly

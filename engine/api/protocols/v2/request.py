@@ -39,7 +39,7 @@ class InferRequest(Records):
 def read_request(
     body: bytes, header_length: str | None, *, schema: Schema, offered: Sequence[str]
 ) -> InferRequest:
-    """Read a request to infer.
+    """Read a request to infer; every input, output and parameter that is wrong is listed.
 
     Parameters
     ----------
@@ -47,13 +47,6 @@ def read_request(
         How long the JSON is, where bytes follow it.
     offered : sequence of str
         The names of the outputs that there are, the default first.
-
-    Raises
-    ------
-    BadRequest
-        400 for a body that is malformed, 413 for too many records.
-    InvalidRecords
-        With every input, output and parameter that is wrong.
     """
     text, raw = split(body, header_length)
     message = read_json_body(text, takes_nan=True)

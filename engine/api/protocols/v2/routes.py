@@ -25,10 +25,6 @@ from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
-_NO_LOADING = Failure(
-    501, "versions are loaded on first use and leave by themselves: just ask the model"
-)
-
 
 def _routes(shared: Resources) -> Blueprint:
     """Return the routes of the protocol."""
@@ -114,14 +110,11 @@ def _add_repository(routes: Blueprint, models: ModelCache) -> None:
         return json_response(ready if is_ready_only else states)
 
     @routes.post("/v2/repository/models/<name>/load")
-    def load(name: str) -> Response:
-        """Refuse to load a version."""
-        return failure_response(_NO_LOADING)
-
     @routes.post("/v2/repository/models/<name>/unload")
-    def unload(name: str) -> Response:
-        """Refuse to unload a version."""
-        return failure_response(_NO_LOADING)
+    def load(name: str) -> Response:
+        """Refuse to load or unload a version."""
+        detail = "versions are loaded on first use and leave by themselves: just ask the model"
+        return failure_response(Failure(501, detail))
 
 
 def _readiness(subject: dict[str, Any], reason: str | None) -> Response:
@@ -146,7 +139,7 @@ PROTOCOL = Protocol(
     access={
         "server": PUBLIC, "live": PUBLIC, "ready": PUBLIC,
         "show_models": "read", "show_model": "read", "model_ready": "read", "index": "read",
-        "infer": "predict", "load": "publish", "unload": "publish",
+        "infer": "predict", "load": "publish",
     },
     paths=lambda shared: ["/v2"], phrase=phrase_line,
     description=Path(__file__).with_suffix(".json"),
