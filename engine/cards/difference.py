@@ -18,13 +18,9 @@ PARTS = {
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Compare two cards.
 
-    Returns
-    -------
-    dict
-        ``facts`` and each of `PARTS`: what differs, key to old and new value.
-        ``fields``: those that came, went or changed. ``scores``: all that both
-        have. ``importances``: the fields whose permutation importance moved by
-        more than both deviations together.
+    Of the facts, of each of `PARTS` and of the fields, what differs is returned; of
+    the scores, all that both have; of the importances, the fields whose permutation
+    importance moved by more than both deviations together.
     """
     schemas = old["schema"], new["schema"]
     before, after = ({field["name"]: field for field in schema["fields"]} for schema in schemas)

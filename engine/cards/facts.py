@@ -1,13 +1,9 @@
-"""What a card says, in words and rows: the same for a page, for Markdown and for a terminal.
-
-Older cards, which lack some keys, are read as well.
-"""
+"""What a card, even an old one, says in words and rows: for a page, Markdown and a terminal."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from engine.schema.card import Card, ParityEntry, ScoreEntry
-from engine.schema.fields import Field
+from engine.schema.card import Card, ParityEntry
 from engine.schema.record_schema import Schema
 
 #: Fewer rows of a class than this say little about it.
@@ -42,7 +38,10 @@ def facts(card: Card) -> dict[str, str]:
 
 def field_rows(card: Card) -> list[list[str]]:
     """Return a row of `FIELD_HEADS` for each field."""
-    return [_field(field) for field in Schema.from_json(card["schema"]).fields]
+    return [
+        [field.name, field.noun(), field.unit, field.limits(), ", ".join(field.accepted())]
+        for field in Schema.from_json(card["schema"]).fields
+    ]
 
 
 def score_rows(card: Card) -> list[list[str]]:
@@ -61,13 +60,8 @@ def score_rows(card: Card) -> list[list[str]]:
 def class_rows(card: Card) -> list[list[str]]:
     """Return a row of `CLASS_HEADS` for each class; none for a regression."""
     return [
-        [
-            str(entry["class"]),
-            f"{entry['precision']:.3f}",
-            f"{entry['recall']:.3f}",
-            str(entry["rows"]),
-        ]
-        for entry in card["class_scores"]
+        [str(row["class"]), f"{row['precision']:.3f}", f"{row['recall']:.3f}", str(row["rows"])]
+        for row in card["class_scores"]
     ]
 
 
@@ -85,17 +79,17 @@ def limits(card: Card) -> list[str]:
     sentences = [f"The scores say nothing of later data, nor of records unlike the {judged}."]
     if rows["note"]:
         sentences.append(f"It is trained on sample data: {rows['note']}.")
-    level = [name for name, entry in card["scores"].items() if _reaches_baseline(entry)]
-    if level:
+    scores = card["scores"].items()
+    if level := [
+        name for name, score in scores if score["low"] <= score["baseline"] <= score["high"]
+    ]:
         sentences.append(
             f"By {', '.join(level)} it is not shown to be better than a model that ignores its "
             "input: the interval reaches the baseline."
         )
-    few = [str(entry["class"]) for entry in card["class_scores"] if entry["rows"] < _FEW_ROWS]
-    if few:
+    if few := [str(row["class"]) for row in card["class_scores"] if row["rows"] < _FEW_ROWS]:
         sentences.append(f"Fewer than {_FEW_ROWS} held-out rows have the class {', '.join(few)}.")
-    accepting = [f"{name} ({accepted})" for name, *_, accepted in field_rows(card) if accepted]
-    if accepting:
+    if accepting := [f"{name} ({policies})" for name, *_, policies in field_rows(card) if policies]:
         sentences.append(f"Some fields accept what was rare in training: {', '.join(accepting)}.")
     return sentences
 
@@ -108,9 +102,8 @@ def _data(rows: Mapping[str, Any]) -> str:
 
 
 def _code(revision: str) -> str:
-    if revision.endswith("+"):
-        return f"{revision[:-1]}, with changes that were not committed"
-    return revision
+    is_changed = revision.endswith("+")
+    return f"{revision[:-1]}, with changes that were not committed" if is_changed else revision
 
 
 def _answers(card: Card) -> str:
@@ -130,12 +123,3 @@ def _parity(parity: ParityEntry | None) -> str:
     if parity["difference"] is not None:
         text += f", largest difference {parity['difference']:.1e}"
     return ", ".join(filter(None, (text, parity["reason"])))
-
-
-def _field(field: Field) -> list[str]:
-    accepted = (policy.replace("_", " ") for policy in field.accepted_policies())
-    return [field.name, field.noun(), field.unit, field.limits(), ", ".join(accepted)]
-
-
-def _reaches_baseline(entry: ScoreEntry) -> bool:
-    return entry["low"] <= entry["baseline"] <= entry["high"]

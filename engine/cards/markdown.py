@@ -1,7 +1,6 @@
-"""A version's model card: its card as Markdown, for people.
+"""A version's model card: its card as GitHub's Markdown, for people.
 
-It is GitHub's Markdown. What the model file or the data say stands in it as
-text: no word of theirs makes a table, a link or a heading.
+No word of the model file or of the data makes a table, a link or a heading.
 """
 
 import json
@@ -10,18 +9,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from engine.cards.facts import (
-    CLASS_HEADS,
-    FIELD_HEADS,
-    IMPORTANCE_HEADS,
-    SCORE_HEADS,
-    class_rows,
-    facts,
-    field_rows,
-    importance_rows,
-    limits,
-    score_rows,
-)
+from engine.cards import facts
 from engine.schema.card import Card, ChallengeEntry
 
 #: What has a meaning within a line of Markdown, and at the beginning of a paragraph.
@@ -30,13 +18,7 @@ _BEGINNING = re.compile(r"^(\d*)([-+=.)])")
 
 
 def model_card(card: Card) -> str:
-    """Write a card as Markdown.
-
-    Parameters
-    ----------
-    card : mapping
-        It may be of a version that is not stored yet.
-    """
+    """Write a card as Markdown; it may be of a version that is not stored yet."""
     version = f", version {card['version']}" if "version" in card else ""
     parts = [
         f"# {_text(card['title'])}",
@@ -44,24 +26,24 @@ def model_card(card: Card) -> str:
         "## Intended use",
         _paragraph(card["description"] or "The model file does not say."),
         "## How it was made",
-        _table(("what", "is"), list(facts(card).items())),
+        _table(("what", "is"), list(facts.facts(card).items())),
         "## Scores on the held-out rows",
-        _table(SCORE_HEADS, score_rows(card)),
+        _table(facts.SCORE_HEADS, facts.score_rows(card)),
         "`*` marks the score that decides a promotion. The baseline ignores its input.",
     ]
-    if rows := class_rows(card):
-        parts += ["## By class", _table(CLASS_HEADS, rows)]
+    if rows := facts.class_rows(card):
+        parts += ["## By class", _table(facts.CLASS_HEADS, rows)]
     if challenge := card.get("challenge"):
         parts += ["## Beside the promoted version", *_challenge(challenge)]
     parts += [
         "## Fields",
-        _table(FIELD_HEADS, field_rows(card)),
+        _table(facts.FIELD_HEADS, facts.field_rows(card)),
         "`accepted` says what is let through; everything else is refused.",
         "## Importances",
         f"How much {_text(card['score'])} drops when a field is shuffled.",
-        _table(IMPORTANCE_HEADS, importance_rows(card)),
+        _table(facts.IMPORTANCE_HEADS, facts.importance_rows(card)),
         "## Limits",
-        "\n".join(f"- {_text(sentence)}" for sentence in limits(card)),
+        "\n".join(f"- {_text(sentence)}" for sentence in facts.limits(card)),
         "## Ask it",
         _request(card),
     ]
@@ -70,9 +52,8 @@ def model_card(card: Card) -> str:
 
 def _challenge(entry: ChallengeEntry) -> list[str]:
     reason = _paragraph(entry["reason"][:1].upper() + entry["reason"][1:] + ".")
-    if entry["gain"] is None:
+    if (gain := entry["gain"]) is None:
         return [reason]
-    gain = entry["gain"]
     row = (
         entry["score"],
         f"{entry['value']:.4f}",
@@ -90,8 +71,7 @@ def _request(card: Card) -> str:
     address = f"http://127.0.0.1:8000/v0/models/{card['model']}{version}/predict"
     record = shlex.quote(json.dumps(card["example"]["record"]))
     command = f"curl -s {address} -H 'Content-Type: application/json' -d {record}"
-    longest = max(map(len, re.findall("`+", command)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", command)), 0)
     return f"{fence}sh\n{command}\n{fence}"
 
 

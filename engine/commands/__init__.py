@@ -6,11 +6,8 @@ from engine.commands.predict import predict
 from engine.commands.retention import pin, prune, unpin
 from engine.commands.versions import models
 
-models.add_command(canary)
-models.add_command(shadow)
-models.add_command(prune)
-models.add_command(pin)
-models.add_command(unpin)
+for command in (canary, shadow, prune, pin, unpin):
+    models.add_command(command)
 
 #: Every command; `app.py` hands them to Flask.
 COMMANDS = (models, predict, keys)

@@ -1,8 +1,5 @@
 """`flask models canary` and `shadow`: try a version beside the promoted one."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from engine.cards.difference import difference
@@ -11,11 +8,6 @@ from engine.commands.output import CommandError, CommandResult, command_output, 
 from engine.runtime.loading import check_version
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer, now
-
-_END = (
-    "A running service starts within 2 s. `flask models promote {name} {version}` promotes it, "
-    "`flask models rollback {name}` ends this."
-)
 
 
 def _share(context: click.Context, option: click.Parameter, value: float) -> float:
@@ -122,17 +114,16 @@ def _try(name: str, candidate: Candidate, *, dry_run: bool) -> CommandResult:
 
 
 def _summary(name: str, before: Pointer, candidate: Candidate) -> str:
-    what = {
-        "canary": f"answers {candidate.share:g} of the requests, by {candidate.by}",
-        "shadow": f"predicts {candidate.share:g} of the requests as a shadow",
-    }
-    was = before.candidate
-    lines = [
-        f"{candidate.version} of {name} {what[candidate.mode]}; {before.version} is promoted.",
-        f"Before: the {was.mode} of {was.version}, {was.share:g}." if was else "",
-        _END.format(name=name, version=candidate.version),
-    ]
-    return "\n".join(filter(None, lines))
+    version, mode, share, by, _ = candidate
+    verb, role = ("answers", f", by {by}") if mode == "canary" else ("predicts", " as a shadow")
+    text = f"{version} of {name} {verb} {share:g} of the requests{role}; "
+    text += f"{before.version} is promoted.\n"
+    if was := before.candidate:
+        text += f"Before: the {was.mode} of {was.version}, {was.share:g}.\n"
+    return (
+        f"{text}A running service starts within 2 s. `flask models promote {name} {version}` "
+        f"promotes it, `flask models rollback {name}` ends this."
+    )
 
 
 def _check_schemas(store: ModelStore, name: str, promoted: str, version: str) -> None:
@@ -140,14 +131,11 @@ def _check_schemas(store: ModelStore, name: str, promoted: str, version: str) ->
     old, new = (store.read_card(name, tried) for tried in (promoted, version))
     if old["schema"] == new["schema"]:
         return
+    changes = difference(old, new)
+    rows = [f"{field} {text}" for field, text in field_rows(changes["fields"])]
+    if extras := changes["facts"].get("extras"):
+        rows.append(f"extras {extras['from']} -> {extras['to']}")
     raise CommandError(
         f"{version} of {name} is not tried: its schema is not that of {promoted}, so a request "
-        f"made for one could not be answered by the other: {_changes(difference(old, new))}"
+        f"made for one could not be answered by the other: {'; '.join(rows)}"
     )
-
-
-def _changes(changes: Mapping[str, Any]) -> str:
-    rows = [f"{name} {text}" for name, text in field_rows(changes["fields"])]
-    extras = changes["facts"].get("extras")
-    rows += [f"extras {extras['from']} -> {extras['to']}"] if extras else []
-    return "; ".join(rows)

@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,14 @@ _MOST_LISTED = 10
 def compare_answers(old: StoredVersion, new: StoredVersion, data: Path) -> dict[str, Any]:
     """Count where the answers of two versions to a file differ.
 
-    Returns
-    -------
-    dict
-        ``rows``; ``labels_that_differ``, None for regressions;
-        ``largest_difference``, of a probability or of a number, None for
-        classifiers without probabilities; ``rows_that_differ_most``, from 1.
-
-    Raises
-    ------
-    CommandError
-        When the file cannot be read, or a version rejects records in it.
+    The labels that differ are None for regressions. The largest difference is that
+    of a probability or of a number. Raise `CommandError` if a version rejects records.
     """
     kind = kind_of(data, None)
     with ExitStack() as spools:
         files = []
         for version in (old, new):
-            spool = answer_file(version, data, kind, LINES)
-            spools.callback(spool.close)
+            spool = spools.enter_context(closing(answer_file(version, data, kind, LINES)))
             spool.file.seek(0)
             files.append(spool.file)
         read = msgspec.json.Decoder().decode
@@ -48,8 +38,7 @@ def compare_answers(old: StoredVersion, new: StoredVersion, data: Path) -> dict[
 def _difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[bool, float]:
     """Return whether the labels differ, and by how much the probabilities or numbers do."""
     is_other = old["value"] != new["value"]
-    if "probabilities" in old and "probabilities" in new:
-        before, after = old["probabilities"], new["probabilities"]
+    if (before := old.get("probabilities")) and (after := new.get("probabilities")):
         classes = {*before, *after}
         return is_other, max(abs(before.get(c, 0.0) - after.get(c, 0.0)) for c in classes)
     if isinstance(old["value"], float) and isinstance(new["value"], float):

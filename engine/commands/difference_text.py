@@ -11,21 +11,21 @@ from engine.commands.service_metrics import live_text
 def difference_text(changes: Mapping[str, Any]) -> str:
     """Format for people what `engine.cards.difference.difference` returns."""
     head = f"{changes['model']}: from {changes['from']} to {changes['to']}"
-    parts = [
-        _part("Model", _pairs(changes["facts"])),
-        _part("Fields", field_rows(changes["fields"])),
-    ]
-    parts += [_part(title, _pairs(changes[part])) for part, title in PARTS.items()]
     moved = [
         (field, f"{mean['from']:.4f} -> {mean['to']:.4f}")
         for field, mean in changes["importances"].items()
     ]
-    parts += [_part("Permutation importances that moved", moved), _score_text(changes)]
-    if "answers" in changes:
-        parts.append(_answer_text(changes["answers"]))
-    if "live" in changes:
-        parts.append(live_text(changes["live"]))
-    return "\n\n".join([head, *filter(None, parts)])
+    parts = [
+        head,
+        _part("Model", _pairs(changes["facts"])),
+        _part("Fields", field_rows(changes["fields"])),
+        *(_part(title, _pairs(changes[part])) for part, title in PARTS.items()),
+        _part("Permutation importances that moved", moved),
+        _score_text(changes),
+        _answer_text(changes["answers"]) if "answers" in changes else "",
+        live_text(changes["live"]) if "live" in changes else "",
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def _part(title: str, rows: list[tuple[str, str]]) -> str:
@@ -36,13 +36,11 @@ def _part(title: str, rows: list[tuple[str, str]]) -> str:
 
 
 def _pairs(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
-    def shown(value: Any) -> str:
-        return "none" if value is None or value == "" else str(value)
-
-    return [
-        (key, f"{shown(change['from'])} -> {shown(change['to'])}")
+    texts = {
+        key: ["none" if change[end] in (None, "") else str(change[end]) for end in ("from", "to")]
         for key, change in changes.items()
-    ]
+    }
+    return [(key, " -> ".join(ends)) for key, ends in texts.items()]
 
 
 def field_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -67,10 +65,10 @@ def _score_text(changes: Mapping[str, Any]) -> str:
         for name, score in changes["scores"].items()
     ]
     heads = ("score", "value", "change", "interval before", "and now", "")
-    lines = ["Scores", indented(table(heads, rows))]
+    text = f"Scores\n{indented(table(heads, rows))}"
     if "sha256" in changes["data"]:
-        lines.append("  The data differ, so the versions were scored on different rows.")
-    return "\n".join(lines)
+        text += "\n  The data differ, so the versions were scored on different rows."
+    return text
 
 
 def _answer_text(answers: Mapping[str, Any]) -> str:

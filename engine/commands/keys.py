@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from engine.api.resources import resources
-from engine.commands.output import CommandError, CommandResult, command_output, table
-from persistence.api_keys import SCOPES, InvalidKeys, Key, KeyFile, make_key
+from engine.commands.output import CommandResult, command_output, table
+from persistence.api_keys import SCOPES, Key, make_key
 
 
 @click.group()
@@ -23,10 +23,7 @@ def keys() -> None:
     default=("predict", "read"), show_default=True, help="What the key allows; repeatable.",
 )  # fmt: skip
 @click.option(
-    "--model",
-    "models",
-    multiple=True,
-    help="A model that the key may use; repeatable; default: all.",
+    "--model", "models", multiple=True, help="A model to allow; repeatable; default: all."
 )
 @click.option("--days", type=click.IntRange(1, 36500), help="Days until the key expires.")
 @click.option("--rate-limit", help="Requests per seconds, such as 100/60.")
@@ -47,14 +44,11 @@ def make(
       flask keys make partner --rate-limit 100/60 --json
     """
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days) if days else None
-    try:
-        text, key = make_key(
-            name, scopes=tuple(dict.fromkeys(scopes)), rate_limit=rate_limit,
-            models=tuple(dict.fromkeys(models)) or None, expires_at=expires,
-        )  # fmt: skip
-        _file().add(key)
-    except InvalidKeys as error:
-        raise CommandError(str(error)) from error
+    text, key = make_key(
+        name, scopes=tuple(dict.fromkeys(scopes)), rate_limit=rate_limit,
+        models=tuple(dict.fromkeys(models)) or None, expires_at=expires,
+    )  # fmt: skip
+    resources().callers.file.add(key)
     return CommandResult({"key": text, **_described(key)}, text)
 
 
@@ -66,20 +60,14 @@ def list_keys() -> CommandResult:
     \b
     Examples:
       flask keys list
-      flask keys list --json
     """
-    file = _file()
-    try:
-        listed = file.read()
-    except InvalidKeys as error:
-        raise CommandError(str(error)) from error
-    document = {"keys": [_described(key) for key in listed]}
-    if not listed:
-        return CommandResult(
-            document, f"there is no key in {file.path}: flask keys make NAME makes one"
-        )
-    head = ("id", "name", "scopes", "models", "until", "limit")
-    return CommandResult(document, table(head, [_row(key) for key in listed]))
+    file = resources().callers.file
+    listed = file.read()
+    text = f"there is no key in {file.path}: flask keys make NAME makes one"
+    if listed:
+        head = ("id", "name", "scopes", "models", "until", "limit")
+        text = table(head, [_row(key) for key in listed])
+    return CommandResult({"keys": [_described(key) for key in listed]}, text)
 
 
 @keys.command()
@@ -95,15 +83,8 @@ def remove(identifier: str) -> CommandResult:
     Examples:
       flask keys remove 1a2b3c4d
     """
-    try:
-        key = _file().remove(identifier)
-    except InvalidKeys as error:
-        raise CommandError(str(error)) from error
+    key = resources().callers.file.remove(identifier)
     return CommandResult(_described(key), f"removed key {key.id} of {key.name}")
-
-
-def _file() -> KeyFile:
-    return resources().callers.file
 
 
 def _row(key: Key) -> Sequence[str]:

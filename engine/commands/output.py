@@ -15,15 +15,13 @@ from flask.cli import with_appcontext
 from engine.api.resources import resources
 from engine.records.problems import BadRequest
 from engine.serving.model_cache import ModelCache
+from persistence.api_keys import InvalidKeys
 from persistence.promotions import PromotionConflict, VersionInUse
 from persistence.store_errors import StoreError, VersionNotFound
 
 
 class CommandError(Exception):
-    """The command is refused; the message says why and what to do.
-
-    ``errors`` lists every problem of an input, each with its ``detail`` and place.
-    """
+    """The command is refused; ``errors`` lists every problem of an input with its place."""
 
     def __init__(self, reason: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(reason)
@@ -31,7 +29,7 @@ class CommandError(Exception):
 
 
 class CommandResult(NamedTuple):
-    """What a command returns: a document for programs, and a text for people, or none."""
+    """A document for programs, and a text for people, or none."""
 
     document: Mapping[str, Any]
     text: str
@@ -47,7 +45,7 @@ def command_output(command: Callable[..., CommandResult]) -> Callable[..., None]
         try:
             result = command(**options)
         except (
-            CommandError, BadRequest, StoreError,
+            CommandError, BadRequest, InvalidKeys, StoreError,
             PromotionConflict, VersionInUse, OSError,
         ) as error:  # fmt: skip
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
@@ -85,8 +83,8 @@ def indented(text: str) -> str:
 def _refuse(error: Exception, *, as_json: bool) -> NoReturn:
     reason = str(error)
     if isinstance(error, OSError):
-        named = f"{click.format_filename(error.filename)}: " if error.filename else ""
-        reason = f"{named}{error.strerror or error}"
+        file = f"{click.format_filename(error.filename)}: " if error.filename else ""
+        reason = f"{file}{error.strerror or error}"
     if isinstance(error, VersionNotFound):
         reason += ": `flask models list` shows the stored versions"
     errors = error.errors if isinstance(error, CommandError) else ()

@@ -63,11 +63,10 @@ def predict(
         with replacing(path, path.with_name(f".writing-{os.getpid()}")) as out:
             rows = _write(out, spool, kind, source)
             _refuse_existing(path, force=force)  # it may have come meanwhile
-    found = {"model": answering.name, "version": answering.version, "rows": rows}
-    named = click.format_filename(output)
-    text = f"{rows} rows answered by {answering.name} {answering.version}, written to {named}"
-    click.echo(text, err=True)
-    return CommandResult({**found, "output": named}, "")
+    name, version = answering.name, answering.version
+    file_name = click.format_filename(output)
+    click.echo(f"{rows} rows answered by {name} {version}, written to {file_name}", err=True)
+    return CommandResult({"model": name, "version": version, "rows": rows, "output": file_name}, "")
 
 
 def _check_usage(file: Path, kind: str, output: Path | None, columns: str) -> None:
@@ -107,5 +106,5 @@ def _print(spool: Spool, kind: str, source: Path | None) -> None:
 def _refuse_existing(path: Path, *, force: bool) -> None:
     if path.exists() and not (force and path.is_file()):
         remedy = ", or add --force" if path.is_file() else "; it is no plain file"
-        named = click.format_filename(path)
-        raise CommandError(f"{named} is there already: name another --output{remedy}")
+        file_name = click.format_filename(path)
+        raise CommandError(f"{file_name} is there already: name another --output{remedy}")

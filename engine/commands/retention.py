@@ -12,10 +12,8 @@ from persistence.store_errors import ModelNotFound, VersionNotFound
 
 @click.command()
 @click.argument("name", required=False, metavar="[NAME]")
-@click.option(
-    "--keep", type=click.IntRange(min=1), default=10, show_default=True,
-    help="The number of newest versions of each model that stay.",
-)  # fmt: skip
+@click.option("--keep", type=click.IntRange(min=1), default=10, show_default=True,
+              help="The number of newest versions of each model that stay.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed; remove nothing.")
 @command_output
 def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
@@ -41,13 +39,13 @@ def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
             _remove(store, row)
         for model in models:
             store.sweep(model)
-    removed = [row for row in rows if not row["stays"]]
     verb = "would go" if dry_run else "removed"
+    removed = sum(not row["stays"] for row in rows)
     lines = [
         f"{row['model']} {row['version']}: {'stays, ' + row['stays'] if row['stays'] else verb}"
         for row in rows
     ]
-    lines.append(f"{len(removed)} of {len(rows)} versions beyond the newest {keep} {verb}.")
+    lines.append(f"{removed} of {len(rows)} versions beyond the newest {keep} {verb}.")
     return CommandResult({"versions": rows, "keep": keep, "dry_run": dry_run}, "\n".join(lines))
 
 
@@ -62,9 +60,7 @@ def pin(name: str, version: str) -> CommandResult:
     Examples:
       flask models pin credit 20260102T101500Z-3fa9c
     """
-    _pin(name, version, is_pinned=True)
-    text = f"{version} of {name} is never pruned."
-    return CommandResult({"model": name, "version": version}, text)
+    return _pin(name, version, is_pinned=True)
 
 
 @click.command()
@@ -78,8 +74,7 @@ def unpin(name: str, version: str) -> CommandResult:
     Examples:
       flask models unpin credit 20260102T101500Z-3fa9c
     """
-    _pin(name, version, is_pinned=False)
-    return CommandResult({"model": name, "version": version}, f"{version} of {name} may be pruned.")
+    return _pin(name, version, is_pinned=False)
 
 
 def _old(store: ModelStore, name: str, keep: int) -> list[dict[str, Any]]:
@@ -107,7 +102,7 @@ def _remove(store: ModelStore, row: dict[str, Any]) -> None:
         row["stays"] = str(error).partition("it is ")[2]
 
 
-def _pin(name: str, version: str, *, is_pinned: bool) -> None:
+def _pin(name: str, version: str, *, is_pinned: bool) -> CommandResult:
     store = served().store
     if is_pinned and version not in store.versions(name):
         raise VersionNotFound(f"model {name!r} has no version {version!r}")
@@ -120,3 +115,5 @@ def _pin(name: str, version: str, *, is_pinned: bool) -> None:
         return pointer._replace(pinned=(*others, version) if is_pinned else others)
 
     store.change(name, change)
+    text = f"{version} of {name} {'is never' if is_pinned else 'may be'} pruned."
+    return CommandResult({"model": name, "version": version}, text)

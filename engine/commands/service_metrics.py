@@ -19,45 +19,27 @@ TIMEOUT_SECONDS, MOST_BYTES = 10, 64 * 2**20
 
 #: The counts of a shadow, by their metrics.
 _SHADOW_METRICS = {
-    "records": "model_shadow_records_total",
-    "differences": "model_shadow_differences_total",
-    "failures": "model_shadow_failures_total",
-    "dropped": "model_shadow_dropped_total",
-    "largest_difference": "model_shadow_largest_difference",
-}
+    count: f"model_shadow_{count}_total"
+    for count in ("records", "differences", "failures", "dropped")
+} | {"largest_difference": "model_shadow_largest_difference"}
 
 
 def live_counts(address: str, name: str, versions: Iterable[str], *, key: str) -> dict[str, Any]:
     """Read from a running service what it has counted since it started.
 
-    Parameters
-    ----------
-    address : str
-        The service, such as ``http://127.0.0.1:8000``.
-    key : str
-        An API key; empty for none.
-
-    Returns
-    -------
-    dict
-        ``service``; ``versions``: for each its ``predictions``, ``errors``,
-        and ``shadow``, None if it has not predicted as a shadow.
-
-    Raises
-    ------
-    CommandError
-        When the address is not one, or does not answer as the service does.
+    The key is an API key, or empty. Of each version the predictions, the errors and
+    the counts as a shadow are returned; the latter are None if it was not one.
+    Raise `CommandError` when the address does not answer as the service does.
     """
     samples = [sample for sample in _samples(address, key) if sample.labels.get("model") == name]
 
     def total(metric: str, version: str) -> float:
-        return float(
-            sum(
-                sample.value
-                for sample in samples
-                if sample.name == metric and sample.labels.get("version") == version
-            )
+        values = (
+            sample.value
+            for sample in samples
+            if sample.name == metric and sample.labels.get("version") == version
         )
+        return float(sum(values))
 
     def counts(version: str) -> dict[str, Any]:
         shadow = {key: total(metric, version) for key, metric in _SHADOW_METRICS.items()}
@@ -79,11 +61,8 @@ def live_text(live: Mapping[str, Any]) -> str:
     lines = [f"Counted by {live['service']} since it started", indented(table(head, rows))]
     for name, counts in versions:
         if shadow := counts["shadow"]:
-            compared = [(key.replace("_", " "), f"{n:g}") for key, n in shadow.items()]
-            lines += [
-                f"  {name} as a shadow",
-                indented(indented(table(("", ""), compared)).strip("\n")),
-            ]
+            compared = table(("", ""), [(k.replace("_", " "), f"{n:g}") for k, n in shadow.items()])
+            lines += [f"  {name} as a shadow", indented(indented(compared).strip("\n"))]
     return "\n".join(lines)
 
 

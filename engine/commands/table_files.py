@@ -20,15 +20,7 @@ from engine.serving.file_prediction import BINARY, InvalidFile
 
 
 def kind_of(path: Path, format_name: str | None) -> str:
-    """Return the media type of a file, by the format that is named or by its suffix.
-
-    Raises
-    ------
-    click.UsageError
-        When neither tells.
-    CommandError
-        When the format needs pyarrow and it is not installed.
-    """
+    """Return the media type of a file by its format's name, or else by its suffix."""
     kind = KINDS[format_name] if format_name else SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise click.UsageError(
@@ -42,13 +34,7 @@ def kind_of(path: Path, format_name: str | None) -> str:
 
 
 def answer_file(version: StoredVersion, path: Path, kind: str, form: str) -> Spool:
-    """Answer every record of a file, and show on a terminal how far it is read.
-
-    Raises
-    ------
-    CommandError
-        When the file cannot be read, or with every problem of its records.
-    """
+    """Answer every record of a file, and show on a terminal how far it is read."""
     try:
         with path.open("rb") as file, _progress(file) as (stream, size):
             return file_prediction.answer_file(

@@ -37,7 +37,6 @@ def list_versions(name: str | None) -> CommandResult:
     Examples:
       flask models list
       flask models list --model credit
-      flask models list --json
     """
     store = served().store
     names = store.stored_names()
@@ -64,14 +63,13 @@ def show(name: str, version: str | None) -> CommandResult:
     Examples:
       flask models show credit
       flask models show credit 20260102T101500Z-3fa9c
-      flask models show credit --json
     """
     store = served().store
     card = as_card(store.read_card(name, version))
-    is_promoted = card["version"] == _promoted(store, name)
-    return CommandResult(
-        {"promoted": is_promoted, "card": card}, card_text(card, is_promoted=is_promoted)
-    )
+    pointer = _pointer(store, name)
+    is_promoted = pointer is not None and card["version"] == pointer.version
+    text = card_text(card, is_promoted=is_promoted)
+    return CommandResult({"promoted": is_promoted, "card": card}, text)
 
 
 @models.command()
@@ -132,10 +130,8 @@ def rollback(name: str, *, dry_run: bool) -> CommandResult:
 @click.argument("name")
 @click.argument("old", required=False, metavar="[A]")
 @click.argument("new", required=False, metavar="[B]")
-@click.option(
-    "--data", "data", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Let both answer the records of this file; formats as in `flask predict`.",
-)  # fmt: skip
+@click.option("--data", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Let both answer its records; formats as in `flask predict`.")  # fmt: skip
 @click.option("--service", metavar="URL", is_flag=False, flag_value=HERE,
               help=f"Also show what a service has counted; {HERE} without URL.")  # fmt: skip
 @click.option("--key", envvar="API_KEY", default="", metavar="KEY", show_envvar=True,
@@ -184,8 +180,7 @@ def sign(name: str, version: str) -> CommandResult:
     store = served().store
     if not store.keys:
         raise CommandError("there is no key to sign with: set SIGNING_KEY")
-    trouble = sign_version(store, name, version)
-    if trouble:
+    if trouble := sign_version(store, name, version):
         raise CommandError(f"{version} of {name} is not signed: {trouble}")
     return CommandResult({"model": name, "version": version}, f"{version} of {name} is signed.")
 
@@ -204,15 +199,13 @@ def _promote(
     was = f"Before: {before}." if before else "No version was promoted before."
     was += f" This ends the {trial.mode} of {trial.version}." if trial else ""
     if dry_run:
-        return CommandResult(
-            document, f"{version} of {name} may be promoted. {was} Nothing is changed."
-        )
-    store.promote(name, version, is_rollback=is_rollback)
-    if before == version and trial is None:
-        return CommandResult(document, f"{version} of {name} is already promoted.")
-    return CommandResult(
-        document, f"{version} of {name} is promoted. {was} A running service switches within 2 s."
-    )
+        text = f"may be promoted. {was} Nothing is changed."
+    else:
+        store.promote(name, version, is_rollback=is_rollback)
+        text = f"is promoted. {was} A running service switches within 2 s."
+        if before == version and trial is None:
+            text = "is already promoted."
+    return CommandResult(document, f"{version} of {name} {text}")
 
 
 def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:
@@ -237,11 +230,6 @@ def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tup
     return pair
 
 
-def _promoted(store: ModelStore, name: str) -> str | None:
-    pointer = _pointer(store, name)
-    return pointer.version if pointer else None
-
-
 def _pointer(store: ModelStore, name: str) -> Pointer | None:
     try:
         return store.pointer(name)
@@ -251,22 +239,18 @@ def _pointer(store: ModelStore, name: str) -> Pointer | None:
 
 def _rows(store: ModelStore, name: str) -> list[dict[str, Any]]:
     pointer = _pointer(store, name)
+    trial = pointer.candidate if pointer else None
     return [
-        {"model": name, "version": version}
-        | _standing(pointer, version)
+        {
+            "model": name,
+            "version": version,
+            "promoted": pointer is not None and version == pointer.version,
+            "candidate": trial._asdict() if trial and version == trial.version else None,
+            "pinned": pointer is not None and version in pointer.pinned,
+        }
         | _described(store, name, version)
         for version in reversed(store.versions(name))
     ]
-
-
-def _standing(pointer: Pointer | None, version: str) -> dict[str, Any]:
-    """Return whether a version is promoted, on trial or pinned."""
-    trial = pointer.candidate if pointer else None
-    return {
-        "promoted": pointer is not None and version == pointer.version,
-        "candidate": trial._asdict() if trial and version == trial.version else None,
-        "pinned": pointer is not None and version in pointer.pinned,
-    }
 
 
 def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
@@ -285,7 +269,6 @@ def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
 
 def _line(row: dict[str, Any]) -> list[str]:
     mark = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
-    size = f"{row['bytes'] / 1e6:.1f} MB"
-    score = f"{row['value']:.4f}"
-    trained = row["created_at"][:16].replace("T", " ")
-    return [row["model"], row["version"], mark, trained, row["score"], score, row["runtime"], size]
+    trained, size = row["created_at"][:16].replace("T", " "), f"{row['bytes'] / 1e6:.1f} MB"
+    score = row["score"], f"{row['value']:.4f}"
+    return [row["model"], row["version"], mark, trained, *score, row["runtime"], size]

@@ -1,7 +1,7 @@
 """The type of a card: what `card.json` says of a version, key by key.
 
-docs/reference/card.md explains every key. A key that may be absent is newer than
-the oldest card that is still read, or is added when the version is stored.
+docs/reference/card.md explains them. A key that may be absent is newer than the
+oldest card that is still read, or is added when the version is stored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

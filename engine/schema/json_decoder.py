@@ -1,8 +1,7 @@
 """Valid records straight from the bytes of a JSON body.
 
-One pass of a typed decoder does what `Field.read` does value by value, for
-the bodies that need no remark. It does not explain the others: whoever gets
-None reads the body again, field by field, and lists what is wrong with it.
+One pass of a typed decoder does what `Field.read` does value by value. It explains
+nothing: who gets None reads the body again, field by field, and lists what is wrong.
 """
 
 import math
@@ -41,12 +40,8 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
 class Decoder:
     """Reads JSON bodies for one schema.
 
-    Attributes
-    ----------
-    numbers : dict of int to msgspec.json.Decoder
-        For the place of each number: reads a JSON list of valid values.
-    codes : dict of int to mapping
-        For the place of each other field: its `Field.value_codes`.
+    By place in the record, `numbers` has a decoder of JSON lists of valid values for
+    each number, and `codes` has the `Field.value_codes` of each other field.
     """
 
     def __init__(self, schema: Schema) -> None:

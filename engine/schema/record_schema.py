@@ -91,10 +91,7 @@ class Coding:
         self._words = {field.name: np.array(field.words, dtype=object) for field in worded}
 
     def pack(self, columns: Mapping[str, Any]) -> Any:
-        """Return clean columns as a matrix of shape (n_records, n_fields).
-
-        It holds numbers and flags as they are, NaN for a gap, and codes for words.
-        """
+        """Return the matrix of clean columns: NaN for a gap, and codes for words."""
         matrix = np.empty((len(columns[self._names[0]]), len(self._names)))
         for place, name in enumerate(self._names):
             values = columns[name]

@@ -15,10 +15,8 @@ from engine.schema.problem_codes import Code
 #: What a pipeline sees in place of a missing or an unknown category.
 MISSING = "__missing__"
 UNKNOWN = "__unknown__"
-
 #: A word that no field lists.
 UNHEARD_OF = "unheard of"
-
 #: So many categories are listed in a message, in the schema of an open field, on a card's page.
 _LISTED_IN_MESSAGE, _LISTED_IN_SCHEMA, _LISTED_ON_PAGE = 50, 5, 8
 
@@ -27,15 +25,9 @@ _LISTED_IN_MESSAGE, _LISTED_IN_SCHEMA, _LISTED_ON_PAGE = 50, 5, 8
 class Category(Field):
     """One word out of a list; an accepted gap reaches the pipeline as ``MISSING``.
 
-    Parameters
-    ----------
-    categories : tuple of str
-        The valid words, compared exactly. A target may list whole numbers.
-    synonyms : mapping of str to str
-        Other words for a category.
-    unknown : {"refuse", "accept"}
-        Any other word that is accepted reaches the pipeline as ``UNKNOWN``, and
-        the answer carries a warning.
+    Words are compared exactly; a target may list whole numbers. A synonym is
+    another word for a category. Any other word that is accepted reaches the
+    pipeline as ``UNKNOWN``, and the answer carries a warning.
     """
 
     categories: tuple[Any, ...]
@@ -47,7 +39,7 @@ class Category(Field):
 
     @cached_property
     def _meanings(self) -> dict[Any, Any]:
-        return {**self.synonyms, **dict(zip(self.categories, self.categories, strict=True))}
+        return {**self.synonyms, **{word: word for word in self.categories}}
 
     @cached_property
     def _sorted_words(self) -> list[str]:
@@ -101,9 +93,8 @@ class Category(Field):
         return {"type": "string", "enum": words}
 
     def usual(self) -> str:
-        if self.unknown == "refuse":
-            return ""
-        return f"expected are {', '.join(map(str, self.categories[:_LISTED_IN_SCHEMA]))}"
+        listed = ", ".join(map(str, self.categories[:_LISTED_IN_SCHEMA]))
+        return f"expected are {listed}" if self.unknown == "accept" else ""
 
     def limits(self) -> str:
         more = len(self.categories) - _LISTED_ON_PAGE
@@ -112,8 +103,7 @@ class Category(Field):
 
     def contradictions(self) -> list[str]:
         problems = [] if self.categories else ["there are no categories"]
-        reserved = {MISSING, UNKNOWN} & set(self.categories)
-        problems += [f"{word!r} is reserved" for word in reserved]
+        problems += [f"{word!r} is reserved" for word in {MISSING, UNKNOWN} & {*self.categories}]
         problems += [
             f"synonym {word!r} is of no use"
             for word, category in self.synonyms.items()
@@ -125,8 +115,7 @@ class Category(Field):
         return problems
 
     def target_contradictions(self) -> list[str]:
-        is_open = self.unknown == "accept"
-        problems = ["the target cannot accept unknown categories"] if is_open else []
+        problems = ["the target cannot accept unknown categories"] * (self.unknown == "accept")
         return super().target_contradictions() + problems
 
     def draw(self, generator: np.random.Generator) -> str:

@@ -1,9 +1,8 @@
 """What every kind of field answers for itself.
 
-A kind is a subclass of `Field` that defines `kind`, `expected` and `read`. Every
-other answer has a default, for a value that is text in JSON and a double in the
-model; a kind replaces it to be faster or to say more. No other code tells the
-kinds apart.
+A kind is a subclass of `Field` that defines `kind`, `expected` and `read`. The other
+answers have defaults, for a value that is text in JSON and a double in the model; a kind
+replaces them to be faster or to say more. No other code tells the kinds apart.
 """
 
 import math
@@ -40,9 +39,8 @@ KINDS: "dict[str, type[Field]]" = {}
 class Field:
     """One column of a record, of any kind.
 
-    The name is the key in a request; the column is that of the source table, by
-    default the name. The example is a valid value, for the documentation and the
-    worked example. A gap is refused unless `missing` accepts it.
+    The name is the key in a request; the column is that of the source table, by default
+    the name. The example is a valid value, for people and for the worked example.
     """
 
     name: str
@@ -92,10 +90,9 @@ class Field:
         raise NotImplementedError
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
-        """Return what the pipeline takes for a JSON value, and what is remarkable about it.
+        """Return what the pipeline takes for a JSON value, None if it is refused, and a finding.
 
-        None stands for a gap. The pipeline takes a double (NaN for an accepted
-        gap) or one of `words`; it gets None when the finding is refused.
+        None stands for a gap. The pipeline takes a double, NaN for a gap, or one of `words`.
         """
         raise NotImplementedError
 
@@ -120,10 +117,10 @@ class Field:
         """Return the JSON value that a value of an array of numbers stands for."""
         return self.array_values.get(value, value) if isinstance(value, (int, float)) else value
 
-    def accepted_policies(self) -> list[str]:
-        """List the policies, such as ``missing``, that let unusual values through."""
+    def accepted(self) -> list[str]:
+        """List in words the unusual values that a policy accepts, such as ``out of range``."""
         policies = (attribute.name for attribute in fields(self) if attribute.type == Policy)
-        return [policy for policy in policies if getattr(self, policy) == "accept"]
+        return [name.replace("_", " ") for name in policies if getattr(self, name) == "accept"]
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -190,8 +187,8 @@ class Field:
 
     def target_contradictions(self) -> list[str]:
         """Return what keeps the field from being a target, each as a sentence."""
-        is_refused = self.missing == "refuse"
-        return [] if is_refused else ["the target cannot be missing: filter such rows in load_data"]
+        problem = "the target cannot be missing: filter such rows in load_data"
+        return [problem] if self.missing == "accept" else []
 
     def draw(self, generator: np.random.Generator) -> Any:
         """Return a made-up JSON value that the field accepts; a gap is left out."""

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -30,13 +29,8 @@ _NUMBER = re.compile(r"-?\d{1,400}(\.\d+)?([eE][+-]?\d{1,4})?", re.ASCII)
 class Number(Field):
     """A quantity, held as a double; an accepted gap is NaN.
 
-    Parameters
-    ----------
-    minimum, maximum : float, optional
-        The range, both ends included.
-    out_of_range : {"refuse", "accept"}
-        An accepted number outside the range goes to the model as it is, and the
-        answer carries a warning.
+    Both ends of the range are included. An accepted number outside it goes to the
+    model as it is, and the answer carries a warning.
     """
 
     minimum: float | None = None
@@ -48,11 +42,11 @@ class Number(Field):
     arrow_columns: ClassVar[tuple[str, ...]] = ("numbers",)
     value_codes: ClassVar[None] = None
 
-    @cached_property
+    @property
     def _low(self) -> float:
         return -math.inf if self.minimum is None else self.minimum
 
-    @cached_property
+    @property
     def _high(self) -> float:
         return math.inf if self.maximum is None else self.maximum
 
@@ -78,7 +72,9 @@ class Number(Field):
             return None, Finding(Code.NOT_FINITE, f"is not a finite double: send {self.expected()}")
         if self.integer and not number.is_integer():
             return None, self.finding(value)
-        if not self._low <= number <= self._high:
+        if (self.minimum is not None and number < self.minimum) or (
+            self.maximum is not None and number > self.maximum
+        ):
             finding = self.finding(value, Code.OUT_OF_RANGE, ", out of range", self.out_of_range)
             return (None if finding.is_refused else number), finding
         return number, None
@@ -163,8 +159,7 @@ class Number(Field):
         An export may compute in single precision, so the nearest singles and
         doubles on both sides of a middle are there, too.
         """
-        numbers = values.astype(np.float64)
-        seen = np.unique(numbers[np.isfinite(numbers)])
+        seen = np.array(super().turning_points(values, generator), dtype=np.float64)
         middles = (seen[1:] + seen[:-1]) / 2
         if len(middles) > _MOST_MIDDLES:
             middles = np.sort(generator.choice(middles, _MOST_MIDDLES, replace=False))
