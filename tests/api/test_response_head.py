@@ -36,4 +36,5 @@ def test_answers_when_sent_by_any_way_have_the_headers_of_every_answer(
 def test_slow_client_when_dropped_gets_the_headers_of_every_answer() -> None:
     head = event_loop._TOO_LATE % response_head.EVERY_LINE.encode()
 
-    assert head.endswith(b"Content-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n")
+    assert b"nosniff" in head
+    assert head.endswith(f"Content-Length: 0\r\n{response_head.EVERY_LINE}\r\n".encode())
