@@ -25,7 +25,7 @@ class HeldOutAnswers:
     positive: Any = None
 
     def one_against_rest(self) -> dict[Any, tuple[np.ndarray, np.ndarray]]:
-        """Return by class, of two by the positive one, which rows have it and its probability."""
+        """Map each class, or the positive one of two, to its rows and its probability."""
         assert self.probabilities is not None and self.classes is not None
         labels = list(self.classes)
         return {

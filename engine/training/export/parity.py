@@ -105,7 +105,7 @@ def slower(exported: Mapping[str, float], native: Mapping[str, float]) -> str:
 
 
 def relative_difference(numbers: np.ndarray, others: np.ndarray) -> float:
-    """Return the largest, by the other's size or the spread of all, whichever is larger."""
+    """Return the largest difference, relative to the size or, if larger, to the spread."""
     size = np.maximum(np.maximum(np.abs(others), others.std()), np.finfo(np.float64).tiny)
     return float(np.max(np.abs(numbers - others) / size))
 
