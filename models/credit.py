@@ -68,9 +68,10 @@ def load_data(path: Path) -> pd.DataFrame:
 
 
 def build_pipeline() -> Pipeline:
-    """Give the unfitted pipeline: gaps filled, categories one-hot, 200 trees."""
-    categories = [one.name for one in fields if isinstance(one, Category)]
-    gaps = [one.name for one in fields if isinstance(one, Number) and one.missing == "accept"]
+    """Return the unfitted pipeline: gaps filled, categories one-hot, 200 trees."""
+    categories = [field.name for field in fields if isinstance(field, Category)]
+    numbers = [field for field in fields if isinstance(field, Number)]
+    gaps = [field.name for field in numbers if field.missing == "accept"]
     prepare = ColumnTransformer(
         [
             ("categories", OneHotEncoder(handle_unknown="ignore"), categories),

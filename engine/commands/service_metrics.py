@@ -27,9 +27,7 @@ _SHADOW_METRICS = {
 def live_counts(address: str, name: str, versions: Iterable[str], *, key: str) -> dict[str, Any]:
     """Read from a running service what it has counted since it started.
 
-    The key is an API key, or empty. Of each version the predictions, the errors and
-    the counts as a shadow are returned; the latter are None if it was not one.
-    Raise `CommandError` when the address does not answer as the service does.
+    The key may be empty. The counts of a shadow are None if the version was not one.
     """
     samples = [sample for sample in _samples(address, key) if sample.labels.get("model") == name]
 
