@@ -16,7 +16,6 @@ import models
 from engine.runtime.answers import Prediction
 from engine.runtime.loading import load_version, open_pipeline
 from engine.runtime.version import StoredVersion
-from engine.schema import Number
 from engine.schema.card import as_card
 from engine.training.split import split_rows
 from engine.training.table import read_table
@@ -162,7 +161,7 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
             record: dict[str, Any] = {}
             for one in fields:
                 cell = line[one.column]
-                is_number = cell and isinstance(one, Number)
+                is_number = cell and one.kind == "number"
                 record[one.name] = json.loads(cell) if is_number else cell or None
             yield record
 

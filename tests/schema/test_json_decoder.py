@@ -70,7 +70,7 @@ def read_slowly(body: bytes, schema: Schema) -> list[list[float]] | str:
         return "warnings"
     coded = [
         [one.word_codes[value] for value in columns[one.name]]
-        if isinstance(one, Category)
+        if one.kind == "category"
         else columns[one.name]
         for one in schema.fields
     ]

@@ -56,7 +56,7 @@ FIELDS = (
     ),
     Flag(name="is_new", example=True),
 )
-NUMBERS = [one.name for one in FIELDS if isinstance(one, Number)]
+NUMBERS = [one.name for one in FIELDS if one.kind == "number"]
 
 TARGETS: dict[str, Field] = {
     "bool": Flag(name="sold", example=True),

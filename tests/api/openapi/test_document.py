@@ -11,7 +11,6 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from engine.api.openapi.model import record_schema
-from engine.schema.fields import Category, Field, Flag, Number
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly
 from tests.support.application import serve
@@ -180,15 +179,17 @@ def test_description_when_a_model_gives_no_probabilities_names_none(
     assert {"type": "integer", "enum": [0, 1]} == schemas["coin_value"]
 
 
-def near(one: Field) -> st.SearchStrategy[Any]:
+def near(field: Any) -> st.SearchStrategy[Any]:
     """Draw values on both sides of what a field accepts."""
     odd = st.none() | st.booleans() | st.sampled_from([0, 1, 1.0, "", "1", "true", [], {}, "x"])
-    if isinstance(one, Category):
-        return odd | st.sampled_from([*one.categories, *one.synonyms, " red", "RED"]) | st.text()
-    if isinstance(one, Flag):
-        return odd | st.sampled_from([True, False, *one.synonyms, "Yes"])
-    assert isinstance(one, Number)
-    ends = [end for end in (one.minimum, one.maximum) if end is not None]
+    if field.kind == "category":
+        return (
+            odd | st.sampled_from([*field.categories, *field.synonyms, " red", "RED"]) | st.text()
+        )
+    if field.kind == "flag":
+        return odd | st.sampled_from([True, False, *field.synonyms, "Yes"])
+    assert field.kind == "number"
+    ends = [end for end in (field.minimum, field.maximum) if end is not None]
     near_ends = [end + step for end in ends for step in (-1, -0.5, -1e-9, 0, 1e-9, 0.5, 1)]
     # Beyond 2**53 whole numbers are refused, which JSON Schema cannot tell from doubles.
     plain = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)

@@ -40,7 +40,7 @@ def run(model: onnx.ModelProto, fields: Sequence[Field], columns: Columns) -> li
     else:
         feeds = {
             one.name: np.array(
-                columns[one.name], dtype=object if isinstance(one, Category) else np.float64
+                columns[one.name], dtype=object if one.kind == "category" else np.float64
             ).reshape(-1, 1)
             for one in fields
         }

@@ -33,7 +33,6 @@ from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
 from engine.schema.card import Decision
 from engine.schema.definition import ModelDefinition
-from engine.schema.fields import Category
 from engine.training.export.export import convert
 from engine.training.export.hist_gradient_boosting import register_hist_gradient_boosting
 from engine.training.export.parity import TOLERANCE, Parity, challenge_rows, compare
@@ -145,7 +144,7 @@ def test_gate_when_everything_is_in_single_precision_refuses_the_conversion() ->
     definition, pipeline, X = fit(RandomForestClassifier(20, random_state=0), prepare())
     single = Pipeline(pipeline.steps)
     types = [
-        (one.name, (StringTensorType if isinstance(one, Category) else FloatTensorType)([None, 1]))
+        (one.name, (StringTensorType if one.kind == "category" else FloatTensorType)([None, 1]))
         for one in FIELDS
     ]
     options = {id(single[-1]): {"zipmap": False}}
