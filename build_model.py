@@ -79,6 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error, code=3)
     except (*errors, OSError) as error:
         return _fail(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a model file may raise anything
+        kind = type(error).__name__
+        return _fail(f"{name} ends with {kind}: {error}\nmake check name={name} says where")
     return 0
 
 

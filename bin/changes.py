@@ -11,6 +11,9 @@ from repository import Stopped, Tree, blob_of, text_of, tree_of
 #: Never touched. Everything else that the template has is merged three ways.
 YOURS = ("models/", "data/", "artifacts/", "README.md", "LICENSE")
 
+#: What the template has among the models.
+FINDER = ("models/__init__.py", "models/schema.py")
+
 #: Brought while it is the template's; left alone once it is a list of the user's own.
 CHANGELOG = "CHANGELOG.md"
 
@@ -34,7 +37,11 @@ def plan(old: Release, new: Release) -> Plan:
     before, after, remarks = dict(here), dict(here), []
     for path in sorted(base.keys() | wanted.keys()):
         was, now, mine = base.get(path), wanted.get(path), here.get(path)
-        if was == now or path.startswith(YOURS) or (path == CHANGELOG and mine != was):
+        if (
+            was == now
+            or (path.startswith(YOURS) and path not in FINDER)
+            or (path == CHANGELOG and mine != was)
+        ):
             continue
         if mine is None and (was or path.split("/")[0] in gone):
             remarks.append(f"stays deleted: {path}")

@@ -48,7 +48,10 @@ CHECKS = (
     ("Loading the application", [PYTHON, "-m", "gunicorn", "--check-config", "app:app"]),
     ("Asking every stored version its worked example", [PYTHON, "test_model.py", "--all"]),
 )
-ON_OR_BACK = "To go on, run: make upgrade continue=1\nTo go back, run: make upgrade undo=1"
+ON_OR_BACK = (
+    "To go on, run: make upgrade continue=1\nTo go back, run: make upgrade undo=1\n"
+    "While make itself cannot run: python3 bin/upgrade.py --continue, or --undo"
+)
 
 
 def check_project() -> None:

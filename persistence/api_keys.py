@@ -110,6 +110,7 @@ class KeyFile:
 
     def remove(self, identifier: str) -> Key:
         """Remove the key with an id, and return it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.parent):
             keys = self.read()
             removed = next((key for key in keys if key.id == identifier), None)

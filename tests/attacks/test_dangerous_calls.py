@@ -70,6 +70,8 @@ KNOWN = {
     ("models/__init__.py", "importlib.import_module"): "a model file, found among those there are",
     ("persistence/bucket/cache.py", "subprocess.run"): "asks a bucket for a process that forks",
     # beside the service
+    ("engine/training/export/parity.py", "timeit"): "what holds the next",
+    ("engine/training/export/parity.py", "timeit.repeat"): "times a function of our own, no text",
     ("benchmarks/clients/mlflow_differential_client.py", "skops.io.load"): "this machine's store",
     ("benchmarks/contenders/credit.py", "joblib.load"): "what the benchmark itself has written",
     ("benchmarks/processes.py", "ctypes.CDLL"): "a call of the kernel that Python lacks",

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 from flask import Flask
@@ -203,7 +202,10 @@ class FastPath:
         """List what was added to the application and would be skipped here."""
         is_redis = isinstance(self._limit.counts, RedisCounts)
         redis = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
-        return [*redis, *obstacles(self._app, [*filter(None, chain(*ORDER))])]
+        own = [
+            function for before, after, on_loop in ORDER if on_loop for function in (before, after)
+        ]
+        return [*redis, *obstacles(self._app, own)]
 
 
 @lru_cache(1000)

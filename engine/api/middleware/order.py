@@ -21,31 +21,32 @@ class Middleware(NamedTuple):
     """The functions around a request.
 
     A response that `before` returns is the answer; `after` returns the answer,
-    perhaps with more headers.
+    perhaps with more headers. With one that is not `on_loop`, an application has
+    no fast path: whoever sets it has written there what these functions do.
     """
 
     before: Callable[[], Response | None] | None
     after: Callable[[Response], Response] | None
+    on_loop: bool = False
 
 
 #: The middleware that observes a request. It sees every request, refused ones as well.
 OBSERVING = (
-    Middleware(access_log.start, access_log.finish),
-    Middleware(request_id.name_request, request_id.finish),
-    Middleware(trace_context.name_trace, None),
-    Middleware(server_timing.begin, server_timing.finish),
+    Middleware(access_log.start, access_log.finish, on_loop=True),
+    Middleware(request_id.name_request, request_id.finish, on_loop=True),
+    Middleware(trace_context.name_trace, None, on_loop=True),
+    Middleware(server_timing.begin, server_timing.finish, on_loop=True),
 )
 
 #: The middleware that may answer in place of the route.
 GUARDING = (
-    Middleware(cors.answer_preflight, cors.allow_origin),
-    Middleware(auth.check_caller, None),
-    Middleware(rate_limit.count_request, rate_limit.show_standing),
-    Middleware(idempotency.begin, idempotency.store),
+    Middleware(cors.answer_preflight, cors.allow_origin, on_loop=True),
+    Middleware(auth.check_caller, None, on_loop=True),
+    Middleware(rate_limit.count_request, rate_limit.show_standing, on_loop=True),
+    Middleware(idempotency.begin, idempotency.store, on_loop=True),
 )
 
-#: All of it. The answer passes it in the opposite order. The fast path does what these
-#: functions do, and is off when an application has any others.
+#: All of it. The answer passes it in the opposite order.
 ORDER = (*OBSERVING, *GUARDING)
 
 
