@@ -16,7 +16,7 @@ help:  ## List the targets
 run: deps  ## Serve on this machine, training first where no version is: make run model=credit
 	@$(settings) $(python) build_model.py --if-absent && exec $(python) app.py
 
-test: test-deps  ## Run the everyday tests, in two minutes: make test args="-k schema"
+test: test-deps  ## Run the everyday tests, in three minutes: make test args="-k schema"
 	@unset MAKEFLAGS MAKELEVEL MFLAGS; exec $(python) -m pytest -m "not slow" $(args)
 
 test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes: make test-all args=-x
