@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -104,14 +105,12 @@ class KeyFile:
 
     def add(self, key: Key) -> None:
         """Store another key."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(self.path.parent):
+        with self._locked():
             self._write((*self.read(), key))
 
     def remove(self, identifier: str) -> Key:
         """Remove the key with an id, and return it."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(self.path.parent):
+        with self._locked():
             keys = self.read()
             removed = next((key for key in keys if key.id == identifier), None)
             if removed is None:
@@ -119,6 +118,11 @@ class KeyFile:
                 raise InvalidKeys(f"there is no key {identifier!r}; there are: {identifiers}")
             self._write(tuple(key for key in keys if key is not removed))
         return removed
+
+    def _locked(self) -> AbstractContextManager[bool]:
+        """Keep out other writers; the folder is what is locked, so it is made first."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return locked(self.path.parent)
 
     def _write(self, keys: tuple[Key, ...]) -> None:
         text = json.dumps(msgspec.to_builtins(_File(1, keys)), indent=2) + "\n"

@@ -284,3 +284,8 @@ def test_server_when_keys_are_asked_lets_only_the_right_ones_predict(
         # Each worker answers some of these.
         wait_until(lambda: {401} == {ask(good) for _ in range(20)}, "all workers refuse the key")
         assert good not in server.log.read_text()
+
+
+def test_key_when_the_folder_of_the_file_is_missing_is_not_there_to_remove(tmp_path: Path) -> None:
+    with pytest.raises(InvalidKeys, match="there are: none"):
+        KeyFile(tmp_path / "absent/keys.json").remove("1a2b3c4d")
