@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from msgspec import UNSET
 
-from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
+from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy, spelling
 from engine.schema.messages import did_you_mean
 from engine.schema.problem_codes import Code
 
@@ -42,6 +42,10 @@ class Category(Field):
         return {**self.synonyms, **{word: word for word in self.categories}}
 
     @cached_property
+    def _spelled(self) -> dict[str, Any]:
+        return {str(word): word for word in self._meanings}
+
+    @cached_property
     def _sorted_words(self) -> list[str]:
         return sorted([*map(str, self.categories), *self.synonyms])
 
@@ -62,6 +66,12 @@ class Category(Field):
         nearest = did_you_mean(value, self._sorted_words)
         finding = self.finding(value, Code.UNKNOWN_CATEGORY, f", unknown{nearest}", self.unknown)
         return (None if finding.is_refused else UNKNOWN), finding
+
+    def from_text(self, text: str) -> Any:
+        return self._spelled.get(text, self.from_number(text))
+
+    def from_number(self, number: Any) -> Any:
+        return self._spelled.get(spelling(number), number)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -79,11 +79,16 @@ class Number(Field):
             return (None if finding.is_refused else number), finding
         return number, None
 
-    def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
+    def from_text(self, text: str) -> Any:
         # Digits, point and exponent as in JSON.
         if not _NUMBER.fullmatch(text):
             return text
         return int(text) if text.lstrip("-").isdecimal() else float(text)
+
+    def from_number(self, number: int | float | Decimal) -> Any:
+        if not isinstance(number, Decimal):
+            return number
+        return int(number) if number == number.to_integral_value() else float(number)
 
     @property
     def json_type(self) -> Any:
