@@ -77,10 +77,11 @@ def _no_record(value: Any, pointer: str) -> Problem:
 def _key_problems(
     record: dict[str, Any], names: Columns, schema: Schema, pointer: Callable[[str], str]
 ) -> list[Problem]:
-    words = sorted(schema.sources)
     problems = [
         Problem(
-            pointer(name), f"is not a field{did_you_mean(name, words)}: leave it out", Code.EXTRA
+            pointer(name),
+            f"is not a field{did_you_mean(name, schema.vocabulary)}: leave it out",
+            Code.EXTRA,
         )
         for name in names.extras[: PROBLEMS_LISTED + 1]  # a suggestion takes its time
     ]

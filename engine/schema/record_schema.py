@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from engine.schema.fields import Field
+from engine.schema.messages import Vocabulary, vocabulary
 
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 
@@ -72,6 +73,11 @@ class Schema:
     def _passed_over(self) -> frozenset[str]:
         extras = self.extras if isinstance(self.extras, tuple) else ()
         return frozenset((self.target.name, self.target.column, *extras, *self.other_columns))
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What a table may call the fields, for a suggestion."""
+        return vocabulary(self.sources)
 
     def ignores(self, name: str) -> bool:
         """Return whether a key is ignored, since it is not a field."""

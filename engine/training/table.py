@@ -11,7 +11,7 @@ import pandas as pd
 
 from engine.runtime.native import frame
 from engine.schema.fields import GAP_WORDS, Field
-from engine.schema.messages import did_you_mean, shown
+from engine.schema.messages import did_you_mean, shown, vocabulary
 from engine.schema.record_schema import Schema
 
 #: So many columns without a field are remembered, and such long names of them.
@@ -64,7 +64,7 @@ def read_table(
     for field in (*schema.fields, schema.target):
         source = names.sources.get(field.name)
         if source is None:
-            hint = did_you_mean(field.column, sorted(map(str, table.columns)))
+            hint = did_you_mean(field.column, vocabulary(map(str, table.columns)))
             problems.append(f"column {field.column!r} of field {field.name!r} is missing{hint}")
             continue
         columns[field.name], refused, accepted = _read_column(table[source], field)

@@ -142,7 +142,8 @@ def csv_of_r(frame: pd.DataFrame) -> str:
         map(str, range(1, 1 + len(frame)))
     )
     text = frame.to_csv(na_rep="NA", quoting=csv.QUOTE_NONNUMERIC)
-    return text.removeprefix('"",').replace('"TRUE"', "TRUE").replace('"NA"', "NA")
+    unquoted: str = text.removeprefix('"",').replace('"TRUE"', "TRUE").replace('"NA"', "NA")
+    return unquoted
 
 
 def with_empty_cells(text: str) -> str:

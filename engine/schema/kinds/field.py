@@ -140,7 +140,9 @@ class Field:
 
     def from_number(self, number: int | float | Decimal) -> Any:
         """Return the JSON value that a number or a truth value in a table stands for."""
-        return number
+        if not isinstance(number, Decimal):
+            return number
+        return int(number) if number == number.to_integral_value() else float(number)
 
     def from_array(self, value: Any) -> Any:
         """Return the JSON value that a value of an array of numbers stands for."""
@@ -192,6 +194,11 @@ class Field:
     def datatype(self) -> str:
         """The tensor datatype of the Open Inference Protocol."""
         return "BYTES"
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether a number may be a valid value."""
+        return self.datatype != "BYTES"
 
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of a value; a gap is left out."""

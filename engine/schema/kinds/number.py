@@ -3,7 +3,6 @@
 import math
 import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -84,11 +83,6 @@ class Number(Field):
         if not _NUMBER.fullmatch(text):
             return text
         return int(text) if text.lstrip("-").isdecimal() else float(text)
-
-    def from_number(self, number: int | float | Decimal) -> Any:
-        if not isinstance(number, Decimal):
-            return number
-        return int(number) if number == number.to_integral_value() else float(number)
 
     @property
     def json_type(self) -> Any:
