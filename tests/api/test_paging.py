@@ -164,7 +164,8 @@ def test_models_when_there_are_many_come_in_pages(store: ModelStore, tmp_path: P
 
 def test_command_when_there_are_many_lists_them_in_pages(app: Flask, store: ModelStore) -> None:
     runner = app.test_cli_runner()
-    taken, after = [], []
+    taken: list[str] = []
+    after: list[str] = []
     for _ in range(3):
         with count_reads(store.root) as reads:
             done = runner.invoke(args=["models", "list", "--json", "--limit", "100", *after])

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 _counts: list[tuple[str, "Counter[str]"]] = []
@@ -16,18 +17,19 @@ def _count(event: str, arguments: tuple[object, ...]) -> None:
                 counts[event.removeprefix("os.")] += 1
 
 
+@cache
+def _add_hook() -> None:
+    """Add the hook once: it cannot be taken away."""
+    sys.addaudithook(_count)
+
+
 @contextmanager
 def count_reads(root: Path) -> Iterator["Counter[str]"]:
     """Count, by kind, how often something below a folder is opened."""
-    if count_reads not in _added:
-        sys.addaudithook(_count)
-        _added.append(count_reads)
+    _add_hook()
     counts: Counter[str] = Counter()
     _counts.append((str(root), counts))
     try:
         yield counts
     finally:
         _counts.pop()
-
-
-_added: list[object] = []
