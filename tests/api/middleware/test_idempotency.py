@@ -207,6 +207,7 @@ def test_requests_when_processes_begin_them_at_once_are_begun_once() -> None:
     kept.remove()
 
 
+@pytest.mark.slow
 def test_server_when_many_send_the_same_at_once_answers_them_alike(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
