@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -79,6 +79,12 @@ signals: test-deps  ## Reload, stop, kill and upgrade under load, 100 times each
 
 chaos: test-deps  ## Let faults happen at random under load; none may show: make chaos minutes=30 seed=7
 	@$(python) -m tests.chaos $(if $(minutes),--minutes $(minutes)) $(if $(seed),--seed $(seed)) $(args)
+
+audit: test-deps  ## Compare the service with independent pipelines, in half an hour: make audit args="--every 10"
+	@$(python) -m tests.audit $(args)
+
+siege: test-deps  ## Attack a service of 512 MB beside a good client: make siege args="--only JSON"
+	@$(python) -m tests.siege $(args)
 
 races: test-deps  ## Let two trainers publish at once 1,000 times, in a folder and a bucket: make races rounds=100
 	@RACE_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/attacks/test_store_races.py

@@ -125,7 +125,7 @@ def train(shape: Shape, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
     pipeline = pipeline_of(shape).fit(records[:_ROWS], truth[:_ROWS])
     card: Any = describe(name, definition, pipeline, data=definition.sample)
     columns = {str(one): records[one][_ROWS:].tolist() for one in records.columns}
-    found, files = choose_runtime(definition, pipeline, columns, card)
+    found, files, _ = choose_runtime(definition, pipeline, columns, card)
     return card | found, files
 
 

@@ -12,6 +12,7 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from engine.cards.markdown import model_card
 from engine.runtime.native import NativeRuntime
+from engine.runtime.runtimes import Columns
 from engine.runtime.version import decide
 from engine.schema.card import (
     Card,
@@ -91,7 +92,7 @@ def train(
         importances = _importances(definition, pipeline, unseen, truth, description)
         say(_importance_line(importances))
     with step("export") as say:
-        runtime, files = choose_runtime(definition, pipeline, unseen.to_dict("list"), description)
+        runtime, files, _ = choose_runtime(definition, pipeline, _columns(unseen), description)
         say(_runtime_line(runtime))
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
@@ -111,8 +112,13 @@ def _judge(
     definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
 ) -> HeldOutAnswers:
     """Answer rows with the pipeline, and collect the answers with the true values."""
-    outputs = NativeRuntime(pipeline, definition.fields).run(X.to_dict("list"))
+    outputs = NativeRuntime(pipeline, definition.fields).run(_columns(X))
     return judge(y.to_numpy(), decide(outputs, card), card)
+
+
+def _columns(X: pd.DataFrame) -> Columns:
+    columns: Columns = X.to_dict("list")
+    return columns
 
 
 def _read(

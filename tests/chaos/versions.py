@@ -66,7 +66,7 @@ def forest(card: Mapping[str, Any], seed: int) -> Stored:
     data = card["data"]
     own = describe(NAME, definition, pipeline, data=definition.sample)
     columns = {str(name): X[name].tolist()[:40] for name in X.columns}
-    found, files = choose_runtime(definition, pipeline, columns, own, export=_export)
+    found, files, _ = choose_runtime(definition, pipeline, columns, own, export=_export)
     assert found["runtime"] == "onnx", found["runtime_reason"]
     return Stored({**card, **own, **found, "data": data}, files).trained_later(seed)
 

@@ -77,7 +77,7 @@ def run_trial(case: Case, target: str) -> Trial:
     pipeline = definition.build_pipeline().fit(X, y)
     card: Any = describe("toy", definition, pipeline, data=Path(__file__))
     columns = {str(name): X[name].tolist() for name in X.columns}
-    found, files = choose_runtime(definition, pipeline, columns, card, export=convert_here)
+    found, files, _ = choose_runtime(definition, pipeline, columns, card, export=convert_here)
     filled: dict[str, Any] = {"scores": {}, "class_scores": [], "impurity_importances": {}}
     card |= found | filled | {"permutation_importances": {}, "reference": {}}
     return Trial(card, files, pipeline, X)

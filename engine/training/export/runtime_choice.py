@@ -33,12 +33,13 @@ def choose_runtime(
     card: Description,
     *,
     export: Export = export,
-) -> tuple[RuntimeEntry, dict[str, bytes]]:
+) -> tuple[RuntimeEntry, dict[str, bytes], Runtime]:
     """Export a fitted pipeline, compare, decide.
 
     The columns are the held-out rows, clean. The files are ``model.skops``, and
-    ``model.onnx`` when the export serves. Raise `PipelineRejectsRecord`, or
-    `UntrustedArtifact` when the pipeline holds a type that is not trusted.
+    ``model.onnx`` when the export serves. The runtime is the one that will serve.
+    Raise `PipelineRejectsRecord`, or `UntrustedArtifact` when the pipeline holds a
+    type that is not trusted.
     """
     fields = definition.fields
     files = {"model.skops": dumps(pipeline, compression=ZIP_DEFLATED, compresslevel=6)}
@@ -72,7 +73,7 @@ def choose_runtime(
         "example": _answer([definition.schema.example()], definition, served, card)[0],
         "golden": _answer(golden_records(fields, seed=definition.seed), definition, served, card),
     }
-    return entry, files
+    return entry, files, served
 
 
 def _answer(
