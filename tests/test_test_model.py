@@ -34,6 +34,7 @@ def check(project: Path, *names: str) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_models_when_all_are_checked_say_what_is_wrong_in_a_line_each(project: Path) -> None:
     done = check(project)
 
@@ -48,6 +49,7 @@ def test_models_when_all_are_checked_say_what_is_wrong_in_a_line_each(project: P
     assert "3 of 5 models need a change, see WRONG above" == done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_model_when_it_is_sound_passes(project: Path) -> None:
     done = check(project, "loan")
 
@@ -59,6 +61,7 @@ def test_model_when_it_is_sound_passes(project: Path) -> None:
     assert all(line.startswith("  ok     ") for line in lines[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nothing", "../rent"])
 def test_model_when_there_is_no_such_file_names_those_there_are(project: Path, name: str) -> None:
     done = check(project, name)
