@@ -10,12 +10,12 @@ Exit codes: 0 all is well; 1 something is wrong, and the output says what.
 """
 
 import sys
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 import models
 from engine.runtime.loading import check_version, load_version
+from engine.schema.definition import InvalidDefinition
+from engine.training.failures import TrainingFailed, explained
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
@@ -38,11 +38,21 @@ def check(name: str) -> bool:
     """Check a model's file and its stored version, a line for each check."""
     print(f"{name}:")
     is_sound = True
-    for is_passed, text in (*check_file(name), check_stored(name)):
-        lines = "\n         ".join(text.splitlines())
-        print(f"  {'ok   ' if is_passed else 'WRONG'}  {lines}", flush=True)
+    for is_passed, text in check_file(name):
         is_sound = is_sound and is_passed
-    return is_sound
+        report(is_passed=is_passed, text=text)
+    stored = check_stored(name)
+    if stored is None and is_sound:
+        stored = True, f"no version is stored yet: make model name={name}"
+    if stored:
+        report(is_passed=stored[0], text=stored[1])
+    return is_sound and stored is not None and stored[0]
+
+
+def report(*, is_passed: bool, text: str) -> None:
+    """Print what a check found."""
+    lines = "\n         ".join(text.splitlines())
+    print(f"  {'ok   ' if is_passed else 'WRONG'}  {lines}", flush=True)
 
 
 def check_file(name: str) -> Iterator[tuple[bool, str]]:
@@ -50,27 +60,25 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
     try:
         from engine.training.check import check_model
 
-        definition = models.find(name)
-    except models.UnknownModel as error:
+        with explained("", name, passing=(InvalidDefinition, models.UnknownModel)):
+            definition = models.find(name)
+    except InvalidDefinition as error:
+        yield from ((False, f"models/{name}.py: {problem}") for problem in error.problems)
+    except (models.UnknownModel, TrainingFailed) as error:
         yield False, str(error)
-    except ModuleNotFoundError as error:
-        remedy = "add it to Pipfile, run make lock, then make deps"
-        yield False, f"{error.name} is not installed: {remedy}"
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a model file may raise anything
-        yield False, f"{place(error, name)} ends with {type(error).__name__}: {error}"
     else:
         fields = len(definition.fields)
         yield True, f"models/{name}.py predicts {definition.target.name} from {fields} fields"
-        yield from check_model(definition)
+        yield from check_model(name, definition)
 
 
-def check_stored(name: str) -> tuple[bool, str]:
-    """Check that the promoted version, where there is one, answers its worked example."""
+def check_stored(name: str) -> tuple[bool, str] | None:
+    """Check that the promoted version answers its worked example; None where there is none."""
     try:
         version = load_version(open_store(), name)
         trouble = version.self_test()
     except ModelNotFound:
-        return True, f"no version is stored yet: make model name={name}"
+        return None
     except (InvalidSettings, StoreError) as error:
         return False, str(error)
     if trouble:
@@ -104,14 +112,6 @@ def open_store() -> ModelStore:
     return ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
     )
-
-
-def place(error: BaseException, name: str) -> str:
-    """Return the file, and the line where it is known, at which a model file fails."""
-    path = str(Path(models.__file__).with_name(f"{name}.py"))
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
-    lines = [error.lineno or 0] if isinstance(error, SyntaxError) else lines
-    return f"models/{name}.py, line {lines[-1]}," if lines else f"models/{name}.py"
 
 
 if __name__ == "__main__":

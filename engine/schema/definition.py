@@ -126,6 +126,12 @@ def _field_problems(definition: ModelDefinition, *, has_fields: bool) -> list[st
     for attribute in ("name", "column"):
         words = [getattr(each, attribute) for each in (*fields, *targets)]
         problems += _repeated(attribute, [word for word in words if isinstance(word, str)])
+    names = {each.name for each in (*fields, *targets) if isinstance(each.name, str)}
+    problems += [
+        f"the column {each.column!r} of {each.name!r} is the name of another field: rename that"
+        for each in (*fields, *targets)
+        if each.column != each.name and each.column in names
+    ]
     return problems
 
 

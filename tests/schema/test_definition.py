@@ -22,8 +22,8 @@ def category(*categories: Any, **words: Any) -> Category:
     return Category(**{"name": "home", "example": categories[0], "categories": categories, **words})
 
 
-def flag(**synonyms: Any) -> Flag:
-    return Flag(name="debts", example=True, synonyms=synonyms)
+def flag(synonyms: Any = None, **words: Any) -> Flag:
+    return Flag(name="debts", example=True, synonyms=synonyms or words)
 
 
 def define(**changes: Any) -> ModelDefinition:
@@ -118,10 +118,7 @@ FINITE = "give a finite number, or leave it out"
             category("a", "b", synonyms=["c"]),
             "synonyms is ['c']: give a dictionary, as {'word': meaning}",
         ),
-        (
-            Flag(name="debts", example=True, synonyms={1: False}),
-            "synonym 1 is not a word: give text",
-        ),
+        (flag({1: False}), "synonym 1 is not a word: give text"),
         (flag(yes=1), "synonym 'yes' means 1: give True or False"),
         (flag(yes="no"), "synonym 'yes' means 'no': give True or False"),
         (

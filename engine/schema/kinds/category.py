@@ -103,6 +103,10 @@ class Category(Field):
         finding = self.finding(value, Code.UNKNOWN_CATEGORY, f", unknown{nearest}", self.unknown)
         return (None if finding.is_refused else UNKNOWN), finding
 
+    def from_number(self, number: Any) -> Any:
+        # pandas reads the words True and False as truth values.
+        return str(number) if str(number) in self._words else super().from_number(number)
+
     @property
     def words(self) -> tuple[str, ...]:
         return (*self._texts, MISSING, UNKNOWN)
@@ -185,10 +189,10 @@ class Category(Field):
                 problems.append(f"{about} is {fault if is_text(word) else 'not text: give text'}")
             elif str(category) not in self._texts:
                 problems.append(f"{about} means {written(category)}: give one of the categories")
-            elif (
-                other := listed.setdefault(_plain(word), word)
-            ) is not word or word in self._texts:
+            elif other := listed.get(_plain(word)):
                 problems.append(f"{about} is the same word as {written(other)}: leave it out")
+            else:
+                listed[_plain(word)] = word
         return problems
 
     def target_contradictions(self) -> list[str]:
