@@ -183,6 +183,7 @@ def refused(copy: Path) -> dict[str, Any]:
     return dict(zip(asked, json.loads(done.stdout), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [
