@@ -197,15 +197,6 @@ def test_packing_when_a_category_has_10_000_words_stays_small(encoder: Any) -> N
     assert len(new.SerializeToString()) < 400_000
 
 
-def test_packing_when_a_field_has_the_name_of_the_input_tells_them_apart() -> None:
-    fields = (Number(name="record", example=1), Number(name="record_0", example=1), TOWN)
-    numbers = [float(row) for row in range(12)]
-    rows: Columns = {"record": numbers, "record_0": numbers[::-1], "town": ["a", "b", "c d"] * 4}
-    preparation = ColumnTransformer([("words", ordinal(), ["town"])], remainder="passthrough")
-
-    assert_same(translate(fit(preparation, fields, rows), fields, recipe="double"), fields, rows)
-
-
 def test_packing_when_all_are_numbers_takes_the_record_as_it_is() -> None:
     fields = (AGE, Number(name="size", example=1, missing="accept"))
     rows: Columns = {"age": [1.0, 2.0, 3.0, 4.0], "size": [4.0, 3.0, 1.0, 2.0]}
