@@ -19,6 +19,7 @@ from engine.records.strict_json import write_json
 from engine.runtime.memory import NotEnoughMemory
 from engine.schema.messages import did_you_mean, vocabulary
 from engine.schema.problem_codes import Code
+from engine.serving.loads import StillLoading
 from persistence.store_errors import (
     ModelNotFound,
     StoreUnavailable,
@@ -36,6 +37,26 @@ class Failure(NamedTuple):
     detail: str
     problems: Sequence[Problem] = ()
 
+
+#: What keeps the service from answering: the exception, how it is logged, status and detail.
+_TROUBLES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, int, str], ...] = (
+    (
+        NotEnoughMemory, "a version is not loaded", 503,
+        "there is no memory for this version now; the log has the figures",
+    ),
+    (
+        StillLoading, "a request is not answered in time", 504,
+        "the version is still being loaded: send the request again",
+    ),
+    (
+        (VersionNotFound, UntrustedArtifact), "a version was refused", 503,
+        "the stored version was refused; the service log says why",
+    ),
+    (
+        StoreUnavailable, "a version cannot be read", 503,
+        "the store of the versions does not answer; the service log says why",
+    ),
+)  # fmt: skip
 
 #: Phrases a failure, with the request's id, in the form of a protocol: body and content type.
 Phrase = Callable[[Failure, str], tuple[bytes, str]]
@@ -104,15 +125,10 @@ def explain(error: Exception, *, model: str | None, version: str | None) -> Fail
     if isinstance(error, ModelNotFound):
         _log.error("no model to serve: %s", error)
         return Failure(503, "no version of the default model is stored yet")
-    if isinstance(error, NotEnoughMemory):
-        _log.error("a version is not loaded: %s", error)
-        return Failure(503, "there is no memory for this version now; the log has the figures")
-    if isinstance(error, (VersionNotFound, UntrustedArtifact)):
-        _log.error("a version was refused: %s", error)
-        return Failure(503, "the stored version was refused; the service log says why")
-    if isinstance(error, StoreUnavailable):
-        _log.error("a version cannot be read: %s", error)
-        return Failure(503, "the store of the versions does not answer; the service log says why")
+    for kind, event, status, detail in _TROUBLES:
+        if isinstance(error, kind):
+            _log.error("%s: %s", event, error)
+            return Failure(status, detail)
     _log.error("unexpected error, request %s", g.get("request_id", ""), exc_info=error)
     return Failure(500, "the service failed; the request id finds the cause in its log")
 
