@@ -15,7 +15,8 @@ LINES = 20
 
 def summarise(X: pd.DataFrame, fields: Sequence[Field]) -> list[str]:
     """Return a line for each column of a clean table: its kind, its range, gaps, unknown words."""
-    lines, plain = [], 0
+    lines: list[str] = []
+    plain = 0
     for field in fields:
         column = X[field.name]
         rows = reference(column.to_frame(), [field])[field.name]
