@@ -29,7 +29,7 @@ from settings import InvalidSettings, Settings
 if TYPE_CHECKING:
     from engine.training.card import Origin
 
-#: One thread and one hash seed: the same data, code and lock give the same export.
+#: One thread and one hash seed: the same data, code and lock give the same pipeline and export.
 PINNED = {
     "PYTHONHASHSEED": "0",
     "OMP_NUM_THREADS": "1",
