@@ -27,7 +27,7 @@ from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
-    from engine.training.card import Origin
+    from engine.training.provenance import Origin
 
 #: One thread and one hash seed: the same data, code and lock give the same pipeline and export.
 PINNED = {
@@ -71,9 +71,9 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
     """Train as the options say; whatever stops it is a sentence. Return the exit code."""
     try:
         from engine.schema.definition import InvalidDefinition
-        from engine.training.card import Origin
         from engine.training.export.runtime_choice import PipelineRejectsRecord
         from engine.training.failures import TrainingFailed, explained
+        from engine.training.provenance import Origin
         from engine.training.table import InvalidTable
         from models import UnknownModel
     except ModuleNotFoundError as error:
