@@ -31,7 +31,7 @@ ROWS = 1_000
 #: Single precision in front of the trees may cost this much.
 TOLERANCE = 1e-5
 
-_SOURCES = ("models", "training", "persistence")
+_SOURCES = ("models", "engine", "persistence")
 
 
 @dataclass(frozen=True)
