@@ -258,7 +258,7 @@ def add_env_file(path: Path, environment: MutableMapping[str, str]) -> list[str]
     replaced = dotenv_values(stream=io.StringIO(text))
     for name, value in ((binding.key, binding.value) for binding in bindings if binding.key):
         if name not in environment or environment[name] == replaced[name]:
-            environment[name] = value
+            environment[name] = value or ""
     return []
 
 
