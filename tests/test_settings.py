@@ -50,6 +50,10 @@ def test_env_file_when_the_environment_has_a_setting_leaves_it(tmp_path: Path) -
     assert {"PORT": "", "DEFAULT_MODEL": "b", "TRAINED_BY": "c", "AWS_REGION": "here"} == given
 
 
+def test_env_file_when_flask_has_replaced_names_in_it_is_taken_as_it_stands(tmp_path: Path) -> None:
+    assert "a${NONE}" == read(tmp_path, "TRAINED_BY=a${NONE}", TRAINED_BY="a")[1]["TRAINED_BY"]
+
+
 def test_env_file_when_lines_are_wrong_names_each_and_shows_no_value(tmp_path: Path) -> None:
     content = (
         f"# mine\n\nPORT=1\nDEFAULT_MODLE={SECRET}\n{SECRET} {SECRET}\nAPI_KEY\n\n"
