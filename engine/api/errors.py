@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from engine.api import trace_context
@@ -17,6 +17,7 @@ from engine.api.resources import resources
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.strict_json import write_json
 from engine.runtime.memory import NotEnoughMemory
+from engine.schema.messages import did_you_mean, vocabulary
 from engine.schema.problem_codes import Code
 from engine.serving.loads import StillLoading
 from persistence.store_errors import (
@@ -150,12 +151,23 @@ def _explain_here(error: Exception) -> Failure:
     return explain(error, model=arguments.get("name"), version=arguments.get("version"))
 
 
+def _nearest() -> str:
+    """Suggest the address without a slash at its end, or the nearest one without parameters."""
+    path = request.path.rstrip("/")
+    adapter = current_app.url_map.bind("")
+    if path != request.path and adapter.allowed_methods(path):
+        return f" (did you mean {path[:200]!r}?)"
+    rules = [rule.rule for rule in current_app.url_map.iter_rules() if not rule.arguments]
+    return did_you_mean(request.path, vocabulary(rules))
+
+
 def _http(error: HTTPException) -> Response:
     if error.code is None or error.response is not None:  # a redirect or a ready answer
         return error.get_response()  # type: ignore[return-value]
     methods = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
+    nearest = _nearest() if error.code == 404 else ""
     details = {
-        404: f"there is nothing at {request.path[:200]!r}; /docs lists what there is",
+        404: f"there is nothing at {request.path[:200]!r}{nearest}; /docs lists what there is",
         405: f"{request.method[:20]} is not allowed here; allowed: {methods}",
         413: f"the body is larger than {request.max_content_length} bytes",
     }
