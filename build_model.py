@@ -109,6 +109,7 @@ def build(
     """
     from engine.schema.definition import InvalidDefinition
     from engine.training.failures import explained
+    from engine.training.provenance import Origin, traced
     from engine.training.train import train
     from models import UnknownModel, find
 
@@ -118,6 +119,7 @@ def build(
     if not source.is_file():
         raise FileNotFoundError(f"there is no data file {source}: name one with --data")
     print(f"{name}: training on {source}", flush=True)
+    origin = traced(name, origin or Origin())
     trained = train(
         name, definition, source, step=step, store=store, promote=promote, origin=origin
     )

@@ -15,7 +15,7 @@ from engine.schema.card import Counts, Description
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.training.evaluation.importances import last_step
-from engine.training.provenance import Origin, code_entry, trainer
+from engine.training.provenance import Origin, traced, trainer
 from engine.training.table import other_columns
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops", "skl2onnx", "onnx", "onnxruntime")
@@ -29,14 +29,12 @@ def describe(
     data: Path,
     counts: Counts | None = None,
     origin: Origin | None = None,
-    code: dict[str, str] | None = None,
 ) -> Description:
     """Describe a version that is fitted and not judged yet.
 
-    The card holds the name and the digest of the table, not its place. The code is that of
-    `engine.training.provenance.code_entry` before the training, by default that of now.
+    The card holds the name and the digest of the table, not its place.
     """
-    origin = origin or Origin()
+    origin = traced(name, origin or Origin())
     task = definition.schema.task
     classes = np.asarray(pipeline.classes_).tolist() if task == "classification" else None
     is_sample = data.resolve() == definition.sample.resolve()
@@ -64,7 +62,7 @@ def describe(
             "note": definition.sample_note if is_sample else "",
             **(counts or {}),
         },
-        "code": code or code_entry(name, origin),
+        "code": dict(origin.code),
         "libraries": {library: importlib.metadata.version(library) for library in _LIBRARIES},
     }
 

@@ -5,8 +5,10 @@ import hashlib
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 #: The project's folder.
@@ -18,6 +20,7 @@ class Origin(NamedTuple):
 
     by: str = ""  # if empty, git's ``user.name``, else the login name
     revision: str = ""  # the commit, for where there is no git
+    code: Mapping[str, str] = MappingProxyType({})  # what a card says of it; see `traced`
 
 
 def trainer(origin: Origin, *, root: Path = ROOT) -> str:
@@ -29,11 +32,12 @@ def trainer(origin: Origin, *, root: Path = ROOT) -> str:
     return ""
 
 
-def code_entry(name: str, origin: Origin, *, root: Path = ROOT) -> dict[str, str]:
-    """Return what a card says of the code that trains a model.
+def traced(name: str, origin: Origin, *, root: Path = ROOT) -> Origin:
+    """Return an origin with what a card says of the code, which may be edited during a training."""
+    return origin if origin.code else origin._replace(code=_code_entry(name, origin, root))
 
-    Call it before the training: files may be edited meanwhile.
-    """
+
+def _code_entry(name: str, origin: Origin, root: Path) -> dict[str, str]:
     entry = {"revision": _revision(root) or origin.revision, "python": platform.python_version()}
     with suppress(OSError):  # a definition that no file in models/ holds
         content = (root / "models" / f"{name}.py").read_bytes()

@@ -34,7 +34,7 @@ from engine.training.evaluation.reference import reference
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
-from engine.training.provenance import Origin, code_entry
+from engine.training.provenance import Origin
 from engine.training.report import write_report
 from engine.training.split import WAY, split_rows
 from engine.training.table import InvalidTable, read_table
@@ -77,7 +77,6 @@ def train(
     engine.runtime.trusted_types.UntrustedArtifact
         When the pipeline contains a type that is not trusted.
     """
-    code = code_entry(name, origin or Origin())
     with step("read") as say:
         table, X, y = _read(name, definition, data, say)
     with step("split") as say:
@@ -87,9 +86,7 @@ def train(
         counts = Counts(
             rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=WAY
         )
-        description = describe(
-            name, definition, pipeline, data=data, counts=counts, origin=origin, code=code
-        )
+        description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
         description["hyperparameters"] |= plain(chosen)
         _check_score(description)
         say(", ".join([description["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.training.provenance import Origin, code_entry, trainer
+from engine.training.provenance import Origin, traced, trainer
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def load(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def revision(project: Path) -> str:
-    return code_entry("rent", Origin("", "1234abcd"), root=project)["revision"]
+    return traced("rent", Origin("", "1234abcd"), root=project).code["revision"]
 
 
 def test_code_that_is_committed_is_named_by_its_commit(
@@ -68,10 +68,12 @@ def test_code_that_runs_and_is_not_in_the_commit_has_a_plus_sign(
 
 
 def test_model_file_is_named_by_its_digest_as_it_was_before_the_training(project: Path) -> None:
-    digest = hashlib.sha256(b"FIELDS = 3\n").hexdigest()
+    origin = traced("rent", Origin(), root=project)
+    (project / "models/rent.py").write_text("FIELDS = 4\n")
 
-    assert digest == code_entry("rent", Origin(), root=project)["model_sha256"]
-    assert "model_sha256" not in code_entry("nothing", Origin(), root=project)
+    assert hashlib.sha256(b"FIELDS = 3\n").hexdigest() == origin.code["model_sha256"]
+    assert origin == traced("rent", origin, root=project)
+    assert "model_sha256" not in traced("nothing", Origin(), root=project).code
 
 
 def test_code_without_git_is_named_by_the_environment(
@@ -82,7 +84,7 @@ def test_code_without_git_is_named_by_the_environment(
     monkeypatch.setenv("LOGNAME", "grace")
 
     assert ["1234abcd", ""] == [
-        code_entry("rent", Origin(revision=text), root=tmp_path)["revision"]
+        traced("rent", Origin(revision=text), root=tmp_path).code["revision"]
         for text in ("1234abcd", "")
     ]
     assert ["grace", "the weekly job"] == [
