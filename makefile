@@ -10,17 +10,21 @@ python := .venv/bin/python
 settings := set -a; given=$$(export -p); if [ -f .env ]; then . ./.env; fi; eval "$$given"; unset given; \
 	$(if $(model),DEFAULT_MODEL='$(model)';)
 
+# What make puts into the environment is not for the tests, and they start much sooner when
+# Python may keep what it compiles.
+tested := unset MAKEFLAGS MAKELEVEL MFLAGS PYTHONDONTWRITEBYTECODE
+
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' makefile
 
 run: deps  ## Serve on this machine, training first where no version is: make run model=credit
 	@$(settings) $(python) build_model.py --if-absent && exec $(python) app.py
 
-test: test-deps  ## Run the everyday tests, in three minutes: make test args="-k schema"
-	@unset MAKEFLAGS MAKELEVEL MFLAGS; exec $(python) -m pytest -m "not slow" $(args)
+test: test-deps  ## Run the everyday tests, in two minutes: make test args="-k schema"
+	@$(tested); exec $(python) -m pytest -m "not slow" $(args)
 
 test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes: make test-all args=-x
-	@unset MAKEFLAGS MAKELEVEL MFLAGS; CI=true exec $(python) -m pytest $(args)
+	@$(tested); CI=true exec $(python) -m pytest $(args)
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
 	@$(settings) exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \

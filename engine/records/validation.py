@@ -60,11 +60,12 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
 def _key_problems(
     record: dict[str, Any], schema: Schema, pointer: Callable[[str], str]
 ) -> list[Problem]:
-    names = sorted(schema.names)
     extras = filter(schema.refuses, record)
     problems = [
         Problem(
-            pointer(name), f"is not a field{did_you_mean(name, names)}: leave it out", Code.EXTRA
+            pointer(name),
+            f"is not a field{did_you_mean(name, schema.vocabulary)}: leave it out",
+            Code.EXTRA,
         )
         for name in islice(extras, PROBLEMS_LISTED + 1)  # a suggestion takes its time
     ]

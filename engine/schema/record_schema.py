@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.schema.fields import Field
+from engine.schema.messages import Vocabulary, vocabulary
 
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 
@@ -34,6 +35,11 @@ class Schema:
     def names(self) -> frozenset[str]:
         """The names of the fields."""
         return frozenset(field.name for field in self.fields)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The names of the fields, for a suggestion."""
+        return vocabulary(self.names)
 
     def ignores(self, name: str) -> bool:
         """Return whether a key is ignored, since it is not a field."""

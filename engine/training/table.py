@@ -7,7 +7,7 @@ import pandas as pd
 
 from engine.runtime.native import frame
 from engine.schema.fields import Field
-from engine.schema.messages import did_you_mean, shown
+from engine.schema.messages import did_you_mean, shown, vocabulary
 from engine.schema.record_schema import Schema
 
 #: How many row numbers a line lists before it counts the rest.
@@ -49,7 +49,7 @@ def read_table(
     columns: dict[str, np.ndarray] = {}
     for field in (*schema.fields, schema.target):
         if field.column not in table.columns:
-            hint = did_you_mean(field.column, sorted(map(str, table.columns)))
+            hint = did_you_mean(field.column, vocabulary(map(str, table.columns)))
             problems.append(f"column {field.column!r} of field {field.name!r} is missing{hint}")
             continue
         columns[field.name], refused, accepted = _read_column(table[field.column], field)

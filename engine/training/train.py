@@ -23,15 +23,18 @@ from engine.schema.card import (
     ScoreEntry,
 )
 from engine.schema.definition import ModelDefinition
-from engine.training.card import Origin, describe
+from engine.training.card import Origin, describe, plain
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
 from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.evaluation.metrics import SCORES, class_scores, not_computable, score
 from engine.training.evaluation.reference import reference
-from engine.training.evaluation.remarks import label_remark, split_remarks
+from engine.training.evaluation.remarks import label_remarks, split_remarks
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
+from engine.training.failures import TrainingFailed, explained
+from engine.training.fitting import fit
 from engine.training.report import write_report
+from engine.training.served_pipeline import Threshold
 from engine.training.split import Split, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
@@ -71,28 +74,30 @@ def train(
         When the pipeline contains a type that is not trusted.
     """
     with step("read") as say:
-        table, X, y = _read(definition, data, say)
+        table, X, y = _read(name, definition, data, say)
     with step("split") as say:
         split, remarks = _split(definition, X, y, say)
         rows, held_out = split.train, split.held_out
     unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("fit") as say:
-        pipeline = definition.build_pipeline()
-        pipeline.fit(X.iloc[rows], y.iloc[rows])
+        pipeline, chosen, threshold, fitted = fit(name, definition, X.iloc[rows], y.iloc[rows])
         counts = Counts(
             rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=split.way
         )
         description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
+        description["hyperparameters"] |= plain(chosen)
+        description["threshold"] = _threshold(name, definition, threshold, description)
         _check_probabilities(description)
-        say(description["estimator"])
+        if threshold:
+            chosen["threshold"] = description["threshold"]
+        say(", ".join([description["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
     with step("export") as say:
         runtime, files, served = choose_runtime(definition, pipeline, _columns(unseen), description)
         say(_runtime_line(runtime))
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
         scores = score(judged, _baseline(X, y, rows, held_out, description))
-        own = pipeline.predict(unseen)
-        remarks += filter(None, [label_remark(judged, own, description, description["estimator"])])
+        remarks += label_remarks(judged, fitted.predict(unseen), description)
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
     with step("importances") as say:
         importances = _importances(served, pipeline, unseen, truth, description)
@@ -123,12 +128,17 @@ def _columns(X: pd.DataFrame) -> Columns:
 
 
 def _read(
-    definition: ModelDefinition, data: Path, say: Callable[[str], None]
+    name: str, definition: ModelDefinition, data: Path, say: Callable[[str], None]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
     try:
-        table = definition.load_data(data).reset_index(drop=True)
+        with explained("load_data", name, passing=(ValueError, OSError)):
+            table = definition.load_data(data)
     except ValueError as error:  # pandas raises it for a file that is not a table
         raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
+    if not isinstance(table, pd.DataFrame):
+        kind = type(table).__name__
+        raise TrainingFailed(f"models/{name}.py: load_data returns {kind}: return a DataFrame")
+    table = table.reset_index(drop=True)
     X, y, remarks = read_table(table, definition.schema)
     for remark in remarks:
         say(f"accepted: {remark}")
@@ -153,6 +163,21 @@ def _split(
         raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
     say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
     return split, split_remarks(definition.target, y, X.iloc[held_out], truth)
+
+
+def _threshold(
+    name: str, definition: ModelDefinition, tuned: Threshold | None, card: Decision
+) -> float:
+    """Return the threshold of the pipeline, if it has one, else that of the model file."""
+    if tuned is None or card["positive"] is None:
+        return definition.threshold
+    value = tuned.value if tuned.positive == card["positive"] else 1 - tuned.value
+    if definition.threshold not in (value, ModelDefinition.threshold):
+        raise TrainingFailed(
+            f"models/{name}.py: the pipeline decides from a probability of {value:.4g}, and "
+            f"`threshold` is {definition.threshold}: leave one of the two out"
+        )
+    return value
 
 
 def _check_probabilities(card: Description) -> None:

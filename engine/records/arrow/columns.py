@@ -76,7 +76,7 @@ def _read_column(column: Any, field: Field, codes: Mapping[Any, float] | None) -
         return absent
     if kind not in field.arrow_columns:
         return None
-    if kind == "numbers":
+    if kind == "numbers" and codes is None:
         numbers = _doubles(column, 0)
         is_there = column.is_valid().to_numpy(zero_copy_only=False) if column.null_count else ...
         if not field.are_plain(numbers[is_there]):

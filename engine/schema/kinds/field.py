@@ -164,6 +164,11 @@ class Field:
         """The tensor datatype of the Open Inference Protocol."""
         return "BYTES"
 
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether a number may be a valid value."""
+        return self.datatype != "BYTES"
+
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of a value; a gap is left out."""
         return {"type": "string"}

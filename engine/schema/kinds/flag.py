@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import UNSET
 
 from engine.schema.kinds.field import Field, Finding
+from engine.schema.messages import quoted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +27,10 @@ class Flag(Field):
 
     @cached_property
     def _doubles(self) -> dict[Any, float]:
-        return {True: 1.0, False: 0.0} | {word: float(v) for word, v in self.synonyms.items()}
+        return {word: float(v) for word, v in self.synonyms.items()} | {True: 1.0, False: 0.0}
 
     def expected(self) -> str:
-        return " or ".join(["true", "false", *self.synonyms])
+        return " or ".join(["true", "false", *(quoted(str(word)) for word in self.synonyms)])
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:

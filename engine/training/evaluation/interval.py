@@ -7,7 +7,7 @@ hold, and when a remark takes the place of that promise.
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 #: With fewer held-out rows, or fewer effective ones, an interval comes with a remark.
 FEWEST_HELD_OUT, FEWEST_ROWS = 50, 12
@@ -68,16 +68,18 @@ def of_mean(estimate: Estimate) -> Interval:
     Hall, P. (1992), On the removal of skewness by transformation, JRSS B 54(1): the
     transformation is monotone and is inverted here.
     """
-    error, reach = _standard_error(estimate), _reach(estimate.influences)
-    n = len(estimate.influences)
-    skewness = float(stats.skew(estimate.influences)) / n**0.5 if error else 0.0
+    value, influences, _ = estimate
+    error, reach = _standard_error(estimate), _reach(influences)
+    if not error:
+        return Interval(value, value, _remark(estimate))
+    scaled = influences / np.std(influences)
+    skewness = float(np.mean(scaled**3)) / len(scaled) ** 0.5
     low, high = -reach, reach
     if abs(skewness) > 1e-6:
         low, high = (
             3 / skewness * (np.cbrt(1 + skewness * (end - skewness / 6)) - 1)
             for end in (-reach, reach)
         )
-    value = estimate.value
     return Interval(value - error * float(high), value - error * float(low), _remark(estimate))
 
 
@@ -130,7 +132,7 @@ def of_explained(estimate: Estimate) -> Interval:
 
 def of_share(estimate: Estimate) -> Interval:
     """Return Wilson's interval of a share of right answers (1927, JASA 22(158))."""
-    n, share, z = len(estimate.influences), estimate.value, float(stats.norm.ppf(_UPPER))
+    n, share, z = len(estimate.influences), estimate.value, float(special.ndtri(_UPPER))
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
     wrong = round(n * (1 - share))
@@ -165,7 +167,7 @@ def _reach(influences: np.ndarray) -> float:
     """
     n, effective = len(influences), effective_rows(influences)
     degrees = min(n - 1, 2 * n * effective / max(n - effective, 1e-9))
-    return float(stats.t.ppf(_UPPER, max(degrees, 1)))
+    return float(special.stdtrit(max(degrees, 1), _UPPER))
 
 
 def _remark(estimate: Estimate) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.schema.card import Decision
+from engine.schema.card import Description
 from engine.schema.fields import Field
 from engine.schema.messages import shown
 from engine.training.evaluation.interval import FEWEST_ROWS
@@ -48,20 +48,18 @@ def split_remarks(
     return remarks
 
 
-def label_remark(judged: HeldOutAnswers, own: Any, card: Decision, estimator: str) -> str:
-    """Return how many labels differ from the pipeline's own, and why; empty if none does.
+def label_remarks(judged: HeldOutAnswers, own: Any, card: Description) -> list[str]:
+    """Return how many labels differ from those of the pipeline's own `predict`, and why.
 
-    Without probabilities the pipeline's own labels are what is answered.
+    Nothing where none differs. Without probabilities the own labels are what is answered.
     """
     if judged.classes is None or judged.probabilities is None:
-        return ""
+        return []
     differing = int((np.asarray(own, dtype=judged.truth.dtype) != judged.predicted).sum())
     if not differing:
-        return ""
+        return []
     rule = "the most probable class"
     if card["positive"] is not None:
         rule = f"{shown(card['positive'])} from a probability of {card['threshold']:.4g}"
-    return (
-        f"{differing} of {len(judged.truth)} held-out rows get another label than from the "
-        f"`predict` of {estimator}: the service answers {rule}, and `predict` decides otherwise"
-    )
+    others = f"{differing} of {len(judged.truth)} held-out rows get another label"
+    return [f"{others} than from the pipeline's own `predict`, since the service answers {rule}"]

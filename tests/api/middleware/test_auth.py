@@ -245,6 +245,7 @@ def public(store: ModelStore, folder: Path, **settings: Any) -> Iterator[Server]
         yield server
 
 
+@pytest.mark.slow
 def test_start_when_others_can_ask_and_a_gateway_checks_them_is_allowed(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

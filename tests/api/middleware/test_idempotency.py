@@ -246,6 +246,7 @@ def test_application_when_there_is_no_folder_for_temporary_files_is_made(
     app.extensions["resources"].answers.remove()
 
 
+@pytest.mark.slow
 def test_server_when_many_send_the_same_at_once_answers_them_alike(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

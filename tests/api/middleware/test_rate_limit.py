@@ -175,6 +175,7 @@ def test_counts_when_windows_are_over_give_their_places_away(
     assert 1 == counts.take("another", Rate(1, 60), 2**40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fast_path", first_daily("true", "false"))
 def test_server_when_many_ask_at_once_lets_exactly_so_many_through(
     toy_store: ModelStore, tmp_path: Path, fast_path: str

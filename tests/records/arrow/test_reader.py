@@ -41,7 +41,7 @@ VALUES: dict[str, list[Any]] = {
     "uint64": [2**53, 2**64 - 1],
     "float": [0.5, -0.0, 3.0, 1e30, float("nan"), float("inf")],
     "bool": [True, False],
-    "text": ["a:b", "é", "e", "true", "s", "m", "yes", "no", "x", ""],
+    "text": ["a:b", "é", "e", "true", "s", "m", "yes", "no", "x", "", "3", "3.0", "-5"],
 }
 
 
