@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 #: With fewer held-out rows, or fewer effective ones, an interval comes with a remark.
-FEWEST_HELD_OUT, FEWEST_ROWS = 50, 12
+FEWEST_HELD_OUT, FEWEST_ROWS = 60, 12
 
 #: So many right and so many wrong answers a share needs for an interval without a remark.
 FEWEST_ANSWERS = 5
@@ -62,49 +62,24 @@ def effective_rows(deviations: np.ndarray) -> float:
     return float(shares.sum() ** 2 / (shares**2).sum())
 
 
-def of_mean(estimate: Estimate) -> Interval:
-    """Return the t interval, corrected for the skewness of the rows.
-
-    Hall, P. (1992), On the removal of skewness by transformation, JRSS B 54(1): the
-    transformation is monotone and is inverted here.
-    """
-    value, influences, _ = estimate
-    error, reach = _standard_error(estimate), _reach(influences)
-    if not error:
-        return Interval(value, value, _remark(estimate))
-    scaled = influences / np.std(influences)
-    skewness = float(np.mean(scaled**3)) / len(scaled) ** 0.5
-    low, high = -reach, reach
-    if abs(skewness) > 1e-6:
-        low, high = (
-            3 / skewness * (np.cbrt(1 + skewness * (end - skewness / 6)) - 1)
-            for end in (-reach, reach)
-        )
-    return Interval(value - error * float(high), value - error * float(low), _remark(estimate))
-
-
 def of_gain(estimate: Estimate) -> Interval:
-    """Return the wider of the t interval and the one that is corrected for skewness.
-
-    Of two versions that are equal in truth neither may win too often, however the
-    differences of their rows are spread.
-    """
-    low, high, remark = of_mean(estimate)
-    half = _reach(estimate.influences) * _standard_error(estimate)
-    return Interval(min(low, estimate.value - half), max(high, estimate.value + half), remark)
+    """Return the t interval of a difference."""
+    half = _half(estimate)
+    return Interval(estimate.value - half, estimate.value + half, _remark(estimate))
 
 
-def of_positive_mean(estimate: Estimate) -> Interval:
-    """Return the interval of the mean of what is never below 0."""
-    low, high, remark = of_mean(estimate)
-    return Interval(max(0.0, low), high, remark)
-
-
-def of_root(estimate: Estimate) -> Interval:
-    """Return the interval of a root, by that of the mean under it."""
+def of_loss(estimate: Estimate) -> Interval:
+    """Return the interval of what is above 0, on the scale of its logarithm."""
     value = estimate.value
-    low, high, remark = of_positive_mean(Estimate(value**2, 2 * value * estimate.influences))
-    return Interval(low**0.5, high**0.5, remark)
+    factor = float(np.exp(_half(estimate) / value)) if value else 1.0
+    return Interval(value / factor, value * factor, _remark(estimate))
+
+
+def of_explained(estimate: Estimate) -> Interval:
+    """Return the interval of a share explained, by that of the rest."""
+    rest = 1 - estimate.value
+    low, high, remark = of_loss(estimate._replace(value=rest))
+    return Interval(1 - high, 1 - low, remark)
 
 
 def of_area(estimate: Estimate) -> Interval:
@@ -113,21 +88,12 @@ def of_area(estimate: Estimate) -> Interval:
     DeLong, DeLong and Clarke-Pearson (1988), Biometrics 44(3); the logit keeps it within
     0 and 1 (Pepe, M. (2003), The statistical evaluation of medical tests, 5.2).
     """
-    value, error = estimate.value, _standard_error(estimate)
-    if not error or not 0 < value < 1:
+    value, half = estimate.value, _half(estimate)
+    if not half:
         return Interval(value, value, _remark(estimate))
-    half = _reach(estimate.influences) * error / (value * (1 - value))
+    half /= value * (1 - value)
     low, high = special.expit(special.logit(value) + np.array([-half, half]))
     return Interval(float(low), float(high), _remark(estimate))
-
-
-def of_explained(estimate: Estimate) -> Interval:
-    """Return the interval of a share explained, on the logarithmic scale of the rest."""
-    rest, error = 1 - estimate.value, _standard_error(estimate)
-    if not error or not rest > 0:
-        return Interval(estimate.value, estimate.value, _remark(estimate))
-    factor = float(np.exp(_reach(estimate.influences) * error / rest))
-    return Interval(1 - rest * factor, 1 - rest / factor, _remark(estimate))
 
 
 def of_share(estimate: Estimate) -> Interval:
@@ -150,31 +116,27 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def _standard_error(estimate: Estimate) -> float:
-    n = len(estimate.influences)
-    if n < 2:
-        return 0.0
-    error = float(np.std(estimate.influences, ddof=1)) / n**0.5
-    return error if error > _ROUNDING * abs(estimate.value) else 0.0
+def _half(estimate: Estimate) -> float:
+    """Return half the width of the t interval; 0 where the rows do not differ.
 
-
-def _reach(influences: np.ndarray) -> float:
-    """Return how many standard errors an interval reaches.
-
-    The standard error is itself known the worse, the fewer rows it hangs on. A variance of
+    The standard error is itself known the worse, the fewer rows it rests on. A variance of
     kurtosis k is known as well as one of normal values with 2 n / (k - 1) degrees of freedom
     (Satterthwaite, F. (1946), Biometrics Bulletin 2(6)).
     """
-    n, effective = len(influences), effective_rows(influences)
+    influences, n = estimate.influences, len(estimate.influences)
+    error = float(np.std(influences, ddof=1)) / n**0.5 if n > 1 else 0.0
+    if error <= _ROUNDING * abs(estimate.value):
+        return 0.0
+    effective = effective_rows(influences)
     degrees = min(n - 1, 2 * n * effective / max(n - effective, 1e-9))
-    return float(special.stdtrit(max(degrees, 1), _UPPER))
+    return error * float(special.stdtrit(degrees, _UPPER))
 
 
 def _remark(estimate: Estimate) -> str:
     n = len(estimate.influences)
     if n < 2:
         return "one held-out row gives no interval"
-    if not _standard_error(estimate):
+    if not _half(estimate):
         return f"all {n} held-out rows count alike, so there is no interval"
     if n < FEWEST_HELD_OUT:
         return f"there are only {n} held-out rows, {_NO_PROMISE}"

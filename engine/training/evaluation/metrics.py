@@ -106,13 +106,13 @@ class Score:
 CLASSIFICATION = {
     "accuracy": Score(_accuracy, interval.of_share, True),
     "roc_auc": Score(_roc_auc, interval.of_area, True, True),
-    "log_loss": Score(_log_loss, interval.of_positive_mean, False, True),
-    "brier": Score(_brier, interval.of_positive_mean, False, True),
+    "log_loss": Score(_log_loss, interval.of_loss, False, True),
+    "brier": Score(_brier, interval.of_loss, False, True),
 }
 REGRESSION = {
     "r2": Score(_r2, interval.of_explained, True),
-    "mae": Score(_mae, interval.of_positive_mean, False),
-    "rmse": Score(_rmse, interval.of_root, False),
+    "mae": Score(_mae, interval.of_loss, False),
+    "rmse": Score(_rmse, interval.of_loss, False),
 }
 SCORES = {**CLASSIFICATION, **REGRESSION}
 
