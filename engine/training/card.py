@@ -19,6 +19,7 @@ from engine.schema.card import Counts, Description
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.training.evaluation.importances import last_step
+from engine.training.table import other_columns
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops", "skl2onnx", "onnx", "onnxruntime")
 
@@ -55,7 +56,7 @@ def describe(
         "title": definition.title,
         "description": definition.description,
         "task": task,
-        "schema": definition.schema.to_json(),
+        "schema": definition.schema.to_json() | other_columns(definition.schema, data),
         "classes": classes,
         "positive": positive_class(definition.target, classes) if classes else None,
         "threshold": definition.threshold,

@@ -262,7 +262,8 @@ def test_csv_when_quotes_never_end_is_refused_early() -> None:
         (b'\n{"weight": 1\n', "line 2 is not JSON"),
         (b"{}\n{}\n[\n", "line 3 is not JSON"),
         (b'{"weight": "\xff"}\n', "line 1 is not UTF-8"),
-        (b"\xef\xbb\xbf{}\n", "line 1 is not JSON"),
+        (b"\xef\xbb\xbf{}\n{\n", "line 2 is not JSON"),
+        (b"\n\r\n \n[\n", "line 4 is not JSON"),
     ],
 )
 def test_lines_when_one_is_malformed_are_refused_by_its_number(

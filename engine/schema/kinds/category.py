@@ -96,6 +96,10 @@ class Category(Field):
         finding = self.finding(value, Code.UNKNOWN_CATEGORY, f", unknown{nearest}", self.unknown)
         return (None if finding.is_refused else UNKNOWN), finding
 
+    def from_number(self, number: Any) -> Any:
+        # pandas reads the words True and False as truth values.
+        return str(number) if str(number) in self._words else super().from_number(number)
+
     @property
     def words(self) -> tuple[str, ...]:
         return (*self._texts, MISSING, UNKNOWN)
