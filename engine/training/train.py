@@ -34,7 +34,7 @@ from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
 from engine.training.report import write_report
-from engine.training.served_pipeline import Threshold
+from engine.training.served_pipeline import ServedPipeline, Threshold
 from engine.training.split import Split, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
@@ -80,27 +80,19 @@ def train(
         rows, held_out = split.train, split.held_out
     unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("fit") as say:
-        pipeline, chosen, threshold, fitted = fit(name, definition, X.iloc[rows], y.iloc[rows])
-        counts = Counts(
-            rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=split.way
-        )
-        description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
-        description["hyperparameters"] |= plain(chosen)
-        description["threshold"] = _threshold(name, definition, threshold, description)
-        _check_probabilities(description)
-        if threshold:
-            chosen["threshold"] = description["threshold"]
-        say(", ".join([description["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
+        kept, description = _fit(name, definition, X, y, split, data, origin, say)
     with step("export") as say:
-        runtime, files, served = choose_runtime(definition, pipeline, _columns(unseen), description)
+        runtime, files, served = choose_runtime(
+            definition, kept.pipeline, _columns(unseen), description
+        )
         say(_runtime_line(runtime))
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
         scores = score(judged, _baseline(X, y, rows, held_out, description))
-        remarks += label_remarks(judged, fitted.predict(unseen), description)
+        remarks += label_remarks(judged, kept.fitted.predict(unseen), description)
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
     with step("importances") as say:
-        importances = _importances(served, pipeline, unseen, truth, description)
+        importances = _importances(served, kept.pipeline, unseen, truth, description)
         say(_importance_line(importances))
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
@@ -163,6 +155,25 @@ def _split(
         raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
     say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
     return split, split_remarks(definition.target, y, X.iloc[held_out], truth)
+
+
+def _fit(
+    name: str, definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, split: Split,
+    data: Path, origin: Origin | None, say: Callable[[str], None],
+) -> tuple[ServedPipeline, Description]:  # fmt: skip
+    """Fit the pipeline on the training rows, and describe it."""
+    rows = split.train
+    kept = fit(name, definition, X.iloc[rows], y.iloc[rows])
+    counts = Counts(
+        rows=len(X), training_rows=len(rows), held_out_rows=len(split.held_out), split=split.way
+    )
+    card = describe(name, definition, kept.pipeline, data=data, counts=counts, origin=origin)
+    card["hyperparameters"] |= plain(kept.chosen)
+    card["threshold"] = _threshold(name, definition, kept.threshold, card)
+    _check_probabilities(card)
+    chosen = {**kept.chosen, **({"threshold": card["threshold"]} if kept.threshold else {})}
+    say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
+    return kept, card
 
 
 def _threshold(
