@@ -23,6 +23,11 @@ from settings import InvalidSettings, Settings
 
 def main(arguments: list[str]) -> int:
     """Check the named models, or all; return the exit code."""
+    try:
+        Settings.from_environment()
+    except InvalidSettings as error:
+        print(f"test_model: {error}", file=sys.stderr)
+        return 1
     if arguments == ["--all"]:
         return check_versions()
     names = arguments or models.names()
@@ -79,7 +84,7 @@ def check_stored(name: str) -> tuple[bool, str] | None:
         trouble = version.self_test()
     except ModelNotFound:
         return None
-    except (InvalidSettings, StoreError) as error:
+    except StoreError as error:
         return False, str(error)
     if trouble:
         return False, f"version {version.version}: {trouble}; train another: make model name={name}"
@@ -100,7 +105,7 @@ def check_versions() -> int:
                 trouble = check_version(store, name, version)
                 is_sound = is_sound and not trouble
                 print(f"{name} {version}: {trouble or 'answers as recorded'}", flush=True)
-    except (InvalidSettings, StoreError) as error:
+    except StoreError as error:
         print(f"test_model: {error}", file=sys.stderr)
         return 1
     return 0 if is_sound else 1

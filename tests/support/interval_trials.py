@@ -175,7 +175,7 @@ def _print_tables(trials: int) -> None:
         print(_table(["held-out rows", "how many", *scores], rows), end="\n\n", flush=True)
     rows = []
     for name, count, pair in PAIRS:
-        shares = promoted(pair, count, trials=trials)
+        shares = promoted(pair, count, trials=4 * trials)
         cells = [f"{shares[score]:.1%}" if score in shares else "" for score in SCORES]
         rows.append([name, f"{count:,}", *cells])
     print(_table(["held-out rows", "how many", *SCORES], rows))
