@@ -24,7 +24,7 @@ from engine.schema.card import (
     ScoreEntry,
 )
 from engine.schema.definition import ModelDefinition
-from engine.training.card import Origin, describe, plain
+from engine.training.card import describe, plain
 from engine.training.columns import summarise
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
@@ -34,6 +34,7 @@ from engine.training.evaluation.reference import reference
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
+from engine.training.provenance import Origin
 from engine.training.report import write_report
 from engine.training.split import WAY, split_rows
 from engine.training.table import InvalidTable, read_table
