@@ -11,8 +11,7 @@ import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from engine.cards.markdown import model_card
-from engine.runtime.native import NativeRuntime
-from engine.runtime.runtimes import Columns
+from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.version import decide
 from engine.schema.card import (
     Card,
@@ -29,13 +28,15 @@ from engine.training.columns import summarise
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
 from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import SCORES, class_scores, score
+from engine.training.evaluation.metrics import SCORES, class_scores, not_computable, score
 from engine.training.evaluation.reference import reference
+from engine.training.evaluation.remarks import label_remarks, split_remarks
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
 from engine.training.report import write_report
-from engine.training.split import WAY, split_rows
+from engine.training.served_pipeline import Threshold
+from engine.training.split import Split, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
 
@@ -70,7 +71,7 @@ def train(
     Raises
     ------
     engine.training.table.InvalidTable
-        When the table does not fit the schema.
+        When the table does not fit the schema, or holds too little to be judged on.
     engine.training.export.runtime_choice.PipelineRejectsRecord
         When the fitted pipeline rejects a record that the schema accepts.
     engine.runtime.trusted_types.UntrustedArtifact
@@ -79,33 +80,39 @@ def train(
     with step("read") as say:
         table, X, y = _read(name, definition, data, say)
     with step("split") as say:
-        rows, held_out = _split(definition, X, y, say)
+        split, remarks = _split(definition, X, y, say)
+        rows, held_out = split.train, split.held_out
+    unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("fit") as say:
-        pipeline, chosen, _ = fit(name, definition, X.iloc[rows], y.iloc[rows])
+        pipeline, chosen, threshold, fitted = fit(name, definition, X.iloc[rows], y.iloc[rows])
         counts = Counts(
-            rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=WAY
+            rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=split.way
         )
         description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
         description["hyperparameters"] |= plain(chosen)
-        _check_score(description)
+        description["threshold"] = _threshold(name, definition, threshold, description)
+        _check_probabilities(description)
+        if threshold:
+            chosen["threshold"] = description["threshold"]
         say(", ".join([description["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
-    unseen, truth = X.iloc[held_out], y.iloc[held_out]
-    with step("score") as say:
-        judged = _judge(definition, pipeline, unseen, truth, description)
-        scores = score(judged, _baseline(X, y, rows, held_out, description), seed=definition.seed)
-        say("\n".join(_score_line(name, entry) for name, entry in scores.items()))
-    with step("importances") as say:
-        importances = _importances(definition, pipeline, unseen, truth, description)
-        say(_importance_line(importances))
     with step("export") as say:
-        runtime, files, _ = choose_runtime(definition, pipeline, _columns(unseen), description)
+        runtime, files, served = choose_runtime(definition, pipeline, _columns(unseen), description)
         say(_runtime_line(runtime))
+    with step("score") as say:
+        judged = _judge(served, unseen, truth, description)
+        scores = score(judged, _baseline(X, y, rows, held_out, description))
+        remarks += label_remarks(judged, fitted.predict(unseen), description)
+        say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
+    with step("importances") as say:
+        importances = _importances(served, pipeline, unseen, truth, description)
+        say(_importance_line(importances))
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
         say(comparison["reason"])
     with step("report"):
         card: Card = {  # the store adds the other keys
-            **description, "scores": scores, "class_scores": class_scores(judged), **importances,
+            **description, "remarks": remarks, "scores": scores,
+            "class_scores": class_scores(judged), **importances,
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
         }  # fmt: skip
@@ -114,12 +121,9 @@ def train(
     return Trained(card, files)
 
 
-def _judge(
-    definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
-) -> HeldOutAnswers:
-    """Answer rows with the pipeline, and collect the answers with the true values."""
-    outputs = NativeRuntime(pipeline, definition.fields).run(_columns(X))
-    return judge(y.to_numpy(), decide(outputs, card), card)
+def _judge(served: Runtime, X: pd.DataFrame, y: pd.Series, card: Decision) -> HeldOutAnswers:
+    """Answer rows with the runtime that will serve, and collect the answers with the truth."""
+    return judge(y.to_numpy(), decide(served.run(_columns(X)), card), card)
 
 
 def _columns(X: pd.DataFrame) -> Columns:
@@ -150,14 +154,39 @@ def _read(
 
 def _split(
     definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, say: Callable[[str], None]
-) -> tuple[np.ndarray, np.ndarray]:
-    has_classes = definition.schema.task == "classification"
-    rows, held_out = split_rows(X, y, seed=definition.seed, is_classification=has_classes)
+) -> tuple[Split, list[str]]:
+    """Split the rows, and return what the held-out ones cannot tell."""
+    classes = y.unique().tolist() if definition.schema.task == "classification" else None
+    split = split_rows(X, y, seed=definition.seed, is_classification=classes is not None)
+    rows, held_out = split.train, split.held_out
+    if not len(held_out):
+        whose = "all rows" if classes is None else "the rows of each class"
+        cause = f"{whose} have equal fields" if len(y) > 1 else "there is only one"
+        raise InvalidTable([f"no row can be held out, since {cause}"])
+    truth = y.iloc[held_out].to_numpy()
+    if reason := not_computable(truth, classes).get(definition.score):
+        remedy = "give more rows that differ, or choose another score"
+        raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
     say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
-    return rows, held_out
+    return split, split_remarks(definition.target, y, X.iloc[held_out], truth)
 
 
-def _check_score(card: Description) -> None:
+def _threshold(
+    name: str, definition: ModelDefinition, tuned: Threshold | None, card: Decision
+) -> float:
+    """Return the threshold of the pipeline, if it has one, else that of the model file."""
+    if tuned is None or card["positive"] is None:
+        return definition.threshold
+    value = tuned.value if tuned.positive == card["positive"] else 1 - tuned.value
+    if definition.threshold not in (value, ModelDefinition.threshold):
+        raise TrainingFailed(
+            f"models/{name}.py: the pipeline decides from a probability of {value:.4g}, and "
+            f"`threshold` is {definition.threshold}: leave one of the two out"
+        )
+    return value
+
+
+def _check_probabilities(card: Description) -> None:
     if SCORES[card["score"]].needs_probabilities and not card["has_probabilities"]:
         raise PipelineRejectsRecord(
             f"score {card['score']!r} needs probabilities, and {card['estimator']} has none: "
@@ -179,15 +208,17 @@ def _baseline(
 
 
 def _importances(
-    definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
+    served: Runtime, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Description
 ) -> Importances:
-    score = SCORES[definition.score]
+    score = SCORES[card["score"]]
 
-    def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
-        value = score.compute(_judge(definition, pipeline, X, y, card))
+    def scorer(X: pd.DataFrame, y: pd.Series) -> float:
+        value = score.estimate(_judge(served, X, y, card)).value
         return value if score.is_better_higher else -value
 
-    weights = permutation_importances(pipeline, X, y, scorer=scorer, seed=definition.seed)
+    weights = permutation_importances(
+        X, y, scorer=scorer, has_classes=card["classes"] is not None, seed=card["seed"]
+    )
     return {
         "impurity_importances": impurity_importances(pipeline),
         "permutation_importances": weights,
@@ -202,7 +233,7 @@ def _importance_line(importances: Importances) -> str:
 def _score_line(name: str, entry: ScoreEntry) -> str:
     return (
         f"{name} {entry['value']:.4f} (95 % interval {entry['low']:.4f} to {entry['high']:.4f}), "
-        f"baseline {entry['baseline']:.4f}"
+        f"baseline {entry['baseline']:.4f}" + (f"; {entry['remark']}" if "remark" in entry else "")
     )
 
 

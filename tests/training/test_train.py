@@ -2,20 +2,13 @@
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
-from sklearn import metrics
 
-from engine.runtime.answers import Prediction
 from engine.schema import Category, Flag, Number
-from engine.schema.card import Decision
 from engine.schema.record_schema import Schema
 from engine.training.card import positive_class
-from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import class_scores, score
 from engine.training.evaluation.reference import reference
-from engine.training.split import split_rows
 from engine.training.table import InvalidTable, read_table
 
 SCHEMA = Schema(
@@ -111,139 +104,6 @@ def test_table_when_a_class_is_missing_or_scarce_is_refused(labels: list[str]) -
 def test_table_when_it_is_empty_is_refused() -> None:
     with pytest.raises(InvalidTable, match="no rows"):
         read_table(make_table().head(0), SCHEMA)
-
-
-def test_split_when_rows_repeat_keeps_equal_rows_on_one_side() -> None:
-    draw = np.random.default_rng(0)
-    X = pd.DataFrame({"a": draw.integers(0, 30, 500), "b": draw.choice([1.0, np.nan], 500)})
-    y = pd.Series(draw.random(500) < 0.3)
-
-    train, held_out = split_rows(X, y, seed=0, is_classification=True)
-
-    assert list(range(500)) == sorted([*train, *held_out])
-    both = set(map(str, X.iloc[train].values.tolist()))
-    assert not both & set(map(str, X.iloc[held_out].values.tolist()))
-
-
-def table_of(n: int) -> tuple[pd.DataFrame, pd.Series]:
-    """Give the first rows of a table: a longer one begins with a shorter one's rows."""
-    draw = np.random.default_rng(0).random((4000, 2))[:n]
-    X = pd.DataFrame({"a": draw[:, 0], "b": np.where(draw[:, 0] < 0.5, "low", "high")})
-    return X, pd.Series(draw[:, 1] < 0.1)
-
-
-def test_split_when_seeded_holds_out_a_fifth_the_same_each_time() -> None:
-    X, y = table_of(4000)
-
-    train, held_out = split_rows(X, y, seed=3, is_classification=True)
-    again, _ = split_rows(X, y, seed=3, is_classification=True)
-    other, _ = split_rows(X, y, seed=4, is_classification=True)
-
-    assert 800 == pytest.approx(len(held_out), abs=4 * (4000 * 0.2 * 0.8) ** 0.5)
-    assert (train == again).all()
-    assert len(np.intersect1d(train, other)) == pytest.approx(0.64 * 4000, rel=0.05)
-
-
-def test_split_when_the_table_grows_and_moves_holds_out_the_same_rows() -> None:
-    X, y = table_of(1000)
-    _, held_out = split_rows(X, y, seed=0, is_classification=True)
-
-    more, labels = table_of(1500)
-    order = np.random.default_rng(1).permutation(1500)
-    moved = more.iloc[order][["b", "a"]].reset_index(drop=True)
-    _, later = split_rows(
-        moved, labels.iloc[order].reset_index(drop=True), seed=0, is_classification=True
-    )
-
-    assert sorted(held_out) == sorted(row for row in order[later] if row < 1000)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_split_when_a_class_is_scarce_has_it_on_both_sides(seed: int) -> None:
-    X, _ = table_of(200)
-    y = pd.Series([row < 2 for row in range(200)])
-
-    train, held_out = split_rows(X, y, seed=seed, is_classification=True)
-
-    assert {True, False} == set(y.iloc[train]) == set(y.iloc[held_out])
-
-
-TRUTH = [True, False, True, True, False]
-SHARES = [0.9, 0.4, 0.6, 0.3, 0.2]
-
-
-def judged_binary(shares: list[float]) -> HeldOutAnswers:
-    predictions = [Prediction(p >= 0.5, (1 - p, p), max(p, 1 - p)) for p in shares]
-    return judge(TRUTH, predictions, {"classes": [False, True], "positive": True, "threshold": 0.5})
-
-
-def test_scores_when_there_are_two_classes_equal_their_formulas() -> None:
-    scores = score(judged_binary(SHARES), judged_binary([0.6] * 5), seed=0)
-
-    pairs = [
-        (g, b)
-        for g, t in zip(SHARES, TRUTH, strict=True)
-        if t
-        for b, u in zip(SHARES, TRUTH, strict=True)
-        if not u
-    ]
-    assert sum(g > b for g, b in pairs) / len(pairs) == pytest.approx(scores["roc_auc"]["value"])
-    assert 0.8 == scores["accuracy"]["value"]
-    assert np.mean([(p - t) ** 2 for p, t in zip(SHARES, TRUTH, strict=True)]) == pytest.approx(
-        scores["brier"]["value"]
-    )
-    assert -np.mean(
-        [np.log(p if t else 1 - p) for p, t in zip(SHARES, TRUTH, strict=True)]
-    ) == pytest.approx(scores["log_loss"]["value"])
-    assert 0.5 == scores["roc_auc"]["baseline"]
-    assert 0.6 == scores["accuracy"]["baseline"]
-
-
-def test_class_scores_when_there_are_two_classes_name_each() -> None:
-    found = class_scores(judged_binary(SHARES))
-
-    assert [
-        {"class": False, "precision": pytest.approx(2 / 3), "recall": 1.0, "rows": 2},
-        {"class": True, "precision": 1.0, "recall": pytest.approx(2 / 3), "rows": 3},
-    ] == found
-
-
-def test_scores_when_numbers_are_predicted_equal_their_formulas() -> None:
-    truth, predicted = [1.0, 2.0, 4.0], [1.5, 2.0, 3.0]
-    card: Decision = {"classes": None, "positive": None, "threshold": 0.5}
-    judged = judge(truth, [Prediction(value) for value in predicted], card)
-
-    scores = score(judged, judged, seed=0)
-
-    assert 0.5 == scores["mae"]["value"]
-    assert (1.25 / 3) ** 0.5 == pytest.approx(scores["rmse"]["value"])
-    assert 1 - 1.25 / (14 / 3) == pytest.approx(scores["r2"]["value"])
-
-
-def test_interval_when_rows_are_many_is_that_of_a_proportion() -> None:
-    n = 2000
-    truth = np.arange(n) % 2 == 0
-    predicted = np.where(np.arange(n) < 1600, truth, ~truth)
-    judged = HeldOutAnswers(truth, predicted, None, [False, True], True)
-
-    accuracy = score(judged, judged, seed=0)["accuracy"]
-
-    half = 1.96 * (0.8 * 0.2 / n) ** 0.5
-    assert 0.8 == accuracy["value"]
-    assert 0.8 - half == pytest.approx(accuracy["low"], abs=0.003)
-    assert 0.8 + half == pytest.approx(accuracy["high"], abs=0.003)
-
-
-def test_roc_auc_when_there_are_three_classes_is_the_mean_of_one_against_rest() -> None:
-    draw = np.random.default_rng(0)
-    truth = draw.choice(["a", "b", "c"], 300)
-    shares = draw.dirichlet([1, 1, 1], 300)
-    judged = HeldOutAnswers(truth, truth, shares, ["a", "b", "c"])
-
-    found = score(judged, judged, seed=0)["roc_auc"]["value"]
-
-    each = [metrics.roc_auc_score(truth == c, shares[:, i]) for i, c in enumerate("abc")]
-    assert np.mean(each) == pytest.approx(found)
 
 
 def test_positive_class_when_words_are_declared_is_the_last_declared() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
 
 #: Rows and repeats of the permutation: enough to rank fields.
@@ -32,11 +31,11 @@ def impurity_importances(pipeline: Any) -> dict[str, float]:
 
 
 def permutation_importances(
-    pipeline: Any,
     X: pd.DataFrame,
     y: pd.Series,
     *,
-    scorer: Callable[[Any, pd.DataFrame, Any], float],
+    scorer: Callable[[pd.DataFrame, pd.Series], float],
+    has_classes: bool,
     seed: int,
 ) -> dict[str, dict[str, float]]:
     """Measure how much the score, higher is better, drops when a field is shuffled.
@@ -44,16 +43,21 @@ def permutation_importances(
     ``mean`` and ``std`` are over the repeats, in the score's unit (Breiman,
     2001, Machine Learning 45, section 10).
     """
-    rows = np.random.default_rng(seed).permutation(len(X))[:ROWS]
-    drops = permutation_importance(
-        pipeline, X.iloc[rows], y.iloc[rows], scoring=scorer, n_repeats=REPEATS, random_state=seed
-    )
-    return {
-        name: {"mean": float(mean), "std": float(std)}
-        for name, mean, std in zip(
-            X.columns, drops.importances_mean, drops.importances_std, strict=True
-        )
-    }
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(X))
+    is_chosen = np.arange(len(X)) < ROWS
+    if has_classes:  # some scores need a row of each
+        is_chosen |= ~y.iloc[order].duplicated().to_numpy()
+    X, y = X.iloc[order[is_chosen]], y.iloc[order[is_chosen]]
+    whole = scorer(X, y)
+    importances = {}
+    for name in map(str, X.columns):
+        drops = [
+            whole - scorer(X.assign(**{name: X[name].to_numpy()[order]}), y)
+            for order in [generator.permutation(len(X)) for _ in range(REPEATS)]
+        ]
+        importances[name] = {"mean": float(np.mean(drops)), "std": float(np.std(drops))}
+    return importances
 
 
 def _names(pipeline: Any, count: int) -> list[str]:
