@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,6 +57,7 @@ class Trained:
 def train(
     name: str, definition: ModelDefinition, data: Path, *, step: Step,
     store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
+    with_importances: bool = True,
 ) -> Trained:  # fmt: skip
     """Train one version, and compare it with the one that a store promotes.
 
@@ -67,6 +67,8 @@ def train(
         The table that the definition's `load_data` reads.
     promote : {"always", "if-better", "never"}
         Whether to promote it; see `engine.training.evaluation.champion.challenge`.
+    with_importances : bool
+        Whether to measure the permutation importances, which takes long with many fields.
 
     Raises
     ------
@@ -103,9 +105,14 @@ def train(
         scores = score(judged, _baseline(X, y, rows, held_out, description))
         remarks += label_remarks(judged, fitted.predict(unseen), description)
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
-    with step("importances") as say:
-        importances = _importances(served, pipeline, unseen, truth, description)
-        say(_importance_line(importances))
+    importances: Importances = {
+        "impurity_importances": impurity_importances(pipeline), "permutation_importances": {},
+    }  # fmt: skip
+    if with_importances:
+        with step("importances") as say:
+            importances["permutation_importances"] = _importances(
+                served, unseen, truth, description, say
+            )
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
         say(comparison["reason"])
@@ -208,26 +215,25 @@ def _baseline(
 
 
 def _importances(
-    served: Runtime, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Description
-) -> Importances:
+    served: Runtime, X: pd.DataFrame, y: pd.Series, card: Description, say: Callable[[str], None]
+) -> dict[str, dict[str, float]]:
     score = SCORES[card["score"]]
 
-    def scorer(X: pd.DataFrame, y: pd.Series) -> float:
-        value = score.estimate(_judge(served, X, y, card)).value
+    def scorer(answers: HeldOutAnswers) -> float:
+        value = score.estimate(answers).value
         return value if score.is_better_higher else -value
 
-    weights = permutation_importances(
-        X, y, scorer=scorer, has_classes=card["classes"] is not None, seed=card["seed"]
+    weights, extent = permutation_importances(
+        X,
+        y,
+        answer=lambda X, y: _judge(served, X, y, card),
+        scorer=scorer,
+        has_classes=card["classes"] is not None,
+        seed=card["seed"],
     )
-    return {
-        "impurity_importances": impurity_importances(pipeline),
-        "permutation_importances": weights,
-    }
-
-
-def _importance_line(importances: Importances) -> str:
-    weights = importances["permutation_importances"]
-    return "most important: " + ", ".join(sorted(weights, key=lambda n: -weights[n]["mean"])[:3])
+    most = sorted(weights, key=lambda name: -weights[name]["mean"])[:3]
+    say(f"most important: {', '.join(most)} ({extent})")
+    return weights
 
 
 def _score_line(name: str, entry: ScoreEntry) -> str:
