@@ -92,6 +92,8 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
                 store, name, data=options.data, promote=options.promote, origin=origin,
                 with_importances=options.importances == "on",
             )  # fmt: skip
+    except InvalidDefinition as error:
+        return _fail(f"models/{name}.py contradicts itself:\n{error}")
     except (*sentences, TrainingFailed) as error:
         if options.traceback:
             traceback.print_exc()

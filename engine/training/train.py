@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
 from engine.training.report import write_report
-from engine.training.served_pipeline import Threshold
+from engine.training.served_pipeline import ServedPipeline, Threshold
 from engine.training.split import Split, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
@@ -86,27 +87,25 @@ def train(
         rows, held_out = split.train, split.held_out
     unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("fit") as say:
-        pipeline, chosen, threshold, fitted = fit(name, definition, X.iloc[rows], y.iloc[rows])
         counts = Counts(
             rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=split.way
         )
-        description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
-        description["hyperparameters"] |= plain(chosen)
-        description["threshold"] = _threshold(name, definition, threshold, description)
-        _check_probabilities(description)
-        if threshold:
-            chosen["threshold"] = description["threshold"]
-        say(", ".join([description["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
+        kept = fit(name, definition, X.iloc[rows], y.iloc[rows])
+        description = _describe(
+            name, definition, kept, say, data=data, counts=counts, origin=origin
+        )
     with step("export") as say:
-        runtime, files, served = choose_runtime(definition, pipeline, _columns(unseen), description)
+        runtime, files, served = choose_runtime(
+            definition, kept.pipeline, _columns(unseen), description
+        )
         say(_runtime_line(runtime))
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
         scores = score(judged, _baseline(X, y, rows, held_out, description))
-        remarks += label_remarks(judged, fitted.predict(unseen), description)
+        remarks += label_remarks(judged, kept.fitted.predict(unseen), description)
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
     importances: Importances = {
-        "impurity_importances": impurity_importances(pipeline), "permutation_importances": {},
+        "impurity_importances": impurity_importances(kept.pipeline), "permutation_importances": {},
     }  # fmt: skip
     if with_importances:
         with step("importances") as say:
@@ -128,9 +127,24 @@ def train(
     return Trained(card, files)
 
 
+def _describe(
+    name: str, definition: ModelDefinition, kept: ServedPipeline, say: Callable[[str], None],
+    **facts: Any,
+) -> Description:  # fmt: skip
+    """Describe what was fitted, with what a search or a threshold classifier chose."""
+    card = describe(name, definition, kept.pipeline, **facts)
+    card["hyperparameters"] |= plain(kept.chosen)
+    card["threshold"] = _threshold(name, definition, kept.threshold, card)
+    _check_probabilities(card)
+    chosen = kept.chosen | ({"threshold": card["threshold"]} if kept.threshold else {})
+    say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
+    return card
+
+
 def _judge(served: Runtime, X: pd.DataFrame, y: pd.Series, card: Decision) -> HeldOutAnswers:
     """Answer rows with the runtime that will serve, and collect the answers with the truth."""
-    return judge(y.to_numpy(), decide(served.run(_columns(X)), card), card)
+    columns = {str(name): X[name].to_numpy() for name in X}
+    return judge(y.to_numpy(), decide(served.run(columns), card), card)
 
 
 def _columns(X: pd.DataFrame) -> Columns:
