@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,13 +86,7 @@ def train(
         rows, held_out = split.train, split.held_out
     unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("fit") as say:
-        counts = Counts(
-            rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=split.way
-        )
-        kept = fit(name, definition, X.iloc[rows], y.iloc[rows])
-        description = _describe(
-            name, definition, kept, say, data=data, counts=counts, origin=origin
-        )
+        kept, description = _fit(name, definition, X, y, split, data, origin, say)
     with step("export") as say:
         runtime, files, served = choose_runtime(
             definition, kept.pipeline, _columns(unseen), description
@@ -125,20 +118,6 @@ def train(
         report = write_report(card, judged, X.iloc[rows])
         files |= {"report.html": report, "model-card.md": model_card(card).encode()}
     return Trained(card, files)
-
-
-def _describe(
-    name: str, definition: ModelDefinition, kept: ServedPipeline, say: Callable[[str], None],
-    **facts: Any,
-) -> Description:  # fmt: skip
-    """Describe what was fitted, with what a search or a threshold classifier chose."""
-    card = describe(name, definition, kept.pipeline, **facts)
-    card["hyperparameters"] |= plain(kept.chosen)
-    card["threshold"] = _threshold(name, definition, kept.threshold, card)
-    _check_probabilities(card)
-    chosen = kept.chosen | ({"threshold": card["threshold"]} if kept.threshold else {})
-    say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
-    return card
 
 
 def _judge(served: Runtime, X: pd.DataFrame, y: pd.Series, card: Decision) -> HeldOutAnswers:
@@ -190,6 +169,25 @@ def _split(
         raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
     say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
     return split, split_remarks(definition.target, y, X.iloc[held_out], truth)
+
+
+def _fit(
+    name: str, definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, split: Split,
+    data: Path, origin: Origin | None, say: Callable[[str], None],
+) -> tuple[ServedPipeline, Description]:  # fmt: skip
+    """Fit the pipeline on the training rows, and describe it."""
+    rows = split.train
+    kept = fit(name, definition, X.iloc[rows], y.iloc[rows])
+    counts = Counts(
+        rows=len(X), training_rows=len(rows), held_out_rows=len(split.held_out), split=split.way
+    )
+    card = describe(name, definition, kept.pipeline, data=data, counts=counts, origin=origin)
+    card["hyperparameters"] |= plain(kept.chosen)
+    card["threshold"] = _threshold(name, definition, kept.threshold, card)
+    _check_probabilities(card)
+    chosen = {**kept.chosen, **({"threshold": card["threshold"]} if kept.threshold else {})}
+    say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
+    return kept, card
 
 
 def _threshold(

@@ -80,7 +80,7 @@ def answers_of(store: ModelStore) -> tuple[Any, pd.DataFrame, HeldOutAnswers]:
     card, (table, truth) = as_card(store.read_card("rent")), held_out(TOYS["rent"])
     X, _, _ = read_table(table, TOYS["rent"].schema)
     predictions = load_version(store, "rent").predict(X.to_dict("list"))
-    return card, table, judge(truth, predictions, card)
+    return card, table, judge(truth.tolist(), predictions, card)
 
 
 def test_challenger_when_its_answers_are_those_of_the_champion_never_wins(
@@ -117,7 +117,7 @@ def test_challenger_when_its_probabilities_are_better_by_rounding_does_not_win(
     table, truth = held_out(TOYS[name])
     X, _, _ = read_table(table, TOYS[name].schema)
     predictions = load_version(toy_store, name).predict(X.to_dict("list"))
-    answers = judge(truth, predictions, card)
+    answers = judge(truth.tolist(), predictions, card)
     assert answers.probabilities is not None
     is_true = np.stack([truth == label for label in card["classes"]], axis=1)
     surer = answers.probabilities + np.where(is_true, 5e-6, -5e-6)

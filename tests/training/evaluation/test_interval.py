@@ -58,7 +58,7 @@ def test_interval_of_a_share_is_wilsons() -> None:
 
     low, high, remark = of_share(mean_of(right.astype(float)))
 
-    assert (0.7819, 0.8169) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
+    assert [low, high] == pytest.approx([0.7819, 0.8169], abs=1e-4)
     assert "" == remark
 
 
