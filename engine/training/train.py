@@ -17,7 +17,6 @@ from engine.schema.card import (
     Counts,
     Decision,
     Description,
-    Importances,
     RuntimeEntry,
     ScoreEntry,
 )
@@ -91,27 +90,23 @@ def train(
         runtime, files, served = choose_runtime(
             definition, kept.pipeline, _columns(unseen), description
         )
-        say(_runtime_line(runtime))
+        say(_runtime_line(runtime, description["task"]))
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
         scores = score(judged, _baseline(X, y, rows, held_out, description))
         remarks += label_remarks(judged, kept.fitted.predict(unseen), description)
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
-    importances: Importances = {
-        "impurity_importances": impurity_importances(kept.pipeline), "permutation_importances": {},
-    }  # fmt: skip
-    if with_importances:
-        with step("importances") as say:
-            importances["permutation_importances"] = _importances(
-                served, unseen, truth, description, say
-            )
+    with step("importances") as say:
+        shuffled = with_importances and _importances(served, unseen, truth, description, say)
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
         say(comparison["reason"])
     with step("report"):
         card: Card = {  # the store adds the other keys
             **description, "remarks": remarks, "scores": scores,
-            "class_scores": class_scores(judged), **importances,
+            "class_scores": class_scores(judged),
+            "impurity_importances": impurity_importances(kept.pipeline),
+            "permutation_importances": shuffled or {},
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
         }  # fmt: skip
@@ -255,11 +250,12 @@ def _score_line(name: str, entry: ScoreEntry) -> str:
     )
 
 
-def _runtime_line(entry: RuntimeEntry) -> str:
+def _runtime_line(entry: RuntimeEntry, task: str) -> str:
     seconds, parity = entry["seconds"]["one_row"], entry["parity"]
     if entry["runtime"] == "native" or parity is None:
         return f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {entry['runtime_reason']}"
-    return (
-        f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {parity['mismatches']} of "
-        f"{parity['rows']} labels differ, probabilities by up to {parity['difference']:.1g}"
-    )
+    what = f"values of {parity['rows']} rows differ"
+    if task == "classification":
+        what = f"{parity['mismatches']} of {parity['rows']} labels differ, probabilities"
+    most = f"{parity['difference']:.1g}"
+    return f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {what} by up to {most}"
