@@ -170,16 +170,16 @@ def _print_tables(trials: int) -> None:
         for shape in SHAPES:
             rates = coverage(shape, trials=trials)
             if set(rates) == set(scores):
-                cells = [f"{rates[name].held:.1%}, {rates[name].remarked:.0%}" for name in scores]
+                cells = [f"{rates[name].held:.1%} ({rates[name].remarked:.0%})" for name in scores]
                 rows.append([shape.name, f"{shape.rows:,}", *cells])
-        print(_table(["held-out rows", "how many", *scores], rows), end="\n\n")
+        print(_table(["held-out rows", "how many", *scores], rows), end="\n\n", flush=True)
     rows = []
     for name, count, pair in PAIRS:
-        shares = promoted(pair, count, trials=trials)
+        shares = promoted(pair, count, trials=4 * trials)
         cells = [f"{shares[score]:.1%}" if score in shares else "" for score in SCORES]
         rows.append([name, f"{count:,}", *cells])
     print(_table(["held-out rows", "how many", *SCORES], rows))
 
 
 if __name__ == "__main__":
-    _print_tables(4000)
+    _print_tables(1000)

@@ -1,15 +1,32 @@
 """Reading the table, splitting, scoring: against independent expectations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.pipeline import make_pipeline
 
+from engine.runtime.loading import load_version
 from engine.schema import Category, Flag, Number
+from engine.schema.card import Decision
+from engine.schema.definition import ModelDefinition
 from engine.schema.record_schema import Schema
 from engine.training.card import positive_class
+from engine.training.evaluation.judged import judge
+from engine.training.evaluation.metrics import applicable
 from engine.training.evaluation.reference import reference
+from engine.training.failures import TrainingFailed
+from engine.training.served_pipeline import Threshold
+from engine.training.split import split_rows
 from engine.training.table import InvalidTable, read_table
+from engine.training.train import _split, _threshold, train
+from persistence.model_persistence import ModelStore
 
 SCHEMA = Schema(
     (
@@ -123,3 +140,103 @@ def test_reference_when_rows_have_gaps_counts_every_row_once() -> None:
     assert 20 == found["income"]["missing"]
     assert {"counts": {"a": 20, "b": 10}, "missing": 10, "unknown": 0} == found["job"]
     assert {"counts": {"x": 20, "y": 10}, "missing": 0, "unknown": 10} == found["town"]
+
+
+def quiet(text: str) -> None:
+    """Take what a step says."""
+
+
+def definition_of(target: Any, **changes: Any) -> ModelDefinition:
+    settings: dict[str, Any] = {
+        "score": "r2" if isinstance(target, Number) else "roc_auc",
+        "build_pipeline": lambda: make_pipeline(LogisticRegression()),
+    }
+    return ModelDefinition(
+        title="toy", fields=(Number(name="a", example=0.0),), target=target,
+        sample=Path("toy.csv"), load_data=pd.read_csv, **settings | changes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "a", "y", "reason"),
+    [
+        (Number(name="y", example=1.0), [1.0], [1.0], "no row can be held out, since there is onl"),
+        (Number(name="y", example=1.0), [1.0] * 9, range(9), "since all rows have equal fields"),
+        (Flag(name="y", example=True), [0.0, 1.0] * 9, [True, False] * 9, "the rows of each class"),
+        (Number(name="y", example=1.0), range(4), [1.0] * 4, "score 'r2' cannot be computed: it"),
+        (
+            Flag(name="y", example=True), [*range(80), *[99.0] * 20], [False] * 80 + [True] * 20,
+            "score 'roc_auc' cannot be computed: none of the",
+        ),
+    ],
+)  # fmt: skip
+def test_split_when_it_cannot_be_judged_on_is_refused_with_the_cause(
+    target: Any, a: Any, y: Any, reason: str
+) -> None:
+    X, labels = pd.DataFrame({"a": [float(one) for one in a]}), pd.Series(list(y), name="y")
+
+    with pytest.raises(InvalidTable, match=reason):
+        _split(definition_of(target), X, labels, quiet)
+
+
+@pytest.mark.parametrize(
+    ("tuned", "in_the_file", "expected"),
+    [
+        (None, 0.4, 0.4),
+        (Threshold(0.3, positive=True), 0.5, 0.3),
+        (Threshold(0.3, positive=False), 0.5, 0.7),
+        (Threshold(0.3, positive=True), 0.3, 0.3),
+    ],
+)
+def test_threshold_when_the_pipeline_has_one_is_the_versions(
+    tuned: Threshold | None, in_the_file: float, expected: float
+) -> None:
+    definition = definition_of(Flag(name="y", example=True), threshold=in_the_file)
+    decision: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
+
+    assert expected == _threshold("toy", definition, tuned, decision)
+
+
+def test_threshold_when_the_model_file_has_another_is_refused() -> None:
+    definition = definition_of(Flag(name="y", example=True), threshold=0.4)
+    decision: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
+
+    with pytest.raises(TrainingFailed, match=r"from a probability of 0.3, and `threshold` is 0.4"):
+        _threshold("toy", definition, Threshold(0.3, positive=True), decision)
+
+
+@contextmanager
+def silent(title: str) -> Iterator[Any]:
+    yield quiet
+
+
+@pytest.mark.slow
+def test_version_when_trained_is_scored_by_the_runtime_that_serves(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    a = draw.normal(0, 1, 400)
+    path = tmp_path / "toy.csv"
+    y = np.where((a > 0) ^ (draw.random(400) < 0.3), "yes", "no")
+    pd.DataFrame({"a": a, "y": y}).to_csv(path, index=False)
+    definition = definition_of(
+        Category(name="y", example="no", categories=("no", "yes", "never")),
+        build_pipeline=lambda: make_pipeline(
+            FixedThresholdClassifier(LogisticRegression(), threshold=0.4, pos_label="yes")
+        ),
+    )
+
+    trained = train("toy", definition, path, step=silent)
+
+    store = ModelStore(tmp_path / "store")
+    store.promote("toy", store.write(trained.card, trained.files))
+    X, labels, _ = read_table(pd.read_csv(path), definition.schema)
+    _, held_out, _ = split_rows(X, labels, seed=0, is_classification=True)
+    answers = load_version(store, "toy").predict(X.iloc[held_out].to_dict("list"))
+    served = judge(labels.iloc[held_out].tolist(), answers, trained.card)
+    assert 0.4 == trained.card["threshold"]
+    assert {name: one["value"] for name, one in trained.card["scores"].items()} == {
+        name: one.estimate(served).value for name, one in applicable(served).items()
+    }
+    (remark,) = trained.card["remarks"]
+    assert "declared class 'never'" in remark
+    again = train("toy", definition, path, step=silent, store=store, promote="if-better")
+    assert "undecided" == again.card["challenge"]["verdict"]
