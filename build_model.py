@@ -27,9 +27,9 @@ from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
 
 if TYPE_CHECKING:
-    from engine.training.card import Origin
+    from engine.training.provenance import Origin
 
-#: One thread and one hash seed: the same data, code and lock give the same export.
+#: One thread and one hash seed: the same data, code and lock give the same pipeline and export.
 PINNED = {
     "PYTHONHASHSEED": "0",
     "OMP_NUM_THREADS": "1",
@@ -71,9 +71,9 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
     """Train as the options say; whatever stops it is a sentence. Return the exit code."""
     try:
         from engine.schema.definition import InvalidDefinition
-        from engine.training.card import Origin
         from engine.training.export.runtime_choice import PipelineRejectsRecord
         from engine.training.failures import TrainingFailed, explained
+        from engine.training.provenance import Origin
         from engine.training.table import InvalidTable
         from models import UnknownModel
     except ModuleNotFoundError as error:
@@ -113,6 +113,7 @@ def build(
     """
     from engine.schema.definition import InvalidDefinition
     from engine.training.failures import explained
+    from engine.training.provenance import Origin, traced
     from engine.training.train import train
     from models import UnknownModel, find
 
@@ -122,6 +123,7 @@ def build(
     if not source.is_file():
         raise FileNotFoundError(f"there is no data file {source}: name one with --data")
     print(f"{name}: training on {source}", flush=True)
+    origin = traced(name, origin or Origin())
     trained = train(
         name, definition, source, step=step, store=store, promote=promote, origin=origin,
         with_importances=with_importances,

@@ -23,6 +23,7 @@ def facts(card: Card) -> dict[str, str]:
         "trained": f"{card['created_at']}, Python {code['python']}",
         "by": card.get("trained_by", ""),
         "code": _code(code["revision"]),
+        "model file": code.get("model_sha256", ""),
         "data": _data(rows),
         "sha256": rows["sha256"],
         "note": rows["note"],
@@ -117,7 +118,7 @@ def _data(rows: Mapping[str, Any]) -> str:
 
 def _code(revision: str) -> str:
     is_changed = revision.endswith("+")
-    return f"{revision[:-1]}, with changes that were not committed" if is_changed else revision
+    return f"{revision[:-1]}, with code that was not committed" if is_changed else revision
 
 
 def _answers(card: Card) -> str:

@@ -21,7 +21,7 @@ from engine.schema.card import (
     ScoreEntry,
 )
 from engine.schema.definition import ModelDefinition
-from engine.training.card import Origin, describe, plain
+from engine.training.card import describe, plain
 from engine.training.columns import summarise
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
@@ -32,6 +32,7 @@ from engine.training.evaluation.remarks import label_remarks, split_remarks
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
+from engine.training.provenance import Origin
 from engine.training.report import write_report
 from engine.training.served_pipeline import ServedPipeline, Threshold
 from engine.training.split import Split, split_rows
