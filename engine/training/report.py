@@ -69,7 +69,10 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
     if card["impurity_importances"]:
         pictures["Impurity importances"] = lambda ax: _bars(ax, card["impurity_importances"])
     means = {name: weight["mean"] for name, weight in card["permutation_importances"].items()}
-    pictures["Permutation importances"] = lambda ax: _bars(ax, means, f"drop of {card['score']}")
+    if means:
+        pictures["Permutation importances"] = lambda ax: _bars(
+            ax, means, f"drop of {card['score']}"
+        )
     return pictures
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from engine.schema.card import (
     Counts,
     Decision,
     Description,
-    Importances,
     RuntimeEntry,
     ScoreEntry,
 )
@@ -59,6 +57,7 @@ class Trained:
 def train(
     name: str, definition: ModelDefinition, data: Path, *, step: Step,
     store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
+    with_importances: bool = True,
 ) -> Trained:  # fmt: skip
     """Train one version, and compare it with the one that a store promotes.
 
@@ -68,6 +67,8 @@ def train(
         The table that the definition's `load_data` reads.
     promote : {"always", "if-better", "never"}
         Whether to promote it; see `engine.training.evaluation.champion.challenge`.
+    with_importances : bool
+        Whether to measure the permutation importances, which takes long with many fields.
 
     Raises
     ------
@@ -90,22 +91,23 @@ def train(
         runtime, files, served = choose_runtime(
             definition, kept.pipeline, _columns(unseen), description
         )
-        say(_runtime_line(runtime))
+        say(_runtime_line(runtime, description["task"]))
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
         scores = score(judged, _baseline(X, y, rows, held_out, description))
         remarks += label_remarks(judged, kept.fitted.predict(unseen), description)
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
     with step("importances") as say:
-        importances = _importances(served, kept.pipeline, unseen, truth, description)
-        say(_importance_line(importances))
+        shuffled = with_importances and _importances(served, unseen, truth, description, say)
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
         say(comparison["reason"])
     with step("report"):
         card: Card = {  # the store adds the other keys
             **description, "remarks": remarks, "scores": scores,
-            "class_scores": class_scores(judged), **importances,
+            "class_scores": class_scores(judged),
+            "impurity_importances": impurity_importances(kept.pipeline),
+            "permutation_importances": shuffled or {},
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
         }  # fmt: skip
@@ -116,7 +118,8 @@ def train(
 
 def _judge(served: Runtime, X: pd.DataFrame, y: pd.Series, card: Decision) -> HeldOutAnswers:
     """Answer rows with the runtime that will serve, and collect the answers with the truth."""
-    return judge(y.to_numpy(), decide(served.run(_columns(X)), card), card)
+    columns = {str(name): X[name].to_numpy() for name in X}
+    return judge(y.to_numpy(), decide(served.run(columns), card), card)
 
 
 def _columns(X: pd.DataFrame) -> Columns:
@@ -220,26 +223,25 @@ def _baseline(
 
 
 def _importances(
-    served: Runtime, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Description
-) -> Importances:
+    served: Runtime, X: pd.DataFrame, y: pd.Series, card: Description, say: Callable[[str], None]
+) -> dict[str, dict[str, float]]:
     score = SCORES[card["score"]]
 
-    def scorer(X: pd.DataFrame, y: pd.Series) -> float:
-        value = score.estimate(_judge(served, X, y, card)).value
+    def scorer(answers: HeldOutAnswers) -> float:
+        value = score.estimate(answers).value
         return value if score.is_better_higher else -value
 
-    weights = permutation_importances(
-        X, y, scorer=scorer, has_classes=card["classes"] is not None, seed=card["seed"]
+    weights, extent = permutation_importances(
+        X,
+        y,
+        answer=lambda X, y: _judge(served, X, y, card),
+        scorer=scorer,
+        has_classes=card["classes"] is not None,
+        seed=card["seed"],
     )
-    return {
-        "impurity_importances": impurity_importances(pipeline),
-        "permutation_importances": weights,
-    }
-
-
-def _importance_line(importances: Importances) -> str:
-    weights = importances["permutation_importances"]
-    return "most important: " + ", ".join(sorted(weights, key=lambda n: -weights[n]["mean"])[:3])
+    most = sorted(weights, key=lambda name: -weights[name]["mean"])[:3]
+    say(f"most important: {', '.join(most)} ({extent})")
+    return weights
 
 
 def _score_line(name: str, entry: ScoreEntry) -> str:
@@ -249,11 +251,12 @@ def _score_line(name: str, entry: ScoreEntry) -> str:
     )
 
 
-def _runtime_line(entry: RuntimeEntry) -> str:
+def _runtime_line(entry: RuntimeEntry, task: str) -> str:
     seconds, parity = entry["seconds"]["one_row"], entry["parity"]
     if entry["runtime"] == "native" or parity is None:
         return f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {entry['runtime_reason']}"
-    return (
-        f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {parity['mismatches']} of "
-        f"{parity['rows']} labels differ, probabilities by up to {parity['difference']:.1g}"
-    )
+    what = f"values of {parity['rows']} rows differ"
+    if task == "classification":
+        what = f"{parity['mismatches']} of {parity['rows']} labels differ, probabilities"
+    most = f"{parity['difference']:.1g}"
+    return f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {what} by up to {most}"
