@@ -92,6 +92,7 @@ def _write_files() -> None:
     import joblib
 
     from engine.training.export.export import translate
+    from engine.training.export.single_trees import with_double_trees
     from engine.training.table import read_table
     from models import find
     from persistence.model_persistence import ModelStore
@@ -102,7 +103,7 @@ def _write_files() -> None:
     definition = find(MODEL)
     fields = definition.schema.fields
     joblib.dump(pipeline, FILES / "pipeline.joblib")
-    plain = translate(pipeline, fields, recipe="cast")
+    plain = with_double_trees(translate(pipeline, fields))
     (FILES / "model.onnx").write_bytes(plain.SerializeToString())
     whole = definition.load_data(definition.sample).dropna()
     rows, _, _ = read_table(whole.head(ROWS), definition.schema)
