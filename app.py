@@ -62,8 +62,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions[KEY] = Application(
         Lifecycle(
             shared.models, shared.metrics, shared.stopping,
-            is_guarded=lambda: shared.callers.need_keys or shared.callers.is_open,
-            remove=shared.answers.remove,
+            callers=shared.callers, answers=shared.answers,
         ),
         shared.metrics,
         Rejections(

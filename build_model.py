@@ -15,6 +15,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,27 +62,37 @@ def main(arguments: list[str] | None = None) -> int:
             return _fail(error)
 
     try:
+        return _train(store, name, options, settings)
+    except KeyboardInterrupt:
+        return _fail("stopped from outside; nothing is promoted")
+
+
+def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: Settings) -> int:
+    """Train as the options say; whatever stops it is a sentence. Return the exit code."""
+    try:
         from engine.schema.definition import InvalidDefinition
         from engine.training.card import Origin
         from engine.training.export.runtime_choice import PipelineRejectsRecord
+        from engine.training.failures import TrainingFailed, explained
         from engine.training.table import InvalidTable
         from models import UnknownModel
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
-    errors = (UnknownModel, InvalidDefinition, InvalidTable, PipelineRejectsRecord, StoreError)
+    sentences = (
+        InvalidDefinition, InvalidTable, OSError, PipelineRejectsRecord, PromotionConflict,
+        StoreError, UnknownModel,
+    )  # fmt: skip
     origin = Origin(settings.trained_by, settings.source_version)
     try:
         if store.keys:
             store.keys.sign(b"")  # A key that cannot sign stops the run before the training.
-        build(store, name, data=options.data, promote=options.promote, origin=origin)
-    except PromotionConflict as error:
-        return _fail(error, code=3)
-    except (*errors, OSError) as error:
-        return _fail(error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a model file may raise anything
-        kind = type(error).__name__
-        return _fail(f"{name} ends with {kind}: {error}\nmake check name={name} says where")
+        with explained("training", name, passing=sentences):
+            build(store, name, data=options.data, promote=options.promote, origin=origin)
+    except (*sentences, TrainingFailed) as error:
+        if options.traceback:
+            traceback.print_exc()
+        return _fail(error, code=3 if isinstance(error, PromotionConflict) else 1)
     return 0
 
 
@@ -94,10 +105,13 @@ def build(
     the promoted version, on the same held-out rows. Raise `PromotionConflict` if
     another version was promoted meanwhile; the new version is stored all the same.
     """
+    from engine.schema.definition import InvalidDefinition
+    from engine.training.failures import explained
     from engine.training.train import train
-    from models import find
+    from models import UnknownModel, find
 
-    definition = find(name)
+    with explained("", name, passing=(InvalidDefinition, UnknownModel)):
+        definition = find(name)
     source = data or definition.sample
     if not source.is_file():
         raise FileNotFoundError(f"there is no data file {source}: name one with --data")
@@ -161,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--if-absent", action="store_true", help="do nothing when a version is promoted"
     )
+    parser.add_argument("--traceback", action="store_true", help="show where in the code it fails")
     return parser
 
 

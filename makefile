@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -10,17 +10,21 @@ python := .venv/bin/python
 settings := set -a; given=$$(export -p); if [ -f .env ]; then . ./.env; fi; eval "$$given"; unset given; \
 	$(if $(model),DEFAULT_MODEL='$(model)';)
 
+# What make puts into the environment is not for the tests, and they start much sooner when
+# Python may keep what it compiles.
+tested := unset MAKEFLAGS MAKELEVEL MFLAGS PYTHONDONTWRITEBYTECODE
+
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' makefile
 
 run: deps  ## Serve on this machine, training first where no version is: make run model=credit
 	@$(settings) $(python) build_model.py --if-absent && exec $(python) app.py
 
-test: test-deps  ## Run the everyday tests, in three minutes: make test args="-k schema"
-	@unset MAKEFLAGS MAKELEVEL MFLAGS; exec $(python) -m pytest -m "not slow" $(args)
+test: test-deps  ## Run the everyday tests, in two minutes: make test args="-k schema"
+	@$(tested); exec $(python) -m pytest -m "not slow" $(args)
 
 test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes: make test-all args=-x
-	@unset MAKEFLAGS MAKELEVEL MFLAGS; CI=true exec $(python) -m pytest $(args)
+	@$(tested); CI=true exec $(python) -m pytest $(args)
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
 	@$(settings) exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \
@@ -75,6 +79,12 @@ signals: test-deps  ## Reload, stop, kill and upgrade under load, 100 times each
 
 chaos: test-deps  ## Let faults happen at random under load; none may show: make chaos minutes=30 seed=7
 	@$(python) -m tests.chaos $(if $(minutes),--minutes $(minutes)) $(if $(seed),--seed $(seed)) $(args)
+
+audit: test-deps  ## Compare the service with independent pipelines, in half an hour: make audit args="--every 10"
+	@$(python) -m tests.audit $(args)
+
+siege: test-deps  ## Attack a service of 512 MB beside a good client: make siege args="--only JSON"
+	@$(python) -m tests.siege $(args)
 
 races: test-deps  ## Let two trainers publish at once 1,000 times, in a folder and a bucket: make races rounds=100
 	@RACE_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/attacks/test_store_races.py

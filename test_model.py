@@ -10,12 +10,11 @@ Exit codes: 0 all is well; 1 something is wrong, and the output says what.
 """
 
 import sys
-import traceback
 from collections.abc import Iterator
-from pathlib import Path
 
 import models
 from engine.runtime.loading import check_version, load_version
+from engine.training.failures import TrainingFailed, explained
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings
@@ -50,18 +49,14 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
     try:
         from engine.training.check import check_model
 
-        definition = models.find(name)
-    except models.UnknownModel as error:
+        with explained("", name, passing=(models.UnknownModel,)):
+            definition = models.find(name)
+    except (models.UnknownModel, TrainingFailed) as error:
         yield False, str(error)
-    except ModuleNotFoundError as error:
-        remedy = "add it to Pipfile, run make lock, then make deps"
-        yield False, f"{error.name} is not installed: {remedy}"
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a model file may raise anything
-        yield False, f"{place(error, name)} ends with {type(error).__name__}: {error}"
     else:
         fields = len(definition.fields)
         yield True, f"models/{name}.py predicts {definition.target.name} from {fields} fields"
-        yield from check_model(definition)
+        yield from check_model(name, definition)
 
 
 def check_stored(name: str) -> tuple[bool, str]:
@@ -104,14 +99,6 @@ def open_store() -> ModelStore:
     return ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
     )
-
-
-def place(error: BaseException, name: str) -> str:
-    """Return the file, and the line where it is known, at which a model file fails."""
-    path = str(Path(models.__file__).with_name(f"{name}.py"))
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
-    lines = [error.lineno or 0] if isinstance(error, SyntaxError) else lines
-    return f"models/{name}.py, line {lines[-1]}," if lines else f"models/{name}.py"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,11 @@ from typing import Any, Literal
 import msgspec
 
 from persistence.atomic_files import locked, replace_file
+from persistence.checked_files import read_file
 from persistence.names import NAME
+
+#: The longest file of keys: about 40,000 of them.
+MOST_BYTES = 2**24
 
 #: What a key may allow.
 SCOPES = ("predict", "read", "publish")
@@ -88,11 +92,24 @@ class KeyFile:
 
     def read(self) -> tuple[Key, ...]:
         """Read the keys; none when there is no file."""
+        content = self.content()
+        return () if content is None else self.parse(content)
+
+    def content(self) -> bytes | None:
+        """Read the bytes of the file; None when there is no file."""
         try:
-            keys = msgspec.json.decode(self.path.read_bytes(), type=_File).keys
+            return read_file(self.path, MOST_BYTES, follows_links=True)
         except FileNotFoundError:
-            return ()
-        except (OSError, ValueError) as error:
+            return None
+        except OSError as error:
+            reason = error.strerror or error
+            raise InvalidKeys(f"{self.path} cannot be read: {reason}") from error
+
+    def parse(self, content: bytes) -> tuple[Key, ...]:
+        """Read the keys in the bytes of the file."""
+        try:
+            keys = msgspec.json.decode(content, type=_File).keys
+        except (ValueError, RecursionError) as error:
             raise InvalidKeys(f"{self.path} cannot be read: {error}") from error
         for key in keys:
             try:
@@ -126,6 +143,11 @@ class KeyFile:
 
     def _write(self, keys: tuple[Key, ...]) -> None:
         text = json.dumps(msgspec.to_builtins(_File(1, keys)), indent=2) + "\n"
+        if len(text) > MOST_BYTES:
+            raise InvalidKeys(
+                f"{self.path} would have {len(text)} bytes, and at most {MOST_BYTES} are read: "
+                "remove keys that have expired"
+            )
         replace_file(self.path, text.encode(), mode=0o600)
 
 

@@ -1,19 +1,31 @@
 """Which API keys are valid now: those of a file that may change, and that of a setting."""
 
 import logging
+import os
 import time
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
 from secrets import token_bytes
+from typing import NamedTuple
 
-from persistence.api_keys import InvalidKeys, Key, KeyFile
+import msgspec
+
+from persistence.api_keys import MOST_BYTES, InvalidKeys, Key, KeyFile
+from persistence.shared_memory import SharedBytes
 
 _log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the file of keys.
 LOOK_SECONDS = 1.0
+
+#: A file that was changed within so many seconds may change again without a new time.
+_SETTLED_SECONDS = 2.0
+
+#: The variable that names the memory of the service from which this one takes over.
+_HANDED_ON = "PRONTO_KEYS_MEMORY"
 
 #: What the key of the setting `API_KEY` allows.
 _FROM_SETTING = Key(
@@ -21,12 +33,37 @@ _FROM_SETTING = Key(
 )  # fmt: skip
 
 
+class _Stamp(msgspec.Struct, frozen=True, array_like=True):
+    """What changes with the file of keys."""
+
+    numbers: tuple[int, ...]
+    is_settled: bool = True
+
+
+class _State(msgspec.Struct, frozen=True, array_like=True):
+    """What all processes of a service know of its keys."""
+
+    were_keys: bool = False  # since the service has started
+    content: bytes = b""  # of the file when it was last good; empty when there is none
+    stamp: _Stamp | None = None  # of the file when it was last looked at; None: no file
+
+
+class _Current(NamedTuple):
+    """The state as this process has it."""
+
+    number: int  # how often it had been replaced
+    state: _State
+    keys: Mapping[str, tuple[Key, bytes]]
+
+
 class Callers:
     """The keys that are valid now; a change of their file takes effect within a second or two.
 
-    Once there has been a key, requests need one, even after the last is removed. They need none
-    where ``is_open`` says that a gateway checks the callers. ``api_key``, unless it is empty, is
-    one more key, which allows everything but to publish.
+    Once there has been a key, requests need one until the service ends, whatever becomes of
+    the file. While it cannot be read, the keys that were read last stay valid; without the file
+    none is. All processes share this state, those that replace others as well. Requests need no
+    key where ``is_open`` says that a gateway checks the callers. ``api_key``, unless it is empty,
+    is one more key, which allows everything but to publish.
     """
 
     def __init__(self, file: Path, *, api_key: str = "", is_open: bool = False) -> None:
@@ -34,44 +71,94 @@ class Callers:
         self.is_open = is_open
         # Without the setting it is the digest of a random text, which no key has.
         self._digest_of_setting = sha256(api_key.encode() or token_bytes()).digest()
-        self._keys: dict[str, tuple[Key, bytes]] = {}
-        self._stamp: tuple[int, int, int] | None = None
+        self._has_setting = bool(api_key)
+        self._shared = _shared_state()
         self._next_look = 0.0
-        self._were_keys = bool(api_key)
-        self._look()
+        self._current = _Current(0, _State(), {})
+        self.look()
 
     @property
     def need_keys(self) -> bool:
         """Whether a request needs a key."""
-        if time.monotonic() >= self._next_look:
-            self._look()
-        return self._were_keys and not self.is_open
+        return (self._now().state.were_keys or self._has_setting) and not self.is_open
 
     def find(self, text: str) -> Key | None:
         """Return the key with a text; None when there is none, or it has expired."""
-        if time.monotonic() >= self._next_look:
-            self._look()
         given = sha256(text.encode("utf-8", "replace")).digest()
         setting = _FROM_SETTING, self._digest_of_setting
-        key, digest = self._keys.get(text.partition(".")[0], setting)
+        key, digest = self._now().keys.get(text.partition(".")[0], setting)
         return key if compare_digest(given, digest) and not key.has_expired() else None
 
-    def _look(self) -> None:
-        """Read the file if it has changed; a damaged file leaves the keys as they were."""
+    def hand_on(self, environment: MutableMapping[str, str]) -> None:
+        """Let the program that this process executes next, in an environment, share the state."""
+        environment[_HANDED_ON] = str(self._shared.hand_on())
+
+    def _now(self) -> _Current:
+        if time.monotonic() >= self._next_look:
+            self.look()
+        elif self._shared.count != self._current.number:
+            self._load()
+        return self._current
+
+    def _load(self) -> None:
+        """Take over what another process, or this one, has seen."""
+        count, content = self._shared.read()
+        before = self._current
+        state = msgspec.msgpack.decode(content, type=_State) if content else before.state
+        keys = before.keys
+        if state.content != before.state.content:
+            parsed = self.file.parse(state.content) if state.content else ()
+            keys = {key.id: (key, bytes.fromhex(key.sha256)) for key in parsed}
+        self._current = _Current(count, state, keys)
+
+    def look(self) -> None:
+        """Read the file if it has changed, and share what is in it.
+
+        Requests do so as well. It is for a service that gets none: what happens to the file
+        meanwhile must not be missed.
+        """
         self._next_look = time.monotonic() + LOOK_SECONDS
-        try:
-            status = self.file.path.stat()
-            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
-        except OSError:
-            stamp = None
-        if stamp == self._stamp:
+        self._load()
+        count, before, _ = self._current
+        stamp = _stamp_of(self.file.path)
+        if stamp == before.stamp and (stamp is None or stamp.is_settled):
             return
-        self._stamp = stamp
+        content, trouble = b"", ""
         try:
-            keys = self.file.read()
+            content = self.file.content() or b""
+            if content or stamp:
+                self.file.parse(content)
+            elif before.content:
+                trouble = f"no key is valid any more: there is no {self.file.path}"
         except InvalidKeys as error:
-            self._were_keys = True
-            _log.error("the keys that were read before stay valid: %s", error)
+            content, trouble = before.content, f"the keys that were read before stay valid: {error}"
+        after = _State(before.were_keys or bool(content or stamp), content, stamp)
+        if after == before:
             return
-        self._keys = {key.id: (key, bytes.fromhex(key.sha256)) for key in keys}
-        self._were_keys = self._were_keys or stamp is not None
+        # Where another process was faster, this one looks again in a second.
+        if self._shared.replace(count, msgspec.msgpack.encode(after)) and trouble:
+            _log.error("%s", trouble)
+        self._load()
+
+
+def _stamp_of(path: Path) -> _Stamp | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # something is there, and keeps everybody out
+        return _Stamp((error.errno or 0,))
+    is_settled = abs(time.time() - status.st_ctime) > _SETTLED_SECONDS
+    numbers = status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
+    return _Stamp(numbers, is_settled)
+
+
+def _shared_state() -> SharedBytes:
+    """Return the memory that the service before has handed on, else memory of our own."""
+    most, descriptor = MOST_BYTES + 2**10, os.environ.pop(_HANDED_ON, "")
+    if descriptor.isdecimal():
+        try:
+            return SharedBytes(most, int(descriptor))
+        except ValueError:  # of another release, or closed meanwhile
+            pass
+    return SharedBytes(most)

@@ -11,9 +11,12 @@ from typing import Any, BinaryIO
 from persistence.store_errors import UntrustedArtifact
 
 
-def read_file(path: Path, most: int) -> bytes:
-    """Read a regular file of at most so many bytes; raise OSError for a larger one or a link."""
-    with _opened(path) as file:
+def read_file(path: Path, most: int, *, follows_links: bool = False) -> bytes:
+    """Read a regular file of at most so many bytes.
+
+    Raise OSError for a larger one, and for a link unless links are followed.
+    """
+    with _opened(path, follows_links=follows_links) as file:
         if os.fstat(file.fileno()).st_size > most or len(content := file.read(most + 1)) > most:
             raise OSError(errno.EFBIG, f"it is larger than {most} bytes")
         return content
@@ -54,9 +57,10 @@ def _checked_parts(
         )
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Open a regular file; links are not followed, devices and pipes not waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+def _opened(path: Path, *, follows_links: bool = False) -> BinaryIO:
+    """Open a regular file; devices and pipes are not waited for."""
+    no_links = 0 if follows_links else os.O_NOFOLLOW
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | no_links)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)

@@ -1,5 +1,6 @@
 """Versions in a folder: on the disk of this machine, or one that several share."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -34,16 +35,14 @@ class Folder(Place):
         return sorted(name for name in names if NAME.fullmatch(name))
 
     def stored_names(self) -> list[str]:
-        names = {path.parent.parent.name for path in self.root.glob("*/*/card.json")}
-        return sorted(name for name in names if NAME.fullmatch(name) and self.versions(name))
+        return sorted(name for name in _names_in(self.root, NAME) if self.versions(name))
 
     def versions(self, name: str) -> list[str]:
-        versions = (path.parent.name for path in (self.root / name).glob("*/card.json"))
-        return sorted(version for version in versions if VERSION.fullmatch(version))
+        # A version is whole when it gets its name, so no file of it is looked at.
+        return sorted(_names_in(self.root / name, VERSION))
 
     def has(self, name: str, version: str) -> bool:
-        # Looked up among those there are, never joined to a path from a request.
-        return version in self.versions(name)
+        return (self.root / name / version / "card.json").exists()
 
     def pointer(self, name: str) -> Pointer:
         return Pointer.read((self.root / name / "promoted.json").read_bytes())
@@ -107,6 +106,12 @@ class Folder(Place):
         with suppress(OSError):
             return (self.root / name / version / "card.json").read_bytes() == files["card.json"]
         return False
+
+
+def _names_in(folder: Path, pattern: re.Pattern[str]) -> list[str]:
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return [*filter(pattern.fullmatch, (path.name for path in folder.iterdir()))]
+    return []
 
 
 def _sweep(home: Path) -> None:

@@ -6,4 +6,4 @@ import re
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 #: What a version is called: its UTC time and the beginning of its card's digest.
-VERSION = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{5}")
+VERSION = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{5}")

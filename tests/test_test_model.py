@@ -34,19 +34,22 @@ def check(project: Path, *names: str) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_models_when_all_are_checked_say_what_is_wrong_in_a_line_each(project: Path) -> None:
     done = check(project)
 
     assert (1, "") == (done.returncode, done.stderr)
+    remedy = "add it to Pipfile, run make lock, then make deps"
     wrong = [line[9:] for line in done.stdout.splitlines() if line.startswith("  WRONG  ")]
     assert [
-        "no_such_package is not installed: add it to Pipfile, run make lock, then make deps",
-        "models/odd.py, line 3, ends with ZeroDivisionError: division by zero",
-        "models/torn.py, line 1, ends with SyntaxError: '(' was never closed (torn.py, line 1)",
+        f"models/lost.py, line 3: no_such_package is not installed: {remedy}",
+        "models/odd.py, line 3: ZeroDivisionError: division by zero",
+        "models/torn.py, line 1: SyntaxError: '(' was never closed (torn.py, line 1)",
     ] == wrong
     assert "3 of 5 models need a change, see WRONG above" == done.stdout.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_model_when_it_is_sound_passes(project: Path) -> None:
     done = check(project, "loan")
 
@@ -58,6 +61,7 @@ def test_model_when_it_is_sound_passes(project: Path) -> None:
     assert all(line.startswith("  ok     ") for line in lines[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nothing", "../rent"])
 def test_model_when_there_is_no_such_file_names_those_there_are(project: Path, name: str) -> None:
     done = check(project, name)

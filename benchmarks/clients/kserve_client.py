@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import numpy as np
-from asking import BAD, RECORDS, REFUSAL, Answers, address, call, columns, expect
 from kserve import InferInput, InferRequest
 from kserve.inference_client import InferenceRESTClient, RESTConfig
+from sample_records import BAD, RECORDS, REFUSAL, Answers, address, call, columns, expect
 
 CLIENT = "kserve"
 

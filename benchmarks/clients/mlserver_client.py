@@ -9,9 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pandas as pd
-from asking import BAD, RECORDS, REFUSAL, Answers, address, call, expect
 from mlserver.codecs import NumpyCodec, PandasCodec
 from mlserver.types import InferenceRequest, InferenceResponse, RequestOutput
+from sample_records import BAD, RECORDS, REFUSAL, Answers, address, call, expect
 
 CLIENT = "mlserver"
 

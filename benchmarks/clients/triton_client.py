@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tritonclient.http
 import tritonclient.http.aio
-from asking import BAD, RECORDS, REFUSAL, Answers, address, call, columns, expect
+from sample_records import BAD, RECORDS, REFUSAL, Answers, address, call, columns, expect
 from tritonclient.http import InferInput, InferRequestedOutput
 from tritonclient.utils import InferenceServerException
 

@@ -1,16 +1,19 @@
 """The models, their versions, and how each version was made."""
 
 import logging
+import operator
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Any
 
 from flask import Blueprint, Response
 
+from engine.api.paging import Page, page_of
 from engine.api.requests import may_see
 from engine.api.responses import json_response
 from engine.schema.card import Card, select
 from engine.serving.model_cache import ModelCache
+from persistence.names import NAME, VERSION
 from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
@@ -31,32 +34,33 @@ def blueprint(models: ModelCache) -> Blueprint:
 
     @routes.get("/v0/models")
     def show_models() -> Response:
-        """List the models that have a promoted version."""
-        summaries = [_summary(models, name, None) for name in filter(may_see, models.store.names())]
-        return json_response(
-            {"models": [*filter(None, summaries)], "default_model": models.default}
-        )
+        """List the models that have a promoted version, in alphabetical order."""
+        page = page_of([*filter(may_see, models.store.names())], NAME, is_after=operator.gt)
+        summaries = [_summary(models, name, None) for name in page.names]
+        entries = {"models": [*filter(None, summaries)], "default_model": models.default}
+        return page.link(json_response({**entries, "next": page.next}))
 
     @routes.get("/v0/models/<name>")
     def show_model(name: str) -> Response:
         """Describe a model's promoted version, and list the others."""
-        versions = models.store.versions(name)
         model = {**_describe(models.card(name), name), "candidate": _candidate(models, name)}
         if refused := models.refused(name):
             model["refused"] = refused._asdict()
-        return json_response({**model, "versions": versions[::-1]})
+        page = _versions(models, name)
+        return page.link(json_response({**model, "versions": page.names, "next": page.next}))
 
     @routes.get("/v0/models/<name>/versions")
     def show_versions(name: str) -> Response:
         """List a model's versions, the newest first."""
         promoted = models.card(name)["version"]
+        page = _versions(models, name)
         versions = [
             {**summary, "promoted": summary["version"] == promoted}
-            for version in reversed(models.store.versions(name))
+            for version in page.names
             if (summary := _summary(models, name, version))
         ]
-        candidate = _candidate(models, name)
-        return json_response({"model": name, "candidate": candidate, "versions": versions})
+        entries = {"model": name, "candidate": _candidate(models, name), "versions": versions}
+        return page.link(json_response({**entries, "next": page.next}))
 
     @routes.get("/v0/model_info", defaults={"name": None, "version": None})
     @routes.get("/v0/models/<name>/model_info", defaults={"version": None})
@@ -90,6 +94,11 @@ def describe_version(card: Card) -> dict[str, Any]:
         "model": {"name": card["model"], "version": card["version"]},
         **select(card, _FACTS),
     }
+
+
+def _versions(models: ModelCache, name: str) -> Page:
+    """Return the page of a model's versions that the request asks for, the newest first."""
+    return page_of(models.store.versions(name)[::-1], VERSION, is_after=operator.lt)
 
 
 def _summary(models: ModelCache, name: str, version: str | None) -> dict[str, Any] | None:

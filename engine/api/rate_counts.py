@@ -3,28 +3,29 @@
 Every window of so many seconds has its own count (a fixed window).
 """
 
-import fcntl
 import logging
 import math
-import mmap
 import struct
-import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from persistence.api_keys import RATE, Key
+from persistence.shared_memory import SharedMemory
 
 _log = logging.getLogger(__name__)
 
 #: A caller's digest, the second at which its window ends, the requests in it.
 _SLOT = struct.Struct("<QQQ")
-_SLOTS = 4096
-_PROBED = 32
+
+#: Room for 100,000 callers at once: where a third of the slots is taken, no run of as many as
+#: are probed is full. Memory is used only for pages of slots that have been taken.
+_SLOTS = 2**18
+_PROBED = 64
+
+#: The slot after the others, which callers that find no free one share.
+_SHARED = _SLOTS * _SLOT.size
 
 #: How long Redis may take; after that this machine counts in its place.
 _REDIS_SECONDS = 0.2
@@ -78,58 +79,50 @@ class Standing(NamedTuple):
 class SharedCounts:
     """Counts in memory shared with the processes that this process forks.
 
-    A lock of a file lets one process at a time change them; the kernel releases
-    it when a process is killed.
+    They are exact for 100,000 callers at once. Should slots run out, callers that find none
+    are counted together, so some are refused early; none is ever allowed too much.
     """
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, _SLOTS * _SLOT.size)
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  open as long as the process
-        self._threads = threading.Lock()
+        self._memory = SharedMemory(_SHARED + _SLOT.size)
 
     def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
         """Count some more requests, up to the limit; return how many there were before."""
         digest = _digest(caller)
-        with self._locked():
-            offset, used = self._find(digest, ends)
-            now = min(used + requests, rate.requests)
-            _SLOT.pack_into(self._memory, offset, digest, ends, now)
+        with self._memory.locked():
+            offset, ends, used = self._find(digest, ends)
+            now = max(used, min(used + requests, rate.requests))
+            _SLOT.pack_into(self._memory.bytes, offset, digest, ends, now)
             return used
 
     def give_back(self, caller: str, rate: Rate, ends: int) -> None:
         """Count one request less: it is counted again elsewhere."""
         digest = _digest(caller)
-        with self._locked():
-            offset, used = self._find(digest, ends)
+        with self._memory.locked():
+            offset, ends, used = self._find(digest, ends)
             if used:
-                _SLOT.pack_into(self._memory, offset, digest, ends, used - 1)
+                _SLOT.pack_into(self._memory.bytes, offset, digest, ends, used - 1)
 
-    def _find(self, digest: int, ends: int) -> tuple[int, int]:
-        """Return the offset of a caller's slot, or of a free slot, and the requests in it.
+    def _find(self, digest: int, ends: int) -> tuple[int, int, int]:
+        """Return the offset of a caller's slot, when it ends, and the requests in it.
 
-        A slot is free once its window has ended, and so is the caller's own slot
-        of an earlier window. If all slots that are probed are taken, the first
-        is used: its caller starts anew, so some of its requests are not counted.
+        A slot is free once its window has ended, and so is the caller's own slot of an
+        earlier window. Whoever takes a free one while others share a slot may be one of
+        them, so it begins with their count.
         """
         now = time.time()
         free = None
         for step in range(_PROBED):
             offset = (digest + step) % _SLOTS * _SLOT.size
-            owner, until, used = _SLOT.unpack_from(self._memory, offset)
+            owner, until, used = _SLOT.unpack_from(self._memory.bytes, offset)
             if (owner, until) == (digest, ends):
-                return offset, used
+                return offset, ends, used
             if free is None and (owner == digest or until <= now):
                 free = offset
-        return (digest % _SLOTS * _SLOT.size if free is None else free), 0
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with self._threads:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+        _, until, used = _SLOT.unpack_from(self._memory.bytes, _SHARED)
+        if until <= now:
+            until = used = 0
+        return (_SHARED, max(until, ends), used) if free is None else (free, ends, used)
 
 
 class RedisCounts:

@@ -12,10 +12,10 @@ from engine.commands.output import CommandError, CommandResult, command_output, 
 from engine.commands.table_files import answer_file, kind_of
 from engine.records.forms import KINDS, SUFFIXES
 from engine.records.media_types import ARROW, CSV
-from engine.records.output_file import CannotJoin, text_records, write_binary
+from engine.records.output_file import CannotJoin, Source, text_records, write_binary
 from engine.records.spool import Spool
 from engine.runtime.loading import load_version
-from engine.serving.file_prediction import BINARY
+from engine.serving.file_prediction import BINARY, recognise
 from persistence.atomic_files import replacing
 
 
@@ -38,8 +38,10 @@ def predict(
     """Answer the records of FILE: CSV, JSON lines, Parquet or an Arrow stream.
 
     The answer has the format of FILE, and a row for each of its rows, in the
-    same order. Nothing is written when a row is not valid; every problem is
-    then listed with its line and row. A file may have any length.
+    same order. CSV may also be separated by semicolons or tabs, or be in an
+    encoding of Excel, where its header is then the model's. Nothing is written
+    when a row is not valid; every problem is then listed with its line and row.
+    A file may have any length.
 
     \b
     Examples:
@@ -53,8 +55,9 @@ def predict(
         _refuse_existing(output, force=force)
     models = served()
     answering = load_version(models.store, models.default if model is None else model, version)
-    source = file if columns == "keep" else None
-    spool = answer_file(answering, file, kind, ARROW if kind in BINARY else kind)
+    layout = recognise(file, kind, answering.schema)
+    source = Source(file, answering.schema, *layout) if columns == "keep" else None
+    spool = answer_file(answering, file, kind, ARROW if kind in BINARY else kind, layout)
     with closing(spool):
         if output is None:
             _print(spool, kind, source)
@@ -82,7 +85,7 @@ def _check_usage(file: Path, kind: str, output: Path | None, columns: str) -> No
         raise click.UsageError("to keep the columns, FILE is read twice: name a file on disk")
 
 
-def _write(out: Any, spool: Spool, kind: str, source: Path | None) -> int:
+def _write(out: Any, spool: Spool, kind: str, source: Source | None) -> int:
     """Write an answer, and return the number of its rows."""
     try:
         if kind in BINARY:
@@ -96,7 +99,7 @@ def _write(out: Any, spool: Spool, kind: str, source: Path | None) -> int:
     return rows
 
 
-def _print(spool: Spool, kind: str, source: Path | None) -> None:
+def _print(spool: Spool, kind: str, source: Source | None) -> None:
     with closing(Spool(sys.maxsize, what="the answer")) as whole:
         _write(whole, spool, kind, source)
         for piece in whole:

@@ -16,7 +16,7 @@ from engine.records.forms import KINDS, SUFFIXES
 from engine.records.spool import Spool
 from engine.runtime.version import StoredVersion
 from engine.serving import file_prediction
-from engine.serving.file_prediction import BINARY, InvalidFile
+from engine.serving.file_prediction import BINARY, InvalidFile, TextLayout, recognise
 
 
 def kind_of(path: Path, format_name: str | None) -> str:
@@ -33,12 +33,15 @@ def kind_of(path: Path, format_name: str | None) -> str:
     return kind
 
 
-def answer_file(version: StoredVersion, path: Path, kind: str, form: str) -> Spool:
+def answer_file(
+    version: StoredVersion, path: Path, kind: str, form: str, layout: TextLayout | None = None
+) -> Spool:
     """Answer every record of a file, and show on a terminal how far it is read."""
+    layout = layout or recognise(path, kind, version.schema)
     try:
         with path.open("rb") as file, _progress(file) as (stream, size):
             return file_prediction.answer_file(
-                version, stream, path, size=size, kind=kind, form=form
+                version, stream, path, size=size, kind=kind, form=form, layout=layout
             )
     except InvalidFile as error:
         raise CommandError(f"{click.format_filename(path)}{error}", error.errors) from error

@@ -1,7 +1,6 @@
 """`flask models`: what is stored, and which version is served."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -10,13 +9,13 @@ from engine.commands.candidates import end_candidate
 from engine.commands.card_text import card_text
 from engine.commands.compare_answers import compare_answers
 from engine.commands.difference_text import difference_text
-from engine.commands.output import CommandError, CommandResult, command_output, served, table
+from engine.commands.output import CommandError, CommandResult, command_output, served
 from engine.commands.service_metrics import HERE, live_counts
+from engine.commands.version_list import list_versions, pointer_or_none
 from engine.runtime.loading import check_version, load_version, sign_version
 from engine.schema.card import as_card
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, version_before
-from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 
 @click.group()
@@ -24,32 +23,7 @@ def models() -> None:
     """Show the stored versions, and choose the one that is served."""
 
 
-@models.command("list")
-@click.option("--model", "name", metavar="NAME", help="Only the versions of this model.")
-@command_output
-def list_versions(name: str | None) -> CommandResult:
-    """List the stored versions of every model, newest first.
-
-    * marks the promoted version, which is served by default; ~ marks a version
-    on trial beside it; p marks a pinned version, which is never pruned.
-
-    \b
-    Examples:
-      flask models list
-      flask models list --model credit
-    """
-    store = served().store
-    names = store.stored_names()
-    if name is not None and name not in names:
-        raise ModelNotFound(f"no version of model {name!r} is stored in {store.place}")
-    rows = [row for model in names if name in (None, model) for row in _rows(store, model)]
-    if not rows:
-        remedy = f"train one with `python build_model.py {served().default}`"
-        return CommandResult({"versions": []}, f"no version is stored in {store.place}: {remedy}")
-    head = ("model", "version", "", "trained", "score", "", "runtime", "size")
-    lines = [_line(row) for row in rows if "refused" not in row]
-    refused = [f"refused: {row['refused']}" for row in rows if "refused" in row]
-    return CommandResult({"versions": rows}, "\n".join([table(head, lines), *refused]))
+models.add_command(list_versions)
 
 
 @models.command()
@@ -66,7 +40,7 @@ def show(name: str, version: str | None) -> CommandResult:
     """
     store = served().store
     card = as_card(store.read_card(name, version))
-    pointer = _pointer(store, name)
+    pointer = pointer_or_none(store, name)
     is_promoted = pointer is not None and card["version"] == pointer.version
     text = card_text(card, is_promoted=is_promoted)
     return CommandResult({"promoted": is_promoted, "card": card}, text)
@@ -90,7 +64,7 @@ def promote(name: str, version: str, *, dry_run: bool) -> CommandResult:
       flask models promote credit 20260102T101500Z-3fa9c
       flask models promote credit 20260102T101500Z-3fa9c --dry-run
     """
-    return _promote(name, version, _pointer(served().store, name), dry_run=dry_run)
+    return _promote(name, version, pointer_or_none(served().store, name), dry_run=dry_run)
 
 
 @models.command()
@@ -228,47 +202,3 @@ def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tup
             f"name two versions of `flask models list --model {name}`"
         )
     return pair
-
-
-def _pointer(store: ModelStore, name: str) -> Pointer | None:
-    try:
-        return store.pointer(name)
-    except (ModelNotFound, UntrustedArtifact):
-        return None
-
-
-def _rows(store: ModelStore, name: str) -> list[dict[str, Any]]:
-    pointer = _pointer(store, name)
-    trial = pointer.candidate if pointer else None
-    return [
-        {
-            "model": name,
-            "version": version,
-            "promoted": pointer is not None and version == pointer.version,
-            "candidate": trial._asdict() if trial and version == trial.version else None,
-            "pinned": pointer is not None and version in pointer.pinned,
-        }
-        | _described(store, name, version)
-        for version in reversed(store.versions(name))
-    ]
-
-
-def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
-    try:
-        card = store.read_card(name, version)
-    except (VersionNotFound, UntrustedArtifact) as error:
-        return {"refused": str(error)}
-    return {
-        "created_at": card["created_at"],
-        "score": card["score"],
-        "value": card["scores"][card["score"]]["value"],
-        "runtime": card["runtime"],
-        "bytes": sum(file["bytes"] for file in card["files"].values()),
-    }
-
-
-def _line(row: dict[str, Any]) -> list[str]:
-    mark = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
-    trained, size = row["created_at"][:16].replace("T", " "), f"{row['bytes'] / 1e6:.1f} MB"
-    score = row["score"], f"{row['value']:.4f}"
-    return [row["model"], row["version"], mark, trained, *score, row["runtime"], size]

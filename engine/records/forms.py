@@ -36,7 +36,14 @@ class Form(NamedTuple):
 #: Every form; the first is the default.
 FORMS = (
     Form("json", JSON, JsonWriter),
-    Form("csv", CSV, CsvWriter, (".csv",), "; charset=utf-8", description="A line a prediction"),
+    Form(
+        "csv",
+        CSV,
+        CsvWriter,
+        (".csv", ".tsv"),
+        "; charset=utf-8",
+        description="A line a prediction",
+    ),
     Form("jsonl", LINES, LinesWriter, (".jsonl", ".ndjson"), description="A prediction a line"),
     Form("arrow", ARROW, ARROW_WRITER, (".arrow", ".arrows")),
     Form("parquet", PARQUET, None, (".parquet", ".pq"), is_answered=False),

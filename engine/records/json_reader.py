@@ -1,10 +1,12 @@
-"""The forms of records in JSON: one record, a list, columns."""
+"""The forms of records in JSON: one record, a list, columns, a frame as pandas writes it."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from engine.records.columns_reader import holds_cells, read_cells, read_columns
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, extra_keys, pointer_to, refuse_too_many, repeated_keys
+from engine.records.rows_reader import read_split
 from engine.records.strict_json import InvalidJson, read_json
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
@@ -35,8 +37,12 @@ def _read_value(value: Any, schema: Schema) -> Records:
         refuse_too_many(len(value))
         return Records(value, lambda row, name: f"/{row}{pointer_to(name)}")
     if isinstance(value, dict) and _holds_columns(value, schema):
+        if isinstance(value["data"], list) and "columns" in value:
+            return read_split(value, schema, at="")
         _check_columns(value)
         return read_columns(value["data"], schema, at="/data")
+    if isinstance(value, dict) and holds_cells(value, schema):
+        return read_cells(value, schema)
     return Records([value], lambda row, name: pointer_to(name), is_single=True)
 
 
@@ -55,37 +61,3 @@ def _check_columns(value: Mapping[str, Any]) -> None:
         problems.append(Problem("/data", detail, Code.WRONG_TYPE))
     if problems:
         raise InvalidRecords(problems)
-
-
-def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Records:
-    """Turn columns, an object to which `at` points, into rows.
-
-    Raise `InvalidRecords` when a column is not a list or is shorter than another, and `BadRequest`
-    with 413 for too many records.
-    """
-    names = [name for name in columns if not schema.ignores(name)]
-    lists = {name: columns[name] for name in names if isinstance(columns[name], list)}
-    problems = [
-        Problem(f"{at}{pointer_to(name)}", "is a column: send a list of values", Code.WRONG_TYPE)
-        for name in names
-        if name not in lists
-    ]
-    problems += repeated_keys(columns, at=at)
-    rows = max(map(len, lists.values()), default=0)
-    problems += [
-        Problem(
-            f"{at}{pointer_to(name)}",
-            f"has {len(column)} values and another column {rows}: send columns of one length",
-            Code.WRONG_LENGTH,
-        )
-        for name, column in lists.items()
-        if len(column) != rows
-    ]
-    if problems:
-        raise InvalidRecords(problems)
-    refuse_too_many(rows)
-    return Records(
-        [{name: column[row] for name, column in lists.items()} for row in range(rows)],
-        lambda row, name: at if name is None else f"{at}{pointer_to(name)}/{row}",
-        is_table=True,
-    )

@@ -1,5 +1,7 @@
 """JSON lines, block by block: one record per line."""
 
+import re
+from codecs import BOM_UTF8
 from collections.abc import Generator
 from typing import Any
 
@@ -10,6 +12,9 @@ from engine.records.upload import Upload
 from engine.schema.json_decoder import Decoder
 from engine.schema.record_schema import Schema
 
+#: Lines that are not blank, without the space before them.
+_LINES = re.compile(rb"\S[^\n]*")
+
 
 def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Block]:
     """Read JSON lines; blank lines are skipped.
@@ -18,6 +23,7 @@ def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Bl
     """
     first, line = 0, 1
     for piece in whole_lines(upload, ends=(b"\n",)):
+        piece = piece.removeprefix(BOM_UTF8) if line == 1 else piece
         decoded = decoder.read_lines(piece)
         if decoded is not None:
             block = Block(first, len(decoded.matrix), decoded.matrix, [], [])
@@ -32,11 +38,10 @@ def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Bl
 
 def _read_rows(piece: bytes, first: int) -> list[Any]:
     rows = []
-    for number, line in enumerate(piece.split(b"\n"), start=first):
-        if not line.strip():
-            continue
+    for line in _LINES.finditer(piece):
         try:
-            rows.append(read_json(line))
+            rows.append(read_json(line[0]))
         except InvalidJson as error:
+            number = first + piece.count(b"\n", 0, line.start())
             raise BadRequest(400, f"line {number} {error}") from error
     return rows

@@ -2,28 +2,30 @@
 
 import re
 
+from engine.records.charsets import CHARSETS
 from engine.records.problems import BadRequest
 
 JSON, CSV, LINES = "application/json", "text/csv", "application/x-ndjson"
+TABS = "text/tab-separated-values"
 ARROW, PARQUET = "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"
 
 #: The types that nobody chose: none, and curl's default. HTML forms are not read.
 _DEFAULTS = ("", "application/x-www-form-urlencoded")
 
 #: The types whose records are read while they arrive, in any number.
-TABLES = (CSV, LINES, ARROW, PARQUET)
+TABLES = (CSV, TABS, LINES, ARROW, PARQUET)
+
+#: What separates the cells of a table of text, by its type; others may state another.
+DELIMITERS = {CSV: ",", TABS: "\t"}
 
 
 def media_type(content_type: str) -> str:
     """Return the media type of a body, in small letters; JSON by default.
 
-    Raise `BadRequest` with 415 for a type that is not read, or for another charset than UTF-8.
+    Raise `BadRequest` with 415 for a type that is not read, or for a charset that is not.
     """
-    kind, _, parameters = content_type.partition(";")
-    charset = re.search(r'charset="?([^";\s]+)', parameters, re.IGNORECASE)
-    if charset and charset.group(1).lower() not in ("utf-8", "utf8"):
-        raise BadRequest(415, f"the charset is {charset.group(1)[:40]!r}: send utf-8")
-    kind = kind.strip().lower()
+    kind = content_type.partition(";")[0].strip().lower()
+    charset_of(content_type)
     if kind in _DEFAULTS:
         return JSON
     if kind in (JSON, *TABLES):
@@ -31,3 +33,17 @@ def media_type(content_type: str) -> str:
     raise BadRequest(
         415, f"the content type is {kind[:80]!r}: send {JSON} or {CSV}; /docs lists the others"
     )
+
+
+def charset_of(content_type: str) -> str:
+    """Return the encoding that a content type states, a value of `CHARSETS`; UTF-8 by default.
+
+    Raise `BadRequest` with 415 for one that is not read; JSON is UTF-8.
+    """
+    kind, _, parameters = content_type.partition(";")
+    charset = re.search(r'charset="?([^";\s]+)', parameters, re.IGNORECASE)
+    name = charset[1].lower() if charset else "utf-8"
+    names = CHARSETS if kind.strip().lower() in DELIMITERS else ("utf-8", "utf8")
+    if name not in names:
+        raise BadRequest(415, f"the charset is {name[:40]!r}: send {' or '.join(names)}")
+    return CHARSETS[name]

@@ -2,15 +2,23 @@
 
 import csv
 import io
+import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from engine.records.blocks import whole_lines
+from engine.records.charsets import as_utf8
+from engine.records.csv_reader import read_rows
 from engine.records.media_types import ARROW, CSV
+from engine.records.problems import BadRequest
 from engine.records.spool import Spool
+from engine.records.upload import Upload
 from engine.records.writers import csv_line
+from engine.schema.record_schema import Schema
 
 #: Rows of a row group of Parquet.
 _GROUP_ROWS = 2**16
@@ -21,18 +29,31 @@ _BATCH_ROWS = 8192
 _CHANGED = "the file has changed since its records were answered: begin again"
 
 
+class Source(NamedTuple):
+    """A file that was answered: where it is, of which schema, and how its text is written."""
+
+    path: Path
+    schema: Schema
+    charset: str
+    delimiter: str
+
+    def open_text(self, file: IO[bytes]) -> Upload:
+        """Return the text of the file, opened, in UTF-8."""
+        return as_utf8(Upload(file, length=None, most=sys.maxsize), self.charset)
+
+
 class CannotJoin(ValueError):
     """Predictions cannot be written beside the columns of a file; the message says why."""
 
 
-def text_records(spool: Spool, kind: str, source: Path | None) -> Iterator[bytes]:
+def text_records(spool: Spool, kind: str, source: Source | None) -> Iterator[bytes]:
     """Return an answer in CSV or JSON lines, record by record; the header of CSV is a record.
 
     Parameters
     ----------
     kind : str
         The media type of the answer, and of the source.
-    source : Path or None
+    source : Source or None
         The answered file, whose columns come before the predictions; None
         for the predictions alone. `CannotJoin` when it has a column of theirs.
     """
@@ -44,7 +65,7 @@ def text_records(spool: Spool, kind: str, source: Path | None) -> Iterator[bytes
     return join(source, answers)
 
 
-def write_binary(out: IO[bytes], spool: Spool, kind: str, source: Path | None) -> int:
+def write_binary(out: IO[bytes], spool: Spool, kind: str, source: Source | None) -> int:
     """Write an answer as an Arrow stream or as Parquet, and return the number of its rows.
 
     The parameters and errors are those of `text_records`.
@@ -56,7 +77,7 @@ def write_binary(out: IO[bytes], spool: Spool, kind: str, source: Path | None) -
     answers = pyarrow.ipc.open_stream(spool.file)
     schema, batches = answers.schema, iter(answers)
     if source is not None:
-        schema, batches = _join_columns(source, kind, answers)
+        schema, batches = _join_columns(source.path, kind, answers)
     new_writer = pyarrow.ipc.new_stream if kind == ARROW else pyarrow.parquet.ParquetWriter
     rows = 0
     try:
@@ -79,29 +100,36 @@ def _csv_records(file: Any) -> Iterator[bytes]:
             record = b""
 
 
-def _join_csv(source: Path, answers: Iterator[bytes]) -> Iterator[bytes]:
-    with source.open(encoding="utf-8-sig", newline="") as file:
-        rows = (row for row in csv.reader(file, strict=True) if row)
+def _join_csv(source: Source, answers: Iterator[bytes]) -> Iterator[bytes]:
+    with source.path.open("rb") as file:
+        text = source.open_text(file)
+        rows = read_rows(text, source.schema, delimiter=source.delimiter)
         for number, (row, answer) in enumerate(_pairs(rows, answers)):
             if not number:
                 _refuse_repeated(row, next(csv.reader(io.StringIO(answer.decode(), newline=""))))
             yield csv_line(row) + b"," + answer
 
 
-def _join_lines(source: Path, answers: Iterator[bytes]) -> Iterator[bytes]:
+def _join_lines(source: Source, answers: Iterator[bytes]) -> Iterator[bytes]:
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-    with source.open("rb") as file:
-        records = (record for line in file if (record := line.strip()))
+    with source.path.open("rb") as file:
+        lines = _text_lines(source.open_text(file))
+        records = (record for line in lines if (record := line.strip()))
         for record, answer in _pairs(records, answers):
             names = [*decode(record)]
             _refuse_repeated(names, [*decode(answer)])
             yield record[:-1] + (b"," if names else b"") + answer[1:]
 
 
+def _text_lines(upload: Upload) -> Iterator[bytes]:
+    for piece in whole_lines(upload, ends=(b"\n",)):
+        yield from piece.removeprefix(BOM_UTF8).split(b"\n")
+
+
 def _pairs(left: Iterator[Any], right: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
     try:
         yield from zip(left, right, strict=True)
-    except (ValueError, csv.Error) as error:
+    except (ValueError, BadRequest) as error:
         raise CannotJoin(_CHANGED) from error
 
 

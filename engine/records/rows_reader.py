@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from engine.records.json_reader import read_columns
-from engine.records.problems import InvalidRecords, Problem
-from engine.records.rows import Records, pointer_to, refuse_too_many
+from engine.records.columns_reader import read_columns
+from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
+from engine.records.rows import Records, extra_keys, pointer_to, refuse_too_many, repeated_keys
 from engine.schema.fields import Field
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
@@ -75,3 +75,46 @@ def _name_values(
     for field in translated:
         record[field.name] = field.from_array(record[field.name])
     return record
+
+
+def read_split(table: Any, schema: Schema, *, at: str) -> Records:
+    """Read rows and the names of their columns, where these are given."""
+    if not isinstance(table, dict):
+        detail = f"is {shown(table)}: send an object of columns and data"
+        raise InvalidRecords([Problem(at, detail)])
+    problems = extra_keys(table, beside="data", allowed=["columns", "index"], at=at)
+    problems += repeated_keys(table, at=at)
+    names, rows = table.get("columns"), table.get("data")
+    if "data" not in table:
+        problems.append(Problem(f"{at}/data", "is required: send a list of rows", Code.MISSING))
+    elif not isinstance(rows, list):
+        problems.append(Problem(f"{at}/data", f"is {shown(rows)}: send rows"))
+    else:
+        refuse_too_many(len(rows))
+        problems += [
+            Problem(f"{at}/data/{row}", f"is {shown(values)}: send a list of values")
+            for row, values in enumerate(rows)
+            if not isinstance(values, list)
+        ]
+    if problems := problems + _name_problems(names, at=f"{at}/columns"):
+        raise InvalidRecords(problems)
+    assert isinstance(rows, list)
+    return read_rows(rows, schema, at=f"{at}/data", names=names)
+
+
+def _name_problems(names: Any, *, at: str) -> list[Problem]:
+    if not isinstance(names, list):
+        detail = f"is {shown(names)}: send a list of names"
+        return [] if names is None else [Problem(at, detail)]
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if not isinstance(name, str):
+            problems.append(Problem(f"{at}/{index}", f"is {shown(name)}: send a name"))
+        elif name in seen:
+            problems.append(Problem(f"{at}/{index}", f"names {shown(name)} again", Code.REPEATED))
+        else:
+            seen.add(name)
+        if len(problems) > PROBLEMS_LISTED:
+            break
+    return problems

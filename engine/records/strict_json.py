@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from typing import Any
 
 #: How deep lists and objects may nest; a table of columns needs three levels.
@@ -48,6 +49,7 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
         deeper than `MAX_NESTING`, numbers of thousands of digits, and plain
         syntax errors.
     """
+    body = body.removeprefix(BOM_UTF8)  # RFC 8259, 8.1: a reader may ignore the mark
     if not body.strip():
         raise InvalidJson("is empty: send a record as JSON")
     try:

@@ -1,16 +1,16 @@
 """Validation of records: clean columns, or every problem of every record at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import islice
 from typing import Any, NamedTuple
 
 from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
 from engine.records.rows import Records, repeated
 from engine.records.strict_json import RepeatedKeys
+from engine.schema.fields import Field, Finding
 from engine.schema.messages import did_you_mean, shown
 from engine.schema.problem_codes import Code
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import Columns, Schema
 
 
 class Accepted(NamedTuple):
@@ -25,53 +25,76 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
     """Validate records: return their columns, one list per field, and the warnings.
 
     Raise `InvalidRecords` with every problem of every record, or more than can be listed.
+    A table has the keys of its first record.
     """
     columns: dict[str, list[Any]] = {field.name: [] for field in schema.fields}
     problems: list[Problem] = []
     warnings: list[Accepted] = []
     if not records.rows:
         problems.append(Problem("", "there are no records: send at least one", Code.NO_RECORDS))
-    is_begun = records.first > 0
+    names: Columns | None = None
     for row, record in enumerate(records.rows, start=records.first):
         if len(problems) > PROBLEMS_LISTED:
             break
         if not isinstance(record, dict):
-            detail = f"is {shown(record)}: send a record, an object with the model's fields"
-            problem = Problem(records.pointer(row, None), detail, Code.WRONG_TYPE)
-            problems.append(record if isinstance(record, Problem) else problem)
+            problems.append(_no_record(record, records.pointer(row, None)))
             continue
-        if not (is_begun and records.is_table):
-            problems += _key_problems(record, schema, partial(records.pointer, row))
-            is_begun = True
-        for field in schema.fields:
-            clean, finding = field.read(record.get(field.name))
-            columns[field.name].append(clean)
-            if finding and (field.name in record or not finding.is_refused):
-                problem = Problem(records.pointer(row, field.name), finding.detail, finding.code)
-                if finding.is_refused:
-                    problems.append(problem)
-                else:
-                    warnings.append(Accepted(row, field.name, problem))
+        pointer = partial(records.pointer, row)
+        if names is None or not records.is_table:
+            names = schema.find_columns(record, is_table=records.is_table)
+            is_checked = records.is_table and records.first > 0  # with the first block
+            problems += [] if is_checked else _key_problems(record, names, schema, pointer)
+        for field, key, finding in _read_values(record, names, schema, columns):
+            problem = Problem(pointer(key), finding.detail, finding.code)
+            if finding.is_refused:
+                problems.append(problem)
+            else:
+                warnings.append(Accepted(row, field.name, problem))
     if problems:
         raise InvalidRecords(problems)
     return columns, warnings
 
 
+def _read_values(
+    record: dict[str, Any], names: Columns, schema: Schema, columns: dict[str, list[Any]]
+) -> Iterator[tuple[Field, str, Finding]]:
+    """Append a record's clean values to columns; yield what is remarkable, but no missing key."""
+    for field in schema.fields:
+        key = names.sources.get(field.name)
+        clean, finding = field.read(None if key is None else record[key])
+        columns[field.name].append(clean)
+        if finding and (key is not None or not finding.is_refused):
+            yield field, key or field.name, finding
+
+
+def _no_record(value: Any, pointer: str) -> Problem:
+    if isinstance(value, Problem):
+        return value
+    detail = f"is {shown(value)}: send a record, an object with the model's fields"
+    return Problem(pointer, detail, Code.WRONG_TYPE)
+
+
 def _key_problems(
-    record: dict[str, Any], schema: Schema, pointer: Callable[[str], str]
+    record: dict[str, Any], names: Columns, schema: Schema, pointer: Callable[[str], str]
 ) -> list[Problem]:
-    names = sorted(schema.names)
-    extras = filter(schema.refuses, record)
     problems = [
         Problem(
-            pointer(name), f"is not a field{did_you_mean(name, names)}: leave it out", Code.EXTRA
+            pointer(name),
+            f"is not a field{did_you_mean(name, schema.vocabulary)}: leave it out",
+            Code.EXTRA,
         )
-        for name in islice(extras, PROBLEMS_LISTED + 1)  # a suggestion takes its time
+        for name in names.extras[: PROBLEMS_LISTED + 1]  # a suggestion takes its time
+    ]
+    problems += [
+        Problem(
+            pointer(name), f"is the same field as {shown(first)}: send one of them", Code.REPEATED
+        )
+        for name, first in names.repeated
     ]
     problems += [
         Problem(pointer(field.name), finding.detail, finding.code)
         for field in schema.fields
-        if field.name not in record and (finding := field.read(None)[1])
+        if field.name not in names.sources and (finding := field.read(None)[1])
     ]
     if isinstance(record, RepeatedKeys):
         problems += [repeated(pointer(name)) for name in record.repeated]

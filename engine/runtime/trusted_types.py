@@ -5,36 +5,74 @@ skops itself trusts most of scikit-learn; this adds the compiled parts that it
 leaves to its user's judgement.
 """
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
 from persistence.store_errors import UntrustedArtifact
+
+#: Classes of scikit-learn that only hold numbers and settings. Not on the list, though of the
+#: same family: PyFuncDistance, which holds a function.
+_DISTANCES = (
+    "BrayCurtis", "Canberra", "Chebyshev", "Dice", "Euclidean", "Hamming", "Haversine", "Jaccard",
+    "Mahalanobis", "Manhattan", "Minkowski", "RogersTanimoto", "RussellRao", "SEuclidean",
+    "SokalMichener", "SokalSneath",
+)  # fmt: skip
+_KERNELS = (
+    "CompoundKernel", "ConstantKernel", "DotProduct", "ExpSineSquared", "Exponentiation", "Matern",
+    "PairwiseKernel", "Product", "RBF", "RationalQuadratic", "Sum", "WhiteKernel",
+)  # fmt: skip
+
+#: Functions that compute numbers from numbers, whatever their arguments. Others are not listed:
+#: a file that names a function decides what is called.
+_FUNCTIONS = (
+    "numpy.clip", "numpy.max", "numpy.mean", "numpy.median", "numpy.min", "numpy.nan_to_num",
+    "numpy.round", "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.feature_selection._univariate_selection.f_regression",
+)  # fmt: skip
 
 #: Types that skops does not trust by itself and that scikit-learn's own
 #: estimators need, by the family that brings them.
 TRUSTED_TYPES = frozenset(
     {
         "numpy.dtype",
+        *_FUNCTIONS,
+        # sparse matrices, which are read as arrays of numbers
+        *(
+            f"scipy.sparse._{kind}.{kind}_{of}"
+            for kind in ("csc", "csr")
+            for of in ("array", "matrix")
+        ),
         # trees, forests, boosting, voting
         "sklearn.tree._tree.Tree",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.utils._bunch.Bunch",
         # neighbours
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.metrics._dist_metrics.ManhattanDistance64",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
-        # neural networks, generalised linear models, calibration
+        *(
+            f"sklearn.metrics._dist_metrics.{name}Distance{n}"
+            for name in _DISTANCES
+            for n in (32, 64)
+        ),
+        *(f"sklearn.neighbors._ball_tree.BallTree{n}" for n in ("", 32, 64)),
+        *(f"sklearn.neighbors._kd_tree.KDTree{n}" for n in ("", 32, 64)),
+        # Gaussian processes
+        *(f"sklearn.gaussian_process.kernels.{name}" for name in _KERNELS),
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        # neural networks, generalised linear models, calibration, one class against others
         "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
         "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn._loss.loss.HalfTweedieLoss",
         "sklearn._loss.loss.HalfTweedieLossIdentity",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
-        # feature selection and splines
-        "sklearn.feature_selection._univariate_selection.f_classif",
-        "sklearn.feature_selection._univariate_selection.f_regression",
-        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "sklearn.calibration._TemperatureScaling",
+        "sklearn.multiclass._ConstantPredictor",
+        # imputers, splines, clusters; the first is not listed by skops because it is experimental
+        "sklearn.impute._iterative.IterativeImputer",
+        "sklearn.impute._iterative._ImputerTriplet",
         "scipy.interpolate._bsplines.BSpline",
+        "sklearn.cluster._bisect_k_means._BisectingTree",
     }
 )
 
@@ -53,13 +91,10 @@ def load_pipeline(content: bytes, *, model: str) -> Any:
         types = set(get_untrusted_types(data=content))
     except Exception as error:
         raise UntrustedArtifact(f"the stored pipeline is not a skops file: {error!r}") from error
-    foreign = sorted(
-        name for name in types if name not in TRUSTED_TYPES and not _is_own(name, model)
-    )
-    if foreign:
+    if foreign := untrusted(types, model=model):
         raise UntrustedArtifact(
             f"the stored pipeline contains types that are not trusted: {', '.join(foreign)}; "
-            "if they are scikit-learn's own, add them to engine/runtime/trusted_types.py"
+            "it is not loaded"
         )
     try:
         pipeline = loads(content, trusted=sorted(types))
@@ -69,6 +104,11 @@ def load_pipeline(content: bytes, *, model: str) -> Any:
         kind = type(pipeline).__name__
         raise UntrustedArtifact(f"the stored pipeline is not an estimator, but a {kind}")
     return pipeline
+
+
+def untrusted(types: Iterable[str], *, model: str) -> list[str]:
+    """List the types that are neither listed here nor defined in the model's file, sorted."""
+    return sorted(name for name in types if name not in TRUSTED_TYPES and not _is_own(name, model))
 
 
 def _is_own(name: str, model: str) -> bool:

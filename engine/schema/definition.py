@@ -76,6 +76,12 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
         words = [getattr(field, attribute) for field in (*fields, target)]
         repeated = sorted({word for word in words if words.count(word) > 1})
         problems += [f"the {attribute} {word!r} is used twice" for word in repeated]
+    names = {field.name: field.name for field in (*fields, target)}
+    problems += [
+        f"the column {field.column!r} of {field.name!r} is the name of another field: rename that"
+        for field in (*fields, target)
+        if names.get(field.column, field.name) != field.name
+    ]
     problems += [] if fields else ["there are no fields"]
     for each in fields:
         problems += [f"field {each.name!r}: {problem}" for problem in each.contradictions()]

@@ -1,11 +1,11 @@
 """The kinds of field that a model may have; `engine.schema.kinds` holds each of them."""
 
 from engine.schema.kinds.category import MISSING, UNKNOWN, Category
-from engine.schema.kinds.field import Field, Finding, Policy
+from engine.schema.kinds.field import GAP_WORDS, Field, Finding, Policy
 from engine.schema.kinds.flag import Flag
 from engine.schema.kinds.number import MAX_EXACT_INTEGER, Number
 
 __all__ = [
-    "MAX_EXACT_INTEGER", "MISSING", "UNKNOWN", "Category", "Field", "Finding", "Flag", "Number",
-    "Policy",
+    "GAP_WORDS", "MAX_EXACT_INTEGER", "MISSING", "UNKNOWN", "Category", "Field", "Finding", "Flag",
+    "Number", "Policy",
 ]  # fmt: skip

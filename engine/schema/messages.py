@@ -1,12 +1,23 @@
 """How values and words stand in an error message."""
 
+import re
+import unicodedata
 from bisect import bisect
-from collections.abc import Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
-#: A suggestion compares so many words.
-_MOST_COMPARED = 200
+#: A suggestion compares so many words, and so many letters of the unknown one.
+_MOST_COMPARED, _MOST_LETTERS = 200, 64
+#: How alike two words are, from 0 to 1, from which one is suggested for the other.
+_ALIKE = 0.66
+#: Letters at the beginning of a word that count for more than others.
+_STEM = 4
+#: Zero-width joiners, which belong to words of some scripts.
+_JOINERS = re.compile("([\u200c\u200d])")
+
+#: Words as they are compared, without case and accents, and as they are written; sorted.
+Vocabulary = Sequence[tuple[str, str]]
 
 
 def shown(value: Any) -> str:
@@ -17,23 +28,61 @@ def shown(value: Any) -> str:
         return "null" if value is None else str(value).lower()
     if isinstance(value, int) and abs(value) > 10**30:
         return "a very large whole number"
-    text = ascii(value) if isinstance(value, str) else str(value)
+    text = quoted(value[:_MOST_LETTERS]) if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def did_you_mean(word: str, words: Sequence[str]) -> str:
-    """Suggest the nearest of some sorted words, or nothing when none is near.
+def quoted(word: str) -> str:
+    """Write a word of any script in quotes; what cannot be seen, or turns text, is escaped."""
+    parts = _JOINERS.split(word)
+    text = "".join(part if _JOINERS.match(part) else repr(part)[1:-1] for part in parts)
+    mark = '"' if "'" in word and '"' not in word else "'"
+    return f"{mark}{text}{mark}"
+
+
+def vocabulary(words: Iterable[str]) -> Vocabulary:
+    """Sort words for `did_you_mean`."""
+    return sorted((_folded(word), word) for word in words)
+
+
+def did_you_mean(word: str, words: Vocabulary) -> str:
+    """Suggest the nearest of some words, or nothing when none is near.
 
     Of many only the neighbours in the alphabet are compared, so that an
     unknown word costs the same whatever their number.
     """
-    at = bisect(words, word) if len(words) > _MOST_COMPARED else 0
+    folded = _folded(word[:_MOST_LETTERS])
+    at = bisect(words, (folded,)) if len(words) > _MOST_COMPARED else 0
     first = max(0, at - _MOST_COMPARED // 2)
-    near = get_close_matches(word[:64], words[first : first + _MOST_COMPARED], n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    matcher = SequenceMatcher(b=folded, autojunk=False)
+    stems = [folded[:size] for size in range(1, 1 + min(_STEM, len(folded)))]
+    nearest, best = "", _ALIKE
+    for candidate, written in words[first : first + _MOST_COMPARED]:
+        stem = sum(map(candidate.startswith, stems))
+        likeness = _likeness(matcher, candidate, stem, least=best)
+        if likeness > best:
+            nearest, best = written, likeness
+    return f" (did you mean {quoted(nearest)}?)" if nearest else ""
 
 
 def plain(number: float) -> str:
     """Write a number without exponent where it is whole, 10000 and not 1e+04."""
     is_short = float(number).is_integer() and abs(number) < 10**15
     return str(int(number)) if is_short else str(number)
+
+
+def _folded(word: str) -> str:
+    """Return a word without case and accents."""
+    letters = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)) or letters
+
+
+def _likeness(matcher: SequenceMatcher[str], word: str, stem: int, *, least: float) -> float:
+    """Return how alike a word is to the matcher's, with which it has a stem; 0 below a least."""
+    share = stem / 10
+    matcher.set_seq1(word)
+    for ratio in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio):
+        likeness = share + (1 - share) * ratio()
+        if likeness < least:
+            return 0.0
+    return likeness

@@ -1,15 +1,38 @@
 """The schema of a record, and the numbers that stand for words where records are doubles."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from engine.schema.fields import Field
+from engine.schema.messages import Vocabulary, vocabulary
 
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
+
+#: How tables call the column that numbers or names their rows, and columns without a name.
+_UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__", re.ASCII)
+
+
+class Columns(NamedTuple):
+    """What the columns of a table, or the keys of a record, are to a schema.
+
+    Attributes
+    ----------
+    sources : dict of str to str
+        By the name of a field, the column that holds its values.
+    repeated : list of (str, str)
+        A column of a field that has another one already, and that other one.
+    extras : list of str
+        The columns that are refused, since they are neither a field nor passed over.
+    """
+
+    sources: dict[str, str]
+    repeated: list[tuple[str, str]]
+    extras: list[str]
 
 
 @dataclass(frozen=True)
@@ -19,11 +42,16 @@ class Schema:
     The fields are in the order in which the pipeline takes them. A target with
     classes makes a classification, another a regression. Keys that are not
     fields are refused by name or ignored; a tuple lists those that are ignored.
+
+    A table may call a field by its name or by its column of the source table. So the
+    table that a version was trained on can be scored as it is: its target is passed
+    over, and so are its `other_columns`, which no field has.
     """
 
     fields: tuple[Field, ...]
     target: Field
     extras: Extras = "refuse"
+    other_columns: tuple[str, ...] = ()
 
     @property
     def task(self) -> str:
@@ -35,14 +63,47 @@ class Schema:
         """The names of the fields."""
         return frozenset(field.name for field in self.fields)
 
+    @cached_property
+    def sources(self) -> dict[str, str]:
+        """The names of the fields, by what a table may call them; a name comes before a column."""
+        columns = {field.column: field.name for field in self.fields}
+        return columns | {field.name: field.name for field in self.fields}
+
+    @cached_property
+    def _passed_over(self) -> frozenset[str]:
+        extras = self.extras if isinstance(self.extras, tuple) else ()
+        return frozenset((self.target.name, self.target.column, *extras, *self.other_columns))
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What a table may call the fields, for a suggestion."""
+        return vocabulary(self.sources)
+
     def ignores(self, name: str) -> bool:
         """Return whether a key is ignored, since it is not a field."""
-        is_extra = self.extras == "ignore" or (self.extras != "refuse" and name in self.extras)
-        return is_extra and name not in self.names
+        is_extra = self.extras == "ignore" or name in self._passed_over
+        return is_extra and name not in self.sources
 
     def refuses(self, name: str) -> bool:
         """Return whether a key is refused: it is neither a field nor ignored."""
-        return name not in self.names and not self.ignores(name)
+        return name not in self.sources and not self.ignores(name)
+
+    def find_columns(self, names: Iterable[str], *, is_table: bool = True) -> Columns:
+        """Find the fields among the columns of a table, or the keys of a record.
+
+        In a table, columns without a name and those that number its rows are passed over.
+        """
+        columns = Columns({}, [], [])
+        for name in names:
+            field = self.sources.get(name)
+            if field is None:
+                if self.refuses(name) and not (is_table and _UNNAMED.fullmatch(name)):
+                    columns.extras.append(name)
+            elif field in columns.sources:
+                columns.repeated.append((name, columns.sources[field]))
+            else:
+                columns.sources[field] = name
+        return columns
 
     def example(self) -> dict[str, Any]:
         """Return the record made of every field's example."""
@@ -68,6 +129,7 @@ class Schema:
             "fields": [field.to_json() for field in self.fields],
             "target": self.target.to_json(),
             "extras": self.extras if isinstance(self.extras, str) else list(self.extras),
+            **({"other_columns": list(self.other_columns)} if self.other_columns else {}),
         }
 
     @classmethod
@@ -78,6 +140,7 @@ class Schema:
             fields=tuple(map(Field.from_json, entry["fields"])),
             target=Field.from_json(entry["target"]),
             extras=tuple(extras) if isinstance(extras, list) else extras,
+            other_columns=tuple(entry.get("other_columns", ())),
         )
 
 

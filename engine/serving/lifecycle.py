@@ -1,45 +1,48 @@
 """What a service does from its start to its end; gunicorn's hooks call it."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from threading import Event
 from typing import Any
 
 from engine.records import arrow_support
 from engine.runtime.memory import give_back
+from engine.serving.clock import Clock
 from engine.serving.hot_swap import Watch, watch
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
+from persistence.callers import Callers
+from persistence.idempotency_cache import IdempotencyCache
 from persistence.store_errors import ModelNotFound, StoreError
 
 
 class Lifecycle:
-    """The models and counts of a service, in its master and in its workers.
+    """The models, keys and counts of a service, in its master and in its workers.
 
     Parameters
     ----------
     stopping : Event
         Set when this process stops.
-    is_guarded : callable
-        Returns whether a key is required, or the user has allowed access without one.
-    remove : callable
-        Removes what does not outlive the service.
     """
 
     def __init__(
         self, models: ModelCache, metrics: Metrics, stopping: Event, *,
-        is_guarded: Callable[[], bool], remove: Callable[[], None],
+        callers: Callers, answers: IdempotencyCache,
     ) -> None:  # fmt: skip
         self._models = models
         self._metrics = metrics
         self._stopping = stopping
         self._watch: Watch | None = None
-        self.is_guarded = is_guarded
-        self.remove = remove
+        self._callers = callers
+        self._answers = answers
         # The master starts the processes that read Arrow and Parquet.
         self.start_process: Callable[[int], Any] = arrow_support.start_reader
         self.use_starter: Callable[[Callable[..., bool]], None] = arrow_support.use_starter
+
+    def is_guarded(self) -> bool:
+        """Return whether a key is required, or the user has allowed access without one."""
+        return self._callers.need_keys or self._callers.is_open
 
     def has_version(self) -> bool:
         """Return whether a version of the default model is promoted, or may be.
@@ -61,6 +64,7 @@ class Lifecycle:
         It predicts nothing there: a library that has started threads of its own
         would not survive the fork.
         """
+        self._answers.remove_left()
         self._models.store.ask_apart(True)
         try:
             self._models.reload()
@@ -69,6 +73,14 @@ class Lifecycle:
         gc.collect()
         gc.freeze()  # a collection in a worker would copy what is shared
         give_back()
+
+    def before_fork(self) -> None:
+        """Look at the keys: no worker may be alive that does."""
+        self._callers.look()
+
+    def hand_on(self, environment: MutableMapping[str, str]) -> None:
+        """Let the service that takes over, in an environment, know what is known of the keys."""
+        self._callers.hand_on(environment)
 
     def after_fork(self, slot: int | None) -> None:
         """Ask the store from this process, which does not fork, and count in a slot."""
@@ -79,9 +91,14 @@ class Lifecycle:
     def begin(self) -> None:
         """Serve the promoted version from the first request on, and watch for the next one."""
         self._watch = watch(self._models, self._metrics, self._stopping)
+        Clock((self._callers.look, self._answers.sweep), self._stopping).start()
 
     def end(self) -> None:
         """Let the watching thread end."""
         if self._watch:
             self._stopping.set()
             self._watch.join(5)
+
+    def remove(self) -> None:
+        """Remove what does not outlive the service."""
+        self._answers.remove()

@@ -1,12 +1,12 @@
 """The prediction function of every way in: a request's bytes in, an answer's bytes out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from engine.records.csv_reader import FLAGS
+from engine.records.charsets import as_utf8
 from engine.records.forms import WRITERS
 from engine.records.json_reader import read_body
-from engine.records.media_types import JSON, TABLES, media_type
+from engine.records.media_types import JSON, TABLES, charset_of, media_type
 from engine.records.problems import InvalidRecords, Problem
 from engine.records.rows import MAX_RECORDS, Records
 from engine.records.spool import MOST_IN_MEMORY, Spool
@@ -60,6 +60,7 @@ class Predictor:
         if kind in TABLES:
             body = request.body
             upload = body if isinstance(body, Upload) else Upload.of(body)
+            upload = as_utf8(upload, charset_of(request.content_type))
             spool = self.answer_table(chosen, upload, kind, WRITERS[form])
             return spool.whole() if spool.size <= MOST_IN_MEMORY else spool
         body = request.body.read_whole() if isinstance(request.body, Upload) else request.body
@@ -83,10 +84,7 @@ class Predictor:
         self.observers.decided([Decided(chosen, decoded.matrix, decisions)])
         return content
 
-    def answer_table(
-        self, chosen: Chosen, upload: Upload, kind: str, form: type[Writer],
-        *, flags: Mapping[str, bool] = FLAGS,
-    ) -> Spool:  # fmt: skip
+    def answer_table(self, chosen: Chosen, upload: Upload, kind: str, form: type[Writer]) -> Spool:
         """Answer every row of a table, as the function `answer_table`."""
         rests: list[Rest] = []
 
@@ -94,9 +92,7 @@ class Predictor:
             rests.extend(self.observers.decided_in_part([Decided(chosen, matrix, decisions)]))
 
         timing = chosen.request.timing
-        spool = answer_table(
-            chosen.version, upload, kind, form, flags=flags, timing=timing, decided=decided
-        )
+        spool = answer_table(chosen.version, upload, kind, form, timing=timing, decided=decided)
         self.observers.finish(rests)
         return spool
 

@@ -5,15 +5,15 @@ been checked. So the status shows whether all rows are valid, and a client may
 send everything before it reads anything.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
 from engine.records.arrow_support import read_arrow
 from engine.records.blocks import Block
-from engine.records.csv_reader import FLAGS, read_csv
+from engine.records.csv_reader import read_csv
 from engine.records.jsonl_reader import read_lines
-from engine.records.media_types import CSV, LINES
+from engine.records.media_types import DELIMITERS, LINES
 from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
 from engine.records.spool import Spool
 from engine.records.upload import Upload
@@ -29,7 +29,7 @@ _MOST_NUMBERS = 2**16
 
 def answer_table(
     version: StoredVersion, upload: Upload, kind: str, form: type[Writer],
-    *, flags: Mapping[str, bool] = FLAGS, timing: Timing | None = None,
+    *, delimiter: str = "", timing: Timing | None = None,
     decided: Callable[[Any, Decisions], None] = lambda matrix, decisions: None,
 ) -> Spool:  # fmt: skip
     """Answer every row of a table.
@@ -38,8 +38,8 @@ def answer_table(
     ----------
     kind : str
         The media type of what is uploaded.
-    flags : mapping of str to bool
-        The words for true and false in CSV.
+    delimiter : str
+        What separates the cells of text, where its media type does not say so.
     decided : callable
         Called with the records and the decisions of each part, while there is no
         problem; a later part may still be refused.
@@ -52,8 +52,9 @@ def answer_table(
         With every problem of every row, or more than can be listed.
     """
     blocks: Generator[Block]
-    if kind == CSV:
-        blocks = read_csv(upload, version.schema, version.decoder, flags=flags)
+    if kind in DELIMITERS:
+        delimiter = delimiter or DELIMITERS[kind]
+        blocks = read_csv(upload, version.schema, version.decoder, delimiter=delimiter)
     elif kind == LINES:
         blocks = read_lines(upload, version.schema, version.decoder)
     else:

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from engine.schema.card import Counts, Description
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.training.evaluation.importances import last_step
+from engine.training.table import other_columns
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops", "skl2onnx", "onnx", "onnxruntime")
 
@@ -55,7 +56,7 @@ def describe(
         "title": definition.title,
         "description": definition.description,
         "task": task,
-        "schema": definition.schema.to_json(),
+        "schema": definition.schema.to_json() | other_columns(definition.schema, data),
         "classes": classes,
         "positive": positive_class(definition.target, classes) if classes else None,
         "threshold": definition.threshold,
@@ -66,7 +67,7 @@ def describe(
         "trees": _count_trees(estimator),
         "score": definition.score,
         "seed": definition.seed,
-        "hyperparameters": _hyperparameters(estimator),
+        "hyperparameters": plain(estimator.get_params(deep=False)),
         "data": {
             "name": data.name,
             "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
@@ -95,17 +96,17 @@ def _count_trees(estimator: Any) -> int | None:
     return len(trees) if len(trees) and all(hasattr(tree, "tree_") for tree in trees) else None
 
 
-def _hyperparameters(estimator: Any) -> dict[str, Any]:
-    """Return an estimator's parameters; what JSON cannot hold is written as text."""
-    parameters = {}
-    for name, value in sorted(estimator.get_params(deep=False).items()):
+def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by name, in alphabetical order; what JSON cannot hold is text."""
+    written = {}
+    for name, value in sorted(parameters.items()):
         is_plain = not isinstance(value, (BaseEstimator, float)) or value == value
         try:
             json.dumps(value, allow_nan=False)
         except (TypeError, ValueError):
             is_plain = False
-        parameters[name] = value if is_plain else repr(value)
-    return parameters
+        written[name] = value if is_plain else repr(value)
+    return written
 
 
 def _user() -> str:

@@ -16,13 +16,12 @@ from engine.runtime.runtimes import Columns
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed, spread_of
 from engine.schema.definition import ModelDefinition
 from engine.training.export.golden import golden_records
+from engine.training.failures import TrainingFailed
+from engine.training.fitting import few_rows, fit
 from engine.training.table import InvalidTable, read_table
 
 #: The pipeline is fitted on so many rows at most, and answers so many one by one.
 FITTED_ROWS, SINGLE_ROWS = 1000, 50
-
-#: Rows of each class that the part to fit on has at least, where the table has them.
-ROWS_OF_A_CLASS = 10
 
 
 class CheckFailed(Exception):
@@ -36,9 +35,9 @@ class CheckResult(NamedTuple):
     text: str
 
 
-def check_model(definition: ModelDefinition) -> Iterator[CheckResult]:
+def check_model(name: str, definition: ModelDefinition) -> Iterator[CheckResult]:
     """Check a model on its sample; stop at the first rule that it breaks."""
-    trial = _Trial(definition)
+    trial = _Trial(name, definition)
     for check, activity in (
         (trial.check_table, "reading the table"),
         (trial.check_columns, "comparing the table with the fields"),
@@ -49,7 +48,7 @@ def check_model(definition: ModelDefinition) -> Iterator[CheckResult]:
     ):
         try:
             yield CheckResult(True, check())
-        except (CheckFailed, InvalidTable) as error:
+        except (CheckFailed, InvalidTable, TrainingFailed) as error:
             yield CheckResult(False, str(error))
             return
         except Exception as error:  # noqa: BLE001  the model file's code may raise anything
@@ -60,7 +59,8 @@ def check_model(definition: ModelDefinition) -> Iterator[CheckResult]:
 class _Trial:
     """A model that is being checked: its table, and the pipeline fitted on a part of it."""
 
-    def __init__(self, definition: ModelDefinition) -> None:
+    def __init__(self, name: str, definition: ModelDefinition) -> None:
+        self.name = name
         self.definition = definition
         self.schema = definition.schema
 
@@ -82,10 +82,9 @@ class _Trial:
 
     def check_fit(self) -> str:
         """Check that the pipeline learns from a part of the table."""
-        rows = self._choose_rows()
+        rows = few_rows(self.y, FITTED_ROWS, self.definition)
         began = time.monotonic()
-        pipeline = self.definition.build_pipeline()
-        pipeline.fit(self.X.iloc[rows], self.y.iloc[rows])
+        pipeline = fit(self.name, self.definition, self.X.iloc[rows], self.y.iloc[rows]).pipeline
         self.runtime = NativeRuntime(pipeline, self.schema.fields)
         return f"the pipeline fits {len(rows):,} rows in {time.monotonic() - began:.1f} s"
 
@@ -125,14 +124,6 @@ class _Trial:
         if not np.isfinite(answers).all():
             raise CheckFailed("the answer to a record that the fields accept is not a number")
         return f"the example and {len(records)} made-up records are answered"
-
-    def _choose_rows(self) -> np.ndarray:
-        rows = np.random.default_rng(self.definition.seed).permutation(len(self.X))
-        is_chosen = np.arange(len(rows)) < FITTED_ROWS
-        if self.schema.task == "classification":
-            labels = self.y.iloc[rows]
-            is_chosen |= (labels.groupby(labels).cumcount() < ROWS_OF_A_CLASS).to_numpy()
-        return np.sort(rows[is_chosen])
 
     def _answer(self, columns: Columns) -> np.ndarray:
         """Return a row of numbers for each record: the probabilities, or the value."""

@@ -1,14 +1,21 @@
 """The training table, checked against the schema and turned into X and y."""
 
+import csv
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from engine.runtime.native import frame
-from engine.schema.fields import Field
-from engine.schema.messages import did_you_mean, shown
+from engine.schema.fields import GAP_WORDS, Field
+from engine.schema.messages import did_you_mean, shown, vocabulary
 from engine.schema.record_schema import Schema
+
+#: So many columns without a field are remembered, and such long names of them.
+_MOST_OTHERS, _LONGEST_NAME = 1000, 200
 
 #: How many row numbers a line lists before it counts the rest.
 ROWS_NAMED = 5
@@ -28,7 +35,8 @@ def read_table(
 ) -> tuple[pd.DataFrame, pd.Series, list[str]]:
     """Check every cell, and return what a pipeline is fitted on.
 
-    Columns without a field are ignored. Messages count rows from 1, without
+    A field's column may also have the field's name. Columns without a field are ignored,
+    and rows without a value at the end. Messages count rows from 1, without
     the header. In a table to learn from, each class needs enough rows.
 
     Returns
@@ -47,12 +55,19 @@ def read_table(
     problems: list[str] = []
     remarks: list[str] = []
     columns: dict[str, np.ndarray] = {}
+    table = _without_empty_rows(table)
+    names = replace(schema, fields=(*schema.fields, schema.target)).find_columns(table.columns)
+    problems += [
+        f"columns {name!r} and {first!r} are the same field: keep one of them"
+        for name, first in names.repeated
+    ]
     for field in (*schema.fields, schema.target):
-        if field.column not in table.columns:
-            hint = did_you_mean(field.column, sorted(map(str, table.columns)))
+        source = names.sources.get(field.name)
+        if source is None:
+            hint = did_you_mean(field.column, vocabulary(map(str, table.columns)))
             problems.append(f"column {field.column!r} of field {field.name!r} is missing{hint}")
             continue
-        columns[field.name], refused, accepted = _read_column(table[field.column], field)
+        columns[field.name], refused, accepted = _read_column(table[source], field)
         problems += refused
         remarks += accepted
     if not problems and not len(table):
@@ -63,6 +78,35 @@ def read_table(
     if is_to_learn_from and schema.target.classes is not None:
         _check_classes(y, schema.target)
     return frame(columns, schema.fields), y, remarks
+
+
+def other_columns(schema: Schema, data: Path) -> dict[str, list[str]]:
+    """Return what a card's schema adds of a file: its columns that no field has.
+
+    A version passes them over, so that the file that it learnt from can be scored as it is.
+    """
+    names: list[Any] = []
+    with suppress(OSError, ValueError, ImportError, csv.Error):  # a format that is scored nowhere
+        if data.suffix == ".parquet":
+            names = _parquet_columns(data)
+        else:
+            names = [*pd.read_csv(data, nrows=0, sep=None, engine="python").columns]
+    others = (name for name in names if len(name) <= _LONGEST_NAME)
+    extras = dict.fromkeys(schema.find_columns(others).extras)
+    return {"other_columns": [*extras][:_MOST_OTHERS]} if extras else {}
+
+
+def _parquet_columns(data: Path) -> list[str]:
+    from pyarrow.parquet import read_schema  # optional, as for scoring
+
+    return [*read_schema(data).names]
+
+
+def _without_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows at the end in which every cell is a gap, as spreadsheets write them."""
+    is_gap = table.isna() | (table == "") if len(table) else table
+    filled = np.flatnonzero(~is_gap.to_numpy(dtype=bool).all(axis=1))
+    return table.iloc[: filled[-1] + 1 if len(filled) else 0]
 
 
 def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str], list[str]]:
@@ -77,6 +121,12 @@ def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str]
             lines[finding.is_refused].append(
                 f"{_rows(rows)}, column {field.column!r} (field {field.name!r}): {finding.detail}"
             )
+    lines[False] += [
+        f"column {field.column!r} (field {field.name!r}) has gaps and never the word {word!r}, "
+        "which pandas reads as a gap: read the table with keep_default_na=False"
+        for word in GAP_WORDS.difference(values, [""])
+        if gap and field.read(word)[1] is None
+    ]
     return cleaned[codes], lines[True], lines[False]
 
 
@@ -84,11 +134,11 @@ def _plain(value: Any, field: Field) -> Any:
     """Return a cell as its JSON value.
 
     One odd cell turns a whole column of numbers into text; the other cells are
-    still read as numbers.
+    still read as numbers, in the way of the service.
     """
     if isinstance(value, np.generic):
         value = value.item()
-    return field.from_text(value, {}) if isinstance(value, str) else value
+    return field.from_cell(value)
 
 
 def _rows(rows: list[int]) -> str:

@@ -24,13 +24,15 @@ from engine.schema.card import (
     ScoreEntry,
 )
 from engine.schema.definition import ModelDefinition
-from engine.training.card import Origin, describe
+from engine.training.card import Origin, describe, plain
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
 from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.evaluation.metrics import SCORES, class_scores, score
 from engine.training.evaluation.reference import reference
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
+from engine.training.failures import TrainingFailed, explained
+from engine.training.fitting import fit
 from engine.training.report import write_report
 from engine.training.split import WAY, split_rows
 from engine.training.table import InvalidTable, read_table
@@ -71,18 +73,18 @@ def train(
         When the pipeline contains a type that is not trusted.
     """
     with step("read") as say:
-        table, X, y = _read(definition, data, say)
+        table, X, y = _read(name, definition, data, say)
     with step("split") as say:
         rows, held_out = _split(definition, X, y, say)
     with step("fit") as say:
-        pipeline = definition.build_pipeline()
-        pipeline.fit(X.iloc[rows], y.iloc[rows])
+        pipeline, chosen, _ = fit(name, definition, X.iloc[rows], y.iloc[rows])
         counts = Counts(
             rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=WAY
         )
         description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
+        description["hyperparameters"] |= plain(chosen)
         _check_score(description)
-        say(description["estimator"])
+        say(", ".join([description["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
     unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("score") as say:
         judged = _judge(definition, pipeline, unseen, truth, description)
@@ -122,12 +124,17 @@ def _columns(X: pd.DataFrame) -> Columns:
 
 
 def _read(
-    definition: ModelDefinition, data: Path, say: Callable[[str], None]
+    name: str, definition: ModelDefinition, data: Path, say: Callable[[str], None]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
     try:
-        table = definition.load_data(data).reset_index(drop=True)
+        with explained("load_data", name, passing=(ValueError, OSError)):
+            table = definition.load_data(data)
     except ValueError as error:  # pandas raises it for a file that is not a table
         raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
+    if not isinstance(table, pd.DataFrame):
+        kind = type(table).__name__
+        raise TrainingFailed(f"models/{name}.py: load_data returns {kind}: return a DataFrame")
+    table = table.reset_index(drop=True)
     X, y, remarks = read_table(table, definition.schema)
     for remark in remarks:
         say(f"accepted: {remark}")

@@ -4,7 +4,7 @@ An application has its `Application` under `KEY` in its ``extensions``. One that
 has none, such as one that is wrapped, is answered by threads alone.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, Protocol
@@ -74,18 +74,25 @@ class Metrics(Protocol):
 class Lifecycle(Protocol):
     """What the application does when a service starts, forks, reloads and ends."""
 
-    is_guarded: Callable[[], bool]  # whether callers need a key, or the user lets all in
-    remove: Callable[[], None]  # removes what does not outlive the service
     # Starts a process at the request of a worker; it inherits the descriptor.
     start_process: Callable[[int], Any]
     # Makes the workers request such processes through a function from now on.
     use_starter: Callable[[Callable[..., bool]], None]
+
+    def is_guarded(self) -> bool:
+        """Return whether callers need a key, or the user lets all in."""
 
     def has_version(self) -> bool:
         """Return whether a version of the default model is promoted, or may be."""
 
     def load(self, log: Any) -> None:
         """Load the default model in the master, for the workers to share."""
+
+    def before_fork(self) -> None:
+        """Look, in the master, at what a new worker must know."""
+
+    def hand_on(self, environment: MutableMapping[str, str]) -> None:
+        """Prepare the environment of the master that takes over."""
 
     def after_fork(self, slot: int | None) -> None:
         """Begin as a worker that counts in a slot."""
@@ -95,6 +102,9 @@ class Lifecycle(Protocol):
 
     def end(self) -> None:
         """End what `begin` started."""
+
+    def remove(self) -> None:
+        """Remove what does not outlive the service."""
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,15 @@ def pre_fork(server: Any, worker: Any) -> None:
     """Choose the slot in which the worker counts, and when it starts."""
     worker.starts_at = time.monotonic() + server.deaths.pause()
     if application := _shared(worker):
+        application.lifecycle.before_fork()
         taken = (getattr(other, "slot", 0) for other in server.WORKERS.values())
         worker.slot = application.metrics.free_slot(taken)
+
+
+def pre_exec(server: Any) -> None:
+    """Prepare the environment of a new master, which SIGUSR2 starts beside this one."""
+    if application := application_of(server.app.wsgi()):
+        application.lifecycle.hand_on(server.cfg.env_orig)
 
 
 def post_fork(_: Any, worker: Any) -> None:

@@ -7,38 +7,33 @@ import pytest
 from flask.testing import FlaskClient
 
 from engine.serving.model_cache import ModelCache
-from engine.training.train import Trained
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import VersionNotFound
 from tests.support.answers import read_problem
 from tests.support.application import serve
-from tests.support.models import EXAMPLES, TOYS, train_toy
-
-
-@pytest.fixture(scope="module")
-def trained() -> Trained:
-    """What a training of rent gives."""
-    return train_toy("rent", TOYS["rent"])
+from tests.support.models import EXAMPLES, unstored
 
 
 def put(
-    store: ModelStore, trained: Trained, name: str, created_at: str, *, promote: bool = True
+    store: ModelStore, source: ModelStore, name: str, created_at: str, *, promote: bool = True
 ) -> str:
-    """Store what was trained under a name."""
-    card = {**trained.card, "model": name, "created_at": created_at}
-    version = store.write(card, trained.files)
+    """Store the toy rent under a name."""
+    card = source.read_card("rent")
+    folder = source.root / "rent" / card["version"]
+    files = {file: (folder / file).read_bytes() for file in card["files"]}
+    version = store.write({**unstored(card), "model": name, "created_at": created_at}, files)
     if promote:
         store.promote(name, version)
     return version
 
 
 @pytest.fixture(scope="module")
-def store(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
+def store(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     """A store with two versions of rent, the older promoted, and one of house."""
     found = ModelStore(tmp_path_factory.mktemp("store"))
-    put(found, trained, "rent", "2020-01-01T00:00:00+00:00")
-    put(found, trained, "rent", "2021-01-01T00:00:00+00:00", promote=False)
-    put(found, trained, "house", "2022-01-01T00:00:00+00:00")
+    put(found, toy_store, "rent", "2020-01-01T00:00:00+00:00")
+    put(found, toy_store, "rent", "2021-01-01T00:00:00+00:00", promote=False)
+    put(found, toy_store, "house", "2022-01-01T00:00:00+00:00")
     return found
 
 
@@ -123,13 +118,13 @@ def test_model_when_there_is_none_is_not_found(client: FlaskClient, path: str) -
     read_problem(client.get(path), 404)
 
 
-def test_model_when_trained_meanwhile_appears(trained: Trained, tmp_path: Path) -> None:
+def test_model_when_trained_meanwhile_appears(toy_store: ModelStore, tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
-    put(store, trained, "rent", "2020-01-01T00:00:00+00:00")
+    put(store, toy_store, "rent", "2020-01-01T00:00:00+00:00")
     client = serve(store, "rent").test_client()
     read_problem(client.post("/v0/models/house/predict", json=EXAMPLES["rent"]), 404)
 
-    put(store, trained, "house", "2022-01-01T00:00:00+00:00")
+    put(store, toy_store, "house", "2022-01-01T00:00:00+00:00")
 
     assert 200 == client.post("/v0/models/house/predict", json=EXAMPLES["rent"]).status_code
     assert ["house", "rent"] == [one["name"] for one in get(client, "/v0/models")["models"]]
@@ -154,14 +149,14 @@ def test_versions_when_too_many_are_asked_leave_the_memory_in_turn(
 
 
 def test_version_when_it_was_asked_lately_stays_in_memory(
-    store: ModelStore, trained: Trained, versions: list[str]
+    store: ModelStore, toy_store: ModelStore, versions: list[str]
 ) -> None:
     models = ModelCache(store, "house", most=3)
     models.get()
     first, second = (models.get("rent", version) for version in versions)
     assert first is models.loaded("rent", versions[0])  # the second is now the older
 
-    put(store, trained, "flat", "2023-01-01T00:00:00+00:00")
+    put(store, toy_store, "flat", "2023-01-01T00:00:00+00:00")
     models.get("flat")
 
     assert first is models.loaded("rent", versions[0])

@@ -163,6 +163,7 @@ def test_form_when_not_chosen_follows_the_port(given: dict[str, str], form: str)
     assert form == Settings.from_environment(given).log_format
 
 
+@pytest.mark.slow
 def test_service_when_it_runs_logs_nothing_but_json(toy_store: ModelStore, tmp_path: Path) -> None:
     with running(
         tmp_path, until="/readyz", model_store=toy_store.root, default_model="parcel",

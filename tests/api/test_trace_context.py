@@ -135,6 +135,7 @@ def test_spans_when_an_endpoint_is_set_reach_it(
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_service_when_opentelemetry_is_not_installed_says_so_and_serves(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

@@ -246,6 +246,7 @@ def speaking(page: bytes) -> Iterator[int]:
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_difference_when_no_service_answers_refuses_in_a_sentence(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ from engine.runtime.loading import sign_version
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
+from tests.support.inputs import first_daily
 from tests.support.models import unstored
 from tests.support.project import ROOT
 from tests.support.serving import DEADLINE, environment
@@ -47,11 +48,12 @@ def flask(*arguments: str, **settings: object) -> "subprocess.CompletedProcess[b
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "command"), [*every(*COMMANDS)], ids=lambda one: str(one)[:40])
+@pytest.mark.parametrize("entry", first_daily(*every(*COMMANDS)), ids=lambda entry: entry[0])
 def test_help_of_every_command_has_examples_and_each_runs(
-    path: str, command: click.Command, credit_store: ModelStore, tmp_path: Path,
+    entry: tuple[str, click.Command], credit_store: ModelStore, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    path, command = entry
     _, _, text = inspect.cleandoc(command.help or "").partition("\b\nExamples:\n")
     examples = [shlex.split(line) for line in text.splitlines()]
     store = ModelStore(tmp_path / "store", signing_key=SIGNING_KEY)
@@ -92,6 +94,7 @@ def test_every_command_can_answer_in_json(path: str, command: click.Command) -> 
     assert "--json" in [word for one in command.params for word in one.opts]
 
 
+@pytest.mark.slow
 def test_process_when_asked_answers_as_the_service(toy_store: ModelStore, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_bytes(write_csv(PARCELS))
     client = serve(toy_store, "parcel").test_client()
@@ -107,6 +110,7 @@ def test_process_when_asked_answers_as_the_service(toy_store: ModelStore, tmp_pa
     assert ask(client, write_csv(PARCELS), CSV, CSV).data == done.stdout
 
 
+@pytest.mark.slow
 def test_process_when_nobody_reads_on_ends_in_silence(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -133,6 +137,7 @@ def test_process_when_a_setting_is_wrong_says_so_in_a_sentence() -> None:
         assert word in done.stderr
 
 
+@pytest.mark.slow
 def test_process_when_nothing_is_stored_says_how_to_train(tmp_path: Path) -> None:
     chosen = {"model_store": tmp_path / "nothing", "default_model": "rent"}
 

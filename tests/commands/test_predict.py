@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
-from tests.support.inputs import many
+from tests.support.inputs import first_daily, many
 from tests.support.models import EXAMPLES, unstored
 from tests.support.table_bodies import (
     ARROW,
@@ -56,7 +56,7 @@ def read(path: Path) -> Any:
 
 
 @pytest.mark.parametrize("kind", [CSV, LINES])
-@pytest.mark.parametrize("records", [PARCELS, MANY], ids=["few", "many"])
+@pytest.mark.parametrize("records", first_daily(PARCELS, MANY), ids=["few", "many"])
 def test_answer_in_text_is_byte_for_byte_that_of_the_service(
     run: Run, toy_client: FlaskClient, tmp_path: Path, kind: str, records: list[dict[str, Any]]
 ) -> None:
@@ -75,7 +75,7 @@ def test_answer_in_text_is_byte_for_byte_that_of_the_service(
 
 
 @pytest.mark.parametrize("kind", [ARROW, PARQUET])
-@pytest.mark.parametrize("records", [PARCELS, MANY], ids=["few", "many"])
+@pytest.mark.parametrize("records", first_daily(PARCELS, MANY), ids=["few", "many"])
 def test_answer_in_binary_is_that_of_the_service_in_the_format_of_the_file(
     run: Run, toy_client: FlaskClient, tmp_path: Path, kind: str, records: list[dict[str, Any]]
 ) -> None:

@@ -157,6 +157,7 @@ def test_removals_and_promotions_when_at_once_leave_what_is_promoted(store: Mode
     assert store.promoted("toy") in store.versions("toy")
 
 
+@pytest.mark.slow
 def test_version_when_it_is_removed_while_it_is_read_is_not_called_damaged(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

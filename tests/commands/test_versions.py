@@ -53,7 +53,7 @@ def test_list_when_nothing_is_stored_says_how_to_train(tmp_path: Path) -> None:
     done = run(empty, "list")
 
     assert (0, True) == (done.exit_code, "build_model.py parcel" in done.stdout)
-    assert {"versions": []} == told(empty, "list")
+    assert {"versions": [], "next": None} == told(empty, "list")
 
 
 def test_list_when_a_card_is_damaged_shows_the_others(store: ModelStore) -> None:

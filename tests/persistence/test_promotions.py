@@ -153,6 +153,7 @@ def promoting(store: ModelStore, *versions: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_promotion_when_killed_leaves_a_whole_pointer(store: ModelStore) -> None:
     for _ in range(3):
         promoters = [promoting(store, A, B), promoting(store, C, D)]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from persistence.model_persistence import ModelStore
 from tests.support.project import copy_project
 
@@ -27,6 +29,7 @@ for body, kind, accept in [
 """
 
 
+@pytest.mark.slow
 def test_service_when_the_folder_of_arrow_is_deleted_answers_json_and_csv(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

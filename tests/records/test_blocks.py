@@ -19,7 +19,7 @@ from engine.records.strict_json import read_json
 from engine.records.upload import Upload
 from engine.schema.json_decoder import Decoder
 from tests.schema.test_json_decoder import DECODER, GOOD, NAMES, SCHEMA, bodies, numbers, same
-from tests.support.inputs import many
+from tests.support.inputs import first_daily, many
 from tests.support.models import TOYS
 from tests.support.table_bodies import ARROW, CSV, JSON, LINES, PARCEL, WRITERS, ask, predictions
 
@@ -154,7 +154,7 @@ def numbered(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", [CSV, LINES, ARROW])
-@pytest.mark.parametrize("count", [MOST_ROWS - 1, MOST_ROWS, MOST_ROWS + 1])
+@pytest.mark.parametrize("count", first_daily(MOST_ROWS + 1, MOST_ROWS, MOST_ROWS - 1))
 def test_table_when_it_has_several_blocks_is_answered_row_by_row(
     toy_client: FlaskClient, kind: str, count: int
 ) -> None:
@@ -169,7 +169,7 @@ def test_table_when_it_has_several_blocks_is_answered_row_by_row(
 
 
 @pytest.mark.parametrize("kind", [CSV, LINES])
-@pytest.mark.parametrize("more", range(-2, 3))
+@pytest.mark.parametrize("more", first_daily(-1, -2, 0, 1, 2))
 def test_text_when_a_piece_ends_near_a_line_end_is_read_whole(kind: str, more: int) -> None:
     body = WRITERS[kind](numbered(1 + 2 * PIECE // 100))
     cut = body.rindex(b"\n", 0, PIECE) + 1
@@ -262,7 +262,8 @@ def test_csv_when_quotes_never_end_is_refused_early() -> None:
         (b'\n{"weight": 1\n', "line 2 is not JSON"),
         (b"{}\n{}\n[\n", "line 3 is not JSON"),
         (b'{"weight": "\xff"}\n', "line 1 is not UTF-8"),
-        (b"\xef\xbb\xbf{}\n", "line 1 is not JSON"),
+        (b"\xef\xbb\xbf{}\n{\n", "line 2 is not JSON"),
+        (b"\n\r\n \n[\n", "line 4 is not JSON"),
     ],
 )
 def test_lines_when_one_is_malformed_are_refused_by_its_number(

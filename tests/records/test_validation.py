@@ -57,7 +57,7 @@ REFUSED = [
     row("true for a number", written(pieces="true"), ("/pieces", "wrong_type"), words="is true"),
     row("list for a number", written(weight="[5]"), ("/weight", "wrong_type"), words="a list"),
     row("object for a number", written(weight='{"a":5}'), ("/weight", "wrong_type")),
-    row("1 for a flag", written(fragile="1"), ("/fragile", "wrong_type"), words="yes or no"),
+    row("1 for a flag", written(fragile="1"), ("/fragile", "wrong_type"), words="'yes' or 'no'"),
     row("0 for a flag", written(fragile="0"), ("/fragile", "wrong_type")),
     row("text for a flag", written(fragile='"true"'), ("/fragile", "wrong_type")),
     row("a flag's word in other case", written(fragile='"Yes"'), ("/fragile", "wrong_type")),

@@ -14,6 +14,7 @@ from engine.training.export.challenge import Challenge, joined
 from engine.training.export.export import convert
 from engine.training.table import read_table
 from tests.support.estimators import CASES, FIELDS, Case, make_table
+from tests.support.inputs import first_daily
 from tests.support.trials import define
 
 #: The kernels that treat the last rows of a block otherwise, and trees.
@@ -46,7 +47,7 @@ def test_slices_when_joined_are_the_rows_in_order(rows: int, cores: int) -> None
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("rows", [1000, 1001, 1027])
+@pytest.mark.parametrize("rows", first_daily(1001, 1000, 1027))
 @pytest.mark.parametrize("case", [one for one in CASES if one.name in NAMES], ids=lambda c: c.name)
 def test_slices_when_a_model_answers_them_change_no_bit(case: Case, rows: int) -> None:
     definition = define(case, case.targets[-1])

@@ -29,6 +29,7 @@ SCHEMA = Schema(
         Category(name="size", example="s", categories=("s", "m")),
         Flag(name="is new", example=True, synonyms={"yes": True, "no": False}),
         Flag(name="old", example=False, missing="accept"),
+        Category(name="grade", example=3, categories=(-5, 0, 3), missing="accept"),
     ),
     target=Number(name="y", example=1),
     extras=("approved", "note"),
@@ -50,13 +51,13 @@ tokens = (
         ['"a:b"', '"é"', '"\\u00e9"', '"e"', '"\\\\"', '"true"', '"s"', '"x"', '"yes"']
     )
     | st.sampled_from(
-        ["true", "false", "null", "[]", "{}", '"\\ud800"', '"', '"3"', "tru", '"yes"', ""]
+        ["true", "false", "null", "[]", "{}", '"\\ud800"', '"', '"3"', "tru", '"yes"', "", '"3.0"']
     )
     | values.map(lambda value: json.dumps(value, ensure_ascii=False))
 )
 GOOD = {
     "petal length (cm)": "1.5", "_whole": "3", "class": "1", "kind": '"a:b"', "size": '"s"',
-    "is new": "true", "old": "false",
+    "is new": "true", "old": "false", "grade": "3",
 }  # fmt: skip
 
 
@@ -171,6 +172,9 @@ PLAIN: dict[str, Any] = {name: json.loads(value) for name, value in GOOD.items()
         {"data": {name: [value] * 3 for name, value in PLAIN.items()}},
         PLAIN | {"approved": True, "note": "as it was"},
         PLAIN | {"class": None, "kind": None, "old": None},
+        PLAIN | {"grade": "3"},
+        PLAIN | {"grade": 3.0},
+        PLAIN | {"grade": -5},
         {name: value for name, value in PLAIN.items() if name not in ("class", "kind", "old")},
         PLAIN | {"kind": "e", "is new": "no", "_whole": 4.0, "petal length (cm)": -3},
         PLAIN | {"petal length (cm)": 2**53 - 1},

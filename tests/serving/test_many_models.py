@@ -96,6 +96,7 @@ def test_models_when_all_are_asked_all_answer_and_the_least_recent_leave(
     assert [NAMES[1], NAMES[COUNT - MOST + 1]] == read
 
 
+@pytest.mark.slow
 def test_versions_when_they_leave_are_forgotten(store: ModelStore) -> None:
     models = ModelCache(store, NAMES[0], most=MOST)
 
@@ -105,6 +106,7 @@ def test_versions_when_they_leave_are_forgotten(store: ModelStore) -> None:
     assert MOST == sum(reference() is not None for reference in alive)
 
 
+@pytest.mark.slow
 def test_models_when_threads_ask_at_once_answer_rightly(
     store: ModelStore, toy_store: ModelStore
 ) -> None:

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from engine.runtime.version import StoredVersion
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
@@ -69,6 +71,7 @@ def resources() -> tuple[int, int]:
     return len([*files.iterdir()]), len([*tasks.iterdir()])
 
 
+@pytest.mark.slow
 def test_versions_when_swapped_often_leave_nothing_behind(
     store: ModelStore, versions: list[str], models: ModelCache
 ) -> None:

@@ -94,6 +94,7 @@ def test_observer_when_a_table_is_asked_sees_it_block_by_block(app: Flask, spy: 
     assert rows == sum(answered(decided) for (decided,) in spy.batches)
 
 
+@pytest.mark.slow
 def test_observer_when_a_later_block_is_refused_does_not_take_it_for_certain(
     app: Flask, spy: Spy
 ) -> None:

@@ -1,16 +1,18 @@
 """The checks of a model file: what passes, and what each of them finds."""
 
+import importlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+import models
 from engine.schema import ModelDefinition
 from engine.training.check import check_model
 from tests.support.models import TOYS
@@ -21,7 +23,7 @@ CHECKS = 6
 
 def failure(definition: ModelDefinition) -> str:
     """Return what the last check finds, all those before it having passed."""
-    *passed, last = check_model(definition)
+    *passed, last = check_model("peculiar", definition)
     assert all(result.is_passed for result in passed)
     assert not last.is_passed
     return last.text
@@ -29,7 +31,7 @@ def failure(definition: ModelDefinition) -> str:
 
 @pytest.mark.parametrize("name", TOYS)
 def test_model_when_it_is_sound_passes_every_check_in_a_line_each(name: str) -> None:
-    results = [*check_model(TOYS[name])]
+    results = [*check_model("peculiar", TOYS[name])]
 
     assert [True] * CHECKS == [result.is_passed for result in results], results
     assert not [result.text for result in results if "\n" in result.text]
@@ -53,7 +55,7 @@ def test_column_when_it_is_missing_is_named_with_its_field() -> None:
 
 
 def test_column_when_no_field_uses_it_is_named_and_passes() -> None:
-    results = [*check_model(with_table(lambda table: table.assign(owner="Ada")))]
+    results = [*check_model("peculiar", with_table(lambda table: table.assign(owner="Ada")))]
 
     assert results[1].text.endswith("; no field uses owner")
 
@@ -71,20 +73,44 @@ def boom(*_: Any) -> Any:
 def test_code_of_the_model_file_when_it_fails_is_a_sentence() -> None:
     assert "reading the table ends with KeyError: 'price'" == failure(with_table(boom))
     text = failure(replace(rent.definition, build_pipeline=boom))
-    assert "fitting the pipeline ends with KeyError: 'price'" == text
+    assert "models/peculiar.py: build_pipeline ends with KeyError: 'price'" == text
 
 
-def line(*steps: Any) -> Pipeline:
-    """Build a straight line behind steps over the numbers of rent."""
-    numbers = FunctionTransformer(lambda X: X[["area", "rooms"]].astype(float))
+PECULIAR = """
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LinearRegression
+
+def rank(X):
+    return pd.DataFrame(X).rank()
+
+class Endless(LinearRegression):
+    def predict(self, X):
+        return np.where(np.asarray(X)[:, 0] == 55.5, np.inf, super().predict(X))
+"""
+
+
+@pytest.fixture
+def peculiar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A model file with a step that looks at the other rows, and one that answers infinity."""
+    (tmp_path / "peculiar.py").write_text(PECULIAR)
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    yield importlib.import_module("models.peculiar")
+    del sys.modules["models.peculiar"]
+
+
+def line(*steps: Any, last: Any) -> Pipeline:
+    """Build a pipeline over the numbers of rent."""
+    numbers = ColumnTransformer([("numbers", "passthrough", ["area", "rooms"])])
     named = [(str(place), step) for place, step in enumerate(steps)]
-    return Pipeline([("numbers", numbers), *named, ("line", LinearRegression())])
+    return Pipeline([("numbers", numbers), *named, ("line", last)])
 
 
-def test_row_when_its_answer_depends_on_the_other_rows_is_found() -> None:
-    ranks = FunctionTransformer(lambda X: pd.DataFrame(X).rank())
+def test_row_when_its_answer_depends_on_the_other_rows_is_found(peculiar: Any) -> None:
+    def build() -> Pipeline:
+        return line(FunctionTransformer(peculiar.rank), last=LinearRegression())
 
-    text = failure(replace(rent.definition, build_pipeline=lambda: line(ranks)))
+    text = failure(replace(rent.definition, build_pipeline=build))
 
     assert text.startswith("a row gets answers alone and among others that differ by ")
 
@@ -101,16 +127,19 @@ def test_record_when_the_fields_accept_it_and_the_pipeline_does_not_is_found() -
     assert "an imputer" in text
 
 
-class Endless(LinearRegression):  # type: ignore[misc]
-    """Answers infinity for the example, which is not in the table."""
+def test_answer_when_it_is_not_a_number_is_found(peculiar: Any) -> None:
+    """The example, which alone is answered so, is not in the table."""
 
-    def predict(self, X: Any) -> Any:
-        """Predict."""
-        return np.where(np.asarray(X)[:, 0] == 55.5, np.inf, super().predict(X))
-
-
-def test_answer_when_it_is_not_a_number_is_found() -> None:
     def build() -> Pipeline:
-        return Pipeline([*line().steps[:-1], ("line", Endless())])
+        return line(last=peculiar.Endless())
 
     assert "is not a number" in failure(replace(rent.definition, build_pipeline=build))
+
+
+def test_pipeline_when_it_cannot_be_stored_is_found() -> None:
+    def build() -> Pipeline:
+        return line(FunctionTransformer(lambda X: X), last=LinearRegression())
+
+    text = failure(replace(rent.definition, build_pipeline=build))
+
+    assert text.startswith("the pipeline cannot be stored: step '0', FunctionTransformer.func")

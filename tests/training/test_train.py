@@ -78,8 +78,11 @@ def test_table_when_cells_are_wrong_names_every_row_column_value_and_remedy() ->
             "send a whole number from 18 to 100"
         ),
         "column 'Income' of field 'income' is missing",
-        "row 1, column 'Job' (field 'job'): is 'c', unknown: send one of a, b",
-        "row 2, column 'Status' (field 'good'): is required: send true or false or good or bad",
+        "row 1, column 'Job' (field 'job'): is 'c', unknown: send one of 'a', 'b'",
+        (
+            "row 2, column 'Status' (field 'good'): is required: "
+            "send true or false or 'good' or 'bad'"
+        ),
     ] == sorted(caught.value.problems, key=lambda line: line.split("column")[1][:5])
 
 

@@ -28,6 +28,7 @@ def test_stored_version_when_it_answers_differently_stops_the_upgrade(
     assert before == (project.files(), project.git("rev-parse", "HEAD"))
 
 
+@pytest.mark.slow
 def test_check_when_it_failed_can_be_passed_or_left_out(
     project: Repository, template: Repository
 ) -> None:
@@ -43,6 +44,7 @@ def test_check_when_it_failed_can_be_passed_or_left_out(
     assert "NEW = 1\n" == project.git("show", "HEAD:models/churn.py")
 
 
+@pytest.mark.slow
 def test_check_when_left_out_lets_the_upgrade_through(
     project: Repository, template: Repository
 ) -> None:
@@ -102,6 +104,7 @@ def test_version_when_stored_by_the_release_before_answers_after_the_upgrade(
     assert before == project.files()
 
 
+@pytest.mark.slow
 def test_stored_versions_when_one_is_damaged_are_not_all_good(
     credit_store: ModelStore, tmp_path: Path
 ) -> None:

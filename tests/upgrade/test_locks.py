@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.upgrade.releases import (
     FIRST,
     ROOT,
@@ -59,6 +61,7 @@ def test_lock_when_both_changed_it_is_merged_by_packages(
     assert "here and" not in done.stdout
 
 
+@pytest.mark.slow
 def test_lock_when_both_changed_one_package_names_it_and_takes_the_releases(
     project: Repository, template: Repository
 ) -> None:
@@ -71,6 +74,7 @@ def test_lock_when_both_changed_one_package_names_it_and_takes_the_releases(
     assert '"==2.0"' in project.read("Pipfile.lock")
 
 
+@pytest.mark.slow
 def test_lock_when_only_the_user_changed_it_stays(
     project: Repository, template: Repository
 ) -> None:

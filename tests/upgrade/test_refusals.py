@@ -6,21 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.inputs import first_daily
 from tests.upgrade.releases import Repository, assert_refused, to_second
 
 
 @pytest.mark.parametrize(
-    ("path", "text"),
-    [
+    "change",
+    first_daily(
         ("engine/predict.py", "def answer():\n    return 7\n"),
         ("engine/ours.py", "OURS = True\n"),
         ("persistence/store.py", None),
-    ],
+    ),
     ids=["changed", "added", "deleted"],
 )
 def test_engine_when_it_was_changed_is_refused_and_the_remedy_works(
-    path: str, text: str | None, project: Repository, template: Repository
+    change: tuple[str, str | None], project: Repository, template: Repository
 ) -> None:
+    path, text = change
     project.write({path: text})
     project.commit("Change the machine")
     before = project.files()
@@ -62,6 +64,7 @@ def test_project_when_something_is_not_committed_is_refused(
     assert before == project.files()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["tests/test_new.py", "secret.txt"], ids=["untracked", "ignored"])
 def test_file_when_it_stands_where_the_release_has_one_is_not_overwritten(
     path: str, project: Repository, template: Repository
@@ -80,17 +83,17 @@ def test_file_when_it_stands_where_the_release_has_one_is_not_overwritten(
 
 @pytest.mark.parametrize(
     "source",
-    [
+    first_daily(
+        'ext::sh -c "touch pwned"',
         "",
         "--upload-pack=touch pwned",
         "-u touch pwned",
-        'ext::sh -c "touch pwned"',
         "fd::3",
         "https::http://127.0.0.1:9/x",
         "http://127.0.0.1:9/x",
         "git://127.0.0.1:9/x",
         "ftp://127.0.0.1:9/x",
-    ],
+    ),
 )
 def test_source_when_it_is_hostile_is_refused(source: str, project: Repository) -> None:
     before = project.files()
@@ -127,6 +130,7 @@ def test_remote_when_it_is_configured_to_run_a_program_is_refused(project: Repos
     assert not (project.folder / "pwned").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["nothing", "plain", "empty"])
 def test_source_when_it_has_no_releases_is_a_sentence(
     kind: str, project: Repository, tmp_path: Path
@@ -141,6 +145,7 @@ def test_source_when_it_has_no_releases_is_a_sentence(
     assert_refused(done, str(tmp_path / kind), "give")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("version", "phrase"),
     [
@@ -159,6 +164,7 @@ def test_version_when_it_is_unknown_is_a_sentence(
     assert (done.returncode == 0) == (version == "0.1.0")
 
 
+@pytest.mark.slow
 def test_version_when_it_is_older_is_refused(project: Repository, template: Repository) -> None:
     to_second(project, template)
 
@@ -167,6 +173,7 @@ def test_version_when_it_is_older_is_refused(project: Repository, template: Repo
     assert_refused(done, "older than 0.2.0")
 
 
+@pytest.mark.slow
 def test_release_when_the_source_lacks_the_projects_own_is_refused(
     project: Repository, template: Repository
 ) -> None:
@@ -175,6 +182,7 @@ def test_release_when_the_source_lacks_the_projects_own_is_refused(
     assert_refused(to_second(project, template), "release 0.1.0", "has no tag v0.1.0")
 
 
+@pytest.mark.slow
 def test_release_when_its_tag_names_another_is_refused(
     project: Repository, template: Repository
 ) -> None:
@@ -183,6 +191,7 @@ def test_release_when_its_tag_names_another_is_refused(
     assert_refused(to_second(project, template), "the tag v0.2.0", "holds release 0.3.0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "release 0.1\n", "release 0.1.0; rm\ncontract 1\n"])
 def test_version_file_when_it_cannot_be_read_is_a_sentence(
     text: str, project: Repository, template: Repository
@@ -193,6 +202,7 @@ def test_version_file_when_it_cannot_be_read_is_a_sentence(
     assert_refused(to_second(project, template), "engine/VERSION of HEAD")
 
 
+@pytest.mark.slow
 def test_folder_when_it_is_no_repository_of_its_own_is_a_sentence(
     project: Repository, template: Repository
 ) -> None:
@@ -207,6 +217,7 @@ def test_folder_when_it_is_no_repository_of_its_own_is_a_sentence(
     assert_refused(to_second(project, template), "is part of the repository")
 
 
+@pytest.mark.slow
 def test_project_when_a_merge_is_under_way_is_refused(
     project: Repository, template: Repository
 ) -> None:

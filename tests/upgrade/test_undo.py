@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.support.inputs import first_daily
 from tests.upgrade.releases import (
     CLASH,
     RESOLVED,
@@ -53,6 +54,7 @@ def test_conflict_when_resolved_is_checked_and_committed(
     assert "test_model.py --all" in project.read(".venv/ran")
 
 
+@pytest.mark.slow
 def test_conflict_when_resolved_and_committed_by_hand_can_go_on_and_be_undone(
     project: Repository, template: Repository
 ) -> None:
@@ -70,6 +72,7 @@ def test_conflict_when_resolved_and_committed_by_hand_can_go_on_and_be_undone(
     assert before == project.files()
 
 
+@pytest.mark.slow
 def test_conflict_when_undone_leaves_every_byte_as_it_was(
     project: Repository, template: Repository
 ) -> None:
@@ -88,7 +91,9 @@ def test_conflict_when_undone_leaves_every_byte_as_it_was(
     assert "written meanwhile" in kept
 
 
-@pytest.mark.parametrize("comes_later", [False, True], ids=["at once", "after more commits"])
+@pytest.mark.parametrize(
+    "comes_later", first_daily(False, True), ids=["at once", "after more commits"]
+)
 def test_upgrade_when_undone_leaves_every_byte_as_it_was(
     comes_later: bool,  # noqa: FBT001
     project: Repository,
@@ -108,6 +113,7 @@ def test_upgrade_when_undone_leaves_every_byte_as_it_was(
     assert to_second(project, template, "checks=no").returncode == 0 or comes_later
 
 
+@pytest.mark.slow
 def test_undo_when_later_commits_changed_the_same_lines_changes_nothing(
     project: Repository, template: Repository
 ) -> None:
@@ -123,6 +129,7 @@ def test_undo_when_later_commits_changed_the_same_lines_changes_nothing(
     assert project.is_clean()
 
 
+@pytest.mark.slow
 def test_undo_when_something_is_not_committed_changes_nothing(
     project: Repository, template: Repository
 ) -> None:
@@ -133,6 +140,7 @@ def test_undo_when_something_is_not_committed_changes_nothing(
     assert "precious\n" == project.read("notes.txt")
 
 
+@pytest.mark.slow
 def test_undo_when_another_branch_is_checked_out_changes_nothing(
     project: Repository, template: Repository
 ) -> None:
@@ -151,6 +159,7 @@ def test_request_when_no_upgrade_is_under_way_is_refused(
     assert_refused(project.upgrade(request_), "no upgrade")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", ["undo=1", "continue=1"])
 def test_request_when_another_commit_is_checked_out_is_refused(
     request_: str, project: Repository, template: Repository
@@ -163,6 +172,7 @@ def test_request_when_another_commit_is_checked_out_is_refused(
     assert_refused(project.upgrade(request_), "no longer checked out", "git update-ref -d")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", ["undo=1", "continue=1"])
 def test_upgrade_when_killed_can_go_on_or_be_undone(
     request_: str, project: Repository, template: Repository
@@ -196,6 +206,7 @@ def test_upgrade_when_killed_can_go_on_or_be_undone(
     assert project.is_clean()
 
 
+@pytest.mark.slow
 def test_upgrade_when_killed_while_files_are_written_is_undone_whole(
     project: Repository, template: Repository
 ) -> None:

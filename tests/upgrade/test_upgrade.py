@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.inputs import first_daily
 from tests.upgrade.releases import (
     BIN,
     CARD,
@@ -21,7 +22,7 @@ from tests.upgrade.releases import (
 )
 
 
-@pytest.mark.parametrize("kind", ["folder", "relative", "address", "bundle", "remote"])
+@pytest.mark.parametrize("kind", first_daily("folder", "relative", "address", "bundle", "remote"))
 def test_release_when_it_comes_from(kind: str, project: Repository, template: Repository) -> None:
     template.git("bundle", "create", "-q", "../all.bundle", "--all")
     project.git("remote", "add", "upstream", str(template.folder))
@@ -99,6 +100,7 @@ def test_upgrade_when_the_newest_is_here_changes_nothing(
     assert before == project.git("rev-parse", "HEAD")
 
 
+@pytest.mark.slow
 def test_upgrade_when_only_looked_at_changes_nothing(
     project: Repository, template: Repository
 ) -> None:
@@ -113,6 +115,7 @@ def test_upgrade_when_only_looked_at_changes_nothing(
     assert not (project.folder / ".venv/ran").exists()
 
 
+@pytest.mark.slow
 def test_upgrade_when_the_clone_has_the_history_of_the_template(
     template: Repository, tmp_path: Path
 ) -> None:
@@ -127,6 +130,7 @@ def test_upgrade_when_the_clone_has_the_history_of_the_template(
     assert clone.read("engine/VERSION") == SECOND["engine/VERSION"]
 
 
+@pytest.mark.slow
 def test_release_when_it_is_higher_in_number_is_newer(
     project: Repository, template: Repository
 ) -> None:
@@ -141,6 +145,7 @@ def test_release_when_it_is_higher_in_number_is_newer(
     assert "release 0.10.0\ncontract 1\n" == project.read("engine/VERSION")
 
 
+@pytest.mark.slow
 def test_hooks_when_they_would_fail_do_not_run(project: Repository, template: Repository) -> None:
     for name in ("pre-commit", "commit-msg", "post-commit", "reference-transaction"):
         hook = project.folder / ".git/hooks" / name
@@ -152,6 +157,7 @@ def test_hooks_when_they_would_fail_do_not_run(project: Repository, template: Re
     assert not (project.folder / "ran-a-hook").exists()
 
 
+@pytest.mark.slow
 def test_author_when_the_user_has_a_name_is_the_user(
     project: Repository, template: Repository
 ) -> None:
@@ -163,6 +169,7 @@ def test_author_when_the_user_has_a_name_is_the_user(
     assert "Ada ada@example.org\n" == project.git("log", "-1", "--format=%an %ce")
 
 
+@pytest.mark.slow
 def test_file_when_the_user_changed_what_the_release_deletes_stays(
     project: Repository, template: Repository
 ) -> None:
@@ -176,6 +183,7 @@ def test_file_when_the_user_changed_what_the_release_deletes_stays(
     assert "test_ours" in project.read("tests/test_it.py")
 
 
+@pytest.mark.slow
 def test_file_when_the_release_moves_what_the_user_wrote_like_it_is_left_alone(
     project: Repository, template: Repository
 ) -> None:
@@ -188,7 +196,7 @@ def test_file_when_the_release_moves_what_the_user_wrote_like_it_is_left_alone(
     assert FIRST["tests/test_it.py"] == project.read("models/moved.py")
 
 
-@pytest.mark.parametrize("agreed", ["", "contract=2"])
+@pytest.mark.parametrize("agreed", first_daily("", "contract=2"))
 def test_contract_when_raised_is_refused_with_what_has_to_change(
     agreed: str, project: Repository, template: Repository
 ) -> None:
@@ -202,6 +210,7 @@ def test_contract_when_raised_is_refused_with_what_has_to_change(
     assert before == project.files()
 
 
+@pytest.mark.slow
 def test_contract_when_agreed_to_is_merged(project: Repository, template: Repository) -> None:
     done = project.upgrade(f"from={template.folder}", "contract=3")
 
@@ -218,6 +227,7 @@ def test_parts_of_the_upgrade_need_no_package() -> None:
     assert imported - own <= sys.stdlib_module_names
 
 
+@pytest.mark.slow
 def test_changelog_when_it_is_the_users_own_stays(
     project: Repository, template: Repository
 ) -> None:
@@ -228,6 +238,7 @@ def test_changelog_when_it_is_the_users_own_stays(
     assert "## Ours\n" == project.read("CHANGELOG.md")
 
 
+@pytest.mark.slow
 def test_file_when_the_user_deleted_it_stays_deleted(
     project: Repository, template: Repository
 ) -> None:
@@ -242,6 +253,7 @@ def test_file_when_the_user_deleted_it_stays_deleted(
     assert not (project.folder / "docs/how-to/upgrade.md").exists()
 
 
+@pytest.mark.slow
 def test_folder_when_the_release_renames_it_keeps_the_users_files(
     project: Repository, template: Repository
 ) -> None:

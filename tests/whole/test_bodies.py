@@ -12,6 +12,8 @@ from tests.support.answers import read_strictly
 from tests.support.models import EXAMPLES
 from tests.support.serving import DEADLINE, Server, ask, running
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 100_000
 BODY = json.dumps(EXAMPLES["rent"]).encode()
 JSON = {"Content-Type": "application/json"}

@@ -62,6 +62,7 @@ def test_deaths_when_forgotten_make_nobody_wait() -> None:
     assert 0 == deaths.pause()
 
 
+@pytest.mark.slow
 def test_service_when_workers_die_at_their_start_pauses_and_recovers(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ def mapped(pid: int) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_server_when_it_serves_an_export_has_not_loaded_what_training_needs(
     server: Server,
 ) -> None:
@@ -96,6 +97,7 @@ def test_server_when_nothing_is_stored_trains_before_it_listens(
     assert "no version of rent is stored: training one" in server.log.read_text()
 
 
+@pytest.mark.slow
 def test_server_when_told_not_to_train_starts_without_a_version(
     project: Path, tmp_path: Path
 ) -> None:
@@ -112,6 +114,7 @@ def test_server_when_told_not_to_train_starts_without_a_version(
     assert not store.root.exists()
 
 
+@pytest.mark.slow
 def test_server_when_reloaded_serves_the_version_that_was_promoted_meanwhile(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -142,6 +145,7 @@ def test_server_when_reloaded_serves_the_version_that_was_promoted_meanwhile(
         assert {new} == {served() for _ in range(10)}
 
 
+@pytest.mark.slow
 def test_server_when_told_to_stop_answers_the_request_in_flight(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -169,6 +173,7 @@ def test_server_when_told_to_stop_answers_the_request_in_flight(
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.slow
 def test_server_when_idle_and_told_to_stop_ends_with_0(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -178,6 +183,7 @@ def test_server_when_idle_and_told_to_stop_ends_with_0(
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.slow
 def test_server_when_many_ask_at_once_answers_each_rightly(
     server: Server, toy_store: ModelStore
 ) -> None:

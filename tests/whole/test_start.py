@@ -25,6 +25,7 @@ def run(*command: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_app_when_imported_loads_the_packages_of_its_budget_and_no_other() -> None:
     budget = set(table(ROOT / "docs/explanation/start-and-size.md", "Import"))
 
@@ -63,6 +64,7 @@ def test_start_when_there_is_no_such_model_says_so(tmp_path: Path) -> None:
     assert "there is no model 'nothing'" in done.stderr
 
 
+@pytest.mark.slow
 def test_start_when_the_promoted_version_is_gone_says_so(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -76,6 +78,7 @@ def test_start_when_the_promoted_version_is_gone_says_so(
     assert "has no version" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("port", first_daily(70_000, None))
 def test_start_when_the_port_cannot_be_had_names_the_remedy(
     toy_store: ModelStore, port: int | None

@@ -110,6 +110,7 @@ def wait_for_more(load: Load, more: int = 100) -> None:
     wait_until(lambda: load.counts["answered"] > before + more or bool(load.lost), "more answers")
 
 
+@pytest.mark.slow
 def test_workers_when_versions_are_promoted_under_load_answer_each_request_by_one(
     store: ModelStore, versions: list[str], load_questions: list[Question], tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def head(*lines: str) -> bytes:
     ).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 700, 50_000])
 @pytest.mark.parametrize("size", [len(LINE), 5000, 200_000])
 def test_table_when_it_comes_in_chunks_is_answered_row_by_row(
@@ -78,6 +79,7 @@ def peak_memory(process: int) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accept", ["text/csv", "application/json"])
 def test_table_when_it_is_long_takes_little_memory(server: Server, accept: str) -> None:
     rows = 300_000
@@ -98,6 +100,7 @@ def test_table_when_it_is_long_takes_little_memory(server: Server, accept: str) 
     assert all(new - old < 20_000_000 for old, new in zip(before, after, strict=True))
 
 
+@pytest.mark.slow
 def test_table_when_all_is_sent_before_anything_is_read_is_answered(server: Server) -> None:
     body = b"".join(pieces(900_000, 100_000))
 
@@ -110,6 +113,7 @@ def test_table_when_all_is_sent_before_anything_is_read_is_answered(server: Serv
     assert 900_000 == answer.partition(b"warnings\n")[2].count(b"\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early", [b"area,area\n", b"area,rooms,city\n" + b"x,2,Natal\n" * 2000])
 def test_table_when_it_is_refused_early_is_read_to_its_end(server: Server, early: bytes) -> None:
     body = early + LINE * 900_000
@@ -123,6 +127,7 @@ def test_table_when_it_is_refused_early_is_read_to_its_end(server: Server, early
     connection.close()
 
 
+@pytest.mark.slow
 def test_table_when_its_length_is_too_large_is_refused_before_it_comes(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), DEADLINE) as connection:
         connection.sendall(head(f"Content-Length: {LIMIT + 1}"))
@@ -133,6 +138,7 @@ def test_table_when_its_length_is_too_large_is_refused_before_it_comes(server: S
     assert f"larger than {LIMIT} bytes".encode() in answer
 
 
+@pytest.mark.slow
 def test_table_when_its_chunks_are_too_large_is_refused(server: Server) -> None:
     status = 0
     with suppress(ConnectionError):  # it may stop listening as soon as it has answered
@@ -142,6 +148,7 @@ def test_table_when_its_chunks_are_too_large_is_refused(server: Server) -> None:
     assert 200 == server.ask("/livez")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [b"", b"zz\r\n", b"5\r\nab"])
 def test_table_when_its_chunks_are_broken_is_refused(server: Server, end: bytes) -> None:
     body = b"".join(pieces(1000, 5000))
@@ -156,6 +163,7 @@ def test_table_when_its_chunks_are_broken_is_refused(server: Server, end: bytes)
     assert 200 == server.ask("/livez")[0]
 
 
+@pytest.mark.slow
 def test_table_when_it_is_cut_off_is_refused(server: Server) -> None:
     body = b"".join(pieces(1000, 5000))
 
@@ -168,6 +176,7 @@ def test_table_when_it_is_cut_off_is_refused(server: Server) -> None:
     assert f"ends after {len(body)} of {len(body) + 10} bytes".encode() in answer
 
 
+@pytest.mark.slow
 def test_connection_when_it_is_cut_leaves_no_file(server: Server) -> None:
     def files() -> int:
         return sum(len([*Path(f"/proc/{one}/fd").iterdir()]) for one in server.workers())
@@ -184,6 +193,7 @@ def test_connection_when_it_is_cut_leaves_no_file(server: Server) -> None:
         server.ask("/livez")
 
 
+@pytest.mark.slow
 def test_json_when_it_is_asked_for_lines_is_answered_in_a_thread(server: Server) -> None:
     record = json.dumps({"area": 55.5, "rooms": 2, "city": "Recife"}).encode()
     connection = server.connect()

@@ -91,6 +91,7 @@ class Connection:
         self.progress += 1
 
 
+@pytest.mark.slow
 def test_table_when_it_is_long_has_its_time_for_every_block(toy_client: FlaskClient) -> None:
     connection = Connection()
     body = write_csv([EXAMPLES["coin"]] * 60_000)

@@ -202,9 +202,7 @@ class FastPath:
         """List what was added to the application and would be skipped here."""
         is_redis = isinstance(self._limit.counts, RedisCounts)
         redis = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
-        own = [
-            function for before, after, on_loop in ORDER if on_loop for function in (before, after)
-        ]
+        own = [function for part in ORDER if part.on_loop for function in part.functions]
         return [*redis, *obstacles(self._app, own)]
 
 

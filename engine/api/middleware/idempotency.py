@@ -16,8 +16,12 @@ from persistence.idempotency_cache import CacheUnavailable, StoredAnswer
 
 _log = logging.getLogger(__name__)
 
-#: A key, perhaps as a quoted string.
-_NAME = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
+#: A key as RFC 9651 writes a string, and as most clients do: without quotes. Then it has no
+#: comma or semicolon, so that neither a list nor a parameter passes for a part of the key.
+_NAME = re.compile(
+    r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"'
+    r"|([\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,255})"
+)
 
 #: Longer answers are not stored.
 MOST_BYTES = 2**20
@@ -32,43 +36,51 @@ def begin() -> Response | None:
     given = request.headers.get("Idempotency-Key")
     if given is None or ACCESS.get(request.endpoint or "") != "predict":
         return None
-    name = _NAME.fullmatch(given)
-    if not name:
-        return _refuse(400, "the Idempotency-Key is not 1 to 255 visible ASCII characters")
+    match = _NAME.fullmatch(given)
+    if not match:
+        return _refuse(
+            400, "the Idempotency-Key is neither a quoted string of 1 to 255 ASCII characters nor "
+            'as many visible ones without ", \\, comma and semicolon: send one such as '
+            '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
+        )  # fmt: skip
+    name = match[2] or re.sub(r"\\(.)", r"\1", match[1])
     length = request.content_length
     if length is None or length > (request.max_content_length or 0):
         return _refuse(
             400, "a request with an Idempotency-Key needs a Content-Length, "
             f"of at most {request.max_content_length} bytes",
         )  # fmt: skip
-    caller = g.key.id if g.key else ""
+    caller, digest = g.key.id if g.key else "", _digest()
     try:
-        stored = resources().answers.begin(caller, name[1], _digest())
+        stored = resources().answers.begin(caller, name, digest)
     except CacheUnavailable as error:  # a prediction can be made again
         _log.error("no answer can be stored: %s", error)
         return None
     if stored:
         return _replay(stored)
-    g.idempotency = (caller, name[1])
+    g.idempotency = (caller, name, digest)
     return None
 
 
 def store(response: Response) -> Response:
-    """Store the answer of a request that `begin` has recorded."""
-    if not g.get("idempotency"):
+    """Store the answer of a request that `begin` has recorded, unless it is long or a failure."""
+    is_short = response.is_sequence and (response.content_length or 0) <= MOST_BYTES
+    if not g.get("idempotency") or response.status_code >= 500 or not is_short:
         return response
-    caller, name = g.idempotency
+    headers = {key: response.headers[key] for key in _HEADERS if key in response.headers}
+    body, status = response.get_data(), response.status_code
     try:
-        is_short = response.is_sequence and (response.content_length or 0) <= MOST_BYTES
-        if response.status_code >= 500 or not is_short:
-            resources().answers.forget(caller, name)
-        else:
-            headers = {key: response.headers[key] for key in _HEADERS if key in response.headers}
-            body, status = response.get_data(), response.status_code
-            resources().answers.finish(caller, name, status=status, headers=headers, body=body)
+        resources().answers.finish(*g.idempotency, status=status, headers=headers, body=body)
     except CacheUnavailable as error:  # a prediction can be made again
         _log.error("an answer is not stored: %s", error)
     return response
+
+
+def end(_: BaseException | None) -> None:
+    """Let a request whose answer was not stored be new when it is sent again."""
+    if g.get("idempotency"):
+        caller, name, _digest = g.idempotency
+        resources().answers.forget(caller, name)
 
 
 def _replay(stored: StoredAnswer) -> Response:

@@ -21,13 +21,20 @@ class Middleware(NamedTuple):
     """The functions around a request.
 
     A response that `before` returns is the answer; `after` returns the answer,
-    perhaps with more headers. With one that is not `on_loop`, an application has
-    no fast path: whoever sets it has written there what these functions do.
+    perhaps with more headers; `end` is called at last, whatever was raised. With one
+    that is not `on_loop`, an application has no fast path: whoever sets it has written
+    there what these functions do.
     """
 
     before: Callable[[], Response | None] | None
     after: Callable[[Response], Response] | None
     on_loop: bool = False
+    end: Callable[[BaseException | None], None] | None = None
+
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        """All functions around the request."""
+        return self.before, self.after, self.end
 
 
 #: The middleware that observes a request. It sees every request, refused ones as well.
@@ -43,7 +50,7 @@ GUARDING = (
     Middleware(cors.answer_preflight, cors.allow_origin, on_loop=True),
     Middleware(auth.check_caller, None, on_loop=True),
     Middleware(rate_limit.count_request, rate_limit.show_standing, on_loop=True),
-    Middleware(idempotency.begin, idempotency.store, on_loop=True),
+    Middleware(idempotency.begin, idempotency.store, on_loop=True, end=idempotency.end),
 )
 
 #: All of it. The answer passes it in the opposite order.
@@ -58,5 +65,7 @@ def add_middleware(app: Flask, tracing: Any = None) -> None:
             app.before_request(middleware.before)
         if middleware.after:
             app.after_request(middleware.after)
+        if middleware.end:
+            app.teardown_request(middleware.end)
     if tracing:
         app.teardown_request(tracing.end)

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, current_app
 from engine.api.middleware.auth import public_paths
 from engine.api.openapi.model import model_values
 from engine.api.openapi.template import failures, fill, load_template
+from engine.api.paging import MOST
 from engine.api.protocols import PROTOCOLS
 from engine.api.requests import may_see
 from engine.api.resources import Resources, resources
@@ -22,6 +23,10 @@ _log = logging.getLogger(__name__)
 
 #: What the service has whatever its models are, and what each model adds.
 _FIXED, _MODEL = (Path(__file__).with_name(name) for name in ("fixed.json", "model.json"))
+
+
+#: Most models that are described; the default model is among them.
+MOST_MODELS = 100
 
 
 def describe(
@@ -42,10 +47,12 @@ def describe(
     default = cards.get(shared.models.default)
     chosen = {"health_route": shared.health_route, "predict_route": shared.predict_route}
     values: dict[str, Any] = {name: path for name, path in chosen.items() if path}
-    values["max_records"] = MAX_RECORDS
+    values |= {"max_records": MAX_RECORDS, "most_listed": MOST}
+    fixed = load_template(_FIXED)
+    for name in ("limit_parameter", "next", "next_headers"):
+        values[name] = fill(fixed[name], values, {})
     of_default = values | (model_values(default) if default else {})
     any_model = default or next(iter(cards.values()), None)
-    fixed = load_template(_FIXED)
     protocols = [load_template(protocol.description) for protocol in PROTOCOLS]
     paths = _fill(fixed, "paths", values | ({"any_model": any_model["model"]} if any_model else {}))
     schemas = _fill(fixed, "schemas", values)
@@ -80,7 +87,9 @@ def blueprint(shared: Resources) -> Blueprint:
     def document() -> Response:
         """Describe this API."""
         cards = {}
-        for name in filter(may_see, models.store.names()):
+        names = [*filter(may_see, models.store.names())]
+        first = [models.default] if models.default in names else []
+        for name in [*first, *(name for name in names if name != models.default)][:MOST_MODELS]:
             try:
                 cards[name] = models.card(name)
             except StoreError as error:

@@ -55,17 +55,22 @@ def _example(record: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
         "line": line,
         "lines": 2 * line,
         "tensors": [
-            # FP64 takes whole numbers and others alike, as most clients send them.
             {
                 "name": field.name,
                 "shape": [1, 1],
-                "datatype": "FP64" if field.datatype == "INT64" else field.datatype,
+                "datatype": _datatype(field, record.get(field.name)),
                 "data": [record.get(field.name)],
             }
             for field in schema.fields
             if record.get(field.name) is not None or field.missing == "accept"
         ],
     }
+
+
+def _datatype(field: Field, value: Any) -> str:
+    """Return a datatype of a value; FP64 takes whole numbers and others, as most clients send."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return "FP64" if is_number or field.datatype == "INT64" else field.datatype
 
 
 def _value_schema(column: AnswerColumn, schema: Schema) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from engine.api.requests import body_of, choose_version, received
 from engine.api.resources import Resources
 from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
+from engine.records.charsets import as_utf8
 from engine.records.csv_header import with_header
-from engine.records.csv_reader import PANDAS_FLAGS
-from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET
+from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABS, charset_of
 from engine.records.npy_reader import NPY, read_npy
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.spool import MOST_IN_MEMORY
@@ -33,7 +33,7 @@ JSON_LINES = "application/jsonlines"
 _WRITERS: Mapping[str, type[Writer]] = {
     JSON: ValuesWriter, CSV: ValueLinesWriter, JSON_LINES: LinesWriter, LINES: LinesWriter
 }  # fmt: skip
-_KINDS = (JSON, CSV, JSON_LINES, LINES, PARQUET, ARROW, NPY)
+_KINDS = (JSON, CSV, TABS, JSON_LINES, LINES, PARQUET, ARROW, NPY)
 
 #: What SageMaker sends at once at most, all requests together.
 _MOST_MEGABYTES = 100
@@ -89,9 +89,8 @@ def _read_kind(content_type: str) -> tuple[str, str]:
     kind = kind.strip().lower() or JSON
     if kind not in _KINDS:
         raise BadRequest(415, f"the content type is {kind[:80]!r}: send {' or '.join(_KINDS)}")
-    charset = options.pop("charset", "utf-8").lower()
-    if charset not in ("utf-8", "utf8"):
-        raise BadRequest(415, f"the charset is {charset[:40]!r}: send utf-8")
+    charset_of(content_type)
+    options.pop("charset", None)
     header = options.pop("header", "").lower() if kind == CSV else ""
     if header not in ("", "present", "absent"):
         raise BadRequest(415, f"header is {header[:40]!r}: say present or absent")
@@ -108,9 +107,10 @@ def _answer(predictor: Predictor, body: bytes | Upload, kind: str, header: str) 
     if isinstance(body, Upload):
         chosen = choose_version(predictor, body)
         version = chosen.version
+        body = as_utf8(body, charset_of(request.content_type or ""))
         if kind == CSV:
             body = with_header(body, version.schema, header=header)
-        spool = predictor.answer_table(chosen, body, kind, _WRITERS[form], flags=PANDAS_FLAGS)
+        spool = predictor.answer_table(chosen, body, kind, _WRITERS[form])
     else:
         read = read_npy if kind == NPY else read_invocation
         version, _, decisions, warnings = run(

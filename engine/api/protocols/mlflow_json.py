@@ -5,8 +5,8 @@ from typing import Any
 
 from engine.records.json_reader import read_json_body
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, extra_keys, pointer_to, refuse_too_many, repeated_keys
-from engine.records.rows_reader import holds_columns, read_instances, read_rows
+from engine.records.rows import Records, extra_keys, pointer_to, repeated_keys
+from engine.records.rows_reader import holds_columns, read_instances, read_split
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
@@ -39,7 +39,7 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
     form, table, at = named[0], value[named[0]], f"/{named[0]}"
     _check_company(value, form)
     if form == "dataframe_split":
-        records = _read_split(table, schema, at=at)
+        records = read_split(table, schema, at=at)
     elif form == "dataframe_records" and holds_columns(table, schema):
         raise InvalidRecords([Problem(at, "holds columns: send a list of records")])
     else:
@@ -62,49 +62,6 @@ def _check_company(value: dict[str, Any], form: str) -> None:
         problems.append(Problem("/params", detail))
     if problems := problems + repeated_keys(value):
         raise InvalidRecords(problems)
-
-
-def _read_split(table: Any, schema: Schema, *, at: str) -> Records:
-    """Read rows and the names of their columns, where these are given."""
-    if not isinstance(table, dict):
-        detail = f"is {shown(table)}: send an object of columns and data"
-        raise InvalidRecords([Problem(at, detail)])
-    problems = extra_keys(table, beside="data", allowed=["columns", "index"], at=at)
-    problems += repeated_keys(table, at=at)
-    names, rows = table.get("columns"), table.get("data")
-    if "data" not in table:
-        problems.append(Problem(f"{at}/data", "is required: send a list of rows", Code.MISSING))
-    elif not isinstance(rows, list):
-        problems.append(Problem(f"{at}/data", f"is {shown(rows)}: send rows"))
-    else:
-        refuse_too_many(len(rows))
-        problems += [
-            Problem(f"{at}/data/{row}", f"is {shown(values)}: send a list of values")
-            for row, values in enumerate(rows)
-            if not isinstance(values, list)
-        ]
-    if problems := problems + _name_problems(names, at=f"{at}/columns"):
-        raise InvalidRecords(problems)
-    assert isinstance(rows, list)
-    return read_rows(rows, schema, at=f"{at}/data", names=names)
-
-
-def _name_problems(names: Any, *, at: str) -> list[Problem]:
-    if not isinstance(names, list):
-        detail = f"is {shown(names)}: send a list of names"
-        return [] if names is None else [Problem(at, detail)]
-    problems: list[Problem] = []
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        if not isinstance(name, str):
-            problems.append(Problem(f"{at}/{index}", f"is {shown(name)}: send a name"))
-        elif name in seen:
-            problems.append(Problem(f"{at}/{index}", f"names {shown(name)} again", Code.REPEATED))
-        else:
-            seen.add(name)
-        if len(problems) > PROBLEMS_LISTED:
-            break
-    return problems
 
 
 def _without_dates(records: Records, schema: Schema) -> Records:

@@ -16,16 +16,22 @@ _KINDS = {
     "string_view": "views", "halffloat": "numbers", "float": "numbers", "double": "numbers",
 } | {f"{sign}int{bits}": "numbers" for sign in ("", "u") for bits in (8, 16, 32, 64)}  # fmt: skip
 
-_WORDS = re.compile(r"dictionary<values=(large_)?string, indices=u?int(8|16|32|64), ordered=[01]>")
+#: A dictionary, of text or of other values.
+_DICTIONARY = re.compile(r"dictionary<values=(\w+), indices=u?int(8|16|32|64), ordered=[01]>")
+_DECIMAL = re.compile(r"decimal(32|64|128|256)\(\d+, -?\d+\)")
 
 
 def kind_of(arrow_type: Any) -> str | None:
-    """Return how a column of a type is read: a value of `_KINDS`, or ``"words"`` of a dictionary.
+    """Return how a column of a type is read: a value of `_KINDS`, ``"decimals"``, or a dictionary.
 
-    None when it cannot be read.
+    A dictionary is ``"words"``, or ``"coded"`` when its values are no text. None when the column
+    cannot be read.
     """
     name = str(arrow_type)
-    return "words" if _WORDS.fullmatch(name) else _KINDS.get(name)
+    if dictionary := _DICTIONARY.fullmatch(name):
+        values = _KINDS.get(dictionary[1])
+        return {"text": "words", "numbers": "coded", "flags": "coded"}.get(values or "")
+    return "decimals" if _DECIMAL.fullmatch(name) else _KINDS.get(name)
 
 
 def text_size(column: Any) -> int:
@@ -56,10 +62,11 @@ def values_of(column: Any) -> list[Any]:
 
 def read_columns(batch: Any, schema: Schema, decoder: Decoder) -> Any:
     """Return the matrix of `engine.schema.json_decoder.Decoded` of a batch; None when in doubt."""
+    sources = schema.find_columns(batch.schema.names).sources
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     matrix = np.empty((batch.num_rows, len(schema.fields)))
     for place, field in enumerate(schema.fields):
-        column = columns.get(field.name)
+        column = columns.get(sources.get(field.name))
         if field.missing == "refuse" and (column is None or column.null_count > 0):
             return None
         values = _read_column(column, field, decoder.codes.get(place))
@@ -76,7 +83,7 @@ def _read_column(column: Any, field: Field, codes: Mapping[Any, float] | None) -
         return absent
     if kind not in field.arrow_columns:
         return None
-    if kind == "numbers":
+    if kind == "numbers" and codes is None:
         numbers = _doubles(column, 0)
         is_there = column.is_valid().to_numpy(zero_copy_only=False) if column.null_count else ...
         if not field.are_plain(numbers[is_there]):

@@ -31,7 +31,7 @@ from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import pointer_to, refuse_repeated_names
 from engine.schema.json_decoder import Decoder
 from engine.schema.problem_codes import Code
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import Columns, Schema
 
 #: The memory that reading a file may take, in bytes.
 MOST_MEMORY = 2**28
@@ -101,7 +101,7 @@ class _Table:
 
     def __init__(self, schema: Schema, decoder: Decoder, most: int) -> None:
         self.names: list[str] = []
-        self._extras: list[str] = []
+        self._columns = Columns({}, [], [])
         self._schema = schema
         self._decoder = decoder
         self._most = most
@@ -109,7 +109,9 @@ class _Table:
 
     def begin(self, columns: pyarrow.Schema) -> None:
         """Check that the columns of the table can be read."""
-        refuse_repeated_names(columns.names, "table")
+        refuse_repeated_names([name for name in columns.names if name], "table")
+        self._columns = self._schema.find_columns(columns.names)
+        self.names = [*self._columns.sources.values()]
         problems = [
             Problem(
                 f"/0{pointer_to(column.name)}",
@@ -117,12 +119,10 @@ class _Table:
                 Code.WRONG_TYPE,
             )
             for column in columns
-            if column.name in self._schema.names and not kind_of(column.type)
+            if column.name in self.names and not kind_of(column.type)
         ]
         if problems:
             raise InvalidRecords(problems)
-        self.names = [name for name in columns.names if name in self._schema.names]
-        self._extras = [*filter(self._schema.refuses, columns.names)]
 
     def check_count(self, rows: int) -> None:
         """Check that this number of further rows is allowed."""
@@ -150,14 +150,18 @@ class _Table:
 
     def _read(self, batch: pyarrow.RecordBatch) -> Block:
         first, self._first = self._first, self._first + batch.num_rows
-        if not self._extras:
+        sources, repeated, extras = self._columns
+        if not (extras or repeated):
             matrix = read_columns(batch, self._schema, self._decoder)
             if matrix is not None:
                 return Block(first, len(matrix), matrix, [], [])
-        rows: list[Any] = [dict.fromkeys(self._extras) for _ in range(batch.num_rows)]
-        for name, column in zip(self.names, batch.columns, strict=True):
-            for row, value in zip(rows, values_of(column), strict=True):
-                row[name] = value
+        rows: list[Any] = [dict.fromkeys(extras) for _ in range(batch.num_rows)]
+        for field in self._schema.fields:
+            if name := sources.get(field.name):
+                for row, value in zip(rows, values_of(batch[name]), strict=True):
+                    row[name] = field.from_cell(value)
+        for row in rows if repeated else ():
+            row.update(dict.fromkeys(name for name, _ in repeated))
         return read_slowly(rows, self._schema, first=first, is_table=True)
 
 

@@ -1,5 +1,7 @@
 """Fields that hold one word out of a list."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +11,8 @@ import numpy as np
 from msgspec import UNSET
 
 from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
-from engine.schema.messages import did_you_mean
+from engine.schema.kinds.number import MAX_EXACT_INTEGER
+from engine.schema.messages import Vocabulary, did_you_mean, quoted, vocabulary
 from engine.schema.problem_codes import Code
 
 #: What a pipeline sees in place of a missing or an unknown category.
@@ -20,58 +23,92 @@ UNHEARD_OF = "unheard of"
 #: So many categories are listed in a message, in the schema of an open field, on a card's page.
 _LISTED_IN_MESSAGE, _LISTED_IN_SCHEMA, _LISTED_ON_PAGE = 50, 5, 8
 
+_WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d{0,15}", re.ASCII)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Category(Field):
     """One word out of a list; an accepted gap reaches the pipeline as ``MISSING``.
 
-    Words are compared exactly; a target may list whole numbers. A synonym is
-    another word for a category. Any other word that is accepted reaches the
-    pipeline as ``UNKNOWN``, and the answer carries a warning.
+    Words are compared exactly. One that is a whole number is a code: the numbers 1
+    and 1.0 and the words 1 and 1.0 are the same, and the pipeline sees the word 1. A
+    synonym is another word for a category. Any other word that is accepted reaches
+    the pipeline as ``UNKNOWN``, and the answer carries a warning.
     """
 
-    categories: tuple[Any, ...]
+    categories: tuple[Any, ...]  # text, or whole numbers, which are the labels of a target
     synonyms: Mapping[str, str] = field(default_factory=dict)
     unknown: Policy = "refuse"
 
     kind: ClassVar[str] = "category"
     absent: ClassVar[Any] = MISSING
+    arrow_columns: ClassVar[tuple[str, ...]] = (*Field.arrow_columns, "numbers")
 
     @cached_property
-    def _meanings(self) -> dict[Any, Any]:
-        return {**self.synonyms, **{word: word for word in self.categories}}
+    def _texts(self) -> tuple[str, ...]:
+        return tuple(map(str, self.categories))
 
     @cached_property
-    def _sorted_words(self) -> list[str]:
-        return sorted([*map(str, self.categories), *self.synonyms])
+    def _words(self) -> dict[str, str]:
+        """The category of each word that is listed: the categories, then the synonyms."""
+        synonyms = {str(word): str(category) for word, category in self.synonyms.items()}
+        return {text: text for text in self._texts} | synonyms
+
+    @cached_property
+    def _numbers(self) -> dict[int, str]:
+        """The category of each whole number."""
+        coded = {word: code_of(word) for word in self._words}
+        return {code: self._words[word] for word, code in coded.items() if code is not None}
+
+    @cached_property
+    def _meanings(self) -> dict[Any, str]:
+        """The category of each valid value, in every way to write it; 1 and 1.0 are one key."""
+        spelled = {f"{code}.0": category for code, category in self._numbers.items()}
+        more = {word: category for word, category in spelled.items() if word not in self._words}
+        return {**self._words, **more, **self._numbers}
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return vocabulary(self._words)
+
+    @property
+    def takes_numbers(self) -> bool:
+        return bool(self._numbers)
 
     def expected(self) -> str:
-        listed = ", ".join(map(str, self.categories[:_LISTED_IN_MESSAGE]))
+        listed = ", ".join(map(quoted, self._texts[:_LISTED_IN_MESSAGE]))
         rest = len(self.categories) - _LISTED_IN_MESSAGE
         return f"one of {listed}" + (f" and {rest:,} more" if rest > 0 else "")
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
             return self.read_missing()
-        if isinstance(value, bool) or not isinstance(value, (str, int)):
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             return None, self.finding(value)
         if value in self._meanings:
             return self._meanings[value], None
-        if not isinstance(value, str):
+        if isinstance(value, str):
+            nearest = did_you_mean(value, self._vocabulary)
+        elif self.takes_numbers and math.isfinite(value):
+            nearest = ""
+        else:
             return None, self.finding(value)
-        nearest = did_you_mean(value, self._sorted_words)
         finding = self.finding(value, Code.UNKNOWN_CATEGORY, f", unknown{nearest}", self.unknown)
         return (None if finding.is_refused else UNKNOWN), finding
 
+    def from_number(self, number: Any) -> Any:
+        # pandas reads the words True and False as truth values.
+        return str(number) if str(number) in self._words else super().from_number(number)
+
     @property
     def words(self) -> tuple[str, ...]:
-        return (*self.categories, MISSING, UNKNOWN)
+        return (*self._texts, MISSING, UNKNOWN)
 
     @property
     def accepted_words(self) -> tuple[str, ...]:
         unusual = {UNKNOWN: self.unknown, MISSING: self.missing}
         accepted = [word for word, policy in unusual.items() if policy == "accept"]
-        return (*self.categories, *accepted)
+        return (*self._texts, *accepted)
 
     @property
     def classes(self) -> tuple[Any, ...] | None:
@@ -79,7 +116,8 @@ class Category(Field):
 
     @property
     def json_type(self) -> Any:
-        return Literal[(*self.categories, *self.synonyms)]
+        words: Any = Literal[tuple(word for word in self._meanings if isinstance(word, str))]
+        return words | float if self.takes_numbers else words
 
     @property
     def value_codes(self) -> Mapping[Any, float] | None:
@@ -87,10 +125,14 @@ class Category(Field):
         return {value: self.word_codes[word] for value, word in meanings.items()}
 
     def json_schema(self) -> dict[str, Any]:
-        words = [*self.categories, *self.synonyms]
-        if self.unknown == "accept":
-            return {"type": "string", "examples": words[:_LISTED_IN_SCHEMA]}
-        return {"type": "string", "enum": words}
+        words = [word for word in self._meanings if isinstance(word, str)]
+        is_open = self.unknown == "accept"
+        text = {"type": "string"} if is_open else {"type": "string", "enum": words}
+        examples = {"examples": words[:_LISTED_IN_SCHEMA]} if is_open else {}
+        if not self.takes_numbers:
+            return text | examples
+        number = {"type": "number"} if is_open else {"type": "integer", "enum": [*self._numbers]}
+        return {"anyOf": [number, text]} | examples
 
     def usual(self) -> str:
         listed = ", ".join(map(str, self.categories[:_LISTED_IN_SCHEMA]))
@@ -121,8 +163,14 @@ class Category(Field):
     def draw(self, generator: np.random.Generator) -> str:
         if self.unknown == "accept" and generator.random() < UNUSUAL:
             return UNHEARD_OF
-        words = [*self.categories, *self.synonyms]
-        return str(words[generator.integers(len(words))])
+        words = [*self._words]
+        return words[generator.integers(len(words))]
 
     def turning_points(self, values: np.ndarray, generator: np.random.Generator) -> list[Any]:
         return [word for word in self.accepted_words if word != MISSING]
+
+
+def code_of(word: str) -> int | None:
+    """Return the whole number that a word spells; None for other words, such as 01."""
+    number = int(word) if _WHOLE_NUMBER.fullmatch(word) else MAX_EXACT_INTEGER
+    return number if abs(number) < MAX_EXACT_INTEGER else None

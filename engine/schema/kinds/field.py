@@ -6,8 +6,10 @@ replaces them to be faster or to say more. No other code tells the kinds apart.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, get_origin
 
@@ -18,6 +20,14 @@ from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 
 Policy = Literal["refuse", "accept"]
+
+#: The words that stand for a gap in a table, as pandas reads them, unless a field declares them.
+GAP_WORDS = frozenset(
+    (
+        "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
+        "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
+    )
+)  # fmt: skip
 
 #: The share of unusual values among made-up ones, where a field accepts them.
 UNUSUAL = 1 / 8
@@ -30,6 +40,8 @@ class Finding(NamedTuple):
     detail: str
     is_refused: bool = True
 
+
+_ZEROS = re.compile(r"^(-?\d+)\.0+$", re.ASCII)
 
 #: The kinds, by what a card calls them; a subclass of `Field` enters itself.
 KINDS: "dict[str, type[Field]]" = {}
@@ -109,9 +121,28 @@ class Field:
         detail = f"is {shown(value)}{reason}: send {self.expected()}"
         return Finding(code, detail, policy == "refuse")
 
-    def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
-        """Return the JSON value that text in a table spells, where `flags` are its truth values."""
+    def from_cell(self, cell: Any) -> Any:
+        """Return the JSON value that a cell of a table stands for; None for a gap.
+
+        Training, CSV, Arrow and Parquet read their cells here, so that a table means the
+        same everywhere.
+        """
+        if isinstance(cell, str):
+            is_gap = cell in GAP_WORDS and self.read(cell)[1] is not None
+            return None if is_gap else self.from_text(cell)
+        if isinstance(cell, (int, float, Decimal)):
+            return self.from_number(cell) if cell == cell else None
+        return cell
+
+    def from_text(self, text: str) -> Any:
+        """Return the JSON value that a text in a table spells."""
         return text
+
+    def from_number(self, number: int | float | Decimal) -> Any:
+        """Return the JSON value that a number or a truth value in a table stands for."""
+        if not isinstance(number, Decimal):
+            return number
+        return int(number) if number == number.to_integral_value() else float(number)
 
     def from_array(self, value: Any) -> Any:
         """Return the JSON value that a value of an array of numbers stands for."""
@@ -164,6 +195,11 @@ class Field:
         """The tensor datatype of the Open Inference Protocol."""
         return "BYTES"
 
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether a number may be a valid value."""
+        return self.datatype != "BYTES"
+
     def json_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of a value; a gap is left out."""
         return {"type": "string"}
@@ -214,6 +250,11 @@ class Field:
     def with_limit(self, limit: float) -> "Field":
         """Return the same field, which refuses numbers beyond a size."""
         return self
+
+
+def spelling(number: int | float | Decimal | str) -> str:
+    """Return how a code is spelled: 1 and 1.0, as numbers and as text, are both ``1``."""
+    return _ZEROS.sub(r"\1", str(number))
 
 
 class _ReadCodes(dict[Any, float]):

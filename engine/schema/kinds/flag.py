@@ -9,7 +9,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from msgspec import UNSET
 
-from engine.schema.kinds.field import Field, Finding
+from engine.schema.kinds.field import Field, Finding, spelling
+from engine.schema.messages import quoted
+
+#: How flags are written in tables: by JSON, Python, Excel and R.
+FLAG_WORDS = {
+    "true": True, "True": True, "TRUE": True, "T": True,
+    "false": False, "False": False, "FALSE": False, "F": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +33,10 @@ class Flag(Field):
 
     @cached_property
     def _doubles(self) -> dict[Any, float]:
-        return {True: 1.0, False: 0.0} | {word: float(v) for word, v in self.synonyms.items()}
+        return {word: float(v) for word, v in self.synonyms.items()} | {True: 1.0, False: 0.0}
 
     def expected(self) -> str:
-        return " or ".join(["true", "false", *self.synonyms])
+        return " or ".join(["true", "false", *(quoted(str(word)) for word in self.synonyms)])
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
@@ -38,8 +45,15 @@ class Flag(Field):
             return self._doubles[value], None
         return None, self.finding(value)
 
-    def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
-        return flags.get(text, text)
+    def from_text(self, text: str) -> Any:
+        if text in self.synonyms:
+            return text
+        return FLAG_WORDS.get(text, self.from_number(text))
+
+    def from_number(self, number: Any) -> Any:
+        # A number is a flag where the field declares it, as {"1": True, "0": False}.
+        code = spelling(number)
+        return code if code in self.synonyms else number
 
     @property
     def json_type(self) -> Any:

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
@@ -89,7 +88,7 @@ class Number(Field):
             return (None if finding.is_refused else number), finding
         return number, None
 
-    def from_text(self, text: str, flags: Mapping[str, bool]) -> Any:
+    def from_text(self, text: str) -> Any:
         # Digits, point and exponent as in JSON.
         if not _NUMBER.fullmatch(text):
             return text

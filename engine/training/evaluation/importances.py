@@ -14,7 +14,9 @@ ROWS, REPEATS = 2000, 5
 
 def last_step(pipeline: Any) -> Any:
     """Return the estimator at a pipeline's end; the model itself if it is not a pipeline."""
-    return pipeline[-1] if isinstance(pipeline, Pipeline) else pipeline
+    while isinstance(pipeline, Pipeline):
+        pipeline = pipeline[-1]
+    return pipeline
 
 
 def impurity_importances(pipeline: Any) -> dict[str, float]:

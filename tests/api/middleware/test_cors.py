@@ -97,6 +97,7 @@ def test_server_when_a_page_asks_answers_so_that_it_can_read(
         assert "the fast path is off" not in server.log.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong", first_daily("*", "shop.example", "https://shop.example/page", "null")
 )

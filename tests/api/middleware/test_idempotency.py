@@ -3,6 +3,7 @@
 import io
 import json
 import signal
+import tempfile
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,6 @@ from persistence.api_keys import KeyFile, make_key
 from persistence.idempotency_cache import IdempotencyCache
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
-from tests.support.forks import count_in_four
 from tests.support.models import EXAMPLES
 from tests.support.serving import running
 
@@ -84,12 +84,38 @@ def test_key_when_it_comes_with_another_request_is_refused(
     assert "used for another request" in found.get_json()["detail"]
 
 
-@pytest.mark.parametrize("name", ["", "a b", "é", "a" * 256, "a\tb"])
-def test_key_when_it_is_none_is_refused(client: FlaskClient, name: str) -> None:
-    found = ask(client, name=name)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "a b", "é", "a" * 256, "a\tb", '"a', 'a"', 'a"b', '"', '""', '"a"b', '"a""b"',
+        '"a\\"', '"a\\b"', '"é"',
+        '"' + "a" * 256 + '"', "a,b", '"a", "b"', '"a";b', "a;b", "a\\b", "'a\x7f'",
+    ],
+)  # fmt: skip
+def test_key_when_it_is_neither_a_string_nor_plain_is_refused(
+    client: FlaskClient, name: str
+) -> None:
+    answer = ask(client, name=name)
 
-    assert 400 == found.status_code
-    assert "1 to 255 visible ASCII characters" in found.get_json()["detail"]
+    assert 400 == answer.status_code
+    assert "is neither a quoted string" in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ('"a b"', '"a b"'),
+        (r'"a\"b"', r'"a\"b"'),
+        ("a/b=:{}'", '"a/b=:{}\'"'),
+        ("x" * 255, "x" * 255),
+    ],
+)
+def test_key_when_it_is_a_string_or_plain_is_taken(
+    client: FlaskClient, name: str, same: str
+) -> None:
+    assert 200 == ask(client, name=name).status_code
+    assert "Idempotency-Replayed" in ask(client, name=same).headers
+    assert "Idempotency-Replayed" not in ask(client, name='"another"').headers
 
 
 def test_keys_of_two_callers_are_two(toy_store: ModelStore, tmp_path: Path) -> None:
@@ -149,64 +175,78 @@ def test_answer_when_the_service_fails_is_not_kept(app: Flask, tmp_path: Path) -
 
 
 def test_request_when_the_first_is_not_done_is_told_to_wait(client: FlaskClient) -> None:
-    kept: IdempotencyCache = client.application.extensions["resources"].answers
-    ask(client)
-    with kept._using() as database:
-        database.execute("UPDATE answers SET status = 0")
+    cache: IdempotencyCache = client.application.extensions["resources"].answers
+    assert cache.begin("", "a", b"") is None
 
-    found = ask(client)
+    answer = ask(client)
 
-    assert (409, "1") == (found.status_code, found.headers["Retry-After"])
-
-
-def test_request_when_the_first_was_never_done_is_answered(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept: IdempotencyCache = client.application.extensions["resources"].answers
-    ask(client)
-    with kept._using() as database:
-        database.execute("UPDATE answers SET status = 0")
-    monkeypatch.setattr(idempotency_cache, "PENDING_SECONDS", -1)
-
+    assert (409, "1") == (answer.status_code, answer.headers["Retry-After"])
+    cache.forget("", "a")
     assert 200 == ask(client).status_code
 
 
-def test_answers_when_there_are_too_many_leave_the_oldest_first(
+def test_request_when_its_view_is_torn_down_is_new_when_sent_again(app: Flask) -> None:
+    def predict(**_: Any) -> Any:
+        raise SystemExit(1)
+
+    view, app.view_functions["predict.predict"] = app.view_functions["predict.predict"], predict
+    with pytest.raises(SystemExit):
+        ask(app.test_client())
+    app.view_functions["predict.predict"] = view
+
+    assert 200 == ask(app.test_client()).status_code
+
+
+def test_answers_when_they_are_too_many_bytes_leave_the_oldest_first(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency_cache, "MOST_ANSWERS", 3)
+    monkeypatch.setattr(idempotency_cache, "MOST_BYTES", 3 * 4096)
     for name in "abcde":
         ask(client, name=name)
 
-    found = ["Idempotency-Replayed" in ask(client, name=name).headers for name in "edcba"]
+    replayed = ["Idempotency-Replayed" in ask(client, name=name).headers for name in "edcba"]
 
-    assert [True, True, True, False, False] == found
+    assert [True, True, True, False, False] == replayed
+
+
+def test_answer_when_there_is_no_room_for_it_is_computed_again(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(client, name="stays")
+    monkeypatch.setattr(idempotency_cache, "MOST_BYTES", 4095)
+
+    answers = [ask(client) for _ in range(2)]
+
+    assert [200, 200] == [answer.status_code for answer in answers]
+    assert not any("Idempotency-Replayed" in answer.headers for answer in answers)
+    assert "Idempotency-Replayed" in ask(client, name="stays").headers
 
 
 def test_answers_when_the_file_cannot_be_used_are_given_all_the_same(
-    client: FlaskClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    client.application.extensions["resources"].answers.path = tmp_path / "absent" / "answers.sqlite"
+    client: FlaskClient, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
 
     assert [200, 200] == [ask(client).status_code for _ in range(2)]
     assert "no answer can be stored" in caplog.text
 
 
-def begin_many(kept: IdempotencyCache, begun: Any) -> None:
-    for number in range(50):
-        if kept.begin("", f"name {number}", b"") is None:
-            with begun.get_lock():
-                begun.value += 1
+def test_application_when_there_is_no_folder_for_temporary_files_is_made(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "absent")])
+
+    app = serve(toy_store, "parcel", rate_limit="10/60")
+
+    assert [200, 200] == [ask(app.test_client()).status_code for _ in range(2)]
+    app.extensions["resources"].answers.remove_left()
+    app.extensions["resources"].answers.sweep()
+    app.extensions["resources"].answers.remove()
 
 
-def test_requests_when_processes_begin_them_at_once_are_begun_once() -> None:
-    kept = IdempotencyCache()
-
-    assert 50 == count_in_four(begin_many, kept)
-
-    kept.remove()
-
-
+@pytest.mark.slow
 def test_server_when_many_send_the_same_at_once_answers_them_alike(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
@@ -227,7 +267,7 @@ def test_server_when_many_send_the_same_at_once_answers_them_alike(
         assert set(Counter(status for status, _ in answers)) <= {200, 409}
         bodies = [json.dumps(body) for status, body in answers if status == 200]
         assert 1 == len(set(bodies))
-        assert [*tmp_path.glob("answers-*.sqlite")]
+        assert [*tmp_path.glob("answers-*/answers.sqlite")]
         server.process.send_signal(signal.SIGTERM)
         assert 0 == server.process.wait(60)
         assert not [*tmp_path.glob("answers-*")]

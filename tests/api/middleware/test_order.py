@@ -29,6 +29,7 @@ def test_fast_path_when_a_middleware_is_not_in_the_order_is_off(
     assert [
         "before_request engine.api.middleware.idempotency.begin",
         "after_request engine.api.middleware.idempotency.store",
+        "teardown_request engine.api.middleware.idempotency.end",
     ] == fast_path.obstacles()
 
 

@@ -14,7 +14,7 @@ from engine.api.openapi.model import record_schema
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly
 from tests.support.application import serve
-from tests.support.inputs import many
+from tests.support.inputs import first_daily, many
 from tests.support.models import EXAMPLES, TOYS
 
 #: Routes for people, which the description leaves out.
@@ -44,7 +44,7 @@ def posts(document: Any) -> dict[str, Any]:
     return {path: one["post"] for path, one in document["paths"].items() if "post" in one}
 
 
-@pytest.mark.parametrize("default", ["parcel", "rent", "coin", "nothing"])
+@pytest.mark.parametrize("default", first_daily("parcel", "rent", "coin", "nothing"))
 def test_description_when_of_several_models_is_valid(toy_store: ModelStore, default: str) -> None:
     document = describe(serve(toy_store, default).test_client())
 
@@ -120,6 +120,8 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
                 body = example if isinstance(example, str) else json.dumps(example)
                 where = path
                 for one in operation.get("parameters", []):
+                    if one["in"] == "query":
+                        continue
                     where = where.replace(f"{{{one['name']}}}", one["example"])
                 answer = toy_client.post(where, data=body, content_type=kind)
                 assert 200 == answer.status_code, answer.text

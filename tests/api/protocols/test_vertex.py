@@ -197,6 +197,7 @@ def test_routes_when_they_are_no_path_are_refused(path: str) -> None:
         Settings.from_environment({"AIP_PREDICT_ROUTE": path})
 
 
+@pytest.mark.slow
 def test_start_when_a_route_is_taken_says_so_in_a_sentence(toy_store: ModelStore) -> None:
     done = run(
         *GUNICORN, model_store=toy_store.root, default_model="parcel", port=free_port(),

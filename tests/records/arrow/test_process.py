@@ -40,6 +40,7 @@ def bodies() -> list[tuple[str, bytes]]:
     return found + [(PARQUET, write_parquet(table, **options)) for options in (plain, {})]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", BINARY)
 def test_table_when_it_is_cut_off_anywhere_is_refused(toy_client: FlaskClient, kind: str) -> None:
     for one, body in bodies():
@@ -116,6 +117,7 @@ def test_table_when_it_grows_is_refused(toy_client: FlaskClient, make: Any) -> N
     assert 200 == ask(toy_client, write_arrow(PARCELS), ARROW).status_code
 
 
+@pytest.mark.slow
 def test_reader_when_its_process_was_ended_is_replaced(toy_client: FlaskClient) -> None:
     body = write_arrow(PARCELS)
     assert 200 == ask(toy_client, body, ARROW).status_code

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ VALUES: dict[str, list[Any]] = {
     "uint64": [2**53, 2**64 - 1],
     "float": [0.5, -0.0, 3.0, 1e30, float("nan"), float("inf")],
     "bool": [True, False],
-    "text": ["a:b", "é", "e", "true", "s", "m", "yes", "no", "x", ""],
+    "text": ["a:b", "é", "e", "true", "s", "m", "yes", "no", "x", "", "3", "3.0", "-5"],
 }
 
 
@@ -139,11 +140,11 @@ def test_column_when_its_kind_is_read_answers_as_its_values_in_json(
 @pytest.mark.parametrize(
     ("name", "values", "code"),
     [
-        ("weight", [float("nan")], "not_finite"), ("height", [float("nan")], "not_finite"),
-        ("weight", [float("inf")], "not_finite"), ("weight", [None], "missing"),
+        ("weight", [float("nan")], "missing"), ("weight", [float("inf")], "not_finite"),
+        ("weight", [None], "missing"), ("weight", ["NA"], "missing"),
         ("pieces", [2**53 + 1], "not_finite"), ("pieces", [1.5], "wrong_type"),
-        ("weight", ["12"], "wrong_type"), ("weight", [True], "wrong_type"),
-        ("fragile", [1], "wrong_type"), ("fragile", ["true"], "wrong_type"),
+        ("weight", ["heavy"], "wrong_type"), ("weight", [True], "wrong_type"),
+        ("fragile", [1], "wrong_type"), ("fragile", ["on"], "wrong_type"),
         ("colour", [3], "wrong_type"), ("colour", ["Red"], "unknown_category"),
     ],
 )  # fmt: skip
@@ -161,7 +162,7 @@ def test_value_when_it_is_no_valid_one_is_refused_as_in_json(
 def test_columns_when_their_kind_is_not_read_are_refused_by_name(
     toy_client: FlaskClient, kind: str
 ) -> None:
-    table = with_column("weight", pa.array([Decimal("1.5")] * 4))
+    table = with_column("weight", pa.array([datetime(2026, 1, 2, tzinfo=UTC)] * 4))
     table = table.set_column(2, "height", pa.array([[1.0]] * 4))
     table = table.set_column(3, "colour", pa.array([b"red"] * 4))
     table = table.append_column("note", pa.array([{"ignored": [1]}] * 4))
@@ -171,7 +172,31 @@ def test_columns_when_their_kind_is_not_read_are_refused_by_name(
     assert {(f"/0/{name}", "wrong_type") for name in ("weight", "height", "colour")} == found(
         answer
     )
-    assert "is a column of decimal128" in answer["errors"][0]["detail"]
+    assert "is a column of timestamp" in answer["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("kind", BINARY)
+@pytest.mark.parametrize(
+    ("name", "column", "plain"),
+    [
+        ("weight", pa.array([Decimal("12.50")], pa.decimal128(9, 2)), 12.5),
+        ("pieces", pa.array([Decimal(3)], pa.decimal256(40, 0)), 3),
+        ("weight", pa.array(["12.5"]), 12.5),
+        ("weight", pa.array([12, 12]).dictionary_encode()[:1], 12),
+        ("height", pa.array([float("nan")]), None),
+        ("fragile", pa.array(["TRUE"]), True),
+    ],
+    ids=lambda value: str(getattr(value, "type", value)),
+)
+def test_column_when_its_cells_spell_values_answers_as_the_values(
+    toy_client: FlaskClient, kind: str, name: str, column: Any, plain: Any
+) -> None:
+    expected = ask(toy_client, WRITERS[LINES]([{**PARCELS[0], name: plain}]), LINES)
+
+    table = with_column(name, column, PARCELS[:1])
+
+    answer = ask(toy_client, WRITERS[kind](table), kind)
+    assert predictions(expected, JSON) == predictions(answer, JSON)
 
 
 @pytest.mark.parametrize("kind", BINARY)

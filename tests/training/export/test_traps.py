@@ -94,6 +94,7 @@ def test_gate_when_boosting_has_categorical_splits_refuses_the_stock_conversion(
     assert "labels differ" in parity.reason
 
 
+@pytest.mark.slow
 def test_gate_when_boosting_thresholds_are_rounded_refuses_the_stock_conversion(
     stock_boosting: None,
 ) -> None:

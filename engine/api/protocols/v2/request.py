@@ -194,7 +194,7 @@ def _misfit(tensor: Tensor, detail: str) -> Problem:
 def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
     """Divide a matrix into the model's fields, in the schema's order."""
     fields = schema.fields
-    if texts := [field.name for field in fields if field.datatype == "BYTES"]:
+    if texts := [field.name for field in fields if not field.takes_numbers]:
         detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
         raise InvalidRecords([Problem(pointer_to(whole.name), detail)])
     if whole.width != len(fields):

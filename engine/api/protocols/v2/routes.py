@@ -1,6 +1,7 @@
 """The Open Inference Protocol V2 over REST, as Triton, KServe and MLServer speak it."""
 
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.health import not_ready
+from engine.api.paging import MOST, page_of
 from engine.api.protocols.compression import inflated_body
 from engine.api.protocols.contract import PUBLIC, Protocol, run
 from engine.api.protocols.error_line import phrase_line
@@ -21,9 +23,13 @@ from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.runtime.version import StoredVersion
 from engine.serving.model_cache import ModelCache
+from persistence.names import NAME, VERSION
 from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
+
+#: An entry of the index: a model and a version.
+_ROW = re.compile(f"{NAME.pattern}/{VERSION.pattern}")
 
 
 def _routes(shared: Resources) -> Blueprint:
@@ -78,7 +84,7 @@ def _add_models(routes: Blueprint, models: ModelCache) -> None:
     def show_model(name: str, version: str | None) -> Response:
         """Describe a version's inputs and outputs."""
         card = models.card(name, version)
-        versions = models.store.versions(name) if version is None else [version]
+        versions = models.store.versions(name)[-MOST:] if version is None else [version]
         return json_response(describe_model(card, versions))
 
     @routes.get("/v2/models/<name>/ready", defaults={"version": None})
@@ -95,19 +101,21 @@ def _add_models(routes: Blueprint, models: ModelCache) -> None:
 def _add_repository(routes: Blueprint, models: ModelCache) -> None:
     @routes.post("/v2/repository/index")
     def index() -> Response:
-        """List every version of every model, and whether it can answer."""
+        """List the versions of all models, the newest first, and whether each can answer."""
         body = inflated_body()
         options = read_json_body(body) if body.strip() else {}
         is_ready_only = options.get("ready", False) if isinstance(options, dict) else None
         if not isinstance(is_ready_only, bool):
             raise BadRequest(400, 'the body is not an index request: send none, or {"ready": true}')
-        states = [
-            _state(models, name, version)
+        rows = [
+            f"{name}/{version}"
             for name in filter(may_see, models.store.names())
-            for version in models.store.versions(name)
+            for version in reversed(models.store.versions(name))
         ]
+        page = page_of(rows, _ROW, is_after=_is_after, usual=MOST)
+        states = [_state(models, *row.split("/")) for row in page.names]
         ready = [state for state in states if state["state"] == "READY"]
-        return json_response(ready if is_ready_only else states)
+        return page.link(json_response(ready if is_ready_only else states))
 
     @routes.post("/v2/repository/models/<name>/load")
     @routes.post("/v2/repository/models/<name>/unload")
@@ -115,6 +123,11 @@ def _add_repository(routes: Blueprint, models: ModelCache) -> None:
         """Refuse to load or unload a version."""
         detail = "versions are loaded on first use and leave by themselves: just ask the model"
         return failure_response(Failure(501, detail))
+
+
+def _is_after(row: str, other: str) -> bool:
+    (name, version), (other_name, other_version) = row.split("/"), other.split("/")
+    return name > other_name or (name == other_name and version < other_version)
 
 
 def _readiness(subject: dict[str, Any], reason: str | None) -> Response:

@@ -1,0 +1,61 @@
+"""Lists in pages: ``limit`` and ``after`` in the query; ``next`` and a `Link` in the answer."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+from urllib.parse import quote
+
+from flask import Response, request
+
+from engine.records.problems import BadRequest
+
+#: How many entries a page has unless the request says so, and at most.
+USUAL, MOST = 50, 200
+
+
+class Page(NamedTuple):
+    """The part of a list that the request in progress asks for."""
+
+    names: Sequence[str]
+    next: str | None  # the name to send as ``after``; None on the last page
+    limit: int
+
+    def link(self, response: Response) -> Response:
+        """Add the address of the next page, which is relative to that of the request."""
+        if self.next is not None:
+            address = f"?limit={self.limit}&after={quote(self.next, safe='')}"
+            response.headers["Link"] = f'<{address}>; rel="next"'
+        return response
+
+
+def page_of(
+    names: Sequence[str], pattern: re.Pattern[str],
+    *, is_after: Callable[[str, str], bool], usual: int = USUAL,
+) -> Page:  # fmt: skip
+    """Return the page of a list that the request asks for; raise `BadRequest` if it is not valid.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        What names look like. The name after which a page begins need not be there any more.
+    is_after : callable
+        Whether the first of two names comes after the second in the list.
+    usual : int
+        How many entries a page has unless the request says so.
+    """
+    limit, after = _single("limit"), _single("after")
+    if limit is not None and not (re.fullmatch("[0-9]{1,4}", limit) and 1 <= int(limit) <= MOST):
+        raise BadRequest(400, f"limit is {limit[:80]!r}: send a whole number from 1 to {MOST}")
+    if after is not None and not pattern.fullmatch(after):
+        raise BadRequest(400, f"after is {after[:80]!r}: send what `next` is in the page before")
+    length = usual if limit is None else int(limit)
+    rest = names if after is None else [name for name in names if is_after(name, after)]
+    page = rest[:length]
+    return Page(page, page[-1] if len(rest) > length else None, length)
+
+
+def _single(name: str) -> str | None:
+    values = request.args.getlist(name)
+    if len(values) > 1:
+        raise BadRequest(400, f"{name} is there {len(values)} times: send it once")
+    return values[0] if values else None

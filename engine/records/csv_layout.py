@@ -1,0 +1,117 @@
+"""How a table of text is laid out: what separates its cells, and what its header names.
+
+A body states what it is: by its content type, or by the line ``sep=;`` of Excel before
+its header. A file on this machine may also be recognised by its header.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from engine.records.problems import BadRequest, InvalidRecords, Problem
+from engine.records.rows import refuse_repeated_names
+from engine.schema.problem_codes import Code
+from engine.schema.record_schema import Schema
+
+_LINE = re.compile(r"[^\r\n]+")
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')
+
+#: What may stand between cells, and how a message calls it.
+_DELIMITERS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
+
+#: A number with a decimal comma between semicolons.
+_DECIMAL_COMMA = re.compile(r"(?:^|;)-?\d+,\d+(?=;|$)", re.MULTILINE)
+
+#: A decimal comma becomes a point; what was a point is no part of a number then.
+SWAPPED = str.maketrans(",.", ".,")
+
+
+class Layout(NamedTuple):
+    """What is between the cells, the name above each, and whether numbers have decimal commas."""
+
+    delimiter: str
+    names: list[str]
+    has_decimal_commas: bool = False
+
+    def fit(self, rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """Give rows as many cells as the header has, where nothing is lost by it.
+
+        Spreadsheets leave out empty cells at the end of a row, or add some.
+        """
+        width = len(self.names)
+        named = max((place for place, name in enumerate(self.names, 1) if name), default=0)
+        return [
+            [*row, *[""] * (width - len(row))][:width]
+            if len(row) != width and len(row) >= named and named < width and not any(row[width:])
+            else row
+            for row in rows
+        ]
+
+
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """Split one line; an empty list when it is not CSV."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def stated_delimiter(line: str) -> str | None:
+    """Return the delimiter that Excel's line ``sep=;`` states; None when it is another line."""
+    stated = _SEPARATOR_LINE.fullmatch(line)
+    if stated and stated[1] not in _DELIMITERS:
+        listed = ", ".join(_DELIMITERS.values())
+        raise BadRequest(400, f"the line sep= has {stated[1]!r}: separate cells by {listed}")
+    return stated[1] if stated else None
+
+
+def check_header(names: list[str], line: str, schema: Schema) -> None:
+    """Check that a header was split where it should be, and repeats no name.
+
+    Raise `BadRequest` with 400 if not.
+    """
+    named = [name for name in names if name]  # spreadsheets leave columns without a name
+    refuse_repeated_names(named or names, "header")
+    if schema.find_columns(names).sources:
+        return
+    for delimiter, noun in _DELIMITERS.items():
+        sources = schema.find_columns(cells_of(line, delimiter)).sources
+        if len(sources) >= min(2, len(schema.fields)):
+            remedy = f"send commas, or put the line sep={delimiter} before the header"
+            if delimiter == "\t":
+                remedy = "send commas, or the content type text/tab-separated-values"
+            raise BadRequest(400, f"the cells seem to be separated by {noun}: {remedy}")
+
+
+def recognised_delimiter(lines: Iterator[str], schema: Schema) -> str:
+    """Return what separates the cells of a file: what makes its header that of the model.
+
+    A comma where nothing does.
+    """
+    line = next((line for line in lines if line.strip("\r\n")), "")
+    required = {field.name for field in schema.fields if field.missing == "refuse"}
+    for delimiter in _DELIMITERS:
+        names = schema.find_columns(cells_of(line.strip("\r\n"), delimiter))
+        if names.sources and required <= {*names.sources} and not names.extras:
+            return delimiter
+    return ","
+
+
+def lay_out(names: list[str], header: str, delimiter: str, text: str) -> Layout:
+    """Return the layout of a table with this header, from the first lines below it.
+
+    R writes the names of rows, in quotes, in a first column without a header. Raise
+    `InvalidRecords` when nothing but its end keeps the first row from having the header's cells.
+    """
+    line = _LINE.search(text)
+    first = cells_of(line[0], delimiter) if line else []
+    if line and len(first) == len(names) + 1 and "" not in names:
+        if header.startswith('"') and line[0].startswith('"'):
+            names = ["", *names]
+        elif not first[-1]:
+            detail = f"has {len(first)} cells and the header {len(names)}"
+            remedy = "send a cell for each column, and nothing after the last cell of a row"
+            raise InvalidRecords([Problem("/0", f"{detail}: {remedy}", Code.WRONG_LENGTH)])
+    has_commas = delimiter == ";" and _DECIMAL_COMMA.search(text) is not None
+    return Layout(delimiter, names, has_commas)

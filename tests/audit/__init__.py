@@ -1,0 +1,1 @@
+"""The audit: pipelines fitted independently on odd tables, against the running service."""

@@ -1,0 +1,61 @@
+"""Words of any script in messages: shown as they are, and the nearest of them."""
+
+from itertools import pairwise
+
+import pytest
+
+from engine.schema.messages import did_you_mean, quoted, shown, vocabulary
+
+HOMES = vocabulary(["owner", "parents", "rent", "aluguel", "propria", "São Paulo", "Évora", "Київ"])
+
+
+@pytest.mark.parametrize(
+    "word", ["São Paulo", "Łódź", "Київ", "東京", "서울", "القاهرة", "मुंबई", "ශ්‍රී ලංකා", "می‌روم", "🏠"]
+)
+def test_word_of_any_script_is_shown_as_it_is(word: str) -> None:
+    assert f"'{word}'" == shown(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("a\nb\0\x1b[2J", r"'a\nb\x00\x1b[2J'"),
+        ("\u202eabc\u2066", r"'\u202eabc\u2066'"),
+        ("São\xa0Paulo", r"'São\xa0Paulo'"),
+        ("a\u200bb\ufeff", r"'a\u200bb\ufeff'"),
+        ("\ud800", r"'\ud800'"),
+        ("d'água", '"d\'água"'),
+        ("\\", r"'\\'"),
+    ],
+)
+def test_what_cannot_be_seen_or_turns_text_is_escaped(word: str, text: str) -> None:
+    assert text == quoted(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "nearest"),
+    [
+        ("alugado", "aluguel"),
+        ("ALUGUEL", "aluguel"),
+        ("Própria", "propria"),
+        ("sao paulo", "São Paulo"),
+        ("evora", "Évora"),
+        ("КИЇВ", "Київ"),
+        ("rend", "rent"),
+        ("ent", "rent"),
+        ("zzz", ""),
+        ("", ""),
+        ("x" * 10**6, ""),
+    ],
+)
+def test_suggestion_is_the_nearest_word_whatever_its_case_and_accents(
+    word: str, nearest: str
+) -> None:
+    assert (f" (did you mean '{nearest}'?)" if nearest else "") == did_you_mean(word, HOMES)
+
+
+def test_suggestion_when_there_are_many_words_compares_the_neighbours_in_the_alphabet() -> None:
+    words = [f"{letter}{number:03}" for letter in "ÀBCD" for number in range(500)]
+
+    assert " (did you mean 'À499'?)" == did_you_mean("a499x", vocabulary(words))
+    assert all(first <= second for first, second in pairwise(vocabulary(words)))

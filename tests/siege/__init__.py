@@ -1,0 +1,1 @@
+"""The siege: attackers of each kind beside a good client, against a service with little memory."""
