@@ -22,6 +22,10 @@ from persistence.store_errors import UntrustedArtifact
 TIE = 1e-6
 
 
+#: From here on a number may be too large for a model.
+_HUGE = 1e15
+
+
 class StoredVersion:
     """One trained, immutable result of a model."""
 
@@ -55,6 +59,21 @@ class StoredVersion:
     def decide_matrix(self, matrix: Any) -> Decisions:
         """Predict for clean records in the form of `Decoded.matrix`, column by column."""
         return decide_columns(self._runtime.run_matrix(matrix), self.card)
+
+    def no_answer(self, record: Any) -> str:
+        """Return in words that clean values, of shape (n_fields,), have no finite answer, and why.
+
+        Where a number is huge, it is named: nothing else of the record is.
+        """
+        sizes = [
+            0.0 if field.words or size != size else size
+            for field, size in zip(self.schema.fields, np.abs(record).tolist(), strict=True)
+        ]
+        text = "has no finite answer from this model"
+        if (largest := max(sizes)) < _HUGE:
+            return text
+        place = sizes.index(largest)
+        return f"{text}: {self.schema.fields[place].name} is {record[place]:g}, send less"
 
     def self_test(self) -> str | None:
         """Answer the card's worked example and golden rows; return what differs, if anything."""

@@ -93,6 +93,8 @@ class ParityEntry(TypedDict):
     mismatches: int
     difference: float | None
     reason: str
+    thresholds: NotRequired[int]
+    thresholds_tried: NotRequired[int]
     recipe: NotRequired[str]
 
 

@@ -30,6 +30,7 @@ from engine.training.evaluation.importances import impurity_importances, permuta
 from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.evaluation.metrics import SCORES, class_scores, score
 from engine.training.evaluation.reference import reference
+from engine.training.export.limits import remarks
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
@@ -95,7 +96,7 @@ def train(
         say(_importance_line(importances))
     with step("export") as say:
         runtime, files, _ = choose_runtime(definition, pipeline, _columns(unseen), description)
-        say(_runtime_line(runtime))
+        say("\n".join([_runtime_line(runtime), *remarks(runtime)]))
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
         say(comparison["reason"])
@@ -204,7 +205,10 @@ def _runtime_line(entry: RuntimeEntry) -> str:
     seconds, parity = entry["seconds"]["one_row"], entry["parity"]
     if entry["runtime"] == "native" or parity is None:
         return f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {entry['runtime_reason']}"
+    what = "no label differs, and no probability or margin"
+    if spread := entry.get("spread"):
+        what = f"no number differs from the pipeline's, as a share of {spread:.3g},"
     return (
-        f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {parity['mismatches']} of "
-        f"{parity['rows']} labels differ, probabilities by up to {parity['difference']:.1g}"
+        f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: of {parity['rows']:,} answers "
+        f"{what} by more than {parity['difference']:.1g}"
     )

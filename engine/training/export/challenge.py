@@ -45,7 +45,10 @@ class Search(NamedTuple):
 
 
 class Challenge:
-    """Makes rows from real ones, drawn by a seed; `real` has at most ``HELD_OUT_ROWS`` of these."""
+    """Makes rows from real ones, drawn by a seed; `real` has at most ``HELD_OUT_ROWS`` of these.
+
+    After `at_thresholds`, `thresholds` is the number that trees have, `tried` that of the drawn.
+    """
 
     def __init__(self, columns: Columns, fields: Sequence[Field], *, seed: int) -> None:
         self._fields = fields
@@ -54,6 +57,7 @@ class Challenge:
             field.name: np.array(columns[field.name], dtype=object if field.words else np.float64)
             for field in fields
         }
+        self.thresholds = self.tried = 0
         self._size = len(self._columns[fields[0].name])
         spans = [field.span(self._columns[field.name].astype(np.float64))
                  if not field.words else None for field in fields]  # fmt: skip
@@ -103,6 +107,8 @@ class Challenge:
             chosen = np.sort(self._draw.choice(len(group.places), share, replace=False))
             part = group._replace(places=group.places[chosen], thresholds=group.thresholds[chosen])
             rows = joined(rows, self._around(self._crossings(part)))
+            self.tried += share
+        self.thresholds = total
         return rows
 
     def at_jumps(self, answer: Callable[[Columns], Outputs]) -> dict[str, Any]:

@@ -4,12 +4,14 @@ scikit-learn's trees, for instance, take no number beyond single precision, and 
 The service must refuse such a number like any other that is out of range.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from engine.runtime.native import REJECTIONS, NativeRuntime
 from engine.runtime.runtimes import Columns
+from engine.schema.card import RuntimeEntry
 from engine.schema.fields import Field
 
 #: The largest power of ten that a double holds.
@@ -45,6 +47,23 @@ def with_limits(
         field.with_limit(limits[place]) if place in limits else field
         for place, field in enumerate(fields)
     )
+
+
+def remarks(entry: RuntimeEntry) -> list[str]:
+    """Return in words which numbers are refused, and what was left out of the comparison."""
+    fields = [field for field in entry["schema"]["fields"] if field.get("limit") is not None]
+    lines = [
+        f"{field['name']} has an open range, and the pipeline does not take every number: "
+        f"beyond {field['limit']:g} they are refused; give it a minimum and a maximum"
+        for field in fields
+    ]
+    parity: Mapping[str, Any] = entry["parity"] or {}
+    if parity.get("thresholds_tried", 0) < parity.get("thresholds", 0):
+        lines.append(
+            f"{parity['thresholds_tried']:,} of {parity['thresholds']:,} thresholds of its trees "
+            "were tried, drawn by the seed"
+        )
+    return lines
 
 
 def _ends(field: Field) -> list[float]:

@@ -1,5 +1,6 @@
 """Choose the runtime of a version: the export if it passes, otherwise the pipeline."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
@@ -8,6 +9,7 @@ from zipfile import ZIP_DEFLATED
 import numpy as np
 from skops.io import dumps
 
+from engine.runtime.answers import Prediction
 from engine.runtime.native import REJECTIONS, NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
 from engine.runtime.runtimes import Columns, Runtime
@@ -61,14 +63,16 @@ def choose_runtime(
     if exported.content is not None:
         rows = joined(rows, _hard_rows(challenge, fitted, native))
     reference = ask(native, rows, challenge.size, card)
-    _check_alone(native, reference, challenge.size, card)
+    check_alone(native, reference, challenge.size, card)
     parity, reason, served = None, exported.reason, None
     if exported.content is not None:
         parity, reason, served = _judge(exported.content, native, reference, fields, card)
+        if challenge.thresholds:
+            parity["thresholds"] = challenge.thresholds
+            parity["thresholds_tried"] = challenge.tried
     entry = _describe(served or native, definition, fields, challenge.real, card)
     entry |= {"parity": parity, "runtime_reason": reason}
-    if card["classes"] is None:
-        entry["spread"] = reference.spread
+    entry["spread"] = reference.spread if card["classes"] is None else None
     files = {"model.skops": stored}
     if served is not None and exported.content is not None:
         files["model.onnx"] = exported.content
@@ -127,19 +131,26 @@ def _describe(
     card: Description,
 ) -> RuntimeEntry:  # fmt: skip
     schema = Schema(tuple(fields), definition.target, definition.extras)
-    golden = golden_records(fields, seed=definition.seed)
+    example, *golden = _answer(
+        [schema.example(), *golden_records(fields, seed=definition.seed)], schema, runtime, card
+    )
+    if example is None:
+        raise PipelineRejectsRecord(
+            "the example of the fields has no finite answer: choose other examples"
+        )
     return {
         "runtime": "native" if isinstance(runtime, NativeRuntime) else "onnx",
         "parity": None,
         "runtime_reason": "",
         "schema": schema.to_json(),
         "seconds": measure(runtime, columns),
-        "example": _answer([schema.example()], schema, runtime, card)[0],
-        "golden": _answer(golden, schema, runtime, card),
+        "example": example,
+        "golden": [entry for entry in golden if entry is not None],
     }
 
 
-def _check_alone(native: NativeRuntime, reference: Reference, real: int, card: Description) -> None:
+def check_alone(native: NativeRuntime, reference: Reference, real: int, card: Description) -> None:
+    """Raise `PipelineRejectsRecord` if real rows, the first ones, are answered otherwise alone."""
     some = np.unique(np.linspace(0, real - 1, min(real, _SINGLE_ROWS)).astype(int))
     if differs_alone(native, reference.take(some), card):
         raise PipelineRejectsRecord(
@@ -150,8 +161,8 @@ def _check_alone(native: NativeRuntime, reference: Reference, real: int, card: D
 
 def _answer(
     records: Sequence[dict[str, Any]], schema: Schema, runtime: Runtime, card: Description
-) -> list[AnswerEntry]:
-    """Return records with their answers, as the card has them."""
+) -> list[AnswerEntry | None]:
+    """Return records with their answers, as the card has them; None without a finite one."""
     answers = decide(runtime.run(schema.columns(records)), card)
     return [
         {
@@ -160,5 +171,13 @@ def _answer(
             "probability": answer.probability,
             "probabilities": answer.probabilities,
         }
+        if _is_finite(answer)
+        else None
         for record, answer in zip(records, answers, strict=True)
     ]
+
+
+def _is_finite(answer: Prediction) -> bool:
+    is_number = isinstance(answer.value, float)
+    numbers = answer.probabilities or ((answer.value,) if is_number else ())
+    return all(map(math.isfinite, numbers))
