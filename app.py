@@ -76,7 +76,12 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _resources(settings: Settings) -> Resources:
-    models = ModelCache(_store(settings), settings.default_model, most=settings.versions_in_memory)
+    # A request that waits for a load is to be answered before its thread is given up.
+    patience = 0.8 * settings.max_answer_seconds or None
+    models = ModelCache(
+        _store(settings), settings.default_model,
+        most=settings.versions_in_memory, patience=patience,
+    )  # fmt: skip
     slots = 4 * settings.web_concurrency + 4
     metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
     shadow = Shadow(models, metrics)

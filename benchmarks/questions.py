@@ -31,7 +31,7 @@ ROWS = 1_000
 #: Single precision in front of the trees may cost this much.
 TOLERANCE = 1e-5
 
-_SOURCES = ("models", "training", "persistence")
+_SOURCES = ("models", "engine", "persistence")
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def _write_files() -> None:
     import joblib
 
     from engine.training.export.export import translate
+    from engine.training.export.inputs import input_name
     from engine.training.export.single_trees import with_double_trees
     from engine.training.table import read_table
     from models import find
@@ -104,6 +105,12 @@ def _write_files() -> None:
     fields = definition.schema.fields
     joblib.dump(pipeline, FILES / "pipeline.joblib")
     plain = with_double_trees(translate(pipeline, fields))
+    names = {input_name(place): field.name for place, field in enumerate(fields)}
+    for part in (*plain.graph.input, *plain.graph.node):
+        if hasattr(part, "input"):
+            part.input[:] = [names.get(name, name) for name in part.input]
+        else:
+            part.name = names[part.name]
     (FILES / "model.onnx").write_bytes(plain.SerializeToString())
     whole = definition.load_data(definition.sample).dropna()
     rows, _, _ = read_table(whole.head(ROWS), definition.schema)

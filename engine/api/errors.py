@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from engine.api import trace_context
@@ -17,7 +17,9 @@ from engine.api.resources import resources
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.strict_json import write_json
 from engine.runtime.memory import NotEnoughMemory
+from engine.schema.messages import did_you_mean, vocabulary
 from engine.schema.problem_codes import Code
+from engine.serving.loads import StillLoading
 from persistence.store_errors import (
     ModelNotFound,
     StoreUnavailable,
@@ -35,6 +37,26 @@ class Failure(NamedTuple):
     detail: str
     problems: Sequence[Problem] = ()
 
+
+#: What keeps the service from answering: the exception, how it is logged, status and detail.
+_TROUBLES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, int, str], ...] = (
+    (
+        NotEnoughMemory, "a version is not loaded", 503,
+        "there is no memory for this version now; the log has the figures",
+    ),
+    (
+        StillLoading, "a request is not answered in time", 504,
+        "the version is still being loaded: send the request again",
+    ),
+    (
+        (VersionNotFound, UntrustedArtifact), "a version was refused", 503,
+        "the stored version was refused; the service log says why",
+    ),
+    (
+        StoreUnavailable, "a version cannot be read", 503,
+        "the store of the versions does not answer; the service log says why",
+    ),
+)  # fmt: skip
 
 #: Phrases a failure, with the request's id, in the form of a protocol: body and content type.
 Phrase = Callable[[Failure, str], tuple[bytes, str]]
@@ -103,15 +125,10 @@ def explain(error: Exception, *, model: str | None, version: str | None) -> Fail
     if isinstance(error, ModelNotFound):
         _log.error("no model to serve: %s", error)
         return Failure(503, "no version of the default model is stored yet")
-    if isinstance(error, NotEnoughMemory):
-        _log.error("a version is not loaded: %s", error)
-        return Failure(503, "there is no memory for this version now; the log has the figures")
-    if isinstance(error, (VersionNotFound, UntrustedArtifact)):
-        _log.error("a version was refused: %s", error)
-        return Failure(503, "the stored version was refused; the service log says why")
-    if isinstance(error, StoreUnavailable):
-        _log.error("a version cannot be read: %s", error)
-        return Failure(503, "the store of the versions does not answer; the service log says why")
+    for kind, event, status, detail in _TROUBLES:
+        if isinstance(error, kind):
+            _log.error("%s: %s", event, error)
+            return Failure(status, detail)
     _log.error("unexpected error, request %s", g.get("request_id", ""), exc_info=error)
     return Failure(500, "the service failed; the request id finds the cause in its log")
 
@@ -134,12 +151,23 @@ def _explain_here(error: Exception) -> Failure:
     return explain(error, model=arguments.get("name"), version=arguments.get("version"))
 
 
+def _nearest() -> str:
+    """Suggest the address without a slash at its end, or the nearest one without parameters."""
+    path = request.path.rstrip("/")
+    adapter = current_app.url_map.bind("")
+    if path != request.path and adapter.allowed_methods(path):
+        return f" (did you mean {path[:200]!r}?)"
+    rules = [rule.rule for rule in current_app.url_map.iter_rules() if not rule.arguments]
+    return did_you_mean(request.path, vocabulary(rules))
+
+
 def _http(error: HTTPException) -> Response:
     if error.code is None or error.response is not None:  # a redirect or a ready answer
         return error.get_response()  # type: ignore[return-value]
     methods = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
+    nearest = _nearest() if error.code == 404 else ""
     details = {
-        404: f"there is nothing at {request.path[:200]!r}; /docs lists what there is",
+        404: f"there is nothing at {request.path[:200]!r}{nearest}; /docs lists what there is",
         405: f"{request.method[:20]} is not allowed here; allowed: {methods}",
         413: f"the body is larger than {request.max_content_length} bytes",
     }

@@ -7,7 +7,6 @@ from engine.api.requests import body_of, choose_version, received
 from engine.api.responses import respond, version_headers
 from engine.records.forms import ANSWER_FORMS
 from engine.records.media_types import JSON
-from engine.records.problems import BadRequest
 from engine.serving.prediction import Predictor
 
 
@@ -25,9 +24,6 @@ def blueprint(predictor: Predictor, *, max_table_bytes: int) -> Blueprint:
         with g.timing.step("read"):
             body = body_of(kind, max_table_bytes)
         with received(body):
-            encoding = request.headers.get("Content-Encoding", "").strip().lower()
-            if encoding not in ("", "identity"):
-                raise BadRequest(415, f"the content encoding is {encoding[:40]!r}: send it plain")
             form = choose_form(request.headers.get("Accept", ""))
             chosen = choose_version(predictor, body, model=name, version=version)
             content = predictor.answer(chosen, form)

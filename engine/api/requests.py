@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from flask import g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from engine.records.inflate import inflate
 from engine.records.media_types import TABLES
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
@@ -57,19 +58,27 @@ def body_of(kind: str, max_table_bytes: int) -> bytes | Upload:
     if kind not in TABLES:
         return whole_body()
     length = request.content_length
+    stream = request.environ["wsgi.input"]
     if length is not None and length <= (request.max_content_length or 0):
-        return Upload(io.BytesIO(whole_body()), length=length, most=max_table_bytes)
-    if length is None and "wsgi.input_terminated" not in request.environ:
+        stream = io.BytesIO(_whole_as_sent())
+    elif length is None and "wsgi.input_terminated" not in request.environ:
         length = 0  # nobody knows where such a body ends
-    return Upload(request.environ["wsgi.input"], length=length, most=max_table_bytes)
+    upload = Upload(stream, length=length, most=max_table_bytes)
+    return inflate(upload, request.headers.get("Content-Encoding", ""), max_table_bytes)
 
 
 def whole_body() -> bytes:
-    """Return the request's body whole.
+    """Return the request's body whole, inflated where it is compressed.
 
-    Raise `BadRequest` if it ends early or its chunks are malformed, and
-    `RequestEntityTooLarge` if it is longer than Flask allows.
+    Raise `BadRequest` if it ends early, its chunks are malformed or it cannot be inflated,
+    and `RequestEntityTooLarge` if it is longer than Flask allows.
     """
+    upload = Upload.of(_whole_as_sent())
+    encoding = request.headers.get("Content-Encoding", "")
+    return inflate(upload, encoding, request.max_content_length or 0).read_whole()
+
+
+def _whole_as_sent() -> bytes:
     try:
         body = request.get_data(cache=False)
     except HTTPException:

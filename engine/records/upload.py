@@ -64,7 +64,10 @@ class Upload:
 
     def in_memory(self) -> bytes | None:
         """Return the whole body if it is in memory, even after it was read; else None."""
-        return self._stream.getvalue() if isinstance(self._stream, io.BytesIO) else None
+        if isinstance(self._stream, io.BytesIO):
+            return self._stream.getvalue()
+        content: bytes | None = getattr(self._stream, "in_memory", lambda: None)()
+        return content
 
     def read_whole(self) -> bytes:
         """Read what is left."""

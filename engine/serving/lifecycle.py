@@ -93,11 +93,12 @@ class Lifecycle:
         self._watch = watch(self._models, self._metrics, self._stopping)
         Clock((self._callers.look, self._answers.sweep), self._stopping).start()
 
-    def end(self) -> None:
-        """Let the watching thread end."""
+    def end(self) -> bool:
+        """Let the watching thread end; return whether no version is being loaded any more."""
         if self._watch:
             self._stopping.set()
             self._watch.join(5)
+        return self._models.loads.are_done
 
     def remove(self) -> None:
         """Remove what does not outlive the service."""

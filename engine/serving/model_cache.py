@@ -10,6 +10,7 @@ from engine.runtime.loading import open_stored
 from engine.runtime.memory import check_memory
 from engine.runtime.version import StoredVersion
 from engine.schema.card import Card, as_card
+from engine.serving.loads import Loads, StillLoading
 from engine.serving.selection import Refusals, RefusedVersion, ServedVersion, versions_to_try
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate
@@ -30,18 +31,22 @@ class ModelCache:
         The model that is meant when none is named. Its promoted version stays.
     most : int
         Versions in memory at most.
+    patience : float, optional
+        The seconds that a caller waits for a version to be loaded; None: to the end.
     system : Path
         Where ``proc`` and ``sys`` show how much memory there is.
     """
 
     def __init__(
-        self, store: ModelStore, default: str, *, most: int = 20, system: Path = Path("/")
-    ) -> None:
+        self, store: ModelStore, default: str, *, most: int = 20, patience: float | None = None,
+        system: Path = Path("/"),
+    ) -> None:  # fmt: skip
         self.store = store
         self.default = default
         self._most = most
         self._system = system
         self.refusals = Refusals()
+        self.loads = Loads(patience)
         self._served: dict[str, ServedVersion] = {}
         self._versions: OrderedDict[tuple[str, str], StoredVersion] = OrderedDict()
         self._named: set[tuple[str, str]] = set()
@@ -65,11 +70,19 @@ class ModelCache:
             When it is refused; without an identifier, when nothing can be served.
         NotEnoughMemory
             When there is no memory for it beside the others.
+        StillLoading
+            When it is not loaded in time. The load goes on, and a later call finds it.
         """
         stored = self.loaded(name, version, is_named=is_named)
         if stored is not None:
             return stored
         name = self.default if name is None else name
+        load = partial(self._load, name, version, is_named=is_named)
+        label = f"{version or 'the promoted version'} of {name}"
+        loaded: StoredVersion = self.loads.wait((name, version, is_named), load, label)
+        return loaded
+
+    def _load(self, name: str, version: str | None, *, is_named: bool) -> StoredVersion:
         with self._reads(name, version):
             stored = self.loaded(name, version, is_named=is_named)
             if stored is not None:
@@ -105,14 +118,24 @@ class ModelCache:
         return served.candidate if served else None
 
     def get_candidate(self, name: str, candidate: Candidate) -> StoredVersion | None:
-        """Return a candidate, loaded if need be; None when it is refused. Nothing is raised."""
+        """Return a candidate, loaded if need be; None when it is refused, or not loaded in time.
+
+        Nothing is raised.
+        """
         stored = self.loaded(name, candidate.version, is_named=False)
         if stored is None:
-            with self._reads(name, candidate.version):
-                outcome = self._try(name, candidate.version)
-            if isinstance(outcome, StoredVersion):
-                self._hold(stored := outcome)
+            load = partial(self._load_candidate, name, candidate.version)
+            with suppress(StillLoading):
+                stored = self.loads.wait((name, candidate), load, candidate.version)
         return stored
+
+    def _load_candidate(self, name: str, version: str) -> StoredVersion | None:
+        with self._reads(name, version):
+            outcome = self._try(name, version)
+        if isinstance(outcome, str):
+            return None
+        self._hold(outcome)
+        return outcome
 
     def in_memory(self) -> list[StoredVersion]:
         """List the versions that are in memory."""

@@ -100,8 +100,8 @@ class Lifecycle(Protocol):
     def begin(self) -> None:
         """Serve the promoted version from the first request on, and watch for the next one."""
 
-    def end(self) -> None:
-        """End what `begin` started."""
+    def end(self) -> bool:
+        """End what `begin` started; return whether nothing else is at work."""
 
     def remove(self) -> None:
         """Remove what does not outlive the service."""

@@ -110,9 +110,10 @@ def worker_exit(_: Any, worker: Any) -> None:
     That thread would abort the process if it were cut off while it loads a model.
     Other threads may still be at work, or stuck.
     """
-    if application := application_of(getattr(worker, "wsgi", None)):  # None before it has started
-        application.lifecycle.end()
-    if getattr(worker, "running", 0) or getattr(worker, "given_up", ()):
+    application = application_of(getattr(worker, "wsgi", None))  # None before it has started
+    has_ended = application is None or application.lifecycle.end()
+    is_busy = getattr(worker, "running", 0) or getattr(worker, "given_up", ())
+    if is_busy or not has_ended:
         sys.stdout.flush()
         os._exit(0)
 

@@ -67,18 +67,19 @@ def test_content_type_when_it_is_json_in_utf8_is_read(asked: FlaskClient, kind: 
         "application/x-pickle",
         "application/json; charset=utf-16",
         "application/json; charset=latin-1",
-        'text/csv; charset="windows-1252"',
+        'text/csv; charset="shift_jis"',
+        "application/x-ndjson; charset=utf-16",
     ],
 )
 def test_content_type_when_it_is_another_is_refused(asked: FlaskClient, kind: str | None) -> None:
     read_problem(predict(asked, content_type=kind), 415)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "GZIP", "identity, gzip", "x"])
-def test_content_encoding_when_it_is_any_is_refused(asked: FlaskClient, encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["br", "zstd", "x"])
+def test_content_encoding_when_it_is_another_is_refused(asked: FlaskClient, encoding: str) -> None:
     answer = predict(asked, headers={"Content-Encoding": encoding})
 
-    assert "send it plain" in read_problem(answer, 415)["detail"]
+    assert "send gzip, deflate or none" in read_problem(answer, 415)["detail"]
 
 
 def test_content_encoding_when_it_is_identity_is_read(asked: FlaskClient) -> None:

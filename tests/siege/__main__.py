@@ -3,47 +3,59 @@
 import argparse
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
+from benchmarks.processes import adopt_orphans
+from benchmarks.roster import FASTAPI_RAW, FLASK_SKLEARN
 from persistence.model_persistence import ModelStore
 from tests.siege.attacks import ATTACKS
 from tests.siege.run import Siege, besiege
-from tests.siege.target import ours
+from tests.siege.target import ours, peer
 from tests.support.models import build_toys
+
+PEERS = (FLASK_SKLEARN, FASTAPI_RAW)
+HEAD = """| server | attack | with a key | connections | answers to a good client | its worst wait \
+| memory at most | processes that died |
+|---|---|---|---|---|---|---|---|"""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the attacks, print a line for each; return 1 when one was not held."""
+    """Run the attacks, print a line for each; return 1 when this service did not hold one."""
     options = _parser().parse_args(arguments)
+    names = [name for name in ATTACKS if options.only.lower() in name.lower()]
     sieges = []
-    with tempfile.TemporaryDirectory(prefix="siege-") as name:
-        folder = Path(name)
-        store = ModelStore(folder / "store")
+    print(HEAD)
+    with tempfile.TemporaryDirectory(prefix="siege-") as folder:
+        store = ModelStore(Path(folder) / "store")
         build_toys(store)
-        for attack in ATTACKS:
-            for has_key in (False, True):
-                if options.only not in attack:
-                    continue
-                with ours(store, folder) as target:
-                    siege = besiege(target, attack, has_key=has_key, seconds=options.seconds)
-                sieges.append(siege)
-                print(line(siege), flush=True)
+        for name, has_key in product(names, (False, True)):
+            with ours(store, Path(folder)) as target:
+                sieges.append(besiege(target, name, has_key=has_key, seconds=options.seconds))
+            print(line(sieges[-1]), flush=True)
+    if options.peers:
+        adopt_orphans()
+    for contender, name in product(PEERS if options.peers else (), names):
+        with peer(contender) as target:
+            siege = besiege(target, name, has_key=False, seconds=options.seconds)
+        print(line(siege), flush=True)
     return 0 if all(siege.is_held for siege in sieges) else 1
 
 
 def line(siege: Siege) -> str:
     """Return a siege as a row of a Markdown table."""
-    key = "with a key" if siege.has_key else "without"
+    key = "yes" if siege.has_key else "no"
     answers = ", ".join(f"{count} of {status}" for status, count in sorted(siege.statuses.items()))
     return (
-        f"| {siege.attack} | {key} | {siege.connections:,} | {answers} | {siege.worst:.2f} s "
-        f"| {siege.memory:.0f} MB | {siege.deaths} |"
+        f"| {siege.target} | {siege.attack} | {key} | {siege.connections:,} | {answers} "
+        f"| {siege.worst:.2f} s | {siege.memory:.0f} MB | {siege.deaths} |"
     )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Attackers beside a good client.")
     parser.add_argument("--seconds", type=float, default=10, help="of each attack")
+    parser.add_argument("--peers", action="store_true", help="besiege two other servers as well")
     parser.add_argument("--only", default="", help="attacks whose name holds this text")
     return parser
 

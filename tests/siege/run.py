@@ -1,5 +1,6 @@
 """One attack beside a good client, with the memory and the deaths that it costs."""
 
+import http.client
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,7 @@ _EVERY = 0.1  # seconds between two requests of the good client, and two looks a
 class Siege(NamedTuple):
     """What an attack did: answers of the good client by status, its worst wait, MB, deaths."""
 
+    target: str
     attack: str
     has_key: bool
     connections: int
@@ -51,7 +53,7 @@ def besiege(target: Target, attack: str, *, has_key: bool, seconds: float) -> Si
         began = time.monotonic()
         try:
             status = str(target.ask(timeout=30))
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             status = type(error).__name__
         waits.append(time.monotonic() - began)
         statuses[status] += 1
@@ -60,8 +62,9 @@ def besiege(target: Target, attack: str, *, has_key: bool, seconds: float) -> Si
     attacker.kill()
     watch.stop()
     return Siege(
-        attack, has_key, opened.value, dict(statuses), max(waits), watch.memory, watch.deaths
-    )
+        target.name, attack, has_key, opened.value, dict(statuses), max(waits), watch.memory,
+        watch.deaths,
+    )  # fmt: skip
 
 
 class _Watch(threading.Thread):

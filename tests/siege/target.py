@@ -2,19 +2,20 @@
 
 import http.client
 import json
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import benchmarks.running
+from benchmarks import environments, questions
+from benchmarks.contender import Contender
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support import models
-from tests.support.project import ROOT
-from tests.support.serving import DEADLINE, environment, free_port, running
+from tests.support.serving import running
 
 #: Open files of a process at most: sockets, pipes, tables set aside.
 FILES = 1_024
@@ -70,35 +71,15 @@ def ours(store: ModelStore, folder: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def peer(name: str, command: tuple[str, ...], record: bytes, folder: Path) -> Iterator[Target]:
-    """Start a contender of the benchmark, which knows no keys, and wait until it answers."""
-    port = free_port()
-    log = folder / f"{port}.log"
-    words = tuple(word.format(port=port) for word in command)
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            limited(words), cwd=ROOT, env=environment(PORT=port), stdout=out,
-            stderr=subprocess.STDOUT, process_group=0,
+def peer(contender: Contender) -> Iterator[Target]:
+    """Start a server of the benchmark, which knows no keys, in an environment of its own."""
+    asked = questions.prepare()
+    environment = environments.make(contender.environment, contender.requirements)
+    few_files = replace(contender, command=limited(contender.command))
+    question = benchmarks.running.Question([asked.record], [asked.probability])
+    with benchmarks.running.running(few_files, environment, question) as server:
+        way = contender.one
+        yield Target(
+            contender.title, server.port, server.pids()[0], way.path, way.write([asked.record]),
+            way.headers(),
         )  # fmt: skip
-    target = Target(
-        name, port, process.pid, "/predict", record, {"Content-Type": "application/json"}
-    )
-    try:
-        end = time.monotonic() + DEADLINE
-        while not _answers(target):
-            assert time.monotonic() < end and process.poll() is None, log.read_text()[-2000:]
-            time.sleep(0.1)
-        yield target
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        finally:
-            process.kill()
-
-
-def _answers(target: Target) -> bool:
-    try:
-        return target.ask(timeout=5) == 200
-    except OSError:
-        return False

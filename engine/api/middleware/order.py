@@ -9,8 +9,10 @@ from engine.api import trace_context
 from engine.api.middleware import (
     access_log,
     auth,
+    compression,
     cors,
     idempotency,
+    query,
     rate_limit,
     request_id,
     server_timing,
@@ -47,9 +49,11 @@ OBSERVING = (
 
 #: The middleware that may answer in place of the route.
 GUARDING = (
+    Middleware(None, compression.compress, on_loop=True),
     Middleware(cors.answer_preflight, cors.allow_origin, on_loop=True),
     Middleware(auth.check_caller, None, on_loop=True),
     Middleware(rate_limit.count_request, rate_limit.show_standing, on_loop=True),
+    Middleware(query.refuse_parameters, None, on_loop=True),
     Middleware(idempotency.begin, idempotency.store, on_loop=True, end=idempotency.end),
 )
 

@@ -7,10 +7,9 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import MethodNotAllowed
 
 from engine.api.errors import Failure, failure_response, refuse_records
-from engine.api.protocols.compression import inflated_body
 from engine.api.protocols.contract import Protocol, run
 from engine.api.protocols.error_line import phrase_line, write_line
-from engine.api.requests import may_see
+from engine.api.requests import may_see, whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response, respond, version_headers
 from engine.records.json_reader import read_json_body
@@ -44,7 +43,7 @@ def _routes(shared: Resources) -> Blueprint:
     @routes.post("/v1/models/<name>:predict")
     def predict(name: str) -> Response:
         """Predict instances."""
-        body = inflated_body()
+        body = whole_body()
         version, _, decisions, warnings = run(shared.predictor, body, _read, model=name)
         answer: dict[str, Any] = {"predictions": version.answer_columns[0].labelled(decisions)}
         if warnings:

@@ -101,8 +101,6 @@ def _read_kind(content_type: str) -> tuple[str, str]:
 
 
 def _answer(predictor: Predictor, body: bytes | Upload, kind: str, header: str) -> Response:
-    if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
-        raise BadRequest(415, "the body is compressed: send it plain")
     form = choose_form(request.headers.get("Accept", ""), [*_WRITERS])
     if isinstance(body, Upload):
         chosen = choose_version(predictor, body)

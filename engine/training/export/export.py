@@ -73,26 +73,24 @@ def convert(pipeline: Any, fields: Sequence[Field]) -> bytes:
 
 
 def translate(pipeline: Any, fields: Sequence[Field]) -> Any:
-    """Return skl2onnx's graph of a pipeline: an input of shape (n, 1) for each field."""
+    """Return skl2onnx's graph of a pipeline, with the inputs of `graph_inputs`."""
     from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
     from sklearn.base import is_classifier
     from sklearn.pipeline import Pipeline
 
+    from engine.training.export.inputs import graph_inputs, name_columns_by_position
     from engine.training.export.sklearn_converters import register_converters, without_flattening
 
     register_converters()
     pipeline = without_flattening(pipeline)
+    name_columns_by_position(pipeline)
     if not isinstance(pipeline, Pipeline):
         pipeline = Pipeline([("model", pipeline)])
-    types = [
-        (field.name, (StringTensorType if field.words else DoubleTensorType)([None, 1]))
-        for field in fields
-    ]
     estimator = pipeline.steps[-1][1]
     options = {"zipmap": False} if is_classifier(estimator) else {}
     if hasattr(estimator, "decision_function") and not hasattr(estimator, "predict_proba"):
         options["raw_scores"] = True
+    types = graph_inputs(pipeline, fields)
     return convert_sklearn(pipeline, "model", initial_types=types, options={id(estimator): options})
 
 

@@ -12,12 +12,13 @@ from itertools import count, groupby
 from typing import Any
 
 import numpy as np
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, compose, helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, checker, helper
 from onnx.numpy_helper import from_array
 
 from engine.runtime.onnx import RECORD
 from engine.schema.fields import Field
 from engine.training.export.category_tables import WordTable, tabulate, used
+from engine.training.export.inputs import input_name
 
 #: Operators of which each output element depends on one input element.
 _ELEMENTWISE = {
@@ -30,18 +31,15 @@ _ELEMENTWISE = {
 def packed(model: ModelProto, fields: Sequence[Field]) -> ModelProto:
     """Return an equal graph with one input, ``record``.
 
-    Where skl2onnx rounds doubles to singles and back, the new graph does not.
-    The old graph has an input per field, of the field's name and of shape
-    (n, 1): text for a category, doubles for the others. The fields are in the
-    order of the new input's columns.
+    The old graph has the inputs of `engine.training.export.inputs`: text for a category, doubles
+    for the others. The fields are in the order of the new input's columns.
     """
     new = ModelProto()
     new.CopyFrom(model)
     graph = new.graph
-    prefix = "of_" if RECORD in _names(graph) else ""
-    if prefix:
-        compose.add_prefix_graph(graph, prefix, rename_outputs=False, inplace=True)
-    front = _Front(new, {prefix + field.name: place for place, field in enumerate(fields)}, fields)
+    if [tensor.name for tensor in graph.input] == [RECORD]:
+        return new
+    front = _Front(new, {input_name(place): place for place in range(len(fields))}, fields)
     nodes: list[NodeProto] = []
     needed = {output.name for output in graph.output}
     for node in reversed(list(graph.node)):
@@ -83,8 +81,6 @@ class _Front:
         }
         self._taken = {RECORD, *_names(model.graph)}
         self._origins = _origins(model.graph)
-        vectorizers = [node for node in model.graph.node if node.op_type == "FeatureVectorizer"]
-        self._vectors = {node.output[0]: node.input for node in vectorizers}
         self._by_word = _by_word(model.graph, self._origins, set(self._categories))
 
     def replaces(self, names: list[str]) -> bool:
@@ -106,9 +102,6 @@ class _Front:
     def gathers(self, node: NodeProto) -> bool:
         """Gather the output of a node that only joins numbers of the record."""
         names = node.input if _joins_columns(node) else ()
-        if node.op_type == "CastLike" and self._is_number(node.input[1]):
-            # This is how skl2onnx joins a whole frame: in single precision, and back.
-            names = self._vectors.get(node.input[0], ())
         if not names or not all(map(self._is_number, names)):
             return False
         self._gather(list(names), node.output[0])

@@ -10,13 +10,12 @@ from flask import Blueprint, Response, request
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.health import not_ready
 from engine.api.paging import MOST, page_of
-from engine.api.protocols.compression import inflated_body
 from engine.api.protocols.contract import PUBLIC, Protocol, run
 from engine.api.protocols.error_line import phrase_line
 from engine.api.protocols.v2.binary import HEADER_LENGTH
 from engine.api.protocols.v2.request import InferRequest, read_request
 from engine.api.protocols.v2.response import describe_model, list_outputs, write_answer
-from engine.api.requests import may_see
+from engine.api.requests import may_see, whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.records.json_reader import read_json_body
@@ -43,7 +42,7 @@ def _routes(shared: Resources) -> Blueprint:
     @routes.post("/v2/models/<name>/versions/<version>/infer")
     def infer(name: str, version: str | None) -> Response:
         """Predict the records that tensors hold."""
-        body = inflated_body()
+        body = whole_body()
         return write_answer(*run(shared.predictor, body, _read, model=name, version=version))
 
     routes.register_error_handler(InvalidRecords, refuse_records)
@@ -102,7 +101,7 @@ def _add_repository(routes: Blueprint, models: ModelCache) -> None:
     @routes.post("/v2/repository/index")
     def index() -> Response:
         """List the versions of all models, the newest first, and whether each can answer."""
-        body = inflated_body()
+        body = whole_body()
         options = read_json_body(body) if body.strip() else {}
         is_ready_only = options.get("ready", False) if isinstance(options, dict) else None
         if not isinstance(is_ready_only, bool):
