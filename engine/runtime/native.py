@@ -50,7 +50,9 @@ class NativeRuntime(Runtime):
     def run(self, columns: Columns) -> Outputs:
         try:
             return self.answer(columns)
-        except REJECTIONS:
+        except REJECTIONS as error:
+            if isinstance(error, AttributeError):  # it is not fitted, whatever the records are
+                raise
             return self._answer_apart(columns)
 
     def run_matrix(self, matrix: Any) -> Outputs:
