@@ -3,7 +3,7 @@
 Run it in one of three ways::
 
     python app.py           on this machine: prints an example to paste
-    python app.py serve     in a container, on port 8080 unless the platform names another
+    python app.py serve     on a platform, on port 8080 unless it names another
     gunicorn app:app        anywhere
 """
 
@@ -139,8 +139,9 @@ def _spans() -> Any:
 
 def main() -> None:
     """Check that this machine can serve, and print an example request."""
-    os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # even when PORT is set
     try:
+        Settings.from_environment()  # Puts what `.env` says into the environment.
+        os.environ["HOST"] = os.environ.get("HOST") or "127.0.0.1"  # even when PORT is set
         settings = Settings.from_environment()
         card = _store(settings).read_card(settings.default_model)
     except (InvalidSettings, StoreError) as error:
@@ -169,6 +170,10 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
+        try:
+            Settings.from_environment()  # gunicorn itself reads WEB_CONCURRENCY, with a traceback
+        except InvalidSettings as error:
+            sys.exit(f"app: {error}")
         os.environ["SAGEMAKER_BIND_TO_PORT"] = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
     else:
         main()

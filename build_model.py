@@ -89,6 +89,8 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
             store.keys.sign(b"")  # A key that cannot sign stops the run before the training.
         with explained("training", name, passing=sentences):
             build(store, name, data=options.data, promote=options.promote, origin=origin)
+    except InvalidDefinition as error:
+        return _fail(f"models/{name}.py contradicts itself:\n{error}")
     except (*sentences, TrainingFailed) as error:
         if options.traceback:
             traceback.print_exc()

@@ -6,9 +6,7 @@
 
 python := .venv/bin/python
 
-# The settings of .env, where there is one; the environment itself wins.
-settings := set -a; given=$$(export -p); if [ -f .env ]; then . ./.env; fi; eval "$$given"; unset given; \
-	$(if $(model),DEFAULT_MODEL='$(model)';)
+chosen := $(if $(model),export DEFAULT_MODEL='$(model)';)
 
 # What make puts into the environment is not for the tests, and they start much sooner when
 # Python may keep what it compiles.
@@ -18,7 +16,7 @@ help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' makefile
 
 run: deps  ## Serve on this machine, training first where no version is: make run model=credit
-	@$(settings) $(python) build_model.py --if-absent && exec $(python) app.py
+	@$(chosen) $(python) build_model.py --if-absent && exec $(python) app.py
 
 test: test-deps  ## Run the everyday tests, in two minutes: make test args="-k schema"
 	@$(tested); exec $(python) -m pytest -m "not slow" $(args)
@@ -27,11 +25,11 @@ test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes:
 	@$(tested); CI=true exec $(python) -m pytest $(args)
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
-	@$(settings) exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \
+	@exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \
 		$(if $(promote),--promote $(promote))
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
-	@$(settings) exec $(python) test_model.py $(name)
+	@exec $(python) test_model.py $(name)
 
 deps:  ## Install what trains and serves into .venv, as locked: PYTHON=python3.12 make deps
 	@bin/setup
@@ -96,7 +94,7 @@ fuzz: test-deps  ## Send 20,000 made-up requests; none may fail the service: mak
 	@FUZZ_REQUESTS=$(or $(requests),20000) $(python) -m pytest -n 0 tests/attacks/test_fuzz.py
 
 clients: test-deps  ## Ask the service through the clients of other servers: make clients args=triton
-	@$(settings) $(python) build_model.py credit --if-absent && exec $(python) -m benchmarks.clients.run_all $(args)
+	@$(python) build_model.py credit --if-absent && exec $(python) -m benchmarks.clients.run_all $(args)
 
 docs: deps  ## Write the generated pages of docs/
 	@$(python) docs/generate.py
@@ -109,7 +107,7 @@ clean:  ## Remove .venv, .setup, .bench, .fixtures and caches; artifacts/ stays
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 upgrade:  ## Bring a newer release of the template: make upgrade from=FOLDER version=0.7.0
-	@python=$$(bin/setup python) || exit 1; $(settings) exec "$${python#*: }" bin/upgrade.py \
+	@python=$$(bin/setup python) || exit 1; exec "$${python#*: }" bin/upgrade.py \
 		$(if $(from),--from="$$from") $(if $(version),--version="$$version") \
 		$(if $(contract),--contract="$$contract") $(if $(look),--look) $(if $(continue),--continue) \
 		$(if $(undo),--undo) $(if $(filter no,$(checks)),--no-checks)

@@ -4,9 +4,11 @@ Only the files that are run read this module. They pass plain values to
 everything below them.
 """
 
+import difflib
+import io
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -185,16 +187,24 @@ class Settings:
         return f"{host}:{self.port}"
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings; an empty variable counts as absent.
+
+        Parameters
+        ----------
+        environment : Mapping of str to str, optional
+            By default that of the process, after what `.env` adds to it.
 
         Raises
         ------
         InvalidSettings
-            Naming every variable that cannot be read.
+            Naming every line of `.env` and every variable that cannot be read.
         """
+        problems: list[str] = []
+        if environment is None:
+            environment = os.environ
+            problems += add_env_file(ENV_FILE, os.environ)
         values: dict[str, Any] = {}
-        problems = []
         for setting in fields(cls):
             variable = setting.name.upper()
             if not (text := environment.get(variable, "")):
@@ -213,3 +223,64 @@ class Settings:
         if not values.get("host"):
             values["host"] = "0.0.0.0" if ports else "127.0.0.1"  # noqa: S104
         return cls(**values)
+
+
+#: Settings for this machine alone. `.env.example` shows every one.
+ENV_FILE = Path(__file__).with_name(".env")
+
+#: How variables begin that libraries read and `.env` may hold too.
+_OF_LIBRARIES = ("AWS_", "AZURE_", "GOOGLE_", "OTEL_")
+
+
+def add_env_file(path: Path, environment: MutableMapping[str, str]) -> list[str]:
+    """Add what a `.env` file says to the environment, which wins; nothing of the file is run.
+
+    Nothing is added when a line cannot be used. The problems are returned, each
+    with the number of its line and without its value, which may be a secret.
+    """
+    if "PYTHON_DOTENV_DISABLED" in environment or not path.is_file():
+        return []
+    try:
+        from dotenv import dotenv_values
+        from dotenv.parser import parse_stream
+
+        text = path.read_text("utf-8-sig")
+    except ImportError:
+        return [f"{path.name} cannot be read without a package: pip install python-dotenv"]
+    except UnicodeDecodeError:
+        return [f"{path.name} is not in UTF-8: save it in that encoding"]
+    except OSError as error:
+        return [f"{path.name} cannot be read: {error.strerror}"]
+    bindings = [*parse_stream(io.StringIO(text))]
+    if problems := [f"{path.name}, line {line}: {what}" for line, what in _wrong_lines(bindings)]:
+        return problems
+    # The command `flask` reads the file too, but replaces "${NAME}" in it.
+    replaced = dotenv_values(stream=io.StringIO(text))
+    for name, value in ((binding.key, binding.value) for binding in bindings if binding.key):
+        if name not in environment or environment[name] == replaced[name]:
+            environment[name] = value or ""
+    return []
+
+
+def _wrong_lines(bindings: list[Any]) -> Iterator[tuple[int, str]]:
+    """Yield the number of each line that cannot be used, and what is wrong with it."""
+    names = [setting.name.upper() for setting in fields(Settings)]
+    lines: dict[str, int] = {}
+    for binding in bindings:
+        # A binding begins with the empty lines and comments before it.
+        blank = re.match(r"(\s*(#.*)?\n)*", binding.original.string)
+        line, name = binding.original.line + (blank[0].count("\n") if blank else 0), binding.key
+        if binding.error or (name and binding.value is None and name not in names):
+            yield line, "cannot be read: write NAME=value, and close every quote"
+        elif name is None:
+            continue
+        elif name not in names and not name.startswith(_OF_LIBRARIES):
+            near = difflib.get_close_matches(name.upper(), names, 1)
+            remedy = f"did you mean {near[0]}?" if near else "see .env.example, or set it elsewhere"
+            is_name = near or re.fullmatch("[A-Z][A-Z_]*", name)  # and no part of a secret
+            yield line, f"{name if is_name else 'the name'} is not a setting: {remedy}"
+        elif binding.value is None or "\0" in binding.value:
+            yield line, f"{name} has no value: write {name}=value"
+        elif name in lines:
+            yield line, f"{name} is in line {lines[name]} already: delete one of the two"
+        lines.setdefault(name or "", line)

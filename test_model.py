@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import models
 from engine.runtime.loading import check_version, load_version
+from engine.schema.definition import InvalidDefinition
 from engine.training.failures import TrainingFailed, explained
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, StoreError
@@ -22,6 +23,11 @@ from settings import InvalidSettings, Settings
 
 def main(arguments: list[str]) -> int:
     """Check the named models, or all; return the exit code."""
+    try:
+        Settings.from_environment()
+    except InvalidSettings as error:
+        print(f"test_model: {error}", file=sys.stderr)
+        return 1
     if arguments == ["--all"]:
         return check_versions()
     names = arguments or models.names()
@@ -37,11 +43,21 @@ def check(name: str) -> bool:
     """Check a model's file and its stored version, a line for each check."""
     print(f"{name}:")
     is_sound = True
-    for is_passed, text in (*check_file(name), check_stored(name)):
-        lines = "\n         ".join(text.splitlines())
-        print(f"  {'ok   ' if is_passed else 'WRONG'}  {lines}", flush=True)
+    for is_passed, text in check_file(name):
         is_sound = is_sound and is_passed
-    return is_sound
+        report(is_passed=is_passed, text=text)
+    stored = check_stored(name)
+    if stored is None and is_sound:
+        stored = True, f"no version is stored yet: make model name={name}"
+    if stored:
+        report(is_passed=stored[0], text=stored[1])
+    return is_sound and stored is not None and stored[0]
+
+
+def report(*, is_passed: bool, text: str) -> None:
+    """Print what a check found."""
+    lines = "\n         ".join(text.splitlines())
+    print(f"  {'ok   ' if is_passed else 'WRONG'}  {lines}", flush=True)
 
 
 def check_file(name: str) -> Iterator[tuple[bool, str]]:
@@ -49,8 +65,10 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
     try:
         from engine.training.check import check_model
 
-        with explained("", name, passing=(models.UnknownModel,)):
+        with explained("", name, passing=(InvalidDefinition, models.UnknownModel)):
             definition = models.find(name)
+    except InvalidDefinition as error:
+        yield from ((False, f"models/{name}.py: {problem}") for problem in error.problems)
     except (models.UnknownModel, TrainingFailed) as error:
         yield False, str(error)
     else:
@@ -59,14 +77,14 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
         yield from check_model(name, definition)
 
 
-def check_stored(name: str) -> tuple[bool, str]:
-    """Check that the promoted version, where there is one, answers its worked example."""
+def check_stored(name: str) -> tuple[bool, str] | None:
+    """Check that the promoted version answers its worked example; None where there is none."""
     try:
         version = load_version(open_store(), name)
         trouble = version.self_test()
     except ModelNotFound:
-        return True, f"no version is stored yet: make model name={name}"
-    except (InvalidSettings, StoreError) as error:
+        return None
+    except StoreError as error:
         return False, str(error)
     if trouble:
         return False, f"version {version.version}: {trouble}; train another: make model name={name}"
@@ -87,7 +105,7 @@ def check_versions() -> int:
                 trouble = check_version(store, name, version)
                 is_sound = is_sound and not trouble
                 print(f"{name} {version}: {trouble or 'answers as recorded'}", flush=True)
-    except (InvalidSettings, StoreError) as error:
+    except StoreError as error:
         print(f"test_model: {error}", file=sys.stderr)
         return 1
     return 0 if is_sound else 1

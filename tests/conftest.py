@@ -3,6 +3,7 @@
 Each model is trained once per run, whatever the number of pytest's workers.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ from tests.support.project import ROOT, SAMPLE, why_no_sample
 from tests.support.s3 import s3_server, variables
 
 pytest_plugins = ["tests.support.selection"]
+
+# The tests know no settings of this machine.
+os.environ["PYTHON_DOTENV_DISABLED"] = os.environ["FLASK_SKIP_DOTENV"] = "1"
 
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("project")

@@ -195,7 +195,7 @@ def refused(copy: Path) -> dict[str, Any]:
         ("mine --data empty.csv", "empty.csv cannot be read as a table: No columns"),
         ("mine --data binary.csv", "binary.csv cannot be read as a table: 'utf-8' codec"),
         ("torn", "models/torn.py must define `definition = ModelDefinition(...)`"),
-        ("odd", "the example is 'x', unknown: send one of 'y'"),
+        ("odd", "field 'a': the example is 'x': give one of 'y'"),
     ],
 )
 def test_build_when_something_is_wrong_says_what_and_stores_nothing(

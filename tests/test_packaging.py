@@ -167,7 +167,7 @@ def test_line_ends_are_those_of_linux(file: str) -> None:
 
 
 def test_the_procfile_serves_the_web() -> None:
-    assert read("Procfile") == "web: gunicorn app:app\n"
+    assert read("Procfile") == "web: python app.py serve\n"
 
 
 @pytest.mark.parametrize("name", ["setup", "pre_compile", "post_compile"])

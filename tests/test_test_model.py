@@ -16,13 +16,18 @@ from tests.support.toys import loan
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with two sound models and three that are not."""
+    """A copy of the project with two sound models and five that are not."""
     project = copy_project(tmp_path_factory.mktemp("copy") / "project")
     for name in ("loan", "rent"):
         shutil.copy(ROOT / f"tests/support/toys/{name}.py", project / "models")
     (project / "models/torn.py").write_text("def load_data(path:\n")
     (project / "models/lost.py").write_text('"""Lost."""\n\nimport no_such_package\n')
     (project / "models/odd.py").write_text('"""Odd."""\n\nTHRESHOLD = 1 / 0\n')
+    (project / "models/typo.py").write_text("from engine.schem import Number\n")
+    loan_file = (project / "models/loan.py").read_text()
+    vague = loan_file.replace("maximum=100", "maximum=8").replace("example=30", "example=3")
+    vague = vague.replace('score="roc_auc"', 'score="auc"')
+    (project / "models/vague.py").write_text(vague)
     loan.write_table(project / "data/mine.csv")
     return project
 
@@ -45,8 +50,13 @@ def test_models_when_all_are_checked_say_what_is_wrong_in_a_line_each(project: P
         f"models/lost.py, line 3: no_such_package is not installed: {remedy}",
         "models/odd.py, line 3: ZeroDivisionError: division by zero",
         "models/torn.py, line 1: SyntaxError: '(' was never closed (torn.py, line 1)",
+        "models/typo.py, line 1: there is no module engine.schem: correct its name in the import",
+        "models/vague.py: field 'age': the example is 3: give a whole number from 18 to 8 (years)",
+        "models/vague.py: field 'age': minimum 18 is above maximum 8: exchange them",
+        "models/vague.py: score is 'auc': give one of roc_auc, log_loss, brier, accuracy",
     ] == wrong
-    assert "3 of 5 models need a change, see WRONG above" == done.stdout.splitlines()[-1]
+    assert 2 == done.stdout.count("no version is stored yet")
+    assert "5 of 7 models need a change, see WRONG above" == done.stdout.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -77,12 +87,24 @@ def test_stored_version_when_it_answers_says_so_and_when_damaged_what_differs(
     version = toy_store.promoted("rent")
     monkeypatch.setenv("MODEL_STORE", str(tmp_path))
 
-    is_sound, text = test_model.check_stored("rent")
+    stored = test_model.check_stored("rent")
     with (tmp_path / "rent" / version / "model.onnx").open("ab") as file:
         file.write(b"x")
-    is_damaged_sound, damage = test_model.check_stored("rent")
+    damaged = test_model.check_stored("rent")
 
-    assert is_sound
-    assert text.startswith(f"version {version} answers its example: ")
-    assert not is_damaged_sound
-    assert "differs from the digest" in damage
+    assert stored and stored[0]
+    assert stored[1].startswith(f"version {version} answers its example: ")
+    assert damaged and not damaged[0]
+    assert "differs from the digest" in damaged[1]
+
+
+def test_name_of_no_model_says_nothing_of_a_version(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_STORE", str(tmp_path))
+
+    assert not test_model.check("nothing")
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert "nothing:" == first
+    assert second.startswith("  WRONG  there is no model 'nothing': models/ has ")

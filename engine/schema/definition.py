@@ -1,10 +1,14 @@
 """What a model file defines; `Schema` is the part of it that a version's card keeps."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
+from engine.schema.declarations import is_text, written, wrong_attributes
 from engine.schema.fields import Field
 from engine.schema.record_schema import Extras, Schema
 
@@ -14,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class InvalidDefinition(ValueError):
-    """A model file contradicts itself; the message lists every contradiction."""
+    """A model file contradicts itself; the message has a line for each contradiction."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +66,12 @@ class ModelDefinition:
     schema: Schema = field(init=False)
 
     def __post_init__(self) -> None:
+        for name in ("fields", "extras"):
+            if isinstance(value := getattr(self, name), list):
+                object.__setattr__(self, name, tuple(value))
         object.__setattr__(self, "schema", Schema(self.fields, self.target, self.extras))
         if problems := _contradictions(self):
-            raise InvalidDefinition("; ".join(problems))
+            raise InvalidDefinition(problems)
 
 
 _SCORES = {
@@ -70,25 +81,104 @@ _SCORES = {
 
 
 def _contradictions(definition: ModelDefinition) -> list[str]:
-    fields, target = definition.fields, definition.target
+    wrong = wrong_attributes(definition)
+    problems = [*wrong.values()]
+    if "title" not in wrong and not definition.title.strip():
+        problems.append("title is empty: give a few words that name the model")
+    if "threshold" not in wrong and not 0 < definition.threshold < 1:
+        problems.append(f"threshold is {definition.threshold}: give a number between 0 and 1")
+    if "seed" not in wrong and not 0 <= definition.seed < 2**32:
+        problems.append(f"seed is {definition.seed}: give a whole number from 0 to 2**32 - 1")
+    problems += _call_problem("load_data", definition.load_data, definition.sample)
+    problems += _call_problem("build_pipeline", definition.build_pipeline)
+    problems += _field_problems(definition, has_fields="fields" not in wrong)
+    problems += _extras_problems(definition)
+    return problems + _target_problems(definition)
+
+
+def _call_problem(name: str, function: Any, *arguments: Any) -> list[str]:
+    """Return what keeps a function of the model file from being called, if anything does."""
+    if not callable(function):
+        remedy = f"give a function, as {name}={name}, without brackets after it"
+        return [f"{name} is {written(function)}: {remedy}"]
+    try:
+        signature(function).bind(*arguments)
+    except TypeError as error:
+        takes = "the path of the table, and nothing else" if arguments else "no argument"
+        return [f"{name} cannot be called, {error}: let it take {takes}"]
+    except ValueError:  # some functions written in C do not tell their arguments
+        pass
+    return []
+
+
+def _field_problems(definition: ModelDefinition, *, has_fields: bool) -> list[str]:
     problems = []
-    for attribute in ("name", "column"):
-        words = [getattr(field, attribute) for field in (*fields, target)]
-        repeated = sorted({word for word in words if words.count(word) > 1})
-        problems += [f"the {attribute} {word!r} is used twice" for word in repeated]
-    names = {field.name: field.name for field in (*fields, target)}
-    problems += [
-        f"the column {field.column!r} of {field.name!r} is the name of another field: rename that"
-        for field in (*fields, target)
-        if names.get(field.column, field.name) != field.name
-    ]
-    problems += [] if fields else ["there are no fields"]
+    fields = [each for each in definition.fields if isinstance(each, Field)] if has_fields else []
+    if has_fields and not definition.fields:
+        problems.append("there are no fields: give one at least")
+    if has_fields:
+        others = [each for each in definition.fields if not isinstance(each, Field)]
+        remedy = "give a Number, a Category or a Flag"
+        problems += [f"fields has {written(each)}: {remedy}" for each in others]
     for each in fields:
-        problems += [f"field {each.name!r}: {problem}" for problem in each.contradictions()]
+        problems += [f"field {written(each.name)}: {problem}" for problem in each.contradictions()]
+    targets = [definition.target] if isinstance(definition.target, Field) else []
+    for attribute in ("name", "column"):
+        words = [getattr(each, attribute) for each in (*fields, *targets)]
+        problems += _repeated(attribute, [word for word in words if isinstance(word, str)])
+    names = {each.name for each in (*fields, *targets) if isinstance(each.name, str)}
+    problems += [
+        f"the column {each.column!r} of {each.name!r} is the name of another field: rename that"
+        for each in (*fields, *targets)
+        if each.column != each.name and each.column in names
+    ]
+    return problems
+
+
+def _repeated(attribute: str, words: Iterable[str]) -> list[str]:
+    """Name the words that two fields have, also where only the way to write an accent differs."""
+    counts = Counter(normalize("NFC", word) for word in words)
+    remedy = "give each field its own, which looks different"
+    return [
+        f"the {attribute} {word!r} is used twice: {remedy}"
+        for word, count in sorted(counts.items())
+        if count > 1
+    ]
+
+
+def _extras_problems(definition: ModelDefinition) -> list[str]:
+    extras: Any = definition.extras
+    if isinstance(extras, str) and extras in ("refuse", "ignore"):
+        return []
+    if not isinstance(extras, tuple):
+        remedy = "give 'refuse', 'ignore', or a tuple of names, as ('note',)"
+        return [f"extras is {written(extras)}: {remedy}"]
+    fields = definition.fields if isinstance(definition.fields, tuple) else ()
+    names = [getattr(each, "name", None) for each in fields]
+    problems = [f"extras has {written(name)}: give names" for name in extras if not is_text(name)]
+    problems += [
+        f"extras has {written(name)}, which is a field: leave it out"
+        for name in extras
+        if is_text(name) and name in names
+    ]
+    twice = sorted(name for name, count in Counter(map(str, extras)).items() if count > 1)
+    return problems + [f"extras has {name!r} twice: list it once" for name in twice]
+
+
+def _target_problems(definition: ModelDefinition) -> list[str]:
+    target = definition.target
+    if not isinstance(target, Field):
+        return [f"target is {written(target)}: give a Number, a Category or a Flag"]
+    problems = [f"target {written(target.name)}: {each}" for each in target.contradictions()]
     problems += target.target_contradictions()
-    if not 0 < definition.threshold < 1:
-        problems.append(f"threshold {definition.threshold} is not between 0 and 1")
+    if wrong_attributes(target):  # its classes may be anything
+        return problems
     scores = _SCORES[definition.schema.task]
     if definition.score not in scores:
-        problems.append(f"score {definition.score!r} is not one of {', '.join(scores)}")
+        problems.append(f"score is {written(definition.score)}: give one of {', '.join(scores)}")
+    classes = target.classes or ()
+    if definition.threshold != 0.5 and len(classes) != 2:
+        number = f"{len(classes)} classes" if classes else "a regression"
+        remedy = "leave it out, it is for two classes"
+        problems.append(f"threshold is {definition.threshold} with {number}: {remedy}")
     return problems

@@ -1,7 +1,8 @@
 """The kinds of field that a model may have; `engine.schema.kinds` holds each of them."""
 
+from engine.schema.declarations import Policy
 from engine.schema.kinds.category import MISSING, UNKNOWN, Category
-from engine.schema.kinds.field import GAP_WORDS, Field, Finding, Policy
+from engine.schema.kinds.field import GAP_WORDS, Field, Finding
 from engine.schema.kinds.flag import Flag
 from engine.schema.kinds.number import MAX_EXACT_INTEGER, Number
 

@@ -14,7 +14,7 @@ _ALIKE = 0.66
 #: Letters at the beginning of a word that count for more than others.
 _STEM = 4
 #: Zero-width joiners, which belong to words of some scripts.
-_JOINERS = re.compile("([\u200c\u200d])")
+JOINERS = re.compile("([\u200c\u200d])")
 
 #: Words as they are compared, without case and accents, and as they are written; sorted.
 Vocabulary = Sequence[tuple[str, str]]
@@ -34,8 +34,8 @@ def shown(value: Any) -> str:
 
 def quoted(word: str) -> str:
     """Write a word of any script in quotes; what cannot be seen, or turns text, is escaped."""
-    parts = _JOINERS.split(word)
-    text = "".join(part if _JOINERS.match(part) else repr(part)[1:-1] for part in parts)
+    parts = JOINERS.split(word)
+    text = "".join(part if JOINERS.match(part) else repr(part)[1:-1] for part in parts)
     mark = '"' if "'" in word and '"' not in word else "'"
     return f"{mark}{text}{mark}"
 

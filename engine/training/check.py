@@ -16,7 +16,7 @@ from engine.runtime.runtimes import Columns
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed, spread_of
 from engine.schema.definition import ModelDefinition
 from engine.training.export.golden import golden_records
-from engine.training.failures import TrainingFailed
+from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import few_rows, fit
 from engine.training.table import InvalidTable, read_table
 
@@ -47,13 +47,12 @@ def check_model(name: str, definition: ModelDefinition) -> Iterator[CheckResult]
         (trial.check_records, "predicting from the example and from made-up records"),
     ):
         try:
-            yield CheckResult(True, check())
+            with explained(activity, name, passing=(CheckFailed, InvalidTable)):
+                result = check()
         except (CheckFailed, InvalidTable, TrainingFailed) as error:
             yield CheckResult(False, str(error))
             return
-        except Exception as error:  # noqa: BLE001  the model file's code may raise anything
-            yield CheckResult(False, f"{activity} ends with {type(error).__name__}: {error}")
-            return
+        yield CheckResult(True, result)
 
 
 class _Trial:

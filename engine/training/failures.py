@@ -4,6 +4,7 @@ import re
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 #: What is known to mend a cause, by a pattern of its message.
@@ -48,7 +49,8 @@ def explained(
     except (Exception, SystemExit) as error:
         if isinstance(error, (TrainingFailed, *passing)):
             raise
-        what = f"{activity} ends with " if activity else ""
+        is_lost = isinstance(error, ModuleNotFoundError)  # whatever imports it
+        what = f"{activity} ends with " if activity and not is_lost else ""
         raise TrainingFailed(f"{place(error, name)}: {what}{cause(error)}") from error
 
 
@@ -64,6 +66,8 @@ def place(error: BaseException, name: str) -> str:
 def cause(error: BaseException, step: str = "") -> str:
     """Return the kind of an error, its first line, and what is known to mend it in a step."""
     if isinstance(error, ModuleNotFoundError) and error.name:
+        if find_spec(error.name.partition(".")[0]):
+            return f"there is no module {error.name}: correct its name in the import"
         remedy = "add it to Pipfile, run make lock, then make deps"
         return f"{error.name} is not installed: {remedy}"
     if isinstance(error, MemoryError):

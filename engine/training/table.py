@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from engine.runtime.native import frame
-from engine.schema.fields import GAP_WORDS, Field
+from engine.schema.fields import GAP_WORDS, UNKNOWN, Field
 from engine.schema.messages import did_you_mean, shown, vocabulary
 from engine.schema.record_schema import Schema
 
@@ -75,9 +75,14 @@ def read_table(
     if problems:
         raise InvalidTable(problems)
     y = _target(columns[schema.target.name], schema.target)
-    if is_to_learn_from and schema.target.classes is not None:
-        _check_classes(y, schema.target)
-    return frame(columns, schema.fields), y, remarks
+    X = frame(columns, schema.fields)
+    if is_to_learn_from:
+        _check_content(
+            X, table.rename(columns={names.sources[f.name]: f.name for f in schema.fields}), schema
+        )
+        if schema.target.classes is not None:
+            _check_classes(y, schema.target)
+    return X, y, remarks
 
 
 def other_columns(schema: Schema, data: Path) -> dict[str, list[str]]:
@@ -150,6 +155,30 @@ def _rows(rows: list[int]) -> str:
 def _target(values: np.ndarray, target: Field) -> pd.Series:
     dtype = np.array([0.0] if target.classes is None else target.classes).dtype
     return pd.Series(values, name=target.name).astype(object if dtype.kind == "U" else dtype)
+
+
+def _check_content(X: pd.DataFrame, table: pd.DataFrame, schema: Schema) -> None:
+    """Refuse a table that has a column from which nothing can be learnt."""
+    problems = []
+    for field in schema.fields:
+        column = f"column {field.column!r} (field {field.name!r})"
+        is_gap = X[field.name] == field.absent if field.words else X[field.name].isna()
+        if is_gap.all():
+            problems.append(f"{column} has no value in any row: correct load_data, or leave it out")
+        elif (is_gap | (X[field.name] == UNKNOWN)).all():
+            words = table[field.name][~is_gap.to_numpy()].astype(str)
+            is_padded = words.str.strip().isin(field.words).any()
+            problems.append(
+                f"{column} has no known word in any row, such as {shown(words.iloc[0])}: "
+                + (
+                    "its words begin or end with a space; strip them in load_data, as "
+                    "skipinitialspace=True of pandas.read_csv does"
+                    if is_padded
+                    else "list its words as the field's categories, or correct load_data"
+                )
+            )
+    if problems:
+        raise InvalidTable(problems)
 
 
 def _check_classes(y: pd.Series, target: Field) -> None:

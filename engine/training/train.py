@@ -25,6 +25,7 @@ from engine.schema.card import (
 )
 from engine.schema.definition import ModelDefinition
 from engine.training.card import Origin, describe, plain
+from engine.training.columns import summarise
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
 from engine.training.evaluation.judged import HeldOutAnswers, judge
@@ -38,6 +39,9 @@ from engine.training.report import write_report
 from engine.training.split import WAY, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
+
+#: So many lines at most say what the fields' policies accepted in the table.
+REMARKS = 20
 
 #: Opens a step of the run: ``with step("fit") as say: say("200 trees")``.
 Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
@@ -137,9 +141,11 @@ def _read(
         raise TrainingFailed(f"models/{name}.py: load_data returns {kind}: return a DataFrame")
     table = table.reset_index(drop=True)
     X, y, remarks = read_table(table, definition.schema)
-    for remark in remarks:
-        say(f"accepted: {remark}")
-    say(f"{len(X)} rows of {data.name} fit the schema")
+    lines = [f"accepted: {remark}" for remark in remarks[:REMARKS]]
+    if len(remarks) > REMARKS:
+        lines.append(f"accepted: {len(remarks) - REMARKS} more kinds of values")
+    lines += summarise(X, definition.fields)
+    say("\n".join([*lines, f"{len(X)} rows of {data.name} fit the schema"]))
     return table, X, y
 
 

@@ -24,7 +24,6 @@ NAMES = (
     "LogisticRegression",
     "MLPClassifier",
     "RandomForestClassifier",
-    "SVC",
 )
 
 

@@ -2,12 +2,10 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.schema.definition import InvalidDefinition, ModelDefinition
 from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Flag, Number
 from engine.schema.record_schema import Schema
 
@@ -126,58 +124,3 @@ def test_schema_when_written_and_read_is_equal() -> None:
     schema = Schema((AGE, INCOME, HOME, JOB, RECORDS), Flag(name="ok", example=True), ("note",))
 
     assert schema == Schema.from_json(json.loads(json.dumps(schema.to_json())))
-
-
-def define(**changes: Any) -> ModelDefinition:
-    parts: dict[str, Any] = {
-        "title": "Toy",
-        "fields": (AGE, HOME),
-        "target": Flag(name="ok", example=True),
-        "load_data": lambda path: None,
-        "build_pipeline": lambda: None,
-        "sample": Path("toy.csv"),
-        "score": "roc_auc",
-    }
-    return ModelDefinition(**{**parts, **changes})
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"fields": ()}, "there are no fields"),
-        ({"fields": (AGE, AGE)}, "the name 'age' is used twice"),
-        (
-            {"fields": (AGE, Number(name="b", column="age", example=1))},
-            "column 'age' is used twice",
-        ),
-        ({"fields": (Number(name="a", example=1, minimum=2, maximum=1),)}, "minimum is above"),
-        ({"fields": (Number(name="a", example=9, maximum=1),)}, "the example is 9, out of range"),
-        ({"fields": (Category(name="a", example="x", categories=()),)}, "no categories"),
-        ({"fields": (Category(name="a", example=1, categories=(1, 2)),)}, "categories are text"),
-        (
-            {"fields": (Category(name="a", example="x", categories=("x", MISSING)),)},
-            "'__missing__' is reserved",
-        ),
-        (
-            {"fields": (Category(name="a", example="x", categories=("x",), synonyms={"y": "z"}),)},
-            "synonym 'y' is of no use",
-        ),
-        ({"target": Flag(name="ok", example=True, missing="accept")}, "target cannot be missing"),
-        ({"threshold": 1.0}, "threshold 1.0 is not between 0 and 1"),
-        ({"score": "r2"}, "score 'r2' is not one of roc_auc"),
-    ],
-)
-def test_definition_when_it_contradicts_itself_is_refused(
-    changes: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(InvalidDefinition) as caught:
-        define(**changes)
-
-    assert words in str(caught.value)
-
-
-def test_definition_when_it_has_several_contradictions_names_all() -> None:
-    with pytest.raises(InvalidDefinition) as caught:
-        define(fields=(), threshold=0, score="best")
-
-    assert 3 == len(str(caught.value).split("; "))

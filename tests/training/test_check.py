@@ -70,8 +70,32 @@ def boom(*_: Any) -> Any:
     raise KeyError("price")
 
 
+def test_load_data_when_it_ends_the_program_is_a_sentence() -> None:
+    text = failure(replace(rent.definition, load_data=lambda path: sys.exit("no table today")))
+
+    assert "models/peculiar.py: reading the table ends with SystemExit: " in text
+    assert "sys.exit('no table today')" in text
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("engine.schem", "there is no module engine.schem: correct its name in the import"),
+        ("sklearn.ensembl", "there is no module sklearn.ensembl: correct its name in the import"),
+        ("no_such_package.part", "no_such_package is not installed: add it to Pipfile"),
+    ],
+)
+def test_import_when_it_fails_tells_a_wrong_name_from_a_missing_package(
+    module: str, said: str
+) -> None:
+    text = failure(replace(rent.definition, load_data=lambda path: importlib.import_module(module)))
+
+    assert said in text
+
+
 def test_code_of_the_model_file_when_it_fails_is_a_sentence() -> None:
-    assert "reading the table ends with KeyError: 'price'" == failure(with_table(boom))
+    text = failure(with_table(boom))
+    assert "models/peculiar.py: reading the table ends with KeyError: 'price'" == text
     text = failure(replace(rent.definition, build_pipeline=boom))
     assert "models/peculiar.py: build_pipeline ends with KeyError: 'price'" == text
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
+from unicodedata import normalize
 
 import numpy as np
 from msgspec import UNSET
 
-from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
+from engine.schema.declarations import Policy, is_text, is_whole, written
+from engine.schema.kinds.field import UNUSUAL, Field, Finding
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
 from engine.schema.messages import Vocabulary, did_you_mean, quoted, vocabulary
 from engine.schema.problem_codes import Code
@@ -43,6 +45,11 @@ class Category(Field):
     kind: ClassVar[str] = "category"
     absent: ClassVar[Any] = MISSING
     arrow_columns: ClassVar[tuple[str, ...]] = (*Field.arrow_columns, "numbers")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.categories, (list, range)):
+            object.__setattr__(self, "categories", tuple(self.categories))
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:
@@ -144,21 +151,57 @@ class Category(Field):
         return listed + (f" and {more} more" if more > 0 else "")
 
     def contradictions(self) -> list[str]:
-        problems = [] if self.categories else ["there are no categories"]
-        problems += [f"{word!r} is reserved" for word in {MISSING, UNKNOWN} & {*self.categories}]
-        problems += [
-            f"synonym {word!r} is of no use"
-            for word, category in self.synonyms.items()
-            if category not in self.categories or word in self.categories
+        problems = super().contradictions()
+        if isinstance(self.categories, tuple):
+            problems += self._category_problems()
+        if isinstance(self.categories, tuple) and isinstance(self.synonyms, Mapping):
+            problems += self._synonym_problems()
+        return problems
+
+    def _has_valid_example(self) -> bool:
+        return not self.categories or super()._has_valid_example()
+
+    def _category_problems(self) -> list[str]:
+        problems = [
+            f"category {written(word)} is {fault}"
+            for word in self.categories
+            if (fault := _fault_of(word))
         ]
-        problems += super().contradictions()
-        if not all(isinstance(word, str) for word in self.categories):
-            problems.append("categories are text; use Number for codes")
+        same: dict[str, list[Any]] = {}
+        for word in self.categories:
+            same.setdefault(normalize("NFC", _plain(str(word))), []).append(word)
+        for words in same.values():
+            if len(words) > 1:
+                listed = " and ".join(map(written, words))
+                problems.append(f"categories {listed} are the same: list one of them")
+        if not self.categories:
+            problems.append("there are no categories: list the words")
+        elif len(same) == 1 and self.unknown != "accept" and self.missing != "accept":
+            problems.append(f"{written(self.categories[0])} is the only category: list another")
+        return problems
+
+    def _synonym_problems(self) -> list[str]:
+        problems = []
+        listed = {_plain(text): text for text in self._texts}
+        for word, category in self.synonyms.items():
+            about = f"synonym {written(word)}"
+            if not is_text(word) or (fault := _fault_of(word)):
+                problems.append(f"{about} is {fault if is_text(word) else 'not text: give text'}")
+            elif str(category) not in self._texts:
+                problems.append(f"{about} means {written(category)}: give one of the categories")
+            elif other := listed.get(_plain(word)):
+                problems.append(f"{about} is the same word as {written(other)}: leave it out")
+            else:
+                listed[_plain(word)] = word
         return problems
 
     def target_contradictions(self) -> list[str]:
-        problems = ["the target cannot accept unknown categories"] * (self.unknown == "accept")
-        return super().target_contradictions() + problems
+        problems = super().target_contradictions()
+        if self.unknown == "accept":
+            problems.append("the target cannot accept unknown categories: list all of them")
+        if isinstance(self.categories, tuple) and len({*map(type, self.categories)}) > 1:
+            problems.append("the categories of the target mix text and numbers: give all as text")
+        return problems
 
     def draw(self, generator: np.random.Generator) -> str:
         if self.unknown == "accept" and generator.random() < UNUSUAL:
@@ -168,6 +211,24 @@ class Category(Field):
 
     def turning_points(self, values: np.ndarray, generator: np.random.Generator) -> list[Any]:
         return [word for word in self.accepted_words if word != MISSING]
+
+
+def _plain(word: str) -> str:
+    """Return the shorter of the words that spell a code, and another word as it is."""
+    shorter = word.removesuffix(".0")
+    return word if code_of(shorter) is None else shorter
+
+
+def _fault_of(word: Any) -> str:
+    """Return what keeps a value from being a category, with the remedy; empty if nothing does."""
+    if is_whole(word):
+        is_code = code_of(str(word)) is not None
+        return "" if is_code else "not below 2**53, as a code must be: list it as text"
+    if not is_text(word):
+        return "neither text nor a whole number: list text"
+    if word in (MISSING, UNKNOWN):
+        return "reserved: list another word"
+    return "" if word else "empty, as a gap is: leave it out, or accept `missing`"
 
 
 def code_of(word: str) -> int | None:

@@ -5,21 +5,22 @@ answers have defaults, for a value that is text in JSON and a double in the mode
 replaces them to be faster or to say more. No other code tells the kinds apart.
 """
 
+import json
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple, get_origin
+from typing import Any, ClassVar, NamedTuple, get_origin
 
 import numpy as np
 from msgspec import UNSET
 
-from engine.schema.messages import shown
+from engine.schema.declarations import Policy, written, wrong_attributes
+from engine.schema.messages import JOINERS, quoted, shown
 from engine.schema.problem_codes import Code
-
-Policy = Literal["refuse", "accept"]
 
 #: The words that stand for a gap in a table, as pandas reads them, unless a field declares them.
 GAP_WORDS = frozenset(
@@ -218,8 +219,23 @@ class Field:
 
     def contradictions(self) -> list[str]:
         """Return what is wrong with the declaration, each as a sentence about the field."""
-        _, finding = self.read(self.example)
-        return [f"the example {finding.detail}"] if finding else []
+        wrong = wrong_attributes(self)
+        problems = [*wrong.values()]
+        if "name" not in wrong and not is_visible(self.name):
+            remedy = "give a name of letters that can be seen"
+            problems.append(f"name is {quoted(self.name)}: {remedy}")
+        # What is read of the example depends on the attributes of the kind.
+        is_readable = wrong.keys() <= {attribute.name for attribute in fields(Field)}
+        if is_readable and not self._has_valid_example():
+            problems.append(f"the example is {written(self.example)}: give {self.expected()}")
+        return problems
+
+    def _has_valid_example(self) -> bool:
+        try:
+            is_value = json.dumps(self.example, allow_nan=False) != "null"
+        except (TypeError, ValueError):
+            return False
+        return is_value and self.read(self.example)[1] is None
 
     def target_contradictions(self) -> list[str]:
         """Return what keeps the field from being a target, each as a sentence."""
@@ -272,3 +288,9 @@ class _ReadCodes(dict[Any, float]):
         if finding:
             raise KeyError(value)
         return self._code(clean)
+
+
+def is_visible(text: str) -> bool:
+    """Return whether text has a letter, and nothing that cannot be seen beside blanks."""
+    kinds = {unicodedata.category(letter) for letter in JOINERS.sub("", text)}
+    return bool(text.strip()) and not kinds & {"Cc", "Cf", "Cn", "Co", "Zl", "Zp"}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from msgspec import UNSET
 
+from engine.schema.declarations import is_text, written
 from engine.schema.kinds.field import Field, Finding, spelling
 from engine.schema.messages import quoted
 
@@ -33,7 +34,8 @@ class Flag(Field):
 
     @cached_property
     def _doubles(self) -> dict[Any, float]:
-        return {word: float(v) for word, v in self.synonyms.items()} | {True: 1.0, False: 0.0}
+        words = {word: 1.0 if value else 0.0 for word, value in self.synonyms.items()}
+        return words | {True: 1.0, False: 0.0}
 
     def expected(self) -> str:
         return " or ".join(["true", "false", *(quoted(str(word)) for word in self.synonyms)])
@@ -69,6 +71,22 @@ class Flag(Field):
         # One list of words and truth values would be no type for clients that are generated.
         words = {"type": "string", "enum": [*self.synonyms]}
         return {"anyOf": [{"type": "boolean"}, words]}
+
+    def contradictions(self) -> list[str]:
+        problems = super().contradictions()
+        if not isinstance(self.synonyms, Mapping):
+            return problems
+        meanings: dict[str, Any] = {"true": True, "1": True, "false": False, "0": False}
+        for word, value in self.synonyms.items():
+            about = f"synonym {written(word)}"
+            if not (is_text(word) and word):
+                problems.append(f"{about} is not a word: give text")
+            elif not isinstance(value, bool):
+                problems.append(f"{about} means {written(value)}: give True or False")
+            elif meanings.setdefault(folded := word.strip().casefold(), value) != value:
+                other = f"but {folded!r} means {not value}"
+                problems.append(f"{about} means {value}, {other}: leave one of them out")
+        return problems
 
     def draw(self, generator: np.random.Generator) -> bool:
         return bool(generator.integers(2))

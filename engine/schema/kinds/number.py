@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from msgspec import Meta
 
-from engine.schema.kinds.field import UNUSUAL, Field, Finding, Policy
+from engine.schema.declarations import Policy, written, wrong_attributes
+from engine.schema.kinds.field import UNUSUAL, Field, Finding
 from engine.schema.messages import plain
 from engine.schema.problem_codes import Code
 
@@ -137,8 +138,15 @@ class Number(Field):
         return f"{low} to {high}"
 
     def contradictions(self) -> list[str]:
-        problems = ["minimum is above maximum"] if self._low > self._high else []
-        return problems + super().contradictions()
+        problems = super().contradictions()
+        if wrong_attributes(self).keys() & {"minimum", "maximum", "integer"}:
+            return problems
+        low, high = f"minimum {written(self.minimum)}", f"maximum {written(self.maximum)}"
+        if self._low > self._high:
+            problems.append(f"{low} is above {high}: exchange them")
+        elif self.integer and math.isfinite(self._low) and math.ceil(self._low) > self._high:
+            problems.append(f"no whole number is between {low} and {high}: widen the range")
+        return problems
 
     def draw(self, generator: np.random.Generator) -> float:
         low, high = self._drawn_range()
