@@ -126,7 +126,7 @@ class _Trial:
 
     def _answer(self, columns: Columns) -> np.ndarray:
         """Return a row of numbers for each record: the probabilities, or the value."""
-        outputs = self.runtime.run(columns)
+        outputs = self.runtime.answer(columns)
         if outputs.probabilities is not None:
             return np.asarray(outputs.probabilities, dtype=np.float64)
         values = np.asarray(outputs.values)

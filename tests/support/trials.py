@@ -60,7 +60,7 @@ def convert_here(skops: bytes, fields: Any, *, model: str) -> Export:
 
 def fit(estimator: Any, preparation: Any) -> tuple[ModelDefinition, Pipeline, pd.DataFrame]:
     """Fit an estimator to tell sold from unsold."""
-    definition = define(Case("", lambda: estimator, ("bool",), lambda: preparation), "bool")
+    definition = define(Case("Trial", lambda: estimator, ("bool",), lambda: preparation), "bool")
     X, y, _ = read_table(make_table(), definition.schema)
     return definition, definition.build_pipeline().fit(X, y), X
 

@@ -47,7 +47,7 @@ def choose(
     pipeline = make_pipeline(columns, estimator).fit(table, truth)
     is_number = truth.dtype != bool
     definition = ModelDefinition(
-        title="", fields=fields, sample=Path(__file__), load_data=lambda path: table,
+        title="Toy", fields=fields, sample=Path(__file__), load_data=lambda path: table,
         target=(Number if is_number else Flag)(name="y", example=1.0 if is_number else True),
         build_pipeline=lambda: pipeline, score="mae" if is_number else "accuracy",
     )  # fmt: skip
