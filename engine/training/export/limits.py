@@ -49,7 +49,7 @@ def with_limits(
     )
 
 
-def remarks(entry: RuntimeEntry) -> list[str]:
+def limit_remarks(entry: RuntimeEntry) -> list[str]:
     """Return in words which numbers are refused, and what was left out of the comparison."""
     fields = [field for field in entry["schema"]["fields"] if field.get("limit") is not None]
     lines = [

@@ -4,10 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
-from zipfile import ZIP_DEFLATED
 
 import numpy as np
-from skops.io import dumps
 
 from engine.runtime.answers import Prediction
 from engine.runtime.native import REJECTIONS, NativeRuntime
@@ -19,6 +17,7 @@ from engine.schema.card import AnswerEntry, Description, ParityEntry, RuntimeEnt
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
+from engine.training.artifact import dump_pipeline
 from engine.training.export.challenge import Challenge, joined
 from engine.training.export.export import Export, export
 from engine.training.export.golden import golden_records
@@ -52,7 +51,7 @@ def choose_runtime(
     Raise `PipelineRejectsRecord`, or `UntrustedArtifact` when the pipeline holds a
     type that is not trusted.
     """
-    stored = dumps(pipeline, compression=ZIP_DEFLATED, compresslevel=6)
+    stored = dump_pipeline(pipeline)
     # Read back, so that an untrusted type is refused now and not when serving.
     fitted = load_pipeline(stored, model=card["model"])
     native = NativeRuntime(fitted, definition.fields)
