@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from flask import g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from engine.api.row_cost import count_rows
 from engine.records.inflate import inflate
 from engine.records.media_types import TABLES
 from engine.records.problems import BadRequest
@@ -33,6 +34,7 @@ def choose_version(
             key=g.get("key"),
             canary_key=request.headers.get(CANARY_KEY, "").strip(),
             timing=g.timing,
+            count_rows=count_rows,
         )
     )
     g.version = chosen.version

@@ -52,7 +52,7 @@ def read_csv(
         if matrix is not None:
             block = Block(first, len(matrix), matrix, [], [])
         else:
-            rows = list(zip(*cells, strict=True)) if cells else rows
+            rows = _transposed(cells) if cells else rows
             block = read_slowly(columns.records(rows, first), schema, first=first, is_table=True)
         first += block.size
         if block.size:
@@ -65,7 +65,7 @@ def read_rows(upload: Upload, schema: Schema, *, delimiter: str = ",") -> Iterat
     layout = _read_layout(lines, schema)
     yield layout.names
     for cells, rows in _pieces(lines, layout):
-        yield from rows if cells is None else zip(*cells, strict=True)
+        yield from rows if cells is None else _transposed(cells)
 
 
 def _read_layout(lines: Lines, schema: Schema) -> Layout:
@@ -82,29 +82,40 @@ def _read_layout(lines: Lines, schema: Schema) -> Layout:
 
 def _pieces(lines: Lines, layout: Layout) -> Iterator[_Piece]:
     """Read a table; rows of empty cells are kept back until another row follows."""
-    empty = 0
-    width = len(layout.names)
+    empty, width = 0, len(layout.names)
     while (text := lines.take()) is not None:
+        text = _without_blank_lines(text)
         cells = _cut(text, width, layout.delimiter)
-        rows: Sequence[Sequence[str]] = ()
-        if cells is None:
-            rows = layout.fit(lines.records(text))
-            if rows and {*map(len, rows)} == {width}:
-                cells = [[*column] for column in zip(*rows, strict=True)]
+        rows: Sequence[Sequence[str]] = lines.records(text) if cells is None and text else ()
         if cells and not any(column[-1] for column in cells):
-            whole: list[Sequence[str]] = [*zip(*cells, strict=True)]
-            rows, cells = whole, None
+            rows, cells = _transposed(cells), None
         size = len(rows)
         while size and not any(rows[size - 1]):
             size -= 1
-        while empty and (cells or size):
-            part = min(empty, MOST_ROWS)
-            yield None, [[""] * width] * part
-            empty -= part
-        yield cells, rows[:size]
-        empty += len(rows) - size if cells is None else 0
+        for start in range(0, empty, MOST_ROWS) if cells or size else ():
+            yield None, [[""] * width] * min(empty - start, MOST_ROWS)
+        empty = len(rows) - size + (0 if cells or size else empty)
         if empty > _MOST_EMPTY_ROWS:
             raise BadRequest(413, f"more than {_MOST_EMPTY_ROWS} rows are empty: leave them out")
+        rows = layout.fit(rows[:size])
+        if rows and {*map(len, rows)} == {width}:
+            cells = _transposed(rows)
+        yield cells, rows
+
+
+def _without_blank_lines(text: str) -> str:
+    """Leave out lines without text, where quotes make no line end a part of a cell."""
+    if '"' in text:
+        return text
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    while "\n\n" in text:
+        text = text.replace("\n\n", "\n")
+    return text.strip("\n")
+
+
+def _transposed(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+    return [*zip(*rows, strict=True)]
 
 
 class _Columns:
@@ -189,15 +200,13 @@ class _Columns:
         return cell if isinstance(value, str) else value
 
 
-def _cut(text: str, width: int, delimiter: str = ",") -> list[list[str]] | None:
+def _cut(text: str, width: int, delimiter: str = ",") -> list[Sequence[str]] | None:
     """Split lines into columns; None when only the csv module can."""
-    if '"' in text:
-        return None
     if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    while "\n\n" in text:
-        text = text.replace("\n\n", "\n")
-    lines = text.strip("\n").split("\n")
+        text = text.replace("\r\n", "\n")
+    if '"' in text or "\r" in text:
+        return None
+    lines = text.removesuffix("\n").split("\n")
     is_even = {*map(methodcaller("count", delimiter), lines)} == {width - 1} and "" not in lines
     if not is_even or max(map(len, lines)) > csv.field_size_limit():
         return None

@@ -46,6 +46,12 @@ class _Inflated:
         """Return the body as it came, if it is in memory."""
         return self._upload.in_memory()
 
+    def drain(self) -> None:
+        """Discard the rest without inflating it."""
+        self._inflater = zlib.decompressobj()
+        self._rest = b""
+        self._upload.drain()
+
     def read(self, size: int) -> bytes:
         """Read this number of bytes, fewer only at the end."""
         content = b""

@@ -75,6 +75,8 @@ class Upload:
 
     def drain(self) -> None:
         """Discard the rest, so that a client that sends everything first gets its answer."""
+        if drain := getattr(self._stream, "drain", None):
+            drain()
         with suppress(BadRequest):
             while self.read(2**18):
                 pass

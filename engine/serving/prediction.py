@@ -22,7 +22,7 @@ from engine.serving.answer_body import write_answer
 from engine.serving.candidates import choose, choose_at_once
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Decided, Observers, Rest
-from engine.serving.request import Chosen, PredictRequest
+from engine.serving.request import ROWS_PER_REQUEST, Chosen, PredictRequest
 from engine.serving.table_prediction import answer_table
 from engine.serving.timing import Timing
 
@@ -72,6 +72,7 @@ class Predictor:
                 records = read_body(body, version.schema)
                 matrix, warnings = _read_matrix(version, records)
                 decoded = Decoded(matrix, records.is_single)
+        request.count_rows(len(decoded.matrix))
         is_single = decoded.is_single and form == JSON
         with timing.step("predict"):
             predict = version.predict_one if is_single else version.decide_matrix
@@ -91,8 +92,11 @@ class Predictor:
         def decided(matrix: Any, decisions: Decisions) -> None:
             rests.extend(self.observers.decided_in_part([Decided(chosen, matrix, decisions)]))
 
-        timing = chosen.request.timing
-        spool = answer_table(chosen.version, upload, kind, form, timing=timing, decided=decided)
+        request = chosen.request
+        spool = answer_table(
+            chosen.version, upload, kind, form, timing=request.timing, decided=decided,
+            count_rows=request.count_rows,
+        )  # fmt: skip
         self.observers.finish(rests)
         return spool
 
@@ -130,6 +134,7 @@ class Predictor:
         with every problem of every record, or when an answer is not finite.
         """
         version, timing = chosen.version, chosen.request.timing or Timing()
+        chosen.request.count_rows(len(records.rows))
         with timing.step("validate"):
             matrix, warnings = _read_matrix(version, records)
         with timing.step("predict"):
@@ -146,7 +151,7 @@ class Predictor:
         assert isinstance(request.body, bytes)
         version = chosen.version
         decoded = version.decoder.read(request.body)
-        if decoded is None or len(decoded.matrix) > MAX_RECORDS:
+        if decoded is None or len(decoded.matrix) > ROWS_PER_REQUEST:
             return None
         is_quick = version.is_exported and version.seconds(len(decoded.matrix)) <= LOOP_SECONDS
         return (chosen, decoded) if is_quick else None

@@ -1,5 +1,7 @@
 """A request to predict, as any way in hands it over, and what answers it."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from engine.records.upload import Upload
@@ -7,6 +9,13 @@ from engine.runtime.version import StoredVersion
 from engine.serving.timing import Timing
 from persistence.api_keys import Key
 from persistence.promotions import Candidate
+
+#: A request with more rows costs as much as several.
+ROWS_PER_REQUEST = 1000
+
+
+def _not_counted(rows: int) -> None:
+    """Count no rows."""
 
 
 class PredictRequest(msgspec.Struct, frozen=True, gc=False):
@@ -20,6 +29,7 @@ class PredictRequest(msgspec.Struct, frozen=True, gc=False):
     key: Key | None = None  # the caller's, where API keys are required
     canary_key: str = ""  # the name that the client wants to be routed by; empty when absent
     timing: Timing | None = None
+    count_rows: Callable[[int], None] = _not_counted  # told of rows before they are predicted
 
 
 class Chosen(msgspec.Struct, frozen=True, gc=False):

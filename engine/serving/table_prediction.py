@@ -31,6 +31,7 @@ def answer_table(
     version: StoredVersion, upload: Upload, kind: str, form: type[Writer],
     *, delimiter: str = "", timing: Timing | None = None,
     decided: Callable[[Any, Decisions], None] = lambda matrix, decisions: None,
+    count_rows: Callable[[int], None] = lambda rows: None,
 ) -> Spool:  # fmt: skip
     """Answer every row of a table.
 
@@ -43,6 +44,8 @@ def answer_table(
     decided : callable
         Called with the records and the decisions of each part, while there is no
         problem; a later part may still be refused.
+    count_rows : callable
+        Called with the number of rows of each block before it is predicted; may refuse them.
 
     Raises
     ------
@@ -62,10 +65,17 @@ def answer_table(
     with closing(blocks), ExitStack() as on_error:
         spool = Spool(upload.most, what="the answer")
         on_error.callback(spool.close)
-        _write(version, blocks, form(version, spool), timing or Timing(), decided)
+        counted = _counted(blocks, count_rows)
+        _write(version, counted, form(version, spool), timing or Timing(), decided)
         spool.seal()
         on_error.pop_all()
     return spool
+
+
+def _counted(blocks: Iterator[Block], count_rows: Callable[[int], None]) -> Iterator[Block]:
+    for block in blocks:
+        count_rows(block.size)
+        yield block
 
 
 def _write(

@@ -18,7 +18,7 @@ from engine.records.csv_reader import read_csv
 from engine.records.json_reader import read_body
 from engine.records.jsonl_reader import read_lines
 from engine.records.media_types import ARROW, PARQUET
-from engine.records.problems import BadRequest, InvalidRecords
+from engine.records.problems import InvalidRecords
 from engine.records.upload import Upload
 from engine.records.validation import read_records
 from engine.schema import Category, Flag, Number
@@ -247,45 +247,6 @@ def test_rows_without_a_value_are_refused_where_others_follow() -> None:
     assert {"/1/age", "/1/grade", "/1/records", "/1/late"} == {
         *problems_of("\n".join([*lines[:2], "," * 5, *lines[2:]]))
     }
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ("age;income;home\n1;2;rent\n", "separated by ';': send commas, or put the line sep=;"),
-        ("Age\tHome\n1\trent\n", "separated by tabs: send commas, or the content type"),
-        ("age|income\n1|2\n", "separated by '|'"),
-        ("sep=x\nagexincome\n", "the line sep= has 'x'"),
-    ],
-)
-def test_table_when_it_is_separated_otherwise_is_refused_in_a_sentence(
-    body: str, words: str
-) -> None:
-    with pytest.raises(BadRequest, match=r"^the ") as refused:
-        from_csv(body)
-
-    assert words in str(refused.value)
-
-
-@pytest.mark.parametrize("end", ["", "\n\n"])
-def test_row_when_it_has_a_cell_more_is_no_name_of_a_row(end: str) -> None:
-    header, *lines = frame_of(ROWS, is_source=False).to_csv(index=False).splitlines()
-    commas = "\n".join([header, *(f"{line}," for line in lines)])
-    decimals = "\n".join([header, *(line.replace("1", "1,5", 1) for line in lines)])
-
-    for text in (commas, decimals):
-        with pytest.raises(InvalidRecords) as refused:
-            raise InvalidRecords(
-                [each for block in read_csv(Upload.of((text + end).encode()), SCHEMA, DECODER)
-                 for each in block.problems]
-            )  # fmt: skip
-        assert "has 7 cells and the header 6" in refused.value.problems[0].detail
-
-
-def test_decimal_comma_when_numbers_have_points_too_is_refused() -> None:
-    text = frame_of(ROWS, is_source=False).to_csv(index=False, sep=";", decimal=",")
-
-    assert ["/1/income"] == problems_of("sep=;\n" + text.replace("0;;", "0;1.200;"))
 
 
 def test_definition_when_a_column_is_the_name_of_another_field_is_refused() -> None:

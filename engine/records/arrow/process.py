@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +25,7 @@ import pyarrow.parquet
 from engine.records.arrow import END_OF_STREAM
 from engine.records.arrow.columns import kind_of, read_columns, text_size, values_of
 from engine.records.arrow.messages import SILENT_SECONDS, TableMessage, TableRequest, receive, send
-from engine.records.blocks import MOST_ROWS, Block, read_slowly, too_long
+from engine.records.blocks import MOST_ROWS, PIECE, Block, read_slowly, too_long
 from engine.records.media_types import ARROW
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import pointer_to, refuse_repeated_names
@@ -38,6 +38,13 @@ MOST_MEMORY = 2**28
 
 #: Text that is taken out of a batch at a time, in bytes; a longer row is refused.
 _MOST_TEXT = 2**22
+
+#: The values of a table, as doubles, may take so many times the bytes of its file; the first
+#: bytes may take more.
+_MOST_TIMES, _FIRST_BYTES = 200, 2**24
+
+#: The batches of a stream, or the row groups of a file.
+_MOST_PARTS = 10_000
 
 #: What pyarrow raises for a damaged file.
 _DAMAGED = (
@@ -56,7 +63,10 @@ def read_table(request: TableRequest, buffer: Any) -> Iterator[Block]:
     read, name = (_read_arrow, "Arrow stream") if is_arrow else (_read_parquet, "Parquet file")
     try:
         schema, decoder = _load_schema(bytes(request.schema))
-        yield from read(buffer, _Table(schema, decoder, request.most // (8 * len(schema.fields))))
+        most, parts = request.most, sys.maxsize
+        if most < sys.maxsize:  # a request, in which few bytes may stand for millions of rows
+            most, parts = min(most, max(_FIRST_BYTES, _MOST_TIMES * len(buffer))), _MOST_PARTS
+        yield from read(buffer, _Table(schema, decoder, most // (8 * len(schema.fields)), parts))
     except MemoryError as error:
         detail = f"the {name} takes too much memory to read: write smaller batches or row groups"
         raise BadRequest(413, detail) from error
@@ -69,7 +79,7 @@ def _read_arrow(buffer: Any, table: "_Table") -> Iterator[Block]:
     source = pyarrow.BufferReader(buffer)
     reader = pyarrow.ipc.open_stream(source)
     table.begin(reader.schema)
-    for batch in reader:
+    for batch in table.in_fewer_batches(reader):
         yield from table.blocks(batch)
     # A stream may simply stop. Without its end mark nobody could tell whether it was cut off.
     if source.tell() != len(buffer) or buffer[-8:] != END_OF_STREAM:
@@ -80,6 +90,7 @@ def _read_parquet(buffer: Any, table: "_Table") -> Iterator[Block]:
     file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(buffer), pre_buffer=False)
     table.begin(file.schema_arrow)
     table.check_count(file.metadata.num_rows)
+    table.check_parts(file.metadata.num_row_groups, "row groups")
     for batch in file.iter_batches(MOST_ROWS, columns=table.names, use_threads=False):
         yield from table.blocks(batch)
 
@@ -91,7 +102,7 @@ def _load_schema(entry: bytes) -> tuple[Schema, Decoder]:
 
 
 class _Table:
-    """Turns the batches of a table of at most so many rows into blocks.
+    """Turns the batches of a table, of at most so many rows and parts, into blocks.
 
     Attributes
     ----------
@@ -99,12 +110,13 @@ class _Table:
         The columns that are fields of the model.
     """
 
-    def __init__(self, schema: Schema, decoder: Decoder, most: int) -> None:
+    def __init__(self, schema: Schema, decoder: Decoder, most: int, most_parts: int) -> None:
         self.names: list[str] = []
         self._columns = Columns({}, [], [])
         self._schema = schema
         self._decoder = decoder
         self._most = most
+        self._most_parts = most_parts
         self._first = 0
 
     def begin(self, columns: pyarrow.Schema) -> None:
@@ -129,6 +141,27 @@ class _Table:
         if self._first + rows > self._most:
             detail = f"there are more than {self._most} rows: send them in several requests"
             raise BadRequest(413, detail)
+
+    def check_parts(self, parts: int, noun: str) -> None:
+        """Check that so many batches or row groups are allowed."""
+        if parts > self._most_parts:
+            detail = f"there are more than {self._most_parts} {noun}: write larger ones"
+            raise BadRequest(413, detail)
+
+    def in_fewer_batches(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Join small batches, each of which would cost as much as a thousand rows."""
+        group: list[Any] = []
+        rows = 0
+        for number, batch in enumerate(batches, start=1):
+            self.check_parts(number, "batches")
+            small = batch.select(self.names)
+            small.validate(full=True)
+            group.append(small)
+            rows += small.num_rows
+            if rows >= MOST_ROWS or small.nbytes > PIECE:
+                yield from _join(group)
+                group, rows = [], 0
+        yield from _join(group)
 
     def blocks(self, batch: pyarrow.RecordBatch) -> Iterator[Block]:
         """Return the rows of a batch."""
@@ -163,6 +196,16 @@ class _Table:
         for row in rows if repeated else ():
             row.update(dict.fromkeys(name for name, _ in repeated))
         return read_slowly(rows, self._schema, first=first, is_table=True)
+
+
+def _join(group: list[Any]) -> list[Any]:
+    """Join batches; those that pyarrow cannot join are left as they are."""
+    if len(group) < 2:
+        return group
+    with suppress(pyarrow.ArrowException):
+        table = pyarrow.Table.from_batches(group).unify_dictionaries()
+        return list(table.combine_chunks().to_batches())
+    return group
 
 
 def send_blocks(connection: socket.socket, blocks: Iterator[Block]) -> None:

@@ -105,6 +105,13 @@ def repeated(value: Any, rows: int) -> Any:
             lambda: write_arrow(repeated(pa.array(["x" * 5_000_000, "y"]), 2)),
             id="5 MB in a row",
         ),
+        pytest.param(
+            lambda: write_parquet(
+                pa.table({name: pa.repeat(value, 400_000) for name, value in PARCEL.items()})
+            ),
+            id="400,000 equal rows",
+        ),
+        pytest.param(lambda: write_arrow([PARCEL] * 10_001, rows=1), id="10,001 batches"),
     ],
 )
 def test_table_when_it_grows_is_refused(toy_client: FlaskClient, make: Any) -> None:
