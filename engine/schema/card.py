@@ -61,6 +61,7 @@ class ScoreEntry(TypedDict):
     low: float
     high: float
     baseline: float
+    remark: NotRequired[str]  # why the interval may hold less often than 95 %
 
 
 class Importances(TypedDict):
@@ -119,6 +120,7 @@ class RuntimeEntry(TypedDict):
 class Card(Description, Importances, RuntimeEntry):
     """All that is known of a version."""
 
+    remarks: NotRequired[list[str]]
     scores: dict[str, ScoreEntry]
     class_scores: list[dict[str, Any]]
     challenge: NotRequired[ChallengeEntry]

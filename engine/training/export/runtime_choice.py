@@ -3,9 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
-from zipfile import ZIP_DEFLATED
-
-from skops.io import dumps
 
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
@@ -14,6 +11,7 @@ from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import decide
 from engine.schema.card import AnswerEntry, Description, ParityEntry, RuntimeEntry
 from engine.schema.definition import ModelDefinition
+from engine.training.artifact import dump_pipeline
 from engine.training.export.export import RECIPES, export
 from engine.training.export.golden import golden_records
 from engine.training.export.parity import challenge_rows, compare, measure, slower
@@ -42,7 +40,7 @@ def choose_runtime(
     type that is not trusted.
     """
     fields = definition.fields
-    files = {"model.skops": dumps(pipeline, compression=ZIP_DEFLATED, compresslevel=6)}
+    files = {"model.skops": dump_pipeline(pipeline)}
     # Read back, so that an untrusted type is refused now and not when serving.
     native = NativeRuntime(load_pipeline(files["model.skops"], model=card["model"]), fields)
     rows = challenge_rows(columns, fields, seed=definition.seed)
