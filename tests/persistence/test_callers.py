@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from persistence import api_keys
+from persistence import api_keys, callers
 from persistence.api_keys import InvalidKeys, KeyFile, make_key
 from persistence.callers import Callers
 
@@ -159,18 +159,37 @@ def test_file_when_cut_off_anywhere_lets_in_the_same_callers(file: KeyFile) -> N
 
 
 def test_file_when_changed_without_a_new_time_or_size_is_read_again(
-    file: KeyFile, tmp_path: Path
+    file: KeyFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callers, "_SETTLED_SECONDS", -1)
+    other = KeyFile(tmp_path / "other" / "keys.json")
+    text, text_of_other = add(file), add(other)
+    service = Callers(file.path)
+    before = after = file.path.stat()
+
+    while before.st_ctime_ns == after.st_ctime_ns:  # the clock of the disk ticks slowly
+        file.path.write_bytes(other.path.read_bytes())
+        os.utime(file.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        after = file.path.stat()
+
+    assert (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    assert (True, False) == look(service, text)
+    assert (True, True) == look(service, text_of_other)
+
+
+def test_file_when_changed_within_one_tick_of_the_clock_of_the_disk_is_read_again(
+    file: KeyFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = KeyFile(tmp_path / "other" / "keys.json")
     text, text_of_other = add(file), add(other)
     service = Callers(file.path)
-    status = file.path.stat()
+    stamp = callers._stamp_of(file.path)
+    assert stamp
+    assert not stamp.is_settled
 
     file.path.write_bytes(other.path.read_bytes())
-    os.utime(file.path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    monkeypatch.setattr(callers, "_stamp_of", lambda _: stamp)  # as if it were the same tick
 
-    after = file.path.stat()
-    assert (status.st_size, status.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     assert (True, False) == look(service, text)
     assert (True, True) == look(service, text_of_other)
 

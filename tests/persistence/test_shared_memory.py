@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,14 @@ def test_bytes_when_a_process_is_killed_amid_its_writing_are_as_before() -> None
     child = fork.Process(target=die_amid, args=(shared, has_it))
     child.start()
     assert has_it.wait(60)
+    reader = threading.Thread(target=shared.read)
+    reader.start()
+    reader.join(0.05)
+    assert reader.is_alive(), "nothing is read while another process writes"
 
     os.kill(child.pid or 0, signal.SIGKILL)
 
+    reader.join(60)
     assert (1, b"before") == shared.read()
     assert shared.replace(1, b"after")
     child.join()
