@@ -1,7 +1,6 @@
 """JSON lines, block by block: one record per line."""
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import Any
@@ -24,7 +23,6 @@ def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Bl
     """
     first, line = 0, 1
     for piece in whole_lines(upload, ends=(b"\n",)):
-        piece = piece.removeprefix(BOM_UTF8) if line == 1 else piece
         decoded = decoder.read_lines(piece)
         if decoded is not None:
             yield Block(first, len(decoded.matrix), decoded.matrix, [], [])
