@@ -23,6 +23,7 @@ def facts(card: Card) -> dict[str, str]:
         "trained": f"{card['created_at']}, Python {code['python']}",
         "by": card.get("trained_by", ""),
         "code": _code(code["revision"]),
+        "model file": code.get("model_sha256", ""),
         "data": _data(rows),
         "sha256": rows["sha256"],
         "note": rows["note"],
@@ -60,7 +61,7 @@ def score_rows(card: Card) -> list[list[str]]:
 def class_rows(card: Card) -> list[list[str]]:
     """Return a row of `CLASS_HEADS` for each class; none for a regression."""
     return [
-        [str(row["class"]), f"{row['precision']:.3f}", f"{row['recall']:.3f}", str(row["rows"])]
+        [str(row["class"]), _share(row["precision"]), _share(row["recall"]), str(row["rows"])]
         for row in card["class_scores"]
     ]
 
@@ -79,7 +80,13 @@ def limits(card: Card) -> list[str]:
     sentences = [f"The scores say nothing of later data, nor of records unlike the {judged}."]
     if rows["note"]:
         sentences.append(f"It is trained on sample data: {rows['note']}.")
+    sentences += [f"{_capital(remark)}." for remark in card.get("remarks", ())]
     scores = card["scores"].items()
+    sentences += [
+        f"The 95 % interval of {name}: {score['remark']}."
+        for name, score in scores
+        if score.get("remark")
+    ]
     if level := [
         name for name, score in scores if score["low"] <= score["baseline"] <= score["high"]
     ]:
@@ -94,6 +101,14 @@ def limits(card: Card) -> list[str]:
     return sentences
 
 
+def _share(share: float | None) -> str:
+    return "none" if share is None else f"{share:.3f}"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _data(rows: Mapping[str, Any]) -> str:
     if "rows" not in rows:
         return str(rows["name"])
@@ -103,7 +118,7 @@ def _data(rows: Mapping[str, Any]) -> str:
 
 def _code(revision: str) -> str:
     is_changed = revision.endswith("+")
-    return f"{revision[:-1]}, with changes that were not committed" if is_changed else revision
+    return f"{revision[:-1]}, with code that was not committed" if is_changed else revision
 
 
 def _answers(card: Card) -> str:

@@ -1,16 +1,12 @@
 """The facts on a card that are known before the version is scored."""
 
-import getpass
 import hashlib
 import importlib.metadata
 import json
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -19,18 +15,10 @@ from engine.schema.card import Counts, Description
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.training.evaluation.importances import last_step
+from engine.training.provenance import Origin, traced, trainer
 from engine.training.table import other_columns
 
 _LIBRARIES = ("numpy", "pandas", "scikit-learn", "skops", "skl2onnx", "onnx", "onnxruntime")
-
-_HERE = Path(__file__).parent
-
-
-class Origin(NamedTuple):
-    """Who trains, and with what code."""
-
-    by: str = ""  # if empty, git's ``user.name``, else the login name
-    revision: str = ""  # the commit, for where there is no git
 
 
 def describe(
@@ -46,7 +34,7 @@ def describe(
 
     The card holds the name and the digest of the table, not its place.
     """
-    origin = origin or Origin()
+    origin = traced(name, origin or Origin())
     task = definition.schema.task
     classes = np.asarray(pipeline.classes_).tolist() if task == "classification" else None
     is_sample = data.resolve() == definition.sample.resolve()
@@ -61,7 +49,7 @@ def describe(
         "positive": positive_class(definition.target, classes) if classes else None,
         "threshold": definition.threshold,
         "has_probabilities": classes is not None and hasattr(pipeline, "predict_proba"),
-        "trained_by": origin.by or _user(),
+        "trained_by": trainer(origin),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "estimator": type(estimator).__name__,
         "trees": _count_trees(estimator),
@@ -74,7 +62,7 @@ def describe(
             "note": definition.sample_note if is_sample else "",
             **(counts or {}),
         },
-        "code": {"revision": _revision() or origin.revision, "python": platform.python_version()},
+        "code": dict(origin.code),
         "libraries": {library: importlib.metadata.version(library) for library in _LIBRARIES},
     }
 
@@ -107,29 +95,3 @@ def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
             is_plain = False
         written[name] = value if is_plain else repr(value)
     return written
-
-
-def _user() -> str:
-    """Return who trains; empty if there is no name, as in some containers."""
-    if name := _git("config", "user.name"):
-        return name
-    with suppress(OSError, KeyError):
-        return getpass.getuser()
-    return ""
-
-
-def _revision() -> str:
-    """Return the commit, with a plus sign if files differ from it; empty without git."""
-    commit = _git("rev-parse", "HEAD")
-    is_changed = commit and _git("status", "--porcelain", "--untracked-files=no")
-    return f"{commit}+" if is_changed else commit
-
-
-def _git(*arguments: str) -> str:
-    """Return what git prints; empty where it fails or is not installed."""
-    command = ["git", *arguments]  # fixed words only
-    with suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.check_output(  # noqa: S603
-            command, cwd=_HERE, stderr=subprocess.DEVNULL, text=True
-        ).strip()
-    return ""

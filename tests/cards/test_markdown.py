@@ -1,7 +1,6 @@
 """The model card: whole, and plain text whatever the model file says. Read by markdown-it."""
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from engine.cards.markdown import model_card
-from engine.schema.card import Description, as_card
-from engine.training.card import Origin, describe
+from engine.schema.card import as_card
 from persistence.model_persistence import ModelStore
 from tests.support.models import TOYS, unstored
 from tests.support.project import ROOT
@@ -113,33 +111,3 @@ def test_model_card_when_the_version_is_of_before_is_written(kept: Path) -> None
     store = ModelStore(kept)
 
     assert "## Scores" in model_card(as_card(store.read_card("toy")))
-
-
-def test_card_when_trained_names_who_and_what_code(tmp_path: Path, monkeypatch: Any) -> None:
-    from engine.training import card
-
-    definition = TOYS["rent"]
-    pipeline = definition.build_pipeline()
-
-    def made(origin: Origin | None) -> Description:
-        return describe("rent", definition, pipeline, data=definition.sample, origin=origin)
-
-    monkeypatch.setattr(card, "_HERE", tmp_path)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
-    monkeypatch.setenv("LOGNAME", "grace")
-    assert "grace" == made(None)["trained_by"]
-    assert "" == made(None)["code"]["revision"]
-    (tmp_path / "gitconfig").write_text("[user]\nname = Ada\nemail = ada@example.com\n")
-    assert "Ada" == made(None)["trained_by"]
-    found = made(Origin("the weekly job", "1234abcd"))
-    assert ("the weekly job", "1234abcd") == (found["trained_by"], found["code"]["revision"])
-
-    (tmp_path / "file").write_text("one")
-    for words in (["init", "-q"], ["add", "file"], ["commit", "-qm", "One"]):
-        subprocess.run(["git", *words], cwd=tmp_path, check=True, capture_output=True)
-    clean = made(Origin("", "1234abcd"))["code"]["revision"]
-    (tmp_path / "file").write_text("two")
-
-    assert re.fullmatch("[0-9a-f]{40}", clean)
-    assert f"{clean}+" == made(None)["code"]["revision"]
