@@ -37,7 +37,7 @@ PINNED = {
     "MKL_NUM_THREADS": "1",
 }
 
-#: Seconds after which a step reports that it is still running.
+#: Seconds after which a step reports that it is still running; then after twice as long each time.
 PATIENCE = 10
 
 
@@ -88,7 +88,10 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         if store.keys:
             store.keys.sign(b"")  # A key that cannot sign stops the run before the training.
         with explained("training", name, passing=sentences):
-            build(store, name, data=options.data, promote=options.promote, origin=origin)
+            build(
+                store, name, data=options.data, promote=options.promote, origin=origin,
+                with_importances=options.importances == "on",
+            )  # fmt: skip
     except InvalidDefinition as error:
         return _fail(f"models/{name}.py contradicts itself:\n{error}")
     except (*sentences, TrainingFailed) as error:
@@ -99,8 +102,9 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
 
 
 def build(
-    store: ModelStore, name: str, *, data: Path | None, promote: str, origin: "Origin | None" = None
-) -> str:
+    store: ModelStore, name: str, *, data: Path | None, promote: str,
+    origin: "Origin | None" = None, with_importances: bool = True,
+) -> str:  # fmt: skip
     """Train a model, by default on its sample, store the version and return its name.
 
     Promote it "always", "never", or "if-better": if it is shown to be better than
@@ -121,8 +125,9 @@ def build(
     print(f"{name}: training on {source}", flush=True)
     origin = traced(name, origin or Origin())
     trained = train(
-        name, definition, source, step=step, store=store, promote=promote, origin=origin
-    )
+        name, definition, source, step=step, store=store, promote=promote, origin=origin,
+        with_importances=with_importances,
+    )  # fmt: skip
     with step("store") as say:
         version = store.write(trained.card, trained.files)
         say(f"version {version} in {store.place}/{name}/{version}")
@@ -149,8 +154,10 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
             print(f"  {title:<12} {taken}  {line}", flush=True)
 
     def reassure() -> None:
-        while not is_done.wait(PATIENCE):
+        patience = PATIENCE
+        while not is_done.wait(patience):
             say("still at work")
+            patience *= 2
 
     thread = threading.Thread(target=reassure, daemon=True)
     thread.start()
@@ -178,6 +185,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--if-absent", action="store_true", help="do nothing when a version is promoted"
+    )
+    parser.add_argument(
+        "--importances",
+        choices=("on", "off"),
+        default="on",
+        help="whether to measure how much each field matters, which takes long with many (on)",
     )
     parser.add_argument("--traceback", action="store_true", help="show where in the code it fails")
     return parser

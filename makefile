@@ -26,7 +26,7 @@ test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes:
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
 	@exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \
-		$(if $(promote),--promote $(promote))
+		$(if $(promote),--promote $(promote)) $(if $(importances),--importances $(importances))
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
 	@exec $(python) test_model.py $(name)

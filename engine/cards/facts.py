@@ -61,7 +61,7 @@ def score_rows(card: Card) -> list[list[str]]:
 def class_rows(card: Card) -> list[list[str]]:
     """Return a row of `CLASS_HEADS` for each class; none for a regression."""
     return [
-        [str(row["class"]), f"{row['precision']:.3f}", f"{row['recall']:.3f}", str(row["rows"])]
+        [str(row["class"]), _share(row["precision"]), _share(row["recall"]), str(row["rows"])]
         for row in card["class_scores"]
     ]
 
@@ -80,7 +80,13 @@ def limits(card: Card) -> list[str]:
     sentences = [f"The scores say nothing of later data, nor of records unlike the {judged}."]
     if rows["note"]:
         sentences.append(f"It is trained on sample data: {rows['note']}.")
+    sentences += [f"{_capital(remark)}." for remark in card.get("remarks", ())]
     scores = card["scores"].items()
+    sentences += [
+        f"The 95 % interval of {name}: {score['remark']}."
+        for name, score in scores
+        if score.get("remark")
+    ]
     if level := [
         name for name, score in scores if score["low"] <= score["baseline"] <= score["high"]
     ]:
@@ -93,6 +99,14 @@ def limits(card: Card) -> list[str]:
     if accepting := [f"{name} ({policies})" for name, *_, policies in field_rows(card) if policies]:
         sentences.append(f"Some fields accept what was rare in training: {', '.join(accepting)}.")
     return sentences
+
+
+def _share(share: float | None) -> str:
+    return "none" if share is None else f"{share:.3f}"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _data(rows: Mapping[str, Any]) -> str:

@@ -61,6 +61,7 @@ class ScoreEntry(TypedDict):
     low: float
     high: float
     baseline: float
+    remark: NotRequired[str]  # why the interval may hold less often than 95 %
 
 
 class Importances(TypedDict):
@@ -93,6 +94,8 @@ class ParityEntry(TypedDict):
     mismatches: int
     difference: float | None
     reason: str
+    thresholds: NotRequired[int]
+    thresholds_tried: NotRequired[int]
     recipe: NotRequired[str]
 
 
@@ -108,9 +111,11 @@ class AnswerEntry(TypedDict):
 class RuntimeEntry(TypedDict):
     """How a version is served, and what it answers."""
 
+    schema: dict[str, Any]  # of `Schema.to_json`, with the limits of the fitted pipeline
     runtime: Literal["onnx", "native"]
     parity: ParityEntry | None
     runtime_reason: str
+    spread: NotRequired[float | None]
     seconds: dict[str, float]
     example: AnswerEntry
     golden: NotRequired[list[AnswerEntry]]
@@ -119,6 +124,7 @@ class RuntimeEntry(TypedDict):
 class Card(Description, Importances, RuntimeEntry):
     """All that is known of a version."""
 
+    remarks: NotRequired[list[str]]
     scores: dict[str, ScoreEntry]
     class_scores: list[dict[str, Any]]
     challenge: NotRequired[ChallengeEntry]

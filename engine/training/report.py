@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from sklearn import metrics
 from sklearn.calibration import CalibrationDisplay
 
+from engine.cards import facts
 from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
@@ -39,7 +40,10 @@ def write_report(card: Card, judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
         (field, _draw(_column_drawing(X[field.name], field), (3.2, 1.9))) for field in schema.fields
     ]
     template = environment.get_template("report.html")
-    return template.render(card=card, pictures=pictures, columns=columns).encode()
+    return template.render(
+        card=card, pictures=pictures, columns=columns, class_rows=facts.class_rows(card),
+        limits=facts.limits(card),
+    ).encode()  # fmt: skip
 
 
 def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
@@ -51,10 +55,13 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
         )
     else:
         if judged.probabilities is not None:
-            curves = judged.one_against_rest()
-            pictures["ROC curve"] = lambda ax: _roc(ax, curves)
-            pictures["Precision and recall"] = lambda ax: _precision_recall(ax, curves)
-            pictures["Calibration"] = lambda ax: _calibration(ax, curves)
+            both = judged.one_against_rest()
+            # A class that all rows have, or none, has no curves.
+            curves = {name: curve for name, curve in both.items() if 0 < curve[0].mean() < 1}
+            if curves:
+                pictures["ROC curve"] = lambda ax: _roc(ax, curves)
+                pictures["Precision and recall"] = lambda ax: _precision_recall(ax, curves)
+                pictures["Calibration"] = lambda ax: _calibration(ax, curves)
             pictures["Scores"] = lambda ax: _score_histogram(ax, judged, card)
         pictures["Confusion matrix"] = lambda ax: metrics.ConfusionMatrixDisplay.from_predictions(
             judged.truth, judged.predicted, labels=judged.classes, ax=ax, colorbar=False
@@ -62,7 +69,10 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
     if card["impurity_importances"]:
         pictures["Impurity importances"] = lambda ax: _bars(ax, card["impurity_importances"])
     means = {name: weight["mean"] for name, weight in card["permutation_importances"].items()}
-    pictures["Permutation importances"] = lambda ax: _bars(ax, means, f"drop of {card['score']}")
+    if means:
+        pictures["Permutation importances"] = lambda ax: _bars(
+            ax, means, f"drop of {card['score']}"
+        )
     return pictures
 
 

@@ -42,11 +42,15 @@ class Threshold(NamedTuple):
 
 
 class ServedPipeline(NamedTuple):
-    """What serves, the parameters that searches chose, and the threshold that was tuned."""
+    """What serves, the parameters that searches chose, and the threshold that was tuned.
+
+    ``fitted`` is the pipeline as it was before.
+    """
 
     pipeline: Any
     chosen: dict[str, Any]
     threshold: Threshold | None
+    fitted: Any
 
 
 def served(fitted: Any) -> ServedPipeline:
@@ -56,7 +60,7 @@ def served(fitted: Any) -> ServedPipeline:
     """
     walk = _Walk()
     pipeline = walk.visit(fitted)
-    return ServedPipeline(pipeline, walk.chosen, _threshold(fitted))
+    return ServedPipeline(pipeline, walk.chosen, _threshold(fitted), fitted)
 
 
 class _Walk:

@@ -1,5 +1,7 @@
 """Which rows a version learns from and which it is judged on."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -10,9 +12,18 @@ HELD_OUT = 0.2
 WAY = "digest"
 
 
-def split_rows(
-    X: pd.DataFrame, y: pd.Series, *, seed: int, is_classification: bool
-) -> tuple[np.ndarray, np.ndarray]:
+class Split(NamedTuple):
+    """Sorted positions of rows, together every row once, and how they were chosen.
+
+    The way is `WAY`; where some rows had to change sides it names their classes.
+    """
+
+    train: np.ndarray
+    held_out: np.ndarray
+    way: str
+
+
+def split_rows(X: pd.DataFrame, y: pd.Series, *, seed: int, is_classification: bool) -> Split:
     """Split row positions into training and held-out ones.
 
     Only a digest of the seed and the row's fields decides. A row that is held
@@ -20,23 +31,31 @@ def split_rows(
     learnt from the rows that the next one is scored on. Rows with equal fields
     fall on the same side.
 
-    If a class would be on one side only, one of its rows moves to the other.
-
-    Returns
-    -------
-    train, held_out : ndarray of int
-        Sorted positions; together every row once.
+    Every class is learnt from, and held out if it can be: if it would be on one side
+    only, some of its rows change sides. All rows of a class with equal fields are learnt
+    from, and none is held out.
     """
     draws = _draws(X, seed)
     is_held_out = draws < HELD_OUT
     labels = y.to_numpy() if is_classification else np.zeros(len(y))
-    for label in np.unique(labels):
-        own = labels == label
-        if not is_held_out[own].any():
-            is_held_out |= draws == draws[own].min()
-        elif is_held_out[own].all():
+    classes = {label: labels == label for label in np.unique(labels)}
+    moved = []
+    for label, own in classes.items():
+        if is_held_out[own].all():
             is_held_out &= draws != draws[own].max()
-    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+            moved.append(str(label))
+    for label, own in classes.items():
+        if is_held_out[own].any():
+            continue
+        for draw in np.unique(draws[own]):
+            more = is_held_out | (draws == draw)
+            if not any(more[rows].all() for rows in classes.values()):
+                is_held_out = more
+                moved.append(str(label))
+                break
+    names = ", ".join(dict.fromkeys(moved)) if is_classification else "a row"
+    way = f"{WAY}, moved: {names}" if moved else WAY
+    return Split(np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out), way)
 
 
 def _draws(X: pd.DataFrame, seed: int) -> np.ndarray:

@@ -4,22 +4,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from engine.cards.markdown import model_card
-from engine.runtime.native import NativeRuntime
-from engine.runtime.runtimes import Columns
+from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.version import decide
 from engine.schema.card import (
     Card,
     Counts,
     Decision,
     Description,
-    Importances,
     RuntimeEntry,
     ScoreEntry,
 )
@@ -29,14 +26,17 @@ from engine.training.columns import summarise
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
 from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import SCORES, class_scores, score
+from engine.training.evaluation.metrics import SCORES, class_scores, not_computable, score
 from engine.training.evaluation.reference import reference
+from engine.training.evaluation.remarks import label_remarks, split_remarks
+from engine.training.export.limits import limit_remarks
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
 from engine.training.provenance import Origin
 from engine.training.report import write_report
-from engine.training.split import WAY, split_rows
+from engine.training.served_pipeline import ServedPipeline, Threshold
+from engine.training.split import Split, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
 
@@ -58,6 +58,7 @@ class Trained:
 def train(
     name: str, definition: ModelDefinition, data: Path, *, step: Step,
     store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
+    with_importances: bool = True,
 ) -> Trained:  # fmt: skip
     """Train one version, and compare it with the one that a store promotes.
 
@@ -67,11 +68,13 @@ def train(
         The table that the definition's `load_data` reads.
     promote : {"always", "if-better", "never"}
         Whether to promote it; see `engine.training.evaluation.champion.challenge`.
+    with_importances : bool
+        Whether to measure the permutation importances, which takes long with many fields.
 
     Raises
     ------
     engine.training.table.InvalidTable
-        When the table does not fit the schema.
+        When the table does not fit the schema, or holds too little to be judged on.
     engine.training.export.runtime_choice.PipelineRejectsRecord
         When the fitted pipeline rejects a record that the schema accepts.
     engine.runtime.trusted_types.UntrustedArtifact
@@ -80,33 +83,32 @@ def train(
     with step("read") as say:
         table, X, y = _read(name, definition, data, say)
     with step("split") as say:
-        rows, held_out = _split(definition, X, y, say)
-    with step("fit") as say:
-        pipeline, chosen, _ = fit(name, definition, X.iloc[rows], y.iloc[rows])
-        counts = Counts(
-            rows=len(X), training_rows=len(rows), held_out_rows=len(held_out), split=WAY
-        )
-        description = describe(name, definition, pipeline, data=data, counts=counts, origin=origin)
-        description["hyperparameters"] |= plain(chosen)
-        _check_score(description)
-        say(", ".join([description["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
+        split, remarks = _split(definition, X, y, say)
+        rows, held_out = split.train, split.held_out
     unseen, truth = X.iloc[held_out], y.iloc[held_out]
-    with step("score") as say:
-        judged = _judge(definition, pipeline, unseen, truth, description)
-        scores = score(judged, _baseline(X, y, rows, held_out, description), seed=definition.seed)
-        say("\n".join(_score_line(name, entry) for name, entry in scores.items()))
-    with step("importances") as say:
-        importances = _importances(definition, pipeline, unseen, truth, description)
-        say(_importance_line(importances))
+    with step("fit") as say:
+        kept, description = _fit(name, definition, X, y, split, data, origin, say)
     with step("export") as say:
-        runtime, files, _ = choose_runtime(definition, pipeline, _columns(unseen), description)
-        say(_runtime_line(runtime))
+        runtime, files, served = choose_runtime(
+            definition, kept.pipeline, _columns(unseen), description
+        )
+        say(_runtime_line(runtime, description["task"]))
+    with step("score") as say:
+        judged = _judge(served, unseen, truth, description)
+        scores = score(judged, _baseline(X, y, rows, held_out, description))
+        remarks += label_remarks(judged, kept.fitted.predict(unseen), description)
+        say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
+    with step("importances") as say:
+        shuffled = with_importances and _importances(served, unseen, truth, description, say)
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
         say(comparison["reason"])
     with step("report"):
         card: Card = {  # the store adds the other keys
-            **description, "scores": scores, "class_scores": class_scores(judged), **importances,
+            **description, "remarks": remarks, "scores": scores,
+            "class_scores": class_scores(judged),
+            "impurity_importances": impurity_importances(kept.pipeline),
+            "permutation_importances": shuffled or {},
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
         }  # fmt: skip
@@ -115,12 +117,10 @@ def train(
     return Trained(card, files)
 
 
-def _judge(
-    definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
-) -> HeldOutAnswers:
-    """Answer rows with the pipeline, and collect the answers with the true values."""
-    outputs = NativeRuntime(pipeline, definition.fields).run(_columns(X))
-    return judge(y.to_numpy(), decide(outputs, card), card)
+def _judge(served: Runtime, X: pd.DataFrame, y: pd.Series, card: Decision) -> HeldOutAnswers:
+    """Answer rows with the runtime that will serve, and collect the answers with the truth."""
+    columns = {str(name): X[name].to_numpy() for name in X}
+    return judge(y.to_numpy(), decide(served.run(columns), card), card)
 
 
 def _columns(X: pd.DataFrame) -> Columns:
@@ -151,14 +151,58 @@ def _read(
 
 def _split(
     definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, say: Callable[[str], None]
-) -> tuple[np.ndarray, np.ndarray]:
-    has_classes = definition.schema.task == "classification"
-    rows, held_out = split_rows(X, y, seed=definition.seed, is_classification=has_classes)
+) -> tuple[Split, list[str]]:
+    """Split the rows, and return what the held-out ones cannot tell."""
+    classes = y.unique().tolist() if definition.schema.task == "classification" else None
+    split = split_rows(X, y, seed=definition.seed, is_classification=classes is not None)
+    rows, held_out = split.train, split.held_out
+    if not len(held_out):
+        whose = "all rows" if classes is None else "the rows of each class"
+        cause = f"{whose} have equal fields" if len(y) > 1 else "there is only one"
+        raise InvalidTable([f"no row can be held out, since {cause}"])
+    truth = y.iloc[held_out].to_numpy()
+    if reason := not_computable(truth, classes).get(definition.score):
+        remedy = "give more rows that differ, or choose another score"
+        raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
     say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
-    return rows, held_out
+    return split, split_remarks(definition.target, y, X.iloc[held_out], truth)
 
 
-def _check_score(card: Description) -> None:
+def _fit(
+    name: str, definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, split: Split,
+    data: Path, origin: Origin | None, say: Callable[[str], None],
+) -> tuple[ServedPipeline, Description]:  # fmt: skip
+    """Fit the pipeline on the training rows, and describe it."""
+    rows = split.train
+    kept = fit(name, definition, X.iloc[rows], y.iloc[rows])
+    counts = Counts(
+        rows=len(X), training_rows=len(rows), held_out_rows=len(split.held_out), split=split.way
+    )
+    card = describe(name, definition, kept.pipeline, data=data, counts=counts, origin=origin)
+    card["hyperparameters"] |= plain(kept.chosen)
+    card["threshold"] = _threshold(name, definition, kept.threshold, card)
+    _check_probabilities(card)
+    chosen = {**kept.chosen, **({"threshold": card["threshold"]} if kept.threshold else {})}
+    say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
+    return kept, card
+
+
+def _threshold(
+    name: str, definition: ModelDefinition, tuned: Threshold | None, card: Decision
+) -> float:
+    """Return the threshold of the pipeline, if it has one, else that of the model file."""
+    if tuned is None or card["positive"] is None:
+        return definition.threshold
+    value = tuned.value if tuned.positive == card["positive"] else 1 - tuned.value
+    if definition.threshold not in (value, ModelDefinition.threshold):
+        raise TrainingFailed(
+            f"models/{name}.py: the pipeline decides from a probability of {value:.4g}, and "
+            f"`threshold` is {definition.threshold}: leave one of the two out"
+        )
+    return value
+
+
+def _check_probabilities(card: Description) -> None:
     if SCORES[card["score"]].needs_probabilities and not card["has_probabilities"]:
         raise PipelineRejectsRecord(
             f"score {card['score']!r} needs probabilities, and {card['estimator']} has none: "
@@ -180,38 +224,42 @@ def _baseline(
 
 
 def _importances(
-    definition: ModelDefinition, pipeline: Any, X: pd.DataFrame, y: pd.Series, card: Decision
-) -> Importances:
-    score = SCORES[definition.score]
+    served: Runtime, X: pd.DataFrame, y: pd.Series, card: Description, say: Callable[[str], None]
+) -> dict[str, dict[str, float]]:
+    score = SCORES[card["score"]]
 
-    def scorer(pipeline: Any, X: pd.DataFrame, y: pd.Series) -> float:
-        value = score.compute(_judge(definition, pipeline, X, y, card))
+    def scorer(answers: HeldOutAnswers) -> float:
+        value = score.estimate(answers).value
         return value if score.is_better_higher else -value
 
-    weights = permutation_importances(pipeline, X, y, scorer=scorer, seed=definition.seed)
-    return {
-        "impurity_importances": impurity_importances(pipeline),
-        "permutation_importances": weights,
-    }
-
-
-def _importance_line(importances: Importances) -> str:
-    weights = importances["permutation_importances"]
-    return "most important: " + ", ".join(sorted(weights, key=lambda n: -weights[n]["mean"])[:3])
+    weights, extent = permutation_importances(
+        X,
+        y,
+        answer=lambda X, y: _judge(served, X, y, card),
+        scorer=scorer,
+        has_classes=card["classes"] is not None,
+        seed=card["seed"],
+    )
+    most = sorted(weights, key=lambda name: -weights[name]["mean"])[:3]
+    say(f"most important: {', '.join(most)} ({extent})")
+    return weights
 
 
 def _score_line(name: str, entry: ScoreEntry) -> str:
     return (
         f"{name} {entry['value']:.4f} (95 % interval {entry['low']:.4f} to {entry['high']:.4f}), "
-        f"baseline {entry['baseline']:.4f}"
+        f"baseline {entry['baseline']:.4f}" + (f"; {entry['remark']}" if "remark" in entry else "")
     )
 
 
-def _runtime_line(entry: RuntimeEntry) -> str:
+def _runtime_line(entry: RuntimeEntry, task: str) -> str:
     seconds, parity = entry["seconds"]["one_row"], entry["parity"]
     if entry["runtime"] == "native" or parity is None:
-        return f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {entry['runtime_reason']}"
-    return (
-        f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {parity['mismatches']} of "
-        f"{parity['rows']} labels differ, probabilities by up to {parity['difference']:.1g}"
-    )
+        line = f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {entry['runtime_reason']}"
+        return "\n".join([line, *limit_remarks(entry)])
+    what = f"values of {parity['rows']} rows differ, as a share of their spread,"
+    if task == "classification":
+        what = f"{parity['mismatches']} of {parity['rows']} labels differ, probabilities"
+    most = f"{parity['difference']:.1g}"
+    line = f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {what} by up to {most}"
+    return "\n".join([line, *limit_remarks(entry)])

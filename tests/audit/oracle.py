@@ -38,7 +38,7 @@ class Oracle:
         self.is_regression = case.task == "regression"
         X = self._clean(case.table.frame)
         y = pd.Series(values, name=target.name)
-        rows, held_out = split_rows(X, y, seed=SEED, is_classification=not self.is_regression)
+        rows, held_out, _ = split_rows(X, y, seed=SEED, is_classification=not self.is_regression)
         self.pipeline = case.build().fit(X.iloc[rows], y.iloc[rows])
         self.classes = list(target.classes or ())  # none of a regression
         answers = self._numbers_of(X.iloc[held_out])

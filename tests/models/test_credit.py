@@ -220,7 +220,7 @@ def test_every_held_out_row_when_asked_over_http_answers_as_offline_and_as_the_p
 ) -> None:
     definition = models.find("credit")
     X, y, _ = read_table(definition.load_data(credit_data), definition.schema)
-    _, held_out = split_rows(X, y, seed=definition.seed, is_classification=True)
+    _, held_out, _ = split_rows(X, y, seed=definition.seed, is_classification=True)
     offline = answer_offline(load_version(real_store, "credit"), credit_data)
     records = list(read_records(credit_data))
     card = real_store.read_card("credit")

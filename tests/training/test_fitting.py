@@ -36,7 +36,7 @@ CLASS = pd.Series(X["size"] > 0, name="sold")
 def define(build: Callable[[], Any], target: Any = None) -> ModelDefinition:
     target = target or Number(name="price", example=1.0)
     return ModelDefinition(
-        title="", fields=FIELDS, target=target, sample=Path("none"), load_data=lambda path: X,
+        title="Toy", fields=FIELDS, target=target, sample=Path("none"), load_data=lambda path: X,
         build_pipeline=build, score="accuracy" if target.classes else "mae",
     )  # fmt: skip
 

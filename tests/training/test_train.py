@@ -1,22 +1,32 @@
 """Reading the table, splitting, scoring: against independent expectations."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import metrics
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
+from sklearn.pipeline import make_pipeline
 
-from engine.runtime.answers import Prediction
+from engine.runtime.loading import load_version
 from engine.schema import Category, Flag, Number
 from engine.schema.card import Decision
+from engine.schema.definition import ModelDefinition
 from engine.schema.record_schema import Schema
 from engine.training.card import positive_class
-from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import class_scores, score
+from engine.training.evaluation.judged import judge
+from engine.training.evaluation.metrics import applicable
 from engine.training.evaluation.reference import reference
+from engine.training.failures import TrainingFailed
+from engine.training.served_pipeline import Threshold
 from engine.training.split import split_rows
 from engine.training.table import InvalidTable, read_table
+from engine.training.train import _split, _threshold, train
+from persistence.model_persistence import ModelStore
 
 SCHEMA = Schema(
     (
@@ -113,139 +123,6 @@ def test_table_when_it_is_empty_is_refused() -> None:
         read_table(make_table().head(0), SCHEMA)
 
 
-def test_split_when_rows_repeat_keeps_equal_rows_on_one_side() -> None:
-    draw = np.random.default_rng(0)
-    X = pd.DataFrame({"a": draw.integers(0, 30, 500), "b": draw.choice([1.0, np.nan], 500)})
-    y = pd.Series(draw.random(500) < 0.3)
-
-    train, held_out = split_rows(X, y, seed=0, is_classification=True)
-
-    assert list(range(500)) == sorted([*train, *held_out])
-    both = set(map(str, X.iloc[train].values.tolist()))
-    assert not both & set(map(str, X.iloc[held_out].values.tolist()))
-
-
-def table_of(n: int) -> tuple[pd.DataFrame, pd.Series]:
-    """Give the first rows of a table: a longer one begins with a shorter one's rows."""
-    draw = np.random.default_rng(0).random((4000, 2))[:n]
-    X = pd.DataFrame({"a": draw[:, 0], "b": np.where(draw[:, 0] < 0.5, "low", "high")})
-    return X, pd.Series(draw[:, 1] < 0.1)
-
-
-def test_split_when_seeded_holds_out_a_fifth_the_same_each_time() -> None:
-    X, y = table_of(4000)
-
-    train, held_out = split_rows(X, y, seed=3, is_classification=True)
-    again, _ = split_rows(X, y, seed=3, is_classification=True)
-    other, _ = split_rows(X, y, seed=4, is_classification=True)
-
-    assert 800 == pytest.approx(len(held_out), abs=4 * (4000 * 0.2 * 0.8) ** 0.5)
-    assert (train == again).all()
-    assert len(np.intersect1d(train, other)) == pytest.approx(0.64 * 4000, rel=0.05)
-
-
-def test_split_when_the_table_grows_and_moves_holds_out_the_same_rows() -> None:
-    X, y = table_of(1000)
-    _, held_out = split_rows(X, y, seed=0, is_classification=True)
-
-    more, labels = table_of(1500)
-    order = np.random.default_rng(1).permutation(1500)
-    moved = more.iloc[order][["b", "a"]].reset_index(drop=True)
-    _, later = split_rows(
-        moved, labels.iloc[order].reset_index(drop=True), seed=0, is_classification=True
-    )
-
-    assert sorted(held_out) == sorted(row for row in order[later] if row < 1000)
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_split_when_a_class_is_scarce_has_it_on_both_sides(seed: int) -> None:
-    X, _ = table_of(200)
-    y = pd.Series([row < 2 for row in range(200)])
-
-    train, held_out = split_rows(X, y, seed=seed, is_classification=True)
-
-    assert {True, False} == set(y.iloc[train]) == set(y.iloc[held_out])
-
-
-TRUTH = [True, False, True, True, False]
-SHARES = [0.9, 0.4, 0.6, 0.3, 0.2]
-
-
-def judged_binary(shares: list[float]) -> HeldOutAnswers:
-    predictions = [Prediction(p >= 0.5, (1 - p, p), max(p, 1 - p)) for p in shares]
-    return judge(TRUTH, predictions, {"classes": [False, True], "positive": True, "threshold": 0.5})
-
-
-def test_scores_when_there_are_two_classes_equal_their_formulas() -> None:
-    scores = score(judged_binary(SHARES), judged_binary([0.6] * 5), seed=0)
-
-    pairs = [
-        (g, b)
-        for g, t in zip(SHARES, TRUTH, strict=True)
-        if t
-        for b, u in zip(SHARES, TRUTH, strict=True)
-        if not u
-    ]
-    assert sum(g > b for g, b in pairs) / len(pairs) == pytest.approx(scores["roc_auc"]["value"])
-    assert 0.8 == scores["accuracy"]["value"]
-    assert np.mean([(p - t) ** 2 for p, t in zip(SHARES, TRUTH, strict=True)]) == pytest.approx(
-        scores["brier"]["value"]
-    )
-    assert -np.mean(
-        [np.log(p if t else 1 - p) for p, t in zip(SHARES, TRUTH, strict=True)]
-    ) == pytest.approx(scores["log_loss"]["value"])
-    assert 0.5 == scores["roc_auc"]["baseline"]
-    assert 0.6 == scores["accuracy"]["baseline"]
-
-
-def test_class_scores_when_there_are_two_classes_name_each() -> None:
-    found = class_scores(judged_binary(SHARES))
-
-    assert [
-        {"class": False, "precision": pytest.approx(2 / 3), "recall": 1.0, "rows": 2},
-        {"class": True, "precision": 1.0, "recall": pytest.approx(2 / 3), "rows": 3},
-    ] == found
-
-
-def test_scores_when_numbers_are_predicted_equal_their_formulas() -> None:
-    truth, predicted = [1.0, 2.0, 4.0], [1.5, 2.0, 3.0]
-    card: Decision = {"classes": None, "positive": None, "threshold": 0.5}
-    judged = judge(truth, [Prediction(value) for value in predicted], card)
-
-    scores = score(judged, judged, seed=0)
-
-    assert 0.5 == scores["mae"]["value"]
-    assert (1.25 / 3) ** 0.5 == pytest.approx(scores["rmse"]["value"])
-    assert 1 - 1.25 / (14 / 3) == pytest.approx(scores["r2"]["value"])
-
-
-def test_interval_when_rows_are_many_is_that_of_a_proportion() -> None:
-    n = 2000
-    truth = np.arange(n) % 2 == 0
-    predicted = np.where(np.arange(n) < 1600, truth, ~truth)
-    judged = HeldOutAnswers(truth, predicted, None, [False, True], True)
-
-    accuracy = score(judged, judged, seed=0)["accuracy"]
-
-    half = 1.96 * (0.8 * 0.2 / n) ** 0.5
-    assert 0.8 == accuracy["value"]
-    assert 0.8 - half == pytest.approx(accuracy["low"], abs=0.003)
-    assert 0.8 + half == pytest.approx(accuracy["high"], abs=0.003)
-
-
-def test_roc_auc_when_there_are_three_classes_is_the_mean_of_one_against_rest() -> None:
-    draw = np.random.default_rng(0)
-    truth = draw.choice(["a", "b", "c"], 300)
-    shares = draw.dirichlet([1, 1, 1], 300)
-    judged = HeldOutAnswers(truth, truth, shares, ["a", "b", "c"])
-
-    found = score(judged, judged, seed=0)["roc_auc"]["value"]
-
-    each = [metrics.roc_auc_score(truth == c, shares[:, i]) for i, c in enumerate("abc")]
-    assert np.mean(each) == pytest.approx(found)
-
-
 def test_positive_class_when_words_are_declared_is_the_last_declared() -> None:
     target = Category(name="t", example="no", categories=("no", "maybe", "go"))
 
@@ -263,3 +140,103 @@ def test_reference_when_rows_have_gaps_counts_every_row_once() -> None:
     assert 20 == found["income"]["missing"]
     assert {"counts": {"a": 20, "b": 10}, "missing": 10, "unknown": 0} == found["job"]
     assert {"counts": {"x": 20, "y": 10}, "missing": 0, "unknown": 10} == found["town"]
+
+
+def quiet(text: str) -> None:
+    """Take what a step says."""
+
+
+def definition_of(target: Any, **changes: Any) -> ModelDefinition:
+    settings: dict[str, Any] = {
+        "score": "r2" if isinstance(target, Number) else "roc_auc",
+        "build_pipeline": lambda: make_pipeline(LogisticRegression()),
+    }
+    return ModelDefinition(
+        title="toy", fields=(Number(name="a", example=0.0),), target=target,
+        sample=Path("toy.csv"), load_data=pd.read_csv, **settings | changes,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "a", "y", "reason"),
+    [
+        (Number(name="y", example=1.0), [1.0], [1.0], "no row can be held out, since there is onl"),
+        (Number(name="y", example=1.0), [1.0] * 9, range(9), "since all rows have equal fields"),
+        (Flag(name="y", example=True), [0.0, 1.0] * 9, [True, False] * 9, "the rows of each class"),
+        (Number(name="y", example=1.0), range(4), [1.0] * 4, "score 'r2' cannot be computed: it"),
+        (
+            Flag(name="y", example=True), [*range(80), *[99.0] * 20], [False] * 80 + [True] * 20,
+            "score 'roc_auc' cannot be computed: none of the",
+        ),
+    ],
+)  # fmt: skip
+def test_split_when_it_cannot_be_judged_on_is_refused_with_the_cause(
+    target: Any, a: Any, y: Any, reason: str
+) -> None:
+    X, labels = pd.DataFrame({"a": [float(one) for one in a]}), pd.Series(list(y), name="y")
+
+    with pytest.raises(InvalidTable, match=reason):
+        _split(definition_of(target), X, labels, quiet)
+
+
+@pytest.mark.parametrize(
+    ("tuned", "in_the_file", "expected"),
+    [
+        (None, 0.4, 0.4),
+        (Threshold(0.3, positive=True), 0.5, 0.3),
+        (Threshold(0.3, positive=False), 0.5, 0.7),
+        (Threshold(0.3, positive=True), 0.3, 0.3),
+    ],
+)
+def test_threshold_when_the_pipeline_has_one_is_the_versions(
+    tuned: Threshold | None, in_the_file: float, expected: float
+) -> None:
+    definition = definition_of(Flag(name="y", example=True), threshold=in_the_file)
+    decision: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
+
+    assert expected == _threshold("toy", definition, tuned, decision)
+
+
+def test_threshold_when_the_model_file_has_another_is_refused() -> None:
+    definition = definition_of(Flag(name="y", example=True), threshold=0.4)
+    decision: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
+
+    with pytest.raises(TrainingFailed, match=r"from a probability of 0.3, and `threshold` is 0.4"):
+        _threshold("toy", definition, Threshold(0.3, positive=True), decision)
+
+
+@contextmanager
+def silent(title: str) -> Iterator[Any]:
+    yield quiet
+
+
+@pytest.mark.slow
+def test_version_when_trained_is_scored_by_the_runtime_that_serves(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    a = draw.normal(0, 1, 400)
+    path = tmp_path / "toy.csv"
+    y = np.where((a > 0) ^ (draw.random(400) < 0.3), "yes", "no")
+    pd.DataFrame({"a": a, "y": y}).to_csv(path, index=False)
+    definition = definition_of(
+        Category(name="y", example="no", categories=("no", "yes", "never")),
+        build_pipeline=lambda: make_pipeline(
+            FixedThresholdClassifier(LogisticRegression(), threshold=0.4, pos_label="yes")
+        ),
+    )
+
+    trained = train("toy", definition, path, step=silent)
+
+    store = ModelStore(tmp_path / "store")
+    store.promote("toy", store.write(trained.card, trained.files))
+    X, labels, _ = read_table(pd.read_csv(path), definition.schema)
+    _, held_out, _ = split_rows(X, labels, seed=0, is_classification=True)
+    answers = load_version(store, "toy").predict(X.iloc[held_out].to_dict("list"))
+    served = judge(labels.iloc[held_out].tolist(), answers, trained.card)
+    assert 0.4 == trained.card["threshold"]
+    assert {name: one["value"] for name, one in trained.card["scores"].items()} == {
+        name: one.estimate(served).value for name, one in applicable(served).items()
+    }
+    (remark,) = trained.card["remarks"]
+    assert "declared class 'never'" in remark
+    again = train("toy", definition, path, step=silent, store=store, promote="if-better")
+    assert "undecided" == again.card["challenge"]["verdict"]

@@ -1,15 +1,18 @@
 """Compare a new version with the promoted one on the same held-out rows."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from engine.runtime.loading import load_version
+from engine.runtime.tolerance import TOLERANCE, share_of_allowed, spread_of
 from engine.runtime.version import StoredVersion
 from engine.schema.card import ChallengeEntry, Description
 from engine.schema.record_schema import Schema
-from engine.training.evaluation.bootstrap import interval, resamples
+from engine.training.evaluation.interval import FEWEST_ROWS, Estimate, of_gain
 from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.evaluation.metrics import SCORES, applicable
 from engine.training.table import InvalidTable, read_table
@@ -51,8 +54,9 @@ def challenge(
         if store is not None:
             comparison["champion"] = store.promoted(card["model"])
             champion = load_version(store, card["model"], comparison["champion"])
-            comparison |= _compare(champion, card, judged, table)
-            verdict, reason = _verdict(comparison)
+            figures, remark = _compare(champion, card, judged, table)
+            comparison |= figures
+            verdict, reason = _verdict(comparison, remark)
     except ModelNotFound:
         pass
     except (Incomparable, UntrustedArtifact, VersionNotFound) as error:
@@ -69,25 +73,25 @@ def challenge(
 
 def _compare(
     champion: StoredVersion, card: Description, judged: HeldOutAnswers, table: pd.DataFrame
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], str]:
     score = SCORES[card["score"]]
     theirs = _judge(champion, card, judged, table)
+    if (rows := len(judged.truth)) < FEWEST_ROWS:
+        raise Incomparable(f"it takes {FEWEST_ROWS} held-out rows to tell, and there are {rows}")
+    ours, others = score.estimate(judged), score.estimate(theirs)
     sign = 1 if score.is_better_higher else -1
-    draws = [
-        sign * (score.over(judged, counts) - score.over(theirs, counts))
-        for counts in resamples(judged.truth, judged.classes, seed=card["seed"])
-    ]
-    ends = interval(draws)
-    if ends is None:
-        raise Incomparable(f"{len(judged.truth)} rows are too few to tell")
-    value, champion_value = score.compute(judged), score.compute(theirs)
-    return {
-        "rows": len(judged.truth),
-        "value": value,
-        "champion_value": champion_value,
-        "gain": {"value": sign * (value - champion_value), "low": ends[0], "high": ends[1]},
+    gain = Estimate(
+        sign * (ours.value - others.value), sign * (ours.influences - others.influences)
+    )
+    low, high, remark = of_gain(gain)
+    figures = {
+        "rows": rows,
+        "value": ours.value,
+        "champion_value": others.value,
+        "gain": {"value": gain.value, "low": low, "high": high},
         "may_know_rows": _may_know(champion, card),
     }
+    return figures, remark if low < high else ""
 
 
 def _judge(
@@ -108,7 +112,27 @@ def _judge(
     answers = judge(y.to_numpy(), champion.predict(X.to_dict("list")), theirs)
     if card["score"] not in applicable(answers):
         raise Incomparable(f"it has no {card['score']}")
-    return answers
+    return _without_rounding(answers, judged)
+
+
+def _without_rounding(theirs: HeldOutAnswers, judged: HeldOutAnswers) -> HeldOutAnswers:
+    """Return answers with ours where the two are equal but for rounding.
+
+    Two runtimes of the same model differ in the last places, and many rows would make a
+    sure gain of it.
+    """
+    if judged.classes is None:
+        is_same = share_of_allowed(theirs.predicted, judged.predicted, spread_of(judged.predicted))
+        predicted = np.where(is_same <= 1, judged.predicted, theirs.predicted)
+        return replace(theirs, predicted=predicted)
+    if judged.probabilities is None or theirs.probabilities is None:
+        return theirs
+    order = [list(theirs.classes or ()).index(label) for label in judged.classes]
+    differences = np.abs(theirs.probabilities[:, order] - judged.probabilities)
+    is_same = differences.max(axis=1) <= TOLERANCE
+    probabilities = theirs.probabilities.copy()
+    probabilities[np.ix_(is_same, order)] = judged.probabilities[is_same]
+    return replace(theirs, probabilities=probabilities)
 
 
 def _may_know(champion: StoredVersion, card: Description) -> bool:
@@ -130,7 +154,7 @@ def _reading(schema: Schema) -> list[Any]:
     return sorted(repr([getattr(field, name, None) for name in names]) for field in schema.fields)
 
 
-def _verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
+def _verdict(comparison: Mapping[str, Any], remark: str) -> tuple[str, str]:
     gain = comparison["gain"]
     if gain["low"] > 0:
         verdict, phrase = "better", "is better than"
@@ -145,4 +169,6 @@ def _verdict(comparison: Mapping[str, Any]) -> tuple[str, str]:
     )
     if comparison["may_know_rows"]:
         reason += f"; {comparison['champion']} may have learnt from some of them, which favours it"
+    if remark:
+        reason += f"; {remark}"
     return verdict, reason

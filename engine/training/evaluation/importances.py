@@ -1,15 +1,27 @@
 """How much each field matters to a fitted pipeline."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.inspection import permutation_importance
 from sklearn.pipeline import Pipeline
+
+from engine.training.evaluation.judged import HeldOutAnswers
+from engine.training.evaluation.progress import progress
 
 #: Rows and repeats of the permutation: enough to rank fields.
 ROWS, REPEATS = 2000, 5
+
+#: With many fields fewer rows are taken, so that no more answers than this are needed; but not
+#: fewer rows than the second number.
+ANSWERS, FEWEST_ROWS = 300_000, 200
+
+#: What takes longer than these seconds of the processor has fewer repeats, down to one, and then
+#: fewer rows.
+SECONDS, FEWEST_SLOW_ROWS = 60.0, 50
 
 
 def last_step(pipeline: Any) -> Any:
@@ -32,28 +44,64 @@ def impurity_importances(pipeline: Any) -> dict[str, float]:
 
 
 def permutation_importances(
-    pipeline: Any,
     X: pd.DataFrame,
     y: pd.Series,
     *,
-    scorer: Callable[[Any, pd.DataFrame, Any], float],
+    answer: Callable[[pd.DataFrame, pd.Series], HeldOutAnswers],
+    scorer: Callable[[HeldOutAnswers], float],
+    has_classes: bool,
     seed: int,
-) -> dict[str, dict[str, float]]:
+) -> tuple[dict[str, dict[str, float]], str]:
     """Measure how much the score, higher is better, drops when a field is shuffled.
 
     ``mean`` and ``std`` are over the repeats, in the score's unit (Breiman,
-    2001, Machine Learning 45, section 10).
+    2001, Machine Learning 45, section 10). Returned too is how many rows and
+    repeats they are of: fewer where there are many fields, or where answers
+    take long.
     """
-    rows = np.random.default_rng(seed).permutation(len(X))[:ROWS]
-    drops = permutation_importance(
-        pipeline, X.iloc[rows], y.iloc[rows], scoring=scorer, n_repeats=REPEATS, random_state=seed
-    )
-    return {
-        name: {"mean": float(mean), "std": float(std)}
-        for name, mean, std in zip(
-            X.columns, drops.importances_mean, drops.importances_std, strict=True
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(X))
+    fields = list(map(str, X.columns))
+    rows = min(len(X), ROWS, max(FEWEST_ROWS, ANSWERS // (REPEATS * len(fields))))
+    seconds = _measure(lambda: answer(X.iloc[order[:rows]], y.iloc[order[:rows]])) * len(fields)
+    rows = min(rows, max(FEWEST_SLOW_ROWS, int(rows * SECONDS / seconds)))
+    repeats = max(1, min(REPEATS, int(SECONDS / seconds)))
+    is_chosen = np.arange(len(X)) < rows
+    if has_classes:  # some scores need a row of each
+        is_chosen |= ~y.iloc[order].duplicated().to_numpy()
+    X, y = X.iloc[order[is_chosen]], y.iloc[order[is_chosen]]
+    whole = scorer(answer(X, y))
+    importances = {}
+    truth = pd.concat([y] * repeats)
+    stacked = pd.concat([X] * repeats)
+    for name in progress(fields, "importances"):
+        column = X[name].to_numpy()
+        shuffled = [column[generator.permutation(len(X))] for _ in range(repeats)]
+        answers = answer(stacked.assign(**{name: np.concatenate(shuffled)}), truth)
+        drops = [whole - scorer(part) for part in _parts(answers, len(X))]
+        importances[name] = {"mean": float(np.mean(drops)), "std": float(np.std(drops))}
+    return importances, f"{len(X)} rows, shuffled {repeats} times"
+
+
+def _measure(run: Callable[[], object]) -> float:
+    """Return the processor's seconds for a run, the first one left out."""
+    run()
+    began = time.process_time()
+    run()
+    return max(time.process_time() - began, 1e-9)
+
+
+def _parts(answers: HeldOutAnswers, rows: int) -> Iterator[HeldOutAnswers]:
+    """Yield answers in parts of so many rows."""
+    for start in range(0, len(answers.truth), rows):
+        part = slice(start, start + rows)
+        shares = answers.probabilities
+        yield replace(
+            answers,
+            truth=answers.truth[part],
+            predicted=answers.predicted[part],
+            probabilities=None if shares is None else shares[part],
         )
-    }
 
 
 def _names(pipeline: Any, count: int) -> list[str]:

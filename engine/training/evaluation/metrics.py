@@ -5,60 +5,114 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn import metrics
+from scipy.stats import rankdata
 
 from engine.schema.card import ScoreEntry
-from engine.training.evaluation import bootstrap
+from engine.schema.messages import shown
+from engine.training.evaluation import interval
+from engine.training.evaluation.interval import Estimate, Interval, mean_of
 from engine.training.evaluation.judged import HeldOutAnswers
 
-Compute = Callable[[HeldOutAnswers], float]
+#: The log loss reads a probability below this as this, since some runtimes answer in
+#: single precision, which writes what is nearer to 1 as 1.
+LEAST_PROBABILITY = float(np.finfo(np.float32).eps)
 
 
-def _of_values(metric: Callable[..., float]) -> Compute:
-    return lambda judged: float(metric(judged.truth, judged.predicted))
+def _accuracy(judged: HeldOutAnswers) -> Estimate:
+    return mean_of((judged.truth == judged.predicted).astype(np.float64))
 
 
-def _of_probabilities(metric: Callable[..., float], **options: str) -> Compute:
-    """Score the positive class's probability of two classes, otherwise all probabilities."""
-
-    def compute(judged: HeldOutAnswers) -> float:
-        if judged.classes is not None and len(judged.classes) == 2:
-            return float(metric(judged.truth == judged.positive, judged.positive_probability()))
-        return float(metric(judged.truth, judged.probabilities, labels=judged.classes, **options))
-
-    return compute
+def _roc_auc(judged: HeldOutAnswers) -> Estimate:
+    """Return the area under the ROC curve; for more classes, the mean of one against the rest."""
+    areas = [_area(*curve) for curve in judged.one_against_rest().values()]
+    value = float(np.mean([area.value for area in areas]))
+    influences = np.mean([area.influences for area in areas], axis=0)
+    return Estimate(value, influences, _shares(judged))
 
 
-def _log_loss(judged: HeldOutAnswers) -> float:
-    return float(metrics.log_loss(judged.truth, judged.probabilities, labels=judged.classes))
+def _area(is_positive: np.ndarray, scores: np.ndarray) -> Estimate:
+    """Return the share of pairs, one positive and one not, that the scores order; a tie is half.
+
+    A row's influence is how often it is ordered rightly (DeLong et al., 1988).
+    """
+    n, positives = len(scores), int(is_positive.sum())
+    negatives = n - positives
+    right = rankdata(scores)
+    for group in (is_positive, ~is_positive):
+        right[group] -= rankdata(scores[group])
+    right[is_positive] /= negatives
+    right[~is_positive] = 1 - right[~is_positive] / positives
+    area = float(right[is_positive].mean())
+    weights = np.where(is_positive, n / positives, n / negatives)
+    return Estimate(area, (right - area) * weights)
+
+
+def _log_loss(judged: HeldOutAnswers) -> Estimate:
+    assert judged.probabilities is not None
+    of_truth = (judged.probabilities * _is_class(judged)).sum(axis=1)
+    losses = mean_of(-np.log(np.clip(of_truth, LEAST_PROBABILITY, 1)))
+    return losses if len(judged.classes or ()) > 2 else losses._replace(parts=_shares(judged))
+
+
+def _brier(judged: HeldOutAnswers) -> Estimate:
+    """Return Brier's score (1950, Monthly Weather Review 78(1)), halved for two classes."""
+    assert judged.classes is not None and judged.probabilities is not None
+    squares = (judged.probabilities - _is_class(judged)) ** 2
+    if len(judged.classes) > 2:
+        return mean_of(squares.sum(axis=1))
+    return mean_of(squares.sum(axis=1) / 2)._replace(parts=_shares(judged))
+
+
+def _mae(judged: HeldOutAnswers) -> Estimate:
+    return mean_of(np.abs(judged.truth - judged.predicted))
+
+
+def _rmse(judged: HeldOutAnswers) -> Estimate:
+    squares = mean_of((judged.truth - judged.predicted) ** 2)
+    root = squares.value**0.5
+    return Estimate(root, squares.influences / (2 * root) if root else squares.influences)
+
+
+def _r2(judged: HeldOutAnswers) -> Estimate:
+    squares = (judged.truth - judged.predicted) ** 2
+    deviations = (judged.truth - judged.truth.mean()) ** 2
+    spread = deviations.mean()
+    rest = float(squares.mean() / spread)
+    parts = squares - squares.mean(), deviations - spread
+    return Estimate(1 - rest, (rest * deviations - squares) / spread, parts)
+
+
+def _shares(judged: HeldOutAnswers) -> tuple[np.ndarray, ...]:
+    """Return for each class, or one of two, how far its rows are from its share."""
+    is_class = _is_class(judged).astype(np.float64)
+    return tuple((is_class - is_class.mean(axis=0)).T[: None if is_class.shape[1] > 2 else 1])
+
+
+def _is_class(judged: HeldOutAnswers) -> np.ndarray:
+    assert judged.classes is not None
+    return np.stack([judged.truth == label for label in judged.classes], axis=1)
 
 
 @dataclass(frozen=True)
 class Score:
-    """One score: how it is computed and which way is better.
+    """One score: how it is computed, how its interval is, and which way is better."""
 
-    `over` takes counts of shape (n_resamples, n) and returns (n_resamples,) scores.
-    """
-
-    compute: Compute
-    over: Callable[[HeldOutAnswers, np.ndarray], np.ndarray]
+    estimate: Callable[[HeldOutAnswers], Estimate]
+    interval: Callable[[Estimate], Interval]
     is_better_higher: bool
     needs_probabilities: bool = False
 
 
 CLASSIFICATION = {
-    "accuracy": Score(_of_values(metrics.accuracy_score), bootstrap.accuracy, True),
-    "roc_auc": Score(
-        _of_probabilities(metrics.roc_auc_score, multi_class="ovr"), bootstrap.roc_auc, True, True
-    ),
-    "log_loss": Score(_log_loss, bootstrap.log_loss, False, True),
-    # Brier, G. W. (1950), Monthly Weather Review 78(1); halved for two classes.
-    "brier": Score(_of_probabilities(metrics.brier_score_loss), bootstrap.brier, False, True),
+    "accuracy": Score(_accuracy, interval.of_share, True),
+    "roc_auc": Score(_roc_auc, interval.of_area, True, True),
+    "log_loss": Score(_log_loss, interval.of_loss, False, True),
+    "brier": Score(_brier, interval.of_loss, False, True),
 }
 REGRESSION = {
-    "r2": Score(_of_values(metrics.r2_score), bootstrap.r2, True),
-    "mae": Score(_of_values(metrics.mean_absolute_error), bootstrap.mae, False),
-    "rmse": Score(_of_values(metrics.root_mean_squared_error), bootstrap.rmse, False),
+    "r2": Score(_r2, interval.of_explained, True),
+    "mae": Score(_mae, interval.of_loss, False),
+    "rmse": Score(_rmse, interval.of_loss, False),
 }
 SCORES = {**CLASSIFICATION, **REGRESSION}
 
@@ -67,38 +121,63 @@ def applicable(judged: HeldOutAnswers) -> dict[str, Score]:
     """Return the scores that can be computed here."""
     scores = REGRESSION if judged.classes is None else CLASSIFICATION
     has_probabilities = judged.probabilities is not None
-    return {n: s for n, s in scores.items() if has_probabilities or not s.needs_probabilities}
+    impossible = not_computable(judged.truth, judged.classes)
+    return {
+        name: score
+        for name, score in scores.items()
+        if (has_probabilities or not score.needs_probabilities) and name not in impossible
+    }
 
 
-def score(judged: HeldOutAnswers, baseline: HeldOutAnswers, *, seed: int) -> dict[str, ScoreEntry]:
-    """Score held-out rows, with intervals, beside a baseline.
+def not_computable(truth: np.ndarray, classes: Any) -> dict[str, str]:
+    """Return why some scores cannot be computed from these true values, by score."""
+    if classes is None:
+        if len(np.unique(truth)) > 1:
+            return {}
+        rows = "there is one value" if len(truth) == 1 else f"all {len(truth)} are equal"
+        return {"r2": f"it is measured by how the held-out values vary, and {rows}"}
+    absent = [shown(label) for label in classes if not (truth == label).any()]
+    if not absent:
+        return {}
+    return {"roc_auc": f"none of the {len(truth)} held-out rows has the class {', '.join(absent)}"}
 
-    ``low`` and ``high`` are the 95 % interval of a percentile bootstrap over
-    rows; ``baseline`` is the same score of a model that ignores its input.
+
+def score(judged: HeldOutAnswers, baseline: HeldOutAnswers) -> dict[str, ScoreEntry]:
+    """Score held-out rows, with intervals of 95 %, beside a baseline.
+
+    ``baseline`` is the same score of a model that ignores its input. A ``remark`` says why
+    an interval may hold less often than it should.
     """
-    scores = applicable(judged)
-    draws: dict[str, list[np.ndarray]] = {name: [] for name in scores}
-    for counts in bootstrap.resamples(judged.truth, judged.classes, seed=seed):
-        for name, metric in scores.items():
-            draws[name].append(metric.over(judged, counts))
     result: dict[str, ScoreEntry] = {}
-    for name, metric in scores.items():
-        value = metric.compute(judged)
-        low, high = bootstrap.interval(draws[name]) or (value, value)
+    for name, metric in applicable(judged).items():
+        estimate = metric.estimate(judged)
+        low, high, remark = metric.interval(estimate)
         result[name] = {
-            "value": value, "low": low, "high": high, "baseline": metric.compute(baseline)
+            "value": estimate.value, "low": low, "high": high,
+            "baseline": metric.estimate(baseline).value,
         }  # fmt: skip
+        if remark:
+            result[name]["remark"] = remark
     return result
 
 
 def class_scores(judged: HeldOutAnswers) -> list[dict[str, Any]]:
-    """Return precision, recall and row count of each class, in the classes' order."""
-    if judged.classes is None:
-        return []
-    precision, recall, _, rows = metrics.precision_recall_fscore_support(
-        judged.truth, judged.predicted, labels=judged.classes, zero_division=0
-    )
-    return [
-        {"class": label, "precision": float(p), "recall": float(r), "rows": int(n)}
-        for label, p, r, n in zip(judged.classes, precision, recall, rows, strict=True)
-    ]
+    """Return precision, recall and row count of each class, in the classes' order.
+
+    The precision of a class that is never predicted is None, and so is the recall of one
+    that no row has.
+    """
+    entries = []
+    for label in judged.classes or ():
+        is_class, is_predicted = judged.truth == label, judged.predicted == label
+        right = int((is_class & is_predicted).sum())
+        rows, predicted = int(is_class.sum()), int(is_predicted.sum())
+        entries.append(
+            {
+                "class": label,
+                "precision": right / predicted if predicted else None,
+                "recall": right / rows if rows else None,
+                "rows": rows,
+            }
+        )
+    return entries

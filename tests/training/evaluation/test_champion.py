@@ -1,6 +1,7 @@
 """When a new version takes the promoted one's place: the rows, the scores, the verdict."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,59 +13,12 @@ from build_model import build
 from engine.runtime.loading import load_version
 from engine.schema.card import as_card
 from engine.schema.definition import ModelDefinition
-from engine.training.evaluation.bootstrap import interval, resamples
 from engine.training.evaluation.champion import challenge
-from engine.training.evaluation.judged import HeldOutAnswers
-from engine.training.evaluation.metrics import applicable
+from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
 from persistence.promotions import PromotionConflict
 from tests.support.models import TOYS, unstored
-
-ROWS = 400
-
-
-def judged(kind: str) -> HeldOutAnswers:
-    """Make answers with ties among the scores."""
-    draw = np.random.default_rng(5)
-    if kind == "numbers":
-        truth = draw.normal(1000, 3, ROWS)
-        return HeldOutAnswers(truth, truth + draw.normal(0, 1, ROWS))
-    classes: list[Any] = [False, True] if kind == "two" else ["a", "b", "c"]
-    shares = np.round(draw.dirichlet([1] * len(classes), ROWS), 2)
-    shares /= shares.sum(axis=1, keepdims=True)
-    truth = np.array([draw.choice(classes, p=row) for row in shares])
-    predicted = np.array(classes)[shares.argmax(axis=1)]
-    return HeldOutAnswers(truth, predicted, shares, classes, True if kind == "two" else None)
-
-
-def taken(whole: HeldOutAnswers, rows: np.ndarray) -> HeldOutAnswers:
-    shares = None if whole.probabilities is None else whole.probabilities[rows]
-    return HeldOutAnswers(
-        whole.truth[rows], whole.predicted[rows], shares, whole.classes, whole.positive
-    )
-
-
-@pytest.mark.parametrize("kind", ["two", "three", "numbers"])
-def test_scores_of_resamples_when_computed_at_once_are_those_of_each(kind: str) -> None:
-    whole = judged(kind)
-    counts = np.concatenate(list(resamples(whole.truth, whole.classes, seed=1)))[:20]
-    samples = [taken(whole, np.repeat(np.arange(ROWS), one.astype(int))) for one in counts]
-
-    assert {ROWS} == {len(one.truth) for one in samples}
-    for name, one in applicable(whole).items():
-        assert one.over(whole, counts) == pytest.approx([one.compute(s) for s in samples]), name
-
-
-def test_resamples_when_a_class_is_rare_all_have_it() -> None:
-    truth = np.arange(50) == 7
-
-    counts = np.concatenate(list(resamples(truth, [False, True], seed=0)))
-
-    assert 500 < len(counts) < 750  # 1 - 1/e of 1,000
-    assert counts[:, 7].all()
-    assert {50} == set(counts.sum(axis=1))
-    assert interval([counts[:0, 7]]) is None
 
 
 @pytest.fixture(scope="module")
@@ -108,19 +62,80 @@ def test_challenger_when_surely_worse_loses(store: ModelStore) -> None:
 
 
 def test_challenger_when_better_by_chance_loses(store: ModelStore) -> None:
-    card, (table, truth) = as_card(store.read_card("rent")), held_out(TOYS["rent"])
-    X, _, _ = read_table(table, TOYS["rent"].schema)
-    answers = load_version(store, "rent").predict(
-        {str(name): X[name].tolist() for name in X.columns}
-    )
-    same = np.array([one.value for one in answers])
-    same[0] += (truth[0] - same[0]) / 2  # one row is answered better
+    card, table, answers = answers_of(store)
+    same = answers.predicted.copy()
+    same[0] += (answers.truth[0] - same[0]) / 2  # one row is answered better
 
-    found: Any = challenge(store, card, HeldOutAnswers(truth, same), table, promote="if-better")
+    found: Any = challenge(
+        store, card, replace(answers, predicted=same), table, promote="if-better"
+    )
 
     assert found["gain"]["value"] > 0
     assert ("undecided", False) == (found["verdict"], found["promote"])
     assert "is not surely better than" in found["reason"]
+
+
+def answers_of(store: ModelStore) -> tuple[Any, pd.DataFrame, HeldOutAnswers]:
+    """Return the promoted rent's card, the rows, and its own answers to them."""
+    card, (table, truth) = as_card(store.read_card("rent")), held_out(TOYS["rent"])
+    X, _, _ = read_table(table, TOYS["rent"].schema)
+    predictions = load_version(store, "rent").predict(X.to_dict("list"))
+    return card, table, judge(truth.tolist(), predictions, card)
+
+
+def test_challenger_when_its_answers_are_those_of_the_champion_never_wins(
+    store: ModelStore,
+) -> None:
+    card, table, answers = answers_of(store)
+
+    found: Any = challenge(store, card, answers, table, promote="if-better")
+
+    assert ("undecided", False) == (found["verdict"], found["promote"])
+    assert {"value": 0.0, "low": 0.0, "high": 0.0} == found["gain"]
+
+
+@pytest.mark.parametrize("share", [1.0, 1e3])
+def test_challenger_when_only_rounding_makes_its_answers_better_does_not_win(
+    store: ModelStore, share: float
+) -> None:
+    card, table, answers = answers_of(store)
+    spread = np.subtract(*np.quantile(answers.predicted, [0.95, 0.05]))
+    errors = answers.truth - answers.predicted
+    nearer = np.clip(errors, -0.9e-5 * spread * share, 0.9e-5 * spread * share)
+    better = replace(answers, predicted=answers.predicted + nearer)
+
+    found: Any = challenge(store, card, better, table, promote="if-better")
+
+    assert ("undecided" if share == 1 else "better") == found["verdict"]
+
+
+def test_challenger_when_its_probabilities_are_better_by_rounding_does_not_win(
+    toy_store: ModelStore,
+) -> None:
+    name = next(name for name in TOYS if toy_store.read_card(name)["has_probabilities"])
+    card = as_card(toy_store.read_card(name) | {"score": "log_loss"})
+    table, truth = held_out(TOYS[name])
+    X, _, _ = read_table(table, TOYS[name].schema)
+    predictions = load_version(toy_store, name).predict(X.to_dict("list"))
+    answers = judge(truth.tolist(), predictions, card)
+    assert answers.probabilities is not None
+    is_true = np.stack([truth == label for label in card["classes"]], axis=1)
+    surer = answers.probabilities + np.where(is_true, 5e-6, -5e-6)
+    better = replace(answers, probabilities=surer)
+
+    found: Any = challenge(toy_store, card, better, table, promote="if-better")
+
+    assert ("undecided", 0.0) == (found["verdict"], found["gain"]["value"])
+
+
+def test_challenge_when_the_rows_are_few_is_not_decided(store: ModelStore) -> None:
+    card, table, answers = answers_of(store)
+    few = replace(answers, truth=answers.truth[:11], predicted=answers.truth[:11])
+
+    found: Any = challenge(store, card, few, table.head(11), promote="if-better")
+
+    assert ("incomparable", False) == (found["verdict"], found["promote"])
+    assert "it takes 12 held-out rows to tell, and there are 11" in found["reason"]
 
 
 @pytest.mark.parametrize("promote", ["always", "never"])
@@ -136,7 +151,7 @@ def test_challenge_when_the_answer_is_asked_for_is_written_down_all_the_same(
 
 def test_challenger_when_nothing_is_promoted_wins(tmp_path: Path) -> None:
     card = as_card({"model": "rent", "score": "mae"})
-    rows = HeldOutAnswers(np.ones(3), np.ones(3))
+    rows = HeldOutAnswers(np.ones(30), np.ones(30))
 
     found = challenge(ModelStore(tmp_path), card, rows, pd.DataFrame(), promote="if-better")
 

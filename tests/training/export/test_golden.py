@@ -159,7 +159,7 @@ def test_version_when_trained_has_no_row_of_the_table_in_any_file(tmp_path: Path
     written += [CANARY["shape"].encode(), CUSTOMER.encode(), b"customer-"]
 
     X, y, _ = read_table(with_canary(definition.sample), definition.schema)
-    _, held_out = split_rows(X, y, seed=definition.seed, is_classification=True)
+    _, held_out, _ = split_rows(X, y, seed=definition.seed, is_classification=True)
     assert 17 not in held_out  # it was learnt from
     seen = dict(contents(tmp_path / "parcel" / version))
     assert {"card.json", "model.onnx", "model.skops", "report.html"} <= set(seen)
