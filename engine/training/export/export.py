@@ -100,14 +100,15 @@ def translate(pipeline: Any, fields: Sequence[Field], *, recipe: str) -> Any:
 
 def main(folder: Path, model: str) -> None:
     """Convert ``model.skops`` in a folder; write a file or a reason per recipe."""
+    from engine.training.export.refusals import refusal
+
     fields = [Field.from_json(field) for field in json.loads((folder / "fields.json").read_text())]
     pipeline = load_pipeline((folder / "model.skops").read_bytes(), model=model)
     for recipe in RECIPES:
         try:
             exported = convert(pipeline, fields, recipe=recipe)
         except Exception as error:  # noqa: BLE001 - skl2onnx raises many kinds; each is a reason
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-            (folder / f"{recipe}.txt").write_text(reason)
+            (folder / f"{recipe}.txt").write_text(refusal(error, pipeline))
         else:
             # Renamed once complete: the time limit may expire during the write.
             replace_file(folder / f"{recipe}.onnx", exported)
