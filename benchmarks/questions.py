@@ -93,6 +93,7 @@ def _write_files() -> None:
 
     from engine.training.export.export import translate
     from engine.training.export.inputs import input_name
+    from engine.training.export.single_trees import with_double_trees
     from engine.training.table import read_table
     from models import find
     from persistence.model_persistence import ModelStore
@@ -103,7 +104,7 @@ def _write_files() -> None:
     definition = find(MODEL)
     fields = definition.schema.fields
     joblib.dump(pipeline, FILES / "pipeline.joblib")
-    plain = translate(pipeline, fields, recipe="cast")
+    plain = with_double_trees(translate(pipeline, fields))
     names = {input_name(place): field.name for place, field in enumerate(fields)}
     for part in (*plain.graph.input, *plain.graph.node):
         if hasattr(part, "input"):

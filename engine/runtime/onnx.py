@@ -54,6 +54,7 @@ class OnnxRuntime(Runtime):
         self._has_probabilities = has_probabilities
         outputs = [output.name for output in self._session.get_outputs()]
         self._outputs = outputs[1:2] or outputs if has_probabilities else outputs[:1]
+        self._margins = [] if has_probabilities else outputs[1:2]
         inputs = self._session.get_inputs()
         self._inputs = [node.name for node in inputs]
         signature = [(node.name, node.type, node.shape[1:]) for node in inputs]
@@ -68,14 +69,24 @@ class OnnxRuntime(Runtime):
             return Outputs(None, _all_probabilities(output))
         return Outputs(output.reshape(-1), None)
 
+    def margins(self, columns: Columns) -> Any:
+        """Return what a classifier without probabilities decides by; None if it is left out."""
+        if not self._margins:
+            return None
+        (margins,) = self._run(
+            self._margins, self._feeds(self._coding.pack(columns)), self._options
+        )
+        return margins
+
     def _answer(self, matrix: Any) -> Any:
-        if self._is_packed:
-            feeds = {RECORD: matrix}
-        else:
-            columns = self._coding.unpack(matrix)
-            feeds = {name: columns[name].reshape(-1, 1) for name in self._inputs}
-        (output,) = self._run(self._outputs, feeds, self._options)
+        (output,) = self._run(self._outputs, self._feeds(matrix), self._options)
         return output
+
+    def _feeds(self, matrix: Any) -> dict[str, Any]:
+        if self._is_packed:
+            return {RECORD: matrix}
+        columns = self._coding.unpack(matrix)
+        return {name: columns[name].reshape(-1, 1) for name in self._inputs}
 
 
 def _all_probabilities(probabilities: Any) -> Any:

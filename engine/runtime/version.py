@@ -11,17 +11,19 @@ import numpy as np
 
 from engine.runtime.answers import Decisions, Prediction, answer_columns
 from engine.runtime.runtimes import Columns, Outputs, Runtime
+from engine.runtime.tolerance import TOLERANCE, share_of_allowed
 from engine.schema.card import Card, Decision
 from engine.schema.json_decoder import Decoder
 from engine.schema.record_schema import Schema
 from persistence.store_errors import UntrustedArtifact
 
-#: How far the worked example's answer may drift between machines.
-TOLERANCE = 1e-5
-
 #: Probabilities this close are equal: an exported forest sums in single
 #: precision, so a tie of votes may come out as 0.49999997.
 TIE = 1e-6
+
+
+#: From here on a number may be too large for a model.
+_HUGE = 1e15
 
 
 class StoredVersion:
@@ -58,6 +60,21 @@ class StoredVersion:
         """Predict for clean records in the form of `Decoded.matrix`, column by column."""
         return decide_columns(self._runtime.run_matrix(matrix), self.card)
 
+    def no_answer(self, record: Any) -> str:
+        """Return in words that clean values, of shape (n_fields,), have no finite answer, and why.
+
+        Where a number is huge, it is named: nothing else of the record is.
+        """
+        sizes = [
+            0.0 if field.words or size != size else size
+            for field, size in zip(self.schema.fields, np.abs(record).tolist(), strict=True)
+        ]
+        text = "has no finite answer from this model"
+        if (largest := max(sizes)) < _HUGE:
+            return text
+        place = sizes.index(largest)
+        return f"{text}: {self.schema.fields[place].name} is {record[place]:g}, send less"
+
     def self_test(self) -> str | None:
         """Answer the card's worked example and golden rows; return what differs, if anything."""
         rows = [self.card["example"], *self.card.get("golden", ())]
@@ -65,7 +82,7 @@ class StoredVersion:
         for number, (prediction, row) in enumerate(zip(predictions, rows, strict=True)):
             probabilities = tuple(row["probabilities"]) if row["probabilities"] else None
             recorded = Prediction(row["value"], probabilities, row["probability"])
-            if not _agree(prediction, recorded):
+            if not _agree(prediction, recorded, self.card.get("spread")):
                 what = f"golden row {number}" if number else "the worked example"
                 return f"{what} answers {prediction}, recorded is {recorded}"
         return None
@@ -93,7 +110,8 @@ def decide(outputs: Outputs, card: Decision) -> list[Prediction]:
     if classes is None:
         return [Prediction(float(value)) for value in outputs.values]
     if outputs.probabilities is None:
-        return [Prediction(classes[index]) for index in _class_indices(outputs.values, card)]
+        indices = _class_indices(outputs.values, card)
+        return [Prediction(math.nan if index < 0 else classes[index]) for index in indices]
     rows = outputs.probabilities.tolist()
     return [
         Prediction(classes[index], tuple(row), row[index])
@@ -112,7 +130,9 @@ def decide_columns(outputs: Outputs, card: Decision) -> Decisions:
 
 
 def _class_indices(labels: Any, card: Decision) -> list[int]:
+    """Return the places of labels among the card's classes; -1 where there is no answer."""
     indices = {_plain(label): index for index, label in enumerate(card["classes"])}
+    indices[None] = -1
     return [indices[_plain(label)] for label in labels]
 
 
@@ -132,26 +152,29 @@ def _most_probable(row: list[float]) -> int:
 def _plain(label: Any) -> Any:
     """Return a label in the form in which an exported graph writes it."""
     label = label.item() if isinstance(label, np.generic) else label
-    return label if isinstance(label, str) else int(label)
+    return label if label is None or isinstance(label, str) else int(label)
 
 
-def _agree(first: Prediction, second: Prediction) -> bool:
-    if isinstance(first.value, float) and isinstance(second.value, (int, float)):
-        return math.isclose(first.value, second.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    if first.value != second.value:
+def _agree(first: Prediction, recorded: Prediction, spread: float | None) -> bool:
+    """Compare an answer with that on the card; cards of before have no spread."""
+    if isinstance(first.value, float) and isinstance(recorded.value, (int, float)):
+        if spread is None:
+            return math.isclose(first.value, recorded.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        return bool(share_of_allowed([first.value], [recorded.value], spread)[0] <= 1)
+    if first.value != recorded.value:
         return False
-    if first.probabilities is None or second.probabilities is None:
-        return first.probabilities is second.probabilities
-    pairs = zip(first.probabilities, second.probabilities, strict=True)
+    if first.probabilities is None or recorded.probabilities is None:
+        return first.probabilities is recorded.probabilities
+    pairs = zip(first.probabilities, recorded.probabilities, strict=True)
     return all(abs(a - b) <= TOLERANCE for a, b in pairs)
 
 
 def non_finite_rows(decisions: Decisions) -> list[int]:
-    """List the rows whose answer is infinite or not a number."""
+    """List the rows that have no answer, or one that is infinite or not a number."""
     if decisions.probabilities is not None:
         is_finite = np.isfinite(decisions.probabilities).all(axis=1)
     elif decisions.numbers is not None:
         is_finite = np.isfinite(decisions.numbers)
     else:
-        return []
+        return [row for row, index in enumerate(decisions.chosen or ()) if index < 0]
     return [] if is_finite.all() else np.flatnonzero(~is_finite).tolist()

@@ -94,6 +94,8 @@ class ParityEntry(TypedDict):
     mismatches: int
     difference: float | None
     reason: str
+    thresholds: NotRequired[int]
+    thresholds_tried: NotRequired[int]
     recipe: NotRequired[str]
 
 
@@ -109,9 +111,11 @@ class AnswerEntry(TypedDict):
 class RuntimeEntry(TypedDict):
     """How a version is served, and what it answers."""
 
+    schema: dict[str, Any]  # of `Schema.to_json`, with the limits of the fitted pipeline
     runtime: Literal["onnx", "native"]
     parity: ParityEntry | None
     runtime_reason: str
+    spread: NotRequired[float | None]
     seconds: dict[str, float]
     example: AnswerEntry
     golden: NotRequired[list[AnswerEntry]]

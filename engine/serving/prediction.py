@@ -81,7 +81,8 @@ class Predictor:
             content = write_answer(version, decisions, form, warnings)
         if content is None:
             rows = non_finite_rows(version.decide_matrix(decoded.matrix))
-            raise InvalidRecords(_endless_problems(read_body(body, version.schema), rows))
+            records = read_body(body, version.schema)
+            raise InvalidRecords(_endless_problems(version, records, decoded.matrix, rows))
         self.observers.decided([Decided(chosen, decoded.matrix, decisions)])
         return content
 
@@ -140,7 +141,7 @@ class Predictor:
         with timing.step("predict"):
             decisions = version.decide_matrix(matrix)
         if rows := non_finite_rows(decisions):
-            raise InvalidRecords(_endless_problems(records, rows))
+            raise InvalidRecords(_endless_problems(version, records, matrix, rows))
         self.observers.decided([Decided(chosen, matrix, decisions)])
         return decisions, warnings
 
@@ -193,9 +194,15 @@ def _read_matrix(version: StoredVersion, records: Records) -> tuple[Any, list[Ac
     return Coding(version.schema.fields).pack(columns), warnings
 
 
-def _endless_problems(records: Records, rows: Sequence[int]) -> list[Problem]:
-    rest = f"of {len(records.rows)} has no finite answer from this model"
+def _endless_problems(
+    version: StoredVersion, records: Records, matrix: Any, rows: Sequence[int]
+) -> list[Problem]:
+    count = len(records.rows)
     return [
-        Problem(records.pointer(row, None), f"record {row + 1} {rest}", Code.NO_FINITE_ANSWER)
+        Problem(
+            records.pointer(row, None),
+            f"record {row + 1} of {count} {version.no_answer(matrix[row])}",
+            Code.NO_FINITE_ANSWER,
+        )
         for row in rows
     ]

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.runtime.answers import Decisions, Prediction
-from engine.runtime.version import TOLERANCE, StoredVersion, non_finite_rows
+from engine.runtime.tolerance import TOLERANCE
+from engine.runtime.version import StoredVersion, non_finite_rows
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Decided

@@ -94,7 +94,7 @@ def _write(
         for part in block.parts(max(1, _MOST_NUMBERS // width)) if not problems else ():
             with timing.step("predict"):
                 decisions = version.decide_matrix(part.matrix)
-            problems += _endless(decisions, part.first)
+            problems += _endless(version, decisions, part.matrix, part.first)
             if not problems:
                 decided(part.matrix, decisions)
             with timing.step("write"):
@@ -106,9 +106,14 @@ def _write(
     writer.finish()
 
 
-def _endless(decisions: Decisions, first: int) -> list[Problem]:
-    rest = "has no finite answer from this model"
+def _endless(
+    version: StoredVersion, decisions: Decisions, matrix: Any, first: int
+) -> list[Problem]:
     return [
-        Problem(f"/{first + row}", f"record {first + row + 1} {rest}", Code.NO_FINITE_ANSWER)
+        Problem(
+            f"/{first + row}",
+            f"record {first + row + 1} {version.no_answer(matrix[row])}",
+            Code.NO_FINITE_ANSWER,
+        )
         for row in non_finite_rows(decisions)
     ]

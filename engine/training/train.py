@@ -29,6 +29,7 @@ from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.evaluation.metrics import SCORES, class_scores, not_computable, score
 from engine.training.evaluation.reference import reference
 from engine.training.evaluation.remarks import label_remarks, split_remarks
+from engine.training.export.limits import limit_remarks
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
@@ -255,9 +256,11 @@ def _runtime_line(entry: RuntimeEntry, task: str) -> str:
     seconds, parity = entry["seconds"]["one_row"], entry["parity"]
     if entry["runtime"] == "native" or parity is None:
         cost = f"{seconds * 1e3:.2f} ms a record, where exports mostly take less than 0.1"
-        return f"served by scikit-learn, {cost}: {entry['runtime_reason']}"
-    what = f"values of {parity['rows']} rows differ"
+        line = f"served by scikit-learn, {cost}: {entry['runtime_reason']}"
+        return "\n".join([line, *limit_remarks(entry)])
+    what = f"values of {parity['rows']} rows differ, as a share of their spread,"
     if task == "classification":
         what = f"{parity['mismatches']} of {parity['rows']} labels differ, probabilities"
     most = f"{parity['difference']:.1g}"
-    return f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {what} by up to {most}"
+    line = f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {what} by up to {most}"
+    return "\n".join([line, *limit_remarks(entry)])

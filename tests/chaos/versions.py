@@ -18,7 +18,7 @@ from engine.runtime.loading import check_version, load_version
 from engine.runtime.trusted_types import load_pipeline
 from engine.schema.fields import Field
 from engine.training.card import describe
-from engine.training.export.export import convert
+from engine.training.export.export import Export, convert
 from engine.training.export.runtime_choice import choose_runtime
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
@@ -84,12 +84,10 @@ def _pipeline(seed: int, gaps: list[str]) -> Pipeline:
     return Pipeline([("prepare", prepare), ("forest", forest)])
 
 
-def _export(
-    skops: bytes, fields: Sequence[Field], *, model: str
-) -> tuple[dict[str, bytes], dict[str, str]]:
+def _export(skops: bytes, fields: Sequence[Field], *, model: str) -> Export:
     """Convert in this process: a process for each takes ten times as long."""
     pipeline = load_pipeline(skops, model=model)
-    return {"cast": convert(pipeline, fields, recipe="cast")}, {"double": "not tried"}
+    return Export(convert(pipeline, fields))
 
 
 def right_answers(store: ModelStore, version: str) -> list[Right]:

@@ -36,10 +36,12 @@ def store(toy_store: ModelStore) -> SlowStore:
 
 def test_version_when_it_loads_slowly_is_loaded_once_and_found_later(store: SlowStore) -> None:
     models = ModelCache(store, "parcel", patience=0.01)
+    before = {*threading.enumerate()}
 
     for _ in range(3):
         with pytest.raises(StillLoading, match="the promoted version of coin is still being"):
             models.get("coin")
+    assert 1 == len({*threading.enumerate()} - before)
     assert not models.loads.are_done
     store.may_read.set()
     wait_until(lambda: models.loads.are_done, "the end of the load")

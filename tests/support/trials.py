@@ -16,7 +16,7 @@ from engine.runtime.native import NativeRuntime
 from engine.runtime.trusted_types import load_pipeline
 from engine.schema.definition import ModelDefinition
 from engine.training.card import describe
-from engine.training.export.export import RECIPES, convert
+from engine.training.export.export import Export, convert
 from engine.training.export.runtime_choice import choose_runtime
 from engine.training.table import read_table
 from tests.support.estimators import CASES, FIELDS, TARGETS, Case, make_table
@@ -50,22 +50,17 @@ def define(case: Case, target: str) -> ModelDefinition:
     )
 
 
-def convert_here(
-    skops: bytes, fields: Any, *, model: str
-) -> tuple[dict[str, bytes], dict[str, str]]:
+def convert_here(skops: bytes, fields: Any, *, model: str) -> Export:
     """Convert as `engine.training.export.export.export` does, but in this process."""
-    exported, reasons = {}, {}
-    for recipe in RECIPES:
-        try:
-            exported[recipe] = convert(load_pipeline(skops, model=model), fields, recipe=recipe)
-        except Exception as error:  # noqa: BLE001 - as in engine.training.export.export
-            reasons[recipe] = f"{type(error).__name__}: {error}"
-    return exported, reasons
+    try:
+        return Export(convert(load_pipeline(skops, model=model), fields))
+    except Exception as error:  # noqa: BLE001 - as in engine.training.export.export
+        return Export(None, f"{type(error).__name__}: {error}")
 
 
 def fit(estimator: Any, preparation: Any) -> tuple[ModelDefinition, Pipeline, pd.DataFrame]:
     """Fit an estimator to tell sold from unsold."""
-    definition = define(Case("", lambda: estimator, ("bool",), lambda: preparation), "bool")
+    definition = define(Case("Trial", lambda: estimator, ("bool",), lambda: preparation), "bool")
     X, y, _ = read_table(make_table(), definition.schema)
     return definition, definition.build_pipeline().fit(X, y), X
 
@@ -101,21 +96,21 @@ every run and fail when this table is not what they find. Write it anew with
 An exported model that is slower than its pipeline is served natively, which is why neighbours
 are exported only while there are few rows.
 
-| estimator | target | runtime | recipe | largest difference |
-|---|---|---|---|---|
+| estimator | target | runtime | largest difference |
+|---|---|---|---|
 """
 
 
 def table_row(case: Case, target: str, card: dict[str, Any]) -> str:
     """Write a trial's line of the table."""
     if case.is_close:
-        return f"| {case.name} | {target} | by speed | - | - |"
+        return f"| {case.name} | {target} | by speed | - |"
     parity = card["parity"] or {}
     if card["runtime"] == "native":
-        return f"| {case.name} | {target} | native | - | - |"
-    recipe, difference = parity["recipe"], parity["difference"]
+        return f"| {case.name} | {target} | native | - |"
+    difference = parity["difference"]
     size = "< 1e-9" if difference < 1e-9 else "< 1e-5"
-    return f"| {case.name} | {target} | onnx | {recipe} | {size} |"
+    return f"| {case.name} | {target} | onnx | {size} |"
 
 
 if __name__ == "__main__":

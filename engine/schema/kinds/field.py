@@ -251,6 +251,22 @@ class Field:
         numbers = values.astype(np.float64)
         return list(np.unique(numbers[np.isfinite(numbers)]).tolist())
 
+    def span(self, values: np.ndarray) -> tuple[float, float] | None:
+        """Return the ends between which the thresholds of a quantity lie, from real values."""
+        return None
+
+    def near(self, values: np.ndarray) -> np.ndarray:
+        """Return the clean values that the field accepts next to some doubles."""
+        return values[:0]
+
+    def extremes(self) -> list[float]:
+        """Return clean values of all magnitudes up to the ends that no range declares."""
+        return []
+
+    def with_limit(self, limit: float) -> "Field":
+        """Return the same field, which refuses numbers beyond a size."""
+        return self
+
 
 def spelling(number: int | float | Decimal | str) -> str:
     """Return how a code is spelled: 1 and 1.0, as numbers and as text, are both ``1``."""

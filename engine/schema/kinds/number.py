@@ -2,7 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -19,6 +19,7 @@ MAX_EXACT_INTEGER = 2**53
 LARGEST_PLAIN = float(MAX_EXACT_INTEGER - 1)
 #: No number is drawn beyond; a double still has a digit after the point there.
 _LARGEST_DRAWN = 1e15
+_LARGEST = float(np.finfo(np.float64).max)
 #: So many middles between neighbouring values are tried of one field.
 _MOST_MIDDLES = 256
 
@@ -30,13 +31,15 @@ class Number(Field):
     """A quantity, held as a double; an accepted gap is NaN.
 
     Both ends of the range are included. An accepted number outside it goes to the
-    model as it is, and the answer carries a warning.
+    model as it is, and the answer carries a warning. The limit is the largest size
+    that the fitted pipeline takes, where the range leaves it open: training finds it.
     """
 
     minimum: float | None = None
     maximum: float | None = None
     integer: bool = False
     out_of_range: Policy = "refuse"
+    limit: float | None = None
 
     kind: ClassVar[str] = "number"
     arrow_columns: ClassVar[tuple[str, ...]] = ("numbers",)
@@ -44,11 +47,15 @@ class Number(Field):
 
     @property
     def _low(self) -> float:
-        return -math.inf if self.minimum is None else self.minimum
+        return -self._most if self.minimum is None else self.minimum
 
     @property
     def _high(self) -> float:
-        return math.inf if self.maximum is None else self.maximum
+        return self._most if self.maximum is None else self.maximum
+
+    @property
+    def _most(self) -> float:
+        return math.inf if self.limit is None else self.limit
 
     def expected(self) -> str:
         low, high = (None if end is None else plain(end) for end in (self.minimum, self.maximum))
@@ -72,6 +79,9 @@ class Number(Field):
             return None, Finding(Code.NOT_FINITE, f"is not a finite double: send {self.expected()}")
         if self.integer and not number.is_integer():
             return None, self.finding(value)
+        if abs(number) > self._most:
+            reason = f", beyond {self._most:g}, which is the most that this model takes"
+            return None, self.finding(value, Code.OUT_OF_RANGE, reason)
         if (self.minimum is not None and number < self.minimum) or (
             self.maximum is not None and number > self.maximum
         ):
@@ -108,9 +118,8 @@ class Number(Field):
 
     def json_schema(self) -> dict[str, Any]:
         kind = {"type": "integer" if self.integer else "number"}
-        ends = {"minimum": self.minimum, "maximum": self.maximum}
-        is_open = self.out_of_range == "accept"
-        return kind | {key: end for key, end in ends.items() if end is not None and not is_open}
+        ends = zip(("minimum", "maximum"), self._accepted_range(), strict=True)
+        return kind | {key: end for key, end in ends if math.isfinite(end)}
 
     def usual(self) -> str:
         if self.out_of_range == "refuse":
@@ -144,6 +153,7 @@ class Number(Field):
         value = float(generator.uniform(low, high))
         if self.out_of_range == "accept" and generator.random() < UNUSUAL:
             value += high - low if self.maximum is not None else low - high
+            value = min(max(value, -self._most), self._most)
         if self.integer:
             return round(value)
         short = float(f"{value:.6g}")
@@ -155,7 +165,8 @@ class Number(Field):
         reach = max(1.0, abs(example))
         low = example - reach if self.minimum is None else self.minimum
         high = example + reach if self.maximum is None else self.maximum
-        low, high = max(low, -_LARGEST_DRAWN), min(high, _LARGEST_DRAWN)
+        most = min(self._most, _LARGEST_DRAWN)
+        low, high = max(low, -most), min(high, most)
         if self.integer:
             low, high = math.ceil(low), math.floor(high)
         return (low, high) if low <= high else (example, example)
@@ -170,13 +181,45 @@ class Number(Field):
         middles = (seen[1:] + seen[:-1]) / 2
         if len(middles) > _MOST_MIDDLES:
             middles = np.sort(generator.choice(middles, _MOST_MIDDLES, replace=False))
-        near = [np.floor(middles), np.ceil(middles)] if self.integer else _neighbours(middles)
         ends = [end for end in (self.minimum, self.maximum) if end is not None]
-        points = np.concatenate([*near, seen[:1], seen[-1:], np.array(ends, dtype=np.float64)])
+        ends_seen = np.array([*seen[:1], *seen[-1:], *ends], dtype=np.float64)
+        points = np.concatenate([self.near(middles), self._accepted(ends_seen)])
         if self.out_of_range == "accept":
             size = max(1.0, float(np.abs(points).max()))
-            return [*points.tolist(), -1e3 * size, 1e3 * size]
-        return list(points[(points >= self._low) & (points <= self._high)].tolist())
+            points = np.append(points, [-1e3 * size, 1e3 * size])
+        return list(points.tolist())
+
+    def span(self, values: np.ndarray) -> tuple[float, float] | None:
+        seen = values[np.isfinite(values)]
+        if not len(seen):
+            return None
+        is_open = self.out_of_range == "accept"
+        low = float(seen.min()) if is_open or self.minimum is None else float(self.minimum)
+        high = float(seen.max()) if is_open or self.maximum is None else float(self.maximum)
+        return low, high
+
+    def near(self, values: np.ndarray) -> np.ndarray:
+        near = [np.floor(values), np.ceil(values)] if self.integer else _neighbours(values)
+        return self._accepted(np.concatenate(near))
+
+    def extremes(self) -> list[float]:
+        sizes = np.array([1e15, 1e30, 1e37, 1e38, 1e39, 1e100, 1e150, 1e200, 1e300, _LARGEST])
+        sizes = np.append(sizes[sizes < self._most], min(self._most, _LARGEST))
+        is_open = self.out_of_range == "accept"
+        low, high = (is_open or end is None for end in (self.minimum, self.maximum))
+        points = np.concatenate([-sizes if low else sizes[:0], sizes if high else sizes[:0]])
+        return list(self._accepted(points).tolist())
+
+    def with_limit(self, limit: float) -> "Number":
+        return replace(self, limit=limit)
+
+    def _accepted(self, points: np.ndarray) -> np.ndarray:
+        low, high = self._accepted_range()
+        return points[(points >= low) & (points <= high)]
+
+    def _accepted_range(self) -> tuple[float, float]:
+        is_open = self.out_of_range == "accept"
+        return (-self._most, self._most) if is_open else (self._low, self._high)
 
 
 def _neighbours(numbers: np.ndarray) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 from skl2onnx import update_registered_converter
+from skl2onnx.common import tree_ensemble
 from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
 from skl2onnx.operator_converters.common import concatenate_variables
@@ -42,6 +43,18 @@ def register_converters() -> None:
         options={name: [True, False] for name in ("zipmap", "nocl", "raw_scores")},
     )
     register_hist_gradient_boosting()
+    tree_ensemble.sklearn_threshold = _largest_single
+
+
+def _largest_single(threshold: float, dtype: Any, mode: str) -> float:
+    """Return the largest single up to a threshold; skl2onnx's own never ends for an infinite one.
+
+    Raise NotImplementedError unless the tree compares by "at most".
+    """
+    if mode != "BRANCH_LEQ":
+        raise NotImplementedError("only trees that compare by 'at most' are converted")
+    single = np.float32(threshold)
+    return float(single if single <= threshold else np.nextafter(single, np.float32(-np.inf)))
 
 
 def without_flattening(pipeline: Any) -> Any:

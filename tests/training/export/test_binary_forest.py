@@ -12,8 +12,9 @@ from sklearn.pipeline import make_pipeline
 
 from engine.runtime.onnx import OnnxRuntime
 from engine.schema.fields import Number
-from engine.training.export.binary_forest import largest_that_round_to, with_one_sum
+from engine.training.export.binary_forest import with_one_sum
 from engine.training.export.export import convert, translate
+from engine.training.export.single_trees import largest_that_round_to, with_double_trees
 
 FIELDS = tuple(Number(name=f"x{place}", example=0) for place in range(4))
 ROWS = np.random.default_rng(0).normal(size=(300, 4))
@@ -29,7 +30,7 @@ def fitted(estimator: Any, classes: int) -> Any:
 @pytest.mark.parametrize("kind", [RandomForestClassifier, ExtraTreesClassifier])
 def test_forest_when_it_has_two_classes_gives_both_probabilities(kind: Any) -> None:
     forest = fitted(kind(n_estimators=150, random_state=0), 2)
-    runtime = OnnxRuntime(convert(forest, FIELDS, recipe="cast"), FIELDS, has_probabilities=True)
+    runtime = OnnxRuntime(convert(forest, FIELDS), FIELDS, has_probabilities=True)
     names = [field.name for field in FIELDS]
 
     for rows in (ROWS[:1], ROWS[:2], ROWS[:300]):
@@ -47,17 +48,16 @@ def test_forest_when_it_has_two_classes_gives_both_probabilities(kind: Any) -> N
     [(RandomForestClassifier(n_estimators=3), 3), (LogisticRegression(), 2)],
 )
 def test_other_models_when_converted_are_left_as_they_are(estimator: Any, classes: int) -> None:
-    model = translate(fitted(estimator, classes), FIELDS, recipe="cast")
+    model = with_double_trees(translate(fitted(estimator, classes), FIELDS))
 
     assert with_one_sum(model) is model
     assert 2 == len(model.graph.output)
 
 
-@pytest.mark.parametrize("recipe", ["cast", "double"])
-def test_forest_when_its_inputs_are_not_rounded_is_left_as_it_is(recipe: str) -> None:
-    model = translate(fitted(RandomForestClassifier(n_estimators=3), 2), FIELDS, recipe=recipe)
+def test_forest_when_its_inputs_are_singles_is_left_as_it_is() -> None:
+    model = translate(fitted(RandomForestClassifier(n_estimators=3), 2), FIELDS)
 
-    assert (recipe == "double") == (with_one_sum(model) is model)
+    assert with_one_sum(model) is model
 
 
 def test_doubles_when_they_are_limits_round_as_the_singles_do() -> None:

@@ -50,10 +50,7 @@ def assert_exported(pipeline: Any, fields: Any, rows: pd.DataFrame) -> None:
     pipeline.fit(rows, target > 0 if is_classifier(pipeline) else target)
     columns = rows.to_dict("list")
 
-    has_trees = hasattr(pipeline, "tree_") or hasattr(pipeline, "estimators_")
-    recipe = "cast" if has_trees else "double"
-
-    content = convert(pipeline, fields, recipe=recipe)
+    content = convert(pipeline, fields)
 
     expected = NativeRuntime(pipeline, fields).run(columns)
     has_probabilities = expected.probabilities is not None

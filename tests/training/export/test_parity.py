@@ -1,27 +1,45 @@
-"""How the gate compares, and which rows it compares on."""
+"""How the gate compares: by the spread of real answers, one by one and together."""
 
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from engine.runtime.native import NativeRuntime
 from engine.runtime.runtimes import Outputs
-from engine.schema import Category, Flag, Number
-from engine.schema.card import Decision
-from engine.training.export.parity import challenge_rows, compare, slower
+from engine.schema import Number
+from engine.training.export.parity import Reference, ask, compare, differs_alone, slower
+
+CLASSES: Any = {"classes": [False, True], "positive": True, "threshold": 0.5}
+NUMBERS: Any = {"classes": None, "positive": None, "threshold": 0.5}
+FIELDS = (Number(name="size", example=1.0),)
 
 
 class Fixed:
-    """Answers the same whatever it is asked."""
+    """Answers by the size, which is the place of the row."""
 
-    def __init__(self, outputs: Outputs) -> None:
-        self.outputs = outputs
+    def __init__(self, outputs: Outputs, margins: Any = None, alone: Any = None) -> None:
+        self.outputs, self._margins = outputs, margins
+        self.alone = outputs if alone is None else alone
 
     def run(self, columns: Any) -> Outputs:
-        return self.outputs
+        rows = np.asarray(columns["size"], dtype=int)
+        outputs = self.alone if len(rows) == 1 else self.outputs
+        parts = (outputs.values, outputs.probabilities)
+        return Outputs(*(None if part is None else part[rows] for part in parts))
 
-    def run_matrix(self, matrix: Any) -> Outputs:
-        return self.outputs
+    def margins(self, columns: Any) -> Any:
+        return self._margins
+
+
+def reference(outputs: Outputs, **rest: Any) -> Reference:
+    size = len(outputs.values if outputs.probabilities is None else outputs.probabilities)
+    given = {"margins": None, "spread": None, **rest}
+    return Reference({"size": np.arange(float(size))}, outputs, **given)
 
 
 @pytest.mark.parametrize(
@@ -32,33 +50,114 @@ def test_compare_when_probabilities_differ_accepts_up_to_the_tolerance(
     shift: float, *, is_accepted: bool
 ) -> None:
     native = np.array([[0.4, 0.6], [0.7, 0.3]])
-    card: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
+    export: Any = Fixed(Outputs(None, native + np.array([-shift, shift])))
 
-    parity = compare(
-        lambda: Fixed(Outputs(None, native + np.array([-shift, shift]))),
-        Outputs(None, native),
-        {"size": [1.0, 2.0]},
-        card,
-    )
+    parity = compare(lambda: export, reference(Outputs(None, native)), CLASSES)
 
     assert is_accepted == (parity.reason == "")
 
 
-@pytest.mark.parametrize(("factor", "is_accepted"), [(1 + 0.9e-5, True), (1 + 1.2e-5, False)])
-def test_compare_when_numbers_differ_accepts_up_to_the_tolerance(
-    factor: float, *, is_accepted: bool
+@pytest.mark.parametrize("offset", [0.0, 1.7e9, -300.0])
+@pytest.mark.parametrize(("share", "is_accepted"), [(0.9e-5, True), (1.2e-5, False)])
+def test_compare_when_numbers_differ_accepts_a_share_of_the_spread_wherever_they_lie(
+    offset: float, share: float, *, is_accepted: bool
 ) -> None:
-    native = np.array([1000.0, -1000.0, 0.0])
-    card: Decision = {"classes": None, "positive": None, "threshold": 0.5}
+    native = np.linspace(0, 4000, 1000) + offset
+    export: Any = Fixed(Outputs(native + share * 3600, None))
 
-    parity = compare(
-        lambda: Fixed(Outputs(native * factor, None)),
-        Outputs(native, None),
-        {"size": [1.0, 2.0, 3.0]},
-        card,
-    )
+    parity = compare(lambda: export, reference(Outputs(native, None), spread=3600.0), NUMBERS)
 
     assert is_accepted == (parity.reason == "")
+
+
+@pytest.mark.parametrize(("shift", "is_accepted"), [(0.0, True), (1e-300, False)])
+def test_compare_when_real_answers_are_all_equal_accepts_equal_numbers_only(
+    shift: float, *, is_accepted: bool
+) -> None:
+    native = np.zeros(4)
+    export: Any = Fixed(Outputs(native + shift, None))
+
+    parity = compare(lambda: export, reference(Outputs(native, None), spread=0.0), NUMBERS)
+
+    assert is_accepted == (parity.reason == "")
+
+
+def test_spread_when_made_up_rows_are_answered_far_away_is_that_of_real_rows() -> None:
+    class Wide:
+        classes_ = None
+
+        def predict(self, table: pd.DataFrame) -> Any:
+            return np.exp(table["size"])
+
+    rows = {"size": np.append(np.linspace(0, 1, 101), [300.0, 700.0])}
+
+    answers = ask(NativeRuntime(Wide(), FIELDS), rows, 101, NUMBERS)
+
+    expected = np.exp(0.95) - np.exp(0.05)
+    assert expected == pytest.approx(answers.spread)
+
+
+def test_compare_when_one_row_alone_differs_refuses_the_export() -> None:
+    native = np.linspace(0, 1, 50)
+    export: Any = Fixed(Outputs(native, None), alone=Outputs(native + 1e-3, None))
+
+    parity = compare(lambda: export, reference(Outputs(native, None), spread=0.9), NUMBERS)
+
+    assert "differ by up to 0.0011" in parity.reason
+
+
+@pytest.mark.parametrize("missing", [np.nan, np.inf])
+def test_compare_when_the_pipeline_has_no_answer_wants_none_of_the_export(missing: float) -> None:
+    native = np.array([1.0, 2.0, missing])
+    equal: Any = Fixed(Outputs(np.array([1.0, 2.0, np.nan]), None))
+    other: Any = Fixed(Outputs(np.array([1.0, 2.0, 3.0]), None))
+
+    answers = reference(Outputs(native, None), spread=1.0)
+
+    assert not compare(lambda: equal, answers, NUMBERS).reason
+    assert compare(lambda: other, answers, NUMBERS).reason
+
+
+@pytest.mark.parametrize(
+    ("margins", "is_accepted"),
+    [
+        (np.array([[1.0, -1.0], [-2.0, 2.0]]), True),
+        (np.array([[1.0, -1.0], [-2.0, 2.0001]]), False),
+        (None, False),
+    ],
+)
+def test_compare_when_there_are_only_labels_compares_their_margins(
+    margins: Any, *, is_accepted: bool
+) -> None:
+    labels = Outputs(np.array([False, True]), None)
+    answers = reference(labels, margins=np.array([-1.0, 2.0]), spread=2.7)
+    export: Any = Fixed(labels, margins)
+
+    assert is_accepted == (not compare(lambda: export, answers, CLASSES).reason)
+
+
+def test_margins_when_asked_for_are_those_of_the_pipeline() -> None:
+    X = pd.DataFrame({"size": np.linspace(0, 1, 20)})
+    pipeline = make_pipeline(RidgeClassifier()).fit(X, X["size"] > 0.5)
+
+    answers = ask(NativeRuntime(pipeline, FIELDS), X.to_dict("list"), 20, CLASSES)
+
+    margins = pipeline.decision_function(X)
+    np.testing.assert_array_equal(margins, answers.margins)
+    assert np.ptp(np.quantile(margins, [0.05, 0.95])) == pytest.approx(answers.spread)
+
+
+@pytest.mark.parametrize("is_alike", [True, False])
+def test_pipeline_when_it_computes_from_the_rows_it_is_given_differs_alone(
+    *, is_alike: bool
+) -> None:
+    X = pd.DataFrame({"size": np.linspace(0, 1, 20)})
+    step = FunctionTransformer(None if is_alike else lambda table: table - table.mean())
+    pipeline = make_pipeline(step, RidgeClassifier()).fit(X, X["size"] > 0.5)
+    native = NativeRuntime(pipeline, FIELDS)
+    answers = ask(native, X.to_dict("list"), 20, CLASSES)
+
+    assert is_alike != differs_alone(native, answers, CLASSES)
 
 
 @pytest.mark.parametrize(
@@ -78,30 +177,3 @@ def test_speed_rule_when_slower_for_one_row_or_twice_in_bulk_refuses(
     found = slower({"one_row": one_row, "thousand_rows": thousand_rows}, native)
 
     assert reason == found
-
-
-def test_challenge_when_fields_declare_policies_makes_only_what_they_accept() -> None:
-    fields = (
-        Number(name="a", example=1, minimum=0, maximum=9),
-        Number(name="b", example=1, integer=True, missing="accept"),
-        Number(name="c", example=1, out_of_range="accept", maximum=5),
-        Category(name="d", example="x", categories=("x", "y")),
-        Category(name="e", example="x", categories=("x",), unknown="accept", missing="accept"),
-        Flag(name="f", example=True),
-    )
-    numbers = {"a": [1.0, 2.0], "b": [3.0, 4.0], "c": [1.0, 2.0], "f": [1.0, 0.0]}
-    columns: dict[str, list[Any]] = {**numbers, "d": ["x", "y"], "e": ["x", "x"]}
-
-    rows = challenge_rows(columns, fields, seed=0)
-
-    single = np.float32(1.5)
-    near = {1.5, np.nextafter(1.5, 0), np.nextafter(1.5, 9)}
-    near |= {float(np.nextafter(single, np.float32(end))) for end in (0, 9)}
-    assert {1.0, 2.0, 0.0, 9.0, *near} == set(rows["a"])
-    assert {3.0, 4.0} == {value for value in rows["b"] if value == value}
-    assert any(value != value for value in rows["b"])
-    assert max(rows["c"]) > 1000 and min(rows["c"]) < -1000
-    assert {"x", "y"} == set(rows["d"])
-    assert {"x", "__unknown__", "__missing__"} == set(rows["e"])
-    assert {0.0, 1.0} == set(rows["f"])
-    assert len({len(values) for values in rows.values()}) == 1

@@ -18,10 +18,11 @@ from engine.runtime.onnx import OnnxRuntime, open_session
 from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Number
 from engine.schema.record_schema import Coding
 from engine.training.export import category_tables
-from engine.training.export.export import RECIPES, translate
+from engine.training.export.challenge import Challenge, joined
+from engine.training.export.export import translate
 from engine.training.export.inputs import input_name
-from engine.training.export.parity import challenge_rows
 from engine.training.export.record_input import packed
+from engine.training.export.single_trees import with_double_trees
 from engine.training.table import read_table
 from tests.support.estimators import CASES, EVERY_DAY, FIELDS, Case, make_table, ordinal
 from tests.support.trials import define
@@ -102,20 +103,20 @@ def test_packing_when_an_estimator_exports_changes_no_bit(case: Case) -> None:
     definition = define(case, case.targets[-1])
     X, y, _ = read_table(make_table(), definition.schema)
     pipeline = definition.build_pipeline().fit(X, y)
-    rows = challenge_rows({str(name): X[name].tolist() for name in X.columns}, FIELDS, seed=0)
-    for recipe in RECIPES:
-        try:
-            model = translate(pipeline, FIELDS, recipe=recipe)
-            open_session(model.SerializeToString())
-        except Exception:  # noqa: BLE001, S112 - these are served natively
-            continue
+    challenge = Challenge(X.to_dict("list"), FIELDS, seed=0)
+    rows = joined(challenge.real, challenge.turning_points()[0])
+    try:
+        model = with_double_trees(translate(pipeline, FIELDS))
+        open_session(model.SerializeToString())
+    except Exception:  # noqa: BLE001 - these are served natively
+        return
 
-        new = assert_same(model, FIELDS, rows)
+    new = assert_same(model, FIELDS, rows)
 
-        assert new.SerializeToString() == packed(model, FIELDS).SerializeToString()
-        assert TensorProto.STRING not in {
-            one.data_type for one in new.graph.initializer if one.name.startswith("table")
-        }
+    assert new.SerializeToString() == packed(model, FIELDS).SerializeToString()
+    assert TensorProto.STRING not in {
+        one.data_type for one in new.graph.initializer if one.name.startswith("table")
+    }
 
 
 ENCODERS = {
@@ -134,7 +135,7 @@ def test_packing_when_two_categories_are_encoded_looks_every_word_up(encoder: An
     preparation = ColumnTransformer([("words", encoder, ["town", "job"])], remainder="passthrough")
     pipeline = fit(preparation, fields, rows)
 
-    new = assert_same(translate(pipeline, fields, recipe="double"), fields, rows)
+    new = assert_same(translate(pipeline, fields), fields, rows)
 
     assert not {"OneHotEncoder", "LabelEncoder", "StringNormalizer"} & set(kinds(new))
     assert TensorProto.STRING not in {one.data_type for one in new.graph.initializer}
@@ -144,7 +145,7 @@ def test_packing_when_an_encoder_is_strict_looks_up_the_words_that_a_field_accep
     fields = (TOWN, AGE)
     rows: Columns = {"town": ["a", "b", "c d"] * 4, "age": [float(row) for row in range(12)]}
     preparation = ColumnTransformer([("words", OneHotEncoder(), ["town"])], remainder="passthrough")
-    model = translate(fit(preparation, fields, rows), fields, recipe="double")
+    model = translate(fit(preparation, fields, rows), fields)
 
     new = assert_same(model, fields, rows)
 
@@ -156,7 +157,7 @@ def test_packing_when_an_encoder_refuses_an_accepted_word_leaves_the_refusal() -
     fields = (JOB, AGE)
     known: Columns = {"job": ["x", "y"] * 6, "age": [float(row) for row in range(12)]}
     preparation = ColumnTransformer([("words", OneHotEncoder(), ["job"])], remainder="passthrough")
-    model = translate(fit(preparation, fields, known), fields, recipe="double")
+    model = translate(fit(preparation, fields, known), fields)
 
     new = assert_same(model, fields, known)
 
@@ -173,7 +174,7 @@ def test_packing_when_a_table_would_be_large_gives_the_graph_its_words(
         [("words", OneHotEncoder(handle_unknown="ignore"), ["town", "job"])],
         remainder="passthrough",
     )
-    model = translate(fit(preparation, fields, rows), fields, recipe="double")
+    model = translate(fit(preparation, fields, rows), fields)
     monkeypatch.setattr(category_tables, "MOST_NUMBERS", 9)
 
     new = assert_same(model, fields, rows)
@@ -189,7 +190,7 @@ def test_packing_when_a_category_has_10_000_words_stays_small(encoder: Any) -> N
     rows: Columns = {"town": [*words, UNKNOWN], "age": [1.0] * 10_001}
     preparation = ColumnTransformer([("words", encoder, ["town"])], remainder="passthrough")
     pipeline = fit(preparation, fields, rows, RandomForestClassifier(2, max_depth=3))
-    model = translate(pipeline, fields, recipe="cast")
+    model = translate(pipeline, fields)
     some = {name: values[::997] for name, values in rows.items()}
 
     new = assert_same(model, fields, some)
@@ -201,9 +202,7 @@ def test_packing_when_all_are_numbers_takes_the_record_as_it_is() -> None:
     fields = (AGE, Number(name="size", example=1, missing="accept"))
     rows: Columns = {"age": [1.0, 2.0, 3.0, 4.0], "size": [4.0, 3.0, 1.0, 2.0]}
 
-    new = assert_same(
-        translate(fit(StandardScaler(), fields, rows), fields, recipe="double"), fields, rows
-    )
+    new = assert_same(translate(fit(StandardScaler(), fields, rows), fields), fields, rows)
 
     assert ["Sub", "Div"] == kinds(new)[:2]
 
@@ -213,7 +212,7 @@ def test_packing_when_numbers_are_large_keeps_them_in_double_precision() -> None
     rows: Columns = {"age": [1.0, 2.0, 3.0, 4.0], "at": [1e12 + n for n in range(4)]}
     pipeline = fit(StandardScaler(), fields, rows)
 
-    (found,) = run(translate(pipeline, fields, recipe="double"), fields, rows)
+    (found,) = run(translate(pipeline, fields), fields, rows)
 
     assert pipeline.predict(pd.DataFrame(rows)) == pytest.approx(found.ravel(), rel=1e-12)
 
@@ -222,7 +221,7 @@ def test_packing_when_only_a_category_decides_needs_no_model() -> None:
     rows = {"job": ["x", "y", MISSING, UNKNOWN] * 5}
     pipeline = fit(ordinal(), (JOB,), rows, RandomForestClassifier(5, random_state=0))
 
-    new = assert_same(translate(pipeline, (JOB,), recipe="cast"), (JOB,), rows)
+    new = assert_same(translate(pipeline, (JOB,)), (JOB,), rows)
 
     assert {"Identity", "Gather", "Cast", "Add", "Reshape"} >= set(kinds(new))
 
@@ -278,7 +277,7 @@ def test_runtime_when_given_columns_or_a_matrix_answers_the_same() -> None:
     preparation = ColumnTransformer(
         [("words", OrdinalEncoder(), ["town", "job"])], remainder="passthrough"
     )
-    model = translate(fit(preparation, fields, rows), fields, recipe="double")
+    model = translate(fit(preparation, fields, rows), fields)
     matrix = Coding(fields).pack(rows)
     new_model = packed(model, fields)
     names = {input_name(place): field.name for place, field in enumerate(fields)}

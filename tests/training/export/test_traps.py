@@ -31,25 +31,27 @@ from sklearn.preprocessing import OneHotEncoder
 
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
-from engine.schema.card import Decision
+from engine.runtime.tolerance import TOLERANCE
 from engine.schema.definition import ModelDefinition
-from engine.training.export.export import convert
+from engine.training.export.challenge import Challenge, joined
+from engine.training.export.export import convert, translate
 from engine.training.export.hist_gradient_boosting import register_hist_gradient_boosting
-from engine.training.export.parity import TOLERANCE, Parity, challenge_rows, compare
+from engine.training.export.parity import Parity, ask, compare
+from engine.training.export.record_input import packed
+from engine.training.export.thresholds import splits
 from tests.support.estimators import FIELDS, only_encoded, prepare
 from tests.support.trials import fit
 
+CARD: Any = {"classes": [False, True], "positive": True, "threshold": 0.5}
+
 
 def gate(exported: bytes, definition: ModelDefinition, pipeline: Any, X: pd.DataFrame) -> Parity:
-    columns = {str(name): X[name].tolist() for name in X.columns}
-    rows = challenge_rows(columns, definition.fields, seed=0)
-    card: Decision = {"classes": [False, True], "positive": True, "threshold": 0.5}
-    return compare(
-        lambda: OnnxRuntime(exported, definition.fields, has_probabilities=True),
-        NativeRuntime(pipeline, definition.fields).run(rows),
-        rows,
-        card,
-    )
+    fields = definition.fields
+    challenge = Challenge(X.to_dict("list"), fields, seed=0)
+    points, _ = challenge.turning_points()
+    rows = joined(challenge.real, points, challenge.at_thresholds(splits(pipeline)))
+    reference = ask(NativeRuntime(pipeline, fields), rows, challenge.size, CARD)
+    return compare(lambda: OnnxRuntime(exported, fields, has_probabilities=True), reference, CARD)
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def test_gate_when_boosting_has_categorical_splits_refuses_the_stock_conversion(
     boosting = HistGradientBoostingClassifier(categorical_features=[0], max_iter=20)
     definition, pipeline, X = fit(boosting, only_encoded())
 
-    parity = gate(convert(pipeline, FIELDS, recipe="cast"), definition, pipeline, X)
+    parity = gate(convert(pipeline, FIELDS), definition, pipeline, X)
 
     assert parity.mismatches > 0
     assert "labels differ" in parity.reason
@@ -98,7 +100,7 @@ def test_gate_when_boosting_thresholds_are_rounded_refuses_the_stock_conversion(
 ) -> None:
     definition, pipeline, X = fit(HistGradientBoostingClassifier(max_iter=20), only_encoded())
 
-    parity = gate(convert(pipeline, FIELDS, recipe="cast"), definition, pipeline, X)
+    parity = gate(convert(pipeline, FIELDS), definition, pipeline, X)
 
     assert parity.difference > TOLERANCE
     assert parity.reason
@@ -109,14 +111,14 @@ def test_conversion_when_boosting_has_categorical_splits_is_refused() -> None:
     _, pipeline, _ = fit(boosting, only_encoded())
 
     with pytest.raises(NotImplementedError, match="categorical splits"):
-        convert(pipeline, FIELDS, recipe="double")
+        convert(pipeline, FIELDS)
 
 
 def test_gate_when_a_forest_learnt_from_gaps_refuses_the_conversion() -> None:
     forest = RandomForestClassifier(20, random_state=0)
     definition, pipeline, X = fit(forest, only_encoded())
 
-    parity = gate(convert(pipeline, FIELDS, recipe="cast"), definition, pipeline, X)
+    parity = gate(convert(pipeline, FIELDS), definition, pipeline, X)
 
     assert parity.mismatches > 0
 
@@ -125,20 +127,21 @@ def test_gate_when_rare_words_are_lumped_refuses_the_conversion() -> None:
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2)
     definition, pipeline, X = fit(LogisticRegression(), prepare(encoder))
 
-    parity = gate(convert(pipeline, FIELDS, recipe="double"), definition, pipeline, X)
+    parity = gate(convert(pipeline, FIELDS), definition, pipeline, X)
 
     assert parity.reason
 
 
-def test_gate_when_scaled_trees_are_kept_in_double_refuses_and_the_cast_passes() -> None:
+def test_gate_when_trees_compare_doubles_without_rounding_refuses_them() -> None:
     definition, pipeline, X = fit(RandomForestClassifier(20, random_state=0), prepare())
+    unrounded = packed(translate(pipeline, FIELDS), FIELDS).SerializeToString()
 
-    double = gate(convert(pipeline, FIELDS, recipe="double"), definition, pipeline, X)
-    cast = gate(convert(pipeline, FIELDS, recipe="cast"), definition, pipeline, X)
+    double = gate(unrounded, definition, pipeline, X)
+    exact = gate(convert(pipeline, FIELDS), definition, pipeline, X)
 
     assert double.difference > TOLERANCE
     assert double.reason
-    assert (cast.mismatches, cast.reason) == (0, "")
+    assert (exact.mismatches, exact.reason) == (0, "")
 
 
 def test_gate_when_everything_is_in_single_precision_refuses_the_conversion() -> None:
@@ -171,7 +174,7 @@ def _take_doubles(model: onnx.ModelProto) -> None:
 
 def test_gate_when_one_threshold_is_off_by_one_float_refuses_the_export() -> None:
     definition, pipeline, X = fit(RandomForestClassifier(5, random_state=0), prepare_plain())
-    exported = convert(pipeline, FIELDS, recipe="cast")
+    exported = convert(pipeline, FIELDS)
     assert gate(exported, definition, pipeline, X).reason == ""
     model = onnx.load_from_string(exported)
     (trees,) = [node for node in model.graph.node if node.op_type.startswith("TreeEnsemble")]
@@ -198,7 +201,7 @@ def prepare_plain() -> ColumnTransformer:
 
 def test_gate_when_labels_are_swapped_refuses_the_export() -> None:
     definition, pipeline, X = fit(LogisticRegression(), prepare())
-    exported = onnx.load_from_string(convert(pipeline, FIELDS, recipe="double"))
+    exported = onnx.load_from_string(convert(pipeline, FIELDS))
     for constant in exported.graph.initializer:
         if "coef" in constant.name or "intercept" in constant.name:
             swapped = -numpy_helper.to_array(constant)

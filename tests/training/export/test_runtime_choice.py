@@ -1,0 +1,186 @@
+"""What serves answers as the pipeline, whatever is predicted and whatever is asked."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.linear_model import LinearRegression, PoissonRegressor, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import scale as standardise
+from sklearn.svm import SVR
+
+from engine.runtime.native import NativeRuntime
+from engine.schema import Flag, Number
+from engine.schema.definition import ModelDefinition
+from engine.training.card import describe
+from engine.training.export.parity import ask
+from engine.training.export.runtime_choice import (
+    PipelineRejectsRecord,
+    check_alone,
+    choose_runtime,
+)
+from tests.support.trials import convert_here
+
+DRAW = np.random.default_rng(0)
+TABLE = pd.DataFrame({"a": DRAW.gamma(3, 2, 150).round(2), "b": DRAW.integers(0, 20, 150) * 1.0})
+EFFECT = TABLE["a"] + TABLE["b"] / 4 + DRAW.normal(0, 0.5, 150)
+RANGE = {"minimum": 0, "maximum": 100}
+
+
+def choose(
+    estimator: Any, truth: pd.Series, *, scale: bool = True, table: pd.DataFrame = TABLE,
+    **ranges: Any,
+) -> Any:  # fmt: skip
+    fields = tuple(Number(name=name, example=1.0, **(ranges or RANGE)) for name in "ab")
+    step = StandardScaler() if scale else "passthrough"
+    columns = ColumnTransformer([("numbers", step, ["a", "b"])])
+    pipeline = make_pipeline(columns, estimator).fit(table, truth)
+    is_number = truth.dtype != bool
+    definition = ModelDefinition(
+        title="Toy", fields=fields, sample=Path(__file__), load_data=lambda path: table,
+        target=(Number if is_number else Flag)(name="y", example=1.0 if is_number else True),
+        build_pipeline=lambda: pipeline, score="mae" if is_number else "accuracy",
+    )  # fmt: skip
+    card = describe("toy", definition, pipeline, data=definition.sample)
+    entry, _, served = choose_runtime(
+        definition, pipeline, table.to_dict("list"), card, export=convert_here
+    )
+    return entry, served, pipeline
+
+
+def some_rows(count: int) -> pd.DataFrame:
+    draw = np.random.default_rng(1)
+    return pd.DataFrame({"a": draw.uniform(0, 15, count), "b": draw.integers(0, 20, count) * 1.0})
+
+
+OFFSETS = [(1.7e9, 600.0), (1e9, 1.0), (300.0, 50.0), (0.0, 1e-9), (5e-10, 1e-10)]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("estimator", "offset", "scale"),
+    [
+        pytest.param(
+            estimator, *pair, id=f"{type(estimator).__name__}-{pair[0]:g}",
+            marks=() if pair == OFFSETS[0] and place < 2 else pytest.mark.slow,
+        )
+        for place, estimator in enumerate(
+            (
+                RandomForestRegressor(8, random_state=0), LinearRegression(),
+                GradientBoostingRegressor(n_estimators=8, random_state=0),
+                HistGradientBoostingRegressor(max_iter=8), SVR(),
+            )
+        )
+        for pair in OFFSETS
+    ],
+)  # fmt: skip
+def test_target_when_far_from_0_or_tiny_is_answered_to_its_spread(
+    estimator: Any, offset: float, scale: float
+) -> None:
+    entry, served, pipeline = choose(estimator, offset + scale * EFFECT)
+    rows = some_rows(300)
+
+    together = served.run(rows.to_dict("list")).values
+    alone = [served.run(rows.iloc[[row]].to_dict("list")).values[0] for row in range(20)]
+
+    low, high = np.quantile(pipeline.predict(TABLE), [0.05, 0.95])
+    assert high - low == pytest.approx(entry["spread"])
+    expected = pipeline.predict(rows)
+    assert np.abs(expected - together).max() <= 1e-5 * (high - low)
+    assert np.abs(expected[:20] - alone).max() <= 1e-5 * (high - low)
+    is_ordinary = offset < 1e6 and entry["spread"] and not isinstance(estimator, SVR)
+    assert not is_ordinary or entry["runtime"] == "onnx", entry["runtime_reason"]
+
+
+def test_link_when_far_rows_are_answered_hugely_leaves_the_gate_as_narrow() -> None:
+    truth = np.exp(EFFECT / 4)
+
+    entry, served, pipeline = choose(PoissonRegressor(), truth, out_of_range="accept")
+
+    assert entry["spread"] < 50
+    rows = some_rows(100)
+    difference = np.abs(pipeline.predict(rows) - served.run(rows.to_dict("list")).values)
+    assert difference.max() <= 1e-5 * entry["spread"]
+
+
+@pytest.mark.parametrize("scale", [False, True])
+def test_forest_when_asked_between_a_threshold_and_its_single_answers_as_fitted(
+    *, scale: bool
+) -> None:
+    forest = RandomForestClassifier(10, random_state=0)
+    entry, served, pipeline = choose(forest, EFFECT > EFFECT.median(), scale=scale)
+    limits = np.concatenate(
+        [tree.tree_.threshold[tree.tree_.feature == 0] for tree in pipeline[-1].estimators_]
+    )
+    if scale:
+        scaler = pipeline[0].named_transformers_["numbers"]
+        limits = limits * scaler.scale_[0] + scaler.mean_[0]
+    rows = pd.concat([some_rows(len(limits)).assign(a=limits + shift * np.spacing(limits))
+                      for shift in (-(2**28), -1, 0, 1, 2**28)])  # fmt: skip
+
+    probabilities = served.run(rows.to_dict("list")).probabilities
+
+    assert "onnx" == entry["runtime"]
+    assert entry["parity"]["thresholds"] == entry["parity"]["thresholds_tried"] > 50
+    assert np.abs(pipeline.predict_proba(rows) - probabilities).max() < 1e-7
+
+
+def test_labels_when_fields_lie_far_from_0_are_those_of_the_pipeline() -> None:
+    far = TABLE + 10_000
+
+    entry, served, pipeline = choose(
+        RidgeClassifier(), EFFECT > EFFECT.median(), scale=False, table=far, maximum=20_000
+    )
+
+    rows = some_rows(20_000) + 10_000
+    assert (pipeline.predict(rows) == served.run(rows.to_dict("list")).values).all()
+    assert "onnx" == entry["runtime"]
+
+
+def test_range_when_open_is_limited_to_what_the_pipeline_takes() -> None:
+    truth = EFFECT > EFFECT.median()
+    forest = RandomForestClassifier(5, random_state=0)
+
+    entry, _, pipeline = choose(forest, truth, minimum=0)
+
+    (limit, _) = (field["limit"] for field in entry["schema"]["fields"])
+    assert "onnx" == entry["runtime"]
+    pipeline.predict(TABLE.head(1).assign(a=limit))
+    with pytest.raises(ValueError, match="too large"):
+        pipeline.predict(TABLE.head(1).assign(a=10 * limit))
+
+
+def test_range_when_the_pipeline_takes_every_double_stays_open() -> None:
+    boosting = HistGradientBoostingRegressor(max_iter=3)
+
+    entry, _, _ = choose(boosting, EFFECT, scale=False, minimum=0)
+
+    assert [None, None] == [field["limit"] for field in entry["schema"]["fields"]]
+
+
+def test_choice_when_a_declared_end_is_rejected_names_the_field_and_the_value() -> None:
+    forest = RandomForestClassifier(3, random_state=0)
+
+    with pytest.raises(PipelineRejectsRecord, match=r"such as a = 1e\+300: .*too large"):
+        choose(forest, EFFECT > EFFECT.median(), minimum=0, maximum=1e300)
+
+
+def test_choice_when_a_row_alone_is_answered_otherwise_says_so() -> None:
+    pipeline = make_pipeline(FunctionTransformer(standardise), LinearRegression())
+    fields = tuple(Number(name=name, example=1.0) for name in "ab")
+    native = NativeRuntime(pipeline.fit(TABLE, EFFECT), fields)
+    card: Any = {"classes": None}
+    answers = ask(native, TABLE.to_dict("list"), len(TABLE), card)
+
+    with pytest.raises(PipelineRejectsRecord, match="alone otherwise than among others"):
+        check_alone(native, answers, len(TABLE), card)
