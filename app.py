@@ -104,6 +104,7 @@ def _resources(settings: Settings) -> Resources:
         workers=settings.web_concurrency,
         health_route=settings.aip_health_route,
         predict_route=settings.aip_predict_route,
+        trusts_prefix=settings.forwarded_prefix,
     )
 
 

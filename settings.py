@@ -163,6 +163,10 @@ class Settings:
         False, _flag, "Never require a key, because a gateway authenticates callers"
     )
 
+    forwarded_prefix: bool = _setting(
+        False, _flag, "Believe `X-Forwarded-Prefix`, the path under which a proxy publishes this"
+    )  # fmt: skip
+
     rate_limit: str = _setting(
         "", str, "Requests per seconds for each API key, such as 600/60; empty: no limit"
     )

@@ -41,6 +41,8 @@ class Resources:
         How many processes answer requests.
     health_route, predict_route : str
         The paths that Vertex AI chooses; empty for none.
+    trusts_prefix : bool
+        Whether `X-Forwarded-Prefix` comes from a proxy.
     """
 
     predictor: Predictor
@@ -61,6 +63,7 @@ class Resources:
     workers: int
     health_route: str
     predict_route: str
+    trusts_prefix: bool
 
     @property
     def models(self) -> ModelCache:

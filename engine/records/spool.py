@@ -68,6 +68,10 @@ def _room_on_disk() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EROFS, errno.EACCES):
+            remedy = "let it write in /tmp, or name another folder in TMPDIR"
+            reason = f"the service has no folder for so large a table: {remedy}"
+            raise BadRequest(507, reason) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise BadRequest(507, "the service has no room on disk for so large a table") from error

@@ -24,6 +24,7 @@ from tests.support.application import serve
 from tests.support.models import unstored
 from tests.support.pages import Block, assert_like, blocks, request_of, words
 from tests.support.project import ROOT, copy_project
+from tests.support.serving import wait_until
 
 HOW_TO = ROOT / "docs/how-to"
 
@@ -83,6 +84,8 @@ class Workshop:
                 self.serve(line)
             else:
                 said = self._run(line)
+                if line.startswith("make model") and self.service:
+                    self.wait_for_swap()
         return said if not last.startswith("make run") else None
 
     def ask(self, curl: list[str]) -> Any:
@@ -114,6 +117,16 @@ class Workshop:
             except OSError:
                 continue
         raise AssertionError((self.folder / "log").read_text())
+
+    def wait_for_swap(self) -> None:
+        """Wait until every worker that answers has a version that is promoted."""
+        store = ModelStore(self.folder / "artifacts")
+        promoted = {store.promoted(name) for name in store.names()}
+        ready = ["curl", "http://127.0.0.1:8000/readyz"]
+        wait_until(
+            lambda: promoted >= {self.ask(ready)["model"]["version"] for _ in range(12)},
+            "the new version",
+        )
 
     def stop(self) -> None:
         """Stop the service as Ctrl-C does."""

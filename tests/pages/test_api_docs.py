@@ -1,7 +1,11 @@
 """The documentation's page in a browser: everything our own, and it works."""
 
+import http.client
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
@@ -41,6 +45,40 @@ def open_page(browser: Browser) -> Page:
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
     return page
+
+
+@contextmanager
+def proxy(target: int) -> Iterator[int]:
+    """Publish the service of a port under /ml/, and tell it nothing."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith("/ml/"):
+                self.send_error(404)
+                return
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            connection = http.client.HTTPConnection("127.0.0.1", target)
+            connection.request(self.command, self.path[3:], body, dict(self.headers))
+            answer = connection.getresponse()
+            content = answer.read()
+            self.send_response_only(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("connection", "transfer-encoding"):
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+            connection.close()
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *words: object) -> None:
+            """Write no log."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        Thread(target=listening.serve_forever, daemon=True).start()
+        yield listening.server_address[1]
+        listening.shutdown()
 
 
 class Watch:
@@ -101,6 +139,28 @@ def test_docs_page_when_the_example_is_executed_shows_the_prediction(
     assert "small" == answer["prediction"]["value"]
     assert ([], []) == (watch.strangers, watch.complaints)
     page.close()
+
+
+@pytest.mark.slow
+def test_docs_page_when_it_is_below_a_proxys_path_stays_there(
+    browser: Browser, server: Server
+) -> None:
+    with proxy(server.port) as port:
+        address = f"http://127.0.0.1:{port}/ml"
+        page = open_page(browser)
+        watch = Watch(page, address)
+        page.goto(f"{address}/", wait_until="networkidle")
+
+        assert f"{address}/docs" == page.url
+        block = page.locator(".opblock", has=page.locator('[data-path="/v0/predict"]'))
+        block.locator(".opblock-summary-control").click()
+        with page.expect_response("**/v0/predict") as asked:
+            block.get_by_role("button", name="Execute").click()
+
+        assert f"{address}/v0/predict" == asked.value.url
+        assert "small" == read_strictly(asked.value.body())["prediction"]["value"]
+        assert ([], []) == (watch.strangers, watch.complaints)
+        page.close()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from engine.api.openapi.model import model_values
 from engine.api.openapi.template import failures, fill, load_template
 from engine.api.paging import MOST
 from engine.api.protocols import PROTOCOLS
+from engine.api.public_path import public_path
 from engine.api.requests import may_see
 from engine.api.resources import Resources, resources
 from engine.api.responses import json_response
@@ -95,7 +96,10 @@ def blueprint(shared: Resources) -> Blueprint:
             except StoreError as error:
                 _log.error("left out of the description: %s", error)
         public, are_asked = public_paths(current_app), resources().callers.need_keys
-        return json_response(describe(cards, shared, public=public, are_keys_asked=are_asked))
+        described = describe(cards, shared, public=public, are_keys_asked=are_asked)
+        if path := public_path():
+            described["servers"] = [{"url": path}]
+        return json_response(described)
 
     return routes
 

@@ -6,8 +6,10 @@ const message = document.getElementById("message");
 
 // The key stays in the memory of this page.
 function show(description, key) {
+  // Below a proxy's path, requests go there too, whatever the service knows of it.
+  const path = location.pathname.replace(/\/docs$/, "");
   const page = SwaggerUIBundle({
-    spec: description,
+    spec: path ? { ...description, servers: [{ url: path }] } : description,
     dom_id: "#docs",
     deepLinking: true,
     tryItOutEnabled: true,
