@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from engine.api import trace_context
 from engine.api.resources import resources
@@ -129,8 +130,17 @@ def explain(error: Exception, *, model: str | None, version: str | None) -> Fail
         if isinstance(error, kind):
             _log.error("%s: %s", event, error)
             return Failure(status, detail)
-    _log.error("unexpected error, request %s", g.get("request_id", ""), exc_info=error)
+    _log.error("unexpected error, request %s", g.get("request_id", ""), exc_info=_unquoted(error))
     return Failure(500, "the service failed; the request id finds the cause in its log")
+
+
+def _unquoted(error: BaseException) -> BaseException:
+    """Return an error of the same name from the same place, whose message quotes no record."""
+    kind = type(type(error).__name__, (Exception,), {"__module__": type(error).__module__})
+    unquoted: BaseException = kind("its message is left out, since it may quote a record")
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    unquoted.__cause__ = cause and _unquoted(cause)
+    return unquoted.with_traceback(error.__traceback__)
 
 
 def init_app(app: Flask) -> None:
@@ -172,6 +182,8 @@ def _http(error: HTTPException) -> Response:
         413: f"the body is larger than {request.max_content_length} bytes",
     }
     detail = details.get(error.code, error.description or "")
+    if isinstance(error, WebsocketMismatch):
+        detail = "no WebSocket is spoken here: leave out the headers Connection and Upgrade"
     response = failure_response(Failure(error.code, detail))
     response.headers |= {"Allow": methods} if error.code == 405 else {}
     return response

@@ -36,7 +36,7 @@ STATUSES: Mapping[int, Status] = {
     ),
     405: Status("method_not_allowed", "The address does not take this method"),
     406: Status("not_acceptable", "The Accept header names no form that the service writes"),
-    408: Status("timeout", "The body came too slowly"),
+    408: Status("timeout", "The request came too slowly"),
     409: Status(
         "conflict", "The request with this Idempotency-Key is still being answered",
         "RESOURCE_CONFLICT", "ABORTED",
@@ -58,6 +58,7 @@ STATUSES: Mapping[int, Status] = {
         "TEMPORARILY_UNAVAILABLE", "UNAVAILABLE",
     ),
     504: Status("timeout", "There is no answer in time", "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"),
+    505: Status("malformed", "This version of HTTP is not spoken"),
     507: Status("no_room", "There is no room on disk"),
 }  # fmt: skip
 

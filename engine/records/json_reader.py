@@ -5,9 +5,16 @@ from typing import Any
 
 from engine.records.columns_reader import holds_cells, read_cells, read_columns
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, extra_keys, pointer_to, refuse_too_many, repeated_keys
+from engine.records.rows import (
+    MAX_RECORDS,
+    Records,
+    extra_keys,
+    pointer_to,
+    refuse_too_many,
+    repeated_keys,
+)
 from engine.records.rows_reader import read_split
-from engine.records.strict_json import InvalidJson, read_json
+from engine.records.strict_json import SHORT_TEXT, InvalidJson, TooManyValues, read_json
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
@@ -23,11 +30,17 @@ def read_body(body: bytes, schema: Schema) -> Records:
 
 
 def read_json_body(body: bytes, *, takes_nan: bool = False) -> Any:
-    """Read a body as `read_json` does; raise `BadRequest` with 400 when it is malformed."""
+    """Read a body as `read_json` does; raise `BadRequest`, 413 for too much and 400 for no JSON."""
     try:
         return read_json(body, takes_nan=takes_nan)
     except InvalidJson as error:
-        raise BadRequest(400, f"the body {error}") from error
+        status = 413 if isinstance(error, TooManyValues) else 400
+        raise BadRequest(status, f"the body {error}") from error
+
+
+def may_have_too_many(body: bytes) -> bool:
+    """Return whether a body may hold more than `MAX_RECORDS`, which `read_body` then finds out."""
+    return len(body) > SHORT_TEXT and body.count(b"{") > MAX_RECORDS + 1
 
 
 def _read_value(value: Any, schema: Schema) -> Records:

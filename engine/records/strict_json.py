@@ -9,6 +9,13 @@ from typing import Any
 #: How deep lists and objects may nest; a table of columns needs three levels.
 MAX_NESTING = 32
 
+#: What a body may become in memory, in bytes; shorter texts are not looked at.
+MOST_TREE_BYTES, SHORT_TEXT = 3 * 2**24, 2**16
+
+#: What each of these characters stands for takes about so many bytes: a list, an object, a key, a
+#: value, and half of a text.
+_WEIGHTS = ((b"[", 72), (b"{", 232), (b":", 60), (b",", 32), (b'"', 24))
+
 _TOO_DEEP = f"is nested too deeply, beyond {MAX_NESTING} levels: a record is flat"
 #: What some clients write that is not JSON; the first stands for a gap.
 _CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -17,6 +24,10 @@ _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 class InvalidJson(ValueError):
     """The bytes are not JSON that we accept; the message is a predicate, such as ``is empty``."""
+
+
+class TooManyValues(InvalidJson):
+    """The bytes are short, but what they become is not."""
 
 
 class RepeatedKeys(dict[str, Any]):
@@ -33,6 +44,9 @@ class RepeatedKeys(dict[str, Any]):
         self.repeated = list(repeated)
 
 
+_CONTAINERS = frozenset((dict, list, RepeatedKeys))
+
+
 def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
     """Read UTF-8 JSON; objects that repeat a key are `RepeatedKeys`.
 
@@ -44,6 +58,8 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
 
     Raises
     ------
+    TooManyValues
+        For more lists, objects and values than `MOST_TREE_BYTES` hold, before any is made.
     InvalidJson
         For other encodings, NaN and Infinity, lone surrogates, nesting
         deeper than `MAX_NESTING`, numbers of thousands of digits, and plain
@@ -52,6 +68,7 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
     body = body.removeprefix(BOM_UTF8)  # RFC 8259, 8.1: a reader may ignore the mark
     if not body.strip():
         raise InvalidJson("is empty: send a record as JSON")
+    refuse_large_tree(body)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -75,6 +92,15 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
     return value
 
 
+def refuse_large_tree(body: bytes) -> None:
+    """Raise `TooManyValues` for a text that would become more than `MOST_TREE_BYTES`."""
+    if len(body) <= SHORT_TEXT:
+        return
+    # Characters within texts are counted, too: no text of words comes near the limit by them.
+    if sum(weight * body.count(sign) for sign, weight in _WEIGHTS) > MOST_TREE_BYTES:
+        raise TooManyValues("holds more values than are read at once: send fewer records")
+
+
 def write_json(value: Any) -> bytes:
     """Write compact UTF-8 JSON; a number that is not finite is an error."""
     return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
@@ -90,12 +116,13 @@ def _nests_too_deeply(value: Any) -> bool:
     for _ in range(MAX_NESTING):
         if not level:
             return False
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (dict, list))
-        ]
+        inner: list[Any] = []
+        for outer in level:
+            values = outer.values() if isinstance(outer, dict) else outer
+            # Most lists and objects hold none; this finds it out without a step for each value.
+            if not _CONTAINERS.isdisjoint(map(type, values)):
+                inner += [each for each in values if isinstance(each, (dict, list))]
+        level = inner
     return bool(level)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.records.charsets import as_utf8
 from engine.records.forms import WRITERS
-from engine.records.json_reader import read_body
+from engine.records.json_reader import may_have_too_many, read_body
 from engine.records.media_types import JSON, TABLES, charset_of, media_type
 from engine.records.problems import InvalidRecords, Problem
 from engine.records.rows import MAX_RECORDS, Records
@@ -67,7 +67,7 @@ class Predictor:
         timing = request.timing or Timing()
         warnings: list[Accepted] = []
         with timing.step("validate"):
-            decoded = version.decoder.read(body)
+            decoded = None if may_have_too_many(body) else version.decoder.read(body)
             if decoded is None or len(decoded.matrix) > MAX_RECORDS:
                 records = read_body(body, version.schema)
                 matrix, warnings = _read_matrix(version, records)

@@ -37,19 +37,20 @@ class Rejections(Protocol):
     most_seconds: float  # that a request may wait for a thread; 0 for any time
     answer_seconds: float  # after which the answer to a whole request must begin; 0: any time
 
-    @property
-    def headers(self) -> bytes:
-        """The header lines that every answer has, each with its line end."""
-        ...
-
     def spares(self, url: bytes) -> bool:
         """Return whether an address is answered however much there is to do."""
+
+    def admission(self, method: bytes, url: bytes, headers: Mapping[bytes, bytes]) -> bytes | None:
+        """Return the refusal of a request by its head; None where its body may be read."""
 
     def refusal(self, url: bytes, headers: Mapping[bytes, bytes], *, is_last: bool) -> bytes:
         """Write a 503 in the form of the protocol that is spoken at an address."""
 
     def lateness(self, url: bytes, headers: Mapping[bytes, bytes]) -> bytes:
         """Write a 504 in such a form, and log the request that was not answered."""
+
+    def fault(self, status: int, detail: str, url: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+        """Write the last answer on a connection whose request is not as it should be."""
 
 
 class Metrics(Protocol):

@@ -1,15 +1,16 @@
 """A client's connection, and the request that is read from it."""
 
-import errno
-import math
 import os
 import socket
-import threading
-import time
 from contextlib import suppress
 from typing import Any
 
 from gunicorn.workers.gthread import TConn
+
+from engine.worker.budget import Budget
+from engine.worker.faults import BARE_LINE, LONG_HEAD, SMALL_CHUNKS, Fault
+from engine.worker.request import ArrivedFirst, Request, read_head
+from engine.worker.timed_socket import TimedSocket
 
 try:
     import httptools
@@ -19,138 +20,154 @@ except ImportError:  # then threads read every request
 #: Whether the loop can read requests.
 HAS_PARSER = httptools is not None
 
-#: How long a thread waits for one read or write.
-THREAD_SECONDS = 30
+#: The longest head that is read, in bytes.
+MOST_HEAD = 2**16
 
-#: Bytes that a thread may leave for the event loop to send.
-MOST_LEFT = 2**23
+#: What a connection takes beside its bytes, and each header beside its own, in bytes.
+OWN_BYTES, FIELD_BYTES = 4096, 256
 
-#: Once a thread has waited PATIENCE seconds in all for a request, the client must have
-#: sent LEAST_PACE bytes for every second of waiting.
-PATIENCE_SECONDS, LEAST_PACE = 10, 1000
+#: So many chunks may be small; of those that follow, each has LEAST_CHUNK bytes on average.
+MOST_SMALL_CHUNKS, LEAST_CHUNK = 1000, 16
 
 
-class TimedSocket(socket.socket):
-    """A connection on which no thread waits for ever."""
+#: In a longer piece of a head the lines are counted before it is parsed.
+SHORT_PIECE = 4096
 
-    _is_measured = False
 
-    def __init__(self, *args: Any, **keywords: Any) -> None:
-        super().__init__(*args, **keywords)
-        self.unsent = bytearray()  # the client has not taken it yet; the event loop sends it
-        # Since when the request has waited for a thread, or the thread has made no progress, by
-        # the monotonic clock; infinite while the thread waits for the client.
-        self.still_since = math.inf
-        self._claimed = threading.Lock()
-        self._is_answering = False
-
-    def begin(self) -> None:
-        """Begin with a request that a thread is to answer."""
-        self._claimed = threading.Lock()
-        self._is_answering = False
-        self.note_progress()
-
-    def note_progress(self) -> None:
-        """Note that the request makes progress, so that its deadline starts anew."""
-        self.still_since = time.monotonic()
-
-    def claim(self) -> bool:
-        """Return whether the caller may answer: the loop or the thread, whichever is first."""
-        return self._claimed.acquire(blocking=False)
-
-    def setblocking(self, flag: bool) -> None:  # noqa: FBT001  as the standard library has it
-        """Block for `THREAD_SECONDS` at most and measure the pace from now on, or do not block."""
-        self.settimeout(THREAD_SECONDS if flag else 0.0)
-        self._is_measured = flag
-        self._waited = self._received = 0.0
-
-    def recv(self, *args: Any) -> bytes:
-        """Receive; a client that sends nothing for too long, or too slowly, is disconnected."""
-        if not self._is_measured:
-            return super().recv(*args)
-        start = time.monotonic()
-        self.still_since = math.inf
-        try:
-            received = super().recv(*args)
-        except TimeoutError as error:
-            raise ConnectionResetError(errno.ECONNRESET, "the client sends nothing") from error
-        finally:
-            self.note_progress()
-        self._waited += time.monotonic() - start
-        self._received += len(received)
-        if self._waited > PATIENCE_SECONDS and self._received < LEAST_PACE * self._waited:
-            raise ConnectionResetError(errno.ECONNRESET, "the client sends too slowly")
-        return received
-
-    def sendall(self, content: Any, *_: Any) -> None:
-        """Send what the client takes at once; leave the rest to the loop, unless it is too much."""
-        if not self._is_answering and not self.claim():
-            raise BrokenPipeError(errno.EPIPE, "the loop has answered")
-        self._is_answering = True
-        sent = 0
-        if not self.unsent:
-            seconds = self.gettimeout()
-            self.settimeout(0.0)
-            with suppress(BlockingIOError):
-                sent = self.send(content)
-            self.settimeout(seconds)
-        self.unsent += memoryview(content)[sent:]
-        if len(self.unsent) > MOST_LEFT:
-            try:
-                super().sendall(self.unsent)
-            except TimeoutError as error:
-                raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
-            self.unsent.clear()
-
-    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send a part of a file, as `sendall` does."""
-        file.seek(offset)
-        sent = 0
-        while piece := file.read(2**18 if count is None else min(2**18, count - sent)):
-            self.sendall(piece)
-            sent += len(piece)
-        return sent
+class _EnoughError(Exception):
+    """There is no need to parse on."""
 
 
 class Connection(TConn):  # type: ignore[misc]
     """A connection whose next request is read on the event loop."""
 
-    def __init__(self, cfg: Any, client_socket: socket.socket, client: Any, listener: Any) -> None:
+    def __init__(
+        self, cfg: Any, client_socket: socket.socket, client: Any, listener: Any,
+        *, most_fields: int = 2**15,
+    ) -> None:  # fmt: skip
         timed = TimedSocket(fileno=client_socket.detach())
         super().__init__(cfg, timed, client, listener)
-        self.phase: dict[Connection, float] = {}  # of `Waiting`, where it waits or waited last
-        self.unfinished_bytes = 0  # its part of what the worker counts of unfinished requests
+        self.phase: Any = {}  # of `Waiting`, where it waits or waited last
+        # Until when the client has kept pace, by the monotonic clock, and the bytes since then.
+        self.kept_until, self.moved = 0.0, 0
+        self.budget: Budget | None = None  # in which the bytes that it holds are counted
+        self.held = 0
+        self.is_heavy = False  # whether it has one of the threads for what takes long
         self.is_slow = False  # whether a thread gets it before its request is whole
         self.is_begun = False  # whether a thread has begun with it
         self.stays = False  # whether it stays open once its answer is sent
-        # Address and headers of the request that a thread has, as far as they were parsed.
-        self.target: tuple[bytes, dict[bytes, bytes]] = b"", {}
-        self.ignored_bytes = 2**16  # that may still arrive after this side has ended it
+        self.ignored_bytes = MOST_HEAD  # that may still arrive after this side has ended it
         self.seconds = 0.0  # that a thread took for its last request
+        self.rest: bytes | bytearray = b""  # what has come behind the request that a thread has
+        self._most_fields = most_fields
         self.restart()
+
+    def init(self) -> None:
+        """Choose gunicorn's parser, and make it ours; only the first call does anything."""
+        is_first = not self.initialized
+        super().init()
+        if is_first and not self.is_http2:
+            self.parser.mesg_class = Request
+            self.parser.unreader = ArrivedFirst(self.sock)
 
     def restart(self) -> None:
         """Wait for a request with a new parser."""
         self._parser = httptools and httptools.HttpRequestParser(self)
+        self.chunks = 0
+        self.is_odd = False  # whether the parser refuses it; then gunicorn's decides
         self.clear()
 
     def clear(self) -> None:
         """Wait for a request after one that came whole and alone."""
         self.raw: bytes | bytearray = b""  # the part of the request that has arrived
-        self.body: bytes | bytearray = b""
+        self.body: bytes | bytearray = b""  # of a plain POST
         self.url = b""
         self.headers: dict[bytes, bytes] = {}  # their names in small letters
+        self._fields = self.headers  # where the parser's go
         self.fields = self.begun = self.completed = 0
-        self.has_head = False
+        self.has_head = self.is_admitted = False
         self.is_ours = True  # whether the loop may answer, as far as the request was parsed
 
     def feed(self, received: bytes) -> None:
         """Parse the next part; what the parser refuses is left to gunicorn's own."""
         self.raw = _joined(self.raw, received) if self.raw else received
+        if self.is_odd or self.completed:
+            return
+        if len(received) > SHORT_PIECE and not self.has_head:
+            lines = self.raw.count(b"\r\n", 0, self.raw.find(b"\r\n\r\n"))
+            if lines > self._most_fields:
+                self.fields = lines
+                return
         try:
             self._parser.feed_data(received)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        except httptools.HttpParserCallbackError:
+            self.is_ours = False  # there is a fault, or another request follows
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.is_ours = False
+            self.is_odd = True
+            if isinstance(error, httptools.HttpParserUpgrade) and self.has_body():
+                self.completed = 0  # the parser takes the body for what follows an upgrade
+
+    def fault(self, received: bytes) -> Fault | None:
+        """Return what is wrong with the request, after these last bytes; None where nothing is."""
+        if self.fields > self._most_fields or (not self.has_head and len(self.raw) > MOST_HEAD):
+            return LONG_HEAD
+        if not self.has_head and b"\n" in received:
+            # A line that ends without a carriage return would never end for gunicorn.
+            is_bare = self.raw.count(b"\n") != self.raw.count(b"\r\n")
+            return BARE_LINE if is_bare and not self.is_odd_whole() else None
+        small = (self.chunks - MOST_SMALL_CHUNKS) * LEAST_CHUNK
+        return SMALL_CHUNKS if small > len(self.raw) - 6 * self.chunks else None
+
+    def is_odd_whole(self) -> bool:
+        """Return whether a head has come whole that only gunicorn's parser can read."""
+        return self.is_odd and not self.has_head and b"\r\n\r\n" in self.raw
+
+    def read_oddly(self) -> None:
+        """Read a whole head with gunicorn's parser; raise what it raises."""
+        head, end, _ = bytes(self.raw).partition(b"\r\n\r\n")
+        request = read_head(self.cfg, head + end, self.client)
+        self.url = request.uri.encode("latin-1")
+        self.headers = {
+            name.lower().encode("latin-1"): value.encode("latin-1")
+            for name, value in request.headers
+        }
+        self.has_head = True
+        self.completed = int(not self.has_body())
+
+    def has_body(self) -> bool:
+        """Return whether the head announces a body."""
+        return self.length > 0 or b"transfer-encoding" in self.headers
+
+    @property
+    def length(self) -> int:
+        """The length of the body, as its head has it; 0 where it has none."""
+        length = self.headers.get(b"content-length", b"")
+        return int(length) if length.isdigit() else 0
+
+    @property
+    def method(self) -> bytes:
+        """The method, once the head has come."""
+        return bytes(self.raw[:32]).lstrip(b"\r\n").partition(b" ")[0]
+
+    def size(self) -> int:
+        """Return the bytes that the request takes in memory, as far as it has come."""
+        return OWN_BYTES + len(self.raw) + FIELD_BYTES * self.fields
+
+    def missing(self) -> int:
+        """Return how many bytes of the request are still to come, as far as that is known."""
+        return max(0, self.raw.find(b"\r\n\r\n") + 4 + self.length - len(self.raw))
+
+    def pass_on(self) -> None:
+        """Give gunicorn's parser the bytes of one request, and keep those that follow."""
+        raw, self.rest = self.raw, b""
+        is_whole = bool(self.completed) and not self.is_odd
+        is_chunked = b"transfer-encoding" in self.headers
+        if is_whole and not is_chunked and self.begun > 1 and raw[:1].isalpha():
+            end = raw.find(b"\r\n\r\n") + 4 + self.length
+            raw, self.rest = raw[:end], raw[end:]
+        is_alone = is_whole and self.begun == 1
+        self.parser.unreader.begin(raw, is_chunked=is_chunked and is_alone)
 
     def end_with(self, answer: bytes) -> None:
         """Send a last answer, although a thread has the connection; wait for nothing."""
@@ -168,29 +185,21 @@ class Connection(TConn):  # type: ignore[misc]
             and self.headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
         )
 
-    def may_grow(self, received: bytes, *, most_bytes: int) -> bool:
-        """Return whether the loop waits for the rest of a request, after these last bytes."""
-        if self.has_head:
-            length = int(self.headers.get(b"content-length", b"0"))
-            return max(len(self.raw), length) <= most_bytes
-        # A line that ends without a carriage return will never end for gunicorn.
-        is_odd = b"\n" in received and self.raw.count(b"\n") != self.raw.count(b"\r\n")
-        return len(self.raw) < 2**16 and not is_odd
-
     def is_plain_post(self) -> bool:
         """Return whether the whole request is a POST over HTTP/1.1 with no header repeated."""
-        return (
-            self.raw.startswith(b"POST %b HTTP/1.1\r\n" % self.url)
-            and self.raw.endswith(self.body)
-            and self.fields == len(self.headers)
-            and b"content-length" in self.headers
-        )
+        if len(self.raw) > MOST_HEAD or not self.raw.startswith(b"POST %b HTTP/1.1\r\n" % self.url):
+            return False
+        self.body = self.raw[self.raw.find(b"\r\n\r\n") + 4 :]
+        length = self.headers.get(b"content-length")
+        return self.fields == len(self.headers) and length == b"%d" % len(self.body)
 
     # The parser calls these.
 
     def on_message_begin(self) -> None:
-        """Count the requests that have begun."""
+        """Count the requests that have begun; only the first is parsed."""
         self.begun += 1
+        if self.begun > 1:
+            raise _EnoughError
 
     def on_url(self, url: bytes) -> None:
         """Add a part of the target."""
@@ -198,20 +207,21 @@ class Connection(TConn):  # type: ignore[misc]
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a header."""
-        self.headers[name.lower()] = value
+        self._fields[name.lower()] = value
         self.fields += 1
         if b"_" in name:
             self.is_ours = False
 
     def on_headers_complete(self) -> None:
-        """Note that the body begins."""
+        """Note that the body begins; fields that stand behind it are no headers."""
         self.has_head = True
+        self._fields = {}
         if b"expect" in self.headers:
             self.is_ours = False
 
-    def on_body(self, body: bytes) -> None:
-        """Add a part of the body."""
-        self.body = _joined(self.body, body) if self.body else body
+    def on_chunk_header(self) -> None:
+        """Count the chunks of the body."""
+        self.chunks += 1
 
     def on_message_complete(self) -> None:
         """Count the requests that have come whole."""

@@ -10,23 +10,25 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from engine.worker.application import Application
-from engine.worker.connection import Connection
+from engine.worker.budget import Budget, release
+from engine.worker.connection import MOST_HEAD, Connection
 from engine.worker.deadlines import Waiting
+from engine.worker.faults import TOO_BUSY, TOO_LATE, Fault
 
-#: A client has so many seconds to take its answer, and to end what this side has ended.
-SEND_SECONDS, END_SECONDS = 30, 2
+#: How often a worker that is full looks for room.
+LOOK_SECONDS = 0.05
 
 #: How long a connection without a request stays open once the worker stops.
 LINGER_SECONDS = 2
 
-#: Bytes of unfinished requests, and of answers, that a worker has in memory at most;
-#: beyond, the oldest is dropped.
-MOST_UNFINISHED = MOST_UNSENT = 64 * 2**20
+#: Bytes that a worker has in memory at most of heads that are not whole, of requests whose head
+#: is, and of answers that are not taken; beyond, who is behind longest makes room.
+MOST_IN_HEADS, MOST_IN_REQUESTS, MOST_UNSENT = 2**23, 2**25, 3 * 2**23
 
-_TOO_LATE = (
-    b"HTTP/1.1 408 Request Timeout\r\nServer: gunicorn\r\nConnection: close\r\n"
-    b"Content-Length: 0\r\n%b\r\n"
-)
+#: Bytes of answers that wait in files at most, and how many answers.
+MOST_ON_DISK, MOST_FILES = 2**31, 40
+
+_PLAIN = b"HTTP/1.1 %d %b\r\nServer: gunicorn\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class LoopWorker(ThreadWorker):  # type: ignore[misc]
@@ -37,15 +39,15 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
-        self.waiting = Waiting()  # the connections that no thread has
+        # Reading a setting of gunicorn's takes as long as parsing a request.
+        self._keepalive: int = self.cfg.keepalive
+        self.waiting = Waiting(self._keepalive)  # the connections that no thread has
+        self.heads, self.requests = Budget(MOST_IN_HEADS), Budget(MOST_IN_REQUESTS)
+        self.unsent = Budget(MOST_UNSENT)
         self.running = 0  # connections that threads have
         self.last_accept = 0.0  # when a connection was accepted last, by the monotonic clock
         self.application: Application | None = None  # None until it is loaded
         self._next_look = 0.0
-        self._unfinished = 0
-        self._unsent = 0
-        # Reading a setting of gunicorn's takes as long as parsing a request.
-        self._keepalive: int = self.cfg.keepalive
         super().init_process()
 
     def turn(self, *, may_accept: bool, seconds: float) -> None:
@@ -60,7 +62,9 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
                 self.application.metrics.set_in_flight(threads=self.running, waiting=begun)
             self.end_late(now)
         if may_accept and self.nr_conns >= self.worker_connections:
-            may_accept = self.make_room()
+            self.make_room()
+            may_accept = self.nr_conns < self.worker_connections
+            seconds = seconds if may_accept else min(seconds, LOOK_SECONDS)
         if may_accept != self._accepting:
             self.set_accept_enabled(may_accept)
         for key, _ in self.poller.select(seconds):
@@ -80,18 +84,6 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         with suppress(KeyError, ValueError):  # one that is queued or closed is not watched
             self.poller.unregister(conn.sock)
 
-    def count_unfinished(self, conn: Connection, size: int) -> None:
-        """Count bytes of an unfinished request; drop the slowest request if they are too many."""
-        conn.unfinished_bytes += size
-        self._unfinished += size
-        if self._unfinished > MOST_UNFINISHED:
-            self.drop(self.waiting.slowest())
-
-    def release(self, conn: Connection) -> None:
-        """Take the bytes of a request out of the count."""
-        self._unfinished -= conn.unfinished_bytes
-        conn.unfinished_bytes = 0
-
     def send(self, conn: Connection, answer: bytes, *, stays: bool) -> None:
         """Send an answer to a client that the loop watches."""
         try:
@@ -101,106 +93,134 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self.close(conn)
             return
-        if conn.unfinished_bytes:
-            self.release(conn)
+        if conn.held:
+            release(conn)
         conn.clear()
         if sent < len(answer):
-            conn.sock.unsent += answer[sent:]
+            conn.sock.unsent.add(memoryview(answer)[sent:])
             self.leave_loop(conn)
             self.send_rest(conn, stays=stays)
         elif stays:
-            self.waiting.put(conn, self.waiting.idle, self._keepalive)
+            self.waiting.put(conn, self.waiting.idle)
         else:
             self.close(conn)
 
     def send_rest(self, conn: Connection, *, stays: bool) -> None:
         """Send the rest of an answer as the client takes it."""
         conn.stays = stays
-        self._unsent += len(conn.sock.unsent)
-        self.waiting.put(conn, self.waiting.sending, SEND_SECONDS)
+        self.unsent.count(conn, conn.sock.unsent.in_memory)
+        self.waiting.put(conn, self.waiting.sending)
         self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._send_more, conn))
-        if self._unsent > MOST_UNSENT:
+        if self.unsent.used > self.unsent.most:
             self.close(next(iter(self.waiting.sending)))
+        if conn.sock.unsent.on_disk:
+            self._make_room_on_disk()
+
+    def _make_room_on_disk(self) -> None:
+        on_disk = [conn for conn in self.waiting.sending if conn.sock.unsent.on_disk]
+        size = sum(conn.sock.unsent.on_disk for conn in on_disk)
+        for count, conn in zip(range(len(on_disk), 1, -1), on_disk, strict=False):
+            if size <= MOST_ON_DISK and count <= MOST_FILES:
+                break
+            size -= conn.sock.unsent.on_disk
+            self.close(conn)
 
     def _send_more(self, conn: Connection, _: Any) -> None:
         if conn not in self.waiting.sending:
             return
+        unsent = conn.sock.unsent
         try:
-            sent = conn.sock.send(conn.sock.unsent)
+            sent = conn.sock.send(unsent.first())
+            unsent.drop(sent)
         except BlockingIOError:
             return
         except OSError:
             self.close(conn)
             return
-        self._unsent -= sent
-        del conn.sock.unsent[:sent]
-        if not conn.sock.unsent:
+        if unsent:
+            self.unsent.count(conn, unsent.in_memory)
+            self.waiting.move(conn, sent)
+        else:
+            release(conn)
             self.leave_loop(conn)
             self.go_on(conn, stays=conn.stays)
 
     def go_on(self, conn: Connection, *, stays: bool) -> None:
         """Wait for the next request on a connection, or end it, now that its answer is sent."""
         if stays:
-            seconds = self._keepalive if self.alive else LINGER_SECONDS
-            self.waiting.put(conn, self.waiting.idle, seconds)
+            self.waiting.put(conn, self.waiting.idle, None if self.alive else LINGER_SECONDS)
         else:
             # The client may be sending still: closed at once, it might not get the answer.
             with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_WR)
-            self.waiting.put(conn, self.waiting.ending, END_SECONDS)
+            self.waiting.put(conn, self.waiting.ending)
         self.watch(conn)
 
     def close(self, conn: Connection) -> None:
         """Close a connection that no thread has."""
-        if conn in self.waiting.sending:
-            self._unsent -= len(conn.sock.unsent)
         self.leave_loop(conn)
-        self.release(conn)
+        release(conn)
         self.nr_conns -= 1
         conn.close()
 
-    def refuse(self, conn: Connection, answer: bytes, *, stays: bool) -> None:
-        """Send an answer, without waiting for the rest of a request."""
+    def refuse(self, conn: Connection, answer: bytes, *, stays: bool = False) -> None:
+        """Send an answer, without keeping the rest of a request."""
         conn.phase.pop(conn, None)
+        conn.chunks = 0
         if stays:
             self.send(conn, answer, stays=True)
             return
         with suppress(OSError):
             conn.sock.send(answer)
+        # A client that sends everything before it reads gets the answer if all is taken from it.
+        most = self.application.max_body_bytes if self.application else 0
+        conn.ignored_bytes = max(MOST_HEAD, min(conn.missing(), most))
         self.leave_loop(conn)
-        self.release(conn)
+        release(conn)
+        conn.restart()
         self.go_on(conn, stays=False)
+
+    def phrase(self, fault: Fault, sock: Any) -> bytes:
+        """Write the answer to a request that the application does not see, and count it."""
+        status, detail = fault
+        self.count_refused(status)
+        if self.application is None:
+            return _PLAIN % (status, b"Refused")
+        target: Any = getattr(sock, "target", (b"", {}))  # a socket of TLS has none
+        return self.application.rejections.fault(status, detail, *target)
 
     def count_refused(self, status: int, reason: str | None = None) -> None:
         """Count a request that is refused before the application has seen it."""
         if self.application:
             self.application.metrics.count_refused(status, reason)
 
-    def drop(self, conn: Connection) -> None:
-        """Answer a client that was too slow with 408."""
-        headers = self.application.rejections.headers if self.application else b""
-        with suppress(OSError):
-            conn.sock.send(_TOO_LATE % headers)
-        self.count_refused(408)
-        self.close(conn)
+    def answer(self, conn: Connection, fault: Fault) -> None:
+        """Answer a request that the application does not see, and end the connection."""
+        conn.sock.begin(conn.url, conn.headers)
+        self.refuse(conn, self.phrase(fault, conn.sock))
 
-    def make_room(self) -> bool:
-        """Close the connection that has been idle longest; return whether there is room now."""
-        if self.waiting.idle:
-            self._close_idle(next(iter(self.waiting.idle)))
-        elif self.waiting.ending:
-            self.close(next(iter(self.waiting.ending)))
-        return bool(self.nr_conns < self.worker_connections)
+    def make_room(self) -> None:
+        """Close the connection that is behind longest."""
+        if conn := self.waiting.slowest():
+            self._end(conn)
+            if conn.phase is self.waiting.ending and conn in conn.phase:
+                self.close(conn)
 
     def end_late(self, now: float) -> None:
         """End the connections whose deadline has passed."""
         for conn in self.waiting.late(now):
-            if conn.phase is self.waiting.idle:
-                self._close_idle(conn)
-            elif any(conn.phase is phase for phase in self.waiting.closed_silently):
-                self.close(conn)
+            if conn.phase is self.waiting.queued:
+                self.answer(conn, TOO_BUSY)
             else:
-                self.drop(conn)
+                self._end(conn)
+
+    def _end(self, conn: Connection) -> None:
+        if conn.phase is self.waiting.idle:
+            self._close_idle(conn)
+        elif any(conn.phase is phase for phase in self.waiting.closed_silently):
+            self.close(conn)
+        else:
+            self.answer(conn, TOO_LATE)
 
     def _close_idle(self, conn: Connection) -> None:
         has_request = False

@@ -5,21 +5,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from gunicorn.http.errors import (
-    ExpectationFailed,
-    LimitRequestHeaders,
-    LimitRequestLine,
-    UnsupportedTransferCoding,
-)
-
 from engine.worker.application import FastPath
 from engine.worker.connection import Connection
-
-#: The errors that gunicorn answers with a status of their own.
-_REFUSED = {
-    LimitRequestLine: 414, LimitRequestHeaders: 431, ExpectationFailed: 417,
-    UnsupportedTransferCoding: 501,
-}  # fmt: skip
 
 
 def usable(fast_path: FastPath | None, cfg: Any, log: Any) -> FastPath | None:
@@ -40,11 +27,6 @@ def usable(fast_path: FastPath | None, cfg: Any, log: Any) -> FastPath | None:
         reasons = "; ".join(obstacles)
         log.warning("the fast path is off, threads answer everything: %s", reasons)
     return None if obstacles else fast_path
-
-
-def refusal_status(error: BaseException) -> int | None:
-    """Return the status with which gunicorn itself refuses a request; None where it has none."""
-    return next((status for kind, status in _REFUSED.items() if isinstance(error, kind)), None)
 
 
 def log_access(log: Any, conn: Connection, head: bytes, body: bytes, *, seconds: float) -> None:

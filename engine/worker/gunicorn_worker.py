@@ -17,35 +17,37 @@ import selectors
 import signal
 import socket
 import time
-from concurrent.futures import Future
 from typing import Any
 
 from gunicorn.glogging import Logger
 
 from engine.worker.application import application_of
+from engine.worker.budget import release
 from engine.worker.connection import HAS_PARSER, Connection
-from engine.worker.deadlines import BODY_SECONDS, HEAD_SECONDS
 from engine.worker.event_loop import LINGER_SECONDS
-from engine.worker.fast_answers import log_access, refusal_status, usable
-from engine.worker.listening_socket import admit
+from engine.worker.fast_answers import log_access, usable
+from engine.worker.intake import IntakeWorker
+from engine.worker.listening_socket import admit, keep_little_unsent
 from engine.worker.shutdown import drain
-from engine.worker.threads import ThreadedWorker
 
-#: Requests that the loop answers together; the first of them waits for the last.
+#: Requests that the loop answers together; the first of them waits for the last. So many
+#: connections are accepted together by a worker that is busy.
 MOST_TOGETHER = 32
+
+#: Files that a process needs beside its connections.
+OWN_FILES = 100
 
 _recv = socket.socket.recv  # that of `TimedSocket` is for threads
 
 
-class Worker(ThreadedWorker):
+class Worker(IntakeWorker):
     """Reads and answers on an event loop, and in threads."""
 
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
         self._whole: list[Connection] = []
-        # The process needs some files of its own.
         most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.worker_connections = max(1, min(self.worker_connections, most_files - 50))
+        self.worker_connections = max(1, min(self.worker_connections, most_files - OWN_FILES))
         super().init_process()
 
     def init_signals(self) -> None:
@@ -61,8 +63,8 @@ class Worker(ThreadedWorker):
         offered = application.fast_path if application and self._reads else None
         self._fast_path = usable(offered, self.cfg, self.log)
         self._logs = self.log.access_log_enabled or type(self.log).access is not Logger.access
-        self._most_bytes = (application.max_body_bytes if application else 0) + 2**16
-        self._most_fields = self.cfg.limit_request_fields
+        self.most_bytes = (application.max_body_bytes if application else 0) + 2**16
+        self._most_fields = self.cfg.limit_request_fields or 2**15  # as many as gunicorn takes
         limits = self.cfg.limit_request_line, self.cfg.limit_request_field_size
         self._most_head = min(4000, *(limit for limit in limits if limit > 0))
         self.prepare_threads(has_deadlines=self._reads)
@@ -71,6 +73,7 @@ class Worker(ThreadedWorker):
         )
         for listener in self.sockets:
             admit(listener)  # a service that has stopped may have left its limit on it
+            keep_little_unsent(listener)
         while self.alive and self.is_parent_alive():
             may_accept, seconds = self.load.may_accept(self.running)
             self.turn(may_accept=may_accept, seconds=seconds)
@@ -85,9 +88,16 @@ class Worker(ThreadedWorker):
         super().turn(may_accept=may_accept, seconds=seconds)
         if self._whole:
             self._answer_whole()
+        self.begin_queued()
 
     def accept(self, listener: Any) -> None:
-        """Accept a connection, and read what it has sent already."""
+        """Accept a connection; where all threads are busy, so that others may be, too, many."""
+        for _ in range(MOST_TOGETHER if self.running >= self.cfg.threads else 1):
+            if self.nr_conns >= self.worker_connections or not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: Any) -> bool:
+        """Accept a connection, and read what it has sent already; return whether there was one."""
         try:
             client_socket, client = listener.accept()
         except OSError as error:
@@ -95,19 +105,21 @@ class Worker(ThreadedWorker):
                 self.make_room()
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
-            return
+            return False
         self.nr_conns += 1
         self.last_accept = time.monotonic()
         if not self.alive:
             admit(client_socket)
-        conn = Connection(self.cfg, client_socket, client, listener.getsockname())
+        conn = Connection(
+            self.cfg, client_socket, client, listener.getsockname(), most_fields=self._most_fields
+        )
         if not self._reads:
             self.enqueue_req(conn)
-            return
-        seconds = HEAD_SECONDS if self.alive else LINGER_SECONDS
-        self.waiting.put(conn, self.waiting.silent, seconds)
+            return True
+        self.waiting.put(conn, self.waiting.silent, None if self.alive else LINGER_SECONDS)
         self.watch(conn)
         self.read(conn, conn.sock)
+        return True
 
     def read(self, conn: Connection, _: Any) -> None:
         """Read a part of a request."""
@@ -127,39 +139,28 @@ class Worker(ThreadedWorker):
             conn.ignored_bytes -= len(received)
             if not received or conn.ignored_bytes < 0:
                 self.close(conn)
+            else:
+                self.waiting.move(conn, len(received))
         elif received or conn.raw:
-            self._take(conn, received)
+            self.take(conn, received)
         else:
             self.close(conn)
 
-    def _take(self, conn: Connection, received: bytes) -> None:
-        """Answer a request on the loop, hand it to a thread, or wait for more of it."""
-        if received:
-            conn.feed(received)
-        if self._is_for_the_loop(conn):
-            conn.phase.pop(conn)
-            self.release(conn)
-            self._whole.append(conn)
-            if len(self._whole) == MOST_TOGETHER:
-                self._answer_whole()
-        elif conn.completed or not received:
-            self._hand_over(conn)
-        elif not conn.is_ours or not conn.may_grow(received, most_bytes=self._most_bytes):
-            conn.is_slow = True
-            self._hand_over(conn)
-        else:
-            self.waiting.grow(conn)
-            self.count_unfinished(conn, len(received))
-
-    def _is_for_the_loop(self, conn: Connection) -> bool:
-        return (
-            self._fast_path is not None
-            and conn.is_ours
-            and conn.completed == conn.begun == 1
-            and conn.is_plain_post()
-            and conn.fields <= self._most_fields
-            and len(conn.raw) - len(conn.body) <= self._most_head
-        )
+    def takes(self, conn: Connection) -> bool:
+        if (
+            self._fast_path is None
+            or not conn.completed == conn.begun == 1
+            or not conn.is_plain_post()
+            or conn.fields > self._most_fields
+            or len(conn.raw) - len(conn.body) > self._most_head
+        ):
+            return False
+        conn.phase.pop(conn)
+        release(conn)
+        self._whole.append(conn)
+        if len(self._whole) == MOST_TOGETHER:
+            self._answer_whole()
+        return True
 
     def _answer_whole(self) -> None:
         """Answer together the requests for the loop; a thread gets each that it leaves."""
@@ -173,7 +174,7 @@ class Worker(ThreadedWorker):
         ]
         for conn, answer in zip(conns, self._fast_path.answers(requests), strict=True):
             if answer is None:
-                self._hand_over(conn)
+                self.hand_over(conn)
                 continue
             head, body, is_last = answer
             self.nr += 1
@@ -184,58 +185,16 @@ class Worker(ThreadedWorker):
                 log_access(self.log, conn, head, body, seconds=time.monotonic() - start)
             self.send(conn, head + body, stays=not is_last)
 
-    def _hand_over(self, conn: Connection) -> None:
-        """Give a thread the bytes that have come, for gunicorn's own parser.
-
-        A thread that gets a request before it is whole may have to wait. Only
-        half of them may; other such requests are queued. When there is too much
-        to do, 503 is the answer in place of the application's.
-        """
-        is_ours = self.alive and conn.is_ours and conn.has_head
-        if is_ours and self.load.is_too_much(self.running) and not self._spares(conn):
-            assert self.rejections
-            stays = conn.is_alone() and not conn.is_slow
-            answer = self.rejections.refusal(conn.url, conn.headers, is_last=not stays)
-            self.count_refused(503, "overloaded")
-            self.refuse(conn, answer, stays=stays)
-            return
-        self.leave_loop(conn)
-        if conn.is_slow and self.slow >= self.most_slow:
-            self.waiting.put(conn, self.waiting.queued, BODY_SECONDS)
-            self.count_unfinished(conn, len(conn.raw) - conn.unfinished_bytes)
-            return
-        pool = self.aside if self.running >= self.cfg.threads and self._spares(conn) else None
-        self.slow += conn.is_slow
-        self.release(conn)
-        conn.init()
-        conn.parser.unreader.unread(conn.raw)
-        conn.target = conn.url, conn.headers
-        conn.restart()
-        conn.sock.begin()
-        self.enqueue_req(conn, pool)
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer a request that gunicorn refuses, and count it."""
-        status = refusal_status(exc)
-        if status or req is None:
-            self.count_refused(status or 400)
-        super().handle_error(req, client, addr, exc)
-
-    def _spares(self, conn: Connection) -> bool:
-        return self.rejections is not None and self.rejections.spares(conn.url)
-
-    def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
-        super().finish_request(conn, fs)
-        if self.waiting.queued and self.slow < self.most_slow:
-            self._hand_over(next(iter(self.waiting.queued)))
-
     def go_on(self, conn: Connection, *, stays: bool) -> None:
         """Wait for the next request on a connection, or begin with it, or end it."""
         super().go_on(conn, stays=stays)
-        if not stays or not conn.parser or not (rest := conn.parser.unreader.take_buffered()):
+        if not stays or not conn.parser:
             return
+        if not (rest := conn.parser.unreader.take_buffered() + conn.rest):
+            return
+        conn.rest = b""
         if self._reads:
-            self._take(conn, rest)
+            self.take(conn, rest)
         else:
             conn.parser.unreader.unread(rest)
             self.leave_loop(conn)

@@ -9,6 +9,7 @@ from typing import Any
 from gunicorn.errors import HaltServer
 
 from engine.worker.application import Application, application_of
+from engine.worker.malloc import give_memory_back
 from engine.worker.restarts import Deaths, wait_for_start
 from engine.worker.shutdown import keep_signals_over_forks
 from engine.worker.subprocess_starter import Starter
@@ -17,6 +18,7 @@ from engine.worker.subprocess_starter import Starter
 def on_starting(server: Any, *, train: str = "") -> None:
     """Prepare the master before any port is bound; train a model of which no version is stored."""
     keep_signals_over_forks()
+    give_memory_back()
     application = _application(server)
     starter = Starter(application.lifecycle.start_process, server.log)
     application.lifecycle.use_starter(starter.ask)

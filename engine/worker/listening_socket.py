@@ -64,3 +64,13 @@ def admit(sock: socket.socket, least_hops: int = 0) -> bool:
     except OSError:  # a sandbox may not have the options
         return False
     return bool(options)
+
+
+def keep_little_unsent(listener: socket.socket) -> None:
+    """Let the kernel take little of an answer before it is sent, on a listener's connections.
+
+    So it shows how fast a client takes its answer, and what waits is counted.
+    """
+    if listener.family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, AttributeError):  # not every system has it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 2**17)

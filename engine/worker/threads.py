@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from engine.worker.budget import release
 from engine.worker.connection import Connection
 from engine.worker.event_loop import LoopWorker
 from engine.worker.load import Load
@@ -24,8 +25,8 @@ class ThreadedWorker(LoopWorker):
         self.taken: dict[Connection, None] = {}
         # Those that the loop has answered and whose thread has not returned.
         self.given_up: set[Connection] = set()
-        self.slow = 0  # threads whose request was not whole when they got it
-        self.most_slow = max(1, self.cfg.threads // 2)
+        self.heavy = 0  # threads that have what may last long: large bodies, and unfinished ones
+        self.most_heavy = max(1, self.cfg.threads // 2)
         self.aside = ThreadPoolExecutor(1)  # for health, while all threads are busy
         super().init_process()
 
@@ -33,7 +34,9 @@ class ThreadedWorker(LoopWorker):
         """Read the limits from the application, now that it is loaded."""
         rejections = self.application.rejections if self.application else None
         self.rejections = rejections
-        self.load = Load(self.cfg.threads, rejections.most_seconds if rejections else 0)
+        most_seconds = rejections.most_seconds if rejections else 0
+        self.load = Load(self.cfg.threads, most_seconds)
+        self.heavy_load = Load(self.most_heavy, most_seconds)
         self._late_with = rejections if has_deadlines else None
         self._answer_seconds = (rejections.answer_seconds if rejections else 0) or math.inf
 
@@ -42,6 +45,9 @@ class ThreadedWorker(LoopWorker):
         self.running += 1
         self.taken[conn] = None
         self.load.begin(self.running)
+        if conn.is_heavy:
+            self.heavy += 1
+            self.heavy_load.begin(self.heavy)
         self._submit(conn, pool or self.tpool)
 
     def _submit(self, conn: Connection, pool: ThreadPoolExecutor) -> None:
@@ -67,12 +73,13 @@ class ThreadedWorker(LoopWorker):
             self._submit(conn, self.tpool)
             return
         self._forget(conn, None if conn.is_slow else conn.seconds)
+        release(conn)
         if conn.sock.fileno() < 0:
             self.close(conn)
             return
         conn.sock.setblocking(False)
         stays = fs.exception() is None and fs.result() is True
-        if getattr(conn.sock, "unsent", b""):
+        if getattr(conn.sock, "unsent", None):
             self.send_rest(conn, stays=stays)
         else:
             self.go_on(conn, stays=stays)
@@ -81,8 +88,10 @@ class ThreadedWorker(LoopWorker):
         del self.taken[conn]
         self.running -= 1
         self.load.end(seconds)
-        self.slow -= conn.is_slow
-        conn.is_slow = conn.is_begun = False
+        if conn.is_heavy:
+            self.heavy -= 1
+            self.heavy_load.end(seconds)
+        conn.is_heavy = conn.is_slow = conn.is_begun = False
 
     def end_late(self, now: float) -> None:
         super().end_late(now)
@@ -98,7 +107,7 @@ class ThreadedWorker(LoopWorker):
         is_stuck = any(conn.is_begun for conn in late)  # a thread will skip the others
         for conn in late:
             self._forget(conn, None)
-            conn.end_with(self._late_with.lateness(*conn.target))
+            conn.end_with(self._late_with.lateness(*conn.sock.target))
             self.count_refused(504, "deadline")
         if not is_stuck:
             return

@@ -3,7 +3,6 @@
 import json
 
 from engine.api import response_head
-from engine.worker import event_loop
 from engine.worker.application import application_of
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
@@ -28,13 +27,7 @@ def test_answers_when_sent_by_any_way_have_the_headers_of_every_answer(
     refusal = rejections.refusal(b"/v0/predict", {}, is_last=False)
     late = rejections.lateness(b"/v2/models/parcel/infer", {})
     assert response_head.EVERY_ANSWER
-    for head in (*flask_heads, answer[0], refusal, late, rejections.headers):
+    fault = rejections.fault(408, "late", b"/v0/predict", {})
+    for head in (*flask_heads, answer[0], refusal, late, fault):
         for name, value in response_head.EVERY_ANSWER.items():
             assert f"{name}: {value}\r\n".encode() in head
-
-
-def test_slow_client_when_dropped_gets_the_headers_of_every_answer() -> None:
-    head = event_loop._TOO_LATE % response_head.EVERY_LINE.encode()
-
-    assert b"nosniff" in head
-    assert head.endswith(f"Content-Length: 0\r\n{response_head.EVERY_LINE}\r\n".encode())

@@ -66,6 +66,7 @@ KNOWN = {
     ("engine/runtime/memory.py", "ctypes.CDLL"): "malloc_trim of the C library that is loaded",
     ("engine/runtime/trusted_types.py", "importlib.import_module"): "the model's own file",
     ("engine/runtime/trusted_types.py", "skops.io.loads"): "types compared with a list before",
+    ("engine/worker/malloc.py", "ctypes.CDLL"): "mallopt of the C library that is loaded",
     ("engine/worker/hooks.py", "subprocess.run"): "trains at start, where none is stored",
     ("models/__init__.py", "importlib.import_module"): "a model file, found among those there are",
     ("persistence/bucket/cache.py", "subprocess.run"): "asks a bucket for a process that forks",

@@ -17,10 +17,10 @@ pytestmark = pytest.mark.slow
 
 #: What would take a minute takes half a second, and little is too much.
 SHORT = """
-import engine.worker.event_loop, engine.worker.deadlines, engine.worker.gunicorn_worker
-engine.worker.deadlines.HEAD_SECONDS = engine.worker.gunicorn_worker.HEAD_SECONDS = 0.5
-engine.worker.deadlines.BODY_SECONDS = 0.5
-engine.worker.event_loop.MOST_UNFINISHED = 300_000
+import engine.worker.event_loop, engine.worker.deadlines
+engine.worker.deadlines.HEAD_SECONDS = engine.worker.deadlines.MOVE_SECONDS = 0.5
+engine.worker.deadlines.ROOM_SECONDS = 0
+engine.worker.event_loop.MOST_IN_REQUESTS = 300_000
 worker_connections = 60
 """
 

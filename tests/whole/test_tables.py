@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.worker.connection import TimedSocket
+from engine.worker.timed_socket import TimedSocket
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly
 from tests.support.serving import DEADLINE, Server, running
@@ -209,7 +209,7 @@ def test_json_when_it_is_asked_for_lines_is_answered_in_a_thread(server: Server)
 
 
 def test_socket_when_the_client_dribbles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.worker.connection.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("engine.worker.timed_socket.PATIENCE_SECONDS", 0.2)
     ours, theirs = socket.socketpair()
     stopped = threading.Event()
 

@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from engine.worker.connection import TimedSocket
+from engine.worker.timed_socket import TimedSocket
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly
 from tests.support.application import serve
@@ -104,3 +105,22 @@ def test_table_when_it_is_long_has_its_time_for_every_block(toy_client: FlaskCli
 
     assert 200 == answer.status_code
     assert connection.progress >= 3
+
+
+def test_thread_when_its_client_takes_nothing_has_sent_all_the_same(
+    pair: tuple[TimedSocket, socket.socket],
+) -> None:
+    connection, client = pair
+    parts = [bytes([n]) * 2**21 for n in range(9)]
+
+    for part in parts:
+        connection.sendall(part)
+
+    assert connection.unsent
+    connection.setblocking(False)
+    taken = bytearray()
+    while len(taken) < 9 * 2**21:
+        with suppress(BlockingIOError):
+            connection.unsent.drop(connection.send(connection.unsent.first()))
+        taken += client.recv(2**17)
+    assert b"".join(parts) == taken

@@ -1,4 +1,4 @@
-"""What the worker answers in place of the application, which is overloaded or too slow."""
+"""What the worker answers in place of the application: by a request's head alone, or too late."""
 
 import logging
 from collections.abc import Mapping
@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from flask import Flask
 
 from engine.api.errors import Failure, phrase_of
-from engine.api.middleware.auth import public_paths
+from engine.api.middleware import access_log, cors
+from engine.api.middleware.auth import HEADERS, challenge, key_text, public_paths, unknown_caller
 from engine.api.middleware.request_id import request_id
 from engine.api.resources import resources
-from engine.api.response_head import EVERY_LINE, head_template
+from engine.api.response_head import head_template
 from engine.records.http_date import http_date
+from engine.serving.metrics import NONE
 
 _log = logging.getLogger(__name__)
 
@@ -18,6 +20,11 @@ _TOO_MUCH = Failure(503, "the service has too much to do: try again as Retry-Aft
 _TOO_LATE = Failure(
     504, "there is no answer in time: send fewer records at once, or try again later"
 )
+
+#: The longest body at an address that needs no key, none of which reads one.
+_MOST_PUBLIC = 2**16
+
+Headers = Mapping[bytes, bytes]
 
 
 class Rejections:
@@ -28,36 +35,83 @@ class Rejections:
     must begin `answer_seconds` after it has come; 0 stands for any time.
     """
 
-    headers = EVERY_LINE.encode()
-
     def __init__(self, app: Flask, *, most_seconds: float, answer_seconds: float) -> None:
         self.most_seconds = most_seconds
         self.answer_seconds = answer_seconds
-        self._phrases = resources(app).phrases
-        self._spared = {path.encode() for path in (*public_paths(app), "/metrics")}
+        shared = resources(app)
+        self._phrases = shared.phrases
+        self._callers = shared.callers
+        self._origins = shared.origins
+        self._metrics = shared.metrics
+        self._logs = shared.logs_requests
+        self._public = {path.encode() for path in public_paths(app)}
 
     def spares(self, url: bytes) -> bool:
         """Return whether an address is answered under any load, as those of health are."""
-        return url.partition(b"?")[0] in self._spared
+        path = url.partition(b"?")[0]
+        return path in self._public or path == b"/metrics"
 
-    def refusal(self, url: bytes, headers: Mapping[bytes, bytes], *, is_last: bool) -> bytes:
+    def admission(self, method: bytes, url: bytes, headers: Headers) -> bytes | None:
+        """Return the refusal of a request by its head; None where its body may be read.
+
+        Without a key that is known no body is collected. What else a key allows,
+        the application decides.
+        """
+        if not self._callers.need_keys:
+            return None
+        if url.partition(b"?")[0] in self._public:
+            length = headers.get(b"content-length", b"")
+            if length.isdigit() and int(length) <= _MOST_PUBLIC:
+                return None
+            failure, more = Failure(413, "nothing is to be sent to this address"), {}
+        else:
+            text = key_text([_text(headers, name.encode()) for name in HEADERS])
+            if text and self._callers.find(text):
+                return None
+            failure = Failure(401, unknown_caller(text))
+            more = {"WWW-Authenticate": challenge(text)}
+        name = request_id(_text(headers, b"x-request-id"))
+        self._metrics.count_refused(failure.status)
+        if self._logs:
+            access_log.log_request(
+                method=method[:20].decode("latin-1"), route=NONE, status=failure.status,
+                seconds=0.0, request_id=name,
+            )  # fmt: skip
+        return self._write(failure, url, headers, name, more=more)
+
+    def refusal(self, url: bytes, headers: Headers, *, is_last: bool) -> bytes:
         """Write a 503 in the form of the protocol that is spoken at an address."""
-        name = _request_id(headers)
-        return self._write(_TOO_MUCH, url, name, after="close" if is_last else "keep-alive")
+        name = request_id(_text(headers, b"x-request-id"))
+        more = {"Retry-After": "1"}
+        return self._write(_TOO_MUCH, url, headers, name, more=more, is_last=is_last)
 
-    def lateness(self, url: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+    def lateness(self, url: bytes, headers: Headers) -> bytes:
         """Write a 504 in such a form, and log the request that was not answered."""
-        name, path = _request_id(headers), url.partition(b"?")[0].decode("latin-1")
-        fields = {"path": path[:200], "request_id": name}
+        name, path = request_id(_text(headers, b"x-request-id")), url.partition(b"?")[0]
+        fields = {"path": path[:200].decode("latin-1"), "request_id": name}
         _log.error("no answer in time, so 504", extra={"fields": fields})
-        return self._write(_TOO_LATE, url, name, after="close")
+        return self._write(_TOO_LATE, url, headers, name)
 
-    def _write(self, failure: Failure, url: bytes, name: str, *, after: str) -> bytes:
+    def fault(self, status: int, detail: str, url: bytes, headers: Headers) -> bytes:
+        """Write the last answer on a connection whose request is not as it should be."""
+        name = request_id(_text(headers, b"x-request-id"))
+        more = {"Retry-After": "1"} if status == 503 else {}
+        return self._write(Failure(status, detail), url, headers, name, more=more)
+
+    def _write(
+        self, failure: Failure, url: bytes, headers: Headers, name: str,
+        *, more: Mapping[str, str] | None = None, is_last: bool = True,
+    ) -> bytes:  # fmt: skip
         body, kind = phrase_of(self._phrases, url.decode("latin-1"))(failure, name)
-        more = "Retry-After: 1\r\n" if failure.status == 503 else ""
-        head = head_template(failure.status, kind).format(http_date(), after, len(body), more, name)
-        return head.encode("latin-1") + body
+        fields = dict(more or {})
+        if self._origins:
+            origin = _text(headers, b"origin")
+            fields |= {"Vary": "Origin", **cors.allowed(origin, self._origins)}
+        lines = "".join(f"{field}: {value}\r\n" for field, value in fields.items())
+        after = "close" if is_last else "keep-alive"
+        head = head_template(failure.status, kind)
+        return head.format(http_date(), after, len(body), lines, name).encode("latin-1") + body
 
 
-def _request_id(headers: Mapping[bytes, bytes]) -> str:
-    return request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+def _text(headers: Headers, name: bytes) -> str:
+    return headers.get(name, b"").decode("latin-1")

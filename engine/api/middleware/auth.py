@@ -49,6 +49,18 @@ def key_text(headers: Iterable[str]) -> str:
     return own or (bearer.strip() if scheme.lower() == "bearer" else "") or token
 
 
+def unknown_caller(text: str) -> str:
+    """Return what is wrong with the text of a key that is not valid, or empty."""
+    if text:
+        return "the API key is not known, or it has expired"
+    return "send an API key in the header x-api-key, or as Authorization: Bearer"
+
+
+def challenge(text: str) -> str:
+    """Return the value of ``WWW-Authenticate`` for such a text."""
+    return "Bearer" + ' error="invalid_token"' * bool(text)
+
+
 def check_access(app: Flask) -> None:
     """Check that every route of an application stands in `ACCESS`; `LookupError` if not."""
     missing = sorted({rule.endpoint for rule in app.url_map.iter_rules()} - set(ACCESS))
@@ -73,13 +85,8 @@ def check_caller() -> Response | None:
     text = key_text(request.headers.get(name, "") for name in HEADERS)
     g.key = callers.find(text) if text else None
     if g.key is None:
-        detail = (
-            "the API key is not known, or it has expired"
-            if text
-            else "send an API key in the header x-api-key, or as Authorization: Bearer"
-        )
-        response = failure_response(Failure(401, detail))
-        response.headers["WWW-Authenticate"] = "Bearer" + ' error="invalid_token"' * bool(text)
+        response = failure_response(Failure(401, unknown_caller(text)))
+        response.headers["WWW-Authenticate"] = challenge(text)
         return response
     if request.endpoint is None:
         return None  # there is nothing at this address, and the router answers so

@@ -41,10 +41,15 @@ def allow_origin(response: Response) -> Response:
     """Let a page of an allowed origin read the answer."""
     if resources().origins:
         response.vary.add("Origin")
-    if _is_allowed():
-        response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-        response.headers["Access-Control-Expose-Headers"] = _SHOWN
+    response.headers.update(allowed(request.headers.get("Origin"), resources().origins))
     return response
+
+
+def allowed(origin: str | None, origins: frozenset[str]) -> dict[str, str]:
+    """Return the headers by which a page of an origin may read an answer; none if it may not."""
+    if origin not in origins:
+        return {}
+    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": _SHOWN}
 
 
 def _is_allowed() -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from engine.api.protocols.v2.binary import InvalidTensor, split
 from engine.api.protocols.v2.tensors import Tensor, read_parameters, read_tensor
 from engine.records.json_reader import read_json_body
-from engine.records.problems import BadRequest, InvalidRecords, Problem
+from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, pointer_to, repeated, repeated_keys
 from engine.schema.fields import Field
 from engine.schema.messages import shown
@@ -96,7 +96,7 @@ def _read_outputs(
         problems.append(Problem("/outputs", detail))
         return {}
     outputs: dict[str, bool] = {}
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(entries[: PROBLEMS_LISTED + 1]):
         pointer = f"/outputs/{index}"
         name = entry.get("name") if isinstance(entry, dict) else entry
         if not isinstance(entry, dict) or not isinstance(name, str) or name not in offered:
@@ -122,6 +122,8 @@ def _read_inputs(
     names: set[str] = set()
     tensors = []
     for index, (entry, buffer) in enumerate(zip(entries, _buffers(entries, raw), strict=True)):
+        if len(problems) > PROBLEMS_LISTED:
+            break
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             detail = "has no name: send an object with name, shape, datatype and data"

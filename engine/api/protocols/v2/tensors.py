@@ -8,8 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.api.protocols.v2.binary import DATATYPES, InvalidTensor, read_buffer
+from engine.records.problems import BadRequest
 from engine.records.rows import refuse_too_many
-from engine.records.strict_json import RepeatedKeys, read_json
+from engine.records.strict_json import (
+    RepeatedKeys,
+    TooManyValues,
+    read_json,
+    refuse_large_tree,
+)
 from engine.schema.messages import shown
 
 #: The types that values of a datatype have in JSON, by its name without the size.
@@ -143,6 +149,11 @@ def _read_texts(values: list[Any], form: Any) -> list[Any]:
         names = ", ".join(name for name in _READERS if name)
         raise InvalidTensor(f"has the content type {shown(form)}: send one of {names}")
     texts = []
+    if form == "pd_json":
+        try:
+            refuse_large_tree(b"".join(_bytes(value) for value in values if value is not None))
+        except TooManyValues as error:
+            raise BadRequest(413, f"an input {error}") from error
     for index, value in enumerate(values):
         try:
             texts.append(None if value is None else read(value))
@@ -166,7 +177,11 @@ def _base64(value: str | bytes) -> str:
 
 
 def _json(value: str | bytes) -> Any:
-    return read_json(value.encode() if isinstance(value, str) else value, takes_nan=True)
+    return read_json(_bytes(value), takes_nan=True)
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
 _READERS: dict[str | None, Callable[[str | bytes], Any]] = {

@@ -1,0 +1,68 @@
+"""What is wrong with a request that is not HTTP as the RFCs have it.
+
+gunicorn's own errors quote the request. Here each kind has a status and a
+sentence that quotes nothing: neither an answer nor the log repeats a line that
+may be a key or a record.
+"""
+
+import traceback
+from typing import NamedTuple
+
+from gunicorn.http import errors
+
+
+class Fault(NamedTuple):
+    """A status, and a sentence for whoever sent the request."""
+
+    status: int
+    detail: str
+
+
+TOO_LATE = Fault(408, "the request came too slowly, or stopped midway: send it again")
+TOO_BUSY = Fault(503, "the service has too much to do: try again as Retry-After says")
+FAILED = Fault(500, "the service failed; the request id finds the cause in its log")
+LONG_HEAD = Fault(431, "the headers are too long, or too many: send fewer")
+BARE_LINE = Fault(400, "a line of the head ends without a carriage return: end lines with CRLF")
+SHORT_BODY = Fault(400, "the body ends within its chunks: send the last one, of size 0")
+SMALL_CHUNKS = Fault(400, "the chunks of the body are too small: send more bytes in each")
+
+_BAD_HEADER = Fault(400, "a header line is malformed: send `Name: value`, each name once")
+_BAD_CHUNK = Fault(400, "the body cannot be read: its chunks are malformed")
+_BAD_LINE = Fault(400, "the request line is malformed: send `METHOD /path HTTP/1.1`")
+
+_FAULTS: dict[type[BaseException], Fault] = {
+    errors.InvalidResponseHeader: FAILED,
+    errors.InvalidResponseHeaderName: FAILED,
+    errors.InvalidRequestLine: _BAD_LINE,
+    errors.InvalidRequestMethod: _BAD_LINE,
+    errors.InvalidHTTPVersion: Fault(505, "this version of HTTP is not spoken here: send HTTP/1.1"),
+    errors.LimitRequestLine: Fault(414, "the address is too long"),
+    errors.LimitRequestHeaders: LONG_HEAD,
+    errors.ExpectationFailed: Fault(417, "only `Expect: 100-continue` is known here"),
+    errors.UnsupportedTransferCoding: Fault(
+        501, "the only transfer coding that is known here is `chunked`"
+    ),
+    errors.ObsoleteFolding: Fault(400, "a header is folded: write each header in one line"),
+    errors.InvalidSchemeHeaders: Fault(400, "the headers contradict each other about https"),
+    errors.InvalidHeaderName: _BAD_HEADER,
+    errors.InvalidHeader: _BAD_HEADER,
+    errors.InvalidChunkSize: _BAD_CHUNK,
+    errors.ChunkMissingTerminator: _BAD_CHUNK,
+    errors.InvalidChunkExtension: _BAD_CHUNK,
+    errors.InvalidH2CPreface: _BAD_LINE,
+    errors.InvalidProxyLine: Fault(400, "the line of the proxy protocol is malformed"),
+    errors.InvalidProxyHeader: Fault(400, "the header of the proxy protocol is malformed"),
+    errors.ForbiddenProxyRequest: Fault(403, "this proxy is not among those that are trusted"),
+}
+
+
+def fault_of(error: BaseException) -> Fault:
+    """Return what is wrong with a request that gunicorn refuses; `FAILED` for any other error."""
+    kinds = (_FAULTS[kind] for kind in type(error).__mro__ if kind in _FAULTS)
+    return next(kinds, FAILED)
+
+
+def places(error: BaseException) -> str:
+    """Return where an error arose: its traceback without any message, which may quote a request."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"{frames}{type(error).__name__}"
