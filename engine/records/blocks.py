@@ -15,6 +15,9 @@ PIECE, LONGEST_ROW = 2**18, 2**20
 #: The rows that are read of a binary table at a time.
 MOST_ROWS = 8192
 
+#: The rows that are read value by value at a time, so that many problems are found early.
+MOST_SLOW_ROWS = 1024
+
 
 class Block(NamedTuple):
     """Some rows of a table.

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from engine.records.blocks import MOST_ROWS, Block, read_slowly
+from engine.records.blocks import MOST_ROWS, MOST_SLOW_ROWS, Block, read_slowly
 from engine.records.cells import CellCodes
 from engine.records.csv_layout import SWAPPED, Layout, check_header, lay_out, stated_delimiter
 from engine.records.csv_lines import Lines
@@ -50,13 +50,14 @@ def read_csv(
     for cells, rows in _pieces(lines, layout):
         matrix = None if cells is None else columns.read(cells)
         if matrix is not None:
-            block = Block(first, len(matrix), matrix, [], [])
-        else:
-            rows = _transposed(cells) if cells else rows
-            block = read_slowly(columns.records(rows, first), schema, first=first, is_table=True)
-        first += block.size
-        if block.size:
-            yield block
+            yield Block(first, len(matrix), matrix, [], [])
+            first += len(matrix)
+            continue
+        rows = _transposed(cells) if cells else rows
+        for start in range(0, len(rows), MOST_SLOW_ROWS):
+            records = columns.records(rows[start : start + MOST_SLOW_ROWS], first)
+            yield read_slowly(records, schema, first=first, is_table=True)
+            first += len(records)
 
 
 def read_rows(upload: Upload, schema: Schema, *, delimiter: str = ",") -> Iterator[Sequence[str]]:

@@ -1,11 +1,11 @@
 """JSON lines, block by block: one record per line."""
 
 import re
-from codecs import BOM_UTF8
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from itertools import islice
 from typing import Any
 
-from engine.records.blocks import Block, read_slowly, whole_lines
+from engine.records.blocks import MOST_SLOW_ROWS, Block, read_slowly, whole_lines
 from engine.records.problems import BadRequest
 from engine.records.strict_json import InvalidJson, read_json
 from engine.records.upload import Upload
@@ -23,25 +23,23 @@ def read_lines(upload: Upload, schema: Schema, decoder: Decoder) -> Generator[Bl
     """
     first, line = 0, 1
     for piece in whole_lines(upload, ends=(b"\n",)):
-        piece = piece.removeprefix(BOM_UTF8) if line == 1 else piece
         decoded = decoder.read_lines(piece)
         if decoded is not None:
-            block = Block(first, len(decoded.matrix), decoded.matrix, [], [])
+            yield Block(first, len(decoded.matrix), decoded.matrix, [], [])
+            first += len(decoded.matrix)
         else:
             rows = _read_rows(piece, line)
-            block = read_slowly(rows, schema, first=first, is_table=False)
+            while some := [*islice(rows, MOST_SLOW_ROWS)]:
+                yield read_slowly(some, schema, first=first, is_table=False)
+                first += len(some)
         line += piece.count(b"\n")
-        first += block.size
-        if block.size:
-            yield block
 
 
-def _read_rows(piece: bytes, first: int) -> list[Any]:
-    rows = []
+def _read_rows(piece: bytes, first: int) -> Iterator[Any]:
     for line in _LINES.finditer(piece):
         try:
-            rows.append(read_json(line[0]))
+            row = read_json(line[0])
         except InvalidJson as error:
             number = first + piece.count(b"\n", 0, line.start())
             raise BadRequest(400, f"line {number} {error}") from error
-    return rows
+        yield row

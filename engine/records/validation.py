@@ -12,6 +12,9 @@ from engine.schema.messages import did_you_mean, shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Columns, Schema
 
+#: How many unknown keys are compared with the names of the fields.
+_MOST_SUGGESTIONS = 50
+
 
 class Accepted(NamedTuple):
     """A warning: an invalid value that its field's policy accepts; rows count from 0."""
@@ -67,6 +70,11 @@ def _read_values(
             yield field, key or field.name, finding
 
 
+def _suggestion(name: str, schema: Schema, place: int) -> str:
+    """Suggest a field; a suggestion takes its time, so only the first names get one."""
+    return did_you_mean(name, schema.vocabulary) if place < _MOST_SUGGESTIONS else ""
+
+
 def _no_record(value: Any, pointer: str) -> Problem:
     if isinstance(value, Problem):
         return value
@@ -80,10 +88,10 @@ def _key_problems(
     problems = [
         Problem(
             pointer(name),
-            f"is not a field{did_you_mean(name, schema.vocabulary)}: leave it out",
+            f"is not a field{_suggestion(name, schema, place)}: leave it out",
             Code.EXTRA,
         )
-        for name in names.extras[: PROBLEMS_LISTED + 1]  # a suggestion takes its time
+        for place, name in enumerate(names.extras[: PROBLEMS_LISTED + 1])
     ]
     problems += [
         Problem(

@@ -14,6 +14,9 @@ from engine.schema.fields import GAP_WORDS, UNKNOWN, Field
 from engine.schema.messages import did_you_mean, shown, vocabulary
 from engine.schema.record_schema import Schema
 
+#: The suffixes of files whose first line is a header.
+_TEXT = {".csv", ".tsv", ".txt"}
+
 #: So many columns without a field are remembered, and such long names of them.
 _MOST_OTHERS, _LONGEST_NAME = 1000, 200
 
@@ -94,7 +97,7 @@ def other_columns(schema: Schema, data: Path) -> dict[str, list[str]]:
     with suppress(OSError, ValueError, ImportError, csv.Error):  # a format that is scored nowhere
         if data.suffix == ".parquet":
             names = _parquet_columns(data)
-        else:
+        elif not _TEXT.isdisjoint(data.suffixes):
             names = [*pd.read_csv(data, nrows=0, sep=None, engine="python").columns]
     others = (name for name in names if len(name) <= _LONGEST_NAME)
     extras = dict.fromkeys(schema.find_columns(others).extras)

@@ -255,7 +255,8 @@ def _score_line(name: str, entry: ScoreEntry) -> str:
 def _runtime_line(entry: RuntimeEntry, task: str) -> str:
     seconds, parity = entry["seconds"]["one_row"], entry["parity"]
     if entry["runtime"] == "native" or parity is None:
-        line = f"served by scikit-learn, {seconds * 1e3:.2f} ms a record: {entry['runtime_reason']}"
+        cost = f"{seconds * 1e3:.2f} ms a record, where exports mostly take less than 0.1"
+        line = f"served by scikit-learn, {cost}: {entry['runtime_reason']}"
         return "\n".join([line, *limit_remarks(entry)])
     what = f"values of {parity['rows']} rows differ, as a share of their spread,"
     if task == "classification":

@@ -52,7 +52,7 @@ def test_csv_when_a_quoted_cell_spans_lines_is_one_value(toy_client: FlaskClient
 
 @pytest.mark.parametrize(
     "cell",
-    ["1_000", " 5", "5 ", "\u0663", "\uff15", "0x10", "inf", "-inf", "Infinity",
+    ["1_000", " 5", "5 ", "\u0663", "\uff15", "0x10", "nan", "NaN", "inf", "-inf", "Infinity",
      "1,5", "+5", ".5", "5.", "1e", "--5", "1e5e5", "true", "5\0", "1" * 500],
 )  # fmt: skip
 def test_csv_when_a_number_is_written_oddly_is_refused(toy_client: FlaskClient, cell: str) -> None:
@@ -71,7 +71,7 @@ def test_csv_when_a_number_is_written_oddly_is_refused(toy_client: FlaskClient, 
         ("-1,3,40,red,tube,true,false", ("/0/weight", "out_of_range")),
         ("1,3.5,40,red,tube,true,false", ("/0/pieces", "wrong_type")),
         ("1,3,40,red,tube,on,false", ("/0/fragile", "wrong_type")),
-        ("NA,3,40,red,tube,true,false", ("/0/weight", "missing")),
+        ("NA,3,40,red,tube,true,false", ("/0/weight", "wrong_type")),
         ("1,3,40,red,tube,1,false", ("/0/fragile", "wrong_type")),
         ("1,3,40, red,tube,true,false", ("/0/colour", "unknown_category")),
         (",3,40,red,tube,true,false", ("/0/weight", "missing")),

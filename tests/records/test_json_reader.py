@@ -40,6 +40,18 @@ def test_body_when_of_an_earlier_system_is_answered(
     assert expected == (found["prediction"] if one else found["predictions"][0])
 
 
+@pytest.mark.parametrize("what", BODIES)
+def test_body_when_it_has_a_byte_order_mark_is_read_without_it(
+    toy_client: FlaskClient, what: str
+) -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(BODIES[what]).encode()
+
+    for kind in ("application/json", "application/x-ndjson"):
+        if kind == "application/json" or what == "one record":
+            answer = toy_client.post("/inference/rent", data=body, content_type=kind)
+            assert 200 == answer.status_code, answer.text
+
+
 @pytest.mark.parametrize("text", ["[", "{", '"a"', "3", json.dumps(json.dumps({}))])
 def test_body_when_its_string_holds_no_record_is_refused(
     toy_client: FlaskClient, text: str

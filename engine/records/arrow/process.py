@@ -188,12 +188,13 @@ class _Table:
             matrix = read_columns(batch, self._schema, self._decoder)
             if matrix is not None:
                 return Block(first, len(matrix), matrix, [], [])
-        rows: list[Any] = [dict.fromkeys(extras) for _ in range(batch.num_rows)]
+        rows: list[Any] = [{} for _ in range(batch.num_rows)]
+        rows[:1] = [dict.fromkeys(extras) for _ in rows[:1]]  # the first stands for all
         for field in self._schema.fields:
             if name := sources.get(field.name):
                 for row, value in zip(rows, values_of(batch[name]), strict=True):
                     row[name] = field.from_cell(value)
-        for row in rows if repeated else ():
+        for row in rows[:1]:
             row.update(dict.fromkeys(name for name, _ in repeated))
         return read_slowly(rows, self._schema, first=first, is_table=True)
 

@@ -129,7 +129,9 @@ class Field:
         same everywhere.
         """
         if isinstance(cell, str):
-            is_gap = cell in GAP_WORDS and self.read(cell)[1] is not None
+            # Where a gap is refused, the message names the word.
+            may_be_gap = cell in GAP_WORDS and (self.missing == "accept" or not cell)
+            is_gap = may_be_gap and self.read(cell)[1] is not None
             return None if is_gap else self.from_text(cell)
         if isinstance(cell, (int, float, Decimal)):
             return self.from_number(cell) if cell == cell else None

@@ -96,13 +96,14 @@ def translate(pipeline: Any, fields: Sequence[Field]) -> Any:
 
 def main(folder: Path, model: str) -> None:
     """Convert ``model.skops`` in a folder; write the ONNX file or the reason."""
+    from engine.training.export.refusals import refusal
+
     fields = [Field.from_json(field) for field in json.loads((folder / "fields.json").read_text())]
     pipeline = load_pipeline((folder / "model.skops").read_bytes(), model=model)
     try:
         exported = convert(pipeline, fields)
     except Exception as error:  # noqa: BLE001 - skl2onnx raises many kinds; each is a reason
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-        (folder / "reason.txt").write_text(reason)
+        (folder / "reason.txt").write_text(refusal(error, pipeline))
     else:
         # Renamed once complete: the time limit may expire during the write.
         replace_file(folder / "model.onnx", exported)

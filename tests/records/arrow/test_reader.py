@@ -141,7 +141,7 @@ def test_column_when_its_kind_is_read_answers_as_its_values_in_json(
     ("name", "values", "code"),
     [
         ("weight", [float("nan")], "missing"), ("weight", [float("inf")], "not_finite"),
-        ("weight", [None], "missing"), ("weight", ["NA"], "missing"),
+        ("weight", [None], "missing"), ("weight", ["NA"], "wrong_type"),
         ("pieces", [2**53 + 1], "not_finite"), ("pieces", [1.5], "wrong_type"),
         ("weight", ["heavy"], "wrong_type"), ("weight", [True], "wrong_type"),
         ("fragile", [1], "wrong_type"), ("fragile", ["on"], "wrong_type"),
