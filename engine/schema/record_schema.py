@@ -76,8 +76,10 @@ class Schema:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What a table may call the fields, for a suggestion."""
-        return vocabulary(self.sources)
+        """The names of the fields, by what is like them: a name, else a column of the source."""
+        names = {field.column: field.name for field in self.fields}
+        columns = {folded: names[column] for folded, column in vocabulary(names)}
+        return sorted((columns | dict(vocabulary(self.names))).items())
 
     def ignores(self, name: str) -> bool:
         """Return whether a key is ignored, since it is not a field."""

@@ -171,7 +171,7 @@ def test_service_when_it_runs_logs_nothing_but_json(toy_store: ModelStore, tmp_p
         access_log="true",
     ) as server:  # fmt: skip
         server.ask("/v0/predict", PARCEL)
-        server.ask("/v0/predict?x", PARCEL)
+        server.ask("/v0/predict?", PARCEL)
         with connect(server.port) as link:
             link.sendall(b"GET /\x1b[31m HTTP/1.1\r\nHost: here\r\n\r\n")
             assert 400 == read_answer(link).status
