@@ -44,8 +44,8 @@ _PREFIX = "answers-"
 
 # The journal is on the disk, so that a killed process leaves whole answers, and is truncated,
 # so that it does not grow. A journal of the kind WAL maps a file, and a full disk then kills.
-_SCHEMA = f"""
-    PRAGMA page_size = {_PAGE};
+_SCHEMA = """
+    PRAGMA page_size = 4096; -- _PAGE
     PRAGMA journal_mode = TRUNCATE;
     PRAGMA synchronous = OFF; -- it need not survive a power cut
     CREATE TABLE IF NOT EXISTS answers (

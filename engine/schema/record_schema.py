@@ -14,7 +14,7 @@ from engine.schema.messages import Vocabulary, vocabulary
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 
 #: How tables call the column that numbers or names their rows, and columns without a name.
-_UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__", re.ASCII)
+UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__", re.ASCII)
 
 
 class Columns(NamedTuple):
@@ -76,8 +76,10 @@ class Schema:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What a table may call the fields, for a suggestion."""
-        return vocabulary(self.sources)
+        """The names of the fields, by what is like them: a name, else a column of the source."""
+        names = {field.column: field.name for field in self.fields}
+        columns = {folded: names[column] for folded, column in vocabulary(names)}
+        return sorted((columns | dict(vocabulary(self.names))).items())
 
     def ignores(self, name: str) -> bool:
         """Return whether a key is ignored, since it is not a field."""
@@ -97,7 +99,7 @@ class Schema:
         for name in names:
             field = self.sources.get(name)
             if field is None:
-                if self.refuses(name) and not (is_table and _UNNAMED.fullmatch(name)):
+                if self.refuses(name) and not (is_table and UNNAMED.fullmatch(name)):
                     columns.extras.append(name)
             elif field in columns.sources:
                 columns.repeated.append((name, columns.sources[field]))

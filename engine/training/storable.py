@@ -1,9 +1,9 @@
 """Whether a pipeline can be stored, and what to change where it cannot."""
 
+import inspect
 import sys
 from collections.abc import Iterator
 from functools import partial
-from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,9 +82,9 @@ def _name(value: Any) -> str:
 def _refusal(place: _Place, model: str) -> str:
     value, file = place.value, f"models/{model}.py"
     define = f"with `def` at the top level of {file}"
-    if isinstance(value, FunctionType) and value.__name__ == "<lambda>":
+    if inspect.isfunction(value) and value.__name__ == "<lambda>":
         return f"{place} is a lambda: write it as a function {define}"
-    if isinstance(value, FunctionType) and "<locals>" in value.__qualname__:
+    if inspect.isfunction(value) and "<locals>" in value.__qualname__:
         return f"{place} is {value.__name__}(), defined inside another function: write it {define}"
     if isinstance(value, partial) or _name(value).startswith("operator."):
         return f"{place} is a {_name(value)}: write a function that does the same {define}"

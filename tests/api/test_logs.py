@@ -107,15 +107,16 @@ def test_request_when_logged_either_way_has_the_same_line(logged: Any) -> None:
 def test_request_when_it_is_refused_is_logged_without_its_values(logged: Any) -> None:
     app, lines = logged
 
-    app.test_client().post(
-        "/v0/predict?token=hidden", json={**PARCEL, "weight": "hidden"},
-        headers={"Authorization": "Bearer hidden"},
-    )  # fmt: skip
+    for path in ("/v0/predict", "/v0/predict?token=hidden"):
+        app.test_client().post(
+            path, json={**PARCEL, "weight": "hidden"}, headers={"Authorization": "Bearer hidden"}
+        )
     app.test_client().get("/a%0Ab%1B[31m")
 
-    one, other = lines()
-    assert "hidden" not in json.dumps(one)
+    one, queried, other = lines()
+    assert "hidden" not in json.dumps([one, queried])
     assert (422, "/v0/predict") == (one["status"], one["path"])
+    assert (400, "/v0/predict") == (queried["status"], queried["path"])
     served = app.extensions["resources"].models.get()
     assert ("parcel", served.version) == (one["model"], one["version"])
     assert ("(none)", "/a\nb\x1b[31m") == (other["route"], other["path"])
@@ -170,7 +171,7 @@ def test_service_when_it_runs_logs_nothing_but_json(toy_store: ModelStore, tmp_p
         access_log="true",
     ) as server:  # fmt: skip
         server.ask("/v0/predict", PARCEL)
-        server.ask("/v0/predict?x", PARCEL)
+        server.ask("/v0/predict?", PARCEL)
         with connect(server.port) as link:
             link.sendall(b"GET /\x1b[31m HTTP/1.1\r\nHost: here\r\n\r\n")
             assert 400 == read_answer(link).status

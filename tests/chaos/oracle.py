@@ -191,7 +191,7 @@ def questions(named: list[str]) -> list[Question]:
     every = [*range(len(RECORDS))]
     found = []
     for n, record in enumerate(RECORDS):
-        path = b"/v0/predict?n" if n % 4 == 3 else b"/v0/predict"
+        path = b"/v0/predict?" if n % 4 == 3 else b"/v0/predict"
         found.append(Question("one", request(json.dumps(record), path=path), [n], _read_one))
     for times in (1, 1, 10):
         sent = request(json.dumps(RECORDS * times))

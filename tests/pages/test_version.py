@@ -66,7 +66,8 @@ def test_version_when_asked_for_is_described_beside_the_one_before(
     assert (True, None, None) == (first["promoted"], first["previous"], first["compared"])
     assert (False, old) == (second["promoted"], second["previous"])
     assert difference(*cards) == second["compared"]
-    assert [0.125] * 4 == [one["change"] for one in second["compared"]["scores"].values()]
+    changes = [one["change"] for one in second["compared"]["scores"].values()]
+    assert [0.125] * 4 == pytest.approx(changes)
     for card, shown in zip(cards, (first, second), strict=True):
         assert {key: card[key] for key in SHOWN} == {key: shown[key] for key in SHOWN}
 

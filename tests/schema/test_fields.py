@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Flag, Number
+from engine.schema.messages import did_you_mean
 from engine.schema.record_schema import Schema
 
 AGE = Number(name="age", unit="years", example=30, integer=True, minimum=18, maximum=100)
@@ -124,3 +125,16 @@ def test_schema_when_written_and_read_is_equal() -> None:
     schema = Schema((AGE, INCOME, HOME, JOB, RECORDS), Flag(name="ok", example=True), ("note",))
 
     assert schema == Schema.from_json(json.loads(json.dumps(schema.to_json())))
+
+
+def test_schema_when_a_name_is_misspelt_suggests_the_name_of_a_field_not_its_column() -> None:
+    fields = (
+        Number(name="price", column="Price", example=1),
+        Number(name="before", column="PRICE", example=1),
+        Flag(name="paid", column="Payment made", example=True),
+    )
+    schema = Schema(fields, Flag(name="ok", example=True))
+
+    hints = [did_you_mean(word, schema.vocabulary) for word in ("prise", "Payment_made", "zzz")]
+
+    assert [" (did you mean 'price'?)", " (did you mean 'paid'?)", ""] == hints

@@ -186,7 +186,7 @@ def questions(store: ModelStore, *, rows: int = 400) -> list[Question]:
     expected = [prediction(store, "parcel", one) for one in records]
     found = []
     for number, (record, right) in enumerate(zip(records, expected, strict=True)):
-        path = b"/v0/predict?n" if number % 4 == 3 else b"/v0/predict"
+        path = b"/v0/predict?" if number % 4 == 3 else b"/v0/predict"
         sent = request(json.dumps(record), path=path, fields=_agents(number))
         found.append(Question(sent, partial(_has, key="prediction", right=right)))
     many = request(json.dumps(records * (rows // 24)))

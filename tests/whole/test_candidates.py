@@ -17,7 +17,7 @@ from tests.support.serving import Server, running, wait_until
 pytestmark = pytest.mark.slow
 
 #: A path that is answered on the loop, and one that is answered in a thread.
-PATHS = ("/v0/predict", "/v0/predict?x")
+PATHS = ("/v0/predict", "/v0/predict?")
 
 
 @pytest.fixture

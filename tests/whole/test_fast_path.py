@@ -136,7 +136,7 @@ def talks(count: int) -> Iterator[list[bytes]]:
         request(method=b"GET", path=b"/livez"),
         request(method=b"HEAD", path=b"/v0/model_info"),
         request(EXAMPLES_RENT, path=b"/v0/models/rent/predict"),
-        request(EXAMPLES_RENT, path=b"/v0/models/rent/predict?x"),
+        request(EXAMPLES_RENT, path=b"/v0/models/rent/predict?"),
     )
     for _ in range(count):
         yield [

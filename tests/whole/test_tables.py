@@ -226,7 +226,7 @@ def test_socket_when_the_client_dribbles_is_given_up(monkeypatch: pytest.MonkeyP
         stopped.set()
         sender.join()
 
-        monkeypatch.setattr("engine.worker.connection.LEAST_PACE", 1)
+        monkeypatch.setattr("engine.worker.timed_socket.LEAST_PACE", 1)
         theirs.sendall(b"y" * 10)
         timed.setblocking(True)  # for the next request, the measure begins anew
         assert timed.recv(1000).endswith(b"y" * 10)
