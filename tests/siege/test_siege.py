@@ -23,9 +23,9 @@ SHORT = (
 
 
 @pytest.fixture
-def target(toys: ModelStore, tmp_path: Path) -> Iterator[Target]:
+def target(toy_store: ModelStore, tmp_path: Path) -> Iterator[Target]:
     """Start the service with few open files."""
-    with ours(toys, tmp_path) as found:
+    with ours(toy_store, tmp_path) as found:
         yield found
 
 
