@@ -1,5 +1,6 @@
 """Versions in a folder: on the disk of this machine, or one that several share."""
 
+import os
 import re
 import shutil
 import tempfile
@@ -38,11 +39,12 @@ class Folder(Place):
         return sorted(name for name in _names_in(self.root, NAME) if self.versions(name))
 
     def versions(self, name: str) -> list[str]:
-        # A version is whole when it gets its name, so no file of it is looked at.
-        return sorted(_names_in(self.root / name, VERSION))
+        # A folder without a card is no version: of a copy in progress, or half deleted by hand.
+        names = _names_in(self.root / name, VERSION)
+        return sorted(version for version in names if self.has(name, version))
 
     def has(self, name: str, version: str) -> bool:
-        return (self.root / name / version / "card.json").exists()
+        return os.path.exists(f"{self.root}/{name}/{version}/card.json")  # noqa: PTH110
 
     def pointer(self, name: str) -> Pointer:
         return Pointer.read((self.root / name / "promoted.json").read_bytes())

@@ -14,7 +14,7 @@ from engine.schema.messages import Vocabulary, vocabulary
 Extras = Literal["refuse", "ignore"] | tuple[str, ...]
 
 #: How tables call the column that numbers or names their rows, and columns without a name.
-_UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__", re.ASCII)
+UNNAMED = re.compile(r"|Unnamed: \d+|__index_level_\d+__", re.ASCII)
 
 
 class Columns(NamedTuple):
@@ -99,7 +99,7 @@ class Schema:
         for name in names:
             field = self.sources.get(name)
             if field is None:
-                if self.refuses(name) and not (is_table and _UNNAMED.fullmatch(name)):
+                if self.refuses(name) and not (is_table and UNNAMED.fullmatch(name)):
                     columns.extras.append(name)
             elif field in columns.sources:
                 columns.repeated.append((name, columns.sources[field]))

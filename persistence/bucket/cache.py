@@ -67,8 +67,7 @@ class CachedBucket(Place):
     def versions(self, name: str) -> list[str]:
         with suppress(StoreUnavailable):
             return self._listed().versions(name)
-        # Here a version gets its folder before its files.
-        return [v for v in self._cached.versions(name) if self._cached.has(name, v)]
+        return self._cached.versions(name)
 
     def has(self, name: str, version: str) -> bool:
         # Looked up among those there are, never joined to a path from a request.

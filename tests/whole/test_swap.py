@@ -87,7 +87,7 @@ def questions(versions: list[str]) -> list[Question]:
         (request(json.dumps(record)), [record["area"]]) for record in records[:6]
     ]
     sent += [
-        (request(json.dumps(record), path=b"/inference/rent?n"), [record["area"]])
+        (request(json.dumps(record), path=b"/inference/rent?"), [record["area"]])
         for record in records[6:]
     ]
     sent += [

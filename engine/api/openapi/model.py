@@ -12,7 +12,7 @@ from engine.records.strict_json import write_json
 from engine.runtime.answers import AnswerColumn, answer_columns, class_name
 from engine.schema.card import Card
 from engine.schema.fields import Field
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import UNNAMED, Schema
 
 
 def model_values(card: Card) -> dict[str, Any]:
@@ -113,10 +113,12 @@ def record_schema(schema: Schema, *, is_columns: bool = False) -> dict[str, Any]
         }
     if isinstance(schema.extras, tuple):
         properties |= {name: {"description": "Ignored"} for name in schema.extras}
+    unnamed = {f"^({UNNAMED.pattern})$": {"type": "array", "description": "Passed over"}}
     return {
         "type": "object",
         "required": [field.name for field in schema.fields if field.missing == "refuse"],
         "properties": properties,
+        **({"patternProperties": unnamed} if is_columns else {}),
         "additionalProperties": schema.extras == "ignore",
     }
 

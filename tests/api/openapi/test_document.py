@@ -212,7 +212,8 @@ def records(draw: st.DrawFn, model: str) -> dict[str, Any]:
     record = dict(EXAMPLES[model])
     for name in draw(st.lists(st.sampled_from(sorted(fields)), max_size=3, unique=True)):
         record[name] = draw(near(fields[name]))
-    for name in draw(st.lists(st.sampled_from([*record, "note", "more"]), max_size=1)):
+    keys = st.sampled_from([*record, "note", "more", "", "Unnamed: 0"])
+    for name in draw(st.lists(keys, max_size=1)):
         if name in record:
             del record[name]
         else:

@@ -1,5 +1,6 @@
 """What serves answers as the pipeline, whatever is predicted and whatever is asked."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,9 @@ def test_choice_when_a_row_alone_is_answered_otherwise_says_so() -> None:
 
     with pytest.raises(PipelineRejectsRecord, match="alone otherwise than among others"):
         check_alone(native, answers, len(TABLE), card)
+
+
+def test_choice_when_numbers_are_unbounded_warns_of_no_overflow() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        choose(LinearRegression(), EFFECT, minimum=None, maximum=None)
