@@ -31,6 +31,9 @@ def frame(columns: Columns, fields: Sequence[Field]) -> "DataFrame":
 #: What a pipeline raises for values that it does not take.
 REJECTIONS = (ValueError, ArithmeticError)
 
+#: Infinite and undefined results are read in the answers; NumPy's warnings would fill the screen.
+_QUIET = np.errstate(all="ignore")
+
 #: The most calls of the pipeline that look for the records which it does not take.
 _MOST_CALLS = 64
 
@@ -58,6 +61,7 @@ class NativeRuntime(Runtime):
     def run_matrix(self, matrix: Any) -> Outputs:
         return self.run(self._coding.unpack(matrix))
 
+    @_QUIET
     def answer(self, columns: Columns) -> Outputs:
         """Return the outputs; what the pipeline raises for a record passes through."""
         table = frame(columns, self._fields)
@@ -65,6 +69,7 @@ class NativeRuntime(Runtime):
             return Outputs(None, self._pipeline.predict_proba(table))
         return Outputs(np.asarray(self._pipeline.predict(table)).reshape(-1), None)
 
+    @_QUIET
     def margins(self, columns: Columns) -> Any:
         """Return how far records are from the border between classes; None without margins."""
         if not hasattr(self._pipeline, "decision_function"):

@@ -63,8 +63,11 @@ def place(error: BaseException, name: str) -> str:
     return f"{path}, line {lines[-1]}" if lines else path
 
 
-def cause(error: BaseException, step: str = "") -> str:
-    """Return the kind of an error, its first line, and what is known to mend it in a step."""
+def cause(error: BaseException, step: str | None = None) -> str:
+    """Return the kind of an error, its first line, and what mends it in a pipeline.
+
+    The step is empty where it is not known, and None outside of a pipeline's fit.
+    """
     if isinstance(error, ModuleNotFoundError) and error.name:
         if find_spec(error.name.partition(".")[0]):
             return f"there is no module {error.name}: correct its name in the import"
@@ -82,7 +85,7 @@ def cause(error: BaseException, step: str = "") -> str:
         kind, _, first = kinds[-1].partition(": ") if kinds else (kind, "", lines[0])
     else:
         first = lines[0] if lines else ""
-    whole = f"{step} {text}"
+    whole = "" if step is None else f"{step} {text}"
     remedies = [remedy for pattern, remedy in _REMEDIES.items() if re.search(pattern, whole)]
     return ": ".join(filter(None, (kind, first.rstrip(".:"), *remedies[:1])))
 

@@ -1,7 +1,10 @@
-"""The audit sees a wrong answer."""
+"""The audit sees a wrong answer, and sees none in a few of its cases."""
+
+import pytest
 
 from tests.audit.oracle import Oracle
 from tests.audit.pipelines import Case, cases
+from tests.audit.run import audit
 from tests.audit.tables import make_tables
 
 
@@ -43,3 +46,13 @@ def test_every_table_and_estimator_has_a_case() -> None:
 
     assert len(listed) >= 120
     assert {*make_tables()} == {each.table.name for each in listed}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("each", cases()[::50], ids=lambda each: f"{each.name}, {each.table.name}")
+def test_nothing_is_wrong_in_a_few_cases(each: Case) -> None:
+    result = audit(each)
+
+    assert not result.refused, result
+    assert not result.wrong, result
+    assert result.answers > 1_000

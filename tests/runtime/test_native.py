@@ -35,7 +35,7 @@ def answered(pipeline: Any, method: str) -> Any:
     return getattr(pipeline, method)(pd.DataFrame({"size": good}))
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in log")
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     ("estimator", "method"),
     [(LogisticRegression(), "predict_proba"), (LinearRegression(), "predict")],
@@ -54,7 +54,7 @@ def test_records_when_some_are_rejected_have_no_number_and_the_others_theirs(
     assert REJECTED == non_finite_rows(decide_columns(outputs, card))
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in log")
+@pytest.mark.filterwarnings("error")
 def test_records_when_some_are_rejected_have_no_label_and_the_others_theirs() -> None:
     native, pipeline = runtime(VotingClassifier([("linear", LogisticRegression())]))
 
@@ -66,7 +66,7 @@ def test_records_when_some_are_rejected_have_no_label_and_the_others_theirs() ->
     assert answered(pipeline, "predict").tolist() == [one for one in values if one == one]
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in log")
+@pytest.mark.filterwarnings("error")
 def test_records_when_all_are_rejected_cost_a_bounded_number_of_calls() -> None:
     calls = []
 

@@ -59,7 +59,7 @@ def test_field_when_the_value_is_valid_reads_it_without_remark(
         (INCOME, math.inf, "not_finite", "not a finite double"),
         (INCOME, math.nan, "not_finite", "not a finite double"),
         (INCOME, 10**400, "not_finite", "a very large whole number"),
-        (INCOME, 2**53 + 1, "not_finite", "is 9007199254740993, more than a double holds"),
+        (INCOME, 2**53 + 1, "not_finite", "3, beyond 9007199254740992, up to which a double"),
         (HOME, "rentt", "unknown_category", "(did you mean 'rent'?): send one of 'rent', 'owner'"),
         (HOME, "Rent", "unknown_category", "is 'Rent', unknown"),
         (HOME, " rent", "unknown_category", "is ' rent', unknown"),

@@ -158,6 +158,13 @@ def test_code_when_it_ends_the_program_is_a_sentence() -> None:
     )
 
 
+def test_code_when_it_reads_the_table_has_no_remedy_for_a_pipeline() -> None:
+    with pytest.raises(TrainingFailed) as caught, explained("load_data", "toy"):
+        raise KeyError("['size'] not in index")
+
+    assert str(caught.value).endswith("""KeyError: "['size'] not in index\"""")
+
+
 def test_cause_when_a_package_is_missing_says_how_to_install_it() -> None:
     with pytest.raises(TrainingFailed) as caught, explained("", "toy"):
         import_module("no_such_package")

@@ -72,7 +72,7 @@ class Number(Field):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None, self.finding(value)
         if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
-            reason = ", more than a double holds exactly"
+            reason = f", beyond {MAX_EXACT_INTEGER}, up to which a double holds each whole number"
             return None, self.finding(value, Code.NOT_FINITE, reason)
         number = float(value)
         if not math.isfinite(number):
