@@ -114,7 +114,7 @@ def test_body_when_it_is_cut_short_is_refused(server: Server) -> None:
     assert f"ends after {len(BODY)} of {len(BODY) + 10} bytes".encode() in answer
 
 
-@pytest.mark.parametrize("end", [b"", b"zz\r\n", b"-1\r\n", b"5\r\nab"])
+@pytest.mark.parametrize("end", [b"", b"zz\r\n", b"-1\r\n", b"5\r\nab", b"f" * 40 + b"\r\nab"])
 def test_body_when_chunked_and_broken_is_refused(server: Server, end: bytes) -> None:
     head = (
         "POST /v0/predict HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
@@ -127,4 +127,16 @@ def test_body_when_chunked_and_broken_is_refused(server: Server, end: bytes) -> 
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"detail":"the body ' in answer  # a sentence of ours
     assert 200 == server.ask("/livez")[0]
+
+
+def test_request_when_empty_lines_stand_before_it_is_answered(server: Server) -> None:
+    request = b"GET /livez HTTP/1.1\r\nHost: here\r\n"
+    last = request + b"Connection: close\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", server.port), DEADLINE) as connection:
+        connection.sendall(b"\r\n\r\n" + request + b"\r\n" + b"\r\n" + last)
+        answers = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert 2 == answers.count(b"HTTP/1.1 200 OK")

@@ -5,6 +5,7 @@ without it, and with gunicorn's stock worker. Only dates and made-up request ids
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,6 +78,7 @@ def servers(
 
 REFUSALS = [fault.detail.encode() for fault in vars(faults).values() if isinstance(fault, Fault)]
 REFUSALS += [fault.detail.encode() for fault in faults._FAULTS.values()]
+EARLY = re.compile(rb'"status":400,"detail":"the body ends after [0-9]+ of [0-9]+ bytes"')
 
 
 def answers(server: Server, talk: Conversation) -> list[Answer]:
@@ -104,7 +106,13 @@ def compare(first: Server, second: Server, talks: Iterable[Conversation]) -> Cou
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         for talk, expected, actual in pool.map(ask_both, talks):
-            assert [*map(refusal, expected)] == [*map(refusal, actual)], talk
+            # The worker itself refuses a body that ends early; gunicorn leaves that to Flask.
+            ends = [bool(EARLY.search(answer.body)) for answer in actual]
+            end = ends.index(True) if expected != actual and any(ends) else None
+            # It says nothing to a client that ends within a head; gunicorn refuses the head.
+            if len(expected) == len(actual) + 1 and refusal(expected[-1]) == "refused":
+                expected.pop()
+            assert [*map(refusal, expected[:end])] == [*map(refusal, actual[:end])], talk
             statuses.update(answer.status for answer in actual)
     return statuses
 
