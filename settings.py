@@ -232,8 +232,8 @@ class Settings:
 #: Settings for this machine alone. `.env.example` shows every one.
 ENV_FILE = Path(__file__).with_name(".env")
 
-#: How variables begin that libraries read and `.env` may hold too.
-_OF_LIBRARIES = ("AWS_", "AZURE_", "GOOGLE_", "OTEL_")
+#: So alike, from 0 to 1, are a misspelt setting and the one that is meant.
+_ALIKE = 0.8
 
 
 def add_env_file(path: Path, environment: MutableMapping[str, str]) -> list[str]:
@@ -278,11 +278,12 @@ def _wrong_lines(bindings: list[Any]) -> Iterator[tuple[int, str]]:
             yield line, "cannot be read: write NAME=value, and close every quote"
         elif name is None:
             continue
-        elif name not in names and not name.startswith(_OF_LIBRARIES):
-            near = difflib.get_close_matches(name.upper(), names, 1)
-            remedy = f"did you mean {near[0]}?" if near else "see .env.example, or set it elsewhere"
-            is_name = near or re.fullmatch("[A-Z][A-Z_]*", name)  # and no part of a secret
-            yield line, f"{name if is_name else 'the name'} is not a setting: {remedy}"
+        elif name not in names and (
+            near := difflib.get_close_matches(name.upper(), names, 1, _ALIKE)
+        ):
+            yield line, f"{name} is not a setting: did you mean {near[0]}?"
+        elif not re.fullmatch("[A-Z][A-Z0-9_]*", name):  # it may be a part of a secret
+            yield line, "the name is not in capital letters: write NAME=value"
         elif binding.value is None or "\0" in binding.value:
             yield line, f"{name} has no value: write {name}=value"
         elif name in lines:

@@ -80,9 +80,8 @@ def settings_page() -> str:
             "Copy `.env.example` to begin one.",
             "Its values are taken as they stand: `$` and `&` mean nothing, quotes around a value",
             "are removed, and a blank and `#` begin a comment unless they are in quotes. A line",
-            "that cannot be read, a name that is not a setting, and a name that comes twice are",
-            "refused by the number of the line. Names that begin with `AWS_`, `AZURE_`, `GOOGLE_`",
-            "or `OTEL_` may stand there too, for the libraries that read them.",
+            "that cannot be read, a name that is nearly that of a setting, and a name that comes",
+            "twice are refused by the number of the line. Names of your own may stand there too.",
             "A flag is `true` or `false`, `1` or `0`.\n",
             _table(("Name", "Kind", "Default", "Meaning"), rows),
         ]

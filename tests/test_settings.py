@@ -50,6 +50,13 @@ def test_env_file_when_the_environment_has_a_setting_leaves_it(tmp_path: Path) -
     assert {"PORT": "", "DEFAULT_MODEL": "b", "TRAINED_BY": "c", "AWS_REGION": "here"} == given
 
 
+def test_env_file_when_a_name_is_of_the_user_or_a_library_passes_it_on(tmp_path: Path) -> None:
+    content = "DB_PASSWORD=a\nHTTPS_PROXY=b\nGUNICORN_CMD_ARGS=c\nS3_1=d\n"
+    expected = {"DB_PASSWORD": "a", "HTTPS_PROXY": "b", "GUNICORN_CMD_ARGS": "c", "S3_1": "d"}
+
+    assert ([], expected) == read(tmp_path, content)
+
+
 def test_env_file_when_flask_has_replaced_names_in_it_is_taken_as_it_stands(tmp_path: Path) -> None:
     assert "a${NONE}" == read(tmp_path, "TRAINED_BY=a${NONE}", TRAINED_BY="a")[1]["TRAINED_BY"]
 
@@ -70,8 +77,7 @@ def test_env_file_when_lines_are_wrong_names_each_and_shows_no_value(tmp_path: P
         ".env, line 6: API_KEY has no value: write API_KEY=value",
         ".env, line 9: PORT is in line 3 already: delete one of the two",
         ".env, line 10: cannot be read: write NAME=value, and close every quote",
-        ".env, line 11: X is not a setting: see .env.example, or set it elsewhere",
-        ".env, line 12: the name is not a setting: see .env.example, or set it elsewhere",
+        ".env, line 12: the name is not in capital letters: write NAME=value",
     ] == problems
 
 
