@@ -21,7 +21,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')
 _DELIMITERS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
 
 #: A number with a decimal comma between semicolons.
-_DECIMAL_COMMA = re.compile(r"(?:^|;)-?\d+,\d+(?=;|$)", re.MULTILINE)
+_DECIMAL_COMMA = re.compile(r"(?:^|;)-?\d+,\d+(?:[eE][+-]?\d+)?(?=;|$)", re.MULTILINE)
 
 #: A decimal comma becomes a point; what was a point is no part of a number then.
 SWAPPED = str.maketrans(",.", ".,")

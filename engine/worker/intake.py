@@ -28,13 +28,6 @@ class IntakeWorker(ThreadedWorker):
 
     def take(self, conn: Connection, received: bytes) -> None:
         """Answer a request on the loop, hand it to a thread, or wait for more of it."""
-        if received and not conn.raw:
-            # Empty lines may stand before a request, and begin none.
-            received = received.lstrip(b"\r\n")
-            if not received:
-                if conn.phase is self.waiting.idle:
-                    self.waiting.put(conn, self.waiting.silent)
-                return
         if received:
             conn.feed(received)
         self._decide(conn, received)

@@ -108,7 +108,7 @@ def _is_lawful(event: Event, temporary: Path, readable: tuple[Path, ...]) -> boo
         path = Path(str(ast.literal_eval(given[0])))
         writes = event.name == "sqlite3.connect" or int(given[2]) & WRITES
         return any(path.is_relative_to(one) for one in ((temporary,) if writes else readable))
-    return event.name in ("sqlite3.connect/handle", "socket.sendmsg")
+    return event.name in ("fcntl.lockf", "sqlite3.connect/handle", "socket.sendmsg")
 
 
 @contextmanager

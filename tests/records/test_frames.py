@@ -177,7 +177,7 @@ def test_training_table_when_it_is_read_is_what_the_service_reads(dtype: Any) ->
 cells = st.fixed_dictionaries(
     {
         "age": st.integers(0, 2**53),
-        "income": st.none() | st.floats(allow_nan=False, allow_infinity=False, width=32),
+        "income": st.none() | st.floats(2**-10, 2**30, width=32),
         "home": st.none() | st.sampled_from(["rent", "São João"]),
         "grade": st.sampled_from(["1", "2", "3"]),
         "records": st.booleans(),
@@ -258,3 +258,15 @@ def test_definition_when_a_column_is_the_name_of_another_field_is_refused() -> N
 
     with pytest.raises(InvalidDefinition, match="the column 'area' of 'town' is the name of"):
         replace(rent.definition, fields=fields)
+
+
+def test_number_when_a_german_spreadsheet_writes_an_exponent_is_read() -> None:
+    row = {"age": 3, "income": 1.5e16, "home": "rent", "grade": "1", "records": True, "late": True}
+
+    assert expected([row]) == FORMS["csv of German Excel"](frame_of([row], is_source=False))
+
+
+def test_categories_when_all_are_gaps_are_read_from_a_dictionary() -> None:
+    row = {"age": 3, "income": 1.5, "home": None, "grade": "1", "records": True, "late": True}
+
+    assert expected([row]) == FORMS["arrow of categories"](frame_of([row], is_source=False))

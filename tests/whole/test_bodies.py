@@ -129,14 +129,3 @@ def test_body_when_chunked_and_broken_is_refused(server: Server, end: bytes) -> 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b'"detail":"the body ' in answer  # a sentence of ours
     assert 200 == server.ask("/livez")[0]
-
-
-def test_request_when_empty_lines_stand_before_it_is_answered(server: Server) -> None:
-    request = b"GET /livez HTTP/1.1\r\nHost: here\r\n"
-    last = request + b"Connection: close\r\n\r\n"
-
-    with socket.create_connection(("127.0.0.1", server.port), DEADLINE) as connection:
-        connection.sendall(b"\r\n\r\n" + request + b"\r\n" + b"\r\n" + last)
-        answers = b"".join(iter(lambda: connection.recv(65536), b""))
-
-    assert 2 == answers.count(b"HTTP/1.1 200 OK")

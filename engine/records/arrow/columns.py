@@ -30,7 +30,9 @@ def kind_of(arrow_type: Any) -> str | None:
     name = str(arrow_type)
     if dictionary := _DICTIONARY.fullmatch(name):
         values = _KINDS.get(dictionary[1])
-        return {"text": "words", "numbers": "coded", "flags": "coded"}.get(values or "")
+        return {"text": "words", "numbers": "coded", "flags": "coded", "gaps": "coded"}.get(
+            values or ""
+        )
     return "decimals" if _DECIMAL.fullmatch(name) else _KINDS.get(name)
 
 
