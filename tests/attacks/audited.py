@@ -108,7 +108,10 @@ def _is_lawful(event: Event, temporary: Path, readable: tuple[Path, ...]) -> boo
         path = Path(str(ast.literal_eval(given[0])))
         writes = event.name == "sqlite3.connect" or int(given[2]) & WRITES
         return any(path.is_relative_to(one) for one in ((temporary,) if writes else readable))
-    return event.name in ("fcntl.lockf", "sqlite3.connect/handle", "socket.sendmsg")
+    if event.name == "os.mkdir":
+        return Path(str(ast.literal_eval(given[0]))).is_relative_to(temporary)
+    locks = "fcntl.flock", "fcntl.lockf"
+    return event.name in (*locks, "sqlite3.connect/handle", "socket.sendmsg")
 
 
 @contextmanager
