@@ -25,7 +25,7 @@ LOOK_SECONDS = 1.0
 _SETTLED_SECONDS = 2.0
 
 #: The variable that names the memory of the service from which this one takes over.
-_HANDED_ON = "PRONTO_KEYS_MEMORY"
+_HANDED_ON = "KEYS_MEMORY_DESCRIPTOR"
 
 #: What the key of the setting `API_KEY` allows.
 _FROM_SETTING = Key(

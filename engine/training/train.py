@@ -119,13 +119,11 @@ def train(
 
 def _judge(served: Runtime, X: pd.DataFrame, y: pd.Series, card: Decision) -> HeldOutAnswers:
     """Answer rows with the runtime that will serve, and collect the answers with the truth."""
-    columns = {str(name): X[name].to_numpy() for name in X}
-    return judge(y.to_numpy(), decide(served.run(columns), card), card)
+    return judge(y.to_numpy(), decide(served.run(_columns(X)), card), card)
 
 
 def _columns(X: pd.DataFrame) -> Columns:
-    columns: Columns = X.to_dict("list")
-    return columns
+    return {str(name): X[name].to_numpy() for name in X}
 
 
 def _read(

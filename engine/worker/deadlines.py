@@ -5,6 +5,7 @@ from itertools import takewhile
 from operator import attrgetter
 
 from engine.worker.connection import Connection
+from engine.worker.timed_socket import LEAST_PACE
 
 #: A request's head must have come so many seconds after its first byte or, on a
 #: new connection, after its opening.
@@ -13,9 +14,6 @@ HEAD_SECONDS = 10
 #: A body that comes and an answer that goes must move `LEAST_PACE` bytes for each
 #: second of these, or come to their end.
 MOVE_SECONDS = 30
-
-#: How many bytes in a second are progress.
-LEAST_PACE = 1000
 
 #: How long a request waits for one of the threads that take what lasts long.
 QUEUE_SECONDS = 60

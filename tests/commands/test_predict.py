@@ -43,13 +43,6 @@ MANY = [{**PARCEL, "weight": at % 100, "note": NOTES[at % 5]} for at in range(20
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def run(toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-    runner = serve(toy_store, "parcel").test_cli_runner()
-    return lambda *arguments: runner.invoke(args=["predict", *map(str, arguments)])
-
-
 def read(path: Path) -> Any:
     """Read an answer in a binary form as a table."""
     return pq.read_table(path) if path.suffix == ".parquet" else pa.ipc.open_stream(path).read_all()

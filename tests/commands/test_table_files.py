@@ -18,13 +18,6 @@ from tests.support.table_bodies import CSV, PARCEL, ask, write_csv
 Run = Callable[..., Result]
 
 
-@pytest.fixture
-def run(toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-    runner = serve(toy_store, "parcel").test_cli_runner()
-    return lambda *arguments: runner.invoke(args=["predict", *map(str, arguments)])
-
-
 WRITTEN: dict[str, tuple[str, str]] = {
     "semicolons and decimal commas": (";", "utf-8"),
     "tabs in UTF-16": ("\t", "utf-16"),

@@ -36,7 +36,6 @@ class PipelineRejectsRecord(ValueError):
     """The fitted pipeline does not answer the records that the schema accepts, each by itself."""
 
 
-@np.errstate(all="ignore")  # many pipelines overflow at the ends of what is accepted
 def choose_runtime(
     definition: ModelDefinition,
     pipeline: Any,
