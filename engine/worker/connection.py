@@ -206,8 +206,8 @@ class Connection(TConn):  # type: ignore[misc]
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header."""
-        self._fields[name.lower()] = value
+        """Add a header; the parser leaves the blanks behind its value, which are no part of it."""
+        self._fields[name.lower()] = value.rstrip(b" \t")
         self.fields += 1
         if b"_" in name:
             self.is_ours = False

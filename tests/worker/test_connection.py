@@ -165,3 +165,14 @@ def test_end_of_a_head_when_it_comes_early_is_not_quoted(conn: Connection) -> No
         next(conn.parser)
 
     assert SECRET not in str(caught.value)
+
+
+def test_header_when_blanks_stand_behind_its_value_has_none(conn: Connection) -> None:
+    first = b"POST / HTTP/1.1\r\nContent-Length: 2 \t\r\nX-Api-Key: key \r\n\r\n[]"
+
+    conn.feed(first + b"GET /next HTTP/1.1\r\n\r\n")
+
+    assert {b"content-length": b"2", b"x-api-key": b"key"} == conn.headers
+    conn.init()
+    conn.pass_on()
+    assert b"GET /next HTTP/1.1\r\n\r\n" == bytes(conn.rest)
