@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from persistence.model_persistence import ModelStore
-from tests.siege.__main__ import line
+from tests.siege.__main__ import figures, line
 from tests.siege.attacks import ATTACKS
-from tests.siege.run import besiege
+from tests.siege.run import Siege, besiege
 from tests.siege.target import Target, ours
 
 #: One of each kind: heads, bodies, parses, tables, answers.
@@ -42,3 +42,33 @@ def test_attack_is_held(target: Target, attack: str, has_key: bool) -> None:  # 
     assert siege.connections
     assert siege.deaths == 0, line(siege)
     assert [*siege.statuses] == ["200"], line(siege)
+
+
+def test_table_has_a_row_for_each_attack_and_names_what_went_wrong() -> None:
+    held = Siege(
+        "ours",
+        "heads",
+        has_key=False,
+        connections=9,
+        statuses={"200": 30},
+        worst=0.5,
+        memory=90.4,
+        deaths=0,
+    )
+    fallen = Siege(
+        "peer",
+        "heads",
+        has_key=False,
+        connections=9,
+        statuses={"200": 3, "TimeoutError": 1},
+        worst=30.0,
+        memory=600,
+        deaths=2,
+    )
+    with_key = held._replace(has_key=True)
+    assert figures([held, with_key, fallen]).splitlines() == [
+        "| attack | ours | ours, with a key | peer |",
+        "| --- | --- | --- | --- |",
+        "| heads | 0.50 s, 90 MB | 0.50 s, 90 MB "
+        "| 30.00 s, 600 MB, **1 of 4 not answered**, **2 died** |",
+    ]
