@@ -102,7 +102,7 @@ class ExactFile:
         return self._slots.setdefault(slot, len(self._slots))
 
     def set(self, words: Any) -> int:
-        """Return the place of a set of codes, given as 64-bit words, of which each is there once."""
+        """Return the place of a set of codes, 64-bit words; each set is there once."""
         content = np.asarray(words, "<u8").tobytes()
         if content not in self._sets:
             self._sets[content] = self._n_words

@@ -17,8 +17,8 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )  # fmt: skip
 
+from engine.training.exact.column_tests import Tests
 from engine.training.exact.exact_file import ExactFile, Sums
-from engine.training.exact.folding import Tests
 from engine.training.exact.layout import Nodes, add_trees
 from engine.training.exact.preparation import Preparation
 from engine.training.exact.refusal import NotExact

@@ -58,27 +58,27 @@ class Preparation:
         is not refused.
         """
         size = len(next(iter(values.values()))) if values else 1
-        step = max(1, _BATCH // max(1, len(self.columns)))
+        step = self._rows_at_once
         parts = [
             self._some({place: part[at : at + step] for place, part in values.items()})
             for at in range(0, size, step)
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def cells(self, columns: Any, numbers: Any) -> Any:
-        """Return single cells: of each of some columns, for one number of its field."""
-        owners = np.array([self.field_of(int(column)) for column in columns], np.intp)
+    def cells(self, columns: Any, owners: Any, numbers: Any) -> Any:
+        """Return single cells: of each of some columns, for one number of the field it owns."""
         order = np.argsort(owners, kind="stable")
         counts = np.bincount(owners, minlength=len(self.fields))
         row = np.empty(len(owners), np.intp)
         row[order] = np.concatenate([np.arange(count) for count in counts])
         size = int(counts.max(initial=0))
         values = {}
-        for place in np.flatnonzero(counts):
-            values[place] = np.full(size, self._usual[place])
-            values[place][: counts[place]] = numbers[order[owners[order] == place]]
+        for place, part in enumerate(np.split(numbers[order], np.cumsum(counts)[:-1])):
+            if len(part):
+                values[place] = np.full(size, self._usual[place], np.float64)
+                values[place][: len(part)] = part
         cells = np.empty(len(owners))
-        step = max(1, _BATCH // max(1, len(self.columns)))
+        step = self._rows_at_once
         for at in range(0, size, step):
             part = self._some({place: rows[at : at + step] for place, rows in values.items()})
             is_here = (row >= at) & (row < at + step)
@@ -128,6 +128,10 @@ class Preparation:
         entry = self.fields[place].json_schema()
         return float(entry.get("minimum", -_LARGEST)), float(entry.get("maximum", _LARGEST))
 
+    @property
+    def _rows_at_once(self) -> int:
+        return max(1, _BATCH // max(1, len(self.columns)))
+
     @cached_property
     def gaps(self) -> Any:
         """The columns for a record that has a gap wherever one is accepted."""
@@ -150,7 +154,7 @@ class Preparation:
             place: np.concatenate([values, np.repeat(values[:1], size - len(values))])
             for place, values in codes.items()
         }
-        rows = self.rows(filled) if filled else None
+        rows = self.rows(filled)
         return {place: rows[: len(values)] for place, values in codes.items()}
 
     def _values(self, place: int) -> Any:

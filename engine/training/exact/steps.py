@@ -71,7 +71,7 @@ def columns_after(step: Any, columns: Sequence[Column]) -> list[Column]:
     if step is None or isinstance(step, str):
         return [] if step == "drop" else list(columns)
     if isinstance(step, SelectorMixin):
-        return [columns[place] for place in np.flatnonzero(step.get_support())]
+        return [columns[place] for place in np.flatnonzero(step.get_support()).tolist()]
     rule = _RULES.get(type(step), _unknown)
     return rule(step, columns)
 
