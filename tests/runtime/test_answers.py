@@ -123,8 +123,10 @@ def test_prediction_when_written_alone_is_that_of_the_list(
     assert whole[0] == prediction_json(columns, prediction)
 
 
-CARD = {"model": "m", "version": "v", "classes": ['a "%b" b', 7, "\u00e9"], "has_probabilities": True}
-SHARES = (1e-7, 0.1 + 0.2, 1.0)
+CARD: dict[str, Any] = {
+    "model": "m", "version": "v", "classes": ['a "%b" b', 7, "\u00e9"], "has_probabilities": True,
+}  # fmt: skip
+SHARES = (1e-7, 1 / 3, 1.0)
 
 
 @pytest.mark.parametrize(

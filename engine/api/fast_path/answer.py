@@ -66,7 +66,6 @@ class Head(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     length: int  # of the body
     is_last: bool  # whether the client closes the connection afterwards
-    url: bytes
     route: _Route
     model: str  # the one that is meant
     content_type: str
@@ -120,7 +119,7 @@ class FastPath:
         ):
             return None
         return Head(
-            length=int(length), is_last=after == b"close", url=url, route=route,
+            length=int(length), is_last=after == b"close", route=route,
             model=self._models.default if route.model is None else route.model,
             content_type=kind.decode(), request_id=given.decode(),
             key=key_text(_text(headers, name) for name in _KEY_HEADERS),
@@ -215,7 +214,6 @@ class FastPath:
             access_log.log_request(
                 method="POST",
                 route=head.route.rule,
-                path=head.url.decode("latin-1"),
                 status=200,
                 seconds=seconds,
                 bytes=len(body),
