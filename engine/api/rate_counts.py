@@ -65,17 +65,13 @@ class Standing(NamedTuple):
         """Whether the request was one too many."""
         return self.used > self.rate.requests
 
-    def after(self, requests: int) -> "Standing":
-        """Return where the caller stands after some more requests that were counted with it."""
-        return self._replace(used=self.used + requests) if requests else self
-
-    def lines(self) -> str:
-        """Return `headers` as they stand in a head, of a request that was not refused."""
-        rate, left = self.rate, self.rate.requests - self.used
-        seconds = max(1, math.ceil(self.ends - time.time()))
+    def lines(self, further: int = 0) -> str:
+        """Return `headers` as they stand in a head, so many requests further, none refused."""
+        _, (requests, window), used, ends = self
+        seconds = max(1, ends - int(time.time()))
         return (
-            f'RateLimit-Policy: "default";q={rate.requests};w={rate.seconds}\r\n'
-            f'RateLimit: "default";r={left};t={seconds}\r\n'
+            f'RateLimit-Policy: "default";q={requests};w={window}\r\n'
+            f'RateLimit: "default";r={requests - used - further};t={seconds}\r\n'
         )
 
     def headers(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ def count_rows(rows: int) -> None:
     standing = resources().limit.take(g.get("key"), requests) if requests else None
     if standing is None:
         return
-    g.standing = standing.after(requests - 1)
+    g.standing = standing._replace(used=standing.used + requests - 1)
     if g.standing.is_refused:
         rate = g.standing.rate
         allowed = f"{rate.requests} requests in {rate.seconds} seconds are allowed"

@@ -16,6 +16,8 @@ from engine.serving.request import Chosen
 
 _log = logging.getLogger(__name__)
 
+_FAILED = "an observer of the predictions failed"
+
 
 class Decided(msgspec.Struct, frozen=True, gc=False):
     """What a version has decided about the records of a request.
@@ -66,17 +68,21 @@ class Observers:
 
     def decided_in_part(self, batch: Sequence[Decided]) -> list[Rest]:
         """Pass on decisions that may still be refused; return what `finish` is to do."""
-        rests = (self._run(observer.decided, batch) for observer in self._observers)
-        return [rest for rest in rests if rest is not None]
+        rests = []
+        for observer in self._observers:
+            try:
+                rest = observer.decided(batch)
+            except Exception as error:  # noqa: BLE001
+                _log.error(_FAILED, exc_info=error)
+            else:
+                if rest is not None:
+                    rests.append(rest)
+        return rests
 
     def finish(self, rests: Sequence[Rest]) -> None:
         """Do what is left to do, as the answers are certain now."""
         for rest in rests:
-            self._run(rest)
-
-    def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except Exception as error:  # noqa: BLE001
-            _log.error("an observer of the predictions failed", exc_info=error)
-            return None
+            try:
+                rest()
+            except Exception as error:  # noqa: BLE001
+                _log.error(_FAILED, exc_info=error)

@@ -49,7 +49,8 @@ _JSON = frozenset(
     (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 )
 
-_HEAD = head_template(200, "application/json")
+#: What stands between the date, the value of ``Connection``, the length, more lines and the id.
+_HEAD = head_template(200, "application/json").split("{}")
 
 _CANARY_KEY = CANARY_KEY.lower().encode()
 _KEY_HEADERS = tuple(name.encode() for name in HEADERS)
@@ -133,48 +134,45 @@ class FastPath:
         None stands for a request that is left to the application.
         """
         start = time.perf_counter()
-        admitted = [self._admit(head, body) for head, body, _ in requests]
-        standings = self._take(admitted)
+        admitted: list[PredictRequest | None] = [None] * len(requests)
+        standings: list[tuple[Standing, int] | None] = [None] * len(requests)
+        callers: dict[str, list[int]] = {}
+        for place, (head, *_) in enumerate(requests):
+            callers.setdefault(head.key, []).append(place)
+        for text, places in callers.items():
+            try:
+                self._admit(text, places, requests, admitted, standings)
+            except Exception:  # noqa: BLE001  the application meets it again, and phrases it
+                self._metrics.count_fallback("parse")
         answers = self._predictor.answer_at_once(admitted, self._metrics.count_fallback)
-        self._count(requests, answers, seconds=time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        self._count(requests, answers, seconds=seconds)
         if self._logs:
-            self._log(requests, answers, seconds=time.perf_counter() - start)
+            self._log(requests, answers, seconds=seconds)
         return list(map(self._finish, requests, standings, answers))
 
-    def _admit(self, head: Head, body: bytes) -> PredictRequest | None:
-        """Return a request with its caller's key, if that may ask the model."""
-        try:
-            key = None
-            if self._callers.need_keys:
-                key = self._callers.find(head.key)
-                if key is None or not may_ask(key, "predict", head.model):
-                    return None
-            return PredictRequest(
+    def _admit(
+        self, text: str, places: list[int], requests: Sequence[Request],
+        admitted: list[PredictRequest | None], standings: list[tuple[Standing, int] | None],
+    ) -> None:  # fmt: skip
+        """Admit what a caller may ask and is within its limit, at some places of the requests."""
+        key = None
+        if self._callers.need_keys:
+            key = self._callers.find(text)
+            places = [n for n in places if key and may_ask(key, "predict", requests[n][0].model)]
+            if not places:
+                return
+        standing = self._limit.take(key, len(places))
+        for further, place in enumerate(places):
+            if standing is not None:
+                if standing.used + further > standing.rate.requests:
+                    return
+                standings[place] = standing, further
+            head, body, _ = requests[place]
+            admitted[place] = PredictRequest(
                 body, head.content_type, head.request_id or new_id(), head.route.model,
                 head.route.version, key, head.canary_key,
             )  # fmt: skip
-        except Exception:  # noqa: BLE001  the application meets it again, and phrases it
-            self._metrics.count_fallback("parse")
-            return None
-
-    def _take(self, requests: list[PredictRequest | None]) -> list[Standing | None]:
-        """Count the requests of each caller together; take out those beyond the limit."""
-        standings: list[Standing | None] = [None] * len(requests)
-        callers: dict[str | None, list[int]] = {}
-        for place, request in enumerate(requests):
-            if request is not None:
-                callers.setdefault(request.key.id if request.key else None, []).append(place)
-        for places in callers.values():
-            first = requests[places[0]]
-            standing = self._limit.take(first.key if first else None, len(places))
-            if standing is None:
-                continue
-            for count, place in enumerate(places):
-                if standing.used + count > standing.rate.requests:
-                    requests[place] = None
-                else:
-                    standings[place] = standing.after(count)
-        return standings
 
     def _count(
         self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
@@ -188,20 +186,21 @@ class FastPath:
             self._metrics.count_requests(rule, "POST", 200, seconds=seconds, count=count)
 
     def _finish(
-        self, request: Request, standing: Standing | None, answer: QuickAnswer | None
+        self, request: Request, standing: tuple[Standing, int] | None, answer: QuickAnswer | None
     ) -> Answer | None:
         if answer is None:
-            if standing:
-                self._limit.give_back(standing)
+            if standing is not None:
+                self._limit.give_back(standing[0])
             return None
         decided, body = answer
         head, _, is_last = request
+        status, date, kind, length, name, rest = _HEAD
         after = "close" if is_last or head.is_last else "keep-alive"
-        more = "Cache-Control: no-store\r\n"
-        if standing:
-            more += standing.lines()
-        name = decided.chosen.request.request_id
-        return _HEAD.format(http_date(), after, len(body), more, name).encode(), body
+        limit = "" if standing is None else standing[0].lines(standing[1])
+        return (
+            f"{status}{http_date()}{date}{after}{kind}{len(body)}{length}"
+            f"Cache-Control: no-store\r\n{limit}{name}{decided.chosen.request.request_id}{rest}"
+        ).encode(), body
 
     def _log(
         self, requests: Sequence[Request], answers: Sequence[QuickAnswer | None], *, seconds: float
