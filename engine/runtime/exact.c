@@ -149,7 +149,7 @@ static void link_sums(const Member *r, double *sums)
             total += sums[k] = sigmoid(sums[k]);
     }
     for (uint32_t k = 0; r->link == ONE_VS_REST && k < r->width; k++)
-        sums[k] /= total;
+        sums[k] = total == 0.0 ? 1.0 / r->width : sums[k] / total;
     if (r->link == SIGMOID) {
         sums[1] = sigmoid(sums[0]);
         sums[0] = 1.0 - sums[1];
