@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.cards import facts
 from engine.schema.card import Card, ChallengeEntry
+from engine.schema.messages import rounded
 
 #: What has a meaning within a line of Markdown, and at the beginning of a paragraph.
 _MARK = re.compile(r"([\\`*_\[\]<>|~&#!$])")
@@ -56,10 +57,10 @@ def _challenge(entry: ChallengeEntry) -> list[str]:
         return [reason]
     row = (
         entry["score"],
-        f"{entry['value']:.4f}",
-        f"{entry['champion_value']:.4f}",
-        f"{gain['value']:+.4f}",
-        f"{gain['low']:+.4f} to {gain['high']:+.4f}",
+        rounded(entry["value"]),
+        rounded(entry["champion_value"]),
+        rounded(gain["value"], sign="+"),
+        f"{rounded(gain['low'], sign='+')} to {rounded(gain['high'], sign='+')}",
         entry["rows"],
     )
     heads = ("score", "this version", entry["champion"], "gain", "95 % interval", "rows")

@@ -40,7 +40,7 @@ def kind_of(arrow_type: Any) -> str | None:
 class _PandasNotes(msgspec.Struct):
     """What pandas notes in the schema of a frame: its index, as columns or as a range."""
 
-    index_columns: list[Any] = []  # noqa: RUF012  msgspec copies it
+    index_columns: list[Any] = []
 
 
 def index_columns(schema: Any) -> set[str]:
