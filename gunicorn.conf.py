@@ -37,6 +37,8 @@ class _Log(Logger):  # type: ignore[misc]
 
 
 logger_class = _Log
+# What gunicorn writes by itself has the address and the headers, which may be a record or a key.
+access_log_format = "%(m)s %(s)s %(B)s bytes, %(D)s microseconds, %({x-request-id}o)s"
 bind = _settings.address
 workers = _settings.web_concurrency
 worker_class = "engine.worker.gunicorn_worker.Worker"

@@ -4,6 +4,7 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
+from engine.runtime.exact import ExactRuntime
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
 from engine.runtime.runtimes import Runtime
@@ -14,6 +15,9 @@ from engine.schema.record_schema import Schema
 from persistence.checked_files import check_file, checked_file
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import UntrustedArtifact
+
+#: The file that is run, by runtime.
+RUN_FILES = {"exact": "model.trees", "onnx": "model.onnx", "native": "model.skops"}
 
 
 def open_version(folder: Path, card: Card) -> StoredVersion:
@@ -53,16 +57,19 @@ def open_pipeline(folder: Path, card: Card) -> Any:
 
 
 def _open_runtime(folder: Path, card: Card) -> Runtime:
-    is_exported = card["runtime"] == "onnx"
-    run = "model.onnx" if is_exported else "model.skops"
+    run = RUN_FILES[card["runtime"]]
     for name in card["files"]:
         if name != run:
             check_file(folder, card, name)
     fields = Schema.from_json(card["schema"]).fields
-    if not is_exported:
+    if card["runtime"] == "native":
         return NativeRuntime(open_pipeline(folder, card), fields)
-    content = checked_file(folder, card, run)
-    return OnnxRuntime(content, fields, has_probabilities=bool(card["has_probabilities"]))
+    content, has_probabilities = checked_file(folder, card, run), bool(card["has_probabilities"])
+    if card["runtime"] == "onnx":
+        return OnnxRuntime(content, fields, has_probabilities=has_probabilities)
+    return ExactRuntime(
+        content, fields, has_probabilities=has_probabilities, classes=card["classes"]
+    )
 
 
 def _difference(card: Card) -> str:

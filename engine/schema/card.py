@@ -112,7 +112,7 @@ class RuntimeEntry(TypedDict):
     """How a version is served, and what it answers."""
 
     schema: dict[str, Any]  # of `Schema.to_json`, with the limits of the fitted pipeline
-    runtime: Literal["onnx", "native"]
+    runtime: Literal["exact", "onnx", "native"]
     parity: ParityEntry | None
     runtime_reason: str
     spread: NotRequired[float | None]

@@ -8,8 +8,8 @@ from typing import Any
 from gunicorn.workers.gthread import TConn
 
 from engine.worker.budget import Budget
-from engine.worker.faults import BARE_LINE, LONG_HEAD, SMALL_CHUNKS, Fault
-from engine.worker.request import ArrivedFirst, Request, read_head
+from engine.worker.faults import BAD_HOST, BARE_LINE, LONG_HEAD, SMALL_CHUNKS, Fault
+from engine.worker.request import ArrivedFirst, Request, is_host, read_head
 from engine.worker.timed_socket import TimedSocket
 
 try:
@@ -116,6 +116,8 @@ class Connection(TConn):  # type: ignore[misc]
             # A line that ends without a carriage return would never end for gunicorn.
             is_bare = self.raw.count(b"\n") != self.raw.count(b"\r\n")
             return BARE_LINE if is_bare and not self.is_odd_whole() else None
+        if self.has_head and not self.is_admitted and not self.is_odd and not self.has_host():
+            return BAD_HOST
         small = (self.chunks - MOST_SMALL_CHUNKS) * LEAST_CHUNK
         return SMALL_CHUNKS if small > len(self.raw) - 6 * self.chunks else None
 
@@ -134,6 +136,13 @@ class Connection(TConn):  # type: ignore[misc]
         }
         self.has_head = True
         self.completed = int(not self.has_body())
+
+    def has_host(self) -> bool:
+        """Return whether the head names a host once, or need not name one."""
+        if (host := self.headers.get(b"host")) is None:
+            return bool(self._parser.get_http_version() != "1.1")
+        head = self.raw[: self.raw.find(b"\r\n\r\n")] if self.fields > len(self.headers) else b""
+        return is_host(host.decode("latin-1")) and head.lower().count(b"\r\nhost:") < 2
 
     def has_body(self) -> bool:
         """Return whether the head announces a body."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from persistence.model_persistence import ModelStore
-from tests.siege.__main__ import line
+from tests.siege.__main__ import figures, line
 from tests.siege.attacks import ATTACKS
-from tests.siege.run import besiege
+from tests.siege.run import Siege, besiege
 from tests.siege.target import Target, ours
 
 #: One of each kind: heads, bodies, parses, tables, answers.
@@ -42,3 +42,14 @@ def test_attack_is_held(target: Target, attack: str, has_key: bool) -> None:  # 
     assert siege.connections
     assert siege.deaths == 0, line(siege)
     assert [*siege.statuses] == ["200"], line(siege)
+
+
+def test_figures_have_a_table_for_each_server() -> None:
+    held = Siege("ours", "heads", has_key=True, connections=9, statuses={"200": 30}, worst=0.5,
+                 memory=90.4, deaths=0)  # fmt: skip
+    fallen = Siege("peer", "heads", has_key=False, connections=9,
+                   statuses={"200": 3, "OSError": 1}, worst=30.0, memory=600, deaths=2)  # fmt: skip
+    assert figures([held, fallen]).splitlines()[4::6] == [
+        "| heads | yes | 0.50 | 90 | 0 | 0 |",
+        "| heads | no | 30.00 | 600 | 2 | 1 |",
+    ]

@@ -153,7 +153,6 @@ class FastPath:
             access_log.log_request(
                 method="POST",
                 route=route.rule,
-                path=url.decode("latin-1"),
                 status=200,
                 seconds=seconds,
                 bytes=len(body),

@@ -1,0 +1,152 @@
+"""Files of the exact runtime, written by hand: number by number, as the format says."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+VECTOR = 0xFFFFFFFF
+NUMBER, TABLE, SUB_DIV, MUL_ADD, PRESENCE = range(5)
+NO_LINK, SIGMOID, SOFTMAX, EXP, SOFTMAX_OF_TWO, ONE_VS_REST, EXPM1 = range(7)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What nodes and terms see of a field."""
+
+    field: int
+    kind: int = NUMBER
+    gap: float = float("inf")
+    shift: float = 0.0
+    scale: float = 1.0
+    table: Sequence[float] = ()
+    first_table: int | None = None  # None: behind the tables of the slots before
+    reserved: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Nodes (threshold, left, slot, is_set); children count from the tree's own root."""
+
+    nodes: Sequence[tuple[float | tuple[int, int], int, int, int]]
+    depth: int
+    output: int = 0
+    reserved: int = 0
+
+
+@dataclass(frozen=True)
+class Member:
+    """Trees, or terms (slot, first coefficient)."""
+
+    trees: Sequence[Tree] = ()
+    terms: Sequence[tuple[int, int]] = ()
+    link: int = NO_LINK
+    width: int = 1
+    n_outputs: int = 1
+    first_base: int = 0
+    is_single: int = 0
+    has_sets: int = 0
+    divisor: float = 1.0
+    weight: float = 1.0
+    kind: int | None = None
+    reserved: int = 0
+
+
+@dataclass(frozen=True)
+class File:
+    """A whole file."""
+
+    n_fields: int
+    slots: Sequence[Slot]
+    members: Sequence[Member]
+    values: Sequence[float] = (0.0,)
+    sets: Sequence[int] = ()
+    combine: int = 0
+    divisor: float = 1.0
+    reserved: int = 0
+    magic: bytes = b"exact 1\n"
+    n_outputs: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)  # what the header says instead
+
+    def with_member(self, **changes: object) -> "File":
+        """Return the file with another first member."""
+        first, *others = self.members
+        return replace(self, members=[replace(first, **changes), *others])  # type: ignore[arg-type]
+
+    def write(self) -> bytes:
+        """Return the bytes."""
+        trees = [tree for member in self.members for tree in member.trees]
+        terms = [term for member in self.members for term in member.terms]
+        counts = {
+            "n_fields": self.n_fields,
+            "n_slots": len(self.slots),
+            "n_tables": sum(len(slot.table) for slot in self.slots),
+            "n_sets": len(self.sets),
+            "n_members": len(self.members),
+            "n_trees": len(trees),
+            "n_nodes": sum(len(tree.nodes) for tree in trees),
+            "n_values": len(self.values),
+            "n_terms": len(terms),
+            "n_outputs": self.n_outputs or self.members[0].n_outputs,
+        } | self.counts
+        head = struct.pack(
+            "<8s12Id", self.magic, *counts.values(), self.combine, self.reserved, self.divisor
+        )
+        tables = [number for slot in self.slots for number in slot.table]
+        roots = [0, *accumulate(len(tree.nodes) for tree in trees)]
+        return b"".join((
+            head,
+            self._slots(),
+            struct.pack(f"<{len(tables)}d", *tables),
+            struct.pack(f"<{len(self.sets)}Q", *self.sets),
+            self._members(),
+            *(
+                struct.pack("<4I", root, tree.depth, tree.output, tree.reserved)
+                for root, tree in zip(roots, trees, strict=False)
+            ),
+            *(_nodes(tree, root) for root, tree in zip(roots, trees, strict=False)),
+            struct.pack(f"<{len(self.values)}d", *self.values),
+            *(struct.pack("<2I", *term) for term in terms),
+        ))  # fmt: skip
+
+    def _slots(self) -> bytes:
+        parts, place = [], 0
+        for slot in self.slots:
+            first = place if slot.first_table is None else slot.first_table
+            parts.append(struct.pack(
+                "<4I4d", slot.field, slot.kind, first, len(slot.table),
+                slot.gap, slot.shift, slot.scale, slot.reserved,
+            ))  # fmt: skip
+            place += len(slot.table)
+        return b"".join(parts)
+
+    def _members(self) -> bytes:
+        parts, tree, term = [], 0, 0
+        for member in self.members:
+            kind = int(bool(member.terms)) if member.kind is None else member.kind
+            parts.append(struct.pack(
+                "<12I2d", kind, member.link, member.width, member.n_outputs, tree,
+                len(member.trees), term, len(member.terms), member.first_base, member.is_single,
+                member.has_sets, member.reserved, member.divisor, member.weight,
+            ))  # fmt: skip
+            tree, term = tree + len(member.trees), term + len(member.terms)
+        return b"".join(parts)
+
+
+def _nodes(tree: Tree, root: int) -> bytes:
+    parts = []
+    for test, left, slot, is_set in tree.nodes:
+        first = struct.pack("<2I", *test) if isinstance(test, tuple) else struct.pack("<d", test)
+        parts.append(first + struct.pack("<I2H", root + left, slot, is_set))
+    return b"".join(parts)
+
+
+def stump(slot: int, threshold: float, low: float, high: float, n_slots: int) -> Tree:
+    """Make a tree that asks once."""
+    nodes = [(threshold, 1, slot, 0), (low, 1, n_slots, 0), (high, 2, n_slots, 0)]
+    return Tree(nodes, depth=1)
+
+
+def leaf(value: float, n_slots: int, *, output: int = 0) -> Tree:
+    """Make a tree that asks nothing."""
+    return Tree([(value, 0, n_slots, 0)], depth=0, output=output)
