@@ -53,12 +53,13 @@ def model_card(card: Card) -> str:
 
 def _challenge(entry: ChallengeEntry) -> list[str]:
     reason = _paragraph(entry["reason"][:1].upper() + entry["reason"][1:] + ".")
-    if (gain := entry["gain"]) is None:
+    gain, value, champion_value = entry["gain"], entry["value"], entry["champion_value"]
+    if gain is None or value is None or champion_value is None:
         return [reason]
     row = (
         entry["score"],
-        rounded(entry["value"]),
-        rounded(entry["champion_value"]),
+        rounded(value),
+        rounded(champion_value),
         rounded(gain["value"], sign="+"),
         f"{rounded(gain['low'], sign='+')} to {rounded(gain['high'], sign='+')}",
         entry["rows"],
