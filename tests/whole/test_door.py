@@ -216,6 +216,16 @@ def test_request_when_it_is_malformed_is_a_problem_that_quotes_nothing(
     assert KEY.encode() not in server.log.read_bytes()
 
 
+def test_address_when_it_is_a_secret_is_not_logged(server: Server) -> None:
+    for path in (b"/" + SECRET, b"/v0/models/" + SECRET, b"/v0/predict?" + SECRET):
+        asked = request(RECORD, path=path, fields=[WITH_KEY])
+        assert answer_to(server, asked).status in (400, 404, 405)
+
+    log = server.log.read_bytes()
+    assert SECRET not in log
+    assert b'"level": "debug"' in log
+
+
 def test_client_when_it_leaves_within_a_head_is_not_quoted(server: Server) -> None:
     for part in (b"GET / HTTP/1.1\r\nx-api-key: " + SECRET, SECRET, b'{"a":"' + SECRET + b'"}\r\n'):
         with connect(server.port) as link:
