@@ -37,6 +37,8 @@ class _Log(Logger):  # type: ignore[misc]
 
 
 logger_class = _Log
+# What gunicorn writes by itself has the address and the headers, which may be a record or a key.
+access_log_format = "%(m)s %(s)s %(B)s bytes, %(D)s microseconds, %({x-request-id}o)s"
 bind = _settings.address
 workers = _settings.web_concurrency
 worker_class = "engine.worker.gunicorn_worker.Worker"
@@ -54,7 +56,7 @@ forwarder_headers = ""  # no client says where the application is mounted
 
 when_ready, on_reload, on_exit = hooks.when_ready, hooks.on_reload, hooks.on_exit
 pre_fork, post_fork, child_exit = hooks.pre_fork, hooks.post_fork, hooks.child_exit
-pre_exec = hooks.pre_exec
+pre_exec, pre_request = hooks.pre_exec, hooks.pre_request
 post_worker_init, worker_exit = hooks.post_worker_init, hooks.worker_exit
 
 

@@ -54,6 +54,7 @@ class _Current(NamedTuple):
     number: int  # how often it had been replaced
     state: _State
     keys: Mapping[str, tuple[Key, bytes]]
+    proven: dict[str, Key]  # by the text with which a key has come since the state was read
 
 
 class Callers:
@@ -74,7 +75,7 @@ class Callers:
         self._has_setting = bool(api_key)
         self._shared = _shared_state()
         self._next_look = 0.0
-        self._current = _Current(0, _State(), {})
+        self._current = _Current(0, _State(), {}, {})
         self.look()
 
     @property
@@ -84,10 +85,16 @@ class Callers:
 
     def find(self, text: str) -> Key | None:
         """Return the key with a text; None when there is none, or it has expired."""
-        given = sha256(text.encode("utf-8", "replace")).digest()
-        setting = _FROM_SETTING, self._digest_of_setting
-        key, digest = self._now().keys.get(text.partition(".")[0], setting)
-        return key if compare_digest(given, digest) and not key.has_expired() else None
+        current = self._now()
+        key = current.proven.get(text)
+        if key is None:
+            given = sha256(text.encode("utf-8", "replace")).digest()
+            setting = _FROM_SETTING, self._digest_of_setting
+            key, digest = current.keys.get(text.partition(".")[0], setting)
+            if not compare_digest(given, digest):
+                return None
+            current.proven[text] = key
+        return None if key.has_expired() else key
 
     def hand_on(self, environment: MutableMapping[str, str]) -> None:
         """Let the program that this process executes next, in an environment, share the state."""
@@ -109,7 +116,7 @@ class Callers:
         if state.content != before.state.content:
             parsed = self.file.parse(state.content) if state.content else ()
             keys = {key.id: (key, bytes.fromhex(key.sha256)) for key in parsed}
-        self._current = _Current(count, state, keys)
+        self._current = _Current(count, state, keys, {})
 
     def look(self) -> None:
         """Read the file if it has changed, and share what is in it.
@@ -119,7 +126,7 @@ class Callers:
         """
         self._next_look = time.monotonic() + LOOK_SECONDS
         self._load()
-        count, before, _ = self._current
+        count, before, *_ = self._current
         stamp = _stamp_of(self.file.path)
         if stamp == before.stamp and (stamp is None or stamp.is_settled):
             return

@@ -9,8 +9,6 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import IO, Any
 
 #: Where the contents of `SharedBytes` begin: after the first page.
@@ -31,23 +29,39 @@ class SharedMemory:
         self._file = _open_memory() if descriptor is None else os.fdopen(descriptor, "r+b")
         if descriptor is None:
             self._file.truncate(size)
-        self.bytes = mmap.mmap(self._file.fileno(), size)
-        self._threads = threading.Lock()
+        self.bytes = mmap.mmap(self.descriptor, size)
+        self._lock = _Lock(self.descriptor)
 
     @property
     def descriptor(self) -> int:
         """The descriptor of the memory, to be handed on."""
         return self._file.fileno()
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> "_Lock":
         """Keep out every other process and thread."""
-        with self._threads:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+        return self._lock
+
+
+class _Lock:
+    """A lock over an open file; written out, since a generator would take twice the time."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._threads = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+        finally:
+            self._threads.release()
 
 
 class SharedBytes:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import ClientDisconnected, HTTPException
+from werkzeug.exceptions import BadHost, ClientDisconnected, HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 
 from engine.api import trace_context
@@ -184,6 +184,8 @@ def _http(error: HTTPException) -> Response:
     detail = details.get(error.code, error.description or "")
     if isinstance(error, ClientDisconnected):
         detail = "the body ends before its announced length: send the whole of it"
+    if isinstance(error, BadHost):
+        detail = "the header Host names no host: send it as `name:port`"
     if isinstance(error, WebsocketMismatch):
         detail = "no WebSocket is spoken here: leave out the headers Connection and Upgrade"
     response = failure_response(Failure(error.code, detail))

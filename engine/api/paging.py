@@ -1,4 +1,7 @@
-"""Lists in pages: ``limit`` and ``after`` in the query; ``next`` and a `Link` in the answer."""
+"""The query of an address, and lists in pages.
+
+``limit`` and ``after`` are in the query, ``next`` and a `Link` in the answer.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,6 +11,7 @@ from urllib.parse import quote
 from flask import Response, request
 
 from engine.records.problems import BadRequest
+from engine.schema.messages import shown
 
 #: How many entries a page has unless the request says so, and at most.
 USUAL, MOST = 50, 200
@@ -43,6 +47,7 @@ def page_of(
     usual : int
         How many entries a page has unless the request says so.
     """
+    take_parameters("limit", "after")
     limit, after = _single("limit"), _single("after")
     if limit is not None and not (re.fullmatch("[0-9]{1,4}", limit) and 1 <= int(limit) <= MOST):
         raise BadRequest(400, f"limit is {limit[:80]!r}: send a whole number from 1 to {MOST}")
@@ -52,6 +57,17 @@ def page_of(
     rest = names if after is None else [name for name in names if is_after(name, after)]
     page = rest[:length]
     return Page(page, page[-1] if len(rest) > length else None, length)
+
+
+def take_parameters(*names: str) -> None:
+    """Raise `BadRequest` if the query has parameters that its address does not take."""
+    if not request.query_string:
+        return
+    if others := sorted(request.args.keys() - set(names))[:5]:
+        listed = f"the parameter{'s' * (len(others) > 1)} {', '.join(map(shown, others))}"
+        taken = f"{' and '.join(names)} alone" if names else "none"
+        remedy = "leave the others out" if names else "leave out what follows ?"
+        raise BadRequest(400, f"the query has {listed}, and this address takes {taken}: {remedy}")
 
 
 def _single(name: str) -> str | None:

@@ -65,6 +65,19 @@ class Standing(NamedTuple):
         """Whether the request was one too many."""
         return self.used > self.rate.requests
 
+    def after(self, requests: int) -> "Standing":
+        """Return where the caller stands after some more requests that were counted with it."""
+        return self._replace(used=self.used + requests) if requests else self
+
+    def lines(self) -> str:
+        """Return `headers` as they stand in a head, of a request that was not refused."""
+        rate, left = self.rate, self.rate.requests - self.used
+        seconds = max(1, math.ceil(self.ends - time.time()))
+        return (
+            f'RateLimit-Policy: "default";q={rate.requests};w={rate.seconds}\r\n'
+            f'RateLimit: "default";r={left};t={seconds}\r\n'
+        )
+
     def headers(self) -> dict[str, str]:
         """Return the headers of draft-ietf-httpapi-ratelimit-headers, version 08 or later."""
         seconds = max(1, math.ceil(self.ends - time.time()))
@@ -168,8 +181,8 @@ class RateLimit:
         self._rate = rate
         self.counts = counts
 
-    def take(self, key: Key | None, requests: int = 1) -> list[Standing] | None:
-        """Count requests of a caller, and return where it stands after each.
+    def take(self, key: Key | None, requests: int = 1) -> Standing | None:
+        """Count requests of a caller, and return where it stands after the first of them.
 
         None where there is no limit. Without keys, all callers share one count.
         """
@@ -180,7 +193,7 @@ class RateLimit:
         ends = (int(time.time()) // rate.seconds + 1) * rate.seconds
         caller = key.id if key else ""
         before = self.counts.take(caller, rate, ends, requests)
-        return [Standing(caller, rate, before + n, ends) for n in range(1, requests + 1)]
+        return Standing(caller, rate, before + 1, ends)
 
     def give_back(self, standing: Standing) -> None:
         """Stop counting a request that was not refused."""

@@ -12,10 +12,10 @@ def count_rows(rows: int) -> None:
     before = g.get("rows", 0)
     g.rows = before + rows
     requests = _further(g.rows) - _further(before)
-    standings = resources().limit.take(g.get("key"), requests) if requests else None
-    if not standings:
+    standing = resources().limit.take(g.get("key"), requests) if requests else None
+    if standing is None:
         return
-    g.standing = standings[-1]
+    g.standing = standing.after(requests - 1)
     if g.standing.is_refused:
         rate = g.standing.rate
         allowed = f"{rate.requests} requests in {rate.seconds} seconds are allowed"

@@ -1,5 +1,6 @@
 """What an answer consists of: its columns are declared once, for whatever writes them."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
@@ -8,6 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+
+_encode = msgspec.json.Encoder().encode
 
 #: The JSON Schema of a probability.
 _PROBABILITY = MappingProxyType({"type": "number", "minimum": 0, "maximum": 1})
@@ -88,6 +91,62 @@ def prediction_json(columns: Sequence[AnswerColumn], prediction: Prediction) -> 
         value = getattr(prediction, column.name)
         answer[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
     return answer
+
+
+def answer_json(card: Mapping[str, Any], prediction: Prediction, date: Any) -> dict[str, Any]:
+    """Return the answer to one record as JSON has it."""
+    return {
+        "prediction": prediction_json(answer_columns(card), prediction),
+        "prediction_time": date,
+        "model": {"name": card["model"], "version": card["version"]},
+    }
+
+
+class AnswerTemplate:
+    """Writes the answers to single records as `answer_json` with the numbers and the date put in.
+
+    There is a form for each class, and one for a number.
+    """
+
+    def __init__(self, card: Mapping[str, Any]) -> None:
+        classes = card["classes"]
+        self._is_number = classes is None
+        shares: Any = tuple(map(_slot, range(len(classes)))) if card["has_probabilities"] else None
+        predictions = {None: Prediction(_slot(0))} if classes is None else {
+            label: Prediction(label, shares, _slot(place)) for place, label in enumerate(classes)
+        }  # fmt: skip
+        self._forms = {
+            label: _form(answer_json(card, prediction, msgspec.Raw(b'"\0date\0"')))
+            for label, prediction in predictions.items()
+        }
+
+    def write(self, prediction: Prediction, date: str) -> bytes | None:
+        """Write an answer in JSON; None when there is none, or a number is not finite."""
+        value: Any = prediction.value
+        numbers: tuple[float, ...] | None = prediction.probabilities
+        if self._is_number:
+            value, numbers = None, (value,)
+        if (form := self._forms.get(value)) is None:
+            return None
+        parts, places = form
+        parts = parts.copy()
+        if numbers:
+            if not math.isfinite(sum(numbers)):
+                return None
+            written = _encode(numbers)[1:-1].split(b",")
+            parts[1:-2:2] = [written[place] for place in places]
+        parts[-2] = date.encode()
+        return b"".join(parts)
+
+
+def _slot(place: int) -> Any:
+    return msgspec.Raw(b"\0%d\0" % place)  # nothing that is written in JSON has such bytes
+
+
+def _form(answer: dict[str, Any]) -> tuple[list[bytes], list[int]]:
+    """Return an answer in parts, of which every other is a slot, and the numbers' places."""
+    parts = (_encode(answer) + b"\n").split(b"\0")
+    return parts, [*map(int, parts[1:-2:2])]
 
 
 @lru_cache(1000, typed=True)  # 1 equals True

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from engine.schema.json_decoder import as_matrix
+
 #: Clean values by field, one sequence of equal length for each.
 Columns = Mapping[str, Any]
 
@@ -28,3 +30,12 @@ class Runtime(Protocol):
 
     def run_matrix(self, matrix: Any) -> Outputs:
         """Return the outputs for clean values, doubles of shape (n, n_fields)."""
+
+    def run_record(self, packed: bytes) -> tuple[float, ...]:
+        """Return what one record is answered by: the number of a regression, or probabilities.
+
+        The record is its doubles, as in a row of the matrix.
+        """
+        outputs = self.run_matrix(as_matrix(packed))
+        numbers = outputs.values if outputs.probabilities is None else outputs.probabilities
+        return tuple(map(float, numbers.ravel().tolist()))

@@ -5,15 +5,16 @@ order of the classes and their labels.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from engine.runtime.answers import Decisions, Prediction, answer_columns
+from engine.runtime.answers import AnswerTemplate, Decisions, Prediction, answer_columns
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed
 from engine.schema.card import Card, Decision
-from engine.schema.json_decoder import Decoder
+from engine.schema.json_decoder import Decoder, as_matrix
 from engine.schema.record_schema import Schema
 from persistence.store_errors import UntrustedArtifact
 
@@ -37,7 +38,10 @@ class StoredVersion:
         self.schema = Schema.from_json(card["schema"])
         self.decoder = Decoder(self.schema)
         self.answer_columns = answer_columns(card)
+        self.template = AnswerTemplate(card)
         self._runtime = runtime
+        self._classes = card["classes"]
+        self._choose = _chooser(card) if card["has_probabilities"] else None
         first = float(card["seconds"]["one_row"])
         rest = float(card["seconds"]["thousand_rows"]) - first
         self._seconds = first, max(0.0, rest) / 999
@@ -51,10 +55,17 @@ class StoredVersion:
         """Predict for clean columns of equal length, one prediction per record."""
         return decide(self._runtime.run(columns), self.card)
 
-    def predict_one(self, matrix: Any) -> Prediction:
-        """Predict for one clean record in the form of `Decoded.matrix`."""
-        (prediction,) = decide(self._runtime.run_matrix(matrix), self.card)
-        return prediction
+    def predict_one(self, packed: bytes) -> Prediction:
+        """Predict for one clean record, as `Decoder.pack` returns it."""
+        classes, choose = self._classes, self._choose
+        if classes is None:
+            return Prediction(self._runtime.run_record(packed)[0])
+        if choose is None:
+            outputs = self._runtime.run_matrix(as_matrix(packed))
+            return Prediction(_labels(outputs.values, self.card)[0])
+        shares = self._runtime.run_record(packed)
+        place = choose(shares)
+        return Prediction(classes[place], shares, shares[place])
 
     def decide_matrix(self, matrix: Any) -> Decisions:
         """Predict for clean records in the form of `Decoded.matrix`, column by column."""
@@ -110,12 +121,11 @@ def decide(outputs: Outputs, card: Decision) -> list[Prediction]:
     if classes is None:
         return [Prediction(float(value)) for value in outputs.values]
     if outputs.probabilities is None:
-        indices = _class_indices(outputs.values, card)
-        return [Prediction(math.nan if index < 0 else classes[index]) for index in indices]
+        return [Prediction(label) for label in _labels(outputs.values, card)]
     rows = outputs.probabilities.tolist()
     return [
         Prediction(classes[index], tuple(row), row[index])
-        for index, row in zip(_choose(rows, card), rows, strict=True)
+        for index, row in zip(map(_chooser(card), rows), rows, strict=True)
     ]
 
 
@@ -126,7 +136,7 @@ def decide_columns(outputs: Outputs, card: Decision) -> Decisions:
     if outputs.probabilities is None:
         return Decisions(_class_indices(outputs.values, card), None, None)
     rows = outputs.probabilities.tolist()
-    return Decisions(_choose(rows, card), None, outputs.probabilities)
+    return Decisions([*map(_chooser(card), rows)], None, outputs.probabilities)
 
 
 def _class_indices(labels: Any, card: Decision) -> list[int]:
@@ -136,15 +146,23 @@ def _class_indices(labels: Any, card: Decision) -> list[int]:
     return [indices[_plain(label)] for label in labels]
 
 
-def _choose(rows: list[list[float]], card: Decision) -> list[int]:
+def _labels(labels: Any, card: Decision) -> list[Any]:
+    """Return labels as the card has them; NaN where there is no answer."""
     classes = card["classes"]
-    if len(classes) == 2:
-        positive, least = classes.index(card["positive"]), card["threshold"] - TIE
-        return [positive if row[positive] >= least else 1 - positive for row in rows]
-    return [_most_probable(row) for row in rows]
+    places = _class_indices(labels, card)
+    return [math.nan if place < 0 else classes[place] for place in places]
 
 
-def _most_probable(row: list[float]) -> int:
+def _chooser(card: Decision) -> Callable[[Sequence[float]], int]:
+    """Return what chooses the predicted class by the probabilities of all."""
+    classes = card["classes"]
+    if classes is None or len(classes) != 2:
+        return _most_probable
+    positive, least = classes.index(card["positive"]), card["threshold"] - TIE
+    return lambda row: positive if row[positive] >= least else 1 - positive
+
+
+def _most_probable(row: Sequence[float]) -> int:
     least = max(row) - TIE
     return next((index for index, share in enumerate(row) if share >= least), 0)
 

@@ -5,6 +5,7 @@ nothing: who gets None reads the body again, field by field, and lists what is w
 """
 
 import math
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from msgspec import UNSET, Meta, UnsetType
 from engine.schema.kinds.number import LARGEST_PLAIN
 from engine.schema.record_schema import Schema
 
+_astuple = msgspec.structs.astuple
+
 #: What may stand in a key that the model ignores; other values are read slowly.
 _TEXT = Annotated[str, Meta(max_length=1000)]
 _SCALAR = (
@@ -23,6 +26,11 @@ _SCALAR = (
 
 #: What keeps a body from being read in one pass; the last is a value without a code.
 _DOUBTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError)
+
+
+def as_matrix(packed: bytes) -> Any:
+    """Return the matrix of one record, in the form of `Decoded.matrix`."""
+    return np.frombuffer(bytearray(packed)).reshape(1, -1)  # that may be written to
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
@@ -35,6 +43,11 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
 
     matrix: Any
     is_single: bool
+
+    @property
+    def size(self) -> int:
+        """The number of records."""
+        return len(self.matrix)
 
 
 class Decoder:
@@ -67,6 +80,28 @@ class Decoder:
         plain = [place for place in coded if place not in self.codes]
         self.numbers = {place: msgspec.json.Decoder(lists[place]) for place in plain}
         self._gaps = [place for place in plain if gaps[place]]
+        self._coded = [*self.codes.items()]
+        self._packed = struct.Struct(f"{self._width}d")
+
+    def is_record(self, body: bytes) -> bool:
+        """Return whether a body can only be one record, and no list and no columns."""
+        return body[:1] == b"{" and not (self._has_table and b'"data"' in body[:64])
+
+    def pack(self, body: bytes) -> bytes | None:
+        """Read a body that is one record as doubles, in the order of the fields; None as `read`."""
+        try:
+            row = [*_astuple(self._record.decode(body))]
+            # Every key is followed by a colon, so more colons may mean a repeated key.
+            if body.count(b":") != (self._keys or len(row) - row.count(UNSET)):
+                return None
+            for place, table in self._coded:
+                row[place] = table[row[place]]
+            for place in self._gaps:
+                if row[place] is None or row[place] is UNSET:
+                    row[place] = math.nan
+            return self._packed.pack(*row[: self._width])
+        except _DOUBTS:
+            return None
 
     def read(self, body: bytes) -> Decoded | None:
         """Read a body; None when it is not valid, calls for a warning, or is merely unusual."""
@@ -76,22 +111,10 @@ class Decoder:
                 return self._read_rows(self._records.decode(body), body)
             if self._has_table and b'"data"' in start:
                 return self._read_table(body)
-            return self._read_record(body)
         except _DOUBTS:
             return None
-
-    def _read_record(self, body: bytes) -> Decoded | None:
-        row = list(msgspec.structs.astuple(self._record.decode(body)))
-        # Every key is followed by a colon, so more colons may mean a repeated key.
-        if body.count(b":") != (self._keys or len(row) - row.count(UNSET)):
-            return None
-        del row[self._width :]
-        for place, table in self.codes.items():
-            row[place] = table[row[place]]
-        for place in self._gaps:
-            if row[place] is None or row[place] is UNSET:
-                row[place] = math.nan
-        return Decoded(np.array([row], dtype=np.float64), is_single=True)
+        packed = self.pack(body)
+        return None if packed is None else Decoded(as_matrix(packed), is_single=True)
 
     def read_lines(self, lines: bytes) -> Decoded | None:
         """Read a record from each of some lines, as `read` does from a list."""
@@ -108,14 +131,14 @@ class Decoder:
     def _read_rows(self, records: list[Any], body: bytes) -> Decoded | None:
         if not records:
             return None
-        rows = list(map(msgspec.structs.astuple, records))
+        rows = list(map(_astuple, records))
         keys = self._keys * len(rows) if self._keys else sum(len(r) - r.count(UNSET) for r in rows)
         if body.count(b":") != keys:
             return None
         return Decoded(self._matrix(list(zip(*rows, strict=True)), len(rows)), is_single=False)
 
     def _read_table(self, body: bytes) -> Decoded | None:
-        columns = msgspec.structs.astuple(self._table.decode(body).data)  # type: ignore[attr-defined]
+        columns = _astuple(self._table.decode(body).data)  # type: ignore[attr-defined]
         lengths = {len(column) for column in columns if column is not UNSET}
         if len(lengths) != 1 or body.count(b":") != 1 + len(columns) - columns.count(UNSET):
             return None

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -10,7 +9,7 @@ from engine.records.forms import WRITERS
 from engine.records.http_date import http_date
 from engine.records.validation import Accepted
 from engine.records.writers import write_with
-from engine.runtime.answers import Decisions, Prediction, prediction_json
+from engine.runtime.answers import Decisions, Prediction, answer_json
 from engine.runtime.version import StoredVersion, non_finite_rows
 
 _encode = msgspec.json.Encoder().encode
@@ -30,15 +29,12 @@ def write_answer(
         if non_finite_rows(decisions):
             return None
         return write_with(WRITERS[form], version, decisions, warnings).whole()
+    if not warnings:
+        return version.template.write(decisions, http_date())
     value = decisions.value
     numbers = decisions.probabilities or ((value,) if isinstance(value, float) else ())
     if not all(map(math.isfinite, numbers)):
         return None
-    answer: dict[str, Any] = {
-        "prediction": prediction_json(version.answer_columns, decisions),
-        "prediction_time": http_date(),
-        "model": {"name": version.name, "version": version.version},
-    }
-    if warnings:
-        answer["warnings"] = [warning.problem._asdict() for warning in warnings]
+    answer = answer_json(version.card, decisions, http_date())
+    answer["warnings"] = [warning.problem._asdict() for warning in warnings]
     return _encode(answer) + b"\n"

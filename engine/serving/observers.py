@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from engine.runtime.answers import Decisions, Prediction
+from engine.schema.json_decoder import as_matrix
 from engine.serving.request import Chosen
 
 _log = logging.getLogger(__name__)
@@ -19,13 +20,19 @@ _log = logging.getLogger(__name__)
 class Decided(msgspec.Struct, frozen=True, gc=False):
     """What a version has decided about the records of a request.
 
-    The records are a matrix of shape (n_records, n_fields), as `Decoded.matrix`. Its
-    memory may be reused: an observer that needs it later copies it.
+    The records are a matrix of shape (n_records, n_fields), as `Decoded.matrix`; one that
+    came alone is its doubles. Their memory may be reused: an observer that needs them later
+    copies them.
     """
 
     chosen: Chosen
-    matrix: Any
+    records: Any
     decisions: Prediction | Decisions  # a prediction for a record, decisions for many
+
+    @property
+    def matrix(self) -> Any:
+        """The records as a matrix, whatever they came as."""
+        return as_matrix(self.records) if isinstance(self.records, bytes) else self.records
 
 
 #: What is left to do once the answer is certain.

@@ -1,6 +1,6 @@
 """The prediction function of every way in: a request's bytes in, an answer's bytes out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from engine.records.charsets import as_utf8
@@ -28,9 +28,6 @@ from engine.serving.timing import Timing
 
 #: Seconds that a prediction may block the event loop.
 LOOP_SECONDS = 0.002
-
-#: The content types that a JSON client sends; others are parsed with more care.
-_JSON = ("application/json", "application/json; charset=utf-8", "application/json;charset=utf-8")
 
 #: What was decided, and the body of the answer in JSON.
 QuickAnswer = tuple[Decided, bytes]
@@ -75,15 +72,14 @@ class Predictor:
         request.count_rows(len(decoded.matrix))
         is_single = decoded.is_single and form == JSON
         with timing.step("predict"):
-            predict = version.predict_one if is_single else version.decide_matrix
-            decisions = predict(decoded.matrix)
+            decided = _decide(chosen, Decoded(decoded.matrix, is_single))
         with timing.step("write"):
-            content = write_answer(version, decisions, form, warnings)
+            content = write_answer(version, decided.decisions, form, warnings)
         if content is None:
             rows = non_finite_rows(version.decide_matrix(decoded.matrix))
             records = read_body(body, version.schema)
             raise InvalidRecords(_endless_problems(version, records, decoded.matrix, rows))
-        self.observers.decided([Decided(chosen, decoded.matrix, decisions)])
+        self.observers.decided([decided])
         return content
 
     def answer_table(self, chosen: Chosen, upload: Upload, kind: str, form: type[Writer]) -> Spool:
@@ -108,25 +104,44 @@ class Predictor:
     ) -> list[QuickAnswer | None]:
         """Answer valid requests for quick models, as `answer` would in JSON.
 
-        Each step is taken with all requests before the next step, so that its code and
-        data are in the processor's caches: 16 requests answered together take two
-        thirds of the time that they take alone.
-
-        The bodies are whole. `fall_back` is called with the name of a step that has failed
-        with an error. An answer is None when the version is not loaded, runs a pipeline,
+        The bodies are whole, and in JSON. `fall_back` is called with the name of a step that has
+        failed with an error. An answer is None when the version is not loaded, runs a pipeline,
         which may do anything, or would take longer than `LOOP_SECONDS`, or the body is not
         plainly valid.
         """
-        read = each("read", self._read_at_once, requests, fall_back)
-        decided = each("predict", _predict_at_once, read, fall_back)
-        bodies = each("write", _write_at_once, decided, fall_back)
         answers = [
-            (decision, body) if body is not None else None
-            for decision, body in zip(decided, bodies, strict=True)
+            None if request is None else self._answer_at_once(request, fall_back)
+            for request in requests
         ]
         if batch := [answer[0] for answer in answers if answer is not None]:
             self.observers.decided(batch)
         return answers
+
+    def _answer_at_once(
+        self, request: PredictRequest, fall_back: Callable[[str], None]
+    ) -> QuickAnswer | None:
+        step = "read"
+        try:
+            assert isinstance(request.body, bytes)
+            chosen = choose_at_once(self.models, request)
+            if chosen is None:
+                return None
+            version, body = chosen.version, request.body
+            is_record = version.decoder.is_record(body)
+            records: Any = version.decoder.pack(body) if is_record else version.decoder.read(body)
+            if records is None or not _is_quick(version, 1 if is_record else records.size):
+                return None
+            step = "predict"
+            if is_record:
+                decided = Decided(chosen, records, version.predict_one(records))
+            else:
+                decided = _decide(chosen, records)
+            step = "write"
+            content = write_answer(version, decided.decisions, JSON)
+        except Exception:  # noqa: BLE001  whoever answers instead meets it again, and phrases it
+            fall_back(step)
+            return None
+        return None if content is None else (decided, content)
 
     def decide_records(self, chosen: Chosen, records: Records) -> tuple[Decisions, list[Accepted]]:
         """Validate records that some protocol has read, and predict them.
@@ -145,47 +160,20 @@ class Predictor:
         self.observers.decided([Decided(chosen, matrix, decisions)])
         return decisions, warnings
 
-    def _read_at_once(self, request: PredictRequest) -> tuple[Chosen, Decoded] | None:
-        chosen = choose_at_once(self.models, request)
-        if chosen is None or request.content_type.lower() not in _JSON:
-            return None
-        assert isinstance(request.body, bytes)
-        version = chosen.version
-        decoded = version.decoder.read(request.body)
-        if decoded is None or len(decoded.matrix) > ROWS_PER_REQUEST:
-            return None
-        is_quick = version.is_exported and version.seconds(len(decoded.matrix)) <= LOOP_SECONDS
-        return (chosen, decoded) if is_quick else None
+
+def _is_quick(version: StoredVersion, rows: int) -> bool:
+    """Return whether a version answers so many rows while the event loop waits."""
+    is_short = rows <= ROWS_PER_REQUEST and version.seconds(rows) <= LOOP_SECONDS
+    return version.is_exported and is_short
 
 
-def each(
-    reason: str,
-    step: Callable[[Any], Any],
-    items: Iterable[Any],
-    fall_back: Callable[[str], None],
-) -> list[Any]:
-    """Take a step with each item; None, and `fall_back` with the reason, where it fails."""
-    results = []
-    for item in items:
-        result = None
-        if item is not None:
-            try:
-                result = step(item)
-            except Exception:  # noqa: BLE001  whoever answers instead meets it again, and phrases it
-                fall_back(reason)
-        results.append(result)
-    return results
-
-
-def _predict_at_once(read: tuple[Chosen, Decoded]) -> Decided:
-    chosen, decoded = read
-    version = chosen.version
-    predict = version.predict_one if decoded.is_single else version.decide_matrix
-    return Decided(chosen, decoded.matrix, predict(decoded.matrix))
-
-
-def _write_at_once(decided: Decided) -> bytes | None:
-    return write_answer(decided.chosen.version, decided.decisions, JSON)
+def _decide(chosen: Chosen, decoded: Decoded) -> Decided:
+    """Decide as the form of the body asks for: alone, or column by column."""
+    version, matrix = chosen.version, decoded.matrix
+    if decoded.is_single:
+        packed = matrix.tobytes()
+        return Decided(chosen, packed, version.predict_one(packed))
+    return Decided(chosen, matrix, version.decide_matrix(matrix))
 
 
 def _read_matrix(version: StoredVersion, records: Records) -> tuple[Any, list[Accepted]]:

@@ -67,9 +67,10 @@ class Shadow:
         promoted, decisions = decided.chosen.version, decided.decisions
         if isinstance(decisions, Prediction):
             decisions = _decisions(promoted, decisions)
-        size = _ITEM_BYTES + decided.matrix.nbytes + sum(map(_bytes_of, decisions))
         # A copy: the matrix may be a part of a larger one, which need not stay in memory.
-        item = _Item(promoted, candidate, np.array(decided.matrix), decisions, size)
+        matrix = np.array(decided.matrix)
+        size = _ITEM_BYTES + matrix.nbytes + sum(map(_bytes_of, decisions))
+        item = _Item(promoted, candidate, matrix, decisions, size)
         with self._lock:
             has_room = self._bytes + size <= MOST_BYTES
             if has_room:

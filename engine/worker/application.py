@@ -12,13 +12,24 @@ from typing import Any, Protocol
 #: The name in ``extensions``.
 KEY = "application"
 
-#: The target as it came; the headers, their names in small letters; the body; whether
-#: the connection is to be closed, whatever the client wants.
-Request = tuple[bytes, Mapping[bytes, bytes], bytes, bool]
 
-#: The status line and the headers, with the empty line after them; the body; whether
-#: the connection is closed afterwards.
-Answer = tuple[bytes, bytes, bool]
+class Head(Protocol):
+    """What the head of a request says, as the application needs it."""
+
+    @property
+    def length(self) -> int:
+        """The length of the body."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the client closes the connection afterwards."""
+
+
+#: The head; the body; whether the connection is to be closed, whatever the client wants.
+Request = tuple[Any, bytes, bool]
+
+#: The status line and the headers, with the empty line after them; the body.
+Answer = tuple[bytes, bytes]
 
 
 class FastPath(Protocol):
@@ -27,8 +38,14 @@ class FastPath(Protocol):
     def obstacles(self) -> list[str]:
         """List what would be passed over on the loop; the fast path is off unless it is empty."""
 
+    def head(self, url: bytes, headers: Mapping[bytes, bytes]) -> Head | None:
+        """Read the head of a POST over HTTP/1.1; None where it is left to a thread.
+
+        Equal bytes have the same head: it is read once.
+        """
+
     def answers(self, requests: Sequence[Request]) -> Sequence[Answer | None]:
-        """Answer whole POSTs over HTTP/1.1; None for each that is left to a thread."""
+        """Answer whole requests; None for each that is left to a thread."""
 
 
 class Rejections(Protocol):

@@ -8,8 +8,8 @@ from typing import Any
 from gunicorn.workers.gthread import TConn
 
 from engine.worker.budget import Budget
-from engine.worker.faults import BARE_LINE, LONG_HEAD, SMALL_CHUNKS, Fault
-from engine.worker.request import ArrivedFirst, Request, read_head
+from engine.worker.faults import BAD_HOST, BARE_LINE, LONG_HEAD, SMALL_CHUNKS, Fault
+from engine.worker.request import ArrivedFirst, Request, is_host, read_head
 from engine.worker.timed_socket import TimedSocket
 
 try:
@@ -80,7 +80,6 @@ class Connection(TConn):  # type: ignore[misc]
     def clear(self) -> None:
         """Wait for a request after one that came whole and alone."""
         self.raw: bytes | bytearray = b""  # the part of the request that has arrived
-        self.body: bytes | bytearray = b""  # of a plain POST
         self.url = b""
         self.headers: dict[bytes, bytes] = {}  # their names in small letters
         self._fields = self.headers  # where the parser's go
@@ -108,6 +107,12 @@ class Connection(TConn):  # type: ignore[misc]
             if isinstance(error, httptools.HttpParserUpgrade) and self.has_body():
                 self.completed = 0  # the parser takes the body for what follows an upgrade
 
+    def parse_again(self) -> None:
+        """Parse a whole request that was not parsed, since its head was known."""
+        if not self.begun:
+            received, self.raw = self.raw, b""
+            self.feed(bytes(received))
+
     def fault(self, received: bytes) -> Fault | None:
         """Return what is wrong with the request, after these last bytes; None where nothing is."""
         if self.fields > self._most_fields or (not self.has_head and len(self.raw) > MOST_HEAD):
@@ -116,6 +121,8 @@ class Connection(TConn):  # type: ignore[misc]
             # A line that ends without a carriage return would never end for gunicorn.
             is_bare = self.raw.count(b"\n") != self.raw.count(b"\r\n")
             return BARE_LINE if is_bare and not self.is_odd_whole() else None
+        if self.has_head and not self.is_admitted and not self.is_odd and not self.has_host():
+            return BAD_HOST
         small = (self.chunks - MOST_SMALL_CHUNKS) * LEAST_CHUNK
         return SMALL_CHUNKS if small > len(self.raw) - 6 * self.chunks else None
 
@@ -134,6 +141,13 @@ class Connection(TConn):  # type: ignore[misc]
         }
         self.has_head = True
         self.completed = int(not self.has_body())
+
+    def has_host(self) -> bool:
+        """Return whether the head names a host once, or need not name one."""
+        if (host := self.headers.get(b"host")) is None:
+            return bool(self._parser.get_http_version() != "1.1")
+        head = self.raw[: self.raw.find(b"\r\n\r\n")] if self.fields > len(self.headers) else b""
+        return is_host(host.decode("latin-1")) and head.lower().count(b"\r\nhost:") < 2
 
     def has_body(self) -> bool:
         """Return whether the head announces a body."""
@@ -156,7 +170,7 @@ class Connection(TConn):  # type: ignore[misc]
 
     def missing(self) -> int:
         """Return how many bytes of the request are still to come, as far as that is known."""
-        return max(0, self.raw.find(b"\r\n\r\n") + 4 + self.length - len(self.raw))
+        return max(0, self.head_size() + self.length - len(self.raw))
 
     def pass_on(self) -> None:
         """Give gunicorn's parser the bytes of one request, and keep those that follow."""
@@ -164,7 +178,7 @@ class Connection(TConn):  # type: ignore[misc]
         is_whole = bool(self.completed) and not self.is_odd
         is_chunked = b"transfer-encoding" in self.headers
         if is_whole and not is_chunked and self.begun > 1 and raw[:1].isalpha():
-            end = raw.find(b"\r\n\r\n") + 4 + self.length
+            end = self.head_size() + self.length
             raw, self.rest = raw[:end], raw[end:]
         is_alone = is_whole and self.begun == 1
         self.parser.unreader.begin(raw, is_chunked=is_chunked and is_alone)
@@ -189,9 +203,13 @@ class Connection(TConn):  # type: ignore[misc]
         """Return whether the whole request is a POST over HTTP/1.1 with no header repeated."""
         if len(self.raw) > MOST_HEAD or not self.raw.startswith(b"POST %b HTTP/1.1\r\n" % self.url):
             return False
-        self.body = self.raw[self.raw.find(b"\r\n\r\n") + 4 :]
+        body = len(self.raw) - self.head_size()
         length = self.headers.get(b"content-length")
-        return self.fields == len(self.headers) and length == b"%d" % len(self.body)
+        return self.fields == len(self.headers) and length == b"%d" % body
+
+    def head_size(self) -> int:
+        """Return the length of the head, with the empty line, once it has come."""
+        return self.raw.find(b"\r\n\r\n") + 4
 
     # The parser calls these.
 

@@ -95,7 +95,10 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
             return
         if conn.held:
             release(conn)
-        conn.clear()
+        if conn.begun:
+            conn.clear()
+        else:
+            conn.raw = b""
         if sent < len(answer):
             conn.sock.unsent.add(memoryview(answer)[sent:])
             self.leave_loop(conn)

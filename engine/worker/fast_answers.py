@@ -5,6 +5,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from engine.worker import hooks
 from engine.worker.application import FastPath
 from engine.worker.connection import Connection
 
@@ -21,7 +22,7 @@ def usable(fast_path: FastPath | None, cfg: Any, log: Any) -> FastPath | None:
         obstacles.append("SCRIPT_NAME is set")
     for hook in ("pre_request", "post_request"):
         setting = cfg.settings[hook]
-        if setting.get() is not setting.default:
+        if setting.get() not in (setting.default, hooks.pre_request):
             obstacles.append(f"gunicorn's hook {hook}")
     if obstacles:
         reasons = "; ".join(obstacles)

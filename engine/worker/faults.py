@@ -26,9 +26,16 @@ BARE_LINE = Fault(400, "a line of the head ends without a carriage return: end l
 SHORT_BODY = Fault(400, "the body ends within its chunks: send the last one, of size 0")
 SMALL_CHUNKS = Fault(400, "the chunks of the body are too small: send more bytes in each")
 
+BAD_HOST = Fault(400, "the header Host is missing or malformed: send it once, as `name:port`")
+
 _BAD_HEADER = Fault(400, "a header line is malformed: send `Name: value`, each name once")
 _BAD_CHUNK = Fault(400, "the body cannot be read: its chunks are malformed")
 _BAD_LINE = Fault(400, "the request line is malformed: send `METHOD /path HTTP/1.1`")
+
+
+class BadHost(errors.ParseException):  # type: ignore[misc]
+    """A request does not say which host it is for."""
+
 
 _FAULTS: dict[type[BaseException], Fault] = {
     errors.InvalidResponseHeader: FAILED,
@@ -44,6 +51,7 @@ _FAULTS: dict[type[BaseException], Fault] = {
     ),
     errors.ObsoleteFolding: Fault(400, "a header is folded: write each header in one line"),
     errors.InvalidSchemeHeaders: Fault(400, "the headers contradict each other about https"),
+    BadHost: BAD_HOST,
     errors.InvalidHeaderName: _BAD_HEADER,
     errors.InvalidHeader: _BAD_HEADER,
     errors.InvalidChunkSize: _BAD_CHUNK,
@@ -58,6 +66,8 @@ _FAULTS: dict[type[BaseException], Fault] = {
 
 def fault_of(error: BaseException) -> Fault:
     """Return what is wrong with a request that gunicorn refuses; `FAILED` for any other error."""
+    if isinstance(error, errors.InvalidHTTPVersion) and isinstance(error.version, str):
+        return _BAD_LINE  # what should be the version is none, as after a blank in the path
     kinds = (_FAULTS[kind] for kind in type(error).__mro__ if kind in _FAULTS)
     return next(kinds, FAILED)
 

@@ -37,6 +37,9 @@ MOST_TOGETHER = 32
 #: Files that a process needs beside its connections.
 OWN_FILES = 100
 
+#: Heads that are remembered at most.
+MOST_HEADS = 500
+
 _recv = socket.socket.recv  # that of `TimedSocket` is for threads
 
 
@@ -45,7 +48,8 @@ class Worker(IntakeWorker):
 
     def init_process(self) -> None:
         """Prepare what belongs to this process, then run."""
-        self._whole: list[Connection] = []
+        self._whole: list[tuple[Connection, Any, bytes]] = []  # with the head and the body
+        self._heads: dict[bytes, Any] = {}  # as the fast path has read them, by their bytes
         most_files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.worker_connections = max(1, min(self.worker_connections, most_files - OWN_FILES))
         super().init_process()
@@ -141,10 +145,25 @@ class Worker(IntakeWorker):
                 self.close(conn)
             else:
                 self.waiting.move(conn, len(received))
+        elif self._is_known(conn, received):
+            return
         elif received or conn.raw:
             self.take(conn, received)
         else:
             self.close(conn)
+
+    def _is_known(self, conn: Connection, received: bytes) -> bool:
+        """Collect a request that came whole and alone, if another has had the same head.
+
+        What a head says is in its bytes. So most requests are never parsed.
+        """
+        size = received.find(b"\r\n\r\n") + 4
+        head = self._heads.get(received[:size])
+        if head is None or conn.raw or len(received) - size != head.length:
+            return False
+        conn.raw = received
+        self._collect(conn, head, received[size:])
+        return True
 
     def takes(self, conn: Connection) -> bool:
         if (
@@ -152,38 +171,56 @@ class Worker(IntakeWorker):
             or not conn.completed == conn.begun == 1
             or not conn.is_plain_post()
             or conn.fields > self._most_fields
-            or len(conn.raw) - len(conn.body) > self._most_head
+            or (size := conn.head_size()) > self._most_head
         ):
             return False
+        head = self._fast_path.head(conn.url, conn.headers)
+        if head is None:
+            return False
+        if len(self._heads) >= MOST_HEADS:
+            self._heads.clear()
+        self._heads[bytes(conn.raw[:size])] = head
         conn.phase.pop(conn)
         release(conn)
-        self._whole.append(conn)
+        self._collect(conn, head, bytes(conn.raw[size:]))
+        return True
+
+    def _collect(self, conn: Connection, head: Any, body: bytes) -> None:
+        self._whole.append((conn, head, body))
         if len(self._whole) == MOST_TOGETHER:
             self._answer_whole()
-        return True
+
+    def make_room(self) -> None:
+        """Close the connection that is behind longest, none whose request waits for the loop."""
+        if self._whole:
+            self._answer_whole()
+        super().make_room()
 
     def _answer_whole(self) -> None:
         """Answer together the requests for the loop; a thread gets each that it leaves."""
         assert self._fast_path
         start = time.monotonic()
-        conns, self._whole = self._whole, []
+        whole, self._whole = self._whole, []
         ends = not self.alive or not self._keepalive
         requests = [
-            (conn.url, conn.headers, bytes(conn.body), ends or self.nr + n >= self.max_requests)
-            for n, conn in enumerate(conns, start=1)
+            (head, body, ends or self.nr + n >= self.max_requests)
+            for n, (_, head, body) in enumerate(whole, start=1)
         ]
-        for conn, answer in zip(conns, self._fast_path.answers(requests), strict=True):
+        answers = self._fast_path.answers(requests)
+        for (conn, *_), request, answer in zip(whole, requests, answers, strict=True):
             if answer is None:
+                conn.parse_again()
                 self.hand_over(conn)
                 continue
-            head, body, is_last = answer
             self.nr += 1
             if self.nr >= self.max_requests and self.alive:
                 self.log.info("Autorestarting worker after current request.")
                 self.alive = False
             if self._logs:
-                log_access(self.log, conn, head, body, seconds=time.monotonic() - start)
-            self.send(conn, head + body, stays=not is_last)
+                conn.parse_again()
+                log_access(self.log, conn, *answer, seconds=time.monotonic() - start)
+            head, body = answer
+            self.send(conn, head + body, stays=not (request[2] or request[0].is_last))
 
     def go_on(self, conn: Connection, *, stays: bool) -> None:
         """Wait for the next request on a connection, or begin with it, or end it."""

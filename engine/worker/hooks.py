@@ -106,6 +106,10 @@ def post_worker_init(worker: Any) -> None:
         application.lifecycle.begin()
 
 
+def pre_request(_worker: Any, _request: Any) -> None:
+    """Log nothing: gunicorn's own hook writes the address at level debug, which may be a key."""
+
+
 def worker_exit(_: Any, worker: Any) -> None:
     """End the thread that watches for promotions, and wait for no other.
 

@@ -60,6 +60,8 @@ class IntakeWorker(ThreadedWorker):
         if not received:
             self.close(conn)
             return
+        if conn.raw == b"\r\n":
+            return  # an empty line before a request belongs to none: RFC 9112, 2.2
         self.waiting.grow(conn, received)
         self.heads.count(conn, conn.size())
         if self.heads.used > self.heads.most:

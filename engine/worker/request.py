@@ -1,5 +1,7 @@
 """gunicorn's parser, where it is to read what has come already, and to quote nothing."""
 
+import re
+from ipaddress import IPv6Address
 from typing import Any
 
 from gunicorn.http import message
@@ -12,8 +14,15 @@ try:
 except ImportError:
     httptools = None  # type: ignore[assignment]
 
+from engine.worker.faults import BadHost
+
 #: The newest version that is spoken here.
 _NEWEST = (1, 1)
+
+#: A name or an IPv4 address, or an IPv6 address in brackets, and perhaps a port (RFC 3986, 3.2).
+_HOST = re.compile(
+    r"(?:(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[([0-9A-Fa-f:.]+)\])(?::[0-9]*)?"
+)
 
 
 class Request(message.Request):  # type: ignore[misc]
@@ -32,7 +41,11 @@ class Request(message.Request):  # type: ignore[misc]
             raise NoMoreData
 
     def set_body_reader(self) -> None:
-        """Choose how the body is read."""
+        """Choose how the body is read, now that the head is."""
+        # gunicorn lets no field Host stand twice, but takes none, and any value.
+        hosts = [value for name, value in self.headers if name == "HOST"]
+        if not (is_host(hosts[0]) if hosts else self.version < _NEWEST):
+            raise BadHost
         # A newer version of the same major one is answered in the newest that is spoken.
         self.version = min(self.version, _NEWEST)
         # gunicorn would read a body in other codings as if it were plain.
@@ -107,3 +120,15 @@ class ArrivedFirst(SocketUnreader):  # type: ignore[misc]
 def read_head(cfg: Any, head: bytes, client: Any) -> Request:
     """Read a whole head, with the empty line; raise what gunicorn raises for a malformed one."""
     return Request(cfg, IterUnreader([head]), client)
+
+
+def is_host(text: str) -> bool:
+    """Return whether Host may have a value; it may be empty, as where a URI has no host."""
+    parts = _HOST.fullmatch(text)
+    if not parts or not parts[1]:
+        return bool(parts)
+    try:
+        IPv6Address(parts[1])
+    except ValueError:
+        return False
+    return True

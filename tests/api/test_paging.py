@@ -117,13 +117,23 @@ def test_index_when_taken_page_by_page_has_every_version_once(
         ("limit=1e2", "from 1 to 200"),
         ("limit=%D9%A1", "from 1 to 200"),
         ("limit=1&limit=2", "limit is there 2 times: send it once"),
+        ("foo=1&limit=2", "the parameter 'foo', and this address takes limit and after alone"),
+        ("Limit=1&a", "the parameters 'Limit', 'a', and"),
         ("after=..", "after is '..': send what `next` is in the page before"),
         ("after=" + "x" * 5000, "send what `next` is"),
         ("after=20260101T000000Z-00000%0A", "send what `next` is"),
     ],
 )
 @pytest.mark.parametrize(
-    "path", ["/v0/models", "/v0/models/rent", "/v0/models/rent/versions", "/v2/repository/index"]
+    "path",
+    [
+        "/v0/models",
+        "/v0/models/rent",
+        "/v0/models/rent/versions",
+        "/v2/repository/index",
+        "/v1/models",
+        "/v2/models",
+    ],
 )
 def test_page_when_it_is_not_valid_is_refused(
     client: FlaskClient, path: str, query: str, reason: str
@@ -160,6 +170,23 @@ def test_models_when_there_are_many_come_in_pages(store: ModelStore, tmp_path: P
     assert ["a", "b"] == [model["name"] for model in first["models"]]
     assert ["c"] == [model["name"] for model in second["models"]]
     assert second["next"] is None
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v2/models"])
+def test_names_when_there_are_many_come_in_pages_with_a_link(tmp_path: Path, path: str) -> None:
+    store = ModelStore(tmp_path)
+    names = [f"m{number:03}" for number in range(MANY)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "promoted.json").write_text("{}")
+    client = serve(store, "m000").test_client()
+
+    first = client.get(path)
+    second = client.get(path + first.headers["Link"][1:].partition(">")[0])
+
+    assert names[:200] == first.get_json()["models"]
+    assert {"models": names[200:]} == second.get_json()
+    assert "Link" not in second.headers
 
 
 def test_command_when_there_are_many_lists_them_in_pages(app: Flask, store: ModelStore) -> None:

@@ -5,7 +5,7 @@ import json
 from engine.api import response_head
 from engine.worker.application import application_of
 from persistence.model_persistence import ModelStore
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.models import EXAMPLES
 
 
@@ -14,12 +14,11 @@ def test_answers_when_sent_by_any_way_have_the_headers_of_every_answer(
 ) -> None:
     app = serve(toy_store, "parcel")
     application = application_of(app)
-    assert application and application.fast_path
+    assert application
     app.test_client().get("/readyz")
-    headers = {b"host": b"here", b"content-type": b"application/json"}
     body = json.dumps(EXAMPLES["parcel"]).encode()
 
-    (answer,) = application.fast_path.answers([(b"/v0/predict", headers, body, False)])
+    (answer,) = ask_loop(app, [("/v0/predict", {}, body)])
     rejections = application.rejections
 
     assert answer

@@ -5,6 +5,7 @@ import io
 import json
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,7 +16,14 @@ from engine.api.protocols.v2.response import list_outputs, write_answer
 from engine.records.forms import WRITERS
 from engine.records.media_types import ARROW, CSV, JSON, LINES
 from engine.records.writers import write_with
-from engine.runtime.answers import AnswerColumn, Decisions, Prediction, prediction_json
+from engine.runtime.answers import (
+    AnswerColumn,
+    AnswerTemplate,
+    Decisions,
+    Prediction,
+    answer_json,
+    prediction_json,
+)
 from engine.runtime.loading import load_version
 from engine.runtime.version import StoredVersion
 from persistence.model_persistence import ModelStore
@@ -113,3 +121,33 @@ def test_prediction_when_written_alone_is_that_of_the_list(
     whole = json.loads(write(version, decisions, JSON))["predictions"]
 
     assert whole[0] == prediction_json(columns, prediction)
+
+
+CARD: dict[str, Any] = {
+    "model": "m", "version": "v", "classes": ['a "%b" b', 7, "\u00e9"], "has_probabilities": True,
+}  # fmt: skip
+SHARES = (1e-7, 1 / 3, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("card", "prediction"),
+    [
+        *((CARD, Prediction(label, SHARES, SHARES[n])) for n, label in enumerate(CARD["classes"])),
+        (CARD | {"has_probabilities": False}, Prediction(7)),
+        (CARD | {"classes": None, "has_probabilities": False}, Prediction(-1e22)),
+    ],
+)
+def test_answer_when_written_into_a_template_is_that_of_the_json(
+    card: dict[str, Any], prediction: Prediction
+) -> None:
+    written = AnswerTemplate(card).write(prediction, "today")
+
+    assert msgspec.json.encode(answer_json(card, prediction, "today")) + b"\n" == written
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_answer_when_a_number_is_not_finite_is_none(number: float) -> None:
+    number_card = CARD | {"classes": None, "has_probabilities": False}
+
+    assert AnswerTemplate(CARD).write(Prediction(7, (0.5, number, 0.5), number), "today") is None
+    assert AnswerTemplate(number_card).write(Prediction(number), "today") is None

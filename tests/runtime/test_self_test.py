@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.runtime.runtimes import Outputs
+from engine.runtime.runtimes import Outputs, Runtime
 from engine.runtime.version import StoredVersion
 from engine.schema import Number
 from engine.schema.record_schema import Schema
@@ -13,7 +13,7 @@ from engine.schema.record_schema import Schema
 SCHEMA = Schema((Number(name="x", example=0.0),), Number(name="y", example=1.0))
 
 
-class Answers:
+class Answers(Runtime):
     """Answers with what it has, whatever it is asked."""
 
     def __init__(self, values: Any) -> None:

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from engine.api.fast_path.answer import FastPath
 from engine.api.middleware.auth import ACCESS
 from engine.records.upload import Upload
 from engine.serving.candidates import hash_to_unit, in_share, routing_key
 from engine.serving.request import PredictRequest
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.candidates import PARCEL, copied, parcels, scraped, try_version, version_of
 from tests.support.inputs import first_daily
 from tests.support.table_bodies import CSV, LINES, write_csv, write_lines
@@ -150,10 +149,8 @@ def test_request_when_it_names_a_version_gets_that(store: ModelStore, way: str) 
 
 def at_once(app: Flask, record: Any, **headers: str) -> str | None:
     """Ask on the event loop; None when that is left to the threads."""
-    given = {b"host": b"here", b"content-type": b"application/json"}
-    given |= {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    fast_path: FastPath = app.extensions["application"].fast_path
-    (answer,) = fast_path.answers([(b"/v0/predict", given, json.dumps(record).encode(), False)])
+    given = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    (answer,) = ask_loop(app, [("/v0/predict", given, json.dumps(record).encode())])
     return str(json.loads(answer[1])["model"]["version"]) if answer else None
 
 
@@ -244,7 +241,7 @@ def test_canary_when_it_fails_is_counted_by_version(
     app = serve(store, "parcel")
     client = app.test_client()
     failing = app.extensions["resources"].models.get("parcel", candidate)
-    monkeypatch.setattr(failing, "predict_one", lambda matrix: 1 / 0)
+    monkeypatch.setattr(failing, "predict_one", lambda packed: 1 / 0)
 
     statuses = [client.post("/v0/predict", json=record).status_code for record in parcels(30)]
 

@@ -1,6 +1,7 @@
 """What is counted of a request, whichever way it is answered."""
 
 import json
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -9,7 +10,7 @@ from flask.testing import FlaskClient
 from engine.serving.metrics import BUCKETS
 from engine.serving.shared_counters import SLOT_BYTES, SharedCounters
 from persistence.model_persistence import ModelStore
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.exposed import Exposed
 from tests.support.models import EXAMPLES
 
@@ -124,16 +125,15 @@ def test_problems_when_counted_name_fields_of_the_schema_alone(app: Flask) -> No
 def test_request_when_the_fast_path_fails_on_it_is_counted_by_the_step(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fast_path = app.extensions["application"].fast_path
-    headers = {b"host": b"here", b"content-type": b"application/json"}
-    request = (b"/v0/predict", headers, json.dumps(PARCEL).encode(), False)
+    body = json.dumps(PARCEL).encode()
+    request: Any = ("/v0/predict", {}, body)
     parcel = app.extensions["resources"].models.get("parcel")
 
-    monkeypatch.setattr(parcel, "predict_one", lambda matrix: 1 / 0)
-    assert [None, None] == fast_path.answers([request, request])
+    monkeypatch.setattr(parcel, "predict_one", lambda packed: 1 / 0)
+    assert [None, None] == ask_loop(app, [request, request])
     monkeypatch.setattr(parcel, "decoder", None)
-    assert [None] == fast_path.answers([request])
-    assert [None] == fast_path.answers([(*request[:2], None, False)])
+    assert [None] == ask_loop(app, [request])
+    assert [None] == app.extensions["application"].fast_path.answers([(None, body, False)])
 
     fallbacks = scrape(app.test_client()).of("fast_path_fallbacks_total", "reason")
     assert {("parse",): 1, ("read",): 1, ("predict",): 2} == fallbacks
@@ -156,10 +156,8 @@ def test_counts_when_asked_both_ways_are_the_same(toy_store: ModelStore) -> None
             app.extensions["resources"].models.get(name)
         client = app.test_client()
         if is_fast:
-            headers = {b"host": b"here", b"content-type": b"application/json"}
-            given = [(path.encode(), headers, json.dumps(body).encode(), False)
-                     for path, body in requests]  # fmt: skip
-            assert all(app.extensions["application"].fast_path.answers(given))
+            given: Any = [(path, {}, json.dumps(body).encode()) for path, body in requests]
+            assert all(ask_loop(app, given))
         else:
             assert {200} == {client.post(path, json=body).status_code for path, body in requests}
         scrapes.append(scrape(client))

@@ -11,7 +11,7 @@ from flask import Flask
 from engine.serving.observers import Decided, Observers
 from persistence.model_persistence import ModelStore
 from tests.serving.test_candidates import at_once, ways
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.candidates import PARCEL, copied, parcels, scraped, try_version
 from tests.support.table_bodies import CSV, write_csv
 
@@ -73,11 +73,8 @@ def test_observer_when_any_way_is_asked_sees_it_once(app: Flask, spy: Spy, way: 
 
 def test_observer_when_the_loop_answers_sees_all_at_once(app: Flask, spy: Spy) -> None:
     for record in (PARCEL, [PARCEL] * 3):
-        headers = {b"host": b"here", b"content-type": b"application/json"}
         body = json.dumps(record).encode()
-        app.extensions["application"].fast_path.answers(
-            [(b"/v0/predict", headers, body, False)] * 2
-        )
+        ask_loop(app, [("/v0/predict", {}, body)] * 2)
 
     assert [[1, 1], [3, 3]] == [[*map(answered, batch)] for batch in spy.batches]
     assert 2 == spy.certain

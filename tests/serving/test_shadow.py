@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from flask import Flask
 
-from engine.api.fast_path.answer import FastPath
 from engine.runtime.version import StoredVersion
 from engine.serving.candidates import hash_to_unit
 from engine.serving.observers import Decided
 from engine.serving.request import Chosen, PredictRequest
 from persistence.model_persistence import ModelStore
 from tests.serving.test_candidates import at_once, ways
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.candidates import (
     PARCEL,
     copied,
@@ -283,13 +282,11 @@ def test_thread_when_nothing_comes_ends_and_another_takes_up(
 
 def test_loop_when_a_shadow_follows_answers_as_without(store: ModelStore) -> None:
     body = json.dumps(PARCEL).encode()
-    given = {b"host": b"here", b"content-type": b"application/json", b"x-request-id": b"one"}
 
     def answer() -> bytes:
         app = serve(store, "parcel")
         app.extensions["resources"].models.get()
-        fast_path: FastPath = app.extensions["application"].fast_path
-        (written,) = fast_path.answers([(b"/v0/predict", given, body, False)])
+        (written,) = ask_loop(app, [("/v0/predict", {b"x-request-id": b"one"}, body)])
         assert written
         return written[1].partition(b'"prediction_time"')[0]
 

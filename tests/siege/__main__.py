@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.environments import ROOT
 from benchmarks.processes import adopt_orphans
 from benchmarks.roster import FASTAPI_RAW, FLASK_SKLEARN
-from benchmarks.stress_page import machine, write_figures
+from benchmarks.stress_page import machine, table, write_figures
 from persistence.model_persistence import ModelStore
 from tests.siege.attacks import ATTACKS
 from tests.siege.run import Siege, besiege
@@ -19,6 +19,7 @@ from tests.support.models import build_toys
 
 PAGE = ROOT / "docs/explanation/siege.md"
 PEERS = (FLASK_SKLEARN, FASTAPI_RAW)
+COLUMNS = ("attack", "key", "worst wait, s", "memory, MB", "died", "not answered")
 HEAD = """| server | attack | with a key | connections | answers to a good client | its worst wait \
 | memory at most | processes that died |
 |---|---|---|---|---|---|---|---|"""
@@ -50,26 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def figures(sieges: Sequence[Siege]) -> str:
-    """Return a Markdown table: a row for each attack, a column for each server."""
-    cells: dict[str, dict[str, str]] = {}
+    """Return a Markdown table for each server."""
+    rows: dict[str, list[list[str]]] = {}
     for siege in sieges:
-        server = f"{siege.target}, with a key" if siege.has_key else siege.target
-        cells.setdefault(siege.attack, {})[server] = outcome(siege)
-    servers = list(dict.fromkeys(server for row in cells.values() for server in row))
-    rows = [[attack, *(row.get(server, "") for server in servers)] for attack, row in cells.items()]
-    lines = [["attack", *servers], ["---", *["---"] * len(servers)], *rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
-
-
-def outcome(siege: Siege) -> str:
-    """Return the good client's worst wait, the memory, and what went wrong."""
-    unanswered = sum(count for status, count in siege.statuses.items() if status != "200")
-    parts = [f"{siege.worst:.2f} s", f"{siege.memory:.0f} MB"]
-    if unanswered:
-        parts.append(f"**{unanswered} of {sum(siege.statuses.values())} not answered**")
-    if siege.deaths:
-        parts.append(f"**{siege.deaths} died**")
-    return ", ".join(parts)
+        unanswered = sum(count for status, count in siege.statuses.items() if status != "200")
+        figure = [f"{siege.worst:.2f}", f"{siege.memory:.0f}", str(siege.deaths), str(unanswered)]
+        key = "yes" if siege.has_key else "no"
+        rows.setdefault(siege.target, []).append([siege.attack, key, *figure])
+    return "\n\n".join(f"### {name}\n\n{table(COLUMNS, lines)}" for name, lines in rows.items())
 
 
 def line(siege: Siege) -> str:

@@ -1,5 +1,6 @@
 """The application over a store, as the tests make it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask
@@ -16,3 +17,23 @@ def serve(store: ModelStore, default: str, **settings: Any) -> Flask:
     # Failures are answered as in production, not raised into the test.
     app.testing = False
     return app
+
+
+def ask_loop(
+    app: Flask, requests: Iterable[tuple[str, dict[bytes, bytes], bytes]], *, is_last: bool = False
+) -> list[tuple[bytes, bytes] | None]:
+    """Send requests, given as path, headers and body, to the fast path; None for what it leaves."""
+    fast_path = app.extensions["application"].fast_path
+    answers: list[tuple[bytes, bytes] | None] = []
+    heads = []
+    for path, headers, body in requests:
+        plain = {b"host": b"here", b"content-type": b"application/json"}
+        length = {b"content-length": b"%d" % len(body)}
+        head = fast_path.head(path.encode(), plain | length | headers)
+        answers.append(None)
+        if head is not None:
+            heads.append((len(answers) - 1, (head, body, is_last)))
+    answered = fast_path.answers([request for _, request in heads])
+    for (place, _), answer in zip(heads, answered, strict=True):
+        answers[place] = answer
+    return answers

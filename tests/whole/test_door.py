@@ -184,12 +184,17 @@ FAULTS = {
     "an expectation": (b"GET / HTTP/1.1\r\nExpect: " + SECRET + b"\r\n\r\n", 417),
     "a coding": (CHUNKED.replace(b"chunked", SECRET), 501),
     "gzip in chunks": (CHUNKED.replace(b"chunked", b"gzip, chunked") + b"0\r\n\r\n", 501),
+    "a blank in the address": (b"GET /a %b HTTP/1.1\r\n\r\n" % SECRET, 400),
+    "no host": (b"GET /%b HTTP/1.1\r\n\r\n" % SECRET, 400),
+    "no host before a body": (CHUNKED.replace(b"Host: here\r\n", b""), 400),
+    "a host that is none": (CHUNKED.replace(b"here", SECRET + b"/"), 400),
+    "two hosts": (CHUNKED.replace(b"Host:", b"Host: %b\r\nHost:" % SECRET), 400),
     "an old version": (b"GET /" + SECRET + b" HTTP/0.7\r\n\r\n", 505),
     "two lengths": (
-        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n" + SECRET, 400
+        request(b"x", fields=[(b"Content-Length", b"1"), (b"Content-Length", b"2")]) + SECRET, 400
     ),
     "a length and chunks": (
-        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" + SECRET, 400
+        request(b"x", fields=[(b"Transfer-Encoding", b"chunked")]) + SECRET, 400
     ),
 }  # fmt: skip
 
@@ -209,6 +214,16 @@ def test_request_when_it_is_malformed_is_a_problem_that_quotes_nothing(
     assert SECRET not in answer.body
     assert SECRET not in server.log.read_bytes()
     assert KEY.encode() not in server.log.read_bytes()
+
+
+def test_address_when_it_is_a_secret_is_not_logged(server: Server) -> None:
+    for path in (b"/" + SECRET, b"/v0/models/" + SECRET, b"/v0/predict?" + SECRET):
+        asked = request(RECORD, path=path, fields=[WITH_KEY])
+        assert answer_to(server, asked).status in (400, 404, 405)
+
+    log = server.log.read_bytes()
+    assert SECRET not in log
+    assert b'"level": "debug"' in log
 
 
 def test_client_when_it_leaves_within_a_head_is_not_quoted(server: Server) -> None:

@@ -93,6 +93,15 @@ def test_client_when_it_sends_nothing_is_closed_without_a_word(server: Server) -
         assert b"" == read_to_end(link)
 
 
+def test_empty_line_when_it_is_sent_behind_a_request_begins_none(server: Server) -> None:
+    with connect(server.port) as link:
+        for _ in range(2):
+            link.sendall(PLAIN + b"\r\n")
+            assert 200 == read_answer(link).status
+            # A head may take less time.
+            assert not select.select([link], [], [], 1)[0]
+
+
 @pytest.mark.parametrize("start", [b"POST /v0/predict HTTP/1.1\r\nX-A: ", PLAIN[:-60]])
 def test_client_when_it_dribbles_gains_no_time(server: Server, start: bytes) -> None:
     with connect(server.port) as link:

@@ -8,7 +8,7 @@ from gunicorn.config import Config
 from gunicorn.http import errors
 
 from engine.worker.connection import MOST_HEAD, Connection
-from engine.worker.faults import BARE_LINE, LONG_HEAD, SMALL_CHUNKS, fault_of, places
+from engine.worker.faults import BAD_HOST, BARE_LINE, LONG_HEAD, SMALL_CHUNKS, fault_of, places
 
 FIELDS = 100
 PLAIN = b"POST /v0/predict HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
@@ -48,7 +48,8 @@ def test_line_when_it_ends_without_a_carriage_return_is_refused(conn: Connection
 
 
 def test_chunks_when_all_are_tiny_are_refused(conn: Connection) -> None:
-    conn.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"64\r\n" + b"a" * 100)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    conn.feed(head + b"64\r\n" + b"a" * 100)
     assert conn.fault(b"") is None
 
     conn.feed(b"\r\n" + b"1\r\na\r\n" * 9000)
@@ -127,12 +128,72 @@ def test_version_when_it_is_newer_is_read_as_the_newest_that_is_spoken(conn: Con
 @pytest.mark.parametrize("codings", [b"gzip, chunked", b"chunked, gzip", b"identity", b"x"])
 def test_coding_when_it_is_not_chunks_alone_is_not_known(conn: Connection, codings: bytes) -> None:
     conn.feed(b"POST / HTTP/1.1\r\nHost: a\r\n")
-    conn.raw = b"POST / HTTP/1.1\r\nTransfer-Encoding: %b\r\n\r\n" % codings
+    conn.raw = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: %b\r\n\r\n" % codings
 
     with pytest.raises(errors.UnsupportedTransferCoding) as caught:
         conn.read_oddly()
 
     assert 501 == fault_of(caught.value).status
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET /a b HTTP/1.1", 400), (b"GET / http/1.1", 400), (b"GET / HTTP/11", 400),
+        (b"GET / HTTP/2.0", 505), (b"GET / HTTP/0.9", 505),
+    ],
+)  # fmt: skip
+def test_version_when_it_is_none_is_a_fault_of_the_line(
+    conn: Connection, line: bytes, status: int
+) -> None:
+    conn.raw = line + b"\r\nHost: a\r\n\r\n"
+
+    with pytest.raises(errors.InvalidHTTPVersion) as caught:
+        conn.read_oddly()
+
+    assert status == fault_of(caught.value).status
+
+
+#: Fields, and whether a request may have them, by RFC 9112 (3.2) and RFC 3986 (3.2).
+HOSTS = [
+    (b"", False), (b"Host: a\r\n", True), (b"host:a.b-c_d~e,f:\r\n", True),
+    (b"HOST: 10.0.0.1:80\r\n", True), (b"Host: [::1]\r\n", True), (b"Host: [::1]:80\r\n", True),
+    (b"Host:\r\n", True), (b"Host: %c3%a9\r\n", True), (b"Host: a:b\r\n", False),
+    (b"Host: a b\r\n", False), (b"Host: a@b\r\n", False), (b"Host: a/\r\n", False),
+    (b"Host: ::1\r\n", False), (b"Host: [1]\r\n", False), (b"Host: [::1\r\n", False),
+    (b"Host: \xc3\xa9\r\n", False), (b"Host: %g1\r\n", False), (b"Host: a\r\nHost: a\r\n", False),
+    (b"Host: a\r\nhost: b\r\n", False), (b"Host: a\r\nX: b\r\nX: c\r\n", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "is_valid"), HOSTS)
+def test_host_when_it_is_not_named_once_is_refused_on_the_loop_and_in_a_thread(
+    conn: Connection, fields: bytes, *, is_valid: bool
+) -> None:
+    head = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n%b\r\n" % fields
+    conn.feed(head)
+    assert (None if is_valid else BAD_HOST) == conn.fault(head)
+
+    conn.feed(b"[]")
+    conn.init()
+    conn.pass_on()
+    if is_valid:
+        assert b"[]" == next(conn.parser).body.read()
+        return
+    with pytest.raises(errors.ParseException) as caught:
+        next(conn.parser)
+    assert 400 == fault_of(caught.value).status
+
+
+def test_host_when_the_version_is_1_0_need_not_be_named(conn: Connection) -> None:
+    head = b"POST / HTTP/1.0\r\nContent-Length: 2\r\n\r\n"
+    conn.feed(head)
+    assert conn.fault(head) is None
+
+    conn.feed(b"[]")
+    conn.init()
+    conn.pass_on()
+    assert b"[]" == next(conn.parser).body.read()
 
 
 SECRET = "zz-secret-zz"  # noqa: S105

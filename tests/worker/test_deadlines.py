@@ -62,6 +62,23 @@ def limited(toy_store: ModelStore) -> Flask:
 
 
 @pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        (b"/v0/predict?secret", "/v0/predict"), (b"/inference/c%6Fin", "/inference/<name>"),
+        (b"/v2/models/secret/infer", "/v2/models/<name>/infer"), (b"/secret", "(none)"),
+        (b"/v0/predict/", "(none)"), (b"*", "(none)"), (b"http://secret/v0/predict", "(none)"),
+    ],
+)  # fmt: skip
+def test_lateness_when_logged_has_the_route_and_nothing_that_was_sent(
+    limited: Flask, caplog: pytest.LogCaptureFixture, path: bytes, route: str
+) -> None:
+    limited.extensions["application"].rejections.lateness(path, {b"x-request-id": b"here"})
+
+    (line,) = caplog.records
+    assert {"route": route, "request_id": "here"} == vars(line)["fields"]
+
+
+@pytest.mark.parametrize(
     ("path", "expected"),
     [
         (b"/v0/predict?n", {"status": 504, "title": "Gateway Timeout"}),

@@ -2,8 +2,11 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import unquote
 
 from flask import Flask
+from werkzeug.exceptions import HTTPException
 
 from engine.api.errors import Failure, phrase_of
 from engine.api.middleware import access_log, cors
@@ -44,6 +47,7 @@ class Rejections:
         self._origins = shared.origins
         self._metrics = shared.metrics
         self._logs = shared.logs_requests
+        self._urls = app.url_map
         self._public = {path.encode() for path in public_paths(app)}
 
     def spares(self, url: bytes) -> bool:
@@ -74,8 +78,8 @@ class Rejections:
         self._metrics.count_refused(failure.status)
         if self._logs:
             access_log.log_request(
-                method=method[:20].decode("latin-1"), route=NONE, status=failure.status,
-                seconds=0.0, request_id=name,
+                method=access_log.method_name(method.decode("latin-1")), route=NONE,
+                status=failure.status, seconds=0.0, request_id=name,
             )  # fmt: skip
         return self._write(failure, url, headers, name, more=more)
 
@@ -87,10 +91,18 @@ class Rejections:
 
     def lateness(self, url: bytes, headers: Headers) -> bytes:
         """Write a 504 in such a form, and log the request that was not answered."""
-        name, path = request_id(_text(headers, b"x-request-id")), url.partition(b"?")[0]
-        fields = {"path": path[:200].decode("latin-1"), "request_id": name}
+        name = request_id(_text(headers, b"x-request-id"))
+        fields = {"route": self._route(url), "request_id": name}
         _log.error("no answer in time, so 504", extra={"fields": fields})
         return self._write(_TOO_LATE, url, headers, name)
+
+    def _route(self, url: bytes) -> str:
+        adapter = self._urls.bind("")
+        path = unquote(url.partition(b"?")[0].decode("latin-1"))
+        with suppress(HTTPException):
+            for method in adapter.allowed_methods(path):
+                return str(adapter.match(path, method, return_rule=True)[0].rule)
+        return NONE
 
     def fault(self, status: int, detail: str, url: bytes, headers: Headers) -> bytes:
         """Write the last answer on a connection whose request is not as it should be."""

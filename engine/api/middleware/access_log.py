@@ -24,11 +24,11 @@ def finish(response: Response) -> Response:
     shared, seconds = resources(), time.perf_counter() - g.came
     route = request.url_rule.rule if request.url_rule else NONE
     status, version, key = response.status_code, g.get("version"), g.get("key")
+    method = method_name(request.method)
     if shared.logs_requests:
         log_request(
-            method=request.method[:20],
+            method=method,
             route=route,
-            path=request.path[:200],
             status=status,
             seconds=seconds,
             bytes=response.content_length,
@@ -36,7 +36,6 @@ def finish(response: Response) -> Response:
             version=version.version if version else None,
             key=key.name if key else None,
         )
-    method = request.method if request.method in _METHODS else OTHER
     shared.metrics.count_requests(route, method, status, seconds=seconds)
     if version and (problems := g.get("problems")):
         shared.metrics.count_invalid(version, problems)
@@ -45,6 +44,11 @@ def finish(response: Response) -> Response:
     if status >= 400:
         shared.metrics.count_rejection(status)
     return response
+
+
+def method_name(method: str) -> str:
+    """Return a method of HTTP as it is; one that a client makes up is never logged."""
+    return method if method in _METHODS else OTHER
 
 
 def log_request(*, seconds: float, **fields: Any) -> None:

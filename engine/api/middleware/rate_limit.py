@@ -11,8 +11,7 @@ from engine.api.resources import resources
 def count_request() -> Response | None:
     """Count the current request, unless its route needs no key; refuse one too many."""
     is_public = ACCESS.get(request.endpoint or "") == PUBLIC
-    standings = None if is_public else resources().limit.take(g.key)
-    g.standing = standings[0] if standings else None
+    g.standing = None if is_public else resources().limit.take(g.key)
     if not g.standing or not g.standing.is_refused:
         return None
     rate = g.standing.rate

@@ -9,7 +9,8 @@ from werkzeug.exceptions import MethodNotAllowed
 from engine.api.errors import Failure, failure_response, refuse_records
 from engine.api.protocols.contract import Protocol, run
 from engine.api.protocols.error_line import phrase_line, write_line
-from engine.api.requests import may_see, whole_body
+from engine.api.protocols.model_names import list_names
+from engine.api.requests import whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response, respond, version_headers
 from engine.records.json_reader import read_json_body
@@ -29,7 +30,7 @@ def _routes(shared: Resources) -> Blueprint:
     @routes.get("/v1/models")
     def show_models() -> Response:
         """List the models that have a promoted version."""
-        return json_response({"models": [*filter(may_see, models.store.names())]})
+        return list_names(models)
 
     @routes.get("/v1/models/<name>")
     def model_ready(name: str) -> Response:

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from engine.api.fast_path.answer import FastPath
 from persistence.model_persistence import ModelStore
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.models import EXAMPLES
 
-HEADERS = {b"host": b"here", b"content-type": b"application/json"}
-Request = tuple[bytes, dict[bytes, bytes], bytes, bool]
+Request = tuple[str, dict[bytes, bytes], bytes]
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +22,9 @@ def app(toy_store: ModelStore) -> Flask:
     return app
 
 
-def request(body: Any, path: str = "/v0/predict", *, is_last: bool = False) -> Request:
-    return path.encode(), HEADERS, json.dumps(body).encode(), is_last
+def request(body: Any, path: str = "/v0/predict", **headers: str) -> Request:
+    given = {name.encode(): value.encode() for name, value in headers.items()}
+    return path, given, json.dumps(body).encode()
 
 
 GOOD = EXAMPLES["parcel"]
@@ -37,15 +36,14 @@ TOGETHER = [
     request(EXAMPLES["rent"], "/v0/models/rent/predict"),
     request(GOOD, "/v0/models/nobody/predict"),
     request(GOOD, "/v0/models/coin/predict"),
-    request(GOOD, is_last=True),
+    request(GOOD, connection="close"),
     request(GOOD, "/livez"),
     request({**GOOD, "weight": 2, "height": 150}),
 ]
 
 
 def answers(app: Flask, requests: list[Request]) -> list[bytes | None]:
-    fast_path: FastPath = app.extensions["application"].fast_path
-    written = [answer and answer[0] + answer[1] for answer in fast_path.answers(requests)]
+    written = [answer and answer[0] + answer[1] for answer in ask_loop(app, requests)]
     made_up = re.compile(rb"[0-9a-f]{32}|[A-Z][a-z]{2}, [^\"\r]+ GMT")
     return [made_up.sub(b"", answer) if answer else None for answer in written]
 
@@ -65,7 +63,7 @@ def test_requests_when_one_of_them_fails_are_answered_all_the_same(
 ) -> None:
     expected = answers(app, TOGETHER)
     rent = app.extensions["resources"].models.get("rent")
-    monkeypatch.setattr(rent, "predict_one", lambda matrix: 1 / 0)
+    monkeypatch.setattr(rent, "predict_one", lambda packed: 1 / 0)
 
     together = answers(app, TOGETHER)
 

@@ -12,6 +12,7 @@ from engine.api.health import not_ready
 from engine.api.paging import MOST, page_of
 from engine.api.protocols.contract import PUBLIC, Protocol, run
 from engine.api.protocols.error_line import phrase_line
+from engine.api.protocols.model_names import list_names
 from engine.api.protocols.v2.binary import HEADER_LENGTH
 from engine.api.protocols.v2.request import InferRequest, read_request
 from engine.api.protocols.v2.response import describe_model, list_outputs, write_answer
@@ -76,7 +77,7 @@ def _add_models(routes: Blueprint, models: ModelCache) -> None:
     @routes.get("/v2/models")
     def show_models() -> Response:
         """List the models that have a promoted version."""
-        return json_response({"models": [*filter(may_see, models.store.names())]})
+        return list_names(models)
 
     @routes.get("/v2/models/<name>", defaults={"version": None})
     @routes.get("/v2/models/<name>/versions/<version>")
