@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from engine.runtime.exact import ExactRuntime
 from engine.runtime.native import NativeRuntime, frame
@@ -104,7 +104,6 @@ def run_trial(pipeline: Any, target: str) -> Trial:
     return Trial(fitted, columns, exact, expected, content)
 
 
-@threadpool_limits.wrap(1)
 def hard_rows(pipeline: Any) -> dict[str, Any]:
     """Return real rows, turning points, all magnitudes, gaps, all words, and thresholds.
 
@@ -123,7 +122,8 @@ def hard_rows(pipeline: Any) -> dict[str, Any]:
         for step in (len(group.places) // _THRESHOLDS + 1,)
     ]
     if groups:
-        rows = joined(rows, challenge.at_thresholds(groups))
+        with threadpool_limits(1):
+            rows = joined(rows, challenge.at_thresholds(groups))
     return rows
 
 
