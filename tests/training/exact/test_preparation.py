@@ -29,7 +29,20 @@ from sklearn.tree import (
     DecisionTreeClassifier,
 )
 
-from tests.training.exact.fitted import NUMBERS, WORDS, numbered, run_trial, same_bits, words_and
+from engine.runtime.exact import ExactRuntime
+from engine.runtime.native import NativeRuntime, frame
+from engine.training.exact.translation import translate
+from tests.training.exact.fitted import (
+    COLUMNS,
+    FIELDS,
+    NUMBERS,
+    TARGETS,
+    WORDS,
+    numbered,
+    run_trial,
+    same_bits,
+    words_and,
+)
 
 _SEED: dict[str, Any] = {"random_state": 0}
 
@@ -189,3 +202,14 @@ def test_trees_when_prepared_answer_with_the_same_bits(
 
     assert np.isfinite(trial.expected).all()
     assert same_bits(trial.expected, trial.exact)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_trees_when_a_column_is_all_gaps_do_not_see_it(library: None) -> None:
+    columns = COLUMNS | {"size": np.full(len(COLUMNS["size"]), np.nan)}
+    pipeline = _tree(words_and(_imputed()))().fit(frame(columns, FIELDS), TARGETS["two"])
+    runtime = ExactRuntime(translate(pipeline, FIELDS), FIELDS, has_probabilities=True)
+
+    exact = runtime.run(COLUMNS).probabilities
+
+    assert same_bits(NativeRuntime(pipeline, FIELDS).run(COLUMNS).probabilities, exact)
