@@ -40,7 +40,7 @@ from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
-from settings import InvalidSettings, Settings
+from settings import InvalidSettings, Settings, print_any_word
 
 _log = logging.getLogger(__name__)
 
@@ -169,6 +169,7 @@ def main() -> None:
     )
 
 
+print_any_word()
 if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
         try:

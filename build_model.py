@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from persistence.model_persistence import ModelStore
 from persistence.promotions import PromotionConflict
 from persistence.store_errors import ModelNotFound, StoreError
-from settings import InvalidSettings, Settings
+from settings import InvalidSettings, Settings, print_any_word
 
 if TYPE_CHECKING:
     from engine.training.provenance import Origin
@@ -199,4 +199,5 @@ def _parser() -> argparse.ArgumentParser:
 if __name__ == "__main__":
     if any(os.environ.get(name) != value for name, value in PINNED.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **PINNED})  # noqa: S606
+    print_any_word()
     sys.exit(main())

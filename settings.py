@@ -8,10 +8,17 @@ import difflib
 import io
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+
+def print_any_word() -> None:
+    """Let standard output escape what its encoding does not have, as standard error does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 class InvalidSettings(ValueError):

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 import models
 from engine.runtime.loading import check_version, load_version
 from engine.schema.definition import InvalidDefinition
+from engine.schema.messages import rounded
 from engine.training.failures import TrainingFailed, explained
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, StoreError
-from settings import InvalidSettings, Settings
+from settings import InvalidSettings, Settings, print_any_word
 
 
 def main(arguments: list[str]) -> int:
@@ -89,9 +90,10 @@ def check_stored(name: str) -> tuple[bool, str] | None:
     if trouble:
         return False, f"version {version.version}: {trouble}; train another: make model name={name}"
     score = version.card["scores"][version.card["score"]]
+    value, baseline = rounded(score["value"]), rounded(score["baseline"])
     return True, (
         f"version {version.version} answers its example: {version.card['example']['value']} "
-        f"({version.card['score']} {score['value']:.4f}, baseline {score['baseline']:.4f})"
+        f"({version.card['score']} {value}, baseline {baseline})"
     )
 
 
@@ -120,4 +122,5 @@ def open_store() -> ModelStore:
 
 
 if __name__ == "__main__":
+    print_any_word()
     sys.exit(main(sys.argv[1:]))

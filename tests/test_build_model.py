@@ -165,19 +165,37 @@ def refused(copy: Path) -> dict[str, Any]:
     (copy / "empty.csv").write_bytes(b"")
     (copy / "binary.csv").write_bytes(b"\xff\xfe\x00")
     (copy / "models/torn.py").write_text("defintion = None\n")
+    loan_file = (ROOT / "tests/support/toys/loan.py").read_text()
+    (copy / "models/stopped.py").write_text(
+        loan_file.replace("return pd.read_csv", "raise KeyboardInterrupt\n    return pd.read_csv")
+    )
+    (copy / "models/strange.py").write_text(
+        loan_file.replace("return pd.read_csv", "return Strange(); pd.read_csv")
+        + "class Strange(pd.DataFrame):\n"
+        "    def reset_index(self, **options):\n        raise LookupError('São is lost')\n"
+    )
     (copy / "models/odd.py").write_text(
         "from engine.schema import Category\nfrom models import schema\n"
         "definition = schema.ModelDefinition(title='', target=schema.Flag(name='t', example=True),"
         "fields=(Category(name='a', example='x', categories=('y',)),), sample=None,"
         "load_data=None, build_pipeline=None, score='roc_auc')\n"
     )
-    asked = ("nothing", WRONG, "torn", "odd", *(WRONG.replace("wrong", file) for file in FILES))
+    strange, stopped = "strange --data data/mine.csv", "stopped --data data/mine.csv"
+    asked = (
+        "nothing",
+        WRONG,
+        "torn",
+        "odd",
+        strange,
+        stopped,
+        *(WRONG.replace("wrong", file) for file in FILES),
+    )
     before = store(copy).versions("mine")
     try:
         done = run(copy, "-c", ASK_BUILD, *asked)
     finally:
-        (copy / "models/torn.py").unlink()
-        (copy / "models/odd.py").unlink()
+        for name in ("torn", "odd", "stopped", "strange"):
+            (copy / f"models/{name}.py").unlink()
     assert (0, "") == (done.returncode, done.stderr)
     assert before == store(copy).versions("mine")
     return dict(zip(asked, json.loads(done.stdout), strict=True))
@@ -196,6 +214,8 @@ def refused(copy: Path) -> dict[str, Any]:
         ("mine --data binary.csv", "binary.csv cannot be read as a table: 'utf-8' codec"),
         ("torn", "models/torn.py must define `definition = ModelDefinition(...)`"),
         ("odd", "field 'a': the example is 'x': give one of 'y'"),
+        ("strange --data data/mine.csv", "training ends with LookupError: São is lost"),
+        ("stopped --data data/mine.csv", "stopped from outside; nothing is promoted"),
     ],
 )
 def test_build_when_something_is_wrong_says_what_and_stores_nothing(
@@ -213,6 +233,27 @@ def test_command_when_something_is_wrong_exits_1(copy: Path) -> None:
     done = run(copy, "build_model.py", "nothing")
 
     assert (1, "build_model: there is no model 'nothing':") == (done.returncode, done.stderr[:41])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("build_model.py", "mine", "--data", "data/São.csv"),
+        ("test_model.py", "São"),
+        ("-c", "import app; print('São')"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_command_when_the_terminal_lacks_a_letter_escapes_it(
+    copy: Path, words: tuple[str, ...]
+) -> None:
+    (copy / "data/São.csv").write_bytes(b"")
+
+    done = run(copy, *words, PYTHONIOENCODING="ascii")
+
+    assert "S\\xe3o" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

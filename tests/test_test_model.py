@@ -49,7 +49,7 @@ def test_models_when_all_are_checked_say_what_is_wrong_in_a_line_each(project: P
     assert [
         f"models/lost.py, line 3: no_such_package is not installed: {remedy}",
         "models/odd.py, line 3: ZeroDivisionError: division by zero",
-        "models/torn.py, line 1: SyntaxError: '(' was never closed (torn.py, line 1)",
+        "models/torn.py, line 1: SyntaxError: '(' was never closed",
         "models/typo.py, line 1: there is no module engine.schem: correct its name in the import",
         "models/vague.py: field 'age': the example is 3: give a whole number from 18 to 8 (years)",
         "models/vague.py: field 'age': minimum 18 is above maximum 8: exchange them",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.schema.card import Card, ParityEntry
+from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 
 #: Fewer rows of a class than this say little about it.
@@ -50,9 +51,9 @@ def score_rows(card: Card) -> list[list[str]]:
     return [
         [
             f"{name} *" if name == card["score"] else name,
-            f"{entry['value']:.4f}",
-            f"{entry['low']:.4f} to {entry['high']:.4f}",
-            f"{entry['baseline']:.4f}",
+            rounded(entry["value"]),
+            f"{rounded(entry['low'])} to {rounded(entry['high'])}",
+            rounded(entry["baseline"]),
         ]
         for name, entry in card["scores"].items()
     ]
@@ -70,7 +71,7 @@ def importance_rows(card: Card) -> list[list[str]]:
     """Return a row of `IMPORTANCE_HEADS` for each field, the most important first."""
     weights = card["permutation_importances"]
     ranked = sorted(weights.items(), key=lambda item: -item[1]["mean"])
-    return [[name, f"{weight['mean']:.4f}", f"{weight['std']:.4f}"] for name, weight in ranked]
+    return [[name, rounded(weight["mean"]), rounded(weight["std"])] for name, weight in ranked]
 
 
 def limits(card: Card) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.cards import facts
 from engine.schema.card import Card, ChallengeEntry
+from engine.schema.messages import rounded
 
 #: What has a meaning within a line of Markdown, and at the beginning of a paragraph.
 _MARK = re.compile(r"([\\`*_\[\]<>|~&#!$])")
@@ -52,14 +53,15 @@ def model_card(card: Card) -> str:
 
 def _challenge(entry: ChallengeEntry) -> list[str]:
     reason = _paragraph(entry["reason"][:1].upper() + entry["reason"][1:] + ".")
-    if (gain := entry["gain"]) is None:
+    gain, value, champion_value = entry["gain"], entry["value"], entry["champion_value"]
+    if gain is None or value is None or champion_value is None:
         return [reason]
     row = (
         entry["score"],
-        f"{entry['value']:.4f}",
-        f"{entry['champion_value']:.4f}",
-        f"{gain['value']:+.4f}",
-        f"{gain['low']:+.4f} to {gain['high']:+.4f}",
+        rounded(value),
+        rounded(champion_value),
+        rounded(gain["value"], sign="+"),
+        f"{rounded(gain['low'], sign='+')} to {rounded(gain['high'], sign='+')}",
         entry["rows"],
     )
     heads = ("score", "this version", entry["champion"], "gain", "95 % interval", "rows")

@@ -6,13 +6,14 @@ from typing import Any
 from engine.cards.difference import PARTS
 from engine.commands.output import indented, table
 from engine.commands.service_metrics import live_text
+from engine.schema.messages import rounded
 
 
 def difference_text(changes: Mapping[str, Any]) -> str:
     """Format for people what `engine.cards.difference.difference` returns."""
     head = f"{changes['model']}: from {changes['from']} to {changes['to']}"
     moved = [
-        (field, f"{mean['from']:.4f} -> {mean['to']:.4f}")
+        (field, f"{rounded(mean['from'])} -> {rounded(mean['to'])}")
         for field, mean in changes["importances"].items()
     ]
     parts = [
@@ -56,10 +57,10 @@ def _score_text(changes: Mapping[str, Any]) -> str:
     rows = [
         [
             name,
-            f"{score['from']['value']:.4f} -> {score['to']['value']:.4f}",
-            f"{score['change']:+.4f}",
-            f"{score['from']['low']:.4f} to {score['from']['high']:.4f}",
-            f"{score['to']['low']:.4f} to {score['to']['high']:.4f}",
+            f"{rounded(score['from']['value'])} -> {rounded(score['to']['value'])}",
+            rounded(score["change"], sign="+"),
+            f"{rounded(score['from']['low'])} to {rounded(score['from']['high'])}",
+            f"{rounded(score['to']['low'])} to {rounded(score['to']['high'])}",
             "exceeds both intervals" if score["exceeds_intervals"] else "within an interval",
         ]
         for name, score in changes["scores"].items()

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from engine.commands.output import CommandResult, command_output, served, table
+from engine.schema.messages import rounded
 from persistence.model_persistence import ModelStore
 from persistence.names import NAME, VERSION
 from persistence.promotions import Pointer
@@ -117,5 +118,5 @@ def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
 def _line(row: dict[str, Any]) -> list[str]:
     mark = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
     trained, size = row["created_at"][:16].replace("T", " "), f"{row['bytes'] / 1e6:.1f} MB"
-    score = row["score"], f"{row['value']:.4f}"
+    score = row["score"], rounded(row["value"])
     return [row["model"], row["version"], mark, trained, *score, row["runtime"], size]

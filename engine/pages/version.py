@@ -17,6 +17,7 @@ from engine.cards.markdown import model_card
 from engine.pages.security_headers import security_headers
 from engine.records.media_types import JSON
 from engine.schema.card import Card, select
+from engine.schema.messages import rounded
 from engine.serving.model_cache import ModelCache
 from persistence.promotions import version_beneath
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -96,6 +97,7 @@ def _page(card: Card, described: Mapping[str, Any]) -> Response:
         bars=_bars(card),
         changes=_changes(compared) if compared else [],
         limits=facts.limits(card),
+        rounded=rounded,
     )
     return Response(page, content_type=f"{HTML}; charset=utf-8", headers=_HEADERS)
 

@@ -14,7 +14,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-enum { LANES = 8, MOST_ROWS = 128, BLOCK_DOUBLES = 8192 };
+enum { LANES = 16, MOST_ROWS = 128, BLOCK_DOUBLES = 8192 };
 
 /* What the nodes and terms see of a record's value. */
 INLINE double slot_value(const Model *m, const Slot *s, double value)
@@ -39,8 +39,8 @@ INLINE int is_in_set(const Model *m, const Node *node, double code)
     return m->sets[node->set.first + place / 64] >> place % 64 & 1;
 }
 
-/* Walk eight ways at once, so that one goes on while another waits for memory: eight trees for
- * one record, or eight records through one tree. */
+/* Walk many ways at once, so that one goes on while another waits for memory: the trees of
+ * one record, or the records of one tree. */
 INLINE void walk(const Model *m, uint32_t at[LANES], const double *x, size_t stride, size_t lane,
                  uint32_t steps, uint32_t has_sets)
 {
@@ -72,7 +72,7 @@ INLINE void add_leaf(const Model *m, const Member *r, const Tree *tree, uint32_t
         add(&sums[k], vector[k], r->is_single);
 }
 
-/* The sums of one record: eight trees at once, the last ones again where fewer are left. */
+/* The sums of one record: many trees at once, the first of them again where fewer are left. */
 INLINE void sum_trees(const Model *m, const Member *r, const double *x, double *sums,
                       uint32_t has_sets)
 {
@@ -91,7 +91,7 @@ INLINE void sum_trees(const Model *m, const Member *r, const double *x, double *
     }
 }
 
-/* The sums of a block of records: eight at once through a tree, which stays in the cache. */
+/* The sums of a block of records: many at once through a tree, which stays in the cache. */
 INLINE void sum_trees_of_block(const Model *m, const Member *r, const double *x, size_t n_groups,
                                double *sums, size_t width, uint32_t has_sets)
 {
@@ -149,7 +149,7 @@ static void link_sums(const Member *r, double *sums)
             total += sums[k] = sigmoid(sums[k]);
     }
     for (uint32_t k = 0; r->link == ONE_VS_REST && k < r->width; k++)
-        sums[k] /= total;
+        sums[k] = total == 0.0 ? 1.0 / r->width : sums[k] / total;
     if (r->link == SIGMOID) {
         sums[1] = sigmoid(sums[0]);
         sums[0] = 1.0 - sums[1];

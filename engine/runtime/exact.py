@@ -84,8 +84,9 @@ class ExactRuntime(Runtime):
         self._coding = Coding(fields)
         self._scratch_size = self._library.scratch(self._address)
         self._record_size = 8 * len(fields)
-        self._workspace = _Workspace(self._address, self._n_outputs, self._scratch_size)
+        self._workspaces = _Workspaces(self._address, self._n_outputs, self._scratch_size)
         self._run_record = self._library.record
+        self._unpack = struct.Struct(f"={self._n_outputs}d").unpack_from
 
     def run(self, columns: Columns) -> Outputs:
         return self.run_matrix(self._coding.pack(columns))
@@ -100,9 +101,9 @@ class ExactRuntime(Runtime):
         """Return the outputs for one record, given as the bytes of a double per field."""
         if len(packed) != self._record_size:
             raise ValueError(f"a record has {self._record_size} bytes, got {len(packed)}")
-        workspace = self._workspace
-        self._run_record(workspace.address, packed)
-        return workspace.unpack(workspace.outputs)
+        workspace, outputs = self._workspaces.mine
+        self._run_record(workspace, packed)
+        return self._unpack(outputs)
 
     def margins(self, columns: Columns) -> Any:
         """Return what a classifier without probabilities decides by; None for other models."""
@@ -131,16 +132,15 @@ class ExactRuntime(Runtime):
         return self._labels[np.where(np.isnan(margins).any(axis=1), -1, chosen)]
 
 
-class _Workspace(threading.local):
+class _Workspaces(threading.local):
     """What a thread needs for one record: its outputs are read before it answers another."""
 
     def __init__(self, file: int, n_outputs: int, scratch_size: int) -> None:
-        self.outputs: Any = np.empty(n_outputs)
-        self._scratch = np.empty(scratch_size)
-        pointers = file, self.outputs.ctypes.data, self._scratch.ctypes.data
-        self._pointers = (ctypes.c_void_p * len(pointers))(*pointers)
-        self.address = ctypes.addressof(self._pointers)
-        self.unpack = struct.Struct(f"={n_outputs}d").unpack_from
+        outputs = (ctypes.c_double * n_outputs)()
+        self._scratch = (ctypes.c_double * scratch_size)()
+        pointers = file, ctypes.addressof(outputs), ctypes.addressof(self._scratch)
+        self._workspace = (ctypes.c_void_p * len(pointers))(*pointers)
+        self.mine = ctypes.addressof(self._workspace), outputs
 
 
 def _checked(content: bytes, library: Library) -> tuple[Any, dict[str, int]]:

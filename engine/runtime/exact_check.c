@@ -104,14 +104,13 @@ static int check_leaf(const Model *m, const Tree *tree, const Member *member, co
 }
 
 /* The nodes of a tree are those from its root up to the next tree's; children come behind
- * their parent, so a walk ends. steps[i] becomes the longest way to a node. */
+ * their parent, so a walk ends. steps, 0 at first, get the longest way to each node. */
 static int check_tree(const Model *m, const Tree *tree, const Member *r, uint32_t end,
                       uint32_t *steps)
 {
     if ((tree->output != VECTOR && tree->output >= r->width) || tree->depth >= end - tree->root ||
         tree->reserved != 0)
         return 13;
-    memset(&steps[tree->root], 0, (end - tree->root) * sizeof *steps);
     for (uint32_t i = tree->root; i < end; i++) {
         const Node *node = &m->nodes[i];
         if (node->left == i) {

@@ -13,6 +13,8 @@ _MOST_COMPARED, _MOST_LETTERS = 200, 64
 _ALIKE = 0.66
 #: Letters at the beginning of a word that count for more than others.
 _STEM = 4
+#: Scores below it have too few digits among four decimals, as for a target of 1e-9.
+_SMALL = 1e-3
 #: Zero-width joiners, which belong to words of some scripts.
 JOINERS = re.compile("([\u200c\u200d])")
 
@@ -30,6 +32,11 @@ def shown(value: Any) -> str:
         return "a very large whole number"
     text = quoted(value[:_MOST_LETTERS]) if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def rounded(value: float, *, sign: str = "") -> str:
+    """Write a score: with four decimals, or the digits that count when it is very small."""
+    return format(value, f"{sign}.4g" if 0 < abs(value) < _SMALL else f"{sign}.4f")
 
 
 def quoted(word: str) -> str:

@@ -77,7 +77,8 @@ def cause(error: BaseException, step: str | None = None) -> str:
         return "MemoryError: there is too little memory: use fewer rows or a smaller estimator"
     if isinstance(error, SystemExit):
         return f"SystemExit: a model file must not end the program (sys.exit({error.code!r}))"
-    text = str(error)
+    # The text of a SyntaxError ends with its place, which `place` tells.
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     kind = type(error).__name__
     if "Traceback (most recent call last)" in text:  # a search reports the errors of its fits

@@ -71,6 +71,6 @@ def _git(*arguments: str, root: Path) -> str:
     command = ["git", *arguments]  # fixed words only
     with suppress(OSError, subprocess.CalledProcessError):
         return subprocess.check_output(  # noqa: S603
-            command, cwd=root, stderr=subprocess.DEVNULL, text=True
+            command, cwd=root, stderr=subprocess.DEVNULL, encoding="utf-8", errors="replace"
         ).strip()
     return ""

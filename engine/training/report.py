@@ -18,6 +18,7 @@ from sklearn.calibration import CalibrationDisplay
 from engine.cards import facts
 from engine.schema.card import Card
 from engine.schema.fields import Field
+from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 from engine.training.evaluation.judged import HeldOutAnswers
 
@@ -42,7 +43,7 @@ def write_report(card: Card, judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
     template = environment.get_template("report.html")
     return template.render(
         card=card, pictures=pictures, columns=columns, class_rows=facts.class_rows(card),
-        limits=facts.limits(card),
+        limits=facts.limits(card), rounded=rounded,
     ).encode()  # fmt: skip
 
 

@@ -20,6 +20,9 @@ _TEXT = {".csv", ".tsv", ".txt"}
 #: So many columns without a field are remembered, and such long names of them.
 _MOST_OTHERS, _LONGEST_NAME = 1000, 200
 
+#: So many refused values of a column have a line each.
+VALUES_NAMED = 10
+
 #: How many row numbers a line lists before it counts the rest.
 ROWS_NAMED = 5
 
@@ -129,6 +132,7 @@ def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str]
             lines[finding.is_refused].append(
                 f"{_rows(rows)}, column {field.column!r} (field {field.name!r}): {finding.detail}"
             )
+    lines[True] = _first(lines[True], field)
     lines[False] += [
         f"column {field.column!r} (field {field.name!r}) has gaps and never the word {word!r}, "
         "which pandas reads as a gap: read the table with keep_default_na=False"
@@ -136,6 +140,15 @@ def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str]
         if gap and field.read(word)[1] is None
     ]
     return cleaned[codes], lines[True], lines[False]
+
+
+def _first(refused: list[str], field: Field) -> list[str]:
+    """Return a line for each of the first refused values of a column, and the number of others."""
+    more = len(refused) - VALUES_NAMED
+    if more <= 0:
+        return refused
+    rest = f"column {field.column!r} (field {field.name!r}): {more} more values are refused"
+    return [*refused[:VALUES_NAMED], rest]
 
 
 def _plain(value: Any, field: Field) -> Any:

@@ -21,6 +21,7 @@ from engine.schema.card import (
     ScoreEntry,
 )
 from engine.schema.definition import ModelDefinition
+from engine.schema.messages import rounded
 from engine.training.card import describe, plain
 from engine.training.columns import summarise
 from engine.training.evaluation.champion import challenge
@@ -244,9 +245,10 @@ def _importances(
 
 
 def _score_line(name: str, entry: ScoreEntry) -> str:
-    return (
-        f"{name} {entry['value']:.4f} (95 % interval {entry['low']:.4f} to {entry['high']:.4f}), "
-        f"baseline {entry['baseline']:.4f}" + (f"; {entry['remark']}" if "remark" in entry else "")
+    numbers = (entry["value"], entry["low"], entry["high"], entry["baseline"])
+    value, low, high, baseline = map(rounded, numbers)
+    return f"{name} {value} (95 % interval {low} to {high}), baseline {baseline}" + (
+        f"; {entry['remark']}" if "remark" in entry else ""
     )
 
 

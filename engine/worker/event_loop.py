@@ -13,7 +13,7 @@ from engine.worker.application import Application
 from engine.worker.budget import Budget, release
 from engine.worker.connection import MOST_HEAD, Connection
 from engine.worker.deadlines import Waiting
-from engine.worker.faults import TOO_BUSY, TOO_LATE, Fault
+from engine.worker.faults import TOO_BUSY, TOO_LATE, Fault, without_body
 
 #: How often a worker that is full looks for room.
 LOOK_SECONDS = 0.05
@@ -168,6 +168,8 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
 
     def refuse(self, conn: Connection, answer: bytes, *, stays: bool = False) -> None:
         """Send an answer, without keeping the rest of a request."""
+        if conn.method == b"HEAD":
+            answer = without_body(answer)
         conn.phase.pop(conn, None)
         conn.chunks = 0
         if stays:

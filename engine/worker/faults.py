@@ -76,3 +76,8 @@ def places(error: BaseException) -> str:
     """Return where an error arose: its traceback without any message, which may quote a request."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     return f"{frames}{type(error).__name__}"
+
+
+def without_body(answer: bytes) -> bytes:
+    """Return the head of an answer, which is all that a HEAD request may get (RFC 9110, 9.3.2)."""
+    return answer[: answer.find(b"\r\n\r\n") + 4]

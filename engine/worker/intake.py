@@ -4,7 +4,16 @@ from contextlib import suppress
 from typing import Any
 
 from engine.worker.connection import Connection
-from engine.worker.faults import FAILED, SHORT_BODY, TOO_BUSY, TOO_LATE, Fault, fault_of, places
+from engine.worker.faults import (
+    FAILED,
+    SHORT_BODY,
+    TOO_BUSY,
+    TOO_LATE,
+    Fault,
+    fault_of,
+    places,
+    without_body,
+)
 from engine.worker.threads import ThreadedWorker
 
 #: Larger requests may take long: they get half of the threads.
@@ -124,7 +133,7 @@ class IntakeWorker(ThreadedWorker):
         pool = self.aside if self.running >= self.cfg.threads and spares else None
         conn.init()
         conn.pass_on()
-        conn.sock.begin(conn.url, conn.headers)
+        conn.sock.begin(conn.url, conn.headers, is_head=conn.method == b"HEAD")
         conn.restart()
         self.enqueue_req(conn, pool)
 
@@ -151,8 +160,9 @@ class IntakeWorker(ThreadedWorker):
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that gunicorn refuses."""
+        answer = self._explain(exc, client)
         with suppress(OSError):
-            client.sendall(self._explain(exc, client))
+            client.sendall(without_body(answer) if getattr(client, "is_head", False) else answer)
 
     def _explain(self, error: BaseException, sock: Any) -> bytes:
         """Write the answer to a request that gunicorn refuses; quote nothing, nor in the log."""

@@ -9,6 +9,7 @@ from typing import Any
 from engine.worker.budget import release
 from engine.worker.connection import Connection
 from engine.worker.event_loop import LoopWorker
+from engine.worker.faults import without_body
 from engine.worker.load import Load
 
 
@@ -107,7 +108,8 @@ class ThreadedWorker(LoopWorker):
         is_stuck = any(conn.is_begun for conn in late)  # a thread will skip the others
         for conn in late:
             self._forget(conn, None)
-            conn.end_with(self._late_with.lateness(*conn.sock.target))
+            answer = self._late_with.lateness(*conn.sock.target)
+            conn.end_with(without_body(answer) if conn.sock.is_head else answer)
             self.count_refused(504, "deadline")
         if not is_stuck:
             return

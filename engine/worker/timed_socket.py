@@ -32,12 +32,17 @@ class TimedSocket(socket.socket):
         self.still_since = math.inf
         # Address and headers of the request that a thread has, as far as they were parsed.
         self.target: tuple[bytes, Mapping[bytes, bytes]] = b"", {}
+        self.is_head = False  # whether its method is HEAD, so that no answer may have a body
         self._claimed = threading.Lock()
         self._is_answering = False
 
-    def begin(self, url: bytes = b"", headers: Mapping[bytes, bytes] | None = None) -> None:
+    def begin(
+        self, url: bytes = b"", headers: Mapping[bytes, bytes] | None = None,
+        *, is_head: bool = False,
+    ) -> None:  # fmt: skip
         """Begin with a request that a thread is to answer."""
         self.target = url, headers or {}
+        self.is_head = is_head
         self._claimed = threading.Lock()
         self._is_answering = False
         self.note_progress()

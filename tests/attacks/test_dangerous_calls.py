@@ -63,6 +63,8 @@ KNOWN = {
     ("engine/commands/service_metrics.py", "http.client.HTTPException"): "what that may raise",
     ("engine/commands/service_metrics.py", "http.client.HTTPSConnection"): "the same",
     ("engine/records/arrow/reader.py", "subprocess.Popen"): "pyarrow's own process; words all ours",
+    ("engine/runtime/exact_library.py", "ctypes.CDLL"): "our own library, compiled here",
+    ("engine/runtime/exact_library.py", "ctypes.PyDLL"): "the same one",
     ("engine/runtime/memory.py", "ctypes.CDLL"): "malloc_trim of the C library that is loaded",
     ("engine/runtime/trusted_types.py", "importlib.import_module"): "the model's own file",
     ("engine/runtime/trusted_types.py", "skops.io.loads"): "types compared with a list before",
@@ -71,6 +73,7 @@ KNOWN = {
     ("models/__init__.py", "importlib.import_module"): "a model file, found among those there are",
     ("persistence/bucket/cache.py", "subprocess.run"): "asks a bucket for a process that forks",
     # beside the service
+    ("engine/runtime/compile_exact.py", "subprocess.run"): "a compiler, at set-up",
     ("engine/training/export/parity.py", "timeit"): "what holds the next",
     ("engine/training/export/parity.py", "timeit.repeat"): "times a function of our own, no text",
     ("benchmarks/clients/mlflow_differential_client.py", "skops.io.load"): "this machine's store",

@@ -127,13 +127,24 @@ FORMS: dict[str, Callable[[pd.DataFrame], list[list[float]]]] = {
     "parquet": lambda frame: from_binary(PARQUET, frame),
     "parquet of a selection": lambda frame: from_binary(PARQUET, frame.set_axis(
         range(7, 7 + len(frame))[::-1])),
+    "parquet with a named index": lambda frame: from_binary(PARQUET, named(frame)),
+    "parquet with two indexes": lambda frame: from_binary(PARQUET, frame.set_index(
+        [pd.Index(range(len(frame)), name="client"), pd.Index(["x"] * len(frame), name="town")])),
+    "parquet with a field as its index": lambda frame: from_binary(
+        PARQUET, frame.set_index(frame.columns[0])),
     "arrow": lambda frame: from_binary(ARROW, frame),
+    "arrow with a named index": lambda frame: from_binary(ARROW, named(frame)),
     "arrow of categories": lambda frame: from_binary(ARROW, frame.astype({
         name: "category" for name in frame if name.lower() in ("home", "grade")})),
     "arrow of text": lambda frame: from_binary(
         ARROW, pd.read_csv(io.StringIO(frame.to_csv(index=False)), dtype=str, keep_default_na=False)
     ),
 }  # fmt: skip
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a frame an index with a name, which is a column in a file."""
+    return frame.set_index(pd.Index([f"c{row}" for row in range(len(frame))], name="client"))
 
 
 def csv_of_r(frame: pd.DataFrame) -> str:
@@ -228,6 +239,18 @@ def problems_of(body: str) -> list[str]:
     """Give the pointers of the problems of a table."""
     blocks = read_csv(Upload.of(body.encode()), SCHEMA, DECODER)
     return [problem.pointer for block in blocks for problem in block.problems]
+
+
+@pytest.mark.parametrize(
+    "notes", [b"{", b"[" * 9000, b"7", b'{"index_columns": 1}', b'{"index_columns": [{}, 7, "b"]}']
+)
+def test_index_when_the_notes_of_pandas_are_damaged_is_passed_over(notes: bytes) -> None:
+    columns = pytest.importorskip("engine.records.arrow.columns")
+    import pyarrow as pa
+
+    schema = pa.schema([("b", "int8")], metadata={b"pandas": notes})
+
+    assert columns.index_columns(schema) == ({"b"} if b'"b"' in notes else set())
 
 
 def test_table_when_a_field_has_both_its_names_is_refused() -> None:

@@ -32,6 +32,7 @@ class Tree:
     depth: int
     output: int = 0
     reserved: int = 0
+    root: int | None = None  # None: behind the trees before
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Member:
     weight: float = 1.0
     kind: int | None = None
     reserved: int = 0
+    first_tree: int | None = None
+    n_trees: int | None = None
+    first_term: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class File:
     reserved: int = 0
     magic: bytes = b"exact 1\n"
     n_outputs: int | None = None
+    unused_tables: Sequence[float] = ()
+    unused_nodes: bytes = b""
     counts: dict[str, int] = field(default_factory=dict)  # what the header says instead
 
     def with_member(self, **changes: object) -> "File":
@@ -77,14 +83,16 @@ class File:
         """Return the bytes."""
         trees = [tree for member in self.members for tree in member.trees]
         terms = [term for member in self.members for term in member.terms]
+        tables = [number for slot in self.slots for number in slot.table]
+        tables += self.unused_tables
         counts = {
             "n_fields": self.n_fields,
             "n_slots": len(self.slots),
-            "n_tables": sum(len(slot.table) for slot in self.slots),
+            "n_tables": len(tables),
             "n_sets": len(self.sets),
             "n_members": len(self.members),
             "n_trees": len(trees),
-            "n_nodes": sum(len(tree.nodes) for tree in trees),
+            "n_nodes": sum(len(tree.nodes) for tree in trees) + len(self.unused_nodes) // 16,
             "n_values": len(self.values),
             "n_terms": len(terms),
             "n_outputs": self.n_outputs or self.members[0].n_outputs,
@@ -92,7 +100,6 @@ class File:
         head = struct.pack(
             "<8s12Id", self.magic, *counts.values(), self.combine, self.reserved, self.divisor
         )
-        tables = [number for slot in self.slots for number in slot.table]
         roots = [0, *accumulate(len(tree.nodes) for tree in trees)]
         return b"".join((
             head,
@@ -100,11 +107,9 @@ class File:
             struct.pack(f"<{len(tables)}d", *tables),
             struct.pack(f"<{len(self.sets)}Q", *self.sets),
             self._members(),
-            *(
-                struct.pack("<4I", root, tree.depth, tree.output, tree.reserved)
-                for root, tree in zip(roots, trees, strict=False)
-            ),
+            *(_head(tree, root) for root, tree in zip(roots, trees, strict=False)),
             *(_nodes(tree, root) for root, tree in zip(roots, trees, strict=False)),
+            self.unused_nodes,
             struct.pack(f"<{len(self.values)}d", *self.values),
             *(struct.pack("<2I", *term) for term in terms),
         ))  # fmt: skip
@@ -123,14 +128,30 @@ class File:
     def _members(self) -> bytes:
         parts, tree, term = [], 0, 0
         for member in self.members:
-            kind = int(bool(member.terms)) if member.kind is None else member.kind
-            parts.append(struct.pack(
-                "<12I2d", kind, member.link, member.width, member.n_outputs, tree,
-                len(member.trees), term, len(member.terms), member.first_base, member.is_single,
-                member.has_sets, member.reserved, member.divisor, member.weight,
-            ))  # fmt: skip
+            numbers = {
+                "kind": int(bool(member.terms)),
+                "link": member.link,
+                "width": member.width,
+                "n_outputs": member.n_outputs,
+                "first_tree": tree,
+                "n_trees": len(member.trees),
+                "first_term": term,
+                "n_terms": len(member.terms),
+                "first_base": member.first_base,
+                "is_single": member.is_single,
+                "has_sets": member.has_sets,
+                "reserved": member.reserved,
+            }
+            wrong = {name: getattr(member, name, None) for name in numbers}
+            numbers |= {name: value for name, value in wrong.items() if value is not None}
+            parts.append(struct.pack("<12I2d", *numbers.values(), member.divisor, member.weight))
             tree, term = tree + len(member.trees), term + len(member.terms)
         return b"".join(parts)
+
+
+def _head(tree: Tree, root: int) -> bytes:
+    first = root if tree.root is None else tree.root
+    return struct.pack("<4I", first, tree.depth, tree.output, tree.reserved)
 
 
 def _nodes(tree: Tree, root: int) -> bytes:

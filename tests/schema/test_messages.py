@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from engine.schema.messages import did_you_mean, quoted, shown, vocabulary
+from engine.schema.messages import did_you_mean, quoted, rounded, shown, vocabulary
 
 HOMES = vocabulary(["owner", "parents", "rent", "aluguel", "propria", "São Paulo", "Évora", "Київ"])
 
@@ -59,3 +59,15 @@ def test_suggestion_when_there_are_many_words_compares_the_neighbours_in_the_alp
 
     assert " (did you mean 'À499'?)" == did_you_mean("a499x", vocabulary(words))
     assert all(first <= second for first, second in pairwise(vocabulary(words)))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.69567, "0.6957"), (0.0, "0.0000"), (63.78984, "63.7898"), (1.7e9, "1700000000.0000"),
+        (1.0068e-9, "1.007e-09"), (-0.00012345, "-0.0001234"), (float("nan"), "nan"),
+    ],
+)  # fmt: skip
+def test_score_when_it_is_small_has_the_digits_that_count(value: float, text: str) -> None:
+    assert text == rounded(value)
+    assert text.removeprefix("-") == rounded(abs(value), sign="+").removeprefix("+")

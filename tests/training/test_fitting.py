@@ -165,6 +165,13 @@ def test_code_when_it_reads_the_table_has_no_remedy_for_a_pipeline() -> None:
     assert str(caught.value).endswith("""KeyError: "['size'] not in index\"""")
 
 
+def test_code_when_it_is_no_python_names_the_line_once() -> None:
+    with pytest.raises(TrainingFailed) as caught, explained("", "toy"):
+        compile("x = 1\n  y = 2\n", "models/toy.py", "exec")
+
+    assert "models/toy.py, line 2: IndentationError: unexpected indent" == str(caught.value)
+
+
 def test_cause_when_a_package_is_missing_says_how_to_install_it() -> None:
     with pytest.raises(TrainingFailed) as caught, explained("", "toy"):
         import_module("no_such_package")

@@ -112,6 +112,21 @@ def test_table_when_a_column_is_misspelt_suggests_the_near_one() -> None:
         read_table(make_table().rename(columns={"Income": "Incme"}), SCHEMA)
 
 
+def test_table_when_many_values_of_a_column_are_refused_lists_the_first_and_their_number() -> None:
+    schema = Schema(
+        (Category(name="town", column="Town", categories=("a", "b"), example="a"),),
+        Number(name="price", example=1.0),
+    )
+    table = pd.DataFrame({"Town": [f"id{row}" for row in range(600)], "price": 1.0})
+
+    with pytest.raises(InvalidTable) as caught:
+        read_table(table, schema)
+
+    *lines, rest = caught.value.problems
+    assert [f"row {row}, " for row in range(1, 11)] == [line.partition("col")[0] for line in lines]
+    assert "column 'Town' (field 'town'): 590 more values are refused" == rest
+
+
 @pytest.mark.parametrize("labels", [["good"] * 40, ["good"] * 38 + ["bad"] * 2])
 def test_table_when_a_class_is_missing_or_scarce_is_refused(labels: list[str]) -> None:
     with pytest.raises(InvalidTable, match="at least two classes"):

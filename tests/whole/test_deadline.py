@@ -162,7 +162,7 @@ def test_model_when_it_is_stuck_is_answered_504_and_its_worker_replaced(
         assert 200 == ask(server, plain).status
         said = server.log.read_text()
         assert "no answer in time, so 504" in said
-        assert '"path": "/v0/predict"' in said and '"request_id": "stuck"' in said
+        assert '"route": "/v0/predict"' in said and '"request_id": "stuck"' in said
         assert "WORKER TIMEOUT" not in said  # nobody waited for it
         metrics = ask(server, request(method=b"GET", path=b"/metrics")).body.decode()
         assert 'http_rejections_total{reason="deadline"} 1.0' in metrics

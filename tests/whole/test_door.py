@@ -216,6 +216,16 @@ def test_request_when_it_is_malformed_is_a_problem_that_quotes_nothing(
     assert KEY.encode() not in server.log.read_bytes()
 
 
+@pytest.mark.parametrize("more", [b"", b"Content-Length: 9\r\n"])  # a thread answers, or the loop
+def test_head_when_it_is_refused_gets_no_body(server: Server, more: bytes) -> None:
+    with connect(server.port) as link:
+        link.sendall(b"HEAD /livez HTTP/1.1\r\n" + more + b"\r\n")
+        answer = read_to_end(link)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"\r\n\r\n")
+
+
 def test_address_when_it_is_a_secret_is_not_logged(server: Server) -> None:
     for path in (b"/" + SECRET, b"/v0/models/" + SECRET, b"/v0/predict?" + SECRET):
         asked = request(RECORD, path=path, fields=[WITH_KEY])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from engine.schema.fields import Field
@@ -34,6 +35,21 @@ def kind_of(arrow_type: Any) -> str | None:
             values or ""
         )
     return "decimals" if _DECIMAL.fullmatch(name) else _KINDS.get(name)
+
+
+class _PandasNotes(msgspec.Struct):
+    """What pandas notes in the schema of a frame: its index, as columns or as a range."""
+
+    index_columns: list[Any] = []
+
+
+def index_columns(schema: Any) -> set[str]:
+    """Return the columns that pandas notes as the index of a frame, whatever their names."""
+    try:
+        notes = msgspec.json.decode((schema.metadata or {})[b"pandas"], type=_PandasNotes)
+    except (KeyError, ValueError, RecursionError):  # they are not of pandas, or damaged
+        return set()
+    return {name for name in notes.index_columns if isinstance(name, str)}
 
 
 def text_size(column: Any) -> int:

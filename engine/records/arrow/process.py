@@ -23,7 +23,13 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from engine.records.arrow import END_OF_STREAM
-from engine.records.arrow.columns import kind_of, read_columns, text_size, values_of
+from engine.records.arrow.columns import (
+    index_columns,
+    kind_of,
+    read_columns,
+    text_size,
+    values_of,
+)
 from engine.records.arrow.messages import SILENT_SECONDS, TableMessage, TableRequest, receive, send
 from engine.records.blocks import MOST_ROWS, PIECE, Block, read_slowly, too_long
 from engine.records.media_types import ARROW
@@ -122,7 +128,10 @@ class _Table:
     def begin(self, columns: pyarrow.Schema) -> None:
         """Check that the columns of the table can be read."""
         refuse_repeated_names([name for name in columns.names if name], "table")
-        self._columns = self._schema.find_columns(columns.names)
+        index = index_columns(columns).difference(self._schema.sources)
+        self._columns = self._schema.find_columns(
+            name for name in columns.names if name not in index
+        )
         self.names = [*self._columns.sources.values()]
         problems = [
             Problem(

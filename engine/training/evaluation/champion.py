@@ -11,6 +11,7 @@ from engine.runtime.loading import load_version
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed, spread_of
 from engine.runtime.version import StoredVersion
 from engine.schema.card import ChallengeEntry, Description
+from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 from engine.training.evaluation.interval import FEWEST_ROWS, Estimate, of_gain
 from engine.training.evaluation.judged import HeldOutAnswers, judge
@@ -162,10 +163,11 @@ def _verdict(comparison: Mapping[str, Any], remark: str) -> tuple[str, str]:
         verdict, phrase = "worse", "is worse than"
     else:
         verdict, phrase = "undecided", "is not surely better than"
+    value, low, high = (rounded(gain[key], sign="+") for key in ("value", "low", "high"))
     reason = (
-        f"{comparison['score']} {comparison['value']:.4f} {phrase} {comparison['champion']}'s "
-        f"{comparison['champion_value']:.4f} on the same {comparison['rows']} rows: "
-        f"gain {gain['value']:+.4f}, 95 % interval {gain['low']:+.4f} to {gain['high']:+.4f}"
+        f"{comparison['score']} {rounded(comparison['value'])} {phrase} {comparison['champion']}'s "
+        f"{rounded(comparison['champion_value'])} on the same {comparison['rows']} rows: "
+        f"gain {value}, 95 % interval {low} to {high}"
     )
     if comparison["may_know_rows"]:
         reason += f"; {comparison['champion']} may have learnt from some of them, which favours it"

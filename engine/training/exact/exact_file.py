@@ -123,7 +123,6 @@ class ExactFile:
         trees["root"] += first
         nodes["left"] += first
         member = self._member(0, sums)
-        member["first_tree"] = sum(map(len, self._parts["trees"]))
         member["n_trees"] = len(trees)
         member["has_sets"] = nodes["is_set"].any()
         self._parts["trees"].append(trees)
@@ -136,7 +135,6 @@ class ExactFile:
         width = len(sums.bases)
         terms["first_coefficient"] = self.values(coefficients) + width * np.arange(len(slots))
         member = self._member(1, sums)
-        member["first_term"] = sum(map(len, self._parts["terms"]))
         member["n_terms"] = len(slots)
         self._parts["terms"].append(terms)
 
@@ -170,6 +168,8 @@ class ExactFile:
         member["kind"], member["link"], member["width"] = kind, sums.link, len(sums.bases)
         member["n_outputs"], member["divisor"] = sums.n_outputs, sums.divisor
         member["weight"], member["first_base"] = sums.weight, self.values(sums.bases)
+        member["first_tree"] = sum(map(len, self._parts["trees"]))
+        member["first_term"] = sum(map(len, self._parts["terms"]))
         self._parts["members"].append(member)
         self.n_outputs.append(sums.n_outputs)
         return member

@@ -17,13 +17,12 @@ from engine.training.exact.steps import Column, Shape
 def is_linear(estimator: Any) -> bool:
     """Return whether an estimator predicts as scikit-learn's linear models do."""
     kind = type(estimator)
-    if not kind.__module__.startswith(("sklearn.linear_model", "sklearn.svm")):
+    if not kind.__module__.startswith(("sklearn.linear_model.", "sklearn.svm.")):
         return False
+    decides = getattr(kind, "decision_function", None)
     return (
-        getattr(kind, "predict", None) is LinearModel.predict
-        or getattr(kind, "decision_function", None) is LinearClassifierMixin.decision_function
-        or kind is SGDRegressor
-        or isinstance(estimator, _GeneralizedLinearRegressor)
+        isinstance(estimator, (LinearModel, SGDRegressor, _GeneralizedLinearRegressor))
+        or decides is LinearClassifierMixin.decision_function
     )
 
 

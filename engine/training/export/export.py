@@ -43,13 +43,15 @@ def export(
         command = [sys.executable, "-m", "engine.training.export.export", name, model]
         exported, refusal = folder / "model.onnx", folder / "reason.txt"
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit)  # noqa: S603
+            done = subprocess.run(  # noqa: S603
+                command, capture_output=True, encoding="utf-8", errors="replace", timeout=time_limit
+            )
         except subprocess.TimeoutExpired:
             return Export(None, f"the conversion took more than {time_limit:g} s")
         if exported.exists():
             return Export(exported.read_bytes())
         if refusal.exists():
-            return Export(None, refusal.read_text())
+            return Export(None, refusal.read_text("utf-8"))
         return Export(None, f"the conversion failed: {' '.join(done.stderr.split())[-300:]}")
 
 
@@ -103,7 +105,7 @@ def main(folder: Path, model: str) -> None:
     try:
         exported = convert(pipeline, fields)
     except Exception as error:  # noqa: BLE001 - skl2onnx raises many kinds; each is a reason
-        (folder / "reason.txt").write_text(refusal(error, pipeline))
+        (folder / "reason.txt").write_text(refusal(error, pipeline), "utf-8")
     else:
         # Renamed once complete: the time limit may expire during the write.
         replace_file(folder / "model.onnx", exported)

@@ -94,4 +94,4 @@ class _Columns:
         self._places = places
 
     def __call__(self, table: Any) -> Any:
-        return np.asarray(table)[:, self._places]
+        return (table if hasattr(table, "toarray") else np.asarray(table))[:, self._places]
