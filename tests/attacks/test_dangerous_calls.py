@@ -168,7 +168,7 @@ def is_constant(node: ast.expr, constants: set[str]) -> bool:
 
 
 #: Files that fill a format which `engine.api.response_head` writes, of our words only.
-FILLS_HEADS = ("engine/api/fast_path/answer.py", "engine/api/fast_path/rejections.py")
+FILLS_HEADS = ("engine/api/fast_path/rejections.py",)
 
 
 def test_text_when_it_is_obeyed_is_written_where_it_is_used() -> None:
