@@ -14,6 +14,7 @@ import pytest
 
 from persistence.model_persistence import ModelStore
 from tests.support.project import ROOT, copy_project
+from tests.support.runtimes import RUN_FILE
 from tests.support.toys import loan
 
 ASK = """
@@ -101,7 +102,7 @@ def test_build_when_repeated_elsewhere_gives_the_same_export(project: Path, tmp_
     digests = set()
     for one in (project, moved):
         version = store(one).versions("mine")[0]
-        content = (one / "artifacts/mine" / version / "model.onnx").read_bytes()
+        content = (one / "artifacts/mine" / version / RUN_FILE).read_bytes()
         digests.add(hashlib.sha256(content).hexdigest())
     assert 1 == len(digests)
 
@@ -259,7 +260,7 @@ def test_command_when_the_terminal_lacks_a_letter_escapes_it(
 @pytest.mark.slow
 def test_check_when_the_artefact_was_changed_exits_1(project: Path) -> None:
     version = store(project).promoted("mine")
-    path = project / "artifacts/mine" / version / "model.onnx"
+    path = project / "artifacts/mine" / version / RUN_FILE
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + b"\0\0")
 

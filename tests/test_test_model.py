@@ -10,6 +10,7 @@ import pytest
 import test_model
 from persistence.model_persistence import ModelStore
 from tests.support.project import ROOT, copy_project
+from tests.support.runtimes import RUN_FILE
 from tests.support.serving import environment
 from tests.support.toys import loan
 
@@ -88,7 +89,7 @@ def test_stored_version_when_it_answers_says_so_and_when_damaged_what_differs(
     monkeypatch.setenv("MODEL_STORE", str(tmp_path))
 
     stored = test_model.check_stored("rent")
-    with (tmp_path / "rent" / version / "model.onnx").open("ab") as file:
+    with (tmp_path / "rent" / version / RUN_FILE).open("ab") as file:
         file.write(b"x")
     damaged = test_model.check_stored("rent")
 

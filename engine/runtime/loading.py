@@ -1,20 +1,26 @@
 """Load a stored version: every file is checked, and the model opened."""
 
 import importlib.metadata
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.runtime.exact import ExactRuntime
+from engine.runtime.exact_library import NoExactLibrary
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
 from engine.runtime.runtimes import Runtime
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import StoredVersion
 from engine.schema.card import Card, as_card
+from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 from persistence.checked_files import check_file, checked_file
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import UntrustedArtifact
+
+_log = logging.getLogger(__name__)
 
 #: The file that is run, by runtime.
 RUN_FILES = {"exact": "model.trees", "onnx": "model.onnx", "native": "model.skops"}
@@ -67,16 +73,37 @@ def _open_runtime(folder: Path, card: Card) -> Runtime:
     content, has_probabilities = checked_file(folder, card, run), bool(card["has_probabilities"])
     if card["runtime"] == "onnx":
         return OnnxRuntime(content, fields, has_probabilities=has_probabilities)
-    return ExactRuntime(
-        content, fields, has_probabilities=has_probabilities, classes=card["classes"]
-    )
+    try:
+        return ExactRuntime(
+            content, fields, has_probabilities=has_probabilities, classes=card["classes"]
+        )
+    except NoExactLibrary as absence:
+        return _pipeline_instead(folder, card, fields, absence)
+
+
+def _pipeline_instead(
+    folder: Path, card: Card, fields: Sequence[Field], absence: NoExactLibrary
+) -> NativeRuntime:
+    """Run the fitted pipeline of an exact version, which gives the same answers more slowly."""
+    who = f"version {card['version']} of {card['model']}"
+    try:
+        runtime = NativeRuntime(open_pipeline(folder, card), fields)
+    except ModuleNotFoundError as error:
+        raise UntrustedArtifact(
+            f"{who} is exact, and {absence}; or install scikit-learn, which serves it more slowly: "
+            "pip install -r requirements.txt"
+        ) from error
+    _log.warning("%s is served by scikit-learn, with the same answers but slower: %s", who, absence)
+    return runtime
 
 
 def _difference(card: Card) -> str:
     """Return a note where onnxruntime has another version than in training."""
+    if card["runtime"] != "onnx":
+        return ""
     trained_with = card.get("libraries", {}).get("onnxruntime")
     here = importlib.metadata.version("onnxruntime")
-    if card.get("runtime") != "onnx" or trained_with == here:
+    if trained_with == here:
         return ""
     return (
         f" (onnxruntime is {here}, it was checked with {trained_with}: "

@@ -39,3 +39,10 @@ class Runtime(Protocol):
         outputs = self.run_matrix(as_matrix(packed))
         numbers = outputs.values if outputs.probabilities is None else outputs.probabilities
         return tuple(map(float, numbers.ravel().tolist()))
+
+
+class MarginRuntime(Runtime, Protocol):
+    """Runs a version that can be compared with its pipeline."""
+
+    def margins(self, columns: Columns) -> Any:
+        """Return what a classifier without probabilities decides by; None where it has none."""

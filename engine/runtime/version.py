@@ -6,11 +6,13 @@ order of the classes and their labels.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from engine.runtime.answers import AnswerTemplate, Decisions, Prediction, answer_columns
+from engine.runtime.native import NativeRuntime
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed
 from engine.schema.card import Card, Decision
@@ -18,10 +20,9 @@ from engine.schema.json_decoder import Decoder, as_matrix
 from engine.schema.record_schema import Schema
 from persistence.store_errors import UntrustedArtifact
 
-#: Probabilities this close are equal: an exported forest sums in single
-#: precision, so a tie of votes may come out as 0.49999997.
+#: Probabilities this close are equal, unless the card says otherwise: an exported forest sums in
+#: single precision, so a tie of votes may come out as 0.49999997. An exact one has the votes.
 TIE = 1e-6
-
 
 #: From here on a number may be too large for a model.
 _HUGE = 1e15
@@ -34,7 +35,7 @@ class StoredVersion:
         self.card = card
         self.name = str(card["model"])
         self.version = str(card["version"])
-        self.is_exported = card["runtime"] == "onnx"
+        self.is_quick = not isinstance(runtime, NativeRuntime)
         self.schema = Schema.from_json(card["schema"])
         self.decoder = Decoder(self.schema)
         self.answer_columns = answer_columns(card)
@@ -113,8 +114,8 @@ def decide(outputs: Outputs, card: Decision) -> list[Prediction]:
 
     With two classes and probabilities, the positive class is predicted when
     its probability is at least the card's threshold; with more classes, the
-    most probable one, the first on a tie. A probability within ``TIE`` of
-    another counts as equal. Without probabilities the model's own label is
+    most probable one, the first on a tie. A probability within the card's ``tie``,
+    or ``TIE``, of another counts as equal. Without probabilities the model's own label is
     the prediction.
     """
     classes = card["classes"]
@@ -155,15 +156,15 @@ def _labels(labels: Any, card: Decision) -> list[Any]:
 
 def _chooser(card: Decision) -> Callable[[Sequence[float]], int]:
     """Return what chooses the predicted class by the probabilities of all."""
-    classes = card["classes"]
+    classes, tie = card["classes"], card.get("tie", TIE)
     if classes is None or len(classes) != 2:
-        return _most_probable
-    positive, least = classes.index(card["positive"]), card["threshold"] - TIE
+        return partial(_most_probable, tie)
+    positive, least = classes.index(card["positive"]), card["threshold"] - tie
     return lambda row: positive if row[positive] >= least else 1 - positive
 
 
-def _most_probable(row: Sequence[float]) -> int:
-    least = max(row) - TIE
+def _most_probable(tie: float, row: Sequence[float]) -> int:
+    least = max(row) - tie
     return next((index for index, share in enumerate(row) if share >= least), 0)
 
 

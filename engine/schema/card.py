@@ -31,6 +31,7 @@ class Decision(TypedDict):
     classes: Any  # a list of labels; None for a regression
     positive: Any
     threshold: float
+    tie: NotRequired[float]  # probabilities this close are equal
 
 
 class Description(Decision):

@@ -164,7 +164,7 @@ class Predictor:
 def _is_quick(version: StoredVersion, rows: int) -> bool:
     """Return whether a version answers so many rows while the event loop waits."""
     is_short = rows <= ROWS_PER_REQUEST and version.seconds(rows) <= LOOP_SECONDS
-    return version.is_exported and is_short
+    return version.is_quick and is_short
 
 
 def _decide(chosen: Chosen, decoded: Decoded) -> Decided:

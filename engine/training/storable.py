@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from skops.io import dumps, get_untrusted_types
+from skops.io import get_untrusted_types
 from skops.io._utils import get_type_name
 
 from engine.runtime.trusted_types import untrusted
+from engine.training.artifact import quick_dumps
 from engine.training.failures import TrainingFailed
 
 
@@ -35,7 +36,7 @@ def check_storable(pipeline: Any, *, model: str) -> None:
     that ``models/<model>.py`` defines.
     """
     try:
-        foreign = untrusted(get_untrusted_types(data=dumps(pipeline)), model=model)
+        foreign = untrusted(get_untrusted_types(data=quick_dumps(pipeline)), model=model)
     except Exception as error:
         raise TrainingFailed(
             f"the pipeline cannot be stored: {' '.join(map(str, error.args))}; "

@@ -17,6 +17,7 @@ from engine.schema.card import (
     Counts,
     Decision,
     Description,
+    ParityEntry,
     RuntimeEntry,
     ScoreEntry,
 )
@@ -31,7 +32,11 @@ from engine.training.evaluation.metrics import SCORES, class_scores, not_computa
 from engine.training.evaluation.reference import reference
 from engine.training.evaluation.remarks import label_remarks, split_remarks
 from engine.training.export.limits import limit_remarks
-from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
+from engine.training.export.runtime_choice import (
+    PipelineRejectsRecord,
+    choose_runtime,
+    decided_by,
+)
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import fit
 from engine.training.provenance import Origin
@@ -90,9 +95,9 @@ def train(
     with step("fit") as say:
         kept, description = _fit(name, definition, X, y, split, data, origin, say)
     with step("export") as say:
-        runtime, files, served = choose_runtime(
-            definition, kept.pipeline, _columns(unseen), description
-        )
+        given = definition, kept.pipeline, _columns(unseen), description
+        runtime, files, served = choose_runtime(*given)
+        description = decided_by(runtime["runtime"], description)
         say(_runtime_line(runtime, description["task"]))
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
@@ -113,8 +118,8 @@ def train(
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
         }  # fmt: skip
-        report = write_report(card, judged, X.iloc[rows])
-        files |= {"report.html": report, "model-card.md": model_card(card).encode()}
+        files["report.html"] = write_report(card, judged, X.iloc[rows])
+        files["model-card.md"] = model_card(card).encode()
     return Trained(card, files)
 
 
@@ -252,15 +257,28 @@ def _score_line(name: str, entry: ScoreEntry) -> str:
     )
 
 
+#: What runs a version, and what to say where it is not the first choice.
+_RUNTIMES = {
+    "exact": "served by its own arrays", "onnx": "served by onnxruntime",
+    "native": "served by scikit-learn",
+}  # fmt: skip
+
+
 def _runtime_line(entry: RuntimeEntry, task: str) -> str:
     seconds, parity = entry["seconds"]["one_row"], entry["parity"]
-    if entry["runtime"] == "native" or parity is None:
-        cost = f"{seconds * 1e3:.2f} ms a record, where exports mostly take less than 0.1"
-        line = f"served by scikit-learn, {cost}: {entry['runtime_reason']}"
-        return "\n".join([line, *limit_remarks(entry)])
-    what = f"values of {parity['rows']} rows differ, as a share of their spread,"
-    if task == "classification":
-        what = f"{parity['mismatches']} of {parity['rows']} labels differ, probabilities"
-    most = f"{parity['difference']:.1g}"
-    line = f"served by onnxruntime, {seconds * 1e3:.3f} ms a record: {what} by up to {most}"
+    line = f"{_RUNTIMES[entry['runtime']]}, {seconds * 1e3:.3f} ms a record"
+    if parity is not None and not parity["reason"]:
+        line += f": {_parity_text(parity, task)}"
+    if entry["runtime_reason"]:
+        line += f"; not exactly, since {entry['runtime_reason']}"
     return "\n".join([line, *limit_remarks(entry)])
+
+
+def _parity_text(parity: ParityEntry, task: str) -> str:
+    rows, most = parity["rows"], parity["difference"]
+    if most == 0 and not parity["mismatches"]:
+        return f"all {rows} rows that were compared are answered as by the pipeline, bit for bit"
+    what = f"values of {rows} rows differ, as a share of their spread,"
+    if task == "classification":
+        what = f"{parity['mismatches']} of {rows} labels differ, probabilities"
+    return f"{what} by up to {most:.1g}"

@@ -16,6 +16,7 @@ from persistence.model_persistence import ModelStore
 from tests.support.answers import found, read_problem, read_strictly
 from tests.support.application import serve
 from tests.support.models import unstored
+from tests.support.runtimes import RUN_FILE
 from tests.support.toys import coin
 
 PARCEL = {"weight": 1, "pieces": 1, "colour": "red", "fragile": False}
@@ -90,7 +91,7 @@ def test_service_when_a_version_appears_serves_it(toy_store: ModelStore, tmp_pat
 @pytest.mark.parametrize(
     ("model", "file", "record"),
     [
-        ("parcel", "model.onnx", PARCEL),
+        ("parcel", RUN_FILE, PARCEL),
         ("coin", "model.skops", COIN),
         ("parcel", "card.json", PARCEL),
     ],
@@ -112,9 +113,9 @@ def test_service_when_a_file_is_damaged_refuses_the_version(
 
 
 def test_service_when_the_model_file_is_gone_refuses_the_version(store: ModelStore) -> None:
-    (store.root / "parcel" / store.promoted("parcel") / "model.onnx").unlink()
+    (store.root / "parcel" / store.promoted("parcel") / RUN_FILE).unlink()
 
-    assert_not_served(serve(store, "parcel").test_client(), PARCEL, "model.onnx")
+    assert_not_served(serve(store, "parcel").test_client(), PARCEL, RUN_FILE)
 
 
 def test_service_when_the_promoted_version_is_gone_refuses_it(store: ModelStore) -> None:
@@ -141,7 +142,7 @@ def test_service_when_the_pointer_is_damaged_serves_the_newest_version_and_says_
     assert version == answer["model"]["version"]
     assert 200 == client.get("/readyz").status_code
     assert "degraded" == health["status"] and "the pointer of parcel is refused" in health["reason"]
-    (store.root / "parcel" / version / "model.onnx").unlink()
+    (store.root / "parcel" / version / RUN_FILE).unlink()
     assert_not_served(serve(store, "parcel").test_client(), PARCEL, "promoted")
 
 

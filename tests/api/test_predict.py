@@ -162,6 +162,26 @@ def test_label_when_shares_tie_is_the_first(shares: list[float], expected: str) 
     assert expected == prediction.value
 
 
+@pytest.mark.parametrize(
+    ("classes", "shares", "expected"),
+    [
+        (["a", "b", "c"], [0.4, 0.4 + 1e-12, 0.2], "b"),
+        (["a", "b", "c"], [0.4, 0.4, 0.2], "a"),
+        (["no", "yes"], [0.5, 0.5], "yes"),
+        (["no", "yes"], [0.5 + 1e-12, 0.5 - 1e-12], "no"),
+    ],
+)
+def test_label_when_the_card_has_no_tolerance_follows_the_bits(
+    classes: list[str], shares: list[float], expected: str
+) -> None:
+    positive = "yes" if len(classes) == 2 else None
+    card: Decision = {"classes": classes, "positive": positive, "threshold": 0.5, "tie": 0.0}
+
+    (prediction,) = decide(Outputs(None, np.array([shares])), card)
+
+    assert expected == prediction.value
+
+
 def test_model_info_when_asked_says_what_the_card_says(
     toy_client: FlaskClient, toy_store: ModelStore
 ) -> None:

@@ -15,8 +15,9 @@ from persistence.checked_files import checked_file
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import UntrustedArtifact
 from tests.support.project import ROOT
+from tests.support.runtimes import RUN_FILE
 
-SMALL = ROOT / "tests/support/versions/format_2"
+SMALL = ROOT / "tests/support/versions/format_3"
 KEY = "a-secret-of-the-tests-0123456789"
 
 
@@ -44,7 +45,7 @@ def test_version_when_any_byte_changes_or_an_end_is_missing_is_refused_unread(
     folder = store.root / "toy" / version
     if key:
         sign_version(store, "toy", version)
-    names = ["card.json", "card.sig"] if key else ["card.json", "model.onnx", "model.skops"]
+    names = ["card.json", "card.sig"] if key else ["card.json", RUN_FILE, "model.skops"]
 
     found = corrupt(folder, key=key)
 
@@ -64,7 +65,7 @@ def test_credit_when_sampled_bytes_change_is_refused_unread(
 
     found = corrupt(folder, sample=40)
 
-    assert {"card.json", "model-card.md", "model.onnx", "model.skops", "report.html"} == set(
+    assert {"card.json", "model-card.md", RUN_FILE, "model.skops", "report.html"} == set(
         found["tried"]
     )
     assert ([], [], True) == (found["accepted"], found["reached"], found["whole"])
@@ -73,7 +74,7 @@ def test_credit_when_sampled_bytes_change_is_refused_unread(
 def test_file_when_it_is_a_link_is_refused_whatever_it_leads_to(store: ModelStore) -> None:
     (version,) = store.versions("toy")
     sign_version(store, "toy", version)
-    for name in ("model.onnx", "model.skops", "card.json", "card.sig"):
+    for name in (RUN_FILE, "model.skops", "card.json", "card.sig"):
         path = store.root / "toy" / version / name
         elsewhere = store.root / name
         path.rename(elsewhere)
@@ -90,7 +91,7 @@ def test_file_when_it_is_a_link_is_refused_whatever_it_leads_to(store: ModelStor
 def test_file_when_it_is_a_pipe_is_refused_and_not_waited_for(store: ModelStore) -> None:
     (version,) = store.versions("toy")
     sign_version(store, "toy", version)
-    path = store.root / "toy" / version / "model.onnx"
+    path = store.root / "toy" / version / RUN_FILE
     path.unlink()
     os.mkfifo(path)
 
@@ -98,7 +99,7 @@ def test_file_when_it_is_a_pipe_is_refused_and_not_waited_for(store: ModelStore)
         load_version(store, "toy")
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.skops", "card.json", "card.sig"])
+@pytest.mark.parametrize("name", [RUN_FILE, "model.skops", "card.json", "card.sig"])
 def test_file_when_it_is_huge_is_not_read(store: ModelStore, name: str) -> None:
     (version,) = store.versions("toy")
     sign_version(store, "toy", version)
@@ -112,7 +113,7 @@ def test_file_when_its_card_says_that_it_is_huge_takes_no_memory(store: ModelSto
     (version,) = store.versions("toy")
     sign_version(store, "toy", version)
     card = store.read_card("toy", version)
-    card["files"]["model.onnx"]["bytes"] = 2**62
+    card["files"][RUN_FILE]["bytes"] = 2**62
 
     with pytest.raises(UntrustedArtifact, match="differs from the digest"):
-        checked_file(store.root / "toy" / version, card, "model.onnx")
+        checked_file(store.root / "toy" / version, card, RUN_FILE)

@@ -23,6 +23,7 @@ from engine.training.export.runtime_choice import choose_runtime
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
 from tests.support.models import EXAMPLES, TRAINED_AT
+from tests.support.runtimes import BEST, RUN_FILE
 from tests.support.toys import parcel
 
 NAME = "parcel"
@@ -67,7 +68,7 @@ def forest(card: Mapping[str, Any], seed: int) -> Stored:
     own = describe(NAME, definition, pipeline, data=definition.sample)
     columns = {str(name): X[name].tolist()[:40] for name in X.columns}
     found, files, _ = choose_runtime(definition, pipeline, columns, own, export=_export)
-    assert found["runtime"] == "onnx", found["runtime_reason"]
+    assert found["runtime"] == BEST, found["runtime_reason"]
     return Stored({**card, **own, **found, "data": data}, files).trained_later(seed)
 
 
@@ -141,6 +142,6 @@ def poison(
         {"a flipped byte": flip_a_byte, "half a file": truncate}.items(), start=1001
     ):
         found[what] = store.write(*good.trained_later(later))
-        spoil(f"{NAME}/{found[what]}/model.onnx", change)
+        spoil(f"{NAME}/{found[what]}/{RUN_FILE}", change)
     assert all(check_version(store, NAME, one) for one in found.values())
     return found

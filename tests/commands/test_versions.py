@@ -12,6 +12,7 @@ from engine.runtime.loading import load_version
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 from tests.support.models import TRAINED_AT, unstored
+from tests.support.runtimes import BEST, RUN_FILE
 from tests.support.table_bodies import PARCELS, write_csv, write_lines
 
 
@@ -40,7 +41,7 @@ def test_list_when_asked_shows_every_version_newest_first(store: ModelStore) -> 
     assert ["coin", "parcel", "parcel", "rent"] == [row["model"] for row in rows]
     assert [new, old] == [row["version"] for row in rows[1:3]]
     assert [True, False, True, True] == [row["promoted"] for row in rows]
-    assert ["native", "onnx", "onnx", "onnx"] == [row["runtime"] for row in rows]
+    assert ["native", BEST, BEST, BEST] == [row["runtime"] for row in rows]
     card = store.read_card("parcel")
     assert card["scores"][card["score"]]["value"] == rows[2]["value"]
     assert ["parcel", old, "*", *TRAINED_AT[:16].split("T")] == lines[3].split()[:5]
@@ -125,7 +126,7 @@ def test_promotion_when_the_version_answers_moves_and_says_what_was(store: Model
     assert "already promoted" in run(store, "promote", "parcel", new).stdout
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "model.skops", "report.html", "card.json"])
+@pytest.mark.parametrize("file", [RUN_FILE, "model.skops", "report.html", "card.json"])
 def test_promotion_when_a_file_is_damaged_is_refused(store: ModelStore, file: str) -> None:
     old, new = store.versions("parcel")
     path = store.root / "parcel" / new / file

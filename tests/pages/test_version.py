@@ -81,7 +81,7 @@ def test_version_when_described_keeps_the_training_rows_histograms_back(
     shown = ask(client, version).get_json()
 
     assert card["reference"]
-    assert {"reference", "golden", "format", "model"} == set(card) - set(shown)
+    assert {"reference", "golden", "format", "model", "tie"} == set(card) - set(shown)
     assert {"name", "promoted", "previous", "compared"} == set(shown) - set(card)
 
 

@@ -16,6 +16,7 @@ from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 from tests.support.estimators import CASES
 from tests.support.project import ROOT
+from tests.support.runtimes import BEST, RUN_FILE
 from tests.support.trials import Trial, run_trial
 
 KEPT = ROOT / "tests/support/versions"
@@ -41,10 +42,10 @@ def folder(store: ModelStore) -> Path:
 def test_version_when_written_holds_its_files_and_a_readable_card(store: ModelStore) -> None:
     card = store.read_card("toy")
 
-    assert {"model.onnx", "model.skops", "card.json"} == {p.name for p in folder(store).iterdir()}
+    assert {RUN_FILE, "model.skops", "card.json"} == {p.name for p in folder(store).iterdir()}
     assert ["high", "low", "middle"] == card["classes"]
     assert card["version"].endswith(card["digest"][:5])
-    assert "onnx" == card["runtime"]
+    assert BEST == card["runtime"]
     for name, fingerprint in card["files"].items():
         assert (folder(store) / name).stat().st_size == fingerprint["bytes"]
 
@@ -91,7 +92,7 @@ def test_promotion_when_another_version_is_chosen_moves_the_pointer(
     assert sorted([first, second]) == store.versions("toy")
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "card.json"])
+@pytest.mark.parametrize("name", [RUN_FILE, "card.json"])
 def test_reading_when_any_byte_differs_is_refused(store: ModelStore, name: str) -> None:
     path = folder(store) / name
     whole = path.read_bytes()
@@ -132,10 +133,11 @@ def test_reading_when_a_file_is_damaged_gives_no_byte_to_a_loader(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached: list[bytes] = []
-    monkeypatch.setattr(
-        loading, "OnnxRuntime", lambda content, *rest, **named: reached.append(content)
-    )
-    (folder(store) / "model.onnx").write_bytes(b"something else")
+    for runtime in ("ExactRuntime", "OnnxRuntime"):
+        monkeypatch.setattr(
+            loading, runtime, lambda content, *rest, **named: reached.append(content)
+        )
+    (folder(store) / RUN_FILE).write_bytes(b"something else")
 
     with pytest.raises(UntrustedArtifact, match="differs from the digest"):
         load_version(store, "toy")
@@ -144,7 +146,7 @@ def test_reading_when_a_file_is_damaged_gives_no_byte_to_a_loader(
 
 
 def test_reading_when_a_file_is_gone_is_refused(store: ModelStore) -> None:
-    (folder(store) / "model.onnx").unlink()
+    (folder(store) / RUN_FILE).unlink()
 
     with pytest.raises(UntrustedArtifact, match="cannot be read"):
         load_version(store, "toy")
@@ -153,11 +155,11 @@ def test_reading_when_a_file_is_gone_is_refused(store: ModelStore) -> None:
 def test_reading_when_the_card_has_a_newer_format_is_refused(
     store: ModelStore, trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(card_file, "FORMAT", 3)
+    monkeypatch.setattr(card_file, "FORMAT", 4)
     newer = store.write(trial.card, trial.files)
     monkeypatch.undo()
 
-    with pytest.raises(UntrustedArtifact, match="has format 3, this code reads 1 to 2"):
+    with pytest.raises(UntrustedArtifact, match="has format 4, this code reads 1 to 3"):
         load_version(store, "toy", newer)
 
 
@@ -230,7 +232,7 @@ def test_kept_version_when_its_format_is_old_is_still_served(path: Path) -> None
     version = load_version(store, path.parent.name)
 
     assert version.self_test() is None
-    assert "onnx" == version.card["runtime"]
+    assert version.card["runtime"] == ("exact" if "format_3" in path.parts else "onnx")
 
 
 def test_kept_versions_when_counted_are_one_per_format() -> None:

@@ -16,6 +16,7 @@ from persistence.model_persistence import ModelStore
 from tests.support.application import ask_loop, serve
 from tests.support.candidates import PARCEL, copied, parcels, scraped, try_version, version_of
 from tests.support.inputs import first_daily
+from tests.support.runtimes import RUN_FILE
 from tests.support.table_bodies import CSV, LINES, write_csv, write_lines
 from tests.support.tensors import tensors
 
@@ -203,7 +204,7 @@ def test_candidate_when_it_cannot_be_read_leaves_all_to_the_promoted_one(
     store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     promoted, candidate = try_version(store, "canary")
-    (store.root / "parcel" / candidate / "model.onnx").write_bytes(b"x")
+    (store.root / "parcel" / candidate / RUN_FILE).write_bytes(b"x")
     app = serve(store, "parcel")
     client = app.test_client()
 
@@ -224,7 +225,7 @@ def test_candidate_when_another_than_the_promoted_version_serves_is_not_asked(
     store.promote("parcel", new)
     store.promote("parcel", old)
     try_version(store, mode)
-    (store.root / "parcel" / old / "model.onnx").write_bytes(b"x")
+    (store.root / "parcel" / old / RUN_FILE).write_bytes(b"x")
     app = serve(store, "parcel")
     client = app.test_client()
 

@@ -16,6 +16,7 @@ from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 from tests.support.models import EXAMPLES, make_once, unstored
+from tests.support.runtimes import RUN_FILE
 
 COUNT = 100
 NAMES = [f"rent_{number:03}" for number in range(COUNT)]
@@ -31,10 +32,10 @@ def store(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Mo
 
     def make(store: ModelStore) -> None:
         card = toy_store.read_card("rent")
-        content = (toy_store.root / "rent" / card["version"] / "model.onnx").read_bytes()
+        content = (toy_store.root / "rent" / card["version"] / RUN_FILE).read_bytes()
         body = unstored(card)
         for name in NAMES:
-            version = store.write({**body, "model": name}, {"model.onnx": content})
+            version = store.write({**body, "model": name}, {RUN_FILE: content})
             store.promote(name, version)
 
     return make_once(tmp_path_factory, "many", make)
@@ -141,7 +142,7 @@ def test_models_when_one_is_damaged_leave_the_others_alone(
 ) -> None:
     shutil.copytree(store.root, tmp_path / "store")
     damaged = ModelStore(tmp_path / "store")
-    (damaged.root / NAMES[5] / damaged.promoted(NAMES[5]) / "model.onnx").write_bytes(b"x")
+    (damaged.root / NAMES[5] / damaged.promoted(NAMES[5]) / RUN_FILE).write_bytes(b"x")
     client = serve(damaged, NAMES[0]).test_client()
 
     assert 503 == client.post(f"/v0/models/{NAMES[5]}/predict", json=RECORD).status_code

@@ -25,6 +25,7 @@ from tests.support.candidates import (
     try_version,
     version_of,
 )
+from tests.support.runtimes import RUN_FILE
 from tests.support.serving import wait_until
 from tests.support.table_bodies import CSV, write_csv
 
@@ -237,7 +238,7 @@ def test_records_when_their_memory_is_used_again_are_compared_as_they_were(
 
 def test_answers_when_the_shadow_is_damaged_come_and_each_is_a_failure(store: ModelStore) -> None:
     promoted, candidate = try_version(store, "shadow")
-    (store.root / "parcel" / candidate / "model.onnx").write_bytes(b"x")
+    (store.root / "parcel" / candidate / RUN_FILE).write_bytes(b"x")
     app = serve(store, "parcel")
 
     assert promoted == version_of(app.test_client().post("/v0/predict", json=PARCEL))

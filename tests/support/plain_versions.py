@@ -49,6 +49,7 @@ def write_plain(
     right = factor * record["area"]
     card |= {
         "created_at": made.isoformat(),
+        "runtime": "onnx",
         "schema": {**card["schema"], "fields": fields},
         "example": {**card["example"], "record": record, "value": example or right},
         "golden": [],

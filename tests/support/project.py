@@ -47,9 +47,14 @@ def list_files() -> tuple[str, ...]:
 
 
 def copy_project(folder: Path, *, with_sample: bool = False) -> Path:
-    """Copy the project without the user's models and tables, and return the copy."""
+    """Copy the project without the user's models and tables, and return the copy.
+
+    The library that set-up has compiled comes along.
+    """
     for name in list_files():
         if not is_users(name) or (with_sample and name in SAMPLE):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    for library in (ROOT / "engine/runtime").glob("exact-*.so"):
+        shutil.copy(library, folder / "engine/runtime")
     return folder

@@ -12,15 +12,16 @@ from persistence.model_persistence import ModelStore
 from tests.support.models import EXAMPLES, TOYS
 from tests.support.serving import Server, running
 
-#: Width of a square matrix of doubles: 32 MB.
+#: Width of a square matrix of doubles: 32 MB, beside one of nothing to speak of.
 WIDTH = 2000
+SMALL_WIDTH = 10
 MEGABYTES = 8 * WIDTH**2 / 1e6
 
 
-def large_graph(n_fields: int) -> bytes:
-    """Write a graph that multiplies a record by a large matrix."""
+def matrix_graph(n_fields: int, width: int) -> bytes:
+    """Write a graph that multiplies a record by a square matrix of this width."""
     random = np.random.default_rng(0)
-    shapes = {"first": (n_fields, WIDTH), "large": (WIDTH, WIDTH), "last": (WIDTH, 1)}
+    shapes = {"first": (n_fields, width), "square": (width, width), "last": (width, 1)}
     names = [RECORD, "wide", "wider", "variable"]
     nodes = [
         helper.make_node("MatMul", [source, weights], [target])
@@ -28,7 +29,7 @@ def large_graph(n_fields: int) -> bytes:
     ]
     graph = helper.make_graph(
         nodes,
-        "large",
+        "matrix",
         [helper.make_tensor_value_info(RECORD, TensorProto.DOUBLE, [None, n_fields])],
         [helper.make_tensor_value_info("variable", TensorProto.DOUBLE, [None, 1])],
         [from_array(random.normal(size=shape) / 100, name) for name, shape in shapes.items()],
@@ -38,13 +39,14 @@ def large_graph(n_fields: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def write_large(store: ModelStore, source: ModelStore) -> None:
-    """Store a version of rent whose graph is the large one."""
+def write_graph(store: ModelStore, source: ModelStore, *, width: int) -> None:
+    """Store a version of rent whose graph has a matrix of this width."""
     schema = TOYS["rent"].schema
-    content = large_graph(len(schema.fields))
+    content = matrix_graph(len(schema.fields), width)
     runtime = OnnxRuntime(content, schema.fields, has_probabilities=False)
     answer = runtime.run(schema.columns([EXAMPLES["rent"]]))
     card = source.read_card("rent")
+    card["runtime"] = "onnx"
     card["example"] |= {"value": float(answer.values[0])}
     for key in ("format", "files", "digest", "version", "golden"):
         del card[key]
@@ -63,11 +65,10 @@ def megabytes(server: Server) -> float:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux alone tells")
 def test_model_when_large_is_in_memory_once(toy_store: ModelStore, tmp_path: Path) -> None:
-    large = ModelStore(tmp_path / "store")
-    write_large(large, toy_store)
-
     found = []
-    for store in (toy_store, large):
+    for width in (SMALL_WIDTH, WIDTH):
+        store = ModelStore(tmp_path / str(width))
+        write_graph(store, toy_store, width=width)
         with running(
             tmp_path, until="/readyz", model_store=store.root, default_model="rent"
         ) as one:

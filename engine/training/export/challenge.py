@@ -47,7 +47,8 @@ class Search(NamedTuple):
 class Challenge:
     """Makes rows from real ones, drawn by a seed; `real` has at most ``HELD_OUT_ROWS`` of these.
 
-    After `at_thresholds`, `thresholds` is the number that trees have, `tried` that of the drawn.
+    After `at_thresholds` or `at_numbers`, `thresholds` is the number that trees have, `tried` that
+    of the drawn.
     """
 
     def __init__(self, columns: Columns, fields: Sequence[Field], *, seed: int) -> None:
@@ -110,6 +111,18 @@ class Challenge:
             self.tried += share
         self.thresholds = total
         return rows
+
+    def at_numbers(self, places: Any, numbers: Any) -> dict[str, Any]:
+        """Return rows with the accepted values on both sides of numbers of fields.
+
+        Of more than ``MOST_THRESHOLDS`` numbers so many are drawn.
+        """
+        self.thresholds = self.tried = len(places)
+        if self.tried > MOST_THRESHOLDS:
+            self.tried = MOST_THRESHOLDS
+            chosen = np.sort(self._draw.choice(self.thresholds, self.tried, replace=False))
+            places, numbers = places[chosen], numbers[chosen]
+        return self._around(Search(self._some(len(places)), places, numbers, numbers))
 
     def at_jumps(self, answer: Callable[[Columns], Outputs]) -> dict[str, Any]:
         """Return rows on both sides of the greatest jumps of the answer along each number."""

@@ -1,7 +1,7 @@
-"""The gate: is the exported model the same model, and not slower?
+"""The gate: is what would serve the same model, and not slower?
 
-An export is compared with the fitted pipeline on held-out rows and on rows made to tell
-them apart (`engine.training.export.challenge`), since several conversions are silently wrong.
+It is compared with the fitted pipeline on held-out rows and on rows made to tell them apart
+(`engine.training.export.challenge`), since several conversions to ONNX are silently wrong.
 """
 
 import timeit
@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.runtime.native import NativeRuntime
-from engine.runtime.onnx import OnnxRuntime
-from engine.runtime.runtimes import Columns, Outputs, Runtime
+from engine.runtime.runtimes import Columns, MarginRuntime, Outputs, Runtime
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed, spread_of
 from engine.runtime.version import decide
 from engine.schema.card import Description
@@ -76,10 +75,14 @@ def ask(native: NativeRuntime, columns: Columns, real: int, card: Description) -
     return Reference(columns, outputs, margins, spread)
 
 
-def compare(load: Callable[[], OnnxRuntime], reference: Reference, card: Description) -> Parity:
-    """Compare an export with the pipeline that it was made from.
+def compare(
+    load: Callable[[], MarginRuntime], reference: Reference, card: Description,
+    *, allowed: float = TOLERANCE,
+) -> Parity:  # fmt: skip
+    """Compare what would serve with the pipeline that it was made from.
 
-    Loading the export is part of the comparison. Some rows are asked one by one, too.
+    Loading it is part of the comparison. Some rows are asked one by one, too. The largest
+    difference that is allowed is that of `Parity`; 0 demands equal bits.
     """
     rows = len(next(iter(reference.columns.values())))
     try:
@@ -102,7 +105,7 @@ def compare(load: Callable[[], OnnxRuntime], reference: Reference, card: Descrip
     )  # fmt: skip
     mismatches = int(max(differing.sum(), alone.sum()))
     reason = ""
-    if mismatches or not difference <= TOLERANCE:
+    if mismatches or not difference <= allowed:
         reason = _reason(mismatches, rows, difference, card)
     return Parity(rows, mismatches, difference, reason)
 
@@ -181,10 +184,11 @@ def _margin_difference(margins: Any, reference: Reference) -> float:
     """Return the largest difference of margins as a share of their spread."""
     if reference.margins is None:
         return 0.0
-    if margins is None or np.ndim(margins) != 2:
+    if margins is None:
         return float("inf")
     # Of two classes scikit-learn has one margin, and an export has two of opposite signs.
-    ours = margins[:, -1] if np.ndim(reference.margins) == 1 else margins
+    is_doubled = np.ndim(margins) > np.ndim(reference.margins)
+    ours = margins[:, -1] if is_doubled else margins
     if ours.shape != reference.margins.shape:
         return float("inf")
     assert reference.spread is not None

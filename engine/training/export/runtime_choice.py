@@ -1,16 +1,23 @@
-"""Choose the runtime of a version: the export if it passes, otherwise the pipeline."""
+"""Choose the runtime of a version: exact, else an export, else the pipeline itself.
+
+The first that answers as the pipeline does, and not slower, serves.
+"""
 
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
 from engine.runtime.answers import Prediction
+from engine.runtime.exact import ExactRuntime
+from engine.runtime.exact_library import NoExactLibrary
+from engine.runtime.loading import RUN_FILES
 from engine.runtime.native import REJECTIONS, NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
 from engine.runtime.runtimes import Columns, Runtime
+from engine.runtime.tolerance import TOLERANCE
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import decide
 from engine.schema.card import AnswerEntry, Description, ParityEntry, RuntimeEntry
@@ -18,12 +25,26 @@ from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 from engine.training.artifact import dump_pipeline
+from engine.training.exact.contents import has_equal_bits, thresholds
+from engine.training.exact.refusal import NotExact
+from engine.training.exact.translation import translate
 from engine.training.export.challenge import Challenge, joined
 from engine.training.export.export import Export, export
 from engine.training.export.golden import golden_records
 from engine.training.export.limits import with_limits
-from engine.training.export.parity import Reference, ask, compare, differs_alone, measure, slower
+from engine.training.export.parity import (
+    Parity,
+    Reference,
+    ask,
+    compare,
+    differs_alone,
+    measure,
+    slower,
+)
 from engine.training.export.thresholds import splits
+
+#: (fitted pipeline, fields) -> the file of the exact runtime; raises `NotExact`.
+Translator = Callable[[Any, Sequence[Field]], bytes]
 
 #: (stored pipeline, fields, model=name) -> the export, or the reason why there is none.
 Exporter = Callable[..., Export]
@@ -36,18 +57,47 @@ class PipelineRejectsRecord(ValueError):
     """The fitted pipeline does not answer the records that the schema accepts, each by itself."""
 
 
+class _Case(NamedTuple):
+    """A fitted pipeline, and what is compared with it; the usual rows are those it must take."""
+
+    pipeline: Any
+    native: NativeRuntime
+    fields: Sequence[Field]
+    challenge: Challenge
+    usual: Columns
+    card: Description
+
+    def ask(self, *rows: Columns) -> Reference:
+        """Let the pipeline answer the usual rows and others; check that it does so alone, too."""
+        reference = ask(self.native, joined(self.usual, *rows), self.challenge.size, self.card)
+        check_alone(self.native, reference, self.challenge.size, self.card)
+        return reference
+
+
+class _Outcome(NamedTuple):
+    """What came of one way to serve: the runtime and its file, or the reason why there is none."""
+
+    reference: Reference | None = None
+    parity: Parity | None = None
+    reason: str = ""
+    runtime: Runtime | None = None
+    name: Literal["exact", "onnx", "native"] = "native"
+    content: bytes = b""
+
+
 def choose_runtime(
     definition: ModelDefinition,
     pipeline: Any,
     columns: Columns,
     card: Description,
     *,
+    translate: Translator = translate,
     export: Exporter = export,
 ) -> tuple[RuntimeEntry, dict[str, bytes], Runtime]:
-    """Export a fitted pipeline, compare, decide.
+    """Find the first way to serve a fitted pipeline that passes: exact, exported, or as it is.
 
-    The columns are the held-out rows, clean. The files are ``model.skops``, and
-    ``model.onnx`` when the export serves. The runtime is the one that will serve.
+    The columns are the held-out rows, clean. The files are ``model.skops``, and that of the
+    runtime. The runtime is the one that will serve.
     Raise `PipelineRejectsRecord`, or `UntrustedArtifact` when the pipeline holds a
     type that is not trusted.
     """
@@ -57,25 +107,60 @@ def choose_runtime(
     native = NativeRuntime(fitted, definition.fields)
     fields = with_limits(definition.fields, native, columns)
     challenge = Challenge(columns, fields, seed=definition.seed)
-    rows = _usual_rows(challenge, native, fields)
-    exported = export(stored, fields, model=card["model"])
-    if exported.content is not None:
-        rows = joined(rows, _hard_rows(challenge, fitted, native))
-    reference = ask(native, rows, challenge.size, card)
-    check_alone(native, reference, challenge.size, card)
-    parity, reason, served = None, exported.reason, None
-    if exported.content is not None:
-        parity, reason, served = _judge(exported.content, native, reference, fields, card)
-        if challenge.thresholds:
-            parity["thresholds"] = challenge.thresholds
-            parity["thresholds_tried"] = challenge.tried
-    entry = _describe(served or native, definition, fields, challenge.real, card)
-    entry |= {"parity": parity, "runtime_reason": reason}
-    entry["spread"] = reference.spread if card["classes"] is None else None
+    usual = _usual_rows(challenge, native, fields)
+    case = _Case(fitted, native, fields, challenge, usual, card)
+    outcome = _exact(case, translate)
+    if outcome.runtime is None:
+        exported = _exported(case, export(stored, fields, model=card["model"]))
+        reasons = filter(None, (outcome.reason, exported.reason))
+        outcome = exported._replace(reason="; ".join(reasons))
+    served = outcome.runtime or native
     files = {"model.skops": stored}
-    if served is not None and exported.content is not None:
-        files["model.onnx"] = exported.content
-    return entry, files, served or native
+    if outcome.runtime is not None:
+        files[RUN_FILES[outcome.name]] = outcome.content
+    return _describe(case, definition, outcome, served), files, served
+
+
+def decided_by(runtime: str, card: Description) -> Description:
+    """Return a card that decides as its runtime does: to the exact one only equals are equal."""
+    return {**card, "tie": 0.0} if runtime == "exact" else card
+
+
+def _exact(case: _Case, translate: Translator) -> _Outcome:
+    """Evaluate the fitted arrays themselves, if the exact runtime takes them."""
+    try:
+        content = translate(case.pipeline, case.fields)
+        load = partial(
+            ExactRuntime, content, case.fields,
+            has_probabilities=case.card["has_probabilities"], classes=case.card["classes"],
+        )  # fmt: skip
+        runtime = load()
+    except (NotExact, NoExactLibrary) as error:
+        return _Outcome(reason=str(error))
+    found = case.challenge.at_numbers(*thresholds(content))
+    reference = case.ask(case.challenge.extremes(), found)
+    allowed = 0.0 if has_equal_bits(content) else TOLERANCE
+    parity = compare(load, reference, decided_by("exact", case.card), allowed=allowed)
+    if parity.reason:
+        return _Outcome(reason=f"the exact runtime answers otherwise: {parity.reason}")
+    return _Outcome(reference, parity, "", runtime, "exact", content)
+
+
+def _exported(case: _Case, exported: Export) -> _Outcome:
+    """Run the export, if there is one and it passes."""
+    if exported.content is None:
+        return _Outcome(case.ask(), None, exported.reason)
+    reference = case.ask(_hard_rows(case))
+    load = partial(
+        OnnxRuntime, exported.content, case.fields,
+        has_probabilities=case.card["has_probabilities"],
+    )  # fmt: skip
+    parity = compare(load, reference, case.card)
+    rows = reference.columns
+    reason = parity.reason or slower(measure(load(), rows), measure(case.native, rows))
+    if reason:
+        return _Outcome(reference, parity, reason)
+    return _Outcome(reference, parity, "", load(), "onnx", exported.content)
 
 
 def _usual_rows(challenge: Challenge, native: NativeRuntime, fields: Sequence[Field]) -> Columns:
@@ -106,43 +191,34 @@ def _first_rejected(
     return ""
 
 
-def _hard_rows(challenge: Challenge, pipeline: Any, native: NativeRuntime) -> Columns:
-    groups = splits(pipeline)
-    found = challenge.at_thresholds(groups) if groups else challenge.at_jumps(native.run)
+def _hard_rows(case: _Case) -> Columns:
+    challenge, groups = case.challenge, splits(case.pipeline)
+    found = challenge.at_thresholds(groups) if groups else challenge.at_jumps(case.native.run)
     return joined(challenge.extremes(), found)
 
 
-def _judge(
-    content: bytes, native: NativeRuntime, reference: Reference, fields: Sequence[Field],
-    card: Description,
-) -> tuple[ParityEntry, str, OnnxRuntime | None]:  # fmt: skip
-    """Compare an export with the pipeline; return its runtime if it serves, or else why not."""
-    load = partial(OnnxRuntime, content, fields, has_probabilities=card["has_probabilities"])
-    comparison = compare(load, reference, card)
-    parity = cast("ParityEntry", comparison._asdict())
-    rows = reference.columns
-    reason = comparison.reason or slower(measure(load(), rows), measure(native, rows))
-    return parity, reason, None if reason else load()
-
-
 def _describe(
-    runtime: Runtime, definition: ModelDefinition, fields: Sequence[Field], columns: Columns,
-    card: Description,
-) -> RuntimeEntry:  # fmt: skip
-    schema = Schema(tuple(fields), definition.target, definition.extras)
-    example, *golden = _answer(
-        [schema.example(), *golden_records(fields, seed=definition.seed)], schema, runtime, card
-    )
+    case: _Case, definition: ModelDefinition, outcome: _Outcome, served: Runtime
+) -> RuntimeEntry:
+    schema = Schema(tuple(case.fields), definition.target, definition.extras)
+    records = [schema.example(), *golden_records(case.fields, seed=definition.seed)]
+    example, *golden = _answer(records, schema, served, decided_by(outcome.name, case.card))
     if example is None:
         raise PipelineRejectsRecord(
             "the example of the fields has no finite answer: choose other examples"
         )
+    assert outcome.reference is not None
+    parity = None if outcome.parity is None else cast("ParityEntry", outcome.parity._asdict())
+    if parity is not None and case.challenge.thresholds:
+        parity["thresholds"] = case.challenge.thresholds
+        parity["thresholds_tried"] = case.challenge.tried
     return {
-        "runtime": "native" if isinstance(runtime, NativeRuntime) else "onnx",
-        "parity": None,
-        "runtime_reason": "",
+        "runtime": outcome.name,
+        "parity": parity,
+        "runtime_reason": outcome.reason,
+        "spread": outcome.reference.spread if case.card["classes"] is None else None,
         "schema": schema.to_json(),
-        "seconds": measure(runtime, columns),
+        "seconds": measure(served, case.challenge.real),
         "example": example,
         "golden": [entry for entry in golden if entry is not None],
     }

@@ -25,6 +25,7 @@ from persistence.model_persistence import ModelStore
 from persistence.store_errors import UntrustedArtifact
 from tests.support.models import TOYS, in_silence, unstored
 from tests.support.project import ROOT
+from tests.support.runtimes import RUN_FILE
 from tests.support.toys import parcel
 
 TOY_NAMES = sorted(TOYS)
@@ -131,7 +132,9 @@ def test_version_when_a_golden_row_answers_otherwise_is_not_served(
     assert check_version(store, runtime, right) is None
 
 
-@pytest.mark.parametrize("path", sorted(KEPT.glob("*/*/promoted.json")), ids=lambda p: p.parts[-3])
+@pytest.mark.parametrize(
+    "path", sorted(KEPT.glob("format_[12]/*/promoted.json")), ids=lambda p: p.parts[-3]
+)
 def test_version_when_of_before_is_served_by_its_example(path: Path) -> None:
     store = ModelStore(path.parent.parent)
     version = store.promoted("toy")
@@ -162,7 +165,7 @@ def test_version_when_trained_has_no_row_of_the_table_in_any_file(tmp_path: Path
     _, held_out, _ = split_rows(X, y, seed=definition.seed, is_classification=True)
     assert 17 not in held_out  # it was learnt from
     seen = dict(contents(tmp_path / "parcel" / version))
-    assert {"card.json", "model.onnx", "model.skops", "report.html"} <= set(seen)
+    assert {"card.json", RUN_FILE, "model.skops", "report.html"} <= set(seen)
     assert [] == [
         (name, one) for name, content in seen.items() for one in written if one in content
     ]

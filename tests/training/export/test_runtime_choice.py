@@ -1,6 +1,7 @@
 """What serves answers as the pipeline, whatever is predicted and whatever is asked."""
 
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from engine.runtime.native import NativeRuntime
 from engine.schema import Flag, Number
 from engine.schema.definition import ModelDefinition
 from engine.training.card import describe
+from engine.training.exact.translation import translate
 from engine.training.export.parity import ask
 from engine.training.export.runtime_choice import (
     PipelineRejectsRecord,
     check_alone,
     choose_runtime,
 )
+from tests.support.runtimes import BEST, needs_exact, not_exact
 from tests.support.trials import convert_here
 
 DRAW = np.random.default_rng(0)
@@ -40,7 +43,7 @@ RANGE = {"minimum": 0, "maximum": 100}
 
 def choose(
     estimator: Any, truth: pd.Series, *, scale: bool = True, table: pd.DataFrame = TABLE,
-    **ranges: Any,
+    translate: Any = translate, **ranges: Any,
 ) -> Any:  # fmt: skip
     fields = tuple(Number(name=name, example=1.0, **(ranges or RANGE)) for name in "ab")
     step = StandardScaler() if scale else "passthrough"
@@ -54,8 +57,9 @@ def choose(
     )  # fmt: skip
     card = describe("toy", definition, pipeline, data=definition.sample)
     entry, _, served = choose_runtime(
-        definition, pipeline, table.to_dict("list"), card, export=convert_here
-    )
+        definition, pipeline, table.to_dict("list"), card, export=convert_here,
+        translate=translate,
+    )  # fmt: skip
     return entry, served, pipeline
 
 
@@ -100,7 +104,7 @@ def test_target_when_far_from_0_or_tiny_is_answered_to_its_spread(
     assert np.abs(expected - together).max() <= 1e-5 * (high - low)
     assert np.abs(expected[:20] - alone).max() <= 1e-5 * (high - low)
     is_ordinary = offset < 1e6 and entry["spread"] and not isinstance(estimator, SVR)
-    assert not is_ordinary or entry["runtime"] == "onnx", entry["runtime_reason"]
+    assert not is_ordinary or entry["runtime"] == BEST, entry["runtime_reason"]
 
 
 def test_link_when_far_rows_are_answered_hugely_leaves_the_gate_as_narrow() -> None:
@@ -114,12 +118,15 @@ def test_link_when_far_rows_are_answered_hugely_leaves_the_gate_as_narrow() -> N
     assert difference.max() <= 1e-5 * entry["spread"]
 
 
+@pytest.mark.parametrize("runtime", sorted({BEST, "onnx"}))
 @pytest.mark.parametrize("scale", [False, True])
 def test_forest_when_asked_between_a_threshold_and_its_single_answers_as_fitted(
-    *, scale: bool
+    *, scale: bool, runtime: str
 ) -> None:
     forest = RandomForestClassifier(10, random_state=0)
-    entry, served, pipeline = choose(forest, EFFECT > EFFECT.median(), scale=scale)
+    truth = EFFECT > EFFECT.median()
+    way = translate if runtime == "exact" else not_exact
+    entry, served, pipeline = choose(forest, truth, scale=scale, translate=way)
     limits = np.concatenate(
         [tree.tree_.threshold[tree.tree_.feature == 0] for tree in pipeline[-1].estimators_]
     )
@@ -131,9 +138,10 @@ def test_forest_when_asked_between_a_threshold_and_its_single_answers_as_fitted(
 
     probabilities = served.run(rows.to_dict("list")).probabilities
 
-    assert "onnx" == entry["runtime"]
+    assert runtime == entry["runtime"]
     assert entry["parity"]["thresholds"] == entry["parity"]["thresholds_tried"] > 50
-    assert np.abs(pipeline.predict_proba(rows) - probabilities).max() < 1e-7
+    difference = np.abs(pipeline.predict_proba(rows) - probabilities).max()
+    assert difference <= (0 if runtime == "exact" else 1e-7)
 
 
 def test_labels_when_fields_lie_far_from_0_are_those_of_the_pipeline() -> None:
@@ -145,7 +153,29 @@ def test_labels_when_fields_lie_far_from_0_are_those_of_the_pipeline() -> None:
 
     rows = some_rows(20_000) + 10_000
     assert (pipeline.predict(rows) == served.run(rows.to_dict("list")).values).all()
-    assert "onnx" == entry["runtime"]
+    assert BEST == entry["runtime"], entry["runtime_reason"]
+
+
+@needs_exact
+def test_translation_when_a_leaf_or_a_threshold_is_wrong_is_not_served() -> None:
+    forest = RandomForestClassifier(3, max_depth=3, random_state=0)
+    truth = EFFECT > EFFECT.median()
+
+    def wrong(pipeline: Any, fields: Any) -> bytes:
+        pipeline = deepcopy(pipeline)
+        part = getattr(pipeline[-1].estimators_[0].tree_, attribute)
+        # Features are compared in single precision: a threshold moves by more than its place.
+        if attribute == "threshold":
+            part[0] += 1.5 * np.spacing(np.float32(part[0]))
+        else:
+            part[-1] = np.nextafter(part[-1], np.inf, dtype=part.dtype)
+        return translate(pipeline, fields)
+
+    for attribute in ("threshold", "value"):
+        entry, _, _ = choose(forest, truth, scale=False, translate=wrong)
+
+        assert "onnx" == entry["runtime"], attribute
+        assert "the exact runtime answers otherwise" in entry["runtime_reason"]
 
 
 def test_range_when_open_is_limited_to_what_the_pipeline_takes() -> None:
@@ -155,7 +185,7 @@ def test_range_when_open_is_limited_to_what_the_pipeline_takes() -> None:
     entry, _, pipeline = choose(forest, truth, minimum=0)
 
     (limit, _) = (field["limit"] for field in entry["schema"]["fields"])
-    assert "onnx" == entry["runtime"]
+    assert BEST == entry["runtime"], entry["runtime_reason"]
     pipeline.predict(TABLE.head(1).assign(a=limit))
     with pytest.raises(ValueError, match="too large"):
         pipeline.predict(TABLE.head(1).assign(a=10 * limit))
