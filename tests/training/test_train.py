@@ -11,6 +11,7 @@ import pytest
 from sklearn.linear_model import GammaRegressor, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from engine.runtime.loading import load_version
 from engine.schema import Category, Flag, Number
@@ -261,9 +262,10 @@ def test_version_when_trained_is_scored_by_the_runtime_that_serves(tmp_path: Pat
 def test_version_when_far_numbers_have_no_finite_answer_is_trained(tmp_path: Path) -> None:
     a = np.random.default_rng(0).normal(0, 1, 100)
     path = tmp_path / "toy.csv"
-    pd.DataFrame({"a": a, "y": np.exp(a)}).to_csv(path, index=False)
+    pd.DataFrame({"a": a, "y": np.exp(a / 2 + 0.2 * a[::-1])}).to_csv(path, index=False)
     definition = definition_of(
-        Number(name="y", example=1.0), build_pipeline=lambda: make_pipeline(GammaRegressor())
+        Number(name="y", example=1.0),
+        build_pipeline=lambda: make_pipeline(StandardScaler(), GammaRegressor()),
     )
 
     trained = train("toy", definition, path, step=silent)
