@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ def _store(text: str) -> Path | str:
     if scheme not in ("s3", "gs", "az") or not rest.strip("/"):
         raise ValueError(
             "a folder, or s3://bucket/prefix, gs://bucket/prefix, az://container/prefix"
+        )
+    if not find_spec("obstore"):
+        raise ValueError(
+            "a folder, or install obstore, which buckets need: "
+            "pip install -r requirements-serve-bucket.txt"
         )
     return text
 
