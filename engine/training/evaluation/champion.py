@@ -13,9 +13,9 @@ from engine.runtime.version import StoredVersion
 from engine.schema.card import ChallengeEntry, Description
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
-from engine.training.evaluation.interval import FEWEST_ROWS, Estimate, of_gain
+from engine.training.evaluation.interval import of_gain
 from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import SCORES, applicable
+from engine.training.evaluation.metrics import SCORES, applicable, incomparable
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -77,16 +77,13 @@ def _compare(
 ) -> tuple[dict[str, Any], str]:
     score = SCORES[card["score"]]
     theirs = _judge(champion, card, judged, table)
-    if (rows := len(judged.truth)) < FEWEST_ROWS:
-        raise Incomparable(f"it takes {FEWEST_ROWS} held-out rows to tell, and there are {rows}")
+    if reason := incomparable(card["score"], judged):
+        raise Incomparable(reason)
     ours, others = score.estimate(judged), score.estimate(theirs)
-    sign = 1 if score.is_better_higher else -1
-    gain = Estimate(
-        sign * (ours.value - others.value), sign * (ours.influences - others.influences)
-    )
+    gain = score.gain(ours, others)
     low, high, remark = of_gain(gain)
     figures = {
-        "rows": rows,
+        "rows": len(judged.truth),
         "value": ours.value,
         "champion_value": others.value,
         "gain": {"value": gain.value, "low": low, "high": high},
