@@ -47,14 +47,10 @@ def _store(text: str) -> Path | str:
     if not is_address:
         return Path(text)
     if scheme not in ("s3", "gs", "az") or not rest.strip("/"):
-        raise ValueError(
-            "a folder, or s3://bucket/prefix, gs://bucket/prefix, az://container/prefix"
-        )
+        raise ValueError("a folder, or s3://bucket/path, gs://bucket/path, az://container/path")
     if not find_spec("obstore"):
-        raise ValueError(
-            "a folder, or install obstore, which buckets need: "
-            "pip install -r requirements-serve-bucket.txt"
-        )
+        needs = "pip install -r requirements-serve-bucket.txt"
+        raise ValueError(f"a folder, or install obstore: {needs}")
     return text
 
 

@@ -151,8 +151,8 @@ def test_command_when_the_store_is_a_bucket_and_nothing_reads_it_says_what_is_mi
 
     assert 1 == done.returncode
     assert done.stderr.endswith(
-        "MODEL_STORE is 's3://models/here': give a folder, or install obstore, which buckets "
-        "need: pip install -r requirements-serve-bucket.txt\n"
+        "MODEL_STORE is 's3://models/here': give a folder, or install obstore: "
+        "pip install -r requirements-serve-bucket.txt\n"
     )
     assert 1 == done.stderr.count("\n")
 
