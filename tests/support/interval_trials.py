@@ -6,12 +6,15 @@ Print the tables of docs/explanation/intervals.md with::
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, logit, softmax
 
+from engine.runtime.tolerance import TOLERANCE, spread_of
+from engine.training.evaluation.champion import without_rounding
 from engine.training.evaluation.interval import of_gain
 from engine.training.evaluation.judged import HeldOutAnswers
 from engine.training.evaluation.metrics import (
@@ -185,6 +188,30 @@ def promoted(pair: Pair, rows: int, *, trials: int) -> dict[str, float]:
             gain = score.gain(ours, theirs)
             wins[name] += not incomparable(name, first) and of_gain(gain).low > 0
     return {name: wins[name] / trials for name in applicable(pair(1000, draw)[0])}
+
+
+def won_again(pair: Pair, rows: int, *, trials: int) -> int:
+    """Return how often a model beats itself, when all answers are as right as rounding allows."""
+    draw, wins = np.random.default_rng(0), 0
+    for _ in range(trials):
+        first, _ = pair(rows, draw)
+        again = _nearer(first)
+        theirs = without_rounding(first, again)
+        for score in applicable(first).values():
+            gain = score.gain(score.estimate(again), score.estimate(theirs))
+            wins += of_gain(gain).low > 0
+    return wins
+
+
+def _nearer(answers: HeldOutAnswers) -> HeldOutAnswers:
+    """Return answers that are nearer to the truth by nine tenths of what counts as rounding."""
+    if answers.probabilities is None:
+        most = 0.9 * TOLERANCE * spread_of(answers.predicted)
+        nearer = np.clip(answers.truth - answers.predicted, -most, most)
+        return replace(answers, predicted=answers.predicted + nearer)
+    is_true = np.stack([~answers.truth, answers.truth], axis=1)
+    surer = answers.probabilities + np.where(is_true, 0.9, -0.9) * TOLERANCE
+    return replace(answers, predicted=surer[:, 1] >= 0.5, probabilities=surer)
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:

@@ -110,14 +110,18 @@ def _judge(
     answers = judge(y.to_numpy(), champion.predict(X.to_dict("list")), theirs)
     if card["score"] not in applicable(answers):
         raise Incomparable(f"it has no {card['score']}")
-    return _without_rounding(answers, judged)
+    has_threshold = card["threshold"] == theirs["threshold"]
+    return without_rounding(answers, judged, has_threshold=has_threshold)
 
 
-def _without_rounding(theirs: HeldOutAnswers, judged: HeldOutAnswers) -> HeldOutAnswers:
+def without_rounding(
+    theirs: HeldOutAnswers, judged: HeldOutAnswers, *, has_threshold: bool = True
+) -> HeldOutAnswers:
     """Return answers with ours where the two are equal but for rounding.
 
     Two runtimes of the same model differ in the last places, and many rows would make a
-    sure gain of it.
+    sure gain of it. So do rows with equal probabilities of two labels, or one at the
+    threshold: the last places choose the label, if the threshold is the same.
     """
     if judged.classes is None:
         is_same = share_of_allowed(theirs.predicted, judged.predicted, spread_of(judged.predicted))
@@ -130,7 +134,8 @@ def _without_rounding(theirs: HeldOutAnswers, judged: HeldOutAnswers) -> HeldOut
     is_same = differences.max(axis=1) <= TOLERANCE
     probabilities = theirs.probabilities.copy()
     probabilities[np.ix_(is_same, order)] = judged.probabilities[is_same]
-    return replace(theirs, probabilities=probabilities)
+    predicted = np.where(is_same & has_threshold, judged.predicted, theirs.predicted)
+    return replace(theirs, predicted=predicted, probabilities=probabilities)
 
 
 def _may_know(champion: StoredVersion, card: Description) -> bool:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-#: With fewer held-out rows, or an area of fewer rows of a class, an interval has a remark.
+#: With fewer held-out rows, or fewer effective rows of a class, an interval has a remark.
 FEWEST_HELD_OUT, FEWEST_ROWS = 100, 12
 
 #: Fewer effective rows are one or two that outweigh all others. More must not be asked for:
@@ -27,7 +27,7 @@ _MANY_ROWS, _MANY_EFFECTIVE, _STEEP_TAIL = 2000, 50, 2.9
 _MOST_TIMES = 10
 
 #: So many right and so many wrong answers a share needs for an interval without a remark.
-FEWEST_ANSWERS = 5
+FEWEST_ANSWERS = 7
 
 #: A standard error below this share of the score is rounding.
 _ROUNDING = 1e-12
@@ -138,7 +138,7 @@ def of_area(estimate: Estimate) -> Interval:
     0 and 1 (Pepe, M. (2003), The statistical evaluation of medical tests, 5.2).
     """
     value, half = estimate.value, _half(estimate)
-    remark = _remark(estimate, half, fewest=FEWEST_ROWS)
+    remark = _remark(estimate, half)
     if not half:
         return Interval(value, value, remark)
     half /= value * (1 - value)
@@ -182,7 +182,7 @@ def _half(estimate: Estimate) -> float:
     return error * float(special.stdtrit(degrees, _UPPER))
 
 
-def _remark(estimate: Estimate, half: float, *, fewest: int = _FEWEST_EFFECTIVE) -> str:
+def _remark(estimate: Estimate, half: float) -> str:
     n = len(estimate.influences)
     if n < 2:
         return "one held-out row gives no interval"
@@ -192,7 +192,7 @@ def _remark(estimate: Estimate, half: float, *, fewest: int = _FEWEST_EFFECTIVE)
         return f"there are only {n} held-out rows, {_NO_PROMISE}"
     influences = effective_rows(estimate.influences)
     parts = min(map(effective_rows, estimate.parts), default=n)
-    if influences < _FEWEST_EFFECTIVE or parts < fewest:
+    if influences < _FEWEST_EFFECTIVE or parts < FEWEST_ROWS:
         rows = f"{max(1, round(min(influences, parts)))} of {n} held-out rows"
         return f"it rests on few rows, as if on {rows}, {_NO_PROMISE}"
     heavy = [name for name, numbers in estimate.squared if not _has_light_tails(numbers)]
