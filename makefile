@@ -90,8 +90,9 @@ races: test-deps  ## Let two trainers publish at once 1,000 times, in a folder a
 contract: test-deps  ## Ask the whole API by its description, 17,000 times: make contract examples=100
 	@$(python) -m tests.attacks.contract $(or $(examples),30)
 
-fuzz: test-deps  ## Send 20,000 made-up requests; none may fail the service: make fuzz requests=1000
-	@FUZZ_REQUESTS=$(or $(requests),20000) $(python) -m pytest -n 0 tests/attacks/test_fuzz.py
+fuzz: test-deps  ## Send 20,000 made-up requests, damage 1,000,000 model files: make fuzz requests=1000
+	@FUZZ_REQUESTS=$(or $(requests),20000) FUZZ_MUTATIONS=$(or $(mutations),1000000) \
+		$(python) -m pytest -n 0 -s tests/attacks/test_fuzz.py tests/runtime/test_exact_fuzz.py
 
 clients: test-deps  ## Ask the service through the clients of other servers: make clients args=triton
 	@$(python) build_model.py credit --if-absent && exec $(python) -m benchmarks.clients.run_all $(args)

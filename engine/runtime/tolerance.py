@@ -24,18 +24,24 @@ def spread_of(numbers: Any) -> float:
     return float(high - low)
 
 
-def share_of_allowed(numbers: Any, others: Any, spread: float) -> Any:
+def share_of_allowed(numbers: Any, others: Any, spread: float | None) -> Any:
     """Return the differences of numbers, 1 for the largest that is allowed, of shape (n,).
 
     It is ``TOLERANCE`` of the spread, or the last places of the double where it is huge; with
-    a spread of 0 numbers must be equal. Numbers that are not finite are alike.
+    a spread of 0 numbers must be equal. Old cards have no spread: there it is ``TOLERANCE`` of
+    the larger number, or of 1. Numbers that are not finite are alike.
     """
     numbers, others = (np.asarray(array, dtype=np.float64) for array in (numbers, others))
     is_finite = np.isfinite(numbers) & np.isfinite(others)
     apart = np.where(np.isfinite(numbers) == np.isfinite(others), 0.0, np.inf)
     distances = np.abs(numbers[is_finite] - others[is_finite])
-    places = _LAST_PLACES * np.spacing(np.abs(others[is_finite]))
-    allowed = np.maximum(TOLERANCE * spread, places) if spread else np.zeros(len(places))
+    sizes = np.maximum(np.abs(numbers[is_finite]), np.abs(others[is_finite]))
+    if spread is None:
+        allowed = TOLERANCE * np.maximum(sizes, 1.0)
+    elif spread:
+        allowed = np.maximum(TOLERANCE * spread, _LAST_PLACES * np.spacing(sizes))
+    else:
+        allowed = np.zeros(len(sizes))
     with np.errstate(divide="ignore", invalid="ignore"):
         apart[is_finite] = np.where(distances == 0, 0.0, distances / allowed)
     return apart

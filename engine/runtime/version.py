@@ -175,10 +175,8 @@ def _plain(label: Any) -> Any:
 
 
 def _agree(first: Prediction, recorded: Prediction, spread: float | None) -> bool:
-    """Compare an answer with that on the card; cards of before have no spread."""
+    """Compare an answer with that on the card, which has no spread where it is old."""
     if isinstance(first.value, float) and isinstance(recorded.value, (int, float)):
-        if spread is None:
-            return math.isclose(first.value, recorded.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
         return bool(share_of_allowed([first.value], [recorded.value], spread)[0] <= 1)
     if first.value != recorded.value:
         return False

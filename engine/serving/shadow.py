@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.runtime.answers import Decisions, Prediction
-from engine.runtime.tolerance import TOLERANCE
+from engine.runtime.tolerance import share_of_allowed
 from engine.runtime.version import StoredVersion, non_finite_rows
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
@@ -152,13 +152,12 @@ def differences(
     """Compare the answers of two versions to the same n records.
 
     Return two arrays of shape (n,): whether the labels differ, or the numbers by more
-    than `TOLERANCE`, of themselves or of 1; and the largest difference of a probability,
-    or that of the numbers, 0 where there are only labels.
+    than `TOLERANCE` of the spread on the old version's card; and the largest difference of a
+    probability, or that of the numbers, 0 where there are only labels.
     """
     if old_decisions.chosen is None or new_decisions.chosen is None:
         before, after = old_decisions.numbers, new_decisions.numbers
-        distance, scale = np.abs(before - after), np.maximum(np.abs(before), np.abs(after))
-        return distance > TOLERANCE * np.maximum(scale, 1.0), distance
+        return share_of_allowed(after, before, old.card.get("spread")) > 1, np.abs(before - after)
     old_classes, new_classes = old.card["classes"], new.card["classes"]
     pairs = zip(old_decisions.chosen, new_decisions.chosen, strict=True)
     is_other = np.array([old_classes[a] != new_classes[b] for a, b in pairs], dtype=bool)

@@ -92,7 +92,8 @@ shapes = st.sampled_from(("records", "rows", "columns", "split", "data"))
 
 @given(
     form=st.sampled_from(FORMS), shape=shapes, odd=rows, good=st.integers(0, 3),
-    change=st.sampled_from(CHANGES), more=st.sampled_from(["", ',"size":"s"', ',"data":[]', ',"index":1']),
+    change=st.sampled_from(CHANGES),
+    more=st.sampled_from(["", ',"size":"s"', ',"data":[]', ',"index":1']),
     around=st.sampled_from(["", " ", ',"params":{}', ',"inputs":[]']),
     places=st.sets(st.sampled_from(NAMES), max_size=2),
 )  # fmt: skip
@@ -186,7 +187,7 @@ def test_body_of_too_many_values_is_not_read_at_once() -> None:
 )
 def test_split_frame_with_a_repeated_column_or_a_number_for_a_flag_is_read_slowly(row: Any) -> None:
     names, values = zip(*row, strict=True)
-    split = {"columns": json.dumps(names), "data": write_list([write_list(values)])}
+    split = {"columns": json.dumps(names), "data": write_list([write_list([*values])])}
     body = write_body("dataframe_split", write_object(split))
 
     assert read_plain_invocation(body, SCHEMA, DECODER) is None

@@ -43,17 +43,29 @@ def test_differences_when_a_class_is_missing_take_its_probability_as_none(
     assert ([True, True], [0.7, 0.5]) == (is_other.tolist(), distance.tolist())
 
 
-@pytest.mark.parametrize(("change", "is_other"), [(1e-7, False), (0.02, True), (3.0, True)])
-def test_differences_when_numbers_are_predicted_have_a_tolerance(
-    toy_store: ModelStore, change: float, *, is_other: bool
+@pytest.mark.parametrize(
+    ("spread", "start", "change", "is_other"),
+    [
+        (2.0, 1e9, 1.0, True),  # half of the spread, though a billionth of the number
+        (2.0, 1e9, 1.9e-5, False),
+        (2e-9, 1e-9, 1e-10, True),
+        (1e5, 5.0, 0.9, False),
+        (0.0, 1800.0, 1e-9, True),
+        (None, 1800.0, 1e-7, False),  # as on an old card
+        (None, 1800.0, 0.02, True),
+    ],
+)
+def test_differences_when_numbers_are_predicted_are_those_beyond_a_share_of_the_spread(
+    toy_store: ModelStore, spread: float | None, start: float, change: float, *, is_other: bool
 ) -> None:
     version = load_version(toy_store, "rent")
+    version = StoredVersion(as_card({**version.card, "spread": spread}), version._runtime)
     ours, theirs = (
-        decide_columns(Outputs(np.array([1800.0 + more, 5.0]), None), version.card)
+        decide_columns(Outputs(np.array([start + more, start]), None), version.card)
         for more in (0.0, change)
     )
 
     differs, distance = differences(version, ours, version, theirs)
 
-    assert [is_other and change > 0.018, False] == differs.tolist()
-    assert [pytest.approx(change), 0.0] == distance.tolist()
+    assert [is_other, False] == differs.tolist()
+    assert [pytest.approx(change, rel=0.01), 0.0] == distance.tolist()

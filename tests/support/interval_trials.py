@@ -6,14 +6,24 @@ Print the tables of docs/explanation/intervals.md with::
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, logit, softmax
 
-from engine.training.evaluation.interval import Estimate, of_gain
+from engine.runtime.tolerance import TOLERANCE, spread_of
+from engine.training.evaluation.champion import without_rounding
+from engine.training.evaluation.interval import of_gain
 from engine.training.evaluation.judged import HeldOutAnswers
-from engine.training.evaluation.metrics import CLASSIFICATION, REGRESSION, SCORES, applicable
+from engine.training.evaluation.metrics import (
+    CLASSIFICATION,
+    REGRESSION,
+    SCORES,
+    applicable,
+    incomparable,
+)
 
 Draw = np.random.Generator
 Make = Callable[[int, Draw], HeldOutAnswers]
@@ -22,6 +32,10 @@ Errors = Callable[[int, Draw], np.ndarray]
 
 #: From so many rows the true score is computed.
 MANY = 400_000
+
+
+#: A share of so few intervals without a remark says nothing.
+FEWEST_BARE = 0.02
 
 
 class Shape(NamedTuple):
@@ -33,10 +47,10 @@ class Shape(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """Shares of the trials: where the interval held the truth, and where it had a remark."""
+    """Shares of the trials: without a remark, and among those where the interval held the truth."""
 
+    bare: float
     held: float
-    remarked: float
 
 
 def two_classes(
@@ -70,7 +84,7 @@ def three_classes(n: int, draw: Draw) -> HeldOutAnswers:
 
 
 def numbers(errors: Errors, *, noise: float = 0.7) -> Pair:
-    """Make the answers of two equal models to rows with such errors."""
+    """Make the answers of two equal models to rows with such errors, and some of their own."""
 
     def make(n: int, draw: Draw) -> tuple[HeldOutAnswers, HeldOutAnswers]:
         known = draw.normal(0, 2, n)
@@ -86,9 +100,9 @@ def normal(n: int, draw: Draw) -> np.ndarray:
     return draw.normal(0, 1, n)
 
 
-def heavy(n: int, draw: Draw) -> np.ndarray:
-    """Draw errors of heavy tails: t with 3 degrees of freedom."""
-    return draw.standard_t(3, n)
+def t_of(degrees: int) -> Errors:
+    """Return what draws errors of heavy tails: t with so many degrees of freedom."""
+    return lambda n, draw: draw.standard_t(degrees, n)
 
 
 def skewed(n: int, draw: Draw) -> np.ndarray:
@@ -96,52 +110,71 @@ def skewed(n: int, draw: Draw) -> np.ndarray:
     return np.asarray(draw.lognormal(0, 1, n) - np.exp(0.5))
 
 
+def contaminated(n: int, draw: Draw) -> np.ndarray:
+    """Draw errors of which a tenth is three times as large."""
+    return np.asarray(draw.normal(0, 1, n) * np.where(draw.random(n) < 0.1, 3, 1))
+
+
 def _first(pair: Pair) -> Make:
     return lambda n, draw: pair(n, draw)[0]
 
 
+def _shapes(name: str, make: Make, *counts: int) -> list[Shape]:
+    return [Shape(name, rows, make) for rows in counts]
+
+
 SHAPES = (
-    Shape("even classes", 50, _first(two_classes())),
-    Shape("even classes", 200, _first(two_classes())),
-    Shape("classes far apart", 200, _first(two_classes(spread=4.0))),
-    Shape("saturated, too sure", 200, _first(two_classes(spread=4.0, confidence=6.0))),
-    Shape("5 % positives", 200, _first(two_classes(0.05))),
-    Shape("5 % positives", 1000, _first(two_classes(0.05))),
-    Shape("0.5 % positives", 1000, _first(two_classes(0.005))),
-    Shape("0.5 % positives", 4000, _first(two_classes(0.005))),
-    Shape("three classes", 200, three_classes),
-    Shape("normal errors", 30, _first(numbers(normal))),
-    Shape("normal errors", 200, _first(numbers(normal))),
-    Shape("normal errors", 1000, _first(numbers(normal))),
-    Shape("heavy tails, t(3)", 200, _first(numbers(heavy))),
-    Shape("heavy tails, t(3)", 1000, _first(numbers(heavy))),
-    Shape("one long tail, lognormal", 200, _first(numbers(skewed))),
+    *_shapes("even classes", _first(two_classes()), 30, 100, 300, 1000, 3000),
+    *_shapes("even, saturated, too sure", _first(two_classes(spread=4, confidence=6)), 300, 3000),
+    *_shapes("5 % positives", _first(two_classes(0.05)), 100, 300, 1000, 3000),
+    *_shapes("0.5 % positives", _first(two_classes(0.005)), 100, 300, 1000, 3000),
+    *_shapes("three classes", three_classes, 100, 300),
+    *(
+        shape
+        for name, errors in (
+            ("normal errors", normal),
+            ("t(5) errors", t_of(5)),
+            ("t(3) errors", t_of(3)),
+            ("lognormal errors", skewed),
+            ("contaminated errors", contaminated),
+        )
+        for shape in _shapes(name, _first(numbers(errors, noise=0)), 30, 100, 300, 1000, 3000)
+    ),
 )
 
 #: Two models that are equal in truth, and how many rows they are compared on.
-PAIRS = (
-    ("even classes", 40, two_classes(spread=1.5, noise=0.8)),
-    ("even classes, nearly alike", 200, two_classes(spread=1.5, noise=0.1)),
-    ("saturated, too sure", 200, two_classes(spread=1.5, confidence=6.0, noise=0.8)),
-    ("0.5 % positives", 1500, two_classes(0.005, spread=1.5, noise=0.8)),
-    ("normal errors", 30, numbers(normal)),
-    ("heavy tails, t(3)", 200, numbers(heavy)),
-    ("one long tail, lognormal", 200, numbers(skewed)),
+PAIRS = tuple(
+    (name, rows, pair)
+    for name, pair in (
+        ("even classes", two_classes(spread=1.5, noise=0.8)),
+        ("even classes, nearly alike", two_classes(spread=1.5, noise=0.1)),
+        ("5 % positives", two_classes(0.05, spread=1.5, noise=0.8)),
+        ("normal errors", numbers(normal)),
+        ("t(3) errors", numbers(t_of(3))),
+        ("lognormal errors", numbers(skewed)),
+    )
+    for rows in (30, 100, 1000)
 )
 
 
 def coverage(shape: Shape, *, trials: int, many: int = MANY) -> dict[str, Rate]:
-    """Return, by score, how often the interval holds the truth and how often it has a remark."""
-    draw = np.random.default_rng(0)
-    answers = shape.make(many, draw)
-    truth = {name: score.estimate(answers).value for name, score in applicable(answers).items()}
-    found: dict[str, list[tuple[bool, bool]]] = {name: [] for name in truth}
+    """Return, by score, how often there is no remark, and how often the interval then holds."""
+    truth, draw = _truth(shape.make, many), np.random.default_rng(shape.rows)
+    bare = dict.fromkeys(truth, 0)
+    held = dict.fromkeys(truth, 0)
     for _ in range(trials):
         answers = shape.make(shape.rows, draw)
         for name, score in applicable(answers).items():
             low, high, remark = score.interval(score.estimate(answers))
-            found[name].append((low <= truth[name] <= high, bool(remark)))
-    return {name: Rate(*np.mean(pairs, axis=0).tolist()) for name, pairs in found.items()}
+            bare[name] += not remark
+            held[name] += not remark and low <= truth[name] <= high
+    return {name: Rate(bare[name] / trials, held[name] / max(bare[name], 1)) for name in truth}
+
+
+@cache
+def _truth(make: Make, many: int) -> dict[str, float]:
+    answers = make(many, np.random.default_rng(0))
+    return {name: score.estimate(answers).value for name, score in applicable(answers).items()}
 
 
 def promoted(pair: Pair, rows: int, *, trials: int) -> dict[str, float]:
@@ -152,16 +185,43 @@ def promoted(pair: Pair, rows: int, *, trials: int) -> dict[str, float]:
         first, second = pair(rows, draw)
         for name, score in applicable(first).items():
             ours, theirs = score.estimate(first), score.estimate(second)
-            sign = 1 if score.is_better_higher else -1
-            gain = Estimate(
-                sign * (ours.value - theirs.value), sign * (ours.influences - theirs.influences)
-            )
-            wins[name] += of_gain(gain).low > 0
+            gain = score.gain(ours, theirs)
+            wins[name] += not incomparable(name, first) and of_gain(gain).low > 0
     return {name: wins[name] / trials for name in applicable(pair(1000, draw)[0])}
+
+
+def won_again(pair: Pair, rows: int, *, trials: int) -> int:
+    """Return how often a model beats itself, when all answers are as right as rounding allows."""
+    draw, wins = np.random.default_rng(0), 0
+    for _ in range(trials):
+        first, _ = pair(rows, draw)
+        again = _nearer(first)
+        theirs = without_rounding(first, again)
+        for score in applicable(first).values():
+            gain = score.gain(score.estimate(again), score.estimate(theirs))
+            wins += of_gain(gain).low > 0
+    return wins
+
+
+def _nearer(answers: HeldOutAnswers) -> HeldOutAnswers:
+    """Return answers that are nearer to the truth by nine tenths of what counts as rounding."""
+    if answers.probabilities is None:
+        most = 0.9 * TOLERANCE * spread_of(answers.predicted)
+        nearer = np.clip(answers.truth - answers.predicted, -most, most)
+        return replace(answers, predicted=answers.predicted + nearer)
+    is_true = np.stack([~answers.truth, answers.truth], axis=1)
+    surer = answers.probabilities + np.where(is_true, 0.9, -0.9) * TOLERANCE
+    return replace(answers, predicted=surer[:, 1] >= 0.5, probabilities=surer)
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [heads, ["---"] * len(heads), *rows])
+
+
+def _cell(rate: Rate) -> str:
+    """Return the share that held and that of the remarks; few intervals tell of no share."""
+    held = f"{rate.held:.1%}" if rate.bare >= FEWEST_BARE else "-"
+    return f"{held} ({1 - rate.bare:.0%})".replace("%", " %")
 
 
 def _print_tables(trials: int) -> None:
@@ -170,16 +230,17 @@ def _print_tables(trials: int) -> None:
         for shape in SHAPES:
             rates = coverage(shape, trials=trials)
             if set(rates) == set(scores):
-                cells = [f"{rates[name].held:.1%} ({rates[name].remarked:.0%})" for name in scores]
+                cells = [_cell(rates[name]) for name in scores]
                 rows.append([shape.name, f"{shape.rows:,}", *cells])
         print(_table(["held-out rows", "how many", *scores], rows), end="\n\n", flush=True)
     rows = []
     for name, count, pair in PAIRS:
-        shares = promoted(pair, count, trials=4 * trials)
+        shares = promoted(pair, count, trials=trials)
         cells = [f"{shares[score]:.1%}" if score in shares else "" for score in SCORES]
+        cells = [cell.replace("%", " %") for cell in cells]
         rows.append([name, f"{count:,}", *cells])
     print(_table(["held-out rows", "how many", *SCORES], rows))
 
 
 if __name__ == "__main__":
-    _print_tables(1000)
+    _print_tables(4000)

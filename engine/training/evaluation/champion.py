@@ -13,9 +13,9 @@ from engine.runtime.version import StoredVersion
 from engine.schema.card import ChallengeEntry, Description
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
-from engine.training.evaluation.interval import FEWEST_ROWS, Estimate, of_gain
+from engine.training.evaluation.interval import of_gain
 from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import SCORES, applicable
+from engine.training.evaluation.metrics import SCORES, applicable, incomparable
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
@@ -77,16 +77,13 @@ def _compare(
 ) -> tuple[dict[str, Any], str]:
     score = SCORES[card["score"]]
     theirs = _judge(champion, card, judged, table)
-    if (rows := len(judged.truth)) < FEWEST_ROWS:
-        raise Incomparable(f"it takes {FEWEST_ROWS} held-out rows to tell, and there are {rows}")
+    if reason := incomparable(card["score"], judged):
+        raise Incomparable(reason)
     ours, others = score.estimate(judged), score.estimate(theirs)
-    sign = 1 if score.is_better_higher else -1
-    gain = Estimate(
-        sign * (ours.value - others.value), sign * (ours.influences - others.influences)
-    )
+    gain = score.gain(ours, others)
     low, high, remark = of_gain(gain)
     figures = {
-        "rows": rows,
+        "rows": len(judged.truth),
         "value": ours.value,
         "champion_value": others.value,
         "gain": {"value": gain.value, "low": low, "high": high},
@@ -113,14 +110,18 @@ def _judge(
     answers = judge(y.to_numpy(), champion.predict(X.to_dict("list")), theirs)
     if card["score"] not in applicable(answers):
         raise Incomparable(f"it has no {card['score']}")
-    return _without_rounding(answers, judged)
+    has_threshold = card["threshold"] == theirs["threshold"]
+    return without_rounding(answers, judged, has_threshold=has_threshold)
 
 
-def _without_rounding(theirs: HeldOutAnswers, judged: HeldOutAnswers) -> HeldOutAnswers:
+def without_rounding(
+    theirs: HeldOutAnswers, judged: HeldOutAnswers, *, has_threshold: bool = True
+) -> HeldOutAnswers:
     """Return answers with ours where the two are equal but for rounding.
 
     Two runtimes of the same model differ in the last places, and many rows would make a
-    sure gain of it.
+    sure gain of it. So do rows with equal probabilities of two labels, or one at the
+    threshold: the last places choose the label, if the threshold is the same.
     """
     if judged.classes is None:
         is_same = share_of_allowed(theirs.predicted, judged.predicted, spread_of(judged.predicted))
@@ -133,7 +134,8 @@ def _without_rounding(theirs: HeldOutAnswers, judged: HeldOutAnswers) -> HeldOut
     is_same = differences.max(axis=1) <= TOLERANCE
     probabilities = theirs.probabilities.copy()
     probabilities[np.ix_(is_same, order)] = judged.probabilities[is_same]
-    return replace(theirs, probabilities=probabilities)
+    predicted = np.where(is_same & has_threshold, judged.predicted, theirs.predicted)
+    return replace(theirs, predicted=predicted, probabilities=probabilities)
 
 
 def _may_know(champion: StoredVersion, card: Description) -> bool:

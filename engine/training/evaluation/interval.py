@@ -9,11 +9,25 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-#: With fewer held-out rows, or fewer effective ones, an interval comes with a remark.
-FEWEST_HELD_OUT, FEWEST_ROWS = 60, 12
+#: With fewer held-out rows, or fewer effective rows of a class, an interval has a remark.
+FEWEST_HELD_OUT, FEWEST_ROWS = 100, 12
+
+#: Fewer effective rows are one or two that outweigh all others. More must not be asked for:
+#: where only rows without large losses go without a remark, the intervals of those are too low.
+_FEWEST_EFFECTIVE = 3
+
+#: Squares of numbers with a kurtosis up to this one are averaged well; it is 3 for normal ones.
+_LIGHT_KURTOSIS = 4.2
+
+#: With so many rows, and this many effective ones, so steep a tail does as well. Its exponent is
+#: Hill's, of the largest tenth: about 2.5 for t(3), where no interval holds, and 3.2 for t(5).
+_MANY_ROWS, _MANY_EFFECTIVE, _STEEP_TAIL = 2000, 50, 2.9
+
+#: A mean of errors is stated as up to so many times what it is, where its interval has no end.
+_MOST_TIMES = 10
 
 #: So many right and so many wrong answers a share needs for an interval without a remark.
-FEWEST_ANSWERS = 5
+FEWEST_ANSWERS = 7
 
 #: A standard error below this share of the score is rounding.
 _ROUNDING = 1e-12
@@ -26,13 +40,15 @@ class Estimate(NamedTuple):
     """A score, and how far each of n rows moves it.
 
     The influences have shape (n,) and mean 0: the score of a large sample is off by about
-    their mean over it. `parts`, likewise, are what else may not hang on few rows: both
-    sides of a ratio, or which rows have the rare one of two classes.
+    their mean over it. `parts`, likewise, say which rows have the rarer of two classes, and may
+    not hang on few of them. `squared` are the numbers, by what they are called, whose squares
+    the score averages: their tails must be light.
     """
 
     value: float
     influences: np.ndarray
     parts: tuple[np.ndarray, ...] = ()
+    squared: tuple[tuple[str, np.ndarray], ...] = ()
 
 
 class Interval(NamedTuple):
@@ -62,17 +78,50 @@ def effective_rows(deviations: np.ndarray) -> float:
     return float(shares.sum() ** 2 / (shares**2).sum())
 
 
+def tail_exponent(numbers: np.ndarray) -> float:
+    """Return how steeply the largest tenth of some sizes falls: Hill's exponent.
+
+    Hill, B. (1975), Annals of Statistics 3(5). A mean of squares needs more than 4 to have a
+    standard error. Estimated, it comes out lower, the more so the heavier the tail.
+    """
+    tail = np.sort(np.abs(numbers))[-max(len(numbers) // 10, 1) - 1 :]
+    if not tail[0]:
+        return 0.0
+    height = float(np.log(tail[1:] / tail[0]).mean())
+    return 1 / height if height else float("inf")
+
+
 def of_gain(estimate: Estimate) -> Interval:
     """Return the t interval of a difference."""
     half = _half(estimate)
-    return Interval(estimate.value - half, estimate.value + half, _remark(estimate))
+    return Interval(estimate.value - half, estimate.value + half, _remark(estimate, half))
 
 
 def of_loss(estimate: Estimate) -> Interval:
     """Return the interval of what is above 0, on the scale of its logarithm."""
-    value = estimate.value
-    factor = float(np.exp(_half(estimate) / value)) if value else 1.0
-    return Interval(value / factor, value * factor, _remark(estimate))
+    value, half = estimate.value, _half(estimate)
+    factor = float(np.exp(half / value)) if value else 1.0
+    return Interval(value / factor, value * factor, _remark(estimate, half))
+
+
+def of_errors(estimate: Estimate) -> Interval:
+    """Return the interval of a mean of errors, on the scale of its reciprocal.
+
+    A long tail mostly makes a mean come out too low, so it reaches further up than down.
+    """
+    value, half = estimate.value, _half(estimate)
+    share = half / value if value else 0.0
+    high = value / max(1 - share, 1 / _MOST_TIMES)
+    return Interval(value / (1 + share), high, _remark(estimate, half))
+
+
+def of_root(estimate: Estimate) -> Interval:
+    """Return the interval of the root of a mean of squares, by that of the mean."""
+    root = estimate.value
+    low, high, remark = of_errors(
+        estimate._replace(value=root**2, influences=2 * root * estimate.influences)
+    )
+    return Interval(low**0.5, high**0.5, remark)
 
 
 def of_explained(estimate: Estimate) -> Interval:
@@ -89,11 +138,12 @@ def of_area(estimate: Estimate) -> Interval:
     0 and 1 (Pepe, M. (2003), The statistical evaluation of medical tests, 5.2).
     """
     value, half = estimate.value, _half(estimate)
+    remark = _remark(estimate, half)
     if not half:
-        return Interval(value, value, _remark(estimate))
+        return Interval(value, value, remark)
     half /= value * (1 - value)
     low, high = special.expit(special.logit(value) + np.array([-half, half]))
-    return Interval(float(low), float(high), _remark(estimate))
+    return Interval(float(low), float(high), remark)
 
 
 def of_share(estimate: Estimate) -> Interval:
@@ -132,16 +182,29 @@ def _half(estimate: Estimate) -> float:
     return error * float(special.stdtrit(degrees, _UPPER))
 
 
-def _remark(estimate: Estimate) -> str:
+def _remark(estimate: Estimate, half: float) -> str:
     n = len(estimate.influences)
     if n < 2:
         return "one held-out row gives no interval"
-    if not _half(estimate):
+    if not half:
         return f"all {n} held-out rows count alike, so there is no interval"
     if n < FEWEST_HELD_OUT:
         return f"there are only {n} held-out rows, {_NO_PROMISE}"
-    effective = min(map(effective_rows, (estimate.influences, *estimate.parts)))
-    if effective < FEWEST_ROWS:
-        rows = f"{max(1, round(effective))} of {n} held-out rows"
+    influences = effective_rows(estimate.influences)
+    parts = min(map(effective_rows, estimate.parts), default=n)
+    if influences < _FEWEST_EFFECTIVE or parts < FEWEST_ROWS:
+        rows = f"{max(1, round(min(influences, parts)))} of {n} held-out rows"
         return f"it rests on few rows, as if on {rows}, {_NO_PROMISE}"
+    heavy = [name for name, numbers in estimate.squared if not _has_light_tails(numbers)]
+    if heavy:
+        return f"the {' and the '.join(heavy)} have heavy tails, {_NO_PROMISE}"
     return ""
+
+
+def _has_light_tails(numbers: np.ndarray) -> bool:
+    """Return whether an interval holds for the mean of the squares of n numbers."""
+    n, effective = len(numbers), effective_rows(numbers)
+    if n <= _LIGHT_KURTOSIS * effective:
+        return True
+    is_much = n >= _MANY_ROWS and effective >= _MANY_EFFECTIVE
+    return is_much and tail_exponent(numbers) >= _STEEP_TAIL

@@ -128,6 +128,26 @@ def test_challenger_when_its_probabilities_are_better_by_rounding_does_not_win(
     assert ("undecided", 0.0) == (found["verdict"], found["gain"]["value"])
 
 
+@pytest.mark.parametrize(("threshold", "is_better"), [(0.5, False), (0.4, True)])
+def test_challenger_when_rounding_alone_turns_its_labels_does_not_win(
+    toy_store: ModelStore, threshold: float, *, is_better: bool
+) -> None:
+    name = next(name for name in TOYS if toy_store.read_card(name)["has_probabilities"])
+    promoted = toy_store.read_card(name)
+    card = as_card(promoted | {"score": "accuracy", "threshold": threshold})
+    table, truth = held_out(TOYS[name])
+    X, _, _ = read_table(table, TOYS[name].schema)
+    predictions = load_version(toy_store, name).predict(X.to_dict("list"))
+    answers = judge(truth.tolist(), predictions, card)
+    assert 0.5 == promoted["threshold"]
+    assert (answers.predicted != truth).sum() > 12
+    right = replace(answers, predicted=truth)  # as if all the others were ties
+
+    found: Any = challenge(toy_store, card, right, table, promote="if-better")
+
+    assert is_better == (found["verdict"] == "better")
+
+
 def test_challenge_when_the_rows_are_few_is_not_decided(store: ModelStore) -> None:
     card, table, answers = answers_of(store)
     few = replace(answers, truth=answers.truth[:11], predicted=answers.truth[:11])

@@ -116,7 +116,7 @@ def test_matrix_of_all_fields_is_read_by_columns(values: list[Any], form: str) -
     )
     whole = tensor("whole", values, "FP64") | {"shape": [2, 2]}
     body, headers = in_binary({"inputs": [whole]})
-    length = headers[LENGTH]
+    length: str | None = headers[LENGTH]
     if form == "JSON":
         body, length = json.dumps({"inputs": [whole]}).encode(), None
 
@@ -140,7 +140,7 @@ texts = st.lists(
             b"x" * 255,
             b"x" * 256,
             b"x" * 300,
-        ]  # fmt: skip
+        ]
     ),
     max_size=5,
 )
