@@ -136,8 +136,19 @@ def decide_columns(outputs: Outputs, card: Decision) -> Decisions:
         return Decisions(None, np.asarray(outputs.values, dtype=np.float64), None)
     if outputs.probabilities is None:
         return Decisions(_class_indices(outputs.values, card), None, None)
-    rows = outputs.probabilities.tolist()
-    return Decisions([*map(_chooser(card), rows)], None, outputs.probabilities)
+    return Decisions(_chosen(outputs.probabilities, card), None, outputs.probabilities)
+
+
+def _chosen(shares: Any, card: Decision) -> list[int]:
+    """Return the places of the predicted classes, as `_chooser` chooses them row by row."""
+    classes, tie = card["classes"], card.get("tie", TIE)
+    shares = np.asarray(shares, np.float64)  # a single would be compared with a rounded threshold
+    if classes is None or len(classes) != 2:
+        are_most = shares >= shares.max(axis=1, keepdims=True) - tie
+        return list(are_most.argmax(axis=1).tolist())  # the first of them
+    positive = classes.index(card["positive"])
+    is_positive = shares[:, positive] >= card["threshold"] - tie
+    return list(np.where(is_positive, positive, 1 - positive).tolist())
 
 
 def _class_indices(labels: Any, card: Decision) -> list[int]:

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from engine.runtime.onnx import open_session
-from engine.runtime.parallel import BLOCK, LEAST_ROWS, in_slices
+from engine.runtime.parallel import BLOCK, LEAST_ROWS, in_slices, usable_cores
 from engine.schema.record_schema import Coding
 from engine.training.export.challenge import Challenge, joined
 from engine.training.export.export import convert
@@ -64,6 +65,34 @@ def test_slices_when_a_model_answers_them_change_no_bit(case: Case, rows: int) -
     sliced = in_slices(answer, matrix, cores=3)
 
     assert answer(matrix).tobytes() == sliced.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "most"),
+    [
+        ("0::/pod/box", {"cpu.max": "max 100000", "pod/cpu.max": "100000 100000"}, 1),
+        ("0::/pod/box", {"pod/box/cpu.max": "50000 100000", "pod/cpu.max": "900000 100000"}, 1),
+        ("0::/../..", {"cpu.max": "1 100000"}, 1),
+        ("4:cpu,cpuacct:/box", {"cpu/box/cpu.cfs_quota_us": "100000",
+                                "cpu/box/cpu.cfs_period_us": "100000"}, 1),
+        ("4:cpu:/box", {"cpu/box/cpu.cfs_quota_us": "-1",
+                        "cpu/box/cpu.cfs_period_us": "100000"}, None),
+        ("4:memory:/box", {"cpu/box/cpu.cfs_quota_us": "1",
+                           "cpu/box/cpu.cfs_period_us": "100000"}, None),
+        ("0::/", {"cpu.max": "max 100000"}, None),
+        ("0::/", {}, None),
+    ],
+)  # fmt: skip
+def test_cores_when_a_control_group_allows_fewer_are_those(
+    tmp_path: Path, groups: str, files: dict[str, str], most: int | None
+) -> None:
+    for name, text in {**{f"sys/fs/cgroup/{name}": text for name, text in files.items()},
+                       "proc/self/cgroup": groups}.items():  # fmt: skip
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+
+    assert (most or usable_cores(tmp_path / "absent")) == usable_cores(tmp_path)
 
 
 def test_slices_when_one_fails_raise_its_error() -> None:
