@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,10 @@ def _store(text: str) -> Path | str:
     if not is_address:
         return Path(text)
     if scheme not in ("s3", "gs", "az") or not rest.strip("/"):
-        raise ValueError(
-            "a folder, or s3://bucket/prefix, gs://bucket/prefix, az://container/prefix"
-        )
+        raise ValueError("a folder, or s3://bucket/path, gs://bucket/path, az://container/path")
+    if not find_spec("obstore"):
+        needs = "pip install -r requirements-serve-bucket.txt"
+        raise ValueError(f"a folder, or install obstore: {needs}")
     return text
 
 

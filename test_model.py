@@ -65,7 +65,10 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
     """Check what a model file describes."""
     try:
         from engine.training.check import check_model
-
+    except ModuleNotFoundError as error:
+        yield False, f"{error.name} is not installed: pip install -r requirements.txt"
+        return
+    try:
         with explained("", name, passing=(InvalidDefinition, models.UnknownModel)):
             definition = models.find(name)
     except InvalidDefinition as error:

@@ -21,6 +21,8 @@ from pathlib import Path
 EXPORTS = {
     "requirements.txt": [],
     "requirements-serve.txt": ["--categories", "serve"],
+    "requirements-serve-onnx.txt": ["--categories", "serve-onnx"],
+    "requirements-serve-bucket.txt": ["--categories", "serve-bucket"],
     "requirements-dev.txt": ["--dev-only"],
 }
 HEADER = "# Written by `make lock` from Pipfile.lock; edit Pipfile instead.\n"

@@ -21,8 +21,11 @@ LOCK = json.loads((ROOT / "Pipfile.lock").read_text())
 REQUIREMENTS = {
     "requirements.txt": "default",
     "requirements-serve.txt": "serve",
+    "requirements-serve-onnx.txt": "serve-onnx",
+    "requirements-serve-bucket.txt": "serve-bucket",
     "requirements-dev.txt": "develop",
 }
+SERVING = [section for section in REQUIREMENTS.values() if section.startswith("serve")]
 
 #: Written so that no index's name stands in this file.
 ADDRESS = re.compile(r"https?:|^\s*(-i|-f|--index|--extra|--find|--trusted)", re.MULTILINE)
@@ -71,7 +74,7 @@ def test_requirements_are_what_the_lock_says(file: str, section: str) -> None:
 
 @pytest.mark.parametrize(
     ("section", "locked"),
-    [("packages", "default"), ("serve", "serve"), ("dev-packages", "develop")],
+    [("packages", "default"), *zip(SERVING, SERVING, strict=True), ("dev-packages", "develop")],
 )
 def test_every_package_of_the_pipfile_is_locked(section: str, locked: str) -> None:
     asked = {normalise(name) for name in pipfile()[section]}
@@ -87,23 +90,26 @@ def test_versions_that_both_requirements_files_name_are_equal() -> None:
     }
 
 
-def test_serving_packages_when_compared_are_lines_of_requirements_txt() -> None:
+@pytest.mark.parametrize("section", SERVING)
+def test_serving_packages_when_compared_are_lines_of_requirements_txt(section: str) -> None:
     """Same versions, same digests: a version that was trained here is served there."""
-    assert set(read("requirements-serve.txt").splitlines()) <= set(
+    assert set(read(f"requirements-{section}.txt").splitlines()) <= set(
         read("requirements.txt").splitlines()
     )
 
 
-def test_serving_packages_when_asked_for_leave_the_range_to_packages() -> None:
+@pytest.mark.parametrize("section", SERVING)
+def test_serving_packages_when_asked_for_leave_the_range_to_packages(section: str) -> None:
     asked = pipfile()
 
-    assert asked["serve"].keys() <= asked["packages"].keys()
-    assert {"*"} == set(asked["serve"].values())
+    assert asked[section].keys() <= asked["packages"].keys()
+    assert {"*"} == set(asked[section].values())
 
 
-def test_serving_packages_when_followed_are_complete_and_no_more() -> None:
-    named = required("requirements-serve.txt").keys()
-    asked = {normalise(name) for name in pipfile()["serve"]}
+@pytest.mark.parametrize("section", SERVING)
+def test_serving_packages_when_followed_are_complete_and_no_more(section: str) -> None:
+    named = required(f"requirements-{section}.txt").keys()
+    asked = {normalise(name) for name in pipfile()[section]}
 
     needed = {
         normalise(one.name)

@@ -6,7 +6,7 @@ from typing import Any
 #: Of a card, what is compared as it stands.
 _FACTS = (
     "title", "description", "task", "classes", "positive", "threshold", "estimator", "trees",
-    "seed", "score", "runtime", "runtime_reason",
+    "seed", "score", "runtime",
 )  # fmt: skip
 
 #: Parts of a card that are compared key by key, and what they are called.

@@ -17,11 +17,15 @@ SOURCES = ("exact.c", "exact_check.c")
 #: Doubles are computed as written, for every machine of a kind: nothing is fused or reordered.
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared")
 
-_COMPILE = "python -m engine.runtime.compile_exact"
-
 
 class NoExactLibrary(Exception):
-    """The exact runtime cannot run here; the message says why, and what to do."""
+    """The exact runtime cannot run here: why, and what to do."""
+
+    remedy = "run `python -m engine.runtime.compile_exact`"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}: {self.remedy}")
+        self.why = why
 
 
 class Library(NamedTuple):
@@ -49,7 +53,7 @@ def open_library(path: Path | None = None) -> Library:
     if not path.is_file():
         others = sorted(other.name for other in path.parent.glob("exact-*.so"))
         state = f"is out of date or of another machine ({others[0]})" if others else "is absent"
-        raise NoExactLibrary(f"the library of the exact runtime {state}: {_COMPILE}")
+        raise NoExactLibrary(f"the library of the exact runtime {state}")
     try:
         released, holding = ctypes.CDLL(str(path)), ctypes.PyDLL(str(path))
         return Library(
@@ -62,7 +66,7 @@ def open_library(path: Path | None = None) -> Library:
     except (OSError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise NoExactLibrary(
-            f"the library of the exact runtime does not open here ({reason}): {_COMPILE}"
+            f"the library of the exact runtime does not open here ({reason})"
         ) from error
 
 

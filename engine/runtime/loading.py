@@ -25,6 +25,12 @@ _log = logging.getLogger(__name__)
 #: The file that is run, by runtime.
 RUN_FILES = {"exact": "model.trees", "onnx": "model.onnx", "native": "model.skops"}
 
+#: What brings the packages that a version needs, by its runtime.
+_REQUIREMENTS = {
+    "exact": "requirements-serve.txt", "onnx": "requirements-serve-onnx.txt",
+    "native": "requirements.txt",
+}  # fmt: skip
+
 
 def open_version(folder: Path, card: Card) -> StoredVersion:
     """Open a version; raise UntrustedArtifact when a file is not as the card says or cannot run."""
@@ -35,7 +41,7 @@ def open_version(folder: Path, card: Card) -> StoredVersion:
     except ModuleNotFoundError as error:
         raise UntrustedArtifact(
             f"version {card['version']} of {card['model']} is {card['runtime']}, and {error.name} "
-            "is not installed: pip install -r requirements.txt"
+            f"is not installed: pip install -r {_REQUIREMENTS[card['runtime']]}"
         ) from error
     except Exception as error:  # a damaged model raises errors of any kind
         reason = " ".join(str(error).split())[:300] or repr(error)

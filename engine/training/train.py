@@ -98,7 +98,7 @@ def train(
         given = definition, kept.pipeline, _columns(unseen), description
         runtime, files, served = choose_runtime(*given)
         description = decided_by(runtime["runtime"], description)
-        say(_runtime_line(runtime, description["task"]))
+        say(_runtime_text(runtime, description))
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
         scores = score(judged, _baseline(X, y, rows, held_out, description))
@@ -264,21 +264,26 @@ _RUNTIMES = {
 }  # fmt: skip
 
 
-def _runtime_line(entry: RuntimeEntry, task: str) -> str:
-    seconds, parity = entry["seconds"]["one_row"], entry["parity"]
-    line = f"{_RUNTIMES[entry['runtime']]}, {seconds * 1e3:.3f} ms a record"
-    if parity is not None and not parity["reason"]:
-        line += f": {_parity_text(parity, task)}"
+def _runtime_text(entry: RuntimeEntry, description: Description) -> str:
+    line, parity = _RUNTIMES[entry["runtime"]], entry["parity"]
+    compared = ""
+    if parity is not None and entry["runtime"] != "native":
+        compared = _parity_text(parity, description)
     if entry["runtime_reason"]:
-        line += f"; not exactly, since {entry['runtime_reason']}"
-    return "\n".join([line, *limit_remarks(entry)])
+        lines = [f"{line}, since {entry['runtime_reason']}", compared]
+    else:
+        lines = [f"{line}, {entry['seconds']['one_row'] * 1e3:.3f} ms a record: {compared}"]
+    return "\n".join(filter(None, [*lines, *limit_remarks(entry)]))
 
 
-def _parity_text(parity: ParityEntry, task: str) -> str:
+def _parity_text(parity: ParityEntry, description: Description) -> str:
     rows, most = parity["rows"], parity["difference"]
     if most == 0 and not parity["mismatches"]:
         return f"all {rows} rows that were compared are answered as by the pipeline, bit for bit"
-    what = f"values of {rows} rows differ, as a share of their spread,"
-    if task == "classification":
-        what = f"{parity['mismatches']} of {rows} labels differ, probabilities"
-    return f"{what} by up to {most:.1g}"
+    if description["task"] == "regression":
+        return f"values of {rows} rows differ, as a share of their spread, by up to {most:.1g}"
+    # Without probabilities it is the margins that are compared.
+    what = "probabilities" if description["has_probabilities"] else "margins"
+    share = "" if description["has_probabilities"] else ", as a share of their spread,"
+    labels = f"{parity['mismatches']} of {rows} labels differ"
+    return f"{labels}, {what}{share} by up to {most:.1g}"

@@ -26,4 +26,4 @@ needs_exact = pytest.mark.skipif(BEST != "exact", reason="the library is not com
 
 def not_exact(pipeline: Any, fields: Any) -> bytes:
     """Translate nothing, so that what comes next is tried."""
-    raise NotExact("nothing is translated here")
+    raise NotExact("nothing is translated here", "translate it")

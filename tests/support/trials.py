@@ -54,8 +54,8 @@ def convert_here(skops: bytes, fields: Any, *, model: str) -> Export:
     """Convert as `engine.training.export.export.export` does, but in this process."""
     try:
         return Export(convert(load_pipeline(skops, model=model), fields))
-    except Exception as error:  # noqa: BLE001 - as in engine.training.export.export
-        return Export(None, f"{type(error).__name__}: {error}")
+    except Exception:  # noqa: BLE001 - as in engine.training.export.export
+        return Export(None)
 
 
 def fit(estimator: Any, preparation: Any) -> tuple[ModelDefinition, Pipeline, pd.DataFrame]:

@@ -31,6 +31,8 @@ class RouteTaken(ValueError):
 def check_routes(app: Flask, shared: Resources) -> None:
     """Raise `RouteTaken` when a chosen path is that of another route, once all are mounted."""
     chosen = {"AIP_HEALTH_ROUTE": shared.health_route, "AIP_PREDICT_ROUTE": shared.predict_route}
+    if not any(chosen.values()):
+        return  # a second map of all routes takes a start as long as the first
     others = [rule for rule in app.url_map.iter_rules() if not rule.endpoint.startswith("vertex.")]
     routes = Map([rule.empty() for rule in others], merge_slashes=False).bind("localhost")
     for name, path in chosen.items():

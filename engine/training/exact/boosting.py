@@ -36,7 +36,7 @@ def add_gradient(file: ExactFile, preparation: Preparation, boosting: Any, weigh
         and first.strategy not in ("stratified", "uniform")
     )
     if not is_constant:
-        raise NotExact(f"{name} starts from {type(first).__name__}: leave init out")
+        raise NotExact(f"{name} starts from {type(first).__name__}", "leave init out")
     link = link_of(boosting)
     # Its probability is that of twice the sum, and doubling is exact.
     factor = 2.0 if type(boosting._loss.link).__name__ == "HalfLogitLink" else 1.0
@@ -86,7 +86,9 @@ def link_of(boosting: Any) -> Link:
     """Return the link of a fitted loss."""
     name = type(boosting._loss.link).__name__
     if name not in _LINKS:
-        raise NotExact(f"the link {name} of {type(boosting).__name__} is not evaluated")
+        raise NotExact(
+            f"the link {name} of {type(boosting).__name__} is not evaluated", "choose another loss"
+        )
     return _LINKS[name]
 
 

@@ -105,8 +105,8 @@ class Crossings:
                 column = int(self._tests.column[np.argmax(is_wrong)])
                 raise NotExact(
                     f"{self._preparation.columns[column].step} does not keep all numbers of "
-                    f"{self._preparation.names(column)} in their order: leave it out, trees do "
-                    "not need it, or narrow the range of the field"
+                    f"{self._preparation.names(column)} in their order",
+                    "leave it out, trees do not need it, or narrow the range of the field",
                 )
 
     def _are_true(self, rows: Any, keys: Any) -> Any:

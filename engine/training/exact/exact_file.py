@@ -97,7 +97,7 @@ class ExactFile:
         """Return the place of a slot, of which each is there once."""
         if len(self._slots) >= LEAF - 1 and slot not in self._slots:
             raise NotExact(
-                f"its trees and sums read more than {LEAF - 1:,} columns: leave some of them out"
+                f"its trees and sums read more than {LEAF - 1:,} columns", "leave some of them out"
             )
         return self._slots.setdefault(slot, len(self._slots))
 
@@ -142,7 +142,7 @@ class ExactFile:
         """Give the only member a link, for which it must not have one yet."""
         (member,) = self._parts["members"]
         if member["link"]:
-            raise NotExact("two functions, one after the other, make its answers: leave one out")
+            raise NotExact("two functions, one after the other, make its answers", "leave one out")
         member["link"] = link
 
     def content(self, divisor: float | None = None) -> bytes:

@@ -116,4 +116,4 @@ def _values(tree: Any) -> Any:
 def _check_outputs(estimator: Any) -> None:
     if estimator.n_outputs_ > 1:
         name = type(estimator).__name__
-        raise NotExact(f"{name} has several targets: fit it on one")
+        raise NotExact(f"{name} has several targets", "fit it on one")

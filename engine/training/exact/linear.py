@@ -34,7 +34,7 @@ def add_linear(file: ExactFile, preparation: Preparation, model: Any, weight: fl
     coefficients = np.atleast_2d(np.asarray(coefficients, np.float64))
     width = len(coefficients)
     if width > 1 and not hasattr(model, "classes_"):
-        raise NotExact(f"{type(model).__name__} has several targets: fit it on one")
+        raise NotExact(f"{type(model).__name__} has several targets", "fit it on one")
     bases = np.broadcast_to(np.asarray(model.intercept_, np.float64).ravel(), width)
     used = np.flatnonzero((coefficients != 0).any(axis=0))
     slots = [file.slot(_slot(preparation, int(column))) for column in used]
@@ -55,7 +55,10 @@ def _link(model: Any, width: int) -> Link:
     if _is_logistic(model):
         return Link.ONE_VS_REST
     loss = getattr(model, "loss", "")
-    raise NotExact(f"the probabilities of {type(model).__name__}(loss={loss!r}) are not evaluated")
+    raise NotExact(
+        f"the probabilities of {type(model).__name__}(loss={loss!r}) are not evaluated",
+        "use loss='log_loss'",
+    )
 
 
 def _is_logistic(model: Any) -> bool:
@@ -87,7 +90,8 @@ def _slot(preparation: Preparation, place: int) -> Slot:
     except NotExact:
         raise NotExact(
             f"{column.step} makes of {preparation.names(place)} no multiple of it, which a linear "
-            "model would add up: use one StandardScaler, RobustScaler or MinMaxScaler"
+            "model would add up",
+            "use one StandardScaler, RobustScaler or MinMaxScaler",
         ) from None
     return Slot(owner, SlotKind.TABLE, gap, table=tuple(codes))
 

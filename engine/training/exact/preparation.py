@@ -91,8 +91,8 @@ class Preparation:
         if len(fields) > 1:
             names = ", ".join(self.fields[place].name for place in sorted(fields)[:5])
             raise NotExact(
-                f"{self.columns[column].step} computes a column from several fields ({names}): "
-                "leave it out, or compute the column where the data is loaded"
+                f"{self.columns[column].step} computes a column from several fields ({names})",
+                "leave it out, or compute the column where the data is loaded",
             )
         return next(iter(fields), -1)
 
@@ -108,7 +108,8 @@ class Preparation:
         if place not in self._by_code:
             raise NotExact(
                 f"{self.columns[column].step} does not keep the numbers of {self.names(column)} "
-                "in their order: scale it, bin it with encode='ordinal', or declare a category"
+                "in their order",
+                "scale it, bin it with encode='ordinal', or declare a category",
             )
         return self._by_code[place][:, column]
 
@@ -189,7 +190,10 @@ class Preparation:
                 for transform in self._steps:
                     table = transform(table)
         except (ValueError, ArithmeticError, TypeError) as error:
-            raise NotExact(f"its preparation rejects numbers of the fields: {error}") from error
+            raise NotExact(
+                "its preparation rejects numbers that the fields accept",
+                "let it take all of them, or give the fields a minimum and a maximum",
+            ) from error
         return _as_numbers(table, self.fields)
 
 

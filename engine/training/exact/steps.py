@@ -92,7 +92,10 @@ def _column_transformer(step: Any, columns: Sequence[Column]) -> list[Column]:
         chosen = [columns[number] for number in step._transformer_to_input_indices[name]]
         made = columns_after(inner, chosen)
         if len(made) != place.stop - place.start:
-            raise NotExact(f"what {type(inner).__name__} makes of its columns is not known")
+            raise NotExact(
+                f"what {type(inner).__name__} makes of its columns is not known",
+                "use scikit-learn's own scalers and encoders",
+            )
         after.append((place.start, _weighted(step, made, weights.get(name))))
     return [column for _, made in sorted(after, key=lambda part: part[0]) for column in made]
 
@@ -223,8 +226,8 @@ def _unknown(step: Any, columns: Sequence[Column]) -> list[Column]:
     except (AttributeError, ValueError) as error:
         name = type(step).__name__
         raise NotExact(
-            f"{name} is not known to compute each column from one field alone: use scikit-learn's "
-            "own scalers and encoders"
+            f"{name} is not known to compute each column from one field alone",
+            "use scikit-learn's own scalers and encoders",
         ) from error
     fields = frozenset[int]().union(*(column.fields for column in columns))
     return [Column(fields, Shape.ANY, None, type(step).__name__)] * count

@@ -80,14 +80,14 @@ def _add(file: ExactFile, preparation: Preparation, estimator: Any, weight: floa
         add_linear(file, preparation, estimator, weight)
     else:
         raise NotExact(
-            f"{kind.__name__} is not evaluated as it is fitted: use trees, boosting, a linear "
-            "model, or one average of these"
+            f"{kind.__name__} is not evaluated as it is fitted",
+            "use trees, boosting, a linear model, or one average of these",
         )
 
 
 def _voting(file: ExactFile, preparation: Preparation, voting: Any) -> bytes:
     if getattr(voting, "voting", "soft") != "soft":
-        raise NotExact("VotingClassifier counts labels: use voting='soft'")
+        raise NotExact("VotingClassifier counts labels", "use voting='soft'")
     weights = voting._weights_not_none
     for place, estimator in enumerate(voting.estimators_):
         _add(file, preparation, estimator, 1.0 if weights is None else float(weights[place]))
@@ -98,7 +98,7 @@ def _voting(file: ExactFile, preparation: Preparation, voting: Any) -> bytes:
 def _bagging(file: ExactFile, preparation: Preparation, bagging: Any) -> bytes:
     for estimator, places in zip(bagging.estimators_, bagging.estimators_features_, strict=True):
         if hasattr(bagging, "classes_") and not hasattr(estimator, "predict_proba"):
-            raise NotExact("BaggingClassifier counts labels: bag estimators with probabilities")
+            raise NotExact("BaggingClassifier counts labels", "bag estimators with probabilities")
         _add(file, preparation.of(places), estimator, 1.0)
     return _averaged(file, bagging, float(len(bagging.estimators_)))
 
@@ -107,7 +107,8 @@ def _averaged(file: ExactFile, estimator: Any, divisor: float) -> bytes:
     expected = len(estimator.classes_) if hasattr(estimator, "classes_") else 1
     if set(file.n_outputs) != {expected}:
         raise NotExact(
-            f"not all members of {type(estimator).__name__} have seen all classes: stratify them"
+            f"not all members of {type(estimator).__name__} have seen all classes",
+            "give rows of every class to each of them",
         )
     return file.content(divisor)
 
@@ -123,5 +124,6 @@ def _target_link(estimator: Any) -> Link:
             return link
     raise NotExact(
         "TransformedTargetRegressor turns its answers back by something else than numpy.exp or "
-        "numpy.expm1: use one of these as inverse_func"
+        "numpy.expm1",
+        "use one of these as inverse_func",
     )

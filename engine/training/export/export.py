@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,10 +27,10 @@ _SINGLE = {"LinearClassifier", "LinearRegressor", "Normalizer", "SVMClassifier",
 
 
 class Export(NamedTuple):
-    """The ONNX file of a pipeline; None, and the reason, where there is none."""
+    """The ONNX file of a pipeline; None, and the steps that prevent it, where there is none."""
 
     content: bytes | None
-    reason: str = ""
+    obstacles: str = ""
 
 
 def export(
@@ -41,18 +42,13 @@ def export(
         (folder / "model.skops").write_bytes(skops)
         (folder / "fields.json").write_text(json.dumps([field.to_json() for field in fields]))
         command = [sys.executable, "-m", "engine.training.export.export", name, model]
-        exported, refusal = folder / "model.onnx", folder / "reason.txt"
-        try:
-            done = subprocess.run(  # noqa: S603
-                command, capture_output=True, encoding="utf-8", errors="replace", timeout=time_limit
-            )
-        except subprocess.TimeoutExpired:
-            return Export(None, f"the conversion took more than {time_limit:g} s")
+        exported, obstacles = folder / "model.onnx", folder / "obstacles.txt"
+        # What a conversion that fails writes is nothing that a user can act upon.
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, capture_output=True, timeout=time_limit)  # noqa: S603
         if exported.exists():
             return Export(exported.read_bytes())
-        if refusal.exists():
-            return Export(None, refusal.read_text("utf-8"))
-        return Export(None, f"the conversion failed: {' '.join(done.stderr.split())[-300:]}")
+        return Export(None, obstacles.read_text("utf-8") if obstacles.exists() else "")
 
 
 def convert(pipeline: Any, fields: Sequence[Field]) -> bytes:
@@ -97,15 +93,15 @@ def translate(pipeline: Any, fields: Sequence[Field]) -> Any:
 
 
 def main(folder: Path, model: str) -> None:
-    """Convert ``model.skops`` in a folder; write the ONNX file or the reason."""
-    from engine.training.export.refusals import refusal
+    """Convert ``model.skops`` in a folder; write the ONNX file or the steps that prevent it."""
+    from engine.training.export.obstacles import obstacles
 
     fields = [Field.from_json(field) for field in json.loads((folder / "fields.json").read_text())]
     pipeline = load_pipeline((folder / "model.skops").read_bytes(), model=model)
     try:
         exported = convert(pipeline, fields)
-    except Exception as error:  # noqa: BLE001 - skl2onnx raises many kinds; each is a reason
-        (folder / "reason.txt").write_text(refusal(error, pipeline), "utf-8")
+    except Exception:  # noqa: BLE001 - skl2onnx raises many kinds
+        (folder / "obstacles.txt").write_text(obstacles(pipeline), "utf-8")
     else:
         # Renamed once complete: the time limit may expire during the write.
         replace_file(folder / "model.onnx", exported)

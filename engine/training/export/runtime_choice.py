@@ -38,8 +38,8 @@ from engine.training.export.parity import (
     ask,
     compare,
     differs_alone,
+    is_slower,
     measure,
-    slower,
 )
 from engine.training.export.thresholds import splits
 
@@ -48,6 +48,9 @@ Translator = Callable[[Any, Sequence[Field]], bytes]
 
 #: (stored pipeline, fields, model=name) -> the export, or the reason why there is none.
 Exporter = Callable[..., Export]
+
+#: The exact runtime takes about so long for a record, whatever the model.
+_EXACT_SECONDS = 2e-5
 
 #: So many real rows are given to the pipeline one by one.
 _SINGLE_ROWS = 8
@@ -75,11 +78,12 @@ class _Case(NamedTuple):
 
 
 class _Outcome(NamedTuple):
-    """What came of one way to serve: the runtime and its file, or the reason why there is none."""
+    """What came of one way to serve: the runtime and its file, or why not, and what to change."""
 
     reference: Reference | None = None
     parity: Parity | None = None
-    reason: str = ""
+    why: str = ""
+    remedy: str = ""
     runtime: Runtime | None = None
     name: Literal["exact", "onnx", "native"] = "native"
     content: bytes = b""
@@ -111,9 +115,11 @@ def choose_runtime(
     case = _Case(fitted, native, fields, challenge, usual, card)
     outcome = _exact(case, translate)
     if outcome.runtime is None:
-        exported = _exported(case, export(stored, fields, model=card["model"]))
-        reasons = filter(None, (outcome.reason, exported.reason))
-        outcome = exported._replace(reason="; ".join(reasons))
+        exported = export(stored, fields, model=card["model"])
+        why, remedy, steps = outcome.why, outcome.remedy, exported.obstacles
+        if steps and steps not in why:
+            remedy += f", or leave out {steps}, which is not exported"
+        outcome = _exported(case, exported)._replace(why=why, remedy=remedy)
     served = outcome.runtime or native
     files = {"model.skops": stored}
     if outcome.runtime is not None:
@@ -136,20 +142,31 @@ def _exact(case: _Case, translate: Translator) -> _Outcome:
         )  # fmt: skip
         runtime = load()
     except (NotExact, NoExactLibrary) as error:
-        return _Outcome(reason=str(error))
+        return _Outcome(why=error.why, remedy=error.remedy)
     found = case.challenge.at_numbers(*thresholds(content))
     reference = case.ask(case.challenge.extremes(), found)
     allowed = 0.0 if has_equal_bits(content) else TOLERANCE
     parity = compare(load, reference, decided_by("exact", case.card), allowed=allowed)
     if parity.reason:
-        return _Outcome(reason=f"the exact runtime answers otherwise: {parity.reason}")
-    return _Outcome(reference, parity, "", runtime, "exact", content)
+        why = f"the exact runtime does not answer as the pipeline does ({parity.reason})"
+        return _Outcome(why=why, remedy=_remedy_of_rounding(case.fields))
+    return _Outcome(reference, parity, runtime=runtime, name="exact", content=content)
+
+
+def _remedy_of_rounding(fields: Sequence[Field]) -> str:
+    if names := [field.name for field in fields if field.extremes()]:
+        names = [*names[:3], *(["others"] if len(names) > 3 else [])]
+        return f"give {' and '.join(names)} a minimum and a maximum"
+    return (
+        "narrow the ranges of the fields to those of real records, or count what lies far from 0, "
+        "as times in seconds do, from a nearer point"
+    )
 
 
 def _exported(case: _Case, exported: Export) -> _Outcome:
     """Run the export, if there is one and it passes."""
     if exported.content is None:
-        return _Outcome(case.ask(), None, exported.reason)
+        return _Outcome(case.ask())
     reference = case.ask(_hard_rows(case))
     load = partial(
         OnnxRuntime, exported.content, case.fields,
@@ -157,10 +174,9 @@ def _exported(case: _Case, exported: Export) -> _Outcome:
     )  # fmt: skip
     parity = compare(load, reference, case.card)
     rows = reference.columns
-    reason = parity.reason or slower(measure(load(), rows), measure(case.native, rows))
-    if reason:
-        return _Outcome(reference, parity, reason)
-    return _Outcome(reference, parity, "", load(), "onnx", exported.content)
+    if parity.reason or is_slower(measure(load(), rows), measure(case.native, rows)):
+        return _Outcome(reference, parity)
+    return _Outcome(reference, parity, runtime=load(), name="onnx", content=exported.content)
 
 
 def _usual_rows(challenge: Challenge, native: NativeRuntime, fields: Sequence[Field]) -> Columns:
@@ -209,19 +225,30 @@ def _describe(
         )
     assert outcome.reference is not None
     parity = None if outcome.parity is None else cast("ParityEntry", outcome.parity._asdict())
+    if parity is not None and not math.isfinite(parity["difference"] or 0.0):
+        parity["difference"] = None  # an answer where the pipeline has none; JSON has no infinity
     if parity is not None and case.challenge.thresholds:
         parity["thresholds"] = case.challenge.thresholds
         parity["thresholds_tried"] = case.challenge.tried
+    seconds = measure(served, case.challenge.real)
     return {
         "runtime": outcome.name,
         "parity": parity,
-        "runtime_reason": outcome.reason,
+        "runtime_reason": _reason(outcome, seconds["one_row"]),
         "spread": outcome.reference.spread if case.card["classes"] is None else None,
         "schema": schema.to_json(),
-        "seconds": measure(served, case.challenge.real),
+        "seconds": seconds,
         "example": example,
         "golden": [entry for entry in golden if entry is not None],
     }
+
+
+def _reason(outcome: _Outcome, seconds: float) -> str:
+    """Return why the exact runtime does not serve, what that costs, and what to change."""
+    if outcome.name == "exact":
+        return ""
+    cost = f"a record takes {seconds * 1e3:.2g} ms instead of about {_EXACT_SECONDS * 1e3:g}"
+    return f"{outcome.why}, so {cost}: {outcome.remedy}"
 
 
 def check_alone(native: NativeRuntime, reference: Reference, real: int, card: Description) -> None:

@@ -1,5 +1,6 @@
 """Versions in a bucket: the same store, behind an address."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,16 @@ def test_version_when_removed_is_gone_for_all(store: ModelStore, tmp_path: Path)
 def test_store_when_its_address_is_of_another_kind_is_refused_by_the_settings(address: str) -> None:
     with pytest.raises(InvalidSettings, match=r"MODEL_STORE is .* give a folder, or s3://bucket"):
         Settings.from_environment({"MODEL_STORE": address})
+
+
+def test_store_when_nothing_reads_buckets_here_is_refused_by_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)  # as if it were not installed
+
+    assert Path("folder") == Settings.from_environment({"MODEL_STORE": "folder"}).model_store
+    with pytest.raises(InvalidSettings, match=r"pip install -r requirements-serve-bucket\.txt$"):
+        Settings.from_environment({"MODEL_STORE": "s3://bucket"})
 
 
 @pytest.mark.parametrize("address", ["s3://bucket", "gs://bucket/a", "az://container/a/b"])

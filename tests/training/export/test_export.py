@@ -13,13 +13,13 @@ from tests.support.estimators import FIELDS, prepare
 from tests.support.trials import convert_here, fit
 
 
-def test_export_when_the_time_is_up_says_so() -> None:
+def test_export_when_the_time_is_up_is_given_up() -> None:
     scaler = QuantileTransformer(n_quantiles=100)
     _, pipeline, _ = fit(LogisticRegression(), prepare(before=(scaler,)))
 
     exported = export(dumps(pipeline), FIELDS, model="toy", time_limit=0.05)
 
-    assert Export(None, "the conversion took more than 0.05 s") == exported
+    assert Export(None) == exported
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What serves answers as the pipeline, whatever is predicted and whatever is asked."""
 
+import re
 import warnings
 from copy import deepcopy
 from pathlib import Path
@@ -16,16 +17,20 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LinearRegression, PoissonRegressor, RidgeClassifier
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, SplineTransformer, StandardScaler
 from sklearn.preprocessing import scale as standardise
 from sklearn.svm import SVR
 
 from engine.runtime.native import NativeRuntime
+from engine.runtime.trusted_types import load_pipeline
 from engine.schema import Flag, Number
 from engine.schema.definition import ModelDefinition
 from engine.training.card import describe
 from engine.training.exact.translation import translate
+from engine.training.export.export import Export, convert
+from engine.training.export.obstacles import obstacles
 from engine.training.export.parity import ask
 from engine.training.export.runtime_choice import (
     PipelineRejectsRecord,
@@ -43,10 +48,10 @@ RANGE = {"minimum": 0, "maximum": 100}
 
 def choose(
     estimator: Any, truth: pd.Series, *, scale: bool = True, table: pd.DataFrame = TABLE,
-    translate: Any = translate, **ranges: Any,
+    translate: Any = translate, export: Any = convert_here, step: Any = None, **ranges: Any,
 ) -> Any:  # fmt: skip
     fields = tuple(Number(name=name, example=1.0, **(ranges or RANGE)) for name in "ab")
-    step = StandardScaler() if scale else "passthrough"
+    step = step or (StandardScaler() if scale else "passthrough")
     columns = ColumnTransformer([("numbers", step, ["a", "b"])])
     pipeline = make_pipeline(columns, estimator).fit(table, truth)
     is_number = truth.dtype != bool
@@ -57,7 +62,7 @@ def choose(
     )  # fmt: skip
     card = describe("toy", definition, pipeline, data=definition.sample)
     entry, _, served = choose_runtime(
-        definition, pipeline, table.to_dict("list"), card, export=convert_here,
+        definition, pipeline, table.to_dict("list"), card, export=export,
         translate=translate,
     )  # fmt: skip
     return entry, served, pipeline
@@ -175,7 +180,78 @@ def test_translation_when_a_leaf_or_a_threshold_is_wrong_is_not_served() -> None
         entry, _, _ = choose(forest, truth, scale=False, translate=wrong)
 
         assert "onnx" == entry["runtime"], attribute
-        assert "the exact runtime answers otherwise" in entry["runtime_reason"]
+        assert "does not answer as the pipeline does" in entry["runtime_reason"]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "step", "sentence"),
+    [
+        (
+            SVR(), "passthrough",
+            ("SVR is not evaluated as it is fitted, COST: "
+            "use trees, boosting, a linear model, or one average of these"),
+        ),
+        (
+            KNeighborsRegressor(), SplineTransformer(),
+            ("KNeighborsRegressor is not evaluated as it is fitted, COST: use trees, boosting, "
+            "a linear model, or one average of these, "
+            "or leave out SplineTransformer, which is not exported"),
+        ),
+        (
+            LinearRegression(), SplineTransformer(),
+            ("SplineTransformer computes a column from several fields (a, b), COST: "
+            "leave it out, or compute the column where the data is loaded"),
+        ),
+    ],
+)  # fmt: skip
+def test_reason_when_the_pipeline_itself_serves_is_a_sentence_with_its_cost_and_the_remedy(
+    estimator: Any, step: Any, sentence: str
+) -> None:
+    def no_export(skops: bytes, fields: Any, *, model: str) -> Export:
+        return Export(None, obstacles(load_pipeline(skops, model=model)))
+
+    entry, _, _ = choose(estimator, EFFECT, step=step, export=no_export)
+
+    assert entry["runtime"] == "native"
+    cost = r"so a record takes [\d.e+]+ ms instead of about 0\.02"
+    assert sentence == re.sub(cost, "COST", entry["runtime_reason"])
+
+
+@needs_exact
+@pytest.mark.parametrize(
+    ("ranges", "remedy"),
+    [
+        ({"minimum": 0}, "give a and b a minimum and a maximum"),
+        (RANGE, "narrow the ranges of the fields to those of real records, or count what"),
+    ],
+)
+def test_reason_when_the_exact_answers_differ_is_what_to_do_about_the_ranges(
+    ranges: dict[str, Any], remedy: str
+) -> None:
+    def wrong(pipeline: Any, fields: Any) -> bytes:
+        pipeline = deepcopy(pipeline)
+        pipeline[-1].coef_ *= 1.001
+        return translate(pipeline, fields)
+
+    entry, _, _ = choose(
+        LinearRegression(), EFFECT, translate=wrong, export=lambda *_, **__: Export(None), **ranges
+    )
+
+    assert f": {remedy}" in entry["runtime_reason"]
+
+
+def test_card_when_an_export_answers_what_the_pipeline_does_not_has_no_infinity() -> None:
+    def other(skops: bytes, fields: Any, *, model: str) -> Export:
+        pipeline = load_pipeline(skops, model=model)
+        pipeline[-1].coef_ *= 0
+        return Export(convert(pipeline, fields))
+
+    entry, _, _ = choose(
+        PoissonRegressor(), np.exp(EFFECT / 4), translate=not_exact, export=other, minimum=0
+    )
+
+    assert entry["runtime"] == "native"
+    assert entry["parity"]["difference"] is None
 
 
 def test_range_when_open_is_limited_to_what_the_pipeline_takes() -> None:

@@ -1,4 +1,4 @@
-"""Why a pipeline has no export, in a sentence: which step, and what to change."""
+"""Which steps of a pipeline prevent its export to ONNX."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,23 +8,22 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 
-def refusal(error: Exception, pipeline: Any) -> str:
-    """Return why skl2onnx cannot convert a fitted pipeline, for which it raised an error."""
+def obstacles(pipeline: Any) -> str:
+    """Return the steps without which skl2onnx would convert a fitted pipeline, as a phrase.
+
+    It is empty where there are none, and where the last step, the estimator, is one of them.
+    """
     from skl2onnx._supported_operators import sklearn_operator_name_map
 
     steps = [step for step in _steps(pipeline) if not isinstance(step, str)]
     strange = [
-        _name(step)
+        step
         for step in steps
         if type(step) not in sklearn_operator_name_map or getattr(step, "func", None) is not None
     ]
-    if strange:
-        names = " and ".join(dict.fromkeys(strange))
-        return f"{names} cannot be exported to ONNX: use another step to be served faster"
-    if isinstance(error, NotImplementedError) and "\n" not in str(error):
-        return f"it cannot be exported to ONNX, since {error}"
-    last = _name(steps[-1]) if steps else type(pipeline).__name__
-    return f"skl2onnx cannot convert {last} after these steps: try each in another's place"
+    if steps[-1] in strange:
+        return ""
+    return " and ".join(dict.fromkeys(map(_name, strange)))
 
 
 def _steps(part: Any) -> Iterator[Any]:
