@@ -83,12 +83,12 @@ class Oracle:
     def difference(self, answer: dict[str, Any], expected: dict[str, Any]) -> float:
         """Return how far a number, as a share of the spread, or a probability is off."""
         if self.is_regression:
-            difference = abs(float(answer["value"]) - expected["value"])
+            difference = abs(float(answer["value"]) - float(expected["value"]))
             return difference / self.spread if difference else 0.0
         theirs, ours = expected.get("probabilities"), answer.get("probabilities")
         if not theirs or not ours:
             return 0.0
-        return max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+        return max(abs(float(a) - float(b)) for a, b in zip(ours, theirs, strict=True))
 
     def _numbers_of(self, X: pd.DataFrame) -> np.ndarray:
         if self.is_regression:

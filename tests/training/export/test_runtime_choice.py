@@ -24,9 +24,7 @@ from sklearn.preprocessing import scale as standardise
 from sklearn.svm import SVR
 
 from engine.runtime.native import NativeRuntime
-from engine.runtime.runtimes import Outputs
 from engine.runtime.trusted_types import load_pipeline
-from engine.runtime.version import decide
 from engine.schema import Flag, Number
 from engine.schema.definition import ModelDefinition
 from engine.training.card import describe
@@ -38,7 +36,6 @@ from engine.training.export.runtime_choice import (
     PipelineRejectsRecord,
     check_alone,
     choose_runtime,
-    decided_by,
 )
 from tests.support.runtimes import BEST, needs_exact, not_exact
 from tests.support.trials import convert_here
@@ -300,15 +297,3 @@ def test_choice_when_numbers_are_unbounded_warns_of_no_overflow() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         choose(LinearRegression(), EFFECT, minimum=None, maximum=None)
-
-
-@pytest.mark.parametrize(("runtime", "reaches"), [("exact", 0), ("native", 0), ("onnx", 1)])
-def test_probability_when_just_below_the_threshold_reaches_it_in_an_export_alone(
-    runtime: str, reaches: int
-) -> None:
-    toy: Any = {"classes": [0, 1], "positive": 1, "threshold": 0.5, "has_probabilities": True}
-    shares = np.array([[0.5 + 5e-7, 0.5 - 5e-7]])
-
-    (prediction,) = decide(Outputs(None, shares), decided_by(runtime, toy))
-
-    assert prediction.value == reaches
