@@ -23,7 +23,7 @@ class Records:
     ----------
     rows : list
         Each should be an object. A `Problem` stands for a row that could not
-        be read.
+        be read. There are none where there is a matrix.
     pointer : callable
         (row number, field name) -> JSON pointer into the body; with
         None for a name, to the record.
@@ -33,6 +33,9 @@ class Records:
         Whether all rows have the same keys, named once in the body.
     first : int
         The number of the first row; not 0 in a part of a table.
+    matrix : ndarray of shape (n_records, n_fields) or None
+        The records as `engine.schema.json_decoder.Decoded` has them, where they are valid and
+        call for no warning.
     """
 
     rows: list[Any]
@@ -40,6 +43,12 @@ class Records:
     is_single: bool = False
     is_table: bool = False
     first: int = 0
+    matrix: Any = None
+
+    @property
+    def size(self) -> int:
+        """The number of records."""
+        return len(self.rows if self.matrix is None else self.matrix)
 
 
 def refuse_too_many(count: int) -> None:

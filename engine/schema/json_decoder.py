@@ -1,12 +1,13 @@
-"""Valid records straight from the bytes of a JSON body.
+"""Valid records straight from the bytes of a JSON body, or from columns of values.
 
 One pass of a typed decoder does what `Field.read` does value by value. It explains
 nothing: who gets None reads the body again, field by field, and lists what is wrong.
 """
 
 import math
+import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -24,13 +25,32 @@ _SCALAR = (
     bool | None | _TEXT | Annotated[float, Meta(ge=-LARGEST_PLAIN, le=LARGEST_PLAIN)] | UnsetType
 )
 
-#: What keeps a body from being read in one pass; the last is a value without a code.
-_DOUBTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError)
+#: The beginning of an object, up to the value of its first key.
+_FIRST_KEY = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"(\w+)"[ \t\r\n]*:')
+
+#: What stands for numbers and gaps in a list.
+_NUMBERS = frozenset((int, float, type(None)))
+
+#: What keeps a body from being read in one pass; the last are a value without a code, and a whole
+#: number that is no double.
+_DOUBTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, OverflowError)
 
 
 def as_matrix(packed: bytes) -> Any:
     """Return the matrix of one record, in the form of `Decoded.matrix`."""
     return np.frombuffer(bytearray(packed)).reshape(1, -1)  # that may be written to
+
+
+def only_value(body: bytes) -> tuple[str, bytes] | None:
+    """Return the only key of a JSON object, and its value as JSON; None when in doubt.
+
+    If the value is valid JSON, so is the object.
+    """
+    head = _FIRST_KEY.match(body)
+    body = body.rstrip(b" \t\r\n")
+    if head is None or not body.endswith(b"}"):
+        return None
+    return head[1].decode("ascii", "replace"), body[head.end() : -1]
 
 
 class Decoded(msgspec.Struct, frozen=True, gc=False):
@@ -66,10 +86,9 @@ class Decoder:
         self._record = msgspec.json.Decoder(_struct(schema, types, gaps, with_extras=True))
         self._records = msgspec.json.Decoder(list[self._record.type])  # type: ignore[name-defined]
         lists = [list[each] for each in types]  # type: ignore[valid-type]
-        columns = _struct(schema, lists, gaps, with_extras=False)
-        self._table = msgspec.json.Decoder(
-            msgspec.defstruct("Table", [("data", columns)], forbid_unknown_fields=True)
-        )
+        self._lists = lists
+        self._table = msgspec.json.Decoder(_struct(schema, lists, gaps, with_extras=False))
+        self._fields = schema.fields
         self._has_table = all(field.name != "data" for field in schema.fields)
         self._width = len(schema.fields)
         # A field of each list may be passed over; None where all must be there.
@@ -106,13 +125,11 @@ class Decoder:
     def read(self, body: bytes) -> Decoded | None:
         """Read a body; None when it is not valid, calls for a warning, or is merely unusual."""
         start = body[:64].lstrip()
-        try:
-            if start[:1] == b"[":
-                return self._read_rows(self._records.decode(body), body)
-            if self._has_table and b'"data"' in start:
-                return self._read_table(body)
-        except _DOUBTS:
-            return None
+        if start[:1] == b"[":
+            return _list_of(self.read_list(body))
+        if self._has_table and b'"data"' in start:
+            key, columns = only_value(body) or ("", b"")
+            return _list_of(self.read_table(columns)) if key == "data" else None
         packed = self.pack(body)
         return None if packed is None else Decoded(as_matrix(packed), is_single=True)
 
@@ -124,41 +141,93 @@ class Decoder:
             # The decoder takes any space between records: see that it is one line end each.
             if not lines.count(b"\n") == lines.count(b"}\n{") == len(records) - 1:
                 return None
-            return self._read_rows(records, lines)
+            return _list_of(self._read_rows(records, lines))
         except _DOUBTS:
             return None
 
-    def _read_rows(self, records: list[Any], body: bytes) -> Decoded | None:
-        if not records:
+    def read_list(self, text: bytes) -> Any:
+        """Return the matrix of a list of records in JSON; None as `read`."""
+        try:
+            return self._read_rows(self._records.decode(text), text)
+        except _DOUBTS:
             return None
-        rows = list(map(_astuple, records))
-        keys = self._keys * len(rows) if self._keys else sum(len(r) - r.count(UNSET) for r in rows)
-        if body.count(b":") != keys:
-            return None
-        return Decoded(self._matrix(list(zip(*rows, strict=True)), len(rows)), is_single=False)
 
-    def _read_table(self, body: bytes) -> Decoded | None:
-        columns = _astuple(self._table.decode(body).data)  # type: ignore[attr-defined]
+    def read_table(self, text: bytes) -> Any:
+        """Return the matrix of an object of lists in JSON, one per field; None as `read`."""
+        try:
+            columns = _astuple(self._table.decode(text))
+        except _DOUBTS:
+            return None
         lengths = {len(column) for column in columns if column is not UNSET}
-        if len(lengths) != 1 or body.count(b":") != 1 + len(columns) - columns.count(UNSET):
+        if len(lengths) != 1 or text.count(b":") != len(columns) - columns.count(UNSET):
             return None
         if not (count := lengths.pop()):
             return None
         filled = [(UNSET,) * count if column is UNSET else column for column in columns]
-        return Decoded(self._matrix(filled, count), is_single=False)
+        try:
+            return self._matrix(filled, count)
+        except KeyError:
+            return None
 
-    def _matrix(self, columns: Sequence[Iterable[Any]], count: int) -> Any:
+    def read_columns(self, columns: Sequence[Any], count: int) -> Any:
+        """Return the matrix of columns of values, one per field; None as `read`.
+
+        A column is a list of JSON values, in which None is a gap, or an array of truth values or
+        numbers, in which NaN is one.
+        """
+        try:
+            return self._matrix(list(map(self._read_column, range(self._width), columns)), count)
+        except _DOUBTS:
+            return None
+
+    def _read_rows(self, records: list[Any], text: bytes) -> Any:
+        if not records:
+            return None
+        rows = list(map(_astuple, records))
+        keys = self._keys * len(rows) if self._keys else sum(len(r) - r.count(UNSET) for r in rows)
+        if text.count(b":") != keys:
+            return None
+        return self._matrix(list(zip(*rows, strict=True)), len(rows))
+
+    def _read_column(self, place: int, column: Any) -> Any:
+        is_array = isinstance(column, np.ndarray)
+        if place in self.numbers:
+            are_numbers = (
+                column.dtype != bool if is_array else _NUMBERS.issuperset(map(type, column))
+            )
+            if are_numbers:
+                return self._read_numbers(place, np.array(column, np.float64))
+        if is_array:
+            column = [None if value != value else value for value in column.tolist()]
+        return msgspec.convert(column, self._lists[place])
+
+    def _read_numbers(self, place: int, numbers: Any) -> Any:
+        are_gaps = np.isnan(numbers)
+        has_gaps = bool(are_gaps.any())
+        there = numbers[~are_gaps] if has_gaps else numbers
+        if (has_gaps and place not in self._gaps) or not self._fields[place].are_plain(there):
+            raise msgspec.ValidationError
+        numbers[are_gaps] = math.nan
+        return numbers
+
+    def _matrix(self, columns: Sequence[Any], count: int) -> Any:
         values = dict(enumerate(columns))
         for place, table in self.codes.items():
             values[place] = [table[value] for value in values[place]]
         for place in self._gaps:
+            if isinstance(values[place], np.ndarray):
+                continue
             values[place] = [
                 math.nan if value is None or value is UNSET else value for value in values[place]
             ]
         matrix = np.empty((count, self._width))
         for place in range(self._width):
-            matrix[:, place] = values[place]  # type: ignore[call-overload]
+            matrix[:, place] = values[place]
         return matrix
+
+
+def _list_of(matrix: Any) -> Decoded | None:
+    return None if matrix is None else Decoded(matrix, is_single=False)
 
 
 def _struct(schema: Schema, types: list[Any], gaps: list[bool], *, with_extras: bool) -> Any:

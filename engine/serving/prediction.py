@@ -150,7 +150,7 @@ class Predictor:
         with every problem of every record, or when an answer is not finite.
         """
         version, timing = chosen.version, chosen.request.timing or Timing()
-        chosen.request.count_rows(len(records.rows))
+        chosen.request.count_rows(records.size)
         with timing.step("validate"):
             matrix, warnings = _read_matrix(version, records)
         with timing.step("predict"):
@@ -178,6 +178,8 @@ def _decide(chosen: Chosen, decoded: Decoded) -> Decided:
 
 def _read_matrix(version: StoredVersion, records: Records) -> tuple[Any, list[Accepted]]:
     """Validate records; return them in the form of `Decoded.matrix`, and the warnings."""
+    if records.matrix is not None:
+        return records.matrix, []
     columns, warnings = read_records(records, version.schema)
     return Coding(version.schema.fields).pack(columns), warnings
 
@@ -185,11 +187,10 @@ def _read_matrix(version: StoredVersion, records: Records) -> tuple[Any, list[Ac
 def _endless_problems(
     version: StoredVersion, records: Records, matrix: Any, rows: Sequence[int]
 ) -> list[Problem]:
-    count = len(records.rows)
     return [
         Problem(
             records.pointer(row, None),
-            f"record {row + 1} of {count} {version.no_answer(matrix[row])}",
+            f"record {row + 1} of {records.size} {version.no_answer(matrix[row])}",
             Code.NO_FINITE_ANSWER,
         )
         for row in rows

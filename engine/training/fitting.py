@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.utils import get_tags
 
 from engine.schema.definition import ModelDefinition
@@ -107,11 +108,21 @@ def _kept(name: str, definition: ModelDefinition, fitted: Any, X: pd.DataFrame) 
     if kept.pipeline is not fitted and not _agree(
         _outputs(fitted, rows), _outputs(kept.pipeline, rows)
     ):
-        raise TrainingFailed(
-            f"models/{name}.py: the pipeline answers otherwise than the estimators that it chose: "
-            "put a search or a threshold classifier at its end, not inside another estimator"
-        )
+        raise TrainingFailed(f"models/{name}.py: {_otherwise(fitted)}")
     return kept
+
+
+def _otherwise(fitted: Any) -> str:
+    last = last_step(fitted)
+    if isinstance(last, (FixedThresholdClassifier, TunedThresholdClassifierCV)):
+        return (
+            f"the threshold of {type(last).__name__} is one of margins, and only probabilities "
+            f"have one here: wrap {type(last.estimator).__name__} in CalibratedClassifierCV"
+        )
+    return (
+        "the pipeline answers otherwise than the estimators that it chose: put a search or a "
+        "threshold classifier at its end, not inside another estimator"
+    )
 
 
 def _outputs(pipeline: Any, rows: pd.DataFrame) -> np.ndarray:

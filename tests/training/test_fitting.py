@@ -13,9 +13,10 @@ from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor, IsolationForest
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler, TargetEncoder
+from sklearn.svm import LinearSVC
 
 from engine.schema import Category, Flag, ModelDefinition, Number
 from engine.training.failures import TrainingFailed, cause, explained
@@ -135,6 +136,16 @@ class Chooser(Ridge):  # type: ignore[misc]
 def test_pipeline_when_what_serves_answers_otherwise_is_refused() -> None:
     with pytest.raises(TrainingFailed, match="answers otherwise than the estimators that it chose"):
         fit("toy", define(lambda: numbers(Chooser())), X, NUMBER)
+
+
+def test_threshold_when_it_is_one_of_margins_names_the_estimator_without_probabilities() -> None:
+    classifier = FixedThresholdClassifier(LinearSVC(), threshold=0.4)
+    message = (
+        "FixedThresholdClassifier is one of margins.*: wrap LinearSVC in CalibratedClassifierCV"
+    )
+
+    with pytest.raises(TrainingFailed, match=message):
+        fit("toy", define(lambda: numbers(classifier), Flag(name="sold", example=True)), X, CLASS)
 
 
 def test_rows_when_few_are_chosen_have_some_of_each_class() -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import GammaRegressor, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from engine.runtime.loading import load_version
 from engine.schema import Category, Flag, Number
@@ -281,3 +282,19 @@ def test_training_when_the_exact_runtime_serves_needs_nothing_of_onnx() -> None:
     )
 
     assert ["[]", "[]"] == done.stdout.splitlines(), done.stderr
+
+
+@pytest.mark.slow
+def test_version_when_far_numbers_have_no_finite_answer_is_trained(tmp_path: Path) -> None:
+    a = np.random.default_rng(0).normal(0, 1, 100)
+    path = tmp_path / "toy.csv"
+    pd.DataFrame({"a": a, "y": np.exp(a / 2 + 0.2 * a[::-1])}).to_csv(path, index=False)
+    definition = definition_of(
+        Number(name="y", example=1.0),
+        build_pipeline=lambda: make_pipeline(StandardScaler(), GammaRegressor()),
+    )
+
+    trained = train("toy", definition, path, step=silent)
+
+    ModelStore(tmp_path / "store").write(trained.card, trained.files)
+    assert b"<tr><th>Parity" in trained.files["report.html"]

@@ -14,6 +14,7 @@ from engine.api.requests import whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response, respond, version_headers
 from engine.records.json_reader import read_json_body
+from engine.records.plain_records import read_plain
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.rows import Records
 from engine.records.rows_reader import read_rows
@@ -70,6 +71,8 @@ def _allow(response: Response) -> Response:
 
 def _read(body: bytes, version: StoredVersion) -> Records:
     """Read ``{"instances": [...]}``: records, or rows in the schema's order."""
+    if records := read_plain(body, "instances", version.schema, version.decoder):
+        return records
     value = read_json_body(body, takes_nan=True)
     rows = value.get("instances") if isinstance(value, dict) else None
     if not isinstance(rows, list):

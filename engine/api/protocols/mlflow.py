@@ -1,6 +1,7 @@
 """The routes of MLflow's scoring server and of SageMaker's containers."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from flask import Blueprint, Response, request
@@ -10,7 +11,7 @@ from engine.api.errors import Failure, failure_response, refuse_records, sentenc
 from engine.api.health import not_ready
 from engine.api.negotiation import choose_form
 from engine.api.protocols.contract import PUBLIC, Protocol, run
-from engine.api.protocols.mlflow_json import read_invocation
+from engine.api.protocols.mlflow_json import read_invocation, read_plain_invocation
 from engine.api.requests import body_of, choose_version, received
 from engine.api.resources import Resources
 from engine.api.responses import json_response, respond, version_headers
@@ -20,11 +21,13 @@ from engine.records.csv_header import with_header
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABS, charset_of
 from engine.records.npy_reader import NPY, read_npy
 from engine.records.problems import BadRequest, InvalidRecords
+from engine.records.rows import Records
 from engine.records.spool import MOST_IN_MEMORY
 from engine.records.strict_json import write_json
 from engine.records.upload import Upload
 from engine.records.values_writer import ValueLinesWriter, ValuesWriter
 from engine.records.writers import LinesWriter, Writer, write_with
+from engine.runtime.version import StoredVersion
 from engine.serving.prediction import Predictor
 
 #: SageMaker's name for JSON lines.
@@ -110,14 +113,18 @@ def _answer(predictor: Predictor, body: bytes | Upload, kind: str, header: str) 
             body = with_header(body, version.schema, header=header)
         spool = predictor.answer_table(chosen, body, kind, _WRITERS[form])
     else:
-        read = read_npy if kind == NPY else read_invocation
-        version, _, decisions, warnings = run(
-            predictor, body, lambda content, version: read(content, version.schema)
-        )
+        version, _, decisions, warnings = run(predictor, body, partial(_read, kind))
         spool = write_with(_WRITERS[form], version, decisions, warnings)
     content_type = f"{CSV}; charset=utf-8" if form == CSV else form
     content = spool if spool.size > MOST_IN_MEMORY else spool.whole()
     return respond(content, content_type, version_headers(version))
+
+
+def _read(kind: str, body: bytes, version: StoredVersion) -> Records:
+    if kind == NPY:
+        return read_npy(body, version.schema)
+    plain = read_plain_invocation(body, version.schema, version.decoder)
+    return plain or read_invocation(body, version.schema)
 
 
 PROTOCOL = Protocol(

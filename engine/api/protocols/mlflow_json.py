@@ -4,15 +4,17 @@ from itertools import islice
 from typing import Any
 
 from engine.records.json_reader import read_json_body
+from engine.records.plain_records import SPLIT, read_plain
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, extra_keys, pointer_to, repeated_keys
 from engine.records.rows_reader import holds_columns, read_instances, read_split
+from engine.schema.json_decoder import Decoder, only_value
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 #: The keys, of which a body has one.
-FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+FORMS = (SPLIT, "dataframe_records", "instances", "inputs")
 
 _EXPECTED = f"send an object with exactly one of {', '.join(FORMS)}"
 
@@ -38,13 +40,22 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
         raise BadRequest(400, f"the body has {content if value else 'no keys'}: {_EXPECTED}")
     form, table, at = named[0], value[named[0]], f"/{named[0]}"
     _check_company(value, form)
-    if form == "dataframe_split":
+    if form == SPLIT:
         records = read_split(table, schema, at=at)
     elif form == "dataframe_records" and holds_columns(table, schema):
         raise InvalidRecords([Problem(at, "holds columns: send a list of records")])
     else:
         records = read_instances(table, schema, at=at)
     return _without_dates(records, schema)
+
+
+def read_plain_invocation(body: bytes, schema: Schema, decoder: Decoder) -> Records | None:
+    """Read the same at once where all is plainly valid, else None."""
+    form, _ = only_value(body) or ("", b"")
+    if form not in FORMS and not body.startswith(b"["):
+        return None
+    takes_columns = form in ("instances", "inputs")
+    return read_plain(body, form, schema, decoder, takes_columns=takes_columns)
 
 
 def _check_company(value: dict[str, Any], form: str) -> None:

@@ -14,6 +14,7 @@ from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
+from engine.records.plain_records import read_plain
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, extra_keys, repeated_keys
 from engine.records.rows_reader import read_rows
@@ -67,6 +68,8 @@ def _routes(shared: Resources) -> Blueprint:
 
 def _read(body: bytes, version: StoredVersion) -> Records:
     """Read ``{"instances": [...]}``, beside which only empty parameters may stand."""
+    if records := read_plain(body, "instances", version.schema, version.decoder):
+        return records
     value = read_json_body(body, takes_nan=True)
     if not isinstance(value, dict) or "instances" not in value:
         raise BadRequest(400, 'the body has no instances: send {"instances": [...]}')

@@ -10,6 +10,7 @@ from engine.api.requests import whole_body
 from engine.api.resources import Resources
 from engine.api.responses import respond, version_headers
 from engine.records.json_reader import read_json_body
+from engine.records.plain_records import read_plain
 from engine.records.rows import Records
 from engine.records.rows_reader import read_instances
 from engine.records.strict_json import write_json
@@ -31,6 +32,8 @@ def _routes(shared: Resources) -> Blueprint:
 
 
 def _read(body: bytes, version: StoredVersion) -> Records:
+    if records := read_plain(body, "", version.schema, version.decoder, takes_columns=True):
+        return records
     return read_instances(read_json_body(body, takes_nan=True), version.schema, at="")
 
 

@@ -112,18 +112,6 @@ def test_target_when_far_from_0_or_tiny_is_answered_to_its_spread(
     assert not is_ordinary or entry["runtime"] == BEST, entry["runtime_reason"]
 
 
-@needs_exact
-def test_forest_when_the_exact_runtime_takes_it_is_not_exported() -> None:
-    exported: list[Any] = []
-
-    entry, _, _ = choose(
-        RandomForestRegressor(2, random_state=0), EFFECT,
-        export=lambda *given, **_: exported.append(given),
-    )  # fmt: skip
-
-    assert ("exact", []) == (entry["runtime"], exported)
-
-
 def test_link_when_far_rows_are_answered_hugely_leaves_the_gate_as_narrow() -> None:
     truth = np.exp(EFFECT / 4)
 

@@ -20,6 +20,8 @@ DATATYPES: Mapping[str, "np.dtype[Any]"] = {
 }
 
 _LENGTH = struct.Struct("<I")
+#: What follows the first byte of a length that is below 256.
+_ZEROS = bytes(3)
 
 
 class InvalidTensor(ValueError):
@@ -44,23 +46,24 @@ def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
     return body[:length], body[length:]
 
 
-def read_buffer(datatype: str, count: int, raw: bytes) -> list[Any]:
-    """Read values: bool, int or float, and bytes for BYTES; None stands for NaN, a gap.
+def read_buffer(datatype: str, count: int, raw: bytes) -> Any:
+    """Read values: an array of truth values or numbers, a list of bytes for BYTES.
 
     Raise `InvalidTensor` when the bytes do not hold this number of values.
     """
     if datatype == "BYTES":
-        return _read_texts(count, raw)
+        texts = _read_short_texts(count, raw)
+        return _read_texts(count, raw) if texts is None else texts
     kind = DATATYPES[datatype]
     if count * kind.itemsize != len(raw):
         taken = count * kind.itemsize if count < 2**40 else "far more"
         raise InvalidTensor(f"has {len(raw)} bytes, its shape and datatype take {taken}")
     values = np.frombuffer(raw, kind)
     if datatype != "BOOL":
-        return [None if value != value else value for value in values.tolist()]
+        return values
     if values.size and values.max() > 1:
         raise InvalidTensor(f"has the byte {values.max()} for a BOOL: send 0 or 1")
-    return list(values.astype(bool).tolist())
+    return values.astype(bool)
 
 
 def write_buffer(datatype: str, values: Sequence[Any]) -> bytes:
@@ -68,6 +71,21 @@ def write_buffer(datatype: str, values: Sequence[Any]) -> bytes:
     if datatype != "BYTES":
         return np.asarray(values, DATATYPES[datatype]).tobytes()
     return b"".join(_LENGTH.pack(len(text)) + text for text in map(str.encode, values))
+
+
+def _read_short_texts(count: int, raw: bytes) -> list[bytes] | None:
+    """Read values at once: none has 256 bytes, or zeros that look like a length; None in doubt."""
+    first, *parts = raw.split(_ZEROS)
+    if not parts or len(first) != 1 or len(parts) != count:
+        return None
+    # Before the next three zeros a text ends, and the length of the next one stands.
+    lengths = np.array([*map(len, parts)])
+    lengths[:-1] -= 1
+    sizes = lengths + _LENGTH.size
+    places = np.cumsum(sizes) - sizes
+    if (lengths < 0).any() or (np.frombuffer(raw, np.uint8)[places] != lengths).any():
+        return None
+    return [*(part[:-1] for part in parts[:-1]), parts[-1]]
 
 
 def _read_texts(count: int, raw: bytes) -> list[bytes]:

@@ -7,9 +7,11 @@ from typing import Any
 from engine.api.protocols.v2.binary import InvalidTensor, split
 from engine.api.protocols.v2.tensors import Tensor, read_parameters, read_tensor
 from engine.records.json_reader import read_json_body
+from engine.records.plain_records import read_named_columns
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, pointer_to, repeated, repeated_keys
 from engine.schema.fields import Field
+from engine.schema.json_decoder import Decoder
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
@@ -37,8 +39,9 @@ class InferRequest(Records):
 
 
 def read_request(
-    body: bytes, header_length: str | None, *, schema: Schema, offered: Sequence[str]
-) -> InferRequest:
+    body: bytes, header_length: str | None, *, schema: Schema, offered: Sequence[str],
+    decoder: Decoder | None = None,
+) -> InferRequest:  # fmt: skip
     """Read a request to infer; every input, output and parameter that is wrong is listed.
 
     Parameters
@@ -47,6 +50,8 @@ def read_request(
         How long the JSON is, where bytes follow it.
     offered : sequence of str
         The names of the outputs that there are, the default first.
+    decoder : Decoder, optional
+        Reads columns at once where all are plainly valid; then the request has a matrix.
     """
     text, raw = split(body, header_length)
     message = read_json_body(text, takes_nan=True)
@@ -65,9 +70,13 @@ def read_request(
     tensors = _read_inputs(message.get("inputs"), raw, schema, problems)
     if problems:
         raise InvalidRecords(problems)
-    rows = _rows(tensors, schema, has_columns=form == "pd")
+    columns = _columns(tensors, schema, has_columns=form == "pd")
+    matrix = None
+    if decoder is not None and (count := max(map(len, columns.values()), default=0)):
+        matrix = read_named_columns(columns, count, schema, decoder, is_table=True)
+    rows = _rows(columns) if matrix is None else []
     return InferRequest(
-        rows, lambda row, name: f"{pointer_to(name)}/{row}", is_table=True,
+        rows, lambda row, name: f"{pointer_to(name)}/{row}", is_table=True, matrix=matrix,
         identifier=identifier, has_columns=form == "pd", outputs=outputs,
     )  # fmt: skip
 
@@ -166,13 +175,13 @@ def _buffers(entries: list[Any], raw: bytes | None) -> list[bytes | None]:
     return buffers
 
 
-def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[dict[str, Any]]:
-    """Turn inputs into records: each is a column, or one holds all columns."""
+def _columns(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> dict[str, Any]:
+    """Turn inputs into columns of one length: each is a column, or one holds all columns."""
     fields = {field.name: field for field in schema.fields}
     if not has_columns and len(tensors) == 1:
         whole = tensors[0]
         if len(whole.shape) == 2 and (whole.name not in fields or whole.width != 1):
-            tensors = _columns(whole, schema)
+            tensors = _divided(whole, schema)
     rows = max((tensor.rows for tensor in tensors), default=0)
     problems = [
         _misfit(tensor, f"has the shape {tensor.shape}: send [n] or [n, 1]")
@@ -185,15 +194,27 @@ def _rows(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> list[d
     ]
     if problems:
         raise InvalidRecords(problems)
-    columns = {tensor.name: _values(tensor, fields.get(tensor.name)) for tensor in tensors}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return {tensor.name: _values(tensor, fields.get(tensor.name)) for tensor in tensors}
+
+
+def _rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Turn columns into records."""
+    lists = map(_listed, columns.values())
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def _listed(values: Any) -> list[Any]:
+    """Return values as a list, in which None stands for NaN, a gap."""
+    if isinstance(values, list):
+        return values
+    return [None if value != value else value for value in values.tolist()]
 
 
 def _misfit(tensor: Tensor, detail: str) -> Problem:
     return Problem(pointer_to(tensor.name), detail, Code.WRONG_LENGTH)
 
 
-def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
+def _divided(whole: Tensor, schema: Schema) -> list[Tensor]:
     """Divide a matrix into the model's fields, in the schema's order."""
     fields = schema.fields
     if texts := [field.name for field in fields if not field.takes_numbers]:
@@ -211,8 +232,8 @@ def _columns(whole: Tensor, schema: Schema) -> list[Tensor]:
     ]
 
 
-def _values(tensor: Tensor, field: Field | None) -> list[Any]:
+def _values(tensor: Tensor, field: Field | None) -> Any:
     """Return a column; whole numbers for a flag become true and false where they are 1 and 0."""
     if not field or not field.array_values or "INT" not in tensor.datatype:
         return tensor.values
-    return [*map(field.from_array, tensor.values)]
+    return [*map(field.from_array, _listed(tensor.values))]

@@ -52,7 +52,9 @@ def _routes(shared: Resources) -> Blueprint:
 
 def _read(body: bytes, version: StoredVersion) -> InferRequest:
     length, offered = request.headers.get(HEADER_LENGTH), list_outputs(version)
-    return read_request(body, length, schema=version.schema, offered=offered)
+    return read_request(
+        body, length, schema=version.schema, offered=offered, decoder=version.decoder
+    )
 
 
 def _add_health(routes: Blueprint, shared: Resources) -> None:

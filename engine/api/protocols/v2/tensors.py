@@ -3,6 +3,8 @@
 import base64
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,15 +33,15 @@ class Tensor(NamedTuple):
     ----------
     shape : list of int
         One or two sizes; the first is the number of records.
-    values : list
-        Row after row: bool, int, float or str; None for a gap, which NaN and
-        null are both. A value of ``pd_json`` may be any JSON value.
+    values : list or ndarray
+        Row after row: bool, int, float or str; NaN in an array and None in a list are gaps.
+        A value of ``pd_json`` may be any JSON value.
     """
 
     name: str
     datatype: str
     shape: list[int]
-    values: list[Any]
+    values: Any
 
     @property
     def rows(self) -> int:
@@ -116,11 +118,10 @@ def _flat(values: Any, shape: list[int]) -> list[Any]:
     flat: list[Any] = values
     sizes = [len(flat)]
     while flat and isinstance(flat[0], list):
-        size = len(flat[0])
-        if not all(isinstance(inner, list) and len(inner) == size for inner in flat):
+        if {*map(type, flat)} != {list} or len({*map(len, flat)}) > 1:
             raise InvalidTensor("has lists of different lengths")
-        sizes.append(size)
-        flat = [value for inner in flat for value in inner]
+        sizes.append(len(flat[0]))
+        flat = [*chain.from_iterable(flat)]
     if len(flat) != math.prod(shape):
         raise InvalidTensor(f"has {len(flat)} values, its shape is {_listed(shape)}")
     squeezed, squeezed_shape = ([size for size in each if size != 1] for each in (sizes, shape))
@@ -135,6 +136,10 @@ def _check_values(values: list[Any], datatype: str) -> None:
     if "INT" in datatype:
         ends = np.iinfo(DATATYPES[datatype])
         limits = range(int(ends.min), int(ends.max) + 1)
+    if {*types}.issuperset(map(type, values)) and (
+        limits is None or not values or (min(values) in limits and max(values) in limits)
+    ):
+        return  # there is no gap, and no value has to be named
     for index, value in enumerate(values):
         if value is None:
             continue
@@ -148,12 +153,15 @@ def _read_texts(values: list[Any], form: Any) -> list[Any]:
     if read is None:
         names = ", ".join(name for name in _READERS if name)
         raise InvalidTensor(f"has the content type {shown(form)}: send one of {names}")
-    texts = []
     if form == "pd_json":
         try:
             refuse_large_tree(b"".join(_bytes(value) for value in values if value is not None))
         except TooManyValues as error:
             raise BadRequest(413, f"an input {error}") from error
+    with suppress(ValueError):  # the first that is wrong is named below
+        words = {value: None if value is None else read(value) for value in {*values}}
+        return [*map(words.__getitem__, values)]
+    texts = []
     for index, value in enumerate(values):
         try:
             texts.append(None if value is None else read(value))
