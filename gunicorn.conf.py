@@ -5,6 +5,7 @@ never asks it anything: a library that has started threads of its own would
 not survive the fork.
 """
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,10 @@ from gunicorn.glogging import Logger
 from engine.api.log_format import formatter
 from engine.worker import hooks
 from settings import InvalidSettings, Settings
+
+# Little of what a start makes is garbage: looking for it takes an eighth of the start. The
+# hooks enable it again, also after a reload, for which this file is read again.
+gc.disable()
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick runtimes stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -55,6 +55,9 @@ bench: test-deps  ## Compare with other servers, in an hour; write the page: mak
 
 bench-quick: test-deps  ## Compare with FastAPI + ONNX and the in-process floor; only print
 	@$(python) -m benchmarks.compare --quick $(args)
+
+runtimes: deps  ## Compare exact, onnxruntime and scikit-learn on one core: make runtimes args="--rounds 3"
+	@$(python) -m benchmarks.runtimes $(args)
 
 stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
 	@$(python) -m benchmarks.stress $(args)

@@ -21,7 +21,7 @@ from engine.schema.record_schema import Schema
 from persistence.store_errors import UntrustedArtifact
 
 #: Probabilities this close are equal, unless the card says otherwise: an exported forest sums in
-#: single precision, so a tie of votes may come out as 0.49999997. An exact one has the votes.
+#: single precision, so a tie of votes may come out as 0.49999997. Other runtimes have the votes.
 TIE = 1e-6
 
 #: From here on a number may be too large for a model.

@@ -1,5 +1,6 @@
 """gunicorn's hooks: what the master and the workers do at the turns of a service's life."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -68,6 +69,7 @@ def _extend(server: Any, deaths: Deaths, starter: Starter) -> None:
             reload()
         except SystemExit:  # what is wrong is printed
             server.app.cfg = before
+            gc.enable()
             server.log.error("the new configuration cannot be read: the one before goes on")
 
     server.reap_workers, server.app.reload = reap_workers, reload_or_stay
@@ -76,6 +78,7 @@ def _extend(server: Any, deaths: Deaths, starter: Starter) -> None:
 def when_ready(server: Any) -> None:
     """Load the default model before the workers fork, so that they share its memory."""
     _application(server).lifecycle.load(server.log)
+    gc.enable()  # the configuration disables it for the start
 
 
 def pre_fork(server: Any, worker: Any) -> None:

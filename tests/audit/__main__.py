@@ -35,7 +35,8 @@ def _run(place: int) -> Result:
 def _line(result: Result) -> str:
     line = (
         f"{result.name:44} {result.table:20} {result.task[:5]} {result.runtime or '-':7} "
-        f"{result.answers:6,} answers, {len(result.wrong):4} wrong"
+        f"{result.answers:6,} answers, {len(result.wrong):4} wrong, "
+        f"differences up to {result.largest:.1g}"
     )
     if result.refused:
         line += f"; refused: {result.refused[:300]}"
@@ -46,11 +47,13 @@ def _summary(results: list[Result]) -> str:
     served = [result for result in results if not result.refused]
     runtimes = Counter(result.runtime for result in served)
     wrong = sum(len(result.wrong) for result in results)
+    exact = [result.largest for result in served if result.runtime == "exact"]
     return (
         f"{len(served)} pipelines on {len({result.table for result in served})} tables "
         f"({', '.join(f'{runtime} {count}' for runtime, count in sorted(runtimes.items()))}), "
         f"{sum(result.answers for result in served):,} answers, {wrong} wrong; "
-        f"{len(results) - len(served)} were refused by the build"
+        f"{len(results) - len(served)} were refused by the build; {exact.count(0.0)} of "
+        f"{len(exact)} exact ones equal bit for bit, the others up to {max(exact, default=0):.1g}"
     )
 
 

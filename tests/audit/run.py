@@ -25,7 +25,8 @@ class Result(NamedTuple):
     """What became of a case.
 
     `refused` has the sentence with which the build ended; `wrong` a line for
-    each wrong answer, and `answers` how many were compared.
+    each wrong answer, and `answers` how many were compared. `largest` is the
+    largest difference of a number, as a share of the spread, or a probability.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Result(NamedTuple):
     runtime: str = ""
     answers: int = 0
     wrong: tuple[str, ...] = ()
+    largest: float = 0.0
     refused: str = ""
 
 
@@ -53,8 +55,8 @@ def audit(case: Case) -> Result:
             "open_access": "true",
         }  # fmt: skip
         with running(folder, **settings) as server:
-            wrong, answers = _ask_all(server.connect(), oracle)
-    return Result(*what, card["runtime"], answers, tuple(wrong))
+            found = _ask_all(server.connect(), oracle, runtime=card["runtime"])
+    return Result(*what, card["runtime"], *found)
 
 
 def _build(case: Case, store: ModelStore, folder: Path) -> Any:
@@ -77,7 +79,11 @@ def _build(case: Case, store: ModelStore, folder: Path) -> Any:
     return trained.card
 
 
-def _ask_all(connection: http.client.HTTPConnection, oracle: Oracle) -> tuple[list[str], int]:
+def _ask_all(
+    connection: http.client.HTTPConnection, oracle: Oracle, *, runtime: str
+) -> tuple[int, tuple[str, ...], float]:
+    """Return how many answers were compared, what was wrong, and the largest difference."""
+
     def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
         connection.request("POST", path, body, headers)
         response = connection.getresponse()
@@ -86,8 +92,9 @@ def _ask_all(connection: http.client.HTTPConnection, oracle: Oracle) -> tuple[li
             raise ValueError(f"{response.status} {content[:300].decode(errors='replace')}")
         return content
 
-    pairs = list(zip(oracle.records, oracle.expected(), strict=True))
+    pairs = list(zip(oracle.records, oracle.expected(runtime), strict=True))
     wrong: list[str] = []
+    largest = 0.0
     compared: Counter[str] = Counter()
     for way in WAYS:
         sent = [pair for pair in pairs if can_carry(way, pair[0])]
@@ -101,7 +108,8 @@ def _ask_all(connection: http.client.HTTPConnection, oracle: Oracle) -> tuple[li
         if len(answers) != len(sent):
             wrong.append(f"{way}: {len(answers)} answers for {len(sent)} records")
         for answer, (record, expected) in zip(answers, sent, strict=False):
-            if difference := oracle.wrong(answer, expected):
-                wrong.append(f"{way}: {difference} of {record}")
+            largest = max(largest, oracle.difference(answer, expected))
+            if text := oracle.wrong(answer, expected):
+                wrong.append(f"{way}: {text} of {record}")
     connection.close()
-    return wrong, compared.total()
+    return compared.total(), tuple(wrong), largest

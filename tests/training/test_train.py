@@ -1,5 +1,7 @@
 """Reading the table, splitting, scoring: against independent expectations."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,8 @@ from engine.training.split import split_rows
 from engine.training.table import InvalidTable, read_table
 from engine.training.train import _split, _threshold, train
 from persistence.model_persistence import ModelStore
+from tests.support.project import ROOT
+from tests.support.runtimes import needs_exact
 
 SCHEMA = Schema(
     (
@@ -256,6 +260,28 @@ def test_version_when_trained_is_scored_by_the_runtime_that_serves(tmp_path: Pat
     assert "declared class 'never'" in remark
     again = train("toy", definition, path, step=silent, store=store, promote="if-better")
     assert "undecided" == again.card["challenge"]["verdict"]
+
+
+WATCHED = """
+import sys
+started = []
+sys.addaudithook(lambda event, given: event == "subprocess.Popen" and started.append(given[1]))
+from tests.support.models import train_toy
+from tests.support.toys import parcel
+train_toy("parcel", parcel.definition)
+print([command for command in started if command[0] != "git"])
+print(sorted({"onnx", "skl2onnx", "onnxruntime"} & sys.modules.keys()))
+"""
+
+
+@needs_exact
+@pytest.mark.slow
+def test_training_when_the_exact_runtime_serves_needs_nothing_of_onnx() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert ["[]", "[]"] == done.stdout.splitlines(), done.stderr
 
 
 @pytest.mark.slow

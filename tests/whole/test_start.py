@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from persistence.model_persistence import ModelStore
 from tests.support.inputs import first_daily
 from tests.support.pages import table
 from tests.support.project import ROOT
-from tests.support.serving import APP, DEADLINE, GUNICORN, environment, running
+from tests.support.serving import APP, DEADLINE, GUNICORN, environment, running, wait_until
 
 
 def run(*command: str, **settings: Any) -> "subprocess.CompletedProcess[str]":
@@ -117,3 +118,28 @@ def test_start_when_all_is_well_prints_an_example_that_works(
         assert ["curl", "-s", f"http://127.0.0.1:{server.port}/v0/predict"] == words[:3]
         assert f"Documentation: http://127.0.0.1:{server.port}/docs\n" in said
         assert (200, "small") == (status, answer["prediction"]["value"])
+
+
+#: Every worker says whether it looks for garbage.
+SAYS = """
+import gc
+_post_worker_init = post_worker_init
+def post_worker_init(worker):
+    _post_worker_init(worker)
+    print("collects:", gc.isenabled(), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_worker_when_it_starts_or_follows_a_reload_looks_for_garbage(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    with running(
+        tmp_path, config=SAYS, until="/readyz", model_store=toy_store.root, default_model="parcel",
+        web_concurrency=1,
+    ) as server:  # fmt: skip
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.log.read_text().count("collects:") == 2, "a second worker")
+        said = server.log.read_text()
+
+    assert 2 == said.count("collects: True")

@@ -128,8 +128,8 @@ def choose_runtime(
 
 
 def decided_by(runtime: str, card: Description) -> Description:
-    """Return a card that decides as its runtime does: to the exact one only equals are equal."""
-    return {**card, "tie": 0.0} if runtime == "exact" else card
+    """Return a card that decides as its runtime does: only in an export may a tie be broken."""
+    return card if runtime == "onnx" else {**card, "tie": 0.0}
 
 
 def _exact(case: _Case, translate: Translator) -> _Outcome:

@@ -11,8 +11,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from engine.runtime.native import NativeRuntime
 from engine.runtime.runtimes import Outputs
+from engine.runtime.version import decide
 from engine.schema import Number
 from engine.training.export.parity import Reference, ask, compare, differs_alone, is_slower
+from engine.training.export.runtime_choice import decided_by
 
 CLASSES: Any = {"classes": [False, True], "positive": True, "threshold": 0.5}
 NUMBERS: Any = {"classes": None, "positive": None, "threshold": 0.5}
@@ -172,3 +174,15 @@ def test_speed_rule_when_slower_for_one_row_or_twice_in_bulk_refuses(
     found = is_slower({"one_row": one_row, "thousand_rows": thousand_rows}, native)
 
     assert is_refused == found
+
+
+@pytest.mark.parametrize(("runtime", "reaches"), [("exact", 0), ("native", 0), ("onnx", 1)])
+def test_probability_when_just_below_the_threshold_reaches_it_in_an_export_alone(
+    runtime: str, reaches: int
+) -> None:
+    toy: Any = {"classes": [0, 1], "positive": 1, "threshold": 0.5, "has_probabilities": True}
+    shares = np.array([[0.5 + 5e-7, 0.5 - 5e-7]])
+
+    (prediction,) = decide(Outputs(None, shares), decided_by(runtime, toy))
+
+    assert prediction.value == reaches
