@@ -111,7 +111,7 @@ def _cost(shape: Shape, mistake: Record | None = None) -> Cost:
 
 
 def _by(shapes: dict[int, Shape]) -> dict[str, dict[int, str]]:
-    words = {"onnx": "onnxruntime", "native": "scikit-learn"}
+    words = {"exact": "the exact runtime", "onnx": "onnxruntime", "native": "scikit-learn"}
     store = prepare(list(shapes.values()))
     runtimes = {size: store.read_card(one.name)["runtime"] for size, one in shapes.items()}
     return {"served by": {size: words[runtime] for size, runtime in runtimes.items()}}

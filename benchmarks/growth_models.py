@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.environments import BENCH, ROOT
+from engine.runtime.loading import RUN_FILES
 from engine.schema import Category, Flag, ModelDefinition, Number
 from engine.schema.fields import Field
 from persistence.model_persistence import ModelStore
@@ -19,7 +20,7 @@ from persistence.model_persistence import ModelStore
 STORE = BENCH / "growth"
 
 _ROWS, _HELD_OUT = 2_000, 5
-_SOURCES = ("models", "training", "persistence", "benchmarks/growth_models.py")
+_SOURCES = ("models", "engine", "persistence", "benchmarks/growth_models.py")
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def prepare(shapes: list[Shape]) -> ModelStore:
 def copies(store: ModelStore, name: str, count: int) -> list[str]:
     """Store a version again under other names, until there are so many of it."""
     names = [f"copy_{number}_of_{name}" for number in range(count)]
-    card, kept = store.read_card(name), {"model.onnx", "model.skops"}
+    card, kept = store.read_card(name), {*RUN_FILES.values()}
     folder = store.root / name / card["version"]
     files = {one: (folder / one).read_bytes() for one in kept & set(card["files"])}
     added = ("format", "files", "digest", "version")

@@ -34,7 +34,7 @@ def compile_library(folder: Path = FOLDER) -> str:
     if _opens(path) is None:
         return f"The exact runtime is compiled already ({path.name})."
     if not os.access(folder, os.W_OK):
-        return f"The exact runtime is not compiled, {folder} is read-only: ONNX serves the models."
+        return f"The exact runtime is not compiled, {folder} is read-only: serving is slower."
     problems = []
     for compiler in _compilers():
         problem = _compile(compiler, path)
@@ -43,7 +43,7 @@ def compile_library(folder: Path = FOLDER) -> str:
             return f"Compiled the exact runtime with {Path(compiler[0]).name} ({path.name})."
         problems.append(f"{shlex.join(compiler)}: {problem}")
     reason = "; ".join(problems) or "no C compiler is here (Debian, Ubuntu: apt install gcc)"
-    return f"The exact runtime is not compiled, {reason}: ONNX serves the models."
+    return f"The exact runtime is not compiled, {reason}: serving is slower."
 
 
 def _compilers() -> Iterator[tuple[str, ...]]:
