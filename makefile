@@ -56,7 +56,7 @@ bench: test-deps  ## Compare with other servers, in an hour; write the page: mak
 bench-quick: test-deps  ## Compare with FastAPI + ONNX and the in-process floor; only print
 	@$(python) -m benchmarks.compare --quick $(args)
 
-runtimes: deps  ## Compare exact, onnxruntime and scikit-learn on one core: make runtimes args="--rounds 3"
+runtimes: test-deps  ## Compare exact, onnxruntime and scikit-learn on one core: make runtimes args="--rounds 3"
 	@$(python) -m benchmarks.runtimes $(args)
 
 stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write

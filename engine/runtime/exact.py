@@ -3,7 +3,6 @@
 Its answers have the bits of scikit-learn's own for trees; one record is answered as in a batch.
 """
 
-import ctypes
 import struct
 import threading
 from collections.abc import Sequence
@@ -136,11 +135,10 @@ class _Workspaces(threading.local):
     """What a thread needs for one record: its outputs are read before it answers another."""
 
     def __init__(self, file: int, n_outputs: int, scratch_size: int) -> None:
-        outputs = (ctypes.c_double * n_outputs)()
-        self._scratch = (ctypes.c_double * scratch_size)()
-        pointers = file, ctypes.addressof(outputs), ctypes.addressof(self._scratch)
-        self._workspace = (ctypes.c_void_p * len(pointers))(*pointers)
-        self.mine = ctypes.addressof(self._workspace), outputs
+        outputs, self._scratch = np.empty(n_outputs), np.empty(scratch_size)
+        pointers = file, outputs.ctypes.data, self._scratch.ctypes.data
+        self._workspace = np.array(pointers, dtype=np.uintp)
+        self.mine = self._workspace.ctypes.data, memoryview(outputs)
 
 
 def _checked(content: bytes, library: Library) -> tuple[Any, dict[str, int]]:

@@ -133,7 +133,9 @@ def test_request_when_the_fast_path_fails_on_it_is_counted_by_the_step(
     assert [None, None] == ask_loop(app, [request, request])
     monkeypatch.setattr(parcel, "decoder", None)
     assert [None] == ask_loop(app, [request])
-    assert [None] == app.extensions["application"].fast_path.answers([(None, body, False)])
+    with monkeypatch.context() as patch:
+        patch.setattr(app.extensions["resources"].limit, "take", lambda key, requests: 1 / 0)
+        assert [None] == ask_loop(app, [request])
 
     fallbacks = scrape(app.test_client()).of("fast_path_fallbacks_total", "reason")
     assert {("parse",): 1, ("read",): 1, ("predict",): 2} == fallbacks
