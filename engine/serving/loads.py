@@ -54,12 +54,16 @@ class Loads:
         return not self._futures
 
     def _run(self, key: Hashable, load: Callable[[], Any], future: "Future[Any]") -> None:
+        # It is forgotten before anybody has its result: whoever asks later asks anew.
         try:
             result = load()
         except BaseException as error:  # noqa: BLE001  whoever waits gets it
+            self._forget(key)
             future.set_exception(error)
         else:
+            self._forget(key)
             future.set_result(result)
-        finally:
-            with self._lock:
-                del self._futures[key]
+
+    def _forget(self, key: Hashable) -> None:
+        with self._lock:
+            del self._futures[key]

@@ -50,6 +50,14 @@ def test_version_when_it_loads_slowly_is_loaded_once_and_found_later(store: Slow
     assert 1 == store.reads
 
 
+def test_result_when_it_was_given_is_not_given_again() -> None:
+    loads, numbers = Loads(60), iter(range(200))
+
+    found = [loads.wait("key", lambda: next(numbers), "a number") for _ in range(200)]
+
+    assert [*range(200)] == found
+
+
 def test_candidate_when_it_loads_slowly_leaves_the_answer_to_the_promoted_version(
     store: SlowStore,
 ) -> None:
