@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import parallel_config
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.utils import get_tags
 
@@ -127,7 +128,9 @@ def _otherwise(fitted: Any) -> str:
 
 def _outputs(pipeline: Any, rows: pd.DataFrame) -> np.ndarray:
     has_probabilities = hasattr(pipeline, "predict_proba")
-    return np.asarray((pipeline.predict_proba if has_probabilities else pipeline.predict)(rows))
+    predict = pipeline.predict_proba if has_probabilities else pipeline.predict
+    with parallel_config("sequential"):  # several threads would add a forest's trees in any order
+        return np.asarray(predict(rows))
 
 
 def _agree(ours: np.ndarray, theirs: np.ndarray) -> bool:

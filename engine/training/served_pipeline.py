@@ -2,8 +2,8 @@
 
 A search becomes the estimator that it found, a threshold classifier the one that it wraps, a
 column selector the columns that it selected. Splitters, scorers and generators of random
-numbers become the defaults of their parameters. The predictions stay the same, bit for bit:
-`engine.training.fitting` compares them.
+numbers become the defaults of their parameters, and one thread predicts. The predictions stay
+the same, bit for bit: `engine.training.fitting` compares them.
 """
 
 import inspect
@@ -128,6 +128,8 @@ def _needed(value: Any) -> Mapping[str, Any]:
     for name in FIT_ONLY.intersection(attributes, parameters):
         if not isinstance(attributes[name], (str, int, float, type(None))):
             attributes[name] = parameters[name].default
+    if "n_jobs" in parameters and attributes.get("n_jobs") is not None:
+        attributes["n_jobs"] = None  # several threads add the trees of a forest in any order
     if isinstance(value, ColumnTransformer) and hasattr(value, "_columns"):
         attributes["transformers"] = [
             (name, transformer, columns)
@@ -143,11 +145,16 @@ def _needed(value: Any) -> Mapping[str, Any]:
 
 
 def _only_checks(function: Any) -> bool:
-    """Return whether a function only checks numbers: histogram gradient boosting has such a step.
+    """Return whether a function only checks doubles: histogram gradient boosting has such a step.
 
-    The frames that a pipeline predicts from have been checked.
+    The frames that a pipeline predicts from have been checked. A check for another type changes
+    numbers, so it stays.
     """
-    return isinstance(function, partial) and function.func is check_array
+    if not isinstance(function, partial) or function.func is not check_array:
+        return False
+    dtype = function.keywords.get("dtype", "numeric")
+    kinds = dtype if isinstance(dtype, (list, tuple)) else [dtype]
+    return all(kind is None or kind == "numeric" or kind == np.float64 for kind in kinds)
 
 
 def _threshold(fitted: Any) -> Threshold | None:

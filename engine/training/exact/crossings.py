@@ -19,6 +19,8 @@ _LEAST_KEY = np.iinfo(np.int64).min
 #: A search that has not found the crossing goes on so many times as far.
 _GROWTH = np.uint64(8)
 _WHOLE = np.uint64(1 << 63)
+#: So many doubles on each side of a crossing are asked, whether they are on the right side.
+_REACH = 8
 
 
 class Crossings:
@@ -98,7 +100,7 @@ class Crossings:
         near = np.clip(_keys(limits), self._low, self._high)
         drawn = draw.integers(self._low, self._high, endpoint=True)
         others = _keys(np.clip(draw.permutation(limits), *self._ends.T))
-        for keys in (*(near + step for step in (-2, -1, 0, 1, 2)), drawn, others):
+        for keys in (*(near + step for step in range(-_REACH, _REACH + 1)), drawn, others):
             chosen = np.clip(keys, self._low, self._high)
             is_wrong = self._are_true(every, chosen) != (_doubles(chosen) <= limits)
             if is_wrong.any():

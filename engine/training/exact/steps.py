@@ -215,6 +215,16 @@ def _rising(step: Any, columns: Sequence[Column]) -> list[Column]:
     return _each(step, columns, Shape.RISING)
 
 
+def _quantile(step: Any, columns: Sequence[Column]) -> list[Column]:
+    if step.output_distribution == "normal":
+        raise NotExact(
+            "QuantileTransformer with a normal distribution does not keep close numbers in their "
+            "order, in the last places",
+            "leave it out where trees follow, or give it output_distribution='uniform'",
+        )
+    return _rising(step, columns)
+
+
 def _any(step: Any, columns: Sequence[Column]) -> list[Column]:
     return _each(step, columns, Shape.ANY)
 
@@ -253,6 +263,6 @@ _RULES: dict[type, Callable[[Any, Sequence[Column]], list[Column]]] = {
     OrdinalEncoder: _any,
     Binarizer: _rising,
     PowerTransformer: _rising,
-    QuantileTransformer: _rising,
+    QuantileTransformer: _quantile,
     FunctionTransformer: _function,
 }

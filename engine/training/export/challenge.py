@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.runtime.native import frame
 from engine.runtime.runtimes import Columns, Outputs
-from engine.schema.fields import Field
+from engine.schema.fields import Field, Number
 from engine.training.export.thresholds import Splits
 
 #: The most real rows, thresholds of trees, and searches for a jump.
@@ -86,10 +86,13 @@ class Challenge:
         return self._varied(values), values
 
     def extremes(self) -> dict[str, Any]:
-        """Return rows with numbers of all magnitudes in fields whose range is open."""
+        """Return rows with numbers of all magnitudes in fields whose range is open, and with 0."""
         values = [
             (place, value) for place, field in enumerate(self._fields) for value in field.extremes()
         ]
+        for place, field in enumerate(self._fields):
+            if isinstance(field, Number) and field.read(0.0)[1] is None:
+                values.append((place, 0.0))  # which has no logarithm, and nothing to divide by
         rows = self._varied(values)
         for end in (0, -1):  # all such fields at once
             together = self._some(1)

@@ -18,6 +18,9 @@ from engine.runtime.trusted_types import load_pipeline
 from engine.schema.fields import Field
 from persistence.atomic_files import replace_file
 
+#: Where the conversion finds this package, wherever the build was started.
+_ROOT = Path(__file__).parents[3]
+
 #: A conversion may take this many seconds before the version is served natively.
 TIME_LIMIT = 120
 
@@ -45,7 +48,7 @@ def export(
         exported, obstacles = folder / "model.onnx", folder / "obstacles.txt"
         # What a conversion that fails writes is nothing that a user can act upon.
         with suppress(subprocess.TimeoutExpired):
-            subprocess.run(command, capture_output=True, timeout=time_limit)  # noqa: S603
+            subprocess.run(command, capture_output=True, timeout=time_limit, cwd=_ROOT)  # noqa: S603
         if exported.exists():
             return Export(exported.read_bytes())
         return Export(None, obstacles.read_text("utf-8") if obstacles.exists() else "")

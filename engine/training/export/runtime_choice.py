@@ -42,6 +42,7 @@ from engine.training.export.parity import (
     measure,
 )
 from engine.training.export.thresholds import splits
+from persistence.store_errors import UntrustedArtifact
 
 #: (fitted pipeline, fields) -> the file of the exact runtime; raises `NotExact`.
 Translator = Callable[[Any, Sequence[Field]], bytes]
@@ -51,6 +52,8 @@ Exporter = Callable[..., Export]
 
 #: The exact runtime takes about so long for a record, whatever the model.
 _EXACT_SECONDS = 2e-5
+
+_SMALLER = "predict fewer classes, at most 1,000"
 
 #: So many real rows are given to the pipeline one by one.
 _SINGLE_ROWS = 8
@@ -143,6 +146,8 @@ def _exact(case: _Case, translate: Translator) -> _Outcome:
         runtime = load()
     except (NotExact, NoExactLibrary) as error:
         return _Outcome(why=error.why, remedy=error.remedy)
+    except UntrustedArtifact as error:  # such as more classes than it takes
+        return _Outcome(why=f"the exact runtime takes no such model ({error})", remedy=_SMALLER)
     found = case.challenge.at_numbers(*thresholds(content))
     reference = case.ask(case.challenge.extremes(), found)
     allowed = 0.0 if has_equal_bits(content) else TOLERANCE

@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     KBinsDiscretizer,
     PowerTransformer,
+    QuantileTransformer,
     StandardScaler,
 )
 from sklearn.svm import LinearSVC
@@ -59,6 +60,10 @@ CASES: dict[str, tuple[Callable[[], Any], str, str]] = {
         _forest(_filled(KBinsDiscretizer())), "two",
         ("KBinsDiscretizer does not keep the numbers of size in their order: scale it, bin it with "
         "encode='ordinal', or declare a category"),
+    ),
+    "numbers out of order in the last places": (
+        _forest(_filled(QuantileTransformer(n_quantiles=50, output_distribution="normal"))), "two",
+        "QuantileTransformer with a normal distribution does not keep close numbers in their order",
     ),
     "a function of its own": (
         _forest(
