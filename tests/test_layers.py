@@ -63,7 +63,7 @@ MAY_USE = {
     "opentelemetry": {"engine/api"},
     "pickle": set(),
     "cloudpickle": set(),
-    "joblib": {"benchmarks"},
+    "joblib": {"benchmarks", "engine/training"},  # for the number of threads
     "dill": set(),
     "marshal": set(),
     "shelve": set(),

@@ -138,7 +138,7 @@ class _Workspaces(threading.local):
         outputs, self._scratch = np.empty(n_outputs), np.empty(scratch_size)
         pointers = file, outputs.ctypes.data, self._scratch.ctypes.data
         self._workspace = np.array(pointers, dtype=np.uintp)
-        self.mine = self._workspace.ctypes.data, memoryview(outputs)
+        self.mine = self._workspace.ctypes.data, outputs.data
 
 
 def _checked(content: bytes, library: Library) -> tuple[Any, dict[str, int]]:

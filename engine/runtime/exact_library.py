@@ -6,6 +6,7 @@ or foreign is recognised. `engine/runtime/compile_exact.py` makes it.
 
 import ctypes
 import hashlib
+import struct
 import sysconfig
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,10 @@ SOURCES = ("exact.c", "exact_check.c")
 
 #: Doubles are computed as written, for every machine of a kind: nothing is fused or reordered.
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared")
+
+
+#: The header of a library for Linux: its bytes, and where it says how long the file is.
+_ELF_BYTES, _ELF_START, _ELF_SIZES = 64, struct.Struct("=Q"), struct.Struct("=HH")
 
 
 class NoExactLibrary(Exception):
@@ -54,6 +59,8 @@ def open_library(path: Path | None = None) -> Library:
         others = sorted(other.name for other in path.parent.glob("exact-*.so"))
         state = f"is out of date or of another machine ({others[0]})" if others else "is absent"
         raise NoExactLibrary(f"the library of the exact runtime {state}")
+    if _is_cut(path.read_bytes()):  # it would end the process
+        raise NoExactLibrary("the library of the exact runtime is damaged, its end is missing")
     try:
         released, holding = ctypes.CDLL(str(path)), ctypes.PyDLL(str(path))
         return Library(
@@ -68,6 +75,19 @@ def open_library(path: Path | None = None) -> Library:
         raise NoExactLibrary(
             f"the library of the exact runtime does not open here ({reason})"
         ) from error
+
+
+def _is_cut(content: bytes) -> bool:
+    """Return whether a library for Linux ends before its table of sections, which comes last."""
+    if not content.startswith(b"\x7fELF\x02"):
+        return False
+    if len(content) < _ELF_BYTES:
+        return True
+    (start,), (size, count) = (
+        _ELF_START.unpack_from(content, 40),
+        _ELF_SIZES.unpack_from(content, 58),
+    )
+    return bool(len(content) < start + size * count)
 
 
 def _typed(function: Any, result: Any, arguments: str) -> Any:

@@ -31,6 +31,9 @@ _FIRST_KEY = re.compile(rb'[ \t\r\n]*\{[ \t\r\n]*"(\w+)"[ \t\r\n]*:')
 #: What stands for numbers and gaps in a list.
 _NUMBERS = frozenset((int, float, type(None)))
 
+#: A record with a key that has these is read slowly: the decoder takes no such name.
+_UNUSUAL = frozenset('"\\') | {*map(chr, range(32))}
+
 #: What keeps a body from being read in one pass; the last are a value without a code, and a whole
 #: number that is no double.
 _DOUBTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, OverflowError)
@@ -237,7 +240,8 @@ def _struct(schema: Schema, types: list[Any], gaps: list[bool], *, with_extras: 
     ]
     names = {f"field_{place}": field.name for place, field in enumerate(schema.fields)}
     if with_extras and isinstance(schema.extras, tuple):
-        for place, extra in enumerate(set(schema.extras) - set(names.values())):
+        extras = filter(_UNUSUAL.isdisjoint, set(schema.extras) - set(names.values()))
+        for place, extra in enumerate(extras):
             fields.append((f"extra_{place}", _SCALAR, UNSET))
             names[f"extra_{place}"] = extra
     return msgspec.defstruct(

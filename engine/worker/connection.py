@@ -34,6 +34,10 @@ MOST_SMALL_CHUNKS, LEAST_CHUNK = 1000, 16
 SHORT_PIECE = 4096
 
 
+#: Of a length, behind leading zeros.
+MOST_DIGITS = 18
+
+
 class _EnoughError(Exception):
     """There is no need to parse on."""
 
@@ -157,7 +161,8 @@ class Connection(TConn):  # type: ignore[misc]
     def length(self) -> int:
         """The length of the body, as its head has it; 0 where it has none."""
         length = self.headers.get(b"content-length", b"")
-        return int(length) if length.isdigit() else 0
+        # Python reads no more than some thousand digits; so many are more than anything is long.
+        return int(length.lstrip(b"0")[:MOST_DIGITS] or b"0") if length.isdigit() else 0
 
     @property
     def method(self) -> bytes:

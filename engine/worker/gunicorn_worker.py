@@ -26,6 +26,7 @@ from engine.worker.budget import release
 from engine.worker.connection import HAS_PARSER, Connection
 from engine.worker.event_loop import LINGER_SECONDS
 from engine.worker.fast_answers import log_access, usable
+from engine.worker.faults import places
 from engine.worker.intake import IntakeWorker
 from engine.worker.listening_socket import admit, keep_little_unsent
 from engine.worker.shutdown import drain
@@ -126,7 +127,15 @@ class Worker(IntakeWorker):
         return True
 
     def read(self, conn: Connection, _: Any) -> None:
-        """Read a part of a request."""
+        """Read a part of a request; an error that nobody foresaw ends its connection alone."""
+        try:
+            self._read(conn)
+        except Exception as error:  # noqa: BLE001  it would end the worker
+            self.log.error("a request has failed:\n%s", places(error))
+            if conn not in self.taken and conn.sock.fileno() >= 0:
+                self.close(conn)
+
+    def _read(self, conn: Connection) -> None:
         if conn not in conn.phase:
             return  # closed, or with a thread, since the event came
         if not self._reads and conn.phase is self.waiting.idle:

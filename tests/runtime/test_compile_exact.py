@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.exact_library import FLAGS, FOLDER, SOURCES
+from engine.runtime.exact_library import (
+    FLAGS,
+    FOLDER,
+    SOURCES,
+    NoExactLibrary,
+    library_path,
+    open_library,
+)
+from tests.support.runtimes import needs_exact
 
 COMPILERS = {name: [name] for name in ("gcc", "clang") if shutil.which(name)}
 if importlib.util.find_spec("ziglang"):
@@ -29,3 +37,14 @@ def test_source_when_compiled_has_no_warning(
     done = subprocess.run([*command, "-lm"], capture_output=True, text=True, check=False)
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+@needs_exact
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_library_when_its_end_is_missing_is_not_opened(share: float, tmp_path: Path) -> None:
+    content = library_path().read_bytes()
+    cut = tmp_path / library_path().name
+    cut.write_bytes(content[: int(share * len(content))])
+
+    with pytest.raises(NoExactLibrary, match="is damaged, its end is missing"):
+        open_library(cut)

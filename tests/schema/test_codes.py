@@ -146,3 +146,13 @@ def test_codes_in_the_description_are_those_that_are_taken() -> None:
         {"type": "string", "enum": ["1", "2", "1.0", "2.0"]},
     ] == described["anyOf"]
     assert [{"type": "number"}, {"type": "string"}] == opened["anyOf"]
+
+
+@pytest.mark.parametrize("number", [10**309, -(10**400)])
+def test_number_when_no_double_holds_it_is_an_unknown_code(number: int) -> None:
+    (field,) = graded((1, 2, 3)).fields
+
+    _, finding = field.read(number)
+
+    assert finding is not None
+    assert finding.is_refused

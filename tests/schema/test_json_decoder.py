@@ -191,3 +191,13 @@ def test_decoder_when_given_an_example_takes_it(model: str) -> None:
     schema = TOYS[model].schema
 
     assert assert_agree(json.dumps(EXAMPLES[model]).encode(), schema, Decoder(schema))
+
+
+@pytest.mark.parametrize("name", ['a "good" one', "back\\slash", "a\tb"])
+def test_name_when_the_decoder_takes_none_such_is_read_slowly_or_refused(name: str) -> None:
+    field = Number(name="a", example=1.0)
+    decoder = Decoder(Schema((field,), Number(name="y", example=1.0), extras=(name,)))
+
+    assert decoder.pack(json.dumps({"a": 1.0, name: 2}).encode()) is None
+    assert decoder.pack(b'{"a": 1.0}') is not None
+    assert any("name is" in text for text in Number(name=name, example=1.0).contradictions())

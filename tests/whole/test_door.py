@@ -264,3 +264,17 @@ def test_requests_when_they_come_together_are_all_answered_in_order(server: Serv
         answers = [read_answer(link, held=held) for _ in ids]
 
     assert ids == [answer.field(b"X-Request-Id") for answer in answers]
+
+
+def test_worker_when_a_length_has_thousands_of_digits_lives(server: Server) -> None:
+    (worker,) = server.workers()
+    for path, key in ((b"/livez", []), (b"/v0/predict", [WITH_KEY])):
+        for digits in (b"0" * 4400 + b"2", b"9" * 4400):
+            fields = [*key, (b"content-length", digits)]
+            head, _, _ = request(path=path, fields=fields).partition(b"\r\n\r\n")
+            with connect(server.port) as link:
+                link.sendall(head + b"\r\n\r\n")
+                link.shutdown(socket.SHUT_WR)
+                assert b" 5" not in read_to_end(link)[:12]
+    assert_answers(server)
+    assert [worker] == server.workers()

@@ -237,3 +237,14 @@ def test_header_when_blanks_stand_behind_its_value_has_none(conn: Connection) ->
     conn.init()
     conn.pass_on()
     assert b"GET /next HTTP/1.1\r\n\r\n" == bytes(conn.rest)
+
+
+@pytest.mark.parametrize(
+    ("digits", "length"), [(b"0" * 4400 + b"2", 2), (b"9" * 4400, 10**18 - 1), (b"0", 0)]
+)
+def test_length_when_it_has_thousands_of_digits_is_read(
+    conn: Connection, digits: bytes, length: int
+) -> None:
+    conn.headers = {b"content-length": digits}
+
+    assert length == conn.length

@@ -96,7 +96,7 @@ class Category(Field):
             return self._meanings[value], None
         if isinstance(value, str):
             nearest = did_you_mean(value, self._vocabulary)
-        elif self.takes_numbers and math.isfinite(value):
+        elif self.takes_numbers and (isinstance(value, int) or math.isfinite(value)):
             nearest = ""
         else:
             return None, self.finding(value)

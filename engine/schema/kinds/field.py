@@ -223,8 +223,8 @@ class Field:
         """Return what is wrong with the declaration, each as a sentence about the field."""
         wrong = wrong_attributes(self)
         problems = [*wrong.values()]
-        if "name" not in wrong and not is_visible(self.name):
-            remedy = "give a name of letters that can be seen"
+        if "name" not in wrong and not (is_visible(self.name) and {*self.name}.isdisjoint('"\\')):
+            remedy = 'give a name of letters that can be seen, without " and \\'
             problems.append(f"name is {quoted(self.name)}: {remedy}")
         # What is read of the example depends on the attributes of the kind.
         is_readable = wrong.keys() <= {attribute.name for attribute in fields(Field)}

@@ -241,11 +241,17 @@ def _describe(
         "parity": parity,
         "runtime_reason": _reason(outcome, seconds["one_row"]),
         "spread": outcome.reference.spread if case.card["classes"] is None else None,
-        "schema": schema.to_json(),
+        "schema": schema.to_json() | _other_columns(case.card),
         "seconds": seconds,
         "example": example,
         "golden": [entry for entry in golden if entry is not None],
     }
+
+
+def _other_columns(card: Description) -> dict[str, Any]:
+    """Return what a card's schema has of the table beside its fields."""
+    names = card.get("schema", {}).get("other_columns")
+    return {"other_columns": names} if names else {}
 
 
 def _reason(outcome: _Outcome, seconds: float) -> str:

@@ -56,7 +56,7 @@ def read_buffer(datatype: str, count: int, raw: bytes) -> Any:
         return _read_texts(count, raw) if texts is None else texts
     kind = DATATYPES[datatype]
     if count * kind.itemsize != len(raw):
-        taken = count * kind.itemsize if count < 2**40 else "far more"
+        taken = count * kind.itemsize
         raise InvalidTensor(f"has {len(raw)} bytes, its shape and datatype take {taken}")
     values = np.frombuffer(raw, kind)
     if datatype != "BOOL":

@@ -20,6 +20,9 @@ from engine.records.strict_json import (
 )
 from engine.schema.messages import shown
 
+#: No model has so many fields; larger numbers would be long to write.
+_MOST_COLUMNS = 10**6
+
 #: The types that values of a datatype have in JSON, by its name without the size.
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "BYTES": (str,), "BOOL": (bool,), "FP": (int, float), "INT": (int,), "UINT": (int,)
@@ -104,6 +107,8 @@ def _read_shape(shape: Any) -> list[int]:
         raise InvalidTensor(f"has the shape {_listed(shape)}: send a list of sizes, such as [1, 1]")
     if len(shape) not in (1, 2):
         raise InvalidTensor(f"has {len(shape)} dimensions: send the shape [n], [n, 1] or [n, m]")
+    if max(shape[1:], default=0) > _MOST_COLUMNS:
+        raise InvalidTensor(f"has more than {_MOST_COLUMNS:,} columns in its shape: send fewer")
     return shape
 
 
