@@ -7,7 +7,9 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.processes import descendants, memory_mb
@@ -75,7 +77,8 @@ class _Watch(threading.Thread):
     memory : float
         The most MB that they held, shared pages counted once.
     deaths : int
-        Processes that were there and are gone.
+        Processes that were there and are gone, but readers of Arrow and Parquet: who takes too
+        much memory ends, and is replaced.
     """
 
     def __init__(self, master: int) -> None:
@@ -86,11 +89,12 @@ class _Watch(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        before = {*descendants(self._master)}
+        before, seen = _answering(descendants(self._master)), set[int]()
         while not self._stopped.wait(_EVERY):
             processes = descendants(self._master)
             self.deaths += len(before - {*processes})
-            before = {*processes}
+            # One that was just forked does not say yet what it will be.
+            before, seen = _answering(seen.intersection(processes)), {*processes}
             memory = memory_mb([self._master, *processes])
             self.memory = max(self.memory, memory)
             if memory > MEMORY and processes:
@@ -101,3 +105,14 @@ class _Watch(threading.Thread):
         """Look no more."""
         self._stopped.set()
         self.join()
+
+
+def _answering(processes: Iterable[int]) -> set[int]:
+    """Return the processes that answer requests."""
+    answering = set()
+    for pid in processes:
+        with suppress(OSError):  # it may just have ended
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if command and b"engine.records.arrow" not in command:
+                answering.add(pid)
+    return answering
