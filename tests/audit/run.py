@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from engine.schema.definition import ModelDefinition
+from engine.training.failures import TrainingFailed
 from engine.training.train import train
 from persistence.model_persistence import ModelStore
 from tests.audit.oracle import SEED, THRESHOLD, Oracle
@@ -47,7 +48,7 @@ def audit(case: Case) -> Result:
         store = ModelStore(folder / "store")
         try:
             card = _build(case, store, folder)
-        except ValueError as error:
+        except (ValueError, TrainingFailed) as error:
             return Result(*what, refused=" ".join(str(error).split()))
         oracle = Oracle(case)
         settings: dict[str, Any] = {
