@@ -18,9 +18,8 @@ SOURCES = ("exact.c", "exact_check.c")
 #: Doubles are computed as written, for every machine of a kind: nothing is fused or reordered.
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared")
 
-
-#: The header of a library for Linux: its bytes, and where it says how long the file is.
-_ELF_BYTES, _ELF_START, _ELF_SIZES = 64, struct.Struct("=Q"), struct.Struct("=HH")
+#: Where the header of a library for Linux says how long the file is.
+_ELF_TABLE = struct.Struct("<40xQ10xHH")
 
 
 class NoExactLibrary(Exception):
@@ -81,12 +80,9 @@ def _is_cut(content: bytes) -> bool:
     """Return whether a library for Linux ends before its table of sections, which comes last."""
     if not content.startswith(b"\x7fELF\x02"):
         return False
-    if len(content) < _ELF_BYTES:
+    if len(content) < _ELF_TABLE.size:
         return True
-    (start,), (size, count) = (
-        _ELF_START.unpack_from(content, 40),
-        _ELF_SIZES.unpack_from(content, 58),
-    )
+    start, size, count = _ELF_TABLE.unpack_from(content)
     return bool(len(content) < start + size * count)
 
 

@@ -221,7 +221,8 @@ def _hard_rows(case: _Case) -> Columns:
 def _describe(
     case: _Case, definition: ModelDefinition, outcome: _Outcome, served: Runtime
 ) -> RuntimeEntry:
-    schema = Schema(tuple(case.fields), definition.target, definition.extras)
+    others = tuple(case.card["schema"].get("other_columns", ()))
+    schema = Schema(tuple(case.fields), definition.target, definition.extras, others)
     records = [schema.example(), *golden_records(case.fields, seed=definition.seed)]
     example, *golden = _answer(records, schema, served, decided_by(outcome.name, case.card))
     if example is None:
@@ -241,17 +242,11 @@ def _describe(
         "parity": parity,
         "runtime_reason": _reason(outcome, seconds["one_row"]),
         "spread": outcome.reference.spread if case.card["classes"] is None else None,
-        "schema": schema.to_json() | _other_columns(case.card),
+        "schema": schema.to_json(),
         "seconds": seconds,
         "example": example,
         "golden": [entry for entry in golden if entry is not None],
     }
-
-
-def _other_columns(card: Description) -> dict[str, Any]:
-    """Return what a card's schema has of the table beside its fields."""
-    names = card.get("schema", {}).get("other_columns")
-    return {"other_columns": names} if names else {}
 
 
 def _reason(outcome: _Outcome, seconds: float) -> str:
