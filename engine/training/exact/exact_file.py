@@ -13,12 +13,12 @@ from engine.training.exact.refusal import NotExact
 
 _MAGIC = b"exact 1\n"
 
-_HEADER = np.dtype([("magic", "S8"), ("counts", "<u4", (12,)), ("divisor", "<f8")])
-_SLOT = np.dtype(
+HEADER = np.dtype([("magic", "S8"), ("counts", "<u4", (12,)), ("divisor", "<f8")])
+SLOT = np.dtype(
     [("field", "<u4"), ("kind", "<u4"), ("first_table", "<u4"), ("n_codes", "<u4"),
      ("gap", "<f8"), ("shift", "<f8"), ("scale", "<f8"), ("reserved", "<f8")]
 )  # fmt: skip
-_MEMBER = np.dtype(
+MEMBER = np.dtype(
     [("kind", "<u4"), ("link", "<u4"), ("width", "<u4"), ("n_outputs", "<u4"),
      ("first_tree", "<u4"), ("n_trees", "<u4"), ("first_term", "<u4"), ("n_terms", "<u4"),
      ("first_base", "<u4"), ("is_single", "<u4"), ("has_sets", "<u4"), ("reserved", "<u4"),
@@ -154,7 +154,7 @@ class ExactFile:
             nodes["slot"][nodes["slot"] == LEAF] = len(slots)
         parts |= {"slots": slots, "tables": tables}
         order = ("slots", "tables", "sets", "members", "trees", "nodes", "values", "terms")
-        header = np.zeros(1, _HEADER)
+        header = np.zeros(1, HEADER)
         header["magic"] = _MAGIC
         counts = [len(parts.get(name, ())) for name in order]
         header["counts"] = [self._n_fields, *counts, self.n_outputs[0], divisor is not None, 0]
@@ -164,7 +164,7 @@ class ExactFile:
         )
 
     def _member(self, kind: int, sums: Sums) -> Any:
-        member = np.zeros(1, _MEMBER)
+        member = np.zeros(1, MEMBER)
         member["kind"], member["link"], member["width"] = kind, sums.link, len(sums.bases)
         member["n_outputs"], member["divisor"] = sums.n_outputs, sums.divisor
         member["weight"], member["first_base"] = sums.weight, self.values(sums.bases)
@@ -175,7 +175,7 @@ class ExactFile:
         return member
 
     def _written_slots(self) -> tuple[Any, Any]:
-        slots = np.zeros(len(self._slots), _SLOT)
+        slots = np.zeros(len(self._slots), SLOT)
         for entry, slot in zip(slots, self._slots, strict=True):
             entry["field"], entry["kind"], entry["gap"] = slot.field, slot.kind, slot.gap
             entry["shift"], entry["scale"] = slot.shift, slot.scale
