@@ -8,7 +8,7 @@ from typing import Any
 from gunicorn.workers.gthread import TConn
 
 from engine.worker.budget import Budget
-from engine.worker.faults import BAD_HOST, BARE_LINE, LONG_HEAD, SMALL_CHUNKS, Fault
+from engine.worker.faults import BAD_HOST, BARE_LINE, LONG_HEAD, Fault
 from engine.worker.request import ArrivedFirst, Request, is_host, read_head
 from engine.worker.timed_socket import TimedSocket
 
@@ -25,9 +25,6 @@ MOST_HEAD = 2**16
 
 #: What a connection takes beside its bytes, and each header beside its own, in bytes.
 OWN_BYTES, FIELD_BYTES = 4096, 256
-
-#: So many chunks may be small; of those that follow, each has LEAST_CHUNK bytes on average.
-MOST_SMALL_CHUNKS, LEAST_CHUNK = 1000, 16
 
 
 #: In a longer piece of a head the lines are counted before it is parsed.
@@ -77,7 +74,6 @@ class Connection(TConn):  # type: ignore[misc]
     def restart(self) -> None:
         """Wait for a request with a new parser."""
         self._parser = httptools and httptools.HttpRequestParser(self)
-        self.chunks = 0
         self.is_odd = False  # whether the parser refuses it; then gunicorn's decides
         self.clear()
 
@@ -127,8 +123,7 @@ class Connection(TConn):  # type: ignore[misc]
             return BARE_LINE if is_bare and not self.is_odd_whole() else None
         if self.has_head and not self.is_admitted and not self.is_odd and not self.has_host():
             return BAD_HOST
-        small = (self.chunks - MOST_SMALL_CHUNKS) * LEAST_CHUNK
-        return SMALL_CHUNKS if small > len(self.raw) - 6 * self.chunks else None
+        return None
 
     def is_odd_whole(self) -> bool:
         """Return whether a head has come whole that only gunicorn's parser can read."""
@@ -241,10 +236,6 @@ class Connection(TConn):  # type: ignore[misc]
         self._fields = {}
         if b"expect" in self.headers:
             self.is_ours = False
-
-    def on_chunk_header(self) -> None:
-        """Count the chunks of the body."""
-        self.chunks += 1
 
     def on_message_complete(self) -> None:
         """Count the requests that have come whole."""

@@ -24,7 +24,6 @@ FAILED = Fault(500, "the service failed; the request id finds the cause in its l
 LONG_HEAD = Fault(431, "the headers are too long, or too many: send fewer")
 BARE_LINE = Fault(400, "a line of the head ends without a carriage return: end lines with CRLF")
 SHORT_BODY = Fault(400, "the body ends within its chunks: send the last one, of size 0")
-SMALL_CHUNKS = Fault(400, "the chunks of the body are too small: send more bytes in each")
 
 BAD_HOST = Fault(400, "the header Host is missing or malformed: send it once, as `name:port`")
 
