@@ -65,19 +65,18 @@ def describe(
             **(counts or {}),
         },
         "code": dict(origin.code),
-        "libraries": {
-            **{library: importlib.metadata.version(library) for library in _LIBRARIES},
-            **_versions_of_boosters(pipeline),
-        },
+        "libraries": _libraries(pipeline),
     }
 
 
-def _versions_of_boosters(pipeline: Any) -> dict[str, str]:
-    """Return the versions of XGBoost and LightGBM, if a pipeline has an estimator of theirs."""
+def _libraries(pipeline: Any) -> dict[str, str]:
+    """Return the versions of what has fitted a pipeline, by name."""
+    versions = {library: importlib.metadata.version(library) for library in _LIBRARIES}
     parts = [pipeline, *pipeline.get_params().values()]
     packages = {type(part).__module__.partition(".")[0] for part in parts}
     # The package that brings a module may have another name, such as xgboost-cpu.
-    return {name: sys.modules[name].__version__ for name in BOOSTERS if name in packages}
+    boosters = {name: sys.modules[name].__version__ for name in BOOSTERS if name in packages}
+    return versions | boosters
 
 
 def _classes(target: Field, pipeline: Any) -> list[Any]:
