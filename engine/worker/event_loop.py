@@ -171,7 +171,6 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
         if conn.method == b"HEAD":
             answer = without_body(answer)
         conn.phase.pop(conn, None)
-        conn.chunks = 0
         if stays:
             self.send(conn, answer, stays=True)
             return
