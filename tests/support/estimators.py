@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -142,6 +143,12 @@ def _classifiers() -> tuple[Any, Any]:
     return LogisticRegression(max_iter=500), RandomForestClassifier(10, **_SEED)
 
 
+def _booster(name: str, **parameters: Any) -> Any:
+    """Make an estimator of XGBoost or LightGBM, which not every platform has."""
+    package = pytest.importorskip("xgboost" if name.startswith("XGB") else "lightgbm")
+    return getattr(package, name)(n_estimators=20, **_SEED, **parameters)
+
+
 def _regressors() -> tuple[Any, Any]:
     return Ridge(), RandomForestRegressor(10, **_SEED)
 
@@ -167,6 +174,17 @@ CASES = (
         NUMBER,
         only_encoded,
     ),
+    Case("XGBClassifier, gaps in numbers", lambda: _booster("XGBClassifier"), CLASSES[:2],
+         only_encoded),
+    Case(
+        "VotingClassifier of one XGBClassifier",
+        lambda: VotingClassifier([("xgboost", _booster("XGBClassifier"))], voting="soft"),
+        CLASSES[2:],
+    ),
+    Case("XGBRegressor", lambda: _booster("XGBRegressor"), NUMBER),
+    Case("LGBMClassifier", lambda: _booster("LGBMClassifier", verbose=-1), CLASSES),
+    Case("LGBMRegressor, gaps in numbers", lambda: _booster("LGBMRegressor", verbose=-1), NUMBER,
+         only_encoded),
     Case("AdaBoostClassifier", lambda: AdaBoostClassifier(**_SEED), CLASSES),
     Case("LogisticRegression", lambda: LogisticRegression(max_iter=500), CLASSES),
     Case("LinearRegression", LinearRegression, NUMBER),

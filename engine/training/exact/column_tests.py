@@ -8,8 +8,9 @@ import numpy as np
 class Tests(NamedTuple):
     """Tests of columns: true where the column is at most a threshold, or as a gap goes.
 
-    `choice` is the row of `choices` that says which whole numbers are true, or -1. Columns
-    are compared in single precision if `is_single`.
+    `choice` is the row of `choices` that says which whole numbers are true, or -1; others go
+    as a gap does, unless they are all true. Columns are compared in single precision if
+    `is_single`.
     """
 
     column: Any
@@ -18,6 +19,7 @@ class Tests(NamedTuple):
     choice: Any
     choices: Any
     is_single: bool
+    are_others_true: bool = False
 
     def take(self, rows: Any) -> "Tests":
         """Return some of the tests."""
@@ -38,6 +40,7 @@ class Tests(NamedTuple):
             if len(self.choices):
                 is_code = (compared >= 0) & (compared < self.choices.shape[1])
                 code = np.where(is_code, compared, 0).astype(np.intp)
-                chosen = np.where(is_code, self.choices[np.maximum(choice, 0), code], gap)
+                others = gap | (self.are_others_true & ~np.isnan(compared))
+                chosen = np.where(is_code, self.choices[np.maximum(choice, 0), code], others)
                 true = np.where(choice >= 0, chosen, true)
         return true.astype(bool)

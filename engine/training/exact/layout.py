@@ -32,7 +32,7 @@ def add_trees(
     # Behind each root is a leaf that nothing reaches, so that the two children of a node, which
     # begin at an even place, lie in one line of the processor's cache.
     is_root = np.isin(order, nodes.roots)
-    new = np.empty(len(order), np.intp)
+    new = np.empty(len(nodes.left), np.intp)  # XGBoost leaves pruned nodes there
     new[order] = np.arange(len(order)) + tree + ~is_root
     written = np.zeros(len(order) + len(nodes.roots), NODE)
     written["slot"], written["left"] = LEAF, np.arange(len(written))

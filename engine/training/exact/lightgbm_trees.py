@@ -30,6 +30,9 @@ _NUMBER_LINKS = {
 _IS_CHOICE, _DEFAULT_LEFT = 1, 2
 _ZERO, _NAN = 1, 2
 
+#: Numbers that are not greater than this are 0.
+_ZERO_REACH = float(np.float32(1e-35))
+
 
 def is_lightgbm(estimator: Any) -> bool:
     """Return whether an estimator is one of LightGBM's own for classes or numbers."""
@@ -68,9 +71,9 @@ def _link(boosting: Any, objective: str) -> tuple[Link, float]:
     kind, *options = objective.split() or [""]
     links = _CLASS_LINKS if hasattr(boosting, "classes_") else _NUMBER_LINKS
     if kind not in links or "sqrt" in options:
+        given = getattr(boosting.objective, "__name__", objective)  # a function of one's own
         raise NotExact(
-            f"the objective {objective or boosting.objective!r} of {type(boosting).__name__} is "
-            "not evaluated",
+            f"the objective {given} of {type(boosting).__name__} is not evaluated",
             f"use one of {', '.join(links)}, without reg_sqrt",
         )
     given = dict(option.split(":") for option in options if ":" in option)
@@ -107,6 +110,10 @@ def _nodes(name: str, trees: list[dict[str, str]]) -> Nodes:
     missing, is_choice = kinds >> 2 & 3, (kinds & _IS_CHOICE).astype(bool)
     if ((missing == _ZERO) & ~is_choice).any():
         raise NotExact(f"{name} takes 0 for a gap", "leave zero_as_missing out")
+    # What is closer to 0 than any threshold but these is 0 to LightGBM.
+    near = np.abs(threshold) <= _ZERO_REACH
+    threshold = np.where(near & (threshold >= 0), _ZERO_REACH, threshold)
+    threshold = np.where(near & (threshold < 0), np.nextafter(-_ZERO_REACH, -np.inf), threshold)
     # Where training saw no gap, it counts as 0. A gap is in no set of categories.
     gap = np.where(missing == _NAN, (kinds & _DEFAULT_LEFT).astype(bool), 0.0 <= threshold)
     tests = Tests(

@@ -45,7 +45,7 @@ def add_xgboost(file: ExactFile, preparation: Preparation, boosting: Any, weight
     best = getattr(boosting, "best_iteration", None)  # of early stopping
     rounds = model["iteration_indptr"]
     count = rounds[-1 if best is None else best + 1]
-    nodes, outputs = _nodes(boosting, model["trees"][:count]), model["tree_info"][:count]
+    nodes, outputs = _nodes(model["trees"][:count]), model["tree_info"][:count]
     width = max(1, int(learner["learner_model_param"]["num_class"]))
     sums = Sums(_bases(booster, width), link=link, weight=weight, is_single=True)
     add_trees(file, preparation, sums, nodes, np.array(outputs))
@@ -55,8 +55,9 @@ def _link(boosting: Any, learner: Any) -> Link:
     name, objective = type(boosting).__name__, learner["objective"]["name"]
     links = _CLASS_LINKS if hasattr(boosting, "n_classes_") else _NUMBER_LINKS
     if not isinstance(boosting.objective, str) or objective not in links:
+        given = getattr(boosting.objective, "__name__", objective)  # a function of one's own
         raise NotExact(
-            f"the objective {boosting.objective!r} of {name} is not evaluated",
+            f"the objective {given} of {name} is not evaluated",
             f"use one of {', '.join(links)}",
         )
     return links[objective]
@@ -69,6 +70,11 @@ def _check(preparation: Preparation, boosting: Any, learner: Any) -> None:
         raise NotExact(f"{name} has booster={kind!r}", "use booster='gbtree'")
     if int(learner["learner_model_param"]["num_target"]) > 1:
         raise NotExact(f"{name} has several targets", "fit it on one")
+    if learner["gradient_booster"]["model"].get("cats", {}).get("enc"):
+        raise NotExact(
+            f"{name} is fitted on categories of pandas",
+            "number them by OrdinalEncoder, and name them in feature_types",
+        )
     if boosting.missing is not None and not np.isnan(boosting.missing):
         raise NotExact(f"{name} takes {boosting.missing:g} for a gap", "leave `missing` out")
     if preparation.is_sparse:
@@ -93,7 +99,7 @@ def _bases(booster: Any, width: int) -> Any:
     return np.broadcast_to(margin.astype(np.float64).ravel(), width).copy()
 
 
-def _nodes(boosting: Any, trees: Any) -> Nodes:
+def _nodes(trees: Any) -> Nodes:
     counts = [len(tree["left_children"]) for tree in trees]
     roots = np.cumsum([0, *counts[:-1]])
     shifts = np.repeat(roots, counts)
@@ -103,21 +109,31 @@ def _nodes(boosting: Any, trees: Any) -> Nodes:
             "left_children", "right_children", "split_indices", "default_left", "split_type"
         )
     )  # fmt: skip
-    if is_choice.any():
-        raise NotExact(
-            f"{type(boosting).__name__} splits on categories",
-            "leave enable_categorical out, and encode them by OneHotEncoder or OrdinalEncoder",
-        )
     # Of a leaf it is the value.
     split = np.concatenate([np.array(tree["split_conditions"], np.float32) for tree in trees])
     # Less than a single is at most the single before it.
     before = np.nextafter(split, np.float32(-np.inf)).astype(np.float64)
+    choice = np.where(is_choice, np.cumsum(is_choice) - 1, -1)
     tests = Tests(
-        column, before, gap_is_true.astype(bool), np.full(len(left), -1), np.zeros((0, 0), bool),
-        is_single=True,
+        column, before, gap_is_true.astype(bool), choice, _choices(trees), is_single=True,
+        are_others_true=True,
     )  # fmt: skip
     is_leaf = left < 0
     return Nodes(
         roots, np.where(is_leaf, -1, left + shifts), np.where(is_leaf, -1, right + shifts),
         tests, split.astype(np.float64),
     )  # fmt: skip
+
+
+def _choices(trees: Any) -> Any:
+    """Return for each test of a category which codes go left, in the order of the nodes."""
+    rows = []
+    for tree in trees:
+        parts = zip(tree["categories_segments"], tree["categories_sizes"], strict=True)
+        rights = [tree["categories"][first : first + size] for first, size in parts]
+        by_node = sorted(zip(tree["categories_nodes"], rights, strict=True))
+        rows += [codes for _, codes in by_node]
+    choices = np.ones((len(rows), 1 + max((max(codes) for codes in rows), default=-1)), bool)
+    for row, codes in zip(choices, rows, strict=True):
+        row[codes] = False
+    return choices
