@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick runtimes stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick runtimes machines stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -58,6 +58,9 @@ bench-quick: test-deps  ## Compare with FastAPI + ONNX and the in-process floor;
 
 runtimes: test-deps  ## Compare exact, onnxruntime and scikit-learn on one core: make runtimes args="--rounds 3"
 	@$(python) -m benchmarks.runtimes $(args)
+
+machines: test-deps  ## Compare the bits that gcc, zig and an emulated arm64 answer: make machines records=5000
+	@MACHINE_RECORDS=$(or $(records),20000) $(python) -m pytest -n 0 --no-skips tests/runtime/test_exact_machines.py
 
 stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
 	@$(python) -m benchmarks.stress $(args)

@@ -16,6 +16,8 @@
 
 enum { LANES = 16, MOST_ROWS = 128, BLOCK_DOUBLES = 8192 };
 
+#define MOST_SINGLE_POWER 88.7f
+
 /* What the nodes and terms see of a record's value. */
 INLINE double slot_value(const Model *m, const Slot *s, double value)
 {
@@ -118,20 +120,34 @@ static void sum_terms(const Model *m, const Member *r, const double *x, size_t s
     }
 }
 
-static void softmax(double *numbers, uint32_t width)
+/* A number as a member has it, and its power of e: in single precision, or in double. The
+ * rounded sum, difference or quotient of two singles is that of single precision. */
+static double rounded(const Member *r, double number)
 {
-    double most = numbers[0], total = 0.0;
-    for (uint32_t k = 1; k < width; k++)
-        most = numbers[k] > most ? numbers[k] : most;
-    for (uint32_t k = 0; k < width; k++)
-        total += numbers[k] = exp(numbers[k] - most);
-    for (uint32_t k = 0; k < width; k++)
-        numbers[k] /= total;
+    return r->is_single ? (float)number : number;
 }
 
-static double sigmoid(double number)
+static double power(const Member *r, double number)
 {
-    return 1.0 / (1.0 + exp(-number));
+    return r->is_single ? expf((float)number) : exp(number);
+}
+
+static void softmax(const Member *r, double *numbers)
+{
+    double most = numbers[0], total = 0.0;
+    for (uint32_t k = 1; k < r->n_outputs; k++)
+        most = numbers[k] > most ? numbers[k] : most;
+    for (uint32_t k = 0; k < r->n_outputs; k++)
+        total += numbers[k] = power(r, rounded(r, numbers[k] - most));
+    for (uint32_t k = 0; k < r->n_outputs; k++)
+        numbers[k] = rounded(r, numbers[k] / rounded(r, total));
+}
+
+static double sigmoid(const Member *r, double number)
+{
+    if (r->is_single && number < -MOST_SINGLE_POWER) /* XGBoost's, so that nothing overflows */
+        number = -MOST_SINGLE_POWER;
+    return rounded(r, 1.0 / rounded(r, 1.0 + power(r, -number)));
 }
 
 /* Turn sums into the member's outputs, in place. */
@@ -142,24 +158,24 @@ static void link_sums(const Member *r, double *sums)
         if (r->divisor != 1.0)
             sums[k] /= r->divisor;
         if (r->link == EXP)
-            sums[k] = exp(sums[k]);
+            sums[k] = power(r, sums[k]);
         if (r->link == EXPM1)
-            sums[k] = expm1(sums[k]);
-        if (r->link == ONE_VS_REST)
-            total += sums[k] = sigmoid(sums[k]);
+            sums[k] = rounded(r, expm1(sums[k]));
+        if (r->link == ONE_VS_REST || r->link == SIGMOIDS)
+            total += sums[k] = sigmoid(r, sums[k]);
     }
     for (uint32_t k = 0; r->link == ONE_VS_REST && k < r->width; k++)
         sums[k] = total == 0.0 ? 1.0 / r->width : sums[k] / total;
     if (r->link == SIGMOID) {
-        sums[1] = sigmoid(sums[0]);
-        sums[0] = 1.0 - sums[1];
+        sums[1] = sigmoid(r, sums[0]);
+        sums[0] = rounded(r, 1.0 - sums[1]);
     }
     if (r->link == SOFTMAX_OF_TWO) {
         sums[1] = sums[0];
         sums[0] = -sums[0];
     }
     if (r->link == SOFTMAX || r->link == SOFTMAX_OF_TWO)
-        softmax(sums, r->n_outputs);
+        softmax(r, sums);
 }
 
 /* Answer n_rows records, whose slots are in x: one, or whole groups of LANES. */

@@ -18,8 +18,11 @@ SOURCES = ("exact.c", "exact_check.c")
 #: Doubles are computed as written, for every machine of a kind: nothing is fused or reordered.
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared")
 
-#: Where the header of a library for Linux says how long the file is.
-_ELF_TABLE = struct.Struct("<40xQ10xHH")
+#: Where the header of a library for Linux says for which machine it is, and how long the file.
+_ELF_HEADER = struct.Struct("<4sB13xH20xQ10xHH")
+
+#: This process's own program, on Linux.
+_PROGRAM = Path("/proc/self/exe")
 
 
 class NoExactLibrary(Exception):
@@ -58,9 +61,9 @@ def open_library(path: Path | None = None) -> Library:
         others = sorted(other.name for other in path.parent.glob("exact-*.so"))
         state = f"is out of date or of another machine ({others[0]})" if others else "is absent"
         raise NoExactLibrary(f"the library of the exact runtime {state}")
-    if _is_cut(path.read_bytes()):  # it would end the process
-        raise NoExactLibrary("the library of the exact runtime is damaged, its end is missing")
     try:
+        if fault := _fault(path.read_bytes()):
+            raise NoExactLibrary(f"the library of the exact runtime {fault}")
         released, holding = ctypes.CDLL(str(path)), ctypes.PyDLL(str(path))
         return Library(
             check=_typed(released.exact_check, ctypes.c_int, "pn"),
@@ -76,14 +79,21 @@ def open_library(path: Path | None = None) -> Library:
         ) from error
 
 
-def _is_cut(content: bytes) -> bool:
-    """Return whether a library for Linux ends before its table of sections, which comes last."""
-    if not content.startswith(b"\x7fELF\x02"):
-        return False
-    if len(content) < _ELF_TABLE.size:
-        return True
-    start, size, count = _ELF_TABLE.unpack_from(content)
-    return bool(len(content) < start + size * count)
+def _fault(content: bytes) -> str | None:
+    """Return what is wrong with a library for Linux, if anything, without opening it.
+
+    One that ends before its table of sections, which comes last, would end the process.
+    """
+    if not content.startswith(b"\x7fELF"):
+        return None
+    if len(content) < _ELF_HEADER.size:
+        return "is damaged, its end is missing"
+    *machine, start, size, count = _ELF_HEADER.unpack_from(content)
+    if _PROGRAM.exists():
+        with _PROGRAM.open("rb") as program:
+            if machine != [*_ELF_HEADER.unpack(program.read(_ELF_HEADER.size))[:3]]:
+                return "is of another machine"
+    return "is damaged, its end is missing" if len(content) < start + size * count else None
 
 
 def _typed(function: Any, result: Any, arguments: str) -> Any:

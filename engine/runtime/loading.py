@@ -3,6 +3,7 @@
 import importlib.metadata
 import logging
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ _REQUIREMENTS = {
 }  # fmt: skip
 
 
+#: Packages of estimators besides scikit-learn, whose versions a card has where it needs them.
+BOOSTERS = ("lightgbm", "xgboost")
+
+_MODULES = {"scikit-learn": "sklearn"}
+
+
 def open_version(folder: Path, card: Card) -> StoredVersion:
     """Open a version; raise UntrustedArtifact when a file is not as the card says or cannot run."""
     try:
@@ -54,17 +61,18 @@ def open_version(folder: Path, card: Card) -> StoredVersion:
 def open_pipeline(folder: Path, card: Card) -> Any:
     """Open the fitted pipeline of a version; raise UntrustedArtifact as `open_version`.
 
-    Another minor version of scikit-learn than it was written with is refused too.
+    Another minor version of the packages that fitted it is refused too.
     """
     content = checked_file(folder, card, "model.skops")
-    import sklearn
-
-    fitted, here = card["libraries"]["scikit-learn"], sklearn.__version__
-    if fitted.split(".")[:2] != here.split(".")[:2]:
-        raise UntrustedArtifact(
-            f"version {card['version']} was fitted with scikit-learn {fitted}, here is {here}: "
-            f"train it again, or install scikit-learn {fitted}"
-        )
+    for name in ("scikit-learn", *BOOSTERS):
+        if name not in card["libraries"]:
+            continue
+        fitted, here = card["libraries"][name], import_module(_MODULES.get(name, name)).__version__
+        if fitted.split(".")[:2] != here.split(".")[:2]:
+            raise UntrustedArtifact(
+                f"version {card['version']} was fitted with {name} {fitted}, here is {here}: "
+                f"train it again, or install {name} {fitted}"
+            )
     return load_pipeline(content, model=card["model"])
 
 
@@ -96,10 +104,10 @@ def _pipeline_instead(
         runtime = NativeRuntime(open_pipeline(folder, card), fields)
     except ModuleNotFoundError as error:
         raise UntrustedArtifact(
-            f"{who} is exact, and {absence}; or install scikit-learn, which serves it more slowly: "
-            "pip install -r requirements.txt"
+            f"{who} is exact, and {absence}; or install {error.name}, so that its pipeline "
+            "serves, more slowly: pip install -r requirements.txt"
         ) from error
-    _log.warning("%s is served by scikit-learn, with the same answers but slower: %s", who, absence)
+    _log.warning("%s is served by its pipeline, with the same answers but slower: %s", who, absence)
     return runtime
 
 

@@ -32,6 +32,8 @@ _FUNCTIONS = (
     "sklearn.feature_selection._univariate_selection.f_regression",
 )  # fmt: skip
 
+_TASKS = ("Classifier", "Regressor")
+
 #: Types that skops does not trust by itself and that scikit-learn's own
 #: estimators need, by the family that brings them.
 TRUSTED_TYPES = frozenset(
@@ -73,6 +75,12 @@ TRUSTED_TYPES = frozenset(
         "sklearn.impute._iterative._ImputerTriplet",
         "scipy.interpolate._bsplines.BSpline",
         "sklearn.cluster._bisect_k_means._BisectingTree",
+        # XGBoost and LightGBM, whose own code reads what is stored of a booster
+        "xgboost.core.Booster",
+        *(f"xgboost.sklearn.XGB{of}{task}" for of in ("", "RF") for task in _TASKS),
+        "lightgbm.basic.Booster",
+        *(f"lightgbm.sklearn.LGBM{task}" for task in _TASKS),
+        "collections.OrderedDict",  # of the scores while it was fitted
     }
 )
 

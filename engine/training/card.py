@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from engine.runtime.loading import BOOSTERS
 from engine.schema.card import Counts, Description
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
@@ -36,7 +38,7 @@ def describe(
     """
     origin = traced(name, origin or Origin())
     task = definition.schema.task
-    classes = np.asarray(pipeline.classes_).tolist() if task == "classification" else None
+    classes = _classes(definition.target, pipeline) if task == "classification" else None
     is_sample = data.resolve() == definition.sample.resolve()
     estimator = last_step(pipeline)
     return {
@@ -63,8 +65,24 @@ def describe(
             **(counts or {}),
         },
         "code": dict(origin.code),
-        "libraries": {library: importlib.metadata.version(library) for library in _LIBRARIES},
+        "libraries": _libraries(pipeline),
     }
+
+
+def _libraries(pipeline: Any) -> dict[str, str]:
+    """Return the versions of what has fitted a pipeline, by name."""
+    versions = {library: importlib.metadata.version(library) for library in _LIBRARIES}
+    parts = [pipeline, *pipeline.get_params().values()]
+    packages = {type(part).__module__.partition(".")[0] for part in parts}
+    # The package that brings a module may have another name, such as xgboost-cpu.
+    boosters = {name: sys.modules[name].__version__ for name in BOOSTERS if name in packages}
+    return versions | boosters
+
+
+def _classes(target: Field, pipeline: Any) -> list[Any]:
+    """Return a fitted pipeline's classes as the target declares them: XGBoost has 0 for False."""
+    declared = {label: label for label in target.classes or ()}
+    return [declared.get(label, label) for label in np.asarray(pipeline.classes_).tolist()]
 
 
 def positive_class(target: Field, classes: Sequence[Any]) -> Any:
@@ -77,6 +95,11 @@ def _count_trees(estimator: Any) -> int | None:
     """Count the trees of a forest or a boosting; None where there are none."""
     if hasattr(estimator, "tree_"):
         return 1
+    if hasattr(estimator, "get_booster"):  # XGBoost
+        state = json.loads(estimator.get_booster().save_config())["learner"]["gradient_booster"]
+        return int(state.get("gbtree_model_param", {}).get("num_trees", 0)) or None
+    if hasattr(estimator, "booster_"):  # LightGBM
+        return int(estimator.booster_.num_trees())
     if hasattr(estimator, "_predictors"):  # histogram gradient boosting
         return sum(len(stage) for stage in estimator._predictors)
     trees = getattr(estimator, "estimators_", ())

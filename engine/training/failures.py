@@ -13,6 +13,10 @@ _REMEDIES = {
         "it takes whole numbers of the target for classes: write TargetEncoder("
         "target_type='continuous')"
     ),
+    r"Invalid classes inferred from unique values": (
+        "XGBoost takes the classes 0, 1, 2 ... only: end the pipeline with VotingClassifier(["
+        "('xgboost', XGBClassifier(...))], voting='soft'), which numbers any others for it"
+    ),
     r"could not convert string to float": (
         "it takes numbers only: encode words before it (OneHotEncoder, OrdinalEncoder), or name "
         "their fields in categorical_features of HistGradientBoosting"

@@ -83,7 +83,16 @@ def _build(name: str, definition: ModelDefinition) -> Any:
             f"models/{name}.py: build_pipeline returns {kind}: return an unfitted pipeline"
         )
     _check_kind(name, definition, pipeline)
+    _silence(pipeline)
     return pipeline
+
+
+def _silence(pipeline: Any) -> None:
+    """Let LightGBM not print a line for each tree, unless the model file says how much it does."""
+    for part in [pipeline, *getattr(pipeline, "get_params", dict[str, Any])().values()]:
+        is_light = type(part).__module__ == "lightgbm.sklearn"
+        if is_light and not {"verbose", "verbosity"} & part.get_params().keys():
+            part.set_params(verbose=-1)
 
 
 def _check_kind(name: str, definition: ModelDefinition, pipeline: Any) -> None:

@@ -122,6 +122,8 @@ def _may_hold_estimators(value: Any) -> bool:
 def _needed(value: Any) -> Mapping[str, Any]:
     """Return an object's attributes, those that only a fit reads at their defaults."""
     attributes = dict(vars(value))
+    if type(value).__module__ in ("xgboost.sklearn", "lightgbm.sklearn"):
+        return _with_one_thread(attributes)
     if not isinstance(value, BaseEstimator) or not type(value).__module__.startswith("sklearn."):
         return attributes
     parameters = inspect.signature(type(value).__init__).parameters
@@ -142,6 +144,15 @@ def _needed(value: Any) -> Mapping[str, Any]:
     if isinstance(value, FunctionTransformer) and _only_checks(value.func):
         attributes["func"] = None
     return attributes
+
+
+def _with_one_thread(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a booster's estimator with which one thread predicts."""
+    booster: Any = attributes.get("_Booster")
+    if hasattr(booster, "set_param"):  # XGBoost's has its own number of threads
+        booster = booster.copy()
+        booster.set_param({"nthread": 1})
+    return {**attributes, "n_jobs": 1, **({"_Booster": booster} if booster else {})}
 
 
 def _only_checks(function: Any) -> bool:

@@ -73,7 +73,7 @@ KNOWN = {
     ("models/__init__.py", "importlib.import_module"): "a model file, found among those there are",
     ("persistence/bucket/cache.py", "subprocess.run"): "asks a bucket for a process that forks",
     # beside the service
-    ("engine/runtime/compile_exact.py", "subprocess.run"): "a compiler, at set-up",
+    ("engine/runtime/compile_exact.py", "subprocess.run"): "a compiler or pip, at set-up",
     ("engine/training/export/parity.py", "timeit"): "what holds the next",
     ("engine/training/export/parity.py", "timeit.repeat"): "times a function of our own, no text",
     ("benchmarks/clients/mlflow_differential_client.py", "skops.io.load"): "this machine's store",

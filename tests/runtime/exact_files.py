@@ -7,7 +7,7 @@ from itertools import accumulate
 
 VECTOR = 0xFFFFFFFF
 NUMBER, TABLE, SUB_DIV, MUL_ADD, PRESENCE = range(5)
-NO_LINK, SIGMOID, SOFTMAX, EXP, SOFTMAX_OF_TWO, ONE_VS_REST, EXPM1 = range(7)
+NO_LINK, SIGMOID, SOFTMAX, EXP, SOFTMAX_OF_TWO, ONE_VS_REST, EXPM1, SIGMOIDS = range(8)
 
 
 @dataclass(frozen=True)

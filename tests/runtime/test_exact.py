@@ -21,6 +21,7 @@ from tests.runtime.exact_files import (
     ONE_VS_REST,
     PRESENCE,
     SIGMOID,
+    SIGMOIDS,
     SOFTMAX,
     SOFTMAX_OF_TWO,
     SUB_DIV,
@@ -35,6 +36,10 @@ from tests.runtime.exact_files import (
 )
 
 INF, NAN = math.inf, math.nan
+
+
+def _single(number: float) -> float:
+    return float(struct.unpack("<f", struct.pack("<f", number))[0])
 
 
 def open_file(file: File, **options: Any) -> ExactRuntime:
@@ -112,6 +117,7 @@ def test_terms_are_added_in_order_and_the_base_last() -> None:
         (SOFTMAX, [1000.0, 1000.0, -1000.0], [0.5, 0.5, 0.0]),
         (SOFTMAX, [0.0, math.log(3.0)], [0.25, 0.75]),
         (ONE_VS_REST, [0.0, 0.0, math.log(3.0)], [0.5 / 1.75, 0.5 / 1.75, 0.75 / 1.75]),
+        (SIGMOIDS, [0.0, math.log(3.0), -800.0], [0.5, 0.75, 0.0]),
     ],
 )
 def test_a_link_turns_sums_into_outputs(
@@ -121,6 +127,27 @@ def test_a_link_turns_sums_into_outputs(
     file = File(1, [Slot(0)], [Member(link=link, width=width, n_outputs=n_outputs)], sums)
 
     assert expected == pytest.approx(answers(file, (1.0,))[0], rel=4e-16, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("link", "sums", "expected"),
+    [
+        (SIGMOID, [0.75], [1 - 1 / (1 + math.exp(-0.75)), 1 / (1 + math.exp(-0.75))]),
+        (SIGMOID, [-200.0], [1.0, math.exp(-_single(88.7))]),
+        (SIGMOIDS, [0.75, -0.75], [1 / (1 + math.exp(-0.75)), 1 / (1 + math.exp(0.75))]),
+        (SOFTMAX, [2.0, 0.75], [1 / (1 + math.exp(-1.25)), 1 / (1 + math.exp(1.25))]),
+        (EXP, [0.75], [math.exp(0.75)]),
+    ],
+)
+def test_links_of_a_single_member_are_computed_in_floats(
+    link: int, sums: list[float], expected: list[float]
+) -> None:
+    member = Member(link=link, width=len(sums), n_outputs=len(expected), is_single=1)
+
+    (outputs,) = answers(File(1, [Slot(0)], [member], sums), (1.0,))
+
+    assert outputs == pytest.approx(expected, rel=1e-6, abs=0)
+    assert outputs == list(map(_single, outputs))
 
 
 def test_members_are_weighed_and_their_sum_is_divided() -> None:

@@ -27,6 +27,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from engine.runtime.exact_library import FOLDER, SOURCES
 from engine.training.exact.translation import translate
+from tests.runtime.exact_files import SIGMOIDS, SOFTMAX
 from tests.runtime.test_exact_check import SOUND, VECTORS
 from tests.training.exact.fitted import FIELDS, WORDS, fit, numbered, words_and
 
@@ -100,6 +101,9 @@ def write_files(folder: Path) -> list[Path]:
     """Write the files that are damaged."""
     contents = {name: translate(fit(*case), FIELDS) for name, case in PIPELINES.items()}
     contents |= {"by hand": SOUND.write(), "vectors by hand": VECTORS.write()}
+    for link in (SOFTMAX, SIGMOIDS):
+        single = VECTORS.with_member(is_single=1, link=link)
+        contents[f"single by hand {link}"] = single.write()
     for name, content in contents.items():
         folder.joinpath(name).write_bytes(content)
     return [folder / name for name in contents]

@@ -40,7 +40,9 @@ def impurity_importances(pipeline: Any) -> dict[str, float]:
     weights = getattr(last_step(pipeline), "feature_importances_", None)
     if weights is None:
         return {}
-    return dict(zip(_names(pipeline, len(weights)), map(float, weights), strict=True))
+    total = np.sum(weights, dtype=np.float64)
+    shares = weights / total if total else weights  # LightGBM counts its splits
+    return dict(zip(_names(pipeline, len(weights)), map(float, shares), strict=True))
 
 
 def permutation_importances(

@@ -26,9 +26,11 @@ def thresholds(content: bytes) -> tuple[Any, Any]:
 
 
 def has_equal_bits(content: bytes) -> bool:
-    """Return whether it only adds up the leaves of trees, as scikit-learn does."""
+    """Return whether it only adds up the leaves of trees, as its estimator does."""
     members = _section(content, "members")
-    return bool(((members["kind"] == _TREES) & (members["link"] == Link.NONE)).all())
+    is_sum = (members["kind"] == _TREES) & (members["link"] == Link.NONE)
+    # Of estimators in single precision, scikit-learn computes the average in it, too.
+    return bool(is_sum.all()) and not (len(members) > 1 and members["is_single"].any())
 
 
 def _section(content: bytes, name: str) -> Any:

@@ -53,6 +53,7 @@ class Link(IntEnum):
     EXP = 3
     ONE_VS_REST = 5
     EXPM1 = 6
+    SIGMOIDS = 7
 
 
 class Slot(NamedTuple):
@@ -67,12 +68,16 @@ class Slot(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What a member adds up, and what becomes of it: `bases` are where the sums start."""
+    """What a member adds up, and what becomes of it: `bases` are where the sums start.
+
+    Single precision is for leaves and bases that are single, too.
+    """
 
     bases: Any
     divisor: float = 1.0
     link: Link = Link.NONE
     weight: float = 1.0
+    is_single: bool = False
 
     @property
     def n_outputs(self) -> int:
@@ -168,6 +173,7 @@ class ExactFile:
         member["kind"], member["link"], member["width"] = kind, sums.link, len(sums.bases)
         member["n_outputs"], member["divisor"] = sums.n_outputs, sums.divisor
         member["weight"], member["first_base"] = sums.weight, self.values(sums.bases)
+        member["is_single"] = sums.is_single
         member["first_tree"] = sum(map(len, self._parts["trees"]))
         member["first_term"] = sum(map(len, self._parts["terms"]))
         self._parts["members"].append(member)

@@ -130,6 +130,11 @@ class Preparation:
         return float(entry.get("minimum", -_LARGEST)), float(entry.get("maximum", _LARGEST))
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether the table that an estimator sees is sparse."""
+        return hasattr(self._table({}), "toarray")
+
+    @property
     def _rows_at_once(self) -> int:
         return max(1, _BATCH // max(1, len(self.columns)))
 
@@ -174,6 +179,9 @@ class Preparation:
         return np.append(np.maximum(np.arange(int(high) + 1.0), np.ceil(low)), gap)
 
     def _some(self, values: Mapping[int, Any]) -> Any:
+        return _as_numbers(self._table(values), self.fields)
+
+    def _table(self, values: Mapping[int, Any]) -> Any:
         size = len(next(iter(values.values()))) if values else 1
         columns = {
             field.name: values[place] if place in values
@@ -194,7 +202,7 @@ class Preparation:
                 "its preparation rejects numbers that the fields accept",
                 "let it take all of them, or give the fields a minimum and a maximum",
             ) from error
-        return _as_numbers(table, self.fields)
+        return table
 
 
 class _Take:

@@ -22,9 +22,11 @@ from engine.training.exact.forests import (
     add_forest,
     add_tree,
 )
+from engine.training.exact.lightgbm_trees import add_lightgbm, is_lightgbm
 from engine.training.exact.linear import add_linear, is_linear
 from engine.training.exact.preparation import Preparation
 from engine.training.exact.refusal import NotExact
+from engine.training.exact.xgboost_trees import add_xgboost, is_xgboost
 
 _BAGGING = (BaggingClassifier, BaggingRegressor)
 _VOTING = (VotingClassifier, VotingRegressor)
@@ -76,6 +78,10 @@ def _add(file: ExactFile, preparation: Preparation, estimator: Any, weight: floa
         add_histogram(file, preparation, estimator, weight)
     elif kind in _BAGGING and _bags_trees(estimator):
         add_bagged_trees(file, preparation, estimator, weight)
+    elif is_xgboost(estimator):
+        add_xgboost(file, preparation, estimator, weight)
+    elif is_lightgbm(estimator):
+        add_lightgbm(file, preparation, estimator, weight)
     elif is_linear(estimator):
         add_linear(file, preparation, estimator, weight)
     else:

@@ -1,5 +1,6 @@
 """Small fitted pipelines over fields of all kinds, and rows on which they are hard to evaluate."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from engine.schema import Category, Flag, Number
 from engine.training.artifact import dump_pipeline
 from engine.training.exact.translation import translate
 from engine.training.export.challenge import Challenge, joined
-from engine.training.export.thresholds import splits
+from engine.training.export.thresholds import Splits, splits
 from engine.training.served_pipeline import served
 
 FIELDS = (
@@ -104,10 +105,11 @@ def run_trial(pipeline: Any, target: str) -> Trial:
     return Trial(fitted, columns, exact, expected, content)
 
 
-def hard_rows(pipeline: Any) -> dict[str, Any]:
+def hard_rows(pipeline: Any, groups: Sequence[Splits] | None = None) -> dict[str, Any]:
     """Return real rows, turning points, all magnitudes, gaps, all words, and thresholds.
 
-    The thresholds are searched by other code than that of the translation.
+    The thresholds, by default those of scikit-learn's trees, are searched by other code than that
+    of the translation.
     """
     challenge = Challenge(COLUMNS, FIELDS, seed=1)
     rows = joined(challenge.real, challenge.turning_points()[0], challenge.extremes())
@@ -118,7 +120,7 @@ def hard_rows(pipeline: Any) -> dict[str, Any]:
     # Some thresholds of each group, all over the trees, so that the search stays short.
     groups = [
         group._replace(places=group.places[::step], thresholds=group.thresholds[::step])
-        for group in splits(pipeline)
+        for group in (splits(pipeline) if groups is None else groups)
         for step in (len(group.places) // _THRESHOLDS + 1,)
     ]
     if groups:
