@@ -69,11 +69,10 @@ def convert(pipeline: Any, fields: Sequence[Field]) -> bytes:
     NotImplementedError when a step would be computed in single precision, or
     by the nearest rows.
     """
-    from engine.training.export.binary_forest import with_one_sum
     from engine.training.export.record_input import packed
     from engine.training.export.single_trees import with_double_trees
 
-    translated = with_one_sum(with_double_trees(translate(pipeline, fields)))
+    translated = with_double_trees(translate(pipeline, fields))
     operators = {node.op_type for node in translated.graph.node}
     if single := _SINGLE & operators:
         raise NotImplementedError(f"onnxruntime computes {min(single)} in single precision")
