@@ -25,7 +25,7 @@ from benchmarks.measuring import Floor, Round, measure, measure_floor
 from benchmarks.page import Conditions, Entry, page, tables
 from benchmarks.plot import draw
 from benchmarks.questions import Questions, prepare
-from benchmarks.roster import CONTENDERS, OURS, QUICK
+from benchmarks.roster import CONSTANT, CONTENDERS, OURS, QUICK
 from benchmarks.running import NotStarted, WrongAnswer
 from benchmarks.running import prepare as prepare_contender
 from benchmarks.summary import best_way, compare, lowest, summarise
@@ -130,10 +130,19 @@ def _run_rounds(
         ours = outcomes[0]
         if ours.environment and not ours.reason:
             try:
-                floors.append(measure_floor(ours.environment, seconds=seconds / 4))
-            except subprocess.CalledProcessError as error:
-                print(f"the floor could not be measured: {error.stderr}", file=sys.stderr)
+                theirs = _with_onnxruntime(outcomes) or ours.environment
+                floors.append(
+                    measure_floor(CONSTANT, ours.environment, theirs, questions, seconds=seconds)
+                )
+            except FAILURES as error:
+                reason = getattr(error, "stderr", "") or error
+                print(f"the floor could not be measured: {reason}", file=sys.stderr)
     return floors
+
+
+def _with_onnxruntime(outcomes: Sequence[Outcome]) -> Path | None:
+    """Give an environment that has onnxruntime, which this service's own needs no longer."""
+    return next((one.environment for one in outcomes if "onnxruntime" in one.versions), None)
 
 
 def _run_round(outcome: Outcome, questions: Questions, seconds: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import processes, wrk
 from benchmarks.contender import Contender
@@ -68,8 +69,19 @@ class Round:
 
 @dataclass(frozen=True)
 class Floor:
-    """In-process figures: microseconds for one row, rows per second for many."""
+    """What cannot be saved: microseconds, and rows per second for many.
 
+    Attributes
+    ----------
+    constant_cpu : float
+        Of a request over HTTP at `MORE` connections that gets one answer for all.
+    one, one_cpu, many : float
+        Of this service's prediction, in process.
+    session_one, session_many : float
+        Of a bare session of onnxruntime, in process.
+    """
+
+    constant_cpu: float
     one: float
     one_cpu: float
     session_one: float
@@ -114,18 +126,29 @@ def measure(
         )
 
 
-def measure_floor(environment: Path, *, seconds: float) -> Floor:
-    """Measure what a prediction costs in-process, in this service's environment."""
-    command = [str(environment / "bin/python"), "-m", "benchmarks.floor", str(seconds)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
-    found = json.loads(done.stdout)
+def measure_floor(
+    constant: Contender, ours: Path, theirs: Path, questions: Questions, *, seconds: int
+) -> Floor:
+    """Measure what cannot be saved, in this service's environment and one with onnxruntime."""
+    single = Question([questions.record], [questions.probability])
+    with running(constant, ours, single) as started:
+        load = _load(started, constant.one, single, connections=MORE, seconds=seconds)
+    service = _in_process("service", ours, seconds / 4)
+    session = _in_process("session", theirs, seconds / 4)
     return Floor(
-        one=found["one"]["seconds"] * 1e6,
-        one_cpu=found["one"]["cpu_seconds"] * 1e6,
-        session_one=found["session_one"]["seconds"] * 1e6,
-        many=max(found["many"].values()),
-        session_many=found["session_many"],
+        constant_cpu=load.cpu,
+        one=service["one"]["seconds"] * 1e6,
+        one_cpu=service["one"]["cpu_seconds"] * 1e6,
+        session_one=session["one"]["seconds"] * 1e6,
+        many=service["many"],
+        session_many=session["many"],
     )
+
+
+def _in_process(what: str, environment: Path, seconds: float) -> dict[str, Any]:
+    command = [str(environment / "bin/python"), "-m", "benchmarks.floor", what, str(seconds)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    return dict(json.loads(done.stdout))
 
 
 def _load(

@@ -170,7 +170,10 @@ def _floor(floor: Floor, ours: Figures) -> str:
         ],
     ) + _wrapped(
         f"\nOver HTTP a request costs {figure(ours.few.cpu)} µs of CPU at 1 connection and "
-        f"{figure(ours.more.cpu)} at {MORE}, the prediction alone {figure(floor.one_cpu)}. At 1 "
+        f"{figure(ours.more.cpu)} at {MORE}, the prediction alone {figure(floor.one_cpu)}. One "
+        f"answer for all requests costs the same worker {figure(floor.constant_cpu)} at {MORE}, so "
+        f"a prediction with all that belongs to it costs {ours.more.cpu / floor.constant_cpu:.1f} "
+        "times as much. At 1 "
         "connection every process sleeps between two requests, and waking it is part of the cost. "
         f"In bulk the service reaches {share:.0%} of the rows per second of one bare session.\n"
     )

@@ -49,6 +49,12 @@ OURS = Contender(
     is_at_root=True,
 )
 
+#: No contender, but a part of the floor: what this service's worker costs by itself.
+CONSTANT = replace(
+    OURS, name="constant", title="one answer for all, by the same worker",
+    command=("{bin}/gunicorn", f"{CODE}.constant:app"), many=(),
+)  # fmt: skip
+
 FASTAPI_RAW = Contender(
     name="fastapi-raw",
     title="FastAPI + ONNX, raw body",

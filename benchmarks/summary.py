@@ -91,8 +91,9 @@ def compare(ours: Sequence[Round], theirs: Sequence[Round]) -> Ratios:
 
 
 def lowest(floors: Sequence[Floor]) -> Floor:
-    """Give the medians of the in-process figures."""
+    """Give the medians of what cannot be saved."""
     return Floor(
+        constant_cpu=median(one.constant_cpu for one in floors),
         one=median(one.one for one in floors),
         one_cpu=median(one.one_cpu for one in floors),
         session_one=median(one.session_one for one in floors),

@@ -45,7 +45,10 @@ RECORDS = [
     {"age": 41, "home": "own, ", "records": True},
 ]
 
-FLOOR = Floor(one=80.0, one_cpu=79.0, session_one=50.0, many=60_000.0, session_many=70_000.0)
+FLOOR = Floor(
+    constant_cpu=20.0, one=80.0, one_cpu=79.0, session_one=50.0, many=60_000.0,
+    session_many=70_000.0,
+)  # fmt: skip
 
 
 def one_round(rate: float, **chosen: Any) -> Round:
@@ -239,3 +242,4 @@ def test_comparison_when_run_here_prints_what_this_service_does() -> None:
     assert 0 == done.returncode, done.stdout + done.stderr
     assert re.search(r"^\| this service \| [\d,.]+ ", done.stdout, re.MULTILINE)
     assert "a bare session, arrays ready" in done.stdout
+    assert "One answer for all requests costs" in re.sub(r"\s+", " ", done.stdout)

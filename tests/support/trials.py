@@ -93,9 +93,9 @@ every run and fail when this table is not what they find. Write it anew with
 `python -m tests.support.trials > docs/reference/estimators.md`.
 
 `exact` evaluates the fitted arrays themselves, where a C compiler was there at set-up; `onnx` is
-served by onnxruntime; both without scikit-learn. `native` is served by the fitted pipeline. An
-exported model that is slower than its pipeline is served natively, which is why neighbours are
-exported only while there are few rows.
+served by onnxruntime; both without scikit-learn. `native` is served by the fitted pipeline. So
+are an exported model that is slower than its pipeline, and neighbours: of two that are equally
+near, an export takes another.
 
 | estimator | target | runtime | largest difference |
 |---|---|---|---|

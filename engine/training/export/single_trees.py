@@ -3,8 +3,7 @@
 scikit-learn rounds the inputs of a tree to single precision, and compares them with
 thresholds in double precision. skl2onnx writes the largest singles up to the thresholds.
 A double rounds to at most a single exactly if it is at most the largest double that does.
-With these doubles as thresholds, nothing has to be rounded. Histogram gradient boosting
-compares doubles itself, and its thresholds are doubles already.
+With these doubles as thresholds, nothing has to be rounded.
 """
 
 from typing import Any
@@ -27,7 +26,8 @@ def with_double_trees(model: ModelProto) -> ModelProto:
     nodes = []
     for node in new.graph.node:
         nodes.append(node)
-        if node.op_type in _ENSEMBLES and _widen(node):
+        if node.op_type in _ENSEMBLES:
+            _widen(node)
             sums = node.output[-1]
             if sums in outputs:
                 outputs[sums].type.tensor_type.elem_type = TensorProto.FLOAT
@@ -54,11 +54,9 @@ def largest_that_round_to(limits: Any) -> Any:
     return np.where(is_even, middle, np.nextafter(middle, -np.inf))
 
 
-def _widen(node: NodeProto) -> bool:
-    """Give a node of trees doubles; return whether it had singles."""
+def _widen(node: NodeProto) -> None:
+    """Give a node of trees doubles in place of singles."""
     attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
-    if "nodes_values" not in attributes:  # they are doubles already
-        return False
     if set(attributes["nodes_modes"]) - {b"LEAF", b"BRANCH_LEQ"}:
         raise NotImplementedError("only trees that compare by 'at most' are converted")
     kept = [entry for entry in node.attribute if entry.name not in (*_SINGLES, "nodes_hitrates")]
@@ -70,4 +68,3 @@ def _widen(node: NodeProto) -> bool:
         doubles = largest_that_round_to(singles) if is_limit else singles.astype(np.float64)
         tensor = from_array(doubles, name)
         node.attribute.append(helper.make_attribute(f"{name}_as_tensor", tensor))
-    return True

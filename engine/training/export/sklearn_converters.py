@@ -1,8 +1,7 @@
 """What skl2onnx 1.20 needs to convert pipelines exactly.
 
-It closes these gaps: onnxruntime has no imputer for doubles, histogram
-gradient boosting is not converted exactly, LinearSVC refuses the option that
-every classifier needs, and a voting classifier must not flatten.
+It closes these gaps: onnxruntime has no imputer for doubles, LinearSVC refuses
+the option that every classifier needs, and a voting classifier must not flatten.
 """
 
 from copy import deepcopy
@@ -22,8 +21,6 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.svm import LinearSVC
 
-from engine.training.export.hist_gradient_boosting import register_hist_gradient_boosting
-
 
 def register_converters() -> None:
     """Teach skl2onnx, once per process."""
@@ -42,7 +39,6 @@ def register_converters() -> None:
         overwrite=True,
         options={name: [True, False] for name in ("zipmap", "nocl", "raw_scores")},
     )
-    register_hist_gradient_boosting()
     tree_ensemble.sklearn_threshold = _largest_single
 
 

@@ -1,13 +1,20 @@
 """Converting in a process of its own, and what is said when it cannot serve."""
 
+from typing import Any
+
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 from skops.io import dumps
 
+from engine.schema import Number
 from engine.training.card import describe
-from engine.training.export.export import Export, export
+from engine.training.export.export import Export, convert, export
 from engine.training.export.runtime_choice import PipelineRejectsRecord, choose_runtime
 from tests.support.estimators import FIELDS, prepare
 from tests.support.trials import convert_here, fit
@@ -20,6 +27,17 @@ def test_export_when_the_time_is_up_is_given_up() -> None:
     exported = export(dumps(pipeline), FIELDS, model="toy", time_limit=0.05)
 
     assert Export(None) == exported
+
+
+@pytest.mark.parametrize("estimator", [KNeighborsClassifier(), KNeighborsRegressor()])
+def test_export_when_it_would_take_the_nearest_rows_is_refused(estimator: Any) -> None:
+    fields = (Number(name="first", example=1.0), Number(name="second", example=1.0))
+    rows = np.random.default_rng(0).integers(0, 9, (100, 2)).astype(float)
+    table = pd.DataFrame(rows, columns=["first", "second"])
+    pipeline = make_pipeline(StandardScaler(), estimator).fit(table, rows.sum(axis=1) > 8)
+
+    with pytest.raises(NotImplementedError, match="equally near"):
+        convert(pipeline, fields)
 
 
 @pytest.mark.slow

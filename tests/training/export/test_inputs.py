@@ -10,7 +10,6 @@ from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     GradientBoostingRegressor,
-    HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -80,7 +79,6 @@ def test_fields_when_their_names_are_odd_are_exported(place: int) -> None:
         RandomForestClassifier(3, random_state=0),
         RandomForestRegressor(3, random_state=0),
         GradientBoostingRegressor(n_estimators=3, random_state=0),
-        HistGradientBoostingClassifier(max_iter=3),
         MLPRegressor(hidden_layer_sizes=(3,), max_iter=20, random_state=0),
         make_pipeline(StandardScaler(), Ridge()),
         make_pipeline(make_pipeline(RobustScaler()), Ridge()),

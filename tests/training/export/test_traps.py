@@ -1,6 +1,5 @@
 """The gate refuses every conversion that goes through and answers wrongly."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,23 +7,11 @@ import onnx
 import pandas as pd
 import pytest
 from onnx import numpy_helper
-from skl2onnx import convert_sklearn, update_registered_converter
+from skl2onnx import convert_sklearn
 from skl2onnx.common import tree_ensemble
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from skl2onnx.common.shape_calculator import (
-    calculate_linear_classifier_output_shapes,
-    calculate_linear_regressor_output_shapes,
-)
-from skl2onnx.operator_converters.random_forest import (
-    convert_sklearn_random_forest_classifier,
-    convert_sklearn_random_forest_regressor_converter,
-)
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-    RandomForestClassifier,
-)
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -35,7 +22,6 @@ from engine.runtime.tolerance import TOLERANCE
 from engine.schema.definition import ModelDefinition
 from engine.training.export.challenge import Challenge, joined
 from engine.training.export.export import convert, translate
-from engine.training.export.hist_gradient_boosting import register_hist_gradient_boosting
 from engine.training.export.parity import Parity, ask, compare
 from engine.training.export.record_input import packed
 from engine.training.export.thresholds import splits
@@ -55,35 +41,19 @@ def gate(exported: bytes, definition: ModelDefinition, pipeline: Any, X: pd.Data
 
 
 @pytest.fixture
-def stock_boosting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Bring back skl2onnx's own boosting converter, its crash on numpy numbers mended."""
+def converted_boosting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mend the crash on numpy numbers with which skl2onnx's boosting converter ends."""
     stock = tree_ensemble.add_node
 
     def add_node(*args: Any, nodes_missing_value_tracks_true: Any = 0, **rest: Any) -> None:
         stock(*args, nodes_missing_value_tracks_true=int(nodes_missing_value_tracks_true), **rest)
 
     monkeypatch.setattr(tree_ensemble, "add_node", add_node)
-    monkeypatch.setattr(
-        "engine.training.export.sklearn_converters.register_hist_gradient_boosting", lambda: None
-    )
-    update_registered_converter(
-        HistGradientBoostingClassifier, "SklearnHistGradientBoostingClassifier",
-        calculate_linear_classifier_output_shapes, convert_sklearn_random_forest_classifier,
-        overwrite=True,
-        options={"zipmap": [True, False], "raw_scores": [True, False], "nocl": [True, False]},
-    )  # fmt: skip
-    update_registered_converter(
-        HistGradientBoostingRegressor, "SklearnHistGradientBoostingRegressor",
-        calculate_linear_regressor_output_shapes,
-        convert_sklearn_random_forest_regressor_converter, overwrite=True,
-    )  # fmt: skip
-    yield
-    register_hist_gradient_boosting()
 
 
 @pytest.mark.slow
-def test_gate_when_boosting_has_categorical_splits_refuses_the_stock_conversion(
-    stock_boosting: None,
+def test_gate_when_boosting_has_categorical_splits_refuses_the_conversion(
+    converted_boosting: None,
 ) -> None:
     boosting = HistGradientBoostingClassifier(categorical_features=[0], max_iter=20)
     definition, pipeline, X = fit(boosting, only_encoded())
@@ -95,8 +65,8 @@ def test_gate_when_boosting_has_categorical_splits_refuses_the_stock_conversion(
 
 
 @pytest.mark.slow
-def test_gate_when_boosting_thresholds_are_rounded_refuses_the_stock_conversion(
-    stock_boosting: None,
+def test_gate_when_boosting_thresholds_are_rounded_refuses_the_conversion(
+    converted_boosting: None,
 ) -> None:
     definition, pipeline, X = fit(HistGradientBoostingClassifier(max_iter=20), only_encoded())
 
@@ -104,14 +74,6 @@ def test_gate_when_boosting_thresholds_are_rounded_refuses_the_stock_conversion(
 
     assert parity.difference > TOLERANCE
     assert parity.reason
-
-
-def test_conversion_when_boosting_has_categorical_splits_is_refused() -> None:
-    boosting = HistGradientBoostingClassifier(categorical_features=[0], max_iter=5)
-    _, pipeline, _ = fit(boosting, only_encoded())
-
-    with pytest.raises(NotImplementedError, match="categorical splits"):
-        convert(pipeline, FIELDS)
 
 
 def test_gate_when_a_forest_learnt_from_gaps_refuses_the_conversion() -> None:
