@@ -4,6 +4,9 @@ For instance::
 
     python build_model.py credit
     python build_model.py credit --data applicants.csv --promote if-better
+    python build_model.py churn --from churn.csv --target Churn
+
+The last one first writes ``models/churn.py`` from the table.
 
 Exit codes: 0 a version was stored, and promoted or not as ``--promote`` says;
 1 none was stored; 2 wrong usage; 3 a version was stored and was to be promoted,
@@ -11,6 +14,7 @@ but another was promoted meanwhile.
 """
 
 import argparse
+import importlib
 import os
 import sys
 import threading
@@ -49,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
+    if options.table is not None and (code := _write_model_file(options)):
+        return code
     store = ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
     )
@@ -65,6 +71,40 @@ def main(arguments: list[str] | None = None) -> int:
         return _train(store, name, options, settings)
     except KeyboardInterrupt:
         return _fail("stopped from outside; nothing is promoted")
+
+
+def _write_model_file(options: argparse.Namespace) -> int:
+    """Write a model's file from a table; return the exit code, 0 to go on."""
+    import models
+    from persistence.names import NAME
+
+    try:
+        from engine.training.infer.draft import propose_target
+        from engine.training.infer.reading import UnreadableTable
+        from engine.training.infer.write import ModelFileDiffers, write_model_file
+    except ModuleNotFoundError as error:
+        return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
+    name = options.model or ""
+    if not NAME.fullmatch(name) or name == "schema":
+        remedy = "give it one of small letters, digits and _, as in build_model.py churn --from …"
+        return _fail(f"a model cannot be called {name!r}: {remedy}", code=2)
+    target = options.target
+    try:
+        if not target and sys.stdin.isatty():
+            likeliest, columns = propose_target(options.table)
+            print(f"the columns are {', '.join(columns)}")
+            target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
+        file = Path(models.__file__).parent / f"{name}.py"
+        write_model_file(file, options.table, target, overwrite=options.overwrite, say=print)
+    except ModelFileDiffers as error:
+        print(error)
+        return 1
+    except (UnreadableTable, OSError) as error:
+        return _fail(error)
+    except (KeyboardInterrupt, EOFError):
+        return _fail("stopped from outside; nothing is written")
+    importlib.invalidate_caches()
+    return 0
 
 
 def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: Settings) -> int:
@@ -177,6 +217,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train a model and store it as a new version.")
     parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
+    parser.add_argument(
+        "--from", dest="table", type=Path, metavar="TABLE",
+        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel)",
+    )  # fmt: skip
+    parser.add_argument("--target", default="", help="with --from: the column that is predicted")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="with --from: replace a model file that differs"
+    )
     parser.add_argument(
         "--promote",
         choices=("always", "if-better", "never"),

@@ -1,0 +1,275 @@
+"""What the columns of a table hold: a kind of field each, or why a column is set aside."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from engine.schema.fields import GAP_WORDS
+from engine.schema.kinds.field import spelling
+from engine.schema.kinds.flag import FLAG_WORDS
+from engine.schema.kinds.number import MAX_EXACT_INTEGER
+from engine.schema.messages import quoted
+from engine.schema.record_schema import UNNAMED
+from engine.training.infer.numbers import Style, round_beyond
+
+#: What stands for a gap in a table, beside the words that pandas reads so.
+_MARKERS = {*(word.casefold() for word in GAP_WORDS), "?", "-", "--", "---", ".", "..", "n.a.",
+            "n/d", "s/d", "(null)", "#ref!", "#value!", "#div/0!"}  # fmt: skip
+#: A few words in a column of numbers are gaps, too: so many, in such a share of the rows.
+_ODD_WORDS, _ODD_SHARE = 5, 0.05
+#: A column with a larger share of gaps is set aside.
+_MOST_GAPS = 0.95
+#: So many whole numbers at most are the codes of a category, each in ten rows on average.
+_MOST_CODES = 30
+#: The longest word of a category.
+_LONGEST_WORD = 60
+
+_TRUE_AND_FALSE = (
+    ("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"), ("1", "0"), ("on", "off"),
+    ("sim", "não"), ("sim", "nao"), ("s", "n"), ("sí", "no"), ("si", "no"), ("oui", "non"),
+    ("ja", "nein"), ("ja", "nee"), ("tak", "nie"), ("да", "нет"), ("true", "0"), ("1", "false"),
+)  # fmt: skip
+
+_DATES = (
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?|\d{4}-\d{2}|"
+    r"\d{1,2}/\d{4}|\d{1,2}:\d{2}(:\d{2})?( ?[AaPp]\.?[Mm]\.?)?|\d{1,2}[ -][A-Za-z]{3,9}\.?[ -]\d{2,4}( .*)?|"
+    r"([A-Za-z]{3,9},? )?[A-Za-z]{3,9}\.? \d{1,2},? \d{4}( .*)?"
+)
+_CODE_NAMES = {"code", "type", "class", "kind", "group", "zone", "region", "status", "category",
+               "cluster", "level", "grade", "segment", "sector", "label", "id", "species"}  # fmt: skip
+_ID_NAMES = {"id", "ids", "uuid", "guid", "index", "idx", "rowid", "pk", "identifier", "key"}
+_UNITS = {"cm", "mm", "km", "kg", "mg", "lb", "lbs", "oz", "ml", "min", "sec", "ms", "hours", "days",
+          "weeks", "months", "years", "eur", "usd", "brl", "clp", "gbp", "chf", "jpy", "kwh", "kw", "mw",
+          "kmh", "mph", "mpg", "hz", "khz", "mhz", "db", "m2", "m3", "sqft", "sqm", "ft", "px", "kb",
+          "mb", "gb", "ppm", "pct", "percent", "celsius", "kcal", "kpa", "hpa", "psi"}  # fmt: skip
+
+
+class Cells(NamedTuple):
+    """A column: its cells without spaces around them, how often each word is there, and gaps.
+
+    The gap words are written as in the file.
+    """
+
+    header: str
+    texts: pd.Series
+    counts: pd.Series
+    gap_words: tuple[str, ...]
+    is_padded: bool
+
+    @property
+    def gaps(self) -> int:
+        """The number of cells without a value."""
+        return len(self.texts) - int(self.counts.sum())
+
+
+@dataclass
+class Draft:
+    """A field as it will be written; without a kind it is set aside, and the summary says why.
+
+    The values are those of all rows, as numbers; odd words are read as gaps, and rows with a
+    dropped word of the target are left out.
+    """
+
+    header: str
+    kind: str
+    summary: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    values: np.ndarray | None = None
+    odd: tuple[str, ...] = ()
+    remark: str = ""
+    name: str = ""
+    dropped: tuple[str, ...] = ()
+
+
+def cells_of(header: str, column: pd.Series) -> Cells:
+    """Look at a column of text once."""
+    raw = column.value_counts()
+    stripped = raw.index.str.strip()
+    is_gap = np.array([word.casefold() in _MARKERS for word in stripped], dtype=bool)
+    texts = column.str.strip()
+    counts = raw[~is_gap].groupby(stripped[~is_gap], sort=False).sum()
+    is_padded = bool((raw.index != stripped)[~is_gap].any())
+    return Cells(header, texts, counts.astype(int), tuple(raw.index[is_gap]), is_padded)
+
+
+def words_in(header: str) -> list[str]:
+    """Split a header at its signs, figures and capitals: ``PassengerId`` is passenger, id."""
+    return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header).casefold())
+
+
+def unit_of(header: str) -> str:
+    """Return the unit that a header names: in brackets at its end, or after its last ``_``."""
+    if match := re.fullmatch(r".*\S.*[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]]\s*", header):
+        return match[1]
+    last = re.split(r"[_\s.]", header.strip())[-1]
+    return last if last != header.strip() and last.casefold() in _UNITS else ""
+
+
+def describe(cells: Cells, style: Style, most_words: int) -> Draft:
+    """Decide what a column holds, by its words alone."""
+    rows, words = len(cells.texts), cells.counts
+    gaps = f"{100 * cells.gaps / rows:.2g} % missing" if cells.gaps else ""
+    if not len(words):
+        return Draft(cells.header, "", "no value in any row")
+    if cells.gaps > _MOST_GAPS * rows:
+        return Draft(cells.header, "", gaps)
+    if len(words) == 1:
+        word = quoted(str(words.index[0])[:40])
+        return Draft(cells.header, "", f"always {word}" + (" or missing" if gaps else ""))
+    numbers = style.parse(words.index.to_series())
+    odd = words[np.isnan(numbers)]
+    is_date = words.index.to_series().str.fullmatch(_DATES).to_numpy(bool)
+    is_date = is_date & (np.isnan(numbers) | words.index.to_series().str.contains("[-/:]").to_numpy(bool))
+    if words[is_date].sum() > 0.9 * words.sum():
+        return Draft(cells.header, "", f"a date or time, such as {quoted(str(words.index[0])[:40])}")
+    if flag := flag_of(cells):
+        draft = flag
+    elif len(odd) <= _ODD_WORDS and odd.sum() <= _ODD_SHARE * words.sum() and len(words) > len(odd) + 1:
+        draft = _number(cells, numbers, style, most_words)
+    elif len(odd) < len(words) / 2 and len(odd) < len(words) and len(words) > most_words:
+        share = 100 * (1 - odd.sum() / words.sum())
+        word = quoted(str(odd.index[0])[:40])
+        draft = Draft(cells.header, "", f"{share:.2g} % numbers, the rest words such as {word}")
+    else:
+        draft = category(cells, most_words)
+    if draft.kind and cells.gaps + sum(words[list(draft.odd)]):
+        draft.arguments["missing"] = "accept"
+        draft.summary += f", {gaps}" if gaps else ""
+    return draft
+
+
+def flag_of(cells: Cells) -> Draft | None:
+    """Return a flag if the words are two ways to say yes and no."""
+    spelled = {str(word): spelling(word) for word in cells.counts.index}
+    folded = {word.casefold() for word in spelled.values()}
+    pair = next((pair for pair in _TRUE_AND_FALSE if set(pair) == folded), None)
+    if pair is None:
+        return None
+    meanings = {word: plain.casefold() == pair[0] for word, plain in spelled.items()}
+    values = cells.texts.map(meanings).astype(float).to_numpy()
+    synonyms = {spelled[word]: meaning for word, meaning in meanings.items()}
+    synonyms = {word: meaning for word, meaning in synonyms.items() if word not in FLAG_WORDS}
+    share = 100 * np.nanmean(values)
+    arguments = {"example": bool(share >= 50)} | ({"synonyms": synonyms} if synonyms else {})
+    return Draft(cells.header, "Flag", f"{share:.3g} % true", arguments, values)
+
+
+def _number(cells: Cells, numbers: np.ndarray, style: Style, most_words: int) -> Draft:
+    header, words = cells.header, cells.counts
+    odd = tuple(map(str, words.index[np.isnan(numbers)]))
+    is_whole = bool((numbers[~np.isnan(numbers)] % 1 == 0).all())
+    distinct, filled = len(words) - len(odd), int(words.sum())
+    values = cells.texts.map(dict(zip(words.index, numbers, strict=True))).to_numpy(float)
+    if is_whole and np.nanmax(np.abs(numbers)) >= MAX_EXACT_INTEGER:
+        return Draft(header, "", "whole numbers beyond 2**53, as ids are")
+    if reason := _is_id(cells, values, is_whole=is_whole):
+        return Draft(header, "", reason)
+    plain = [str(word) for word in words.index if str(word) not in odd]
+    has_zeros = is_whole and any(re.match(r"0\d", word) for word in plain)
+    is_coded = distinct <= _MOST_CODES and filled >= 10 * distinct and np.nanmin(numbers) >= 0
+    if is_whole and (has_zeros or (is_coded and is_code_name(header))):
+        draft = category(cells, most_words)
+        draft.summary = draft.summary.replace("words", "codes", 1)
+        draft.remark = draft.kind and "whole numbers taken for codes; if they count, make it a Number"
+        return draft
+    draft = Draft(header, "Number", "", number_arguments(header, values, is_whole=is_whole), values, odd)
+    low, high = (f"{end:.6g}" for end in (np.nanmin(values), np.nanmax(values)))
+    draft.summary = f"{'whole, ' if is_whole else ''}{low} to {high}"
+    if odd:
+        draft.remark = f"read as gaps: {', '.join(map(quoted, odd))}"
+    elif style.thousands and any(style.thousands in word for word in plain):
+        word = next(word for word in plain if style.thousands in word)
+        draft.remark = f"{word} is read as {values[(cells.texts == word).to_numpy()][0]:,.10g}"
+    return draft
+
+
+def is_code_name(header: str) -> bool:
+    """Return whether a header says that its numbers are codes."""
+    return any(word in _CODE_NAMES or word.endswith("class") for word in words_in(header)[-1:])
+
+
+def _is_id(cells: Cells, values: np.ndarray, *, is_whole: bool = False) -> str:
+    """Return why a column tells rows apart and nothing else; empty if it does not."""
+    filled, distinct = int(cells.counts.sum()), len(cells.counts)
+    if filled < 10 or distinct < 0.95 * filled:
+        return ""
+    if is_whole and len(values) == filled and len({*np.diff(values).tolist()}) == 1:
+        return "counts the rows"
+    is_named = bool(_ID_NAMES & {*words_in(cells.header)}) or UNNAMED.fullmatch(cells.header)
+    return "an id: nearly every row has its own" if is_named and (is_whole or not len(values)) else ""
+
+
+def number_arguments(header: str, values: np.ndarray, *, is_whole: bool) -> dict[str, Any]:
+    """Return the arguments of a number: its range has room, in round numbers."""
+    values = np.sort(values[~np.isnan(values)])
+    low, high, middle = float(values[0]), float(values[-1]), float(values[len(values) // 2])
+    minimum = -round_beyond(-low) if low < 0 else 0.0
+    maximum = round_beyond(high) if high > 0 else 0.0
+    if 0 <= low and high <= 1 and not is_whole:
+        maximum = 1.0
+    elif 0 <= low and 50 < high <= 100 and {*words_in(header)} & {"percent", "pct", "percentage"}:
+        maximum = 100.0
+    elif is_whole and 1800 <= low and high <= 2100:
+        minimum, maximum = 1800.0, 2100.0
+    arguments: dict[str, Any] = {"unit": unit} if (unit := unit_of(header)) else {}
+    arguments["example"] = int(middle) if is_whole else middle
+    if is_whole:
+        arguments["integer"] = True
+    ends = {"minimum": minimum, "maximum": maximum}
+    return arguments | {
+        name: int(end) if end.is_integer() and abs(end) < 1e15 else end
+        for name, end in ends.items()
+    }
+
+
+def category(cells: Cells, most_words: int) -> Draft:
+    """Return a category, or why a column has too many words for one."""
+    header, counts = cells.header, cells.counts
+    filled, distinct = int(counts.sum()), len(counts)
+    if reason := _is_id(cells, np.empty(0)):
+        return Draft(header, "", reason)
+    longest = max(len(str(word)) for word in counts.index)
+    if longest > _LONGEST_WORD or (distinct > filled / 2 and distinct > 10):
+        word = str(counts.index[0])
+        is_text = longest > _LONGEST_WORD or any(" " in str(word) for word in counts.index[:20])
+        what = "text" if is_text else "words that hardly repeat"
+        return Draft(header, "", f"{what}, such as {quoted(word[:40])}")
+    synonyms, codes = join_spellings(counts)
+    ranked = codes.sort_values(ascending=False, kind="stable")
+    often = ranked if distinct <= 10 else ranked[ranked > 1]
+    listed = sorted(map(str, often.index[:most_words]), key=_in_order)
+    share = codes[listed].sum() / filled
+    if share < 0.3:
+        return Draft(header, "", f"{distinct:,} words, the {len(listed)} most frequent in {share:.0%}")
+    synonyms = {word: meaning for word, meaning in synonyms.items() if meaning in listed}
+    rest = len(codes) - len(listed)
+    arguments: dict[str, Any] = {"categories": tuple(listed)}
+    if synonyms:
+        arguments["synonyms"] = synonyms
+    arguments |= {"example": str(ranked.index[0]), "unknown": "accept" if rest else "refuse"}
+    places = {word: place for place, word in enumerate(codes.index)}
+    meanings = {**places, **{word: places[meaning] for word, meaning in synonyms.items()}}
+    draft = Draft(header, "Category", f"{len(listed)} words", arguments)
+    draft.values = cells.texts.map(meanings).to_numpy(float)
+    draft.summary += f", {rest:,} rare ones and new ones unknown" if rest else ", new ones refused"
+    return draft
+
+
+def _in_order(word: str) -> tuple[int, float, str]:
+    return (0, float(word), word) if re.fullmatch(r"\d+(\.\d+)?", word) else (1, 0.0, word.casefold())
+
+
+def join_spellings(counts: pd.Series) -> tuple[dict[str, str], pd.Series]:
+    """Return the other spellings of words by case and inner spaces, and the rows of each word."""
+    spellings: dict[str, list[str]] = {}
+    for word in counts.sort_values(ascending=False, kind="stable").index:
+        spellings.setdefault(" ".join(spelling(word).casefold().split()), []).append(str(word))
+    synonyms, rows = {}, {}
+    for same in spellings.values():
+        first = spelling(same[0])
+        rows[first] = sum(int(counts[word]) for word in same)
+        synonyms |= {word: first for word in same[1:] if spelling(word) != first}
+    return synonyms, pd.Series(rows)

@@ -1,0 +1,114 @@
+"""A model drafted from a table: the fields, the target, and what is set aside."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.schema.kinds.field import GAP_WORDS
+from engine.schema.messages import quoted
+from engine.training.infer.columns import Cells, Draft, cells_of, describe
+from engine.training.infer.names import free_name
+from engine.training.infer.numbers import PLAIN, Style, find_style
+from engine.training.infer.reading import Source, UnreadableTable, read_source
+from engine.training.infer.target import (
+    describe_target,
+    gives_away,
+    likeliest_target,
+    target_column,
+)
+
+#: All categories together list so many words, and each of them at least so many.
+_ALL_WORDS, _FEWEST_WORDS, _MOST_WORDS = 400, 10, 60
+
+
+@dataclass(frozen=True)
+class ModelDraft:
+    """What a model file will say, and how its table is read.
+
+    The sample is the path of the table as the file names it; gap words are those that pandas
+    does not read as gaps by itself.
+    """
+
+    name: str
+    sample: str
+    rows: int
+    source: Source
+    style: Style
+    fields: list[Draft]
+    aside: list[Draft]
+    target: Draft
+    gap_words: tuple[str, ...]
+    is_padded: bool
+    has_target_gaps: bool
+
+
+def propose_target(path: Path) -> tuple[str, list[str]]:
+    """Return the likeliest target of a table, and all of its columns."""
+    headers = [*read_source(path).frame]
+    return likeliest_target(headers), headers
+
+
+def draft_model(path: Path, target: str, *, name: str, sample: str) -> ModelDraft:
+    """Read a table and decide what its columns are.
+
+    Raise `UnreadableTable` where the table cannot be read, has no such target, or has nothing to
+    learn from.
+    """
+    source = read_source(path)
+    headers = [*source.frame]
+    header = target_column(target, headers)
+    columns = {each: cells_of(each, source.frame[each]) for each in headers}
+    style = PLAIN
+    if source.is_text:
+        words = [cells.counts.index.to_series() for cells in columns.values()]
+        style = find_style(words, delimiter=source.arguments.get("sep", ","))
+    goal = describe_target(columns.pop(header), style)
+    goal.name = free_name(header, len(headers), {*headers} - {header})
+    described = _describe(columns, style, source.nested)
+    _set_aside(described, goal)
+    taken = {*headers, goal.name}
+    for place, each in enumerate(described, start=1):
+        each.name = free_name(each.header, place, taken - {each.header} | {goal.name})
+        taken.add(each.name)
+    fields = [each for each in described if each.kind]
+    if not fields:
+        reasons = ", ".join(f"{quoted(each.header)} ({each.summary})" for each in described[:5])
+        raise UnreadableTable(f"{path} has no column to learn from, besides the target: {reasons}")
+    used = [cells_of(each.header, source.frame[each.header]) for each in (*fields, goal)]
+    return ModelDraft(
+        name, sample, len(source.frame), source, style, fields,
+        [each for each in described if not each.kind], goal, _gap_words(used, [*fields, goal]),
+        any(cells.is_padded for cells, each in zip(used, [*fields, goal], strict=True)
+            if each.kind != "Number"),
+        used[-1].gaps > 0 or bool(goal.odd),
+    )  # fmt: skip
+
+
+def _describe(columns: dict[str, Cells], style: Style, nested: frozenset[str]) -> list[Draft]:
+    worded = sum(1 for cells in columns.values() if not cells.counts.empty)
+    most = max(_FEWEST_WORDS, min(_MOST_WORDS, _ALL_WORDS // max(1, worded // 2)))
+    return [
+        Draft(header, "", "lists or objects in its cells")
+        if header in nested
+        else describe(cells, style, most)
+        for header, cells in columns.items()
+    ]
+
+
+def _set_aside(drafts: list[Draft], target: Draft) -> None:
+    """Set copies of the target aside, and numbers whose odd words another column needs."""
+    words: Counter[str] = Counter()
+    for each in (*drafts, target):
+        words.update(map(str, each.arguments.get("categories", ())))
+    for each in drafts:
+        if each.kind and gives_away(each, target):
+            each.kind, each.summary = "", "tells the target by itself: a copy, or known only after it"
+        elif each.kind and any(word in words for word in each.odd):
+            each.kind, each.summary = "", f"numbers and words such as {quoted(each.odd[0])}"
+
+
+def _gap_words(used: list[Cells], drafts: list[Draft]) -> tuple[str, ...]:
+    """List the words that stand for gaps, but for those that pandas and the fields read so."""
+    words = [word for cells in used for word in cells.gap_words]
+    words += [word for each in drafts for word in each.odd]
+    return tuple(word for word in dict.fromkeys(words) if word not in GAP_WORDS and word.strip(" "))

@@ -1,0 +1,180 @@
+"""The text of a model file, as a person would write it."""
+
+from pathlib import PurePath
+from typing import Any
+
+from engine.training.infer.columns import Draft
+from engine.training.infer.draft import ModelDraft
+from engine.training.infer.layout import call, comment, quote, written
+from engine.training.infer.numbers import PLAIN
+
+#: Below so many rows a linear model is the sounder first one.
+FEW_ROWS = 200
+
+
+def model_text(draft: ModelDraft) -> str:
+    """Return the whole file."""
+    parts = [
+        _head(draft), *_declarations(draft), "", "", *_load_data(draft), "", "",
+        *_build_pipeline(draft), "", "", *_definition(draft),
+    ]  # fmt: skip
+    text = "\n".join(parts) + "\n"
+    if all(letter < "\u0250" for letter in text):
+        return text
+    return f"# ruff: noqa: RUF001, RUF003, RUF100\n{text}"  # letters of other scripts
+
+
+def _has_words(draft: ModelDraft) -> bool:
+    return any(each.kind == "Category" for each in draft.fields)
+
+
+def _estimator(draft: ModelDraft) -> tuple[str, str, str]:
+    """Return the module of the estimator, its class and its arguments."""
+    is_number = draft.target.kind == "Number"
+    if draft.rows >= FEW_ROWS:
+        ending = "Regressor" if is_number else "Classifier"
+        return "ensemble", f"HistGradientBoosting{ending}", "random_state=0"
+    if is_number:
+        return "linear_model", "Ridge", ""
+    return "linear_model", "LogisticRegression", "max_iter=1000"
+
+
+def _head(draft: ModelDraft) -> str:
+    module, estimator, _ = _estimator(draft)
+    is_linear, has_words = module == "linear_model", _has_words(draft)
+    preparations = ["OneHotEncoder"] * has_words + ["StandardScaler"] * is_linear
+    imports = [
+        *["from sklearn.compose import ColumnTransformer"] * has_words,
+        *["from sklearn.impute import SimpleImputer"] * is_linear,
+        f"from sklearn.{module} import {estimator}",
+        "from sklearn.pipeline import Pipeline",
+        *[f"from sklearn.preprocessing import {', '.join(preparations)}"] * bool(preparations),
+    ]
+    kinds = {each.kind for each in (*draft.fields, draft.target)} | {"ModelDefinition"}
+    kinds |= {"Number"} if draft.source.is_text else set()
+    begin = f"Written from {draft.rows:,} rows of {PurePath(draft.sample).name}: yours to edit."
+    return "\n".join(
+        [
+            f'"""{_title(draft)}: predicts {_plain(draft.target.header)[:60]}.', "", _plain(begin),
+            '"""', "", "from pathlib import Path", "", "import pandas as pd", *sorted(imports), "",
+            f"from engine.schema import {', '.join(sorted(kinds))}", "",
+        ]
+    )  # fmt: skip
+
+
+def _title(draft: ModelDraft) -> str:
+    return draft.name.replace("_", " ").capitalize()
+
+
+def _plain(text: str) -> str:
+    """Return text that may stand in a docstring or a comment, without what cannot be seen."""
+    return quote(text)[1:-1].replace('\\"', "'").replace("\\", "/")
+
+
+def _declarations(draft: ModelDraft) -> list[str]:
+    lines = ["fields = ("]
+    for each in draft.fields:
+        lines += [f"    {line}" for line in comment(_plain(each.remark))]
+        lines.append(call(each.kind, _arguments(each), indent=4) + ",")
+    lines.append(")  # fmt: skip")
+    if draft.aside:
+        reasons: dict[str, list[str]] = {}
+        for each in draft.aside:
+            reasons.setdefault(each.summary, []).append(each.header or "(no name)")
+        lines += ["", "# Columns that are set aside. To use one, describe it in `fields`."]
+        for reason, headers in reasons.items():
+            lines += comment(_plain(f"{', '.join(headers)}: {reason}"))
+    lines += ["", *comment(_plain(draft.target.remark))]
+    declared = call(f"target = {draft.target.kind}", _arguments(draft.target), indent=0)
+    return [*lines, declared + ("  # fmt: skip" if "\n" in declared else "")]
+
+
+def _arguments(each: Draft) -> dict[str, Any]:
+    column = {"column": each.header} if each.header != each.name else {}
+    return {"name": each.name} | column | each.arguments
+
+
+def _load_data(draft: ModelDraft) -> list[str]:
+    source, gaps = draft.source, [*draft.gap_words]
+    arguments = dict(source.arguments)
+    says = f"empty cells and {', '.join(map(quote, gaps[:4]))} are gaps" if gaps else "empty cells are gaps"
+    lines = ["def load_data(path: Path) -> pd.DataFrame:", f'    """Read the table; {_plain(says)}."""']
+    if source.is_text or draft.is_padded:
+        lines += [
+            "    fields_and_target = (*fields, target)",
+            "    words = [each.column for each in fields_and_target if not isinstance(each, Number)]",
+        ]
+    if source.is_text:
+        signs = {"decimal": draft.style.decimal, "thousands": draft.style.thousands}
+        arguments |= {name: sign for name, sign in signs.items() if sign != PLAIN._asdict()[name]}
+        arguments |= {"na_values": gaps} if gaps else {}
+    last = "dtype=dict.fromkeys(words, str)" if source.is_text else ""
+    later: list[str] = []
+    if gaps and not source.is_text:
+        later.append(f"table.replace({written(gaps)}, None)")
+    if draft.is_padded:
+        later.append("table.assign(**table[words].apply(lambda column: column.str.strip()))")
+    if draft.target.dropped:
+        lines.append(f"    rare = {written([*draft.target.dropped])}")
+        later.append("table[~table[target.column].isin(rare)]")
+    if draft.has_target_gaps:
+        later.append("table.dropna(subset=[target.column])")
+    begin = "table =" if later else "return"
+    reading = call(f"{begin} pd.{source.function}", arguments, indent=4, first="path", last=last)
+    lines.append(reading + ("  # fmt: skip" if "\n" in reading else ""))
+    lines += [f"    table = {step}" for step in later[:-1]]
+    return [*lines, *(f"    return {step}" for step in later[-1:])]
+
+
+def _build_pipeline(draft: ModelDraft) -> list[str]:
+    module, estimator, arguments = _estimator(draft)
+    is_linear, has_words = module == "linear_model", _has_words(draft)
+    what = "a linear model" if is_linear else "boosted trees, which take gaps"
+    steps = "words one-hot, " * has_words + "numbers filled and scaled, " * is_linear + what
+    lines = [
+        "def build_pipeline() -> Pipeline:",
+        f'    """Return the unfitted pipeline: {steps}."""',
+    ]
+    last = f"{estimator}({arguments})"
+    if not has_words and not is_linear:
+        return [*lines, f'    return Pipeline([("model", {last})])']
+    scaling = 'Pipeline([("gaps", SimpleImputer(strategy="median")), ("scale", StandardScaler())])'
+    if not has_words:
+        return [*lines, f"    numbers = {scaling}",
+                f'    return Pipeline([("numbers", numbers), ("model", {last})])']  # fmt: skip
+    one_hot = 'OneHotEncoder(handle_unknown="ignore", sparse_output=False)'
+    lines += [
+        "    words = [field.name for field in fields if isinstance(field, Category)]",
+        f"    one_hot = {one_hot}",
+        *([f"    numbers = {scaling}"] if is_linear else []),
+    ]
+    rest = "numbers" if is_linear else '"passthrough"'
+    return [
+        *lines, f'    prepare = ColumnTransformer([("words", one_hot, words)], remainder={rest})',
+        f"    model = {last}",
+        '    return Pipeline([("prepare", prepare), ("model", model)])',
+    ]  # fmt: skip
+
+
+def _definition(draft: ModelDraft) -> list[str]:
+    score = {"Flag": "roc_auc", "Number": "rmse"}.get(draft.target.kind, "accuracy")
+    if len(draft.target.arguments.get("categories", ())) == 2:
+        score = "roc_auc"
+    file = PurePath(draft.sample).name
+    text = f"Predicts {draft.target.header} from {len(draft.fields)} columns of {file}."
+    arguments = {
+        "title": _title(draft), "description": text, "sample": draft.sample,
+        "sample_note": f"{file}: say here where it is from, and of whom or what it is", "score": score,
+    }  # fmt: skip
+    lines = []
+    for name, value in arguments.items():
+        pieces = [written(value[at : at + 70]) for at in range(0, len(value), 70)]
+        if name == "sample":
+            pieces = [f"Path({written(value)})"]
+        joined = pieces[0] if len(pieces) == 1 else f"({' '.join(pieces)})"
+        lines.append(f"    {name}={joined},")
+        if name == "description":
+            lines += ["    fields=fields,", "    target=target,"]
+        if name == "sample_note":
+            lines += ["    load_data=load_data,", "    build_pipeline=build_pipeline,"]
+    return ["definition = ModelDefinition(", *lines, ")"]

@@ -1,0 +1,191 @@
+"""The target of a table: which column it is, what it holds, and which others give it away."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.tree import DecisionTreeClassifier
+
+from engine.schema.kinds.field import spelling
+from engine.schema.messages import did_you_mean, quoted, vocabulary
+from engine.training.infer.columns import (
+    Cells,
+    Draft,
+    flag_of,
+    is_code_name,
+    join_spellings,
+    number_arguments,
+    words_in,
+)
+from engine.training.infer.numbers import Style
+from engine.training.infer.reading import UnreadableTable
+
+#: A class needs so many rows; a table may have so many classes.
+ROWS_OF_A_CLASS, _MOST_CLASSES = 10, 100
+#: Such a column is a copy of the target, on at most so many rows.
+_COPY, _COMPARED_ROWS = 0.999, 5000
+
+_TARGET_NAMES = (
+    "target", "label", "y", "churn", "churned", "survived", "outcome", "default", "approved",
+    "class", "species", "response", "converted", "fraud", "diagnosis", "quality", "result",
+    "price", "status", "sales", "rating", "score",
+)  # fmt: skip
+
+
+def likeliest_target(headers: Sequence[str]) -> str:
+    """Return the column that is most likely the target: by its name, else the last."""
+    for name in _TARGET_NAMES:
+        for header in headers:
+            if name == header.strip().casefold() or name in words_in(header)[-1:]:
+                return header
+    return headers[-1]
+
+
+def target_column(target: str, headers: Sequence[str]) -> str:
+    """Return the column that is meant; UnreadableTable names all where there is none."""
+    if target in headers:
+        return target
+    alike = [each for each in headers if each.strip().casefold() == target.strip().casefold()]
+    if target and len(alike) == 1:
+        return alike[0]
+    shown = ", ".join(map(quoted, headers[:50]))
+    shown += f" and {len(headers) - 50} more" if len(headers) > 50 else ""
+    if target:
+        hint = did_you_mean(target, vocabulary(headers))
+        raise UnreadableTable(f"there is no column {quoted(target)}{hint}: the columns are {shown}")
+    likeliest = quoted(likeliest_target(headers))
+    raise UnreadableTable(
+        f"no target is named: add --target {likeliest}, or another of the columns {shown}"
+    )
+
+
+def describe_target(cells: Cells, style: Style) -> Draft:
+    """Decide what the target is: a flag, one of several classes, or a number.
+
+    Raise `UnreadableTable` where nothing can be learnt of it.
+    """
+    header, counts = cells.header, cells.counts
+    about = f"the target {quoted(header)}"
+    if len(counts) < 2:
+        what = f"is {quoted(str(counts.index[0])[:40])} in every row" if len(counts) else "is empty"
+        raise UnreadableTable(f"{about} {what}: give a table in which it varies")
+    numbers = style.parse(counts.index.to_series())
+    is_odd = np.isnan(numbers)
+    if counts[is_odd].sum() <= 0.05 * counts.sum() and not _are_classes(header, numbers[~is_odd]):
+        return _number(cells, numbers)
+    if flag := flag_of(cells):
+        flag.summary += ": two classes"
+        _check_rows(about, counts)
+        return flag
+    return _classes(cells, about, is_coded=not is_odd.any())
+
+
+def _are_classes(header: str, numbers: np.ndarray) -> bool:
+    """Return whether numbers are classes: two, or codes from 0 or 1 on whose header says so."""
+    if len(numbers) <= 2:
+        return True
+    codes = np.sort(numbers)
+    is_coded = len(codes) <= _MOST_CLASSES and (codes == np.arange(len(codes)) + codes[0]).all()
+    is_named = is_code_name(header) or {*words_in(header)} & {"target", "label", "y", "class"}
+    return bool(is_coded and codes[0] in (0, 1) and is_named)
+
+
+def _number(cells: Cells, numbers: np.ndarray) -> Draft:
+    counts = cells.counts
+    values = cells.texts.map(dict(zip(counts.index, numbers, strict=True))).to_numpy(float)
+    present = values[~np.isnan(values)]
+    is_whole = bool((present % 1 == 0).all())
+    arguments = number_arguments(cells.header, values, is_whole=is_whole)
+    draft = Draft(cells.header, "Number", "", arguments, values)
+    draft.odd = tuple(map(str, counts.index[np.isnan(numbers)]))
+    draft.summary = f"a number, {present.min():.6g} to {present.max():.6g}"
+    if is_whole and len(counts) <= 10:
+        draft.remark = (
+            f"{len(counts)} whole values are taken for a number; if they are classes, make it a "
+            "Category and the estimator a classifier"
+        )
+    return draft
+
+
+def _classes(cells: Cells, about: str, *, is_coded: bool) -> Draft:
+    synonyms, rows = join_spellings(cells.counts)
+    often = rows[rows >= ROWS_OF_A_CLASS].sort_values(ascending=False, kind="stable")
+    if len(rows) > _MOST_CLASSES:
+        raise UnreadableTable(
+            f"{about} has {len(rows):,} different words, more than the {_MOST_CLASSES} classes "
+            "that are learnt: choose another target, or join its words"
+        )
+    _check_rows(about, rows)
+    labels: list[Any] = sorted(map(str, often.index))
+    if len(labels) == 2:  # the rarer is the positive one
+        labels = [*map(str, often.index)]
+    if is_coded and all(re.fullmatch(r"0|-?[1-9]\d*", label) for label in labels):
+        labels = sorted(map(int, labels))
+    arguments: dict[str, Any] = {"categories": tuple(labels)}
+    synonyms = {word: label for word, label in synonyms.items() if label in often.index}
+    if synonyms:
+        arguments["synonyms"] = synonyms
+    example = str(often.index[0])
+    arguments["example"] = int(example) if isinstance(labels[0], int) else example
+    draft = Draft(cells.header, "Category", f"{len(labels)} classes", arguments)
+    places = {str(label): place for place, label in enumerate(labels)}
+    meanings = {**places, **{word: places[label] for word, label in synonyms.items()}}
+    draft.values = cells.texts.map(lambda word: meanings.get(spelling(word), np.nan)).to_numpy(float)
+    draft.dropped = tuple(str(word) for word in cells.counts.index if spelling(word) not in meanings)
+    if draft.dropped:
+        listed = ", ".join(map(quoted, draft.dropped[:5]))
+        draft.remark = f"classes with fewer than {ROWS_OF_A_CLASS} rows are left out: {listed}"
+    elif len(labels) == 2:
+        draft.remark = f"the positive class is {quoted(str(labels[1]))}, the last of the two"
+    return draft
+
+
+def _check_rows(about: str, rows: pd.Series) -> None:
+    often = int((rows >= ROWS_OF_A_CLASS).sum())
+    if often < 2:
+        counted = ", ".join(f"{quoted(str(word))} {count}" for word, count in rows.head(5).items())
+        raise UnreadableTable(
+            f"{about} needs two classes with {ROWS_OF_A_CLASS} rows each, and it has {counted}: "
+            "give more rows"
+        )
+
+
+def gives_away(draft: Draft, target: Draft) -> bool:
+    """Return whether a column alone tells the target: it is a copy, or nearly one."""
+    assert draft.values is not None and target.values is not None
+    filled = np.flatnonzero(~np.isnan(draft.values) & ~np.isnan(target.values))
+    if len(filled) < 20:
+        return False
+    if len(filled) > _COMPARED_ROWS:
+        filled = np.random.default_rng(0).choice(filled, _COMPARED_ROWS, replace=False)
+    values, truth = draft.values[filled], target.values[filled]
+    if target.kind != "Number":
+        return _classes_by(values, truth, is_words=draft.kind == "Category") >= _COPY
+    if draft.kind == "Category":
+        by_word = pd.Series(truth).groupby(values)
+        if len(by_word) > len(values) / 10:
+            return False
+        rest = float(((truth - by_word.transform("mean").to_numpy()) ** 2).mean())
+        return rest <= (1 - _COPY**2) * float(truth.var())
+    if np.ptp(values) == 0 or np.ptp(truth) == 0:
+        return False
+    ranks = (pd.Series(values).rank(), pd.Series(truth).rank())
+    return any(
+        abs(float(np.corrcoef(one, other)[0, 1])) >= _COPY
+        for one, other in ((values, truth), ranks)
+    )
+
+
+def _classes_by(values: np.ndarray, truth: np.ndarray, *, is_words: bool) -> float:
+    """Return the balanced accuracy of the best guess by one column: a word, or a few ranges."""
+    if is_words:
+        if len(np.unique(values)) > len(values) / 10:
+            return 0.0
+        often = pd.Series(truth).groupby(values).agg(lambda rows: rows.mode()[0])
+        return float(balanced_accuracy_score(truth, often.loc[values].to_numpy()))
+    tree = DecisionTreeClassifier(max_leaf_nodes=max(2, len(np.unique(truth))), random_state=0)
+    X = values.reshape(-1, 1)
+    return float(balanced_accuracy_score(truth, tree.fit(X, truth).predict(X)))

@@ -1,0 +1,51 @@
+"""Write a model file from a table, and show the difference where there is one already."""
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.training.infer.draft import draft_model
+from engine.training.infer.model_file import model_text
+from engine.training.infer.reading import UnreadableTable
+from engine.training.infer.report import report
+
+
+class ModelFileDiffers(Exception):
+    """There is a model file that says something else; the message is the difference."""
+
+
+def write_model_file(
+    file: Path, table: Path, target: str, *, overwrite: bool, say: Callable[[str], None]
+) -> None:
+    """Write a model file, and say what was decided about the table.
+
+    Raise `UnreadableTable` where none can be written, and `ModelFileDiffers` where one is there that
+    says something else, unless it is to be overwritten.
+    """
+    project = file.resolve().parent.parent
+    sample = Path(os.path.relpath(table.resolve(), project)).as_posix()
+    draft = draft_model(table, target, name=file.stem, sample=sample)
+    text = model_text(draft)
+    before = file.read_text(encoding="utf-8") if file.is_file() else None
+    for line in report(draft):
+        say(line)
+    if before == text:
+        say(f"{_shown(file)} says this already")
+        return
+    if before is not None and not overwrite:
+        lines = difflib.unified_diff(
+            before.splitlines(), text.splitlines(), _shown(file), "as it would be written", "", "", 1, ""
+        )
+        raise ModelFileDiffers(
+            "\n".join(lines) + f"\n{_shown(file)} is there and was not changed: to replace it by what "
+            "+ shows, add --overwrite"
+        )
+    file.write_text(text, encoding="utf-8", newline="\n")
+    say(f"{_shown(file)} is written: {len(text.splitlines())} lines, yours to edit")
+    if sample.startswith("../"):
+        say(f"the table is outside of the project: move it into data/, and correct `sample` in {_shown(file)}")
+
+
+def _shown(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
