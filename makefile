@@ -28,6 +28,10 @@ model: deps  ## Train and store a version: make model name=credit data=FILE prom
 	@exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \
 		$(if $(promote),--promote $(promote)) $(if $(importances),--importances $(importances))
 
+new: deps  ## Write a model file from a table, and train it: make new name=churn from=FILE target=Churn
+	@exec $(python) build_model.py '$(name)' --from '$(from)' $(if $(target),--target '$(target)') \
+		$(if $(overwrite),--overwrite)
+
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
 	@exec $(python) test_model.py $(name)
 

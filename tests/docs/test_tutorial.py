@@ -183,6 +183,21 @@ def test_model_can_be_added_as_described(workshop: Workshop) -> None:
     assert ["rent"] == ModelStore(workshop.folder / "artifacts").names()
 
 
+@pytest.mark.slow
+def test_model_file_can_be_written_as_described(workshop: Workshop) -> None:
+    printed = ""
+    for block in blocks(HOW_TO / "start-from-a-table.md"):
+        if block.text.startswith("make new"):
+            printed = workshop.run(block.text)
+        elif block.kind != "console":
+            workshop.follow([block])
+        else:
+            lines = without_figures(printed)
+            assert [] == [line for line in without_figures(block.text) if line not in lines]
+
+    assert ["churn"] == ModelStore(workshop.folder / "artifacts").names()
+
+
 def test_version_can_be_taken_back_as_described(credit_store: ModelStore, tmp_path: Path) -> None:
     shutil.copytree(credit_store.root / "credit", tmp_path / "artifacts/credit")
     store = ModelStore(tmp_path / "artifacts")

@@ -34,17 +34,26 @@ _TRUE_AND_FALSE = (
 )  # fmt: skip
 
 _DATES = (
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?|\d{4}-\d{2}|"
-    r"\d{1,2}/\d{4}|\d{1,2}:\d{2}(:\d{2})?( ?[AaPp]\.?[Mm]\.?)?|\d{1,2}[ -][A-Za-z]{3,9}\.?[ -]\d{2,4}( .*)?|"
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?|"
+    r"\d{4}-\d{2}|\d{1,2}/\d{4}|\d{1,2}:\d{2}(:\d{2})?( ?[AaPp]\.?[Mm]\.?)?|"
+    r"\d{1,2}[ -][A-Za-z]{3,9}\.?[ -]\d{2,4}( .*)?|"
     r"([A-Za-z]{3,9},? )?[A-Za-z]{3,9}\.? \d{1,2},? \d{4}( .*)?"
 )
-_CODE_NAMES = {"code", "type", "class", "kind", "group", "zone", "region", "status", "category",
-               "cluster", "level", "grade", "segment", "sector", "label", "id", "species"}  # fmt: skip
-_ID_NAMES = {"id", "ids", "uuid", "guid", "index", "idx", "rowid", "pk", "identifier", "key"}
-_UNITS = {"cm", "mm", "km", "kg", "mg", "lb", "lbs", "oz", "ml", "min", "sec", "ms", "hours", "days",
-          "weeks", "months", "years", "eur", "usd", "brl", "clp", "gbp", "chf", "jpy", "kwh", "kw", "mw",
-          "kmh", "mph", "mpg", "hz", "khz", "mhz", "db", "m2", "m3", "sqft", "sqm", "ft", "px", "kb",
-          "mb", "gb", "ppm", "pct", "percent", "celsius", "kcal", "kpa", "hpa", "psi"}  # fmt: skip
+_CODE_NAMES = frozenset(
+    (
+        "category", "class", "cluster", "code", "grade", "group", "id", "kind", "label", "level",
+        "region", "sector", "segment", "species", "status", "type", "zone",
+    )
+)  # fmt: skip
+_ID_NAMES = frozenset(("guid", "id", "identifier", "ids", "idx", "index", "key", "pk", "uuid"))
+_UNITS = frozenset(
+    (
+        "brl", "celsius", "chf", "clp", "cm", "days", "db", "eur", "ft", "gb", "gbp", "hours",
+        "hpa", "hz", "jpy", "kb", "kcal", "kg", "khz", "km", "kmh", "kpa", "kw", "kwh", "lb", "lbs",
+        "m2", "m3", "mb", "mg", "mhz", "min", "ml", "mm", "months", "mpg", "mph", "ms", "mw", "oz", "pct",
+        "percent", "ppm", "psi", "px", "sec", "sqft", "sqm", "usd", "weeks", "years",
+    )
+)  # fmt: skip
 
 
 class Cells(NamedTuple):
@@ -121,13 +130,17 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
         return Draft(cells.header, "", f"always {word}" + (" or missing" if gaps else ""))
     numbers = style.parse(words.index.to_series())
     odd = words[np.isnan(numbers)]
-    is_date = words.index.to_series().str.fullmatch(_DATES).to_numpy(bool)
-    is_date = is_date & (np.isnan(numbers) | words.index.to_series().str.contains("[-/:]").to_numpy(bool))
-    if words[is_date].sum() > 0.9 * words.sum():
-        return Draft(cells.header, "", f"a date or time, such as {quoted(str(words.index[0])[:40])}")
+    if _are_dates(words):
+        return Draft(
+            cells.header, "", f"a date or time, such as {quoted(str(words.index[0])[:40])}"
+        )
     if flag := flag_of(cells):
         draft = flag
-    elif len(odd) <= _ODD_WORDS and odd.sum() <= _ODD_SHARE * words.sum() and len(words) > len(odd) + 1:
+    elif (
+        len(odd) <= _ODD_WORDS
+        and odd.sum() <= _ODD_SHARE * words.sum()
+        and len(words) > len(odd) + 1
+    ):
         draft = _number(cells, numbers, style, most_words)
     elif len(odd) < len(words) / 2 and len(odd) < len(words) and len(words) > most_words:
         share = 100 * (1 - odd.sum() / words.sum())
@@ -139,6 +152,14 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
         draft.arguments["missing"] = "accept"
         draft.summary += f", {gaps}" if gaps else ""
     return draft
+
+
+def _are_dates(words: pd.Series) -> bool:
+    texts = words.index.to_series()
+    has_signs = texts.str.contains("[-/:]|[A-Za-z]{3}").to_numpy(bool)
+    is_date = texts.str.fullmatch(_DATES).to_numpy(bool) & has_signs
+    is_year = texts.str.fullmatch(r"(19|20)\d\d").to_numpy(bool) & is_date.any()
+    return bool(words[is_date | is_year].sum() > 0.9 * words.sum())
 
 
 def flag_of(cells: Cells) -> Draft | None:
@@ -173,16 +194,17 @@ def _number(cells: Cells, numbers: np.ndarray, style: Style, most_words: int) ->
     if is_whole and (has_zeros or (is_coded and is_code_name(header))):
         draft = category(cells, most_words)
         draft.summary = draft.summary.replace("words", "codes", 1)
-        draft.remark = draft.kind and "whole numbers taken for codes; if they count, make it a Number"
+        draft.remark = (
+            draft.kind and "whole numbers taken for codes; if they count, make it a Number"
+        )
         return draft
-    draft = Draft(header, "Number", "", number_arguments(header, values, is_whole=is_whole), values, odd)
+    draft = Draft(
+        header, "Number", "", number_arguments(header, values, is_whole=is_whole), values, odd
+    )
     low, high = (f"{end:.6g}" for end in (np.nanmin(values), np.nanmax(values)))
     draft.summary = f"{'whole, ' if is_whole else ''}{low} to {high}"
     if odd:
         draft.remark = f"read as gaps: {', '.join(map(quoted, odd))}"
-    elif style.thousands and any(style.thousands in word for word in plain):
-        word = next(word for word in plain if style.thousands in word)
-        draft.remark = f"{word} is read as {values[(cells.texts == word).to_numpy()][0]:,.10g}"
     return draft
 
 
@@ -199,7 +221,9 @@ def _is_id(cells: Cells, values: np.ndarray, *, is_whole: bool = False) -> str:
     if is_whole and len(values) == filled and len({*np.diff(values).tolist()}) == 1:
         return "counts the rows"
     is_named = bool(_ID_NAMES & {*words_in(cells.header)}) or UNNAMED.fullmatch(cells.header)
-    return "an id: nearly every row has its own" if is_named and (is_whole or not len(values)) else ""
+    return (
+        "an id: nearly every row has its own" if is_named and (is_whole or not len(values)) else ""
+    )
 
 
 def number_arguments(header: str, values: np.ndarray, *, is_whole: bool) -> dict[str, Any]:
@@ -243,7 +267,9 @@ def category(cells: Cells, most_words: int) -> Draft:
     listed = sorted(map(str, often.index[:most_words]), key=_in_order)
     share = codes[listed].sum() / filled
     if share < 0.3:
-        return Draft(header, "", f"{distinct:,} words, the {len(listed)} most frequent in {share:.0%}")
+        return Draft(
+            header, "", f"{distinct:,} words, the {len(listed)} most frequent in {share:.0%}"
+        )
     synonyms = {word: meaning for word, meaning in synonyms.items() if meaning in listed}
     rest = len(codes) - len(listed)
     arguments: dict[str, Any] = {"categories": tuple(listed)}
@@ -259,7 +285,9 @@ def category(cells: Cells, most_words: int) -> Draft:
 
 
 def _in_order(word: str) -> tuple[int, float, str]:
-    return (0, float(word), word) if re.fullmatch(r"\d+(\.\d+)?", word) else (1, 0.0, word.casefold())
+    return (
+        (0, float(word), word) if re.fullmatch(r"\d+(\.\d+)?", word) else (1, 0.0, word.casefold())
+    )
 
 
 def join_spellings(counts: pd.Series) -> tuple[dict[str, str], pd.Series]:
@@ -267,7 +295,8 @@ def join_spellings(counts: pd.Series) -> tuple[dict[str, str], pd.Series]:
     spellings: dict[str, list[str]] = {}
     for word in counts.sort_values(ascending=False, kind="stable").index:
         spellings.setdefault(" ".join(spelling(word).casefold().split()), []).append(str(word))
-    synonyms, rows = {}, {}
+    synonyms: dict[str, str] = {}
+    rows: dict[str, int] = {}
     for same in spellings.values():
         first = spelling(same[0])
         rows[first] = sum(int(counts[word]) for word in same)

@@ -38,7 +38,7 @@ class ModelDraft:
     aside: list[Draft]
     target: Draft
     gap_words: tuple[str, ...]
-    is_padded: bool
+    padded: list[str]
     has_target_gaps: bool
 
 
@@ -62,6 +62,8 @@ def draft_model(path: Path, target: str, *, name: str, sample: str) -> ModelDraf
     if source.is_text:
         words = [cells.counts.index.to_series() for cells in columns.values()]
         style = find_style(words, delimiter=source.arguments.get("sep", ","))
+    if style.thousands:
+        source.notes.append(f"{quoted(style.thousands)} is read as the sign between thousands")
     goal = describe_target(columns.pop(header), style)
     goal.name = free_name(header, len(headers), {*headers} - {header})
     described = _describe(columns, style, source.nested)
@@ -77,9 +79,9 @@ def draft_model(path: Path, target: str, *, name: str, sample: str) -> ModelDraf
     used = [cells_of(each.header, source.frame[each.header]) for each in (*fields, goal)]
     return ModelDraft(
         name, sample, len(source.frame), source, style, fields,
-        [each for each in described if not each.kind], goal, _gap_words(used, [*fields, goal]),
-        any(cells.is_padded for cells, each in zip(used, [*fields, goal], strict=True)
-            if each.kind != "Number"),
+        [each for each in described if not each.kind], goal, _gap_words(source, used, [*fields, goal]),
+        [cells.header for cells, each in zip(used, [*fields, goal], strict=True)
+         if cells.is_padded and each.kind != "Number"],
         used[-1].gaps > 0 or bool(goal.odd),
     )  # fmt: skip
 
@@ -101,14 +103,16 @@ def _set_aside(drafts: list[Draft], target: Draft) -> None:
     for each in (*drafts, target):
         words.update(map(str, each.arguments.get("categories", ())))
     for each in drafts:
-        if each.kind and gives_away(each, target):
-            each.kind, each.summary = "", "tells the target by itself: a copy, or known only after it"
+        if each.kind and (reason := gives_away(each, target)):
+            each.kind, each.summary = "", reason
         elif each.kind and any(word in words for word in each.odd):
             each.kind, each.summary = "", f"numbers and words such as {quoted(each.odd[0])}"
 
 
-def _gap_words(used: list[Cells], drafts: list[Draft]) -> tuple[str, ...]:
-    """List the words that stand for gaps, but for those that pandas and the fields read so."""
+def _gap_words(source: Source, used: list[Cells], drafts: list[Draft]) -> tuple[str, ...]:
+    """List the words that stand for gaps, but for those that pandas reads so in a text."""
     words = [word for cells in used for word in cells.gap_words]
     words += [word for each in drafts for word in each.odd]
-    return tuple(word for word in dict.fromkeys(words) if word not in GAP_WORDS and word.strip(" "))
+    return tuple(
+        word for word in dict.fromkeys(words) if not (source.is_text and word in GAP_WORDS)
+    )

@@ -54,13 +54,13 @@ def _pieces(value: Any) -> list[str]:
         items = [_pieces(each) for each in value]
     else:
         return [written(value)]
-    opening, closing = {dict: "{}", tuple: "()", list: "[]"}[type(value)]
-    pieces = [piece + "," * (piece is item[-1]) for item in items for piece in item]
+    pieces = [f"{part}," if part is item[-1] else part for item in items for part in item]
     if len(items) > 1 or not isinstance(value, tuple):
         pieces[-1] = pieces[-1].removesuffix(",")
-    return [opening + pieces[0], *pieces[1:-1], pieces[-1] + closing] if len(pieces) > 1 else [
-        opening + pieces[0] + closing
-    ]  # fmt: skip
+    brackets = "{}" if isinstance(value, dict) else "()" if isinstance(value, tuple) else "[]"
+    pieces[0] = brackets[0] + pieces[0]
+    pieces[-1] += brackets[1]
+    return pieces
 
 
 def written(value: Any) -> str:

@@ -83,7 +83,7 @@ def _declarations(draft: ModelDraft) -> list[str]:
             reasons.setdefault(each.summary, []).append(each.header or "(no name)")
         lines += ["", "# Columns that are set aside. To use one, describe it in `fields`."]
         for reason, headers in reasons.items():
-            lines += comment(_plain(f"{', '.join(headers)}: {reason}"))
+            lines += comment(_plain(f"{', '.join(headers)} -> {reason}"))
     lines += ["", *comment(_plain(draft.target.remark))]
     declared = call(f"target = {draft.target.kind}", _arguments(draft.target), indent=0)
     return [*lines, declared + ("  # fmt: skip" if "\n" in declared else "")]
@@ -97,12 +97,15 @@ def _arguments(each: Draft) -> dict[str, Any]:
 def _load_data(draft: ModelDraft) -> list[str]:
     source, gaps = draft.source, [*draft.gap_words]
     arguments = dict(source.arguments)
-    says = f"empty cells and {', '.join(map(quote, gaps[:4]))} are gaps" if gaps else "empty cells are gaps"
-    lines = ["def load_data(path: Path) -> pd.DataFrame:", f'    """Read the table; {_plain(says)}."""']
-    if source.is_text or draft.is_padded:
+    says = " and ".join(["empty cells", *([", ".join(map(quote, gaps[:4]))] if gaps else [])])
+    lines = [
+        "def load_data(path: Path) -> pd.DataFrame:",
+        f'    """Read the table; {_plain(says)} are gaps."""',
+    ]
+    if source.is_text:
         lines += [
-            "    fields_and_target = (*fields, target)",
-            "    words = [each.column for each in fields_and_target if not isinstance(each, Number)]",
+            "    columns = (*fields, target)",
+            "    words = [field.column for field in columns if not isinstance(field, Number)]",
         ]
     if source.is_text:
         signs = {"decimal": draft.style.decimal, "thousands": draft.style.thousands}
@@ -112,8 +115,9 @@ def _load_data(draft: ModelDraft) -> list[str]:
     later: list[str] = []
     if gaps and not source.is_text:
         later.append(f"table.replace({written(gaps)}, None)")
-    if draft.is_padded:
-        later.append("table.assign(**table[words].apply(lambda column: column.str.strip()))")
+    if draft.padded:
+        lines.append(f"    padded = {written(draft.padded)}")
+        later.append("table.assign(**table[padded].apply(lambda column: column.str.strip()))")
     if draft.target.dropped:
         lines.append(f"    rare = {written([*draft.target.dropped])}")
         later.append("table[~table[target.column].isin(rare)]")
@@ -157,24 +161,18 @@ def _build_pipeline(draft: ModelDraft) -> list[str]:
 
 
 def _definition(draft: ModelDraft) -> list[str]:
-    score = {"Flag": "roc_auc", "Number": "rmse"}.get(draft.target.kind, "accuracy")
-    if len(draft.target.arguments.get("categories", ())) == 2:
-        score = "roc_auc"
-    file = PurePath(draft.sample).name
-    text = f"Predicts {draft.target.header} from {len(draft.fields)} columns of {file}."
-    arguments = {
-        "title": _title(draft), "description": text, "sample": draft.sample,
-        "sample_note": f"{file}: say here where it is from, and of whom or what it is", "score": score,
-    }  # fmt: skip
-    lines = []
-    for name, value in arguments.items():
-        pieces = [written(value[at : at + 70]) for at in range(0, len(value), 70)]
-        if name == "sample":
-            pieces = [f"Path({written(value)})"]
-        joined = pieces[0] if len(pieces) == 1 else f"({' '.join(pieces)})"
-        lines.append(f"    {name}={joined},")
-        if name == "description":
-            lines += ["    fields=fields,", "    target=target,"]
-        if name == "sample_note":
-            lines += ["    load_data=load_data,", "    build_pipeline=build_pipeline,"]
-    return ["definition = ModelDefinition(", *lines, ")"]
+    is_binary = (
+        draft.target.kind == "Flag" or len(draft.target.arguments.get("categories", ())) == 2
+    )
+    score = "rmse" if draft.target.kind == "Number" else "roc_auc" if is_binary else "accuracy"
+    file, count = PurePath(draft.sample).name[:40], len(draft.fields)
+    text = f"Predicts {draft.target.header[:30]} from {count} columns of {file}."
+    lines = [
+        "definition = ModelDefinition(", f"    title={written(_title(draft))},",
+        f"    description={written(text)},", "    fields=fields,", "    target=target,",
+        f"    sample=Path({written(draft.sample)}),",
+        f"    sample_note={written(f'{file}: say here where it is from')},",
+        "    load_data=load_data,", "    build_pipeline=build_pipeline,",
+        f"    score={written(score)},", ")",
+    ]  # fmt: skip
+    return [line + "  # noqa: E501" * (len(line) > 100) for line in lines]

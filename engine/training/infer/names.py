@@ -18,7 +18,7 @@ def plain_name(header: str) -> str:
     name = re.sub(r"\W+|_+", "_", letters).strip("_").lower()[:60]
     if name[:1].isdigit():
         name = f"n{name}"
-    return f"{name}_" if keyword.iskeyword(name) or keyword.issoftkeyword(name) else name
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def free_name(header: str, place: int, taken: Iterable[str]) -> str:

@@ -91,7 +91,7 @@ def _csv(path: Path) -> Source:
         arguments["names"] = [f"column_{place}" for place in range(1, len(body[0]) + 1)]
         notes.append("the file has no header: its columns are numbered")
     elif len(body) > 1 and all(len(row) == len(body[0]) + 1 and not row[-1] for row in body[1:]):
-        arguments["index_col"] = False  # each row ends with a delimiter, and the header does not
+        arguments["usecols"] = range(len(body[0]))  # rows end with a delimiter, the header not
     arguments["skipinitialspace"] = True
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, **arguments)
     if not isinstance(frame.index, pd.RangeIndex):
@@ -104,7 +104,7 @@ def _decoded(path: Path) -> tuple[str, str]:
     """Return the encoding of a file, and the text at its start."""
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with opened(path, "rb") as file:  # type: ignore[operator]
+    with opened(path, "rb") as file:
         start = file.read(_SAMPLE_BYTES)
         for bom, encoding in (
             (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -112,11 +112,7 @@ def _decoded(path: Path) -> tuple[str, str]:
         ):  # fmt: skip
             if start.startswith(bom):
                 return encoding, _whole_lines(start.decode(encoding, errors="ignore"))
-        zeros = np.flatnonzero(np.frombuffer(start, dtype=np.uint8) == 0)
-        if len(zeros) > len(start) / 4:
-            encoding = "utf-16-le" if (zeros % 2).mean() > 0.5 else "utf-16-be"
-            return encoding, _whole_lines(start.decode(encoding, errors="ignore"))
-        if len(zeros):
+        if b"\0" in start:
             raise UnreadableTable(f"{path} is not text: give CSV, Parquet, JSON lines or Excel")
         try:
             block = start
@@ -174,8 +170,10 @@ def has_header(rows: list[list[str]]) -> bool:
     numbers = [cell for cell, below in columns if below and all(map(is_number, below))]
     if numbers:
         are_numbers = [is_number(cell) for cell in numbers if cell.strip()]
-        is_counting = len(numbers) > 2 and len(set(numbers)) == len(numbers) and all(
-            cell.isdecimal() and len(cell) == 4 for cell in numbers
+        is_counting = (
+            len(numbers) > 2
+            and len(set(numbers)) == len(numbers)
+            and all(cell.isdecimal() and len(cell) == 4 for cell in numbers)
         )  # a column per year
         return not are_numbers or not all(are_numbers) or is_counting
     return sum(cell in below for cell, below in columns) < max(1, len(columns) / 2)
@@ -193,7 +191,7 @@ def _json(path: Path) -> Source:
     if start[:1] not in ("[", "{"):
         raise UnreadableTable(f"{path} is not JSON: give a list of records, or one a line")
     arguments: dict[str, Any] = {"lines": True} if start[0] == "{" else {}
-    arguments |= {"dtype": False, "convert_dates": False}
+    arguments |= {"dtype": False}
     return _typed(pd.read_json(path, **arguments), "read_json", arguments, "JSON")
 
 

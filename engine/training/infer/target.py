@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine.schema.kinds.field import spelling
 from engine.schema.messages import did_you_mean, quoted, vocabulary
@@ -25,8 +25,9 @@ from engine.training.infer.reading import UnreadableTable
 
 #: A class needs so many rows; a table may have so many classes.
 ROWS_OF_A_CLASS, _MOST_CLASSES = 10, 100
-#: Such a column is a copy of the target, on at most so many rows.
-_COPY, _COMPARED_ROWS = 0.999, 5000
+#: A column so like the target is a copy, and gaps that tell so much of it come after it; so
+#: many rows are compared.
+_COPY, _TOLD_BY_GAPS, _COMPARED_ROWS = 0.999, 0.99, 5000
 
 _TARGET_NAMES = (
     "target", "label", "y", "churn", "churned", "survived", "outcome", "default", "approved",
@@ -133,8 +134,12 @@ def _classes(cells: Cells, about: str, *, is_coded: bool) -> Draft:
     draft = Draft(cells.header, "Category", f"{len(labels)} classes", arguments)
     places = {str(label): place for place, label in enumerate(labels)}
     meanings = {**places, **{word: places[label] for word, label in synonyms.items()}}
-    draft.values = cells.texts.map(lambda word: meanings.get(spelling(word), np.nan)).to_numpy(float)
-    draft.dropped = tuple(str(word) for word in cells.counts.index if spelling(word) not in meanings)
+    draft.values = cells.texts.map(lambda word: meanings.get(spelling(word), np.nan)).to_numpy(
+        float
+    )
+    draft.dropped = tuple(
+        str(word) for word in cells.counts.index if spelling(word) not in meanings
+    )
     if draft.dropped:
         listed = ", ".join(map(quoted, draft.dropped[:5]))
         draft.remark = f"classes with fewer than {ROWS_OF_A_CLASS} rows are left out: {listed}"
@@ -153,39 +158,38 @@ def _check_rows(about: str, rows: pd.Series) -> None:
         )
 
 
-def gives_away(draft: Draft, target: Draft) -> bool:
-    """Return whether a column alone tells the target: it is a copy, or nearly one."""
+def gives_away(draft: Draft, target: Draft) -> str:
+    """Return how a column tells the target by itself, as a copy does; empty if it does not.
+
+    A tree is fitted on the column alone, with a leaf for each class, or for each word of it.
+    """
     assert draft.values is not None and target.values is not None
-    filled = np.flatnonzero(~np.isnan(draft.values) & ~np.isnan(target.values))
-    if len(filled) < 20:
-        return False
-    if len(filled) > _COMPARED_ROWS:
-        filled = np.random.default_rng(0).choice(filled, _COMPARED_ROWS, replace=False)
-    values, truth = draft.values[filled], target.values[filled]
-    if target.kind != "Number":
-        return _classes_by(values, truth, is_words=draft.kind == "Category") >= _COPY
-    if draft.kind == "Category":
-        by_word = pd.Series(truth).groupby(values)
-        if len(by_word) > len(values) / 10:
-            return False
-        rest = float(((truth - by_word.transform("mean").to_numpy()) ** 2).mean())
-        return rest <= (1 - _COPY**2) * float(truth.var())
-    if np.ptp(values) == 0 or np.ptp(truth) == 0:
-        return False
-    ranks = (pd.Series(values).rank(), pd.Series(truth).rank())
-    return any(
-        abs(float(np.corrcoef(one, other)[0, 1])) >= _COPY
-        for one, other in ((values, truth), ranks)
-    )
+    rows = np.flatnonzero(~np.isnan(target.values))
+    if len(rows) < 2 * ROWS_OF_A_CLASS:
+        return ""
+    if len(rows) > _COMPARED_ROWS:
+        rows = np.random.default_rng(0).choice(rows, _COMPARED_ROWS, replace=False)
+    values, truth = draft.values[rows], target.values[rows]
+    is_gap = np.isnan(values)
+    is_number = target.kind == "Number"
+    if not is_number and balanced_accuracy_score(truth, _guess(is_gap, truth, 2)) >= _TOLD_BY_GAPS:
+        return "its gaps tell the target"
+    values, truth = values[~is_gap], truth[~is_gap]
+    kinds = len(np.unique(truth)), len(np.unique(values))
+    if min(kinds) < 2 or (draft.kind == "Category" and kinds[1] > len(values) / 10):
+        return ""
+    if is_number and draft.kind != "Category":
+        ranks = pd.Series(values).rank(), pd.Series(truth).rank()
+        likeness = max(abs(np.corrcoef(*each)[0, 1]) for each in ((values, truth), ranks))
+    elif is_number:
+        guess = DecisionTreeRegressor(max_leaf_nodes=kinds[1]).fit(values[:, None], truth)
+        likeness = guess.score(values[:, None], truth) ** 0.5
+    else:
+        leaves = kinds[1] if draft.kind == "Category" else kinds[0]
+        likeness = balanced_accuracy_score(truth, _guess(values, truth, leaves))
+    return "tells the target: a copy, or known only after it" if likeness >= _COPY else ""
 
 
-def _classes_by(values: np.ndarray, truth: np.ndarray, *, is_words: bool) -> float:
-    """Return the balanced accuracy of the best guess by one column: a word, or a few ranges."""
-    if is_words:
-        if len(np.unique(values)) > len(values) / 10:
-            return 0.0
-        often = pd.Series(truth).groupby(values).agg(lambda rows: rows.mode()[0])
-        return float(balanced_accuracy_score(truth, often.loc[values].to_numpy()))
-    tree = DecisionTreeClassifier(max_leaf_nodes=max(2, len(np.unique(truth))), random_state=0)
-    X = values.reshape(-1, 1)
-    return float(balanced_accuracy_score(truth, tree.fit(X, truth).predict(X)))
+def _guess(values: np.ndarray, truth: np.ndarray, leaves: int) -> np.ndarray:
+    tree = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=0)
+    return np.asarray(tree.fit(values[:, None], truth).predict(values[:, None]))

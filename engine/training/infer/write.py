@@ -7,7 +7,6 @@ from pathlib import Path
 
 from engine.training.infer.draft import draft_model
 from engine.training.infer.model_file import model_text
-from engine.training.infer.reading import UnreadableTable
 from engine.training.infer.report import report
 
 
@@ -20,8 +19,8 @@ def write_model_file(
 ) -> None:
     """Write a model file, and say what was decided about the table.
 
-    Raise `UnreadableTable` where none can be written, and `ModelFileDiffers` where one is there that
-    says something else, unless it is to be overwritten.
+    Raise `UnreadableTable` where none can be written, and `ModelFileDiffers` where the file that
+    is there says something else, unless it is to be overwritten.
     """
     project = file.resolve().parent.parent
     sample = Path(os.path.relpath(table.resolve(), project)).as_posix()
@@ -35,16 +34,24 @@ def write_model_file(
         return
     if before is not None and not overwrite:
         lines = difflib.unified_diff(
-            before.splitlines(), text.splitlines(), _shown(file), "as it would be written", "", "", 1, ""
+            before.splitlines(),
+            text.splitlines(),
+            _shown(file),
+            "as it would be written",
+            "",
+            "",
+            1,
+            "",
         )
         raise ModelFileDiffers(
-            "\n".join(lines) + f"\n{_shown(file)} is there and was not changed: to replace it by what "
+            "\n".join(lines)
+            + f"\n{_shown(file)} is there and was not changed: to replace it by what "
             "+ shows, add --overwrite"
         )
     file.write_text(text, encoding="utf-8", newline="\n")
     say(f"{_shown(file)} is written: {len(text.splitlines())} lines, yours to edit")
     if sample.startswith("../"):
-        say(f"the table is outside of the project: move it into data/, and correct `sample` in {_shown(file)}")
+        say("the table is outside of the project: move it into data/ and correct `sample`")
 
 
 def _shown(file: Path) -> str:

@@ -1,0 +1,119 @@
+"""The written file is Python as the project writes it, and says what the table holds."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.schema import ModelDefinition
+from engine.training.infer.draft import draft_model
+from engine.training.infer.layout import call, quote
+from engine.training.infer.model_file import model_text
+from engine.training.infer.write import ModelFileDiffers, write_model_file
+from engine.training.table import read_table
+from tests.support.project import ROOT
+
+
+def make_table(rows: int = 240, columns: int = 20) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    odd = {
+        "💰 price (EUR)": random.normal(100, 9, rows).round(2),
+        "class": random.choice(["Россия", "Perú \u2013 sur", "a\\b", 'say "x"'], rows),
+        "__proto__": random.integers(0, 9, rows),
+        "Age": random.integers(18, 70, rows),
+        "age": random.integers(18, 70, rows),
+        "padded": random.choice([" a", "b ", "?"], rows),
+        "id": [f"c{place * 7}" for place in range(rows)],
+        "a" * 120: random.normal(size=rows),
+        "code": random.choice(["01", "02"], rows),
+        "spaced 'x'": [f"{each:,.1f}" for each in random.normal(5000, 900, rows)],
+    }
+    words = [f"a rather long word {place}" for place in range(12)]
+    plain = {f"c{place}": random.choice(words, rows) for place in range(columns - len(odd) - 1)}
+    return pd.DataFrame({**odd, **plain, "def": random.choice(["yes", "no", ""], rows)})
+
+
+def write(folder: Path, table: pd.DataFrame, target: str, ending: str = "csv") -> str:
+    path = folder / f"table.{ending}"
+    if ending == "csv":
+        table.to_csv(path, index=False)
+    else:
+        table.to_json(path, orient="records", lines=True)
+    return model_text(draft_model(path, target, name="trial", sample="data/table.csv"))
+
+
+def definition_of(text: str) -> ModelDefinition:
+    names: dict[str, ModelDefinition] = {}
+    exec(text, names)  # noqa: S102
+    return names["definition"]
+
+
+@pytest.mark.parametrize(("rows", "ending"), [(240, "csv"), (240, "json"), (120, "csv")])
+def test_file_when_written_of_an_odd_table_reads_it(tmp_path: Path, rows: int, ending: str) -> None:
+    table = make_table(rows)
+
+    text = write(tmp_path, table, "def", ending)
+    definition = definition_of(text)
+    X, y, _ = read_table(definition.load_data(tmp_path / f"table.{ending}"), definition.schema)
+
+    assert len(text.splitlines()) <= 120
+    assert (table["def"] != "").sum() == len(y)
+    has_value = table["def"].to_numpy() != ""
+    assert table["Age"][has_value].tolist() == X["age_2"].tolist()
+    assert {"a", "b", "__missing__"} == {*X["padded"]}
+    assert {"01", "02"} == {*X["code"]}
+    assert "proto" in X and "id" not in X and "class_" in X
+    definition.build_pipeline().fit(X, y).predict(X)
+    assert "id -> an id" in text
+
+
+def test_file_when_written_is_clean_under_ruff(tmp_path: Path) -> None:
+    for name, rows, ending in (("a", 240, "csv"), ("b", 120, "csv"), ("c", 240, "json")):
+        (tmp_path / f"{name}.py").write_text(write(tmp_path, make_table(rows), "def", ending))
+        number = write(tmp_path, make_table(rows), "Age", ending)
+        (tmp_path / f"{name}{name}.py").write_text(number)
+    config = f"--config={ROOT / 'pyproject.toml'}"
+
+    for command in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+        ruff = [sys.executable, "-m", "ruff", *command, config, str(tmp_path)]
+        done = subprocess.run(ruff, capture_output=True, text=True)
+        assert 0 == done.returncode, done.stdout
+
+
+def test_call_when_it_is_long_is_broken_below_its_first_argument() -> None:
+    text = call("Category", {"name": "a", "categories": tuple("abcdefgh" * 6)}, indent=4)
+
+    assert all(len(line) <= 100 for line in text.splitlines())
+    assert {13} == {len(line) - len(line.lstrip()) for line in text.splitlines()[1:]}
+    compile(text.strip(), "call", "eval")
+
+
+def test_text_when_quoted_is_the_same_text() -> None:
+    for text in ('a"b', "a\\b", "né", "a\nb", "💰", "x\u200by"):
+        assert text == eval(quote(text))  # noqa: S307
+
+
+def test_file_when_it_is_there_is_kept_and_the_difference_shown(tmp_path: Path) -> None:
+    table, file = tmp_path / "table.csv", tmp_path / "models/trial.py"
+    file.parent.mkdir()
+    frame = pd.DataFrame({"x": range(5, 305), "y": ["yes", "no", "no"] * 100}).sample(300)
+    frame.to_csv(table, index=False)
+    lines: list[str] = []
+    write_model_file(file, table, "y", overwrite=False, say=lines.append)
+    text = file.read_text()
+
+    write_model_file(file, table, "y", overwrite=False, say=lines.append)
+    assert "models/trial.py says this already" == lines[-1]
+    frame.assign(x=frame["x"] * 10).to_csv(table, index=False)
+    with pytest.raises(ModelFileDiffers) as difference:
+        write_model_file(file, table, "y", overwrite=False, say=lines.append)
+
+    assert text == file.read_text()
+    assert "maximum=500)" in str(difference.value) and "maximum=5000)" in str(difference.value)
+    assert "--overwrite" in str(difference.value)
+    write_model_file(file, table, "y", overwrite=True, say=lines.append)
+    assert "maximum=5000)" in file.read_text()
+    assert str(tmp_path) not in file.read_text()
