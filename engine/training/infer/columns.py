@@ -1,6 +1,7 @@
 """What the columns of a table hold: a kind of field each, or why a column is set aside."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -50,8 +51,8 @@ _UNITS = frozenset(
     (
         "brl", "celsius", "chf", "clp", "cm", "days", "db", "eur", "ft", "gb", "gbp", "hours",
         "hpa", "hz", "jpy", "kb", "kcal", "kg", "khz", "km", "kmh", "kpa", "kw", "kwh", "lb", "lbs",
-        "m2", "m3", "mb", "mg", "mhz", "min", "ml", "mm", "months", "mpg", "mph", "ms", "mw", "oz", "pct",
-        "percent", "ppm", "psi", "px", "sec", "sqft", "sqm", "usd", "weeks", "years",
+        "m2", "m3", "mb", "mg", "mhz", "min", "ml", "mm", "months", "mpg", "mph", "ms", "mw", "oz",
+        "pct", "percent", "ppm", "psi", "px", "sec", "sqft", "sqm", "usd", "weeks", "years",
     )
 )  # fmt: skip
 
@@ -121,34 +122,27 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
     """Decide what a column holds, by its words alone."""
     rows, words = len(cells.texts), cells.counts
     gaps = f"{100 * cells.gaps / rows:.2g} % missing" if cells.gaps else ""
-    if not len(words):
-        return Draft(cells.header, "", "no value in any row")
-    if cells.gaps > _MOST_GAPS * rows:
-        return Draft(cells.header, "", gaps)
-    if len(words) == 1:
-        word = quoted(str(words.index[0])[:40])
-        return Draft(cells.header, "", f"always {word}" + (" or missing" if gaps else ""))
     numbers = style.parse(words.index.to_series())
     odd = words[np.isnan(numbers)]
+    is_odd_rare = len(odd) <= _ODD_WORDS and odd.sum() <= _ODD_SHARE * words.sum()
+    first = quoted(str(words.index[0])[:40]) if len(words) else ""
+    if not len(words) or cells.gaps > _MOST_GAPS * rows:
+        return Draft(cells.header, "", gaps if len(words) else "no value in any row")
+    if len(words) == 1:
+        return Draft(cells.header, "", f"always {first}" + (" or missing" if gaps else ""))
     if _are_dates(words):
-        return Draft(
-            cells.header, "", f"a date or time, such as {quoted(str(words.index[0])[:40])}"
-        )
+        return Draft(cells.header, "", f"a date or time, such as {first}")
     if flag := flag_of(cells):
         draft = flag
-    elif (
-        len(odd) <= _ODD_WORDS
-        and odd.sum() <= _ODD_SHARE * words.sum()
-        and len(words) > len(odd) + 1
-    ):
-        draft = _number(cells, numbers, style, most_words)
-    elif len(odd) < len(words) / 2 and len(odd) < len(words) and len(words) > most_words:
-        share = 100 * (1 - odd.sum() / words.sum())
-        word = quoted(str(odd.index[0])[:40])
-        draft = Draft(cells.header, "", f"{share:.2g} % numbers, the rest words such as {word}")
+    elif is_odd_rare and len(words) > len(odd) + 1:
+        draft = _number(cells, numbers, most_words)
+    elif len(odd) < len(words) / 2 and len(words) > most_words:
+        draft = Draft(
+            cells.header, "", f"numbers and words such as {quoted(str(odd.index[0])[:40])}"
+        )
     else:
         draft = category(cells, most_words)
-    if draft.kind and cells.gaps + sum(words[list(draft.odd)]):
+    if draft.kind and (cells.gaps or draft.odd):
         draft.arguments["missing"] = "accept"
         draft.summary += f", {gaps}" if gaps else ""
     return draft
@@ -178,33 +172,36 @@ def flag_of(cells: Cells) -> Draft | None:
     return Draft(cells.header, "Flag", f"{share:.3g} % true", arguments, values)
 
 
-def _number(cells: Cells, numbers: np.ndarray, style: Style, most_words: int) -> Draft:
+def number(cells: Cells, numbers: np.ndarray) -> Draft:
+    """Return a number field; the words that are none are its odd ones."""
+    words = cells.counts.index
+    values = cells.texts.map(dict(zip(words, numbers, strict=True))).to_numpy(float)
+    present = np.sort(values[~np.isnan(values)])
+    is_whole = bool((present % 1 == 0).all())
+    arguments = _number_arguments(cells.header, present, is_whole=is_whole)
+    summary = f"{'whole, ' * is_whole}{present[0]:.6g} to {present[-1]:.6g}"
+    odd = tuple(map(str, words[np.isnan(numbers)]))
+    remark = f"read as gaps: {', '.join(map(quoted, odd))}" if odd else ""
+    return Draft(cells.header, "Number", summary, arguments, values, odd, remark)
+
+
+def _number(cells: Cells, numbers: np.ndarray, most_words: int) -> Draft:
+    """Return a number, a category of codes, or why the column tells nothing."""
     header, words = cells.header, cells.counts
-    odd = tuple(map(str, words.index[np.isnan(numbers)]))
-    is_whole = bool((numbers[~np.isnan(numbers)] % 1 == 0).all())
-    distinct, filled = len(words) - len(odd), int(words.sum())
-    values = cells.texts.map(dict(zip(words.index, numbers, strict=True))).to_numpy(float)
+    draft = number(cells, numbers)
+    assert draft.values is not None
+    is_whole = "integer" in draft.arguments
     if is_whole and np.nanmax(np.abs(numbers)) >= MAX_EXACT_INTEGER:
         return Draft(header, "", "whole numbers beyond 2**53, as ids are")
-    if reason := _is_id(cells, values, is_whole=is_whole):
+    if is_whole and (reason := _is_id(cells, draft.values)):
         return Draft(header, "", reason)
-    plain = [str(word) for word in words.index if str(word) not in odd]
-    has_zeros = is_whole and any(re.match(r"0\d", word) for word in plain)
-    is_coded = distinct <= _MOST_CODES and filled >= 10 * distinct and np.nanmin(numbers) >= 0
-    if is_whole and (has_zeros or (is_coded and is_code_name(header))):
+    has_zeros = any(re.match(r"0\d", str(word)) for word in words.index)
+    is_coded = len(words) <= _MOST_CODES and words.sum() >= 10 * len(words)
+    is_coded = is_coded and np.nanmin(numbers) >= 0 and is_code_name(header)
+    if is_whole and (has_zeros or is_coded):
         draft = category(cells, most_words)
         draft.summary = draft.summary.replace("words", "codes", 1)
-        draft.remark = (
-            draft.kind and "whole numbers taken for codes; if they count, make it a Number"
-        )
-        return draft
-    draft = Draft(
-        header, "Number", "", number_arguments(header, values, is_whole=is_whole), values, odd
-    )
-    low, high = (f"{end:.6g}" for end in (np.nanmin(values), np.nanmax(values)))
-    draft.summary = f"{'whole, ' if is_whole else ''}{low} to {high}"
-    if odd:
-        draft.remark = f"read as gaps: {', '.join(map(quoted, odd))}"
+        draft.remark = "whole numbers taken for codes; if they count, make it a Number"
     return draft
 
 
@@ -213,22 +210,19 @@ def is_code_name(header: str) -> bool:
     return any(word in _CODE_NAMES or word.endswith("class") for word in words_in(header)[-1:])
 
 
-def _is_id(cells: Cells, values: np.ndarray, *, is_whole: bool = False) -> str:
-    """Return why a column tells rows apart and nothing else; empty if it does not."""
+def _is_id(cells: Cells, values: np.ndarray) -> str:
+    """Return why words or whole numbers tell rows apart and nothing else; empty if they do not."""
     filled, distinct = int(cells.counts.sum()), len(cells.counts)
     if filled < 10 or distinct < 0.95 * filled:
         return ""
-    if is_whole and len(values) == filled and len({*np.diff(values).tolist()}) == 1:
+    if len(values) == filled and len({*np.diff(values).tolist()}) == 1:
         return "counts the rows"
-    is_named = bool(_ID_NAMES & {*words_in(cells.header)}) or UNNAMED.fullmatch(cells.header)
-    return (
-        "an id: nearly every row has its own" if is_named and (is_whole or not len(values)) else ""
-    )
+    is_named = _ID_NAMES & {*words_in(cells.header)} or UNNAMED.fullmatch(cells.header)
+    return "an id: nearly every row has its own" if is_named else ""
 
 
-def number_arguments(header: str, values: np.ndarray, *, is_whole: bool) -> dict[str, Any]:
-    """Return the arguments of a number: its range has room, in round numbers."""
-    values = np.sort(values[~np.isnan(values)])
+def _number_arguments(header: str, values: np.ndarray, *, is_whole: bool) -> dict[str, Any]:
+    """Return the arguments of a number from sorted values: its range has room, in round numbers."""
     low, high, middle = float(values[0]), float(values[-1]), float(values[len(values) // 2])
     minimum = -round_beyond(-low) if low < 0 else 0.0
     maximum = round_beyond(high) if high > 0 else 0.0
@@ -240,13 +234,10 @@ def number_arguments(header: str, values: np.ndarray, *, is_whole: bool) -> dict
         minimum, maximum = 1800.0, 2100.0
     arguments: dict[str, Any] = {"unit": unit} if (unit := unit_of(header)) else {}
     arguments["example"] = int(middle) if is_whole else middle
-    if is_whole:
-        arguments["integer"] = True
-    ends = {"minimum": minimum, "maximum": maximum}
-    return arguments | {
-        name: int(end) if end.is_integer() and abs(end) < 1e15 else end
-        for name, end in ends.items()
-    }
+    arguments |= {"integer": True} if is_whole else {}
+    for name, end in (("minimum", minimum), ("maximum", maximum)):
+        arguments[name] = int(end) if end.is_integer() and abs(end) < 1e15 else end
+    return arguments
 
 
 def category(cells: Cells, most_words: int) -> Draft:
@@ -267,9 +258,8 @@ def category(cells: Cells, most_words: int) -> Draft:
     listed = sorted(map(str, often.index[:most_words]), key=_in_order)
     share = codes[listed].sum() / filled
     if share < 0.3:
-        return Draft(
-            header, "", f"{distinct:,} words, the {len(listed)} most frequent in {share:.0%}"
-        )
+        few = f"the {len(listed)} most frequent in {share:.0%} of the rows"
+        return Draft(header, "", f"{distinct:,} words, {few}")
     synonyms = {word: meaning for word, meaning in synonyms.items() if meaning in listed}
     rest = len(codes) - len(listed)
     arguments: dict[str, Any] = {"categories": tuple(listed)}
@@ -279,15 +269,21 @@ def category(cells: Cells, most_words: int) -> Draft:
     places = {word: place for place, word in enumerate(codes.index)}
     meanings = {**places, **{word: places[meaning] for word, meaning in synonyms.items()}}
     draft = Draft(header, "Category", f"{len(listed)} words", arguments)
-    draft.values = cells.texts.map(meanings).to_numpy(float)
+    draft.values = values_of(cells, meanings)
     draft.summary += f", {rest:,} rare ones and new ones unknown" if rest else ", new ones refused"
     return draft
 
 
-def _in_order(word: str) -> tuple[int, float, str]:
-    return (
-        (0, float(word), word) if re.fullmatch(r"\d+(\.\d+)?", word) else (1, 0.0, word.casefold())
-    )
+def values_of(cells: Cells, meanings: Mapping[str, float]) -> np.ndarray:
+    """Return the number of each cell's word; NaN for a gap and other words."""
+    numbers = {
+        word: meanings.get(word, meanings.get(spelling(word))) for word in cells.counts.index
+    }
+    return np.asarray(cells.texts.map(numbers).to_numpy(float))
+
+
+def _in_order(word: str) -> tuple[float, str]:
+    return float(word) if re.fullmatch(r"\d+(\.\d+)?", word) else np.inf, word.casefold()
 
 
 def join_spellings(counts: pd.Series) -> tuple[dict[str, str], pd.Series]:

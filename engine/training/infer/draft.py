@@ -64,25 +64,29 @@ def draft_model(path: Path, target: str, *, name: str, sample: str) -> ModelDraf
         style = find_style(words, delimiter=source.arguments.get("sep", ","))
     if style.thousands:
         source.notes.append(f"{quoted(style.thousands)} is read as the sign between thousands")
-    goal = describe_target(columns.pop(header), style)
+    goal = describe_target(columns[header], style)
     goal.name = free_name(header, len(headers), {*headers} - {header})
-    described = _describe(columns, style, source.nested)
+    others = {each: cells for each, cells in columns.items() if each != header}
+    described = _describe(others, style, source.nested)
     _set_aside(described, goal)
-    taken = {*headers, goal.name}
+    taken = {goal.name}
     for place, each in enumerate(described, start=1):
-        each.name = free_name(each.header, place, taken - {each.header} | {goal.name})
+        each.name = free_name(each.header, place, {*headers} - {each.header} | taken)
         taken.add(each.name)
     fields = [each for each in described if each.kind]
     if not fields:
         reasons = ", ".join(f"{quoted(each.header)} ({each.summary})" for each in described[:5])
         raise UnreadableTable(f"{path} has no column to learn from, besides the target: {reasons}")
-    used = [cells_of(each.header, source.frame[each.header]) for each in (*fields, goal)]
+    used = [*fields, goal]
+    worded = [each.header for each in used if each.kind != "Number"]
+    gap_words = [word for each in used for word in (*columns[each.header].gap_words, *each.odd)]
+    by_itself = GAP_WORDS if source.is_text else frozenset()
     return ModelDraft(
         name, sample, len(source.frame), source, style, fields,
-        [each for each in described if not each.kind], goal, _gap_words(source, used, [*fields, goal]),
-        [cells.header for cells, each in zip(used, [*fields, goal], strict=True)
-         if cells.is_padded and each.kind != "Number"],
-        used[-1].gaps > 0 or bool(goal.odd),
+        aside=[each for each in described if not each.kind], target=goal,
+        gap_words=tuple(word for word in dict.fromkeys(gap_words) if word not in by_itself),
+        padded=[each for each in worded if columns[each].is_padded],
+        has_target_gaps=columns[header].gaps > 0 or bool(goal.odd),
     )  # fmt: skip
 
 
@@ -107,12 +111,3 @@ def _set_aside(drafts: list[Draft], target: Draft) -> None:
             each.kind, each.summary = "", reason
         elif each.kind and any(word in words for word in each.odd):
             each.kind, each.summary = "", f"numbers and words such as {quoted(each.odd[0])}"
-
-
-def _gap_words(source: Source, used: list[Cells], drafts: list[Draft]) -> tuple[str, ...]:
-    """List the words that stand for gaps, but for those that pandas reads so in a text."""
-    words = [word for cells in used for word in cells.gap_words]
-    words += [word for each in drafts for word in each.odd]
-    return tuple(
-        word for word in dict.fromkeys(words) if not (source.is_text and word in GAP_WORDS)
-    )

@@ -120,7 +120,7 @@ def _load_data(draft: ModelDraft) -> list[str]:
         later.append("table.assign(**table[padded].apply(lambda column: column.str.strip()))")
     if draft.target.dropped:
         lines.append(f"    rare = {written([*draft.target.dropped])}")
-        later.append("table[~table[target.column].isin(rare)]")
+        later.append("table[~table[target.column].astype(str).isin(rare)]")
     if draft.has_target_gaps:
         later.append("table.dropna(subset=[target.column])")
     begin = "table =" if later else "return"

@@ -4,9 +4,12 @@ import codecs
 import csv
 import gzip
 import json
+import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,9 @@ from engine.training.infer.numbers import is_number
 #: The layout is guessed from so many bytes at the start, and so many rows of them.
 _SAMPLE_BYTES, _SAMPLE_ROWS = 262_144, 500
 
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -94,41 +100,34 @@ def _csv(path: Path) -> Source:
         arguments["usecols"] = range(len(body[0]))  # rows end with a delimiter, the header not
     arguments["skipinitialspace"] = True
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False, **arguments)
-    if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index(drop=True)
     layout = f"{_DELIMITERS[delimiter]}, {encoding}"
-    return Source(frame, "read_csv", arguments, layout, notes=notes)
+    return Source(frame.reset_index(drop=True), "read_csv", arguments, layout, notes=notes)
 
 
 def _decoded(path: Path) -> tuple[str, str]:
     """Return the encoding of a file, and the text at its start."""
     opened = gzip.open if path.suffix.lower() == ".gz" else open
-    decoder = codecs.getincrementaldecoder("utf-8")()
     with opened(path, "rb") as file:
         start = file.read(_SAMPLE_BYTES)
-        for bom, encoding in (
-            (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
-            (codecs.BOM_UTF16_BE, "utf-16"),
-        ):  # fmt: skip
-            if start.startswith(bom):
-                return encoding, _whole_lines(start.decode(encoding, errors="ignore"))
-        if b"\0" in start:
+        encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "")
+        if not encoding and b"\0" in start:
             raise UnreadableTable(f"{path} is not text: give CSV, Parquet, JSON lines or Excel")
-        try:
-            block = start
-            while block:
-                decoder.decode(block)
-                block = file.read(1 << 24)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "cp1252", _whole_lines(start.decode("cp1252", errors="replace"))
-    return "utf-8", _whole_lines(start.decode(errors="ignore"))
+        if not encoding:
+            blocks = iter(lambda: file.read(1 << 24), b"")
+            encoding = "utf-8" if _is_utf8(chain([start], blocks)) else "cp1252"
+    text = start.decode(encoding, errors="ignore")
+    return encoding, text if len(start) < _SAMPLE_BYTES else text.rpartition("\n")[0]
 
 
-def _whole_lines(text: str) -> str:
-    """Leave out a line that the sample has cut."""
-    whole = text.rpartition("\n")[0]
-    return whole if whole and len(text) > _SAMPLE_BYTES / 4 else text
+def _is_utf8(blocks: Iterable[bytes]) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for block in blocks:
+            decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _split(text: str) -> tuple[str, list[list[str]]]:
@@ -169,13 +168,10 @@ def has_header(rows: list[list[str]]) -> bool:
     ]
     numbers = [cell for cell, below in columns if below and all(map(is_number, below))]
     if numbers:
-        are_numbers = [is_number(cell) for cell in numbers if cell.strip()]
-        is_counting = (
-            len(numbers) > 2
-            and len(set(numbers)) == len(numbers)
-            and all(cell.isdecimal() and len(cell) == 4 for cell in numbers)
-        )  # a column per year
-        return not are_numbers or not all(are_numbers) or is_counting
+        are_years = len({*numbers}) == len(numbers) > 2 and all(
+            re.fullmatch(r"(19|20)\d\d", cell) for cell in numbers
+        )
+        return are_years or not all(is_number(cell) for cell in numbers)
     return sum(cell in below for cell, below in columns) < max(1, len(columns) / 2)
 
 
@@ -190,8 +186,7 @@ def _json(path: Path) -> Source:
         start = file.read(1024).lstrip()
     if start[:1] not in ("[", "{"):
         raise UnreadableTable(f"{path} is not JSON: give a list of records, or one a line")
-    arguments: dict[str, Any] = {"lines": True} if start[0] == "{" else {}
-    arguments |= {"dtype": False}
+    arguments = ({"lines": True} if start[0] == "{" else {}) | {"dtype": False}
     return _typed(pd.read_json(path, **arguments), "read_json", arguments, "JSON")
 
 

@@ -17,7 +17,8 @@ from engine.training.infer.columns import (
     flag_of,
     is_code_name,
     join_spellings,
-    number_arguments,
+    number,
+    values_of,
     words_in,
 )
 from engine.training.infer.numbers import Style
@@ -95,19 +96,10 @@ def _are_classes(header: str, numbers: np.ndarray) -> bool:
 
 
 def _number(cells: Cells, numbers: np.ndarray) -> Draft:
-    counts = cells.counts
-    values = cells.texts.map(dict(zip(counts.index, numbers, strict=True))).to_numpy(float)
-    present = values[~np.isnan(values)]
-    is_whole = bool((present % 1 == 0).all())
-    arguments = number_arguments(cells.header, values, is_whole=is_whole)
-    draft = Draft(cells.header, "Number", "", arguments, values)
-    draft.odd = tuple(map(str, counts.index[np.isnan(numbers)]))
-    draft.summary = f"a number, {present.min():.6g} to {present.max():.6g}"
-    if is_whole and len(counts) <= 10:
-        draft.remark = (
-            f"{len(counts)} whole values are taken for a number; if they are classes, make it a "
-            "Category and the estimator a classifier"
-        )
+    draft = number(cells, numbers)
+    if "integer" in draft.arguments and len(numbers) <= 10:
+        draft.remark = f"{len(numbers)} whole values are taken for a number, not for classes"
+    draft.summary = f"a number, {draft.summary}"
     return draft
 
 
@@ -134,9 +126,7 @@ def _classes(cells: Cells, about: str, *, is_coded: bool) -> Draft:
     draft = Draft(cells.header, "Category", f"{len(labels)} classes", arguments)
     places = {str(label): place for place, label in enumerate(labels)}
     meanings = {**places, **{word: places[label] for word, label in synonyms.items()}}
-    draft.values = cells.texts.map(lambda word: meanings.get(spelling(word), np.nan)).to_numpy(
-        float
-    )
+    draft.values = values_of(cells, meanings)
     draft.dropped = tuple(
         str(word) for word in cells.counts.index if spelling(word) not in meanings
     )
