@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps new model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 

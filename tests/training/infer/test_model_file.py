@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from build_model import main
 from engine.schema import ModelDefinition
 from engine.training.infer.draft import draft_model
 from engine.training.infer.layout import call, quote
@@ -117,3 +118,25 @@ def test_file_when_it_is_there_is_kept_and_the_difference_shown(tmp_path: Path) 
     write_model_file(file, table, "y", overwrite=True, say=lines.append)
     assert "maximum=5000)" in file.read_text()
     assert str(tmp_path) not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["Churn", "--from", "{}"], 2, "a model cannot be called 'Churn'"),
+        (["schema", "--from", "{}"], 2, "a model cannot be called 'schema'"),
+        (["churn", "--from", "{}"], 1, "no target is named: add --target 'y'"),
+        (["churn", "--from", "{}", "--target", "z"], 1, "there is no column 'z'"),
+        (["churn", "--from", "absent.csv"], 1, "there is no file absent.csv"),
+    ],
+)
+def test_command_when_nothing_can_be_written_ends_with_a_sentence(
+    words: list[str], status: int, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "table.csv"
+    pd.DataFrame({"x": range(40), "y": ["yes", "no"] * 20}).to_csv(table, index=False)
+
+    assert status == main([word.format(table) for word in words])
+
+    assert sentence in capsys.readouterr().err
+    assert not (ROOT / "models/churn.py").exists()
