@@ -101,7 +101,7 @@ typedef struct {
 typedef struct {
     uint32_t step, n_trees, n_words; /* step: how many tests are between two rows */
     const Test *tests;
-    const double *leaves, *thresholds;
+    const double *leaves, *thresholds, *edges;
     const Range *ranges;
     const uint32_t *rows; /* a word for each tree */
 } Plan;

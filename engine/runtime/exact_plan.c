@@ -7,8 +7,8 @@
  * A walk makes as many steps as a tree is deep. Here no tree is walked: it has a bit for each leaf,
  * and a test that a record fails clears the bits of the leaves on its left. The leaf that a walk
  * would reach is the lowest bit that stays (QuickScorer, Lucchese and others, 2015). The tests of
- * a slot are sorted by threshold, so a record fails the first ones, up to a place that is found by
- * bisection. What every so many of them leave of all trees is stored, a row with a word for each
+ * a slot are sorted by threshold, so a record fails the first ones, up to a place that is found
+ * by counting. What every so many of them leave of all trees is stored, a row with a word for each
  * tree: one row per slot is combined, and the tests behind it follow one by one.
  */
 #include <stdlib.h>
@@ -18,6 +18,8 @@
 
 enum { MOST_LEAVES = 32, LEAST_TREES = 16, MOST_TREES = UINT16_MAX, LINE = 16 };
 
+typedef double Two __attribute__((vector_size(16), aligned(8), may_alias));
+typedef int64_t Both __attribute__((vector_size(16)));
 typedef uint32_t Four __attribute__((vector_size(16), aligned(4), may_alias));
 
 /* The tests behind its row that a record fails, of a slot; and where a row begins. */
@@ -71,7 +73,7 @@ static size_t bytes_of(const Model *m, const Member *r, uint32_t n_tests)
 {
     size_t n_rows = n_tests / step_of(r);
     return ((size_t)m->header->n_slots + 1) * sizeof(Range) + n_tests * sizeof(Test) +
-           ((size_t)r->n_trees * MOST_LEAVES + n_tests) * sizeof(double) +
+           ((size_t)r->n_trees * MOST_LEAVES + n_tests + n_rows) * sizeof(double) +
            n_rows * words_of(r) * sizeof(uint32_t);
 }
 
@@ -111,8 +113,8 @@ static int compare(const void *left, const void *right)
     return (a->threshold > b->threshold) - (a->threshold < b->threshold);
 }
 
-/* Store for every so many tests of a slot what the first ones leave. */
-static uint32_t write_rows(const Plan *plan, const Range *range, uint32_t *rows)
+/* Store for every so many tests of a slot what the first ones leave, and the last threshold. */
+static uint32_t write_rows(const Plan *plan, const Range *range, double *edges, uint32_t *rows)
 {
     uint32_t n_rows = (range[1].first_test - range->first_test) / plan->step;
     const Test *test = &plan->tests[range->first_test];
@@ -124,6 +126,7 @@ static uint32_t write_rows(const Plan *plan, const Range *range, uint32_t *rows)
             memset(row, 0xff, plan->n_words * sizeof *row);
         for (uint32_t j = 0; j < plan->step; j++, test++)
             row[test->tree] &= test->mask;
+        edges[range->first_row + i] = test[-1].threshold;
     }
     return range->first_row + n_rows;
 }
@@ -134,9 +137,10 @@ static void make_plan(const Model *m, const Member *r, uint32_t n_tests, Plan *p
     Test *tests = (Test *)room, *test = tests;
     double *leaves = (double *)(tests + n_tests);
     double *thresholds = leaves + (size_t)r->n_trees * MOST_LEAVES;
-    Range *ranges = (Range *)(thresholds + n_tests);
+    double *edges = thresholds + n_tests;
+    Range *ranges = (Range *)(edges + n_tests / step_of(r));
     uint32_t *rows = (uint32_t *)(ranges + n_slots + 1);
-    *plan = (Plan){step_of(r), r->n_trees, words_of(r), tests, leaves, thresholds, ranges, rows};
+    *plan = (Plan){step_of(r), r->n_trees, words_of(r), tests, leaves, thresholds, edges, ranges, rows};
     for (uint32_t i = 0; i < r->n_trees; i++)
         unfold(m, m->trees[r->first_tree + i].root, (uint16_t)i, 0,
                leaves + (size_t)i * MOST_LEAVES, &test);
@@ -150,7 +154,7 @@ static void make_plan(const Model *m, const Member *r, uint32_t n_tests, Plan *p
         thresholds[i] = tests[i].threshold;
     ranges[0].first_row = 0;
     for (uint32_t s = 0; s < n_slots; s++)
-        ranges[s + 1].first_row = write_rows(plan, &ranges[s], rows);
+        ranges[s + 1].first_row = write_rows(plan, &ranges[s], edges, rows);
 }
 
 /* Make the plan of a checked file, in room that begins at a multiple of 8. */
@@ -169,15 +173,16 @@ void exact_plan(const void *file, void *room)
     }
 }
 
-/* How many of a slot's thresholds, sorted, a value does not reach. */
+/* How many of the thresholds a value does not reach: without branches, which would be guessed. */
 static uint32_t count_failed(const double *thresholds, uint32_t count, double value)
 {
-    size_t at = 0;
-    if (count == 0)
-        return 0;
-    for (; count > 1; count -= count / 2)
-        at += count / 2 & -(size_t)!(value <= thresholds[at + count / 2 - 1]);
-    return (uint32_t)at + !(value <= thresholds[at]);
+    Two values = {value, value};
+    Both reached = {0, 0}; /* -1 for each */
+    uint32_t i = 0;
+    for (; i + 2 <= count; i += 2)
+        reached += values <= *(const Two *)(thresholds + i);
+    uint32_t last = i < count && value <= thresholds[i];
+    return count - last - (uint32_t)-(reached[0] + reached[1]);
 }
 
 /* Find the bits of each tree that a record leaves. */
@@ -187,12 +192,12 @@ static void find_leaves(const Plan *plan, const double *x, size_t stride, uint32
     uint32_t n_rows = 0;
     for (uint32_t s = 0; s < n_slots; s++) {
         const Range *range = &plan->ranges[s];
-        const Test *tests = plan->tests + range->first_test;
-        uint32_t failed = count_failed(plan->thresholds + range->first_test,
-                                       range[1].first_test - range->first_test, x[s * stride]);
-        uint32_t row = failed / plan->step;
-        found[s].from = tests + row * plan->step;
-        found[s].to = tests + failed;
+        uint32_t row = count_failed(plan->edges + range->first_row,
+                                    range[1].first_row - range->first_row, x[s * stride]);
+        uint32_t first = range->first_test + row * plan->step, rest = range[1].first_test - first;
+        rest = rest < plan->step ? rest : plan->step;
+        found[s].from = plan->tests + first;
+        found[s].to = found[s].from + count_failed(plan->thresholds + first, rest, x[s * stride]);
         found[n_rows].row = (size_t)(range->first_row + row - 1) * plan->n_words;
         n_rows += row > 0;
     }
