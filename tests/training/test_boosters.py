@@ -53,9 +53,9 @@ def test_words_when_xgboost_is_to_predict_them_are_refused_with_a_way_that_does(
 
 
 def test_words_when_a_booster_is_given_them_are_refused_with_what_encodes_them() -> None:
-    for booster in (single(), lightgbm.LGBMClassifier(**FEW)):
+    for make in (single, lambda: lightgbm.LGBMClassifier(**FEW)):
         with pytest.raises(TrainingFailed, match=r"takes numbers only: encode words before it"):
-            fit("toy", define(lambda booster=booster: booster, SOLD), X, CLASS)
+            fit("toy", define(make, SOLD), X, CLASS)
 
 
 def test_flags_when_xgboost_predicts_them_are_the_classes_on_the_card() -> None:
