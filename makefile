@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick runtimes machines stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -55,6 +55,9 @@ bench: test-deps  ## Compare with other servers, in an hour; write the page: mak
 
 bench-quick: test-deps  ## Compare with FastAPI + ONNX and the in-process floor; only print
 	@$(python) -m benchmarks.compare --quick $(args)
+
+bulk: test-deps  ## Tell what a row costs in each form of many records: make bulk args="--rows 100000"
+	@$(python) -m benchmarks.bulk $(args)
 
 runtimes: test-deps  ## Compare exact, onnxruntime and scikit-learn on one core: make runtimes args="--rounds 3"
 	@$(python) -m benchmarks.runtimes $(args)

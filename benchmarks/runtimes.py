@@ -20,7 +20,7 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from benchmarks.boosting_graph import boosting_graph
+from benchmarks.boosting_export import mended_boosting
 from benchmarks.machine import main_versions
 from benchmarks.stress_page import machine
 from engine.runtime.exact import ExactRuntime
@@ -95,10 +95,8 @@ def callers(fitted: Fitted) -> dict[str, Calls]:
     matrix = coding.pack(columns)
     rows, table = np.ascontiguousarray(matrix), frame(columns, fields)
     exact = ExactRuntime(translate(pipeline, fields), fields, has_probabilities=True)
-    last = pipeline[-1]
-    is_histogram = isinstance(last, HistGradientBoostingClassifier)
-    graph = boosting_graph(last, fields) if is_histogram else convert(pipeline, fields)
-    session = open_session(graph)._sess
+    with mended_boosting():
+        session = open_session(convert(pipeline, fields))._sess
     output = [session.outputs_meta[-1].name]
     # One record after the other, since a processor learns the way of one that comes again.
     count = range(min(_RECORDS, len(rows)))

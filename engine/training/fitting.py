@@ -18,7 +18,7 @@ from engine.training.failures import TrainingFailed, cause, explained, place, st
 from engine.training.served_pipeline import NoBestEstimator, ServedPipeline, served
 from engine.training.storable import check_storable
 
-#: The first fit is on so many rows. A table of less than twice as many has only one fit.
+#: The first fit is on so many rows. A table of less than ten times as many has only one fit.
 TRIAL_ROWS = 200
 
 #: Rows of each class that a part of a table has at least, where the table has them.
@@ -35,7 +35,7 @@ def fit(name: str, definition: ModelDefinition, X: pd.DataFrame, y: pd.Series) -
     target.
     """
     few = few_rows(y, TRIAL_ROWS, definition)
-    is_tried = 2 * len(few) < len(y) and _try(name, definition, X.iloc[few], y.iloc[few])
+    is_tried = 10 * len(few) <= len(y) and _try(name, definition, X.iloc[few], y.iloc[few])
     pipeline = _build(name, definition)
     try:
         pipeline.fit(X, y)

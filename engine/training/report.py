@@ -150,8 +150,9 @@ def _column_drawing(column: pd.Series, field: Field) -> Drawing:
 def _draw(drawing: Drawing, size: tuple[float, float] = (4.6, 3.6)) -> Markup:
     # The hash salt and the empty date keep the picture's bytes reproducible.
     with matplotlib.rc_context({"svg.hashsalt": "report", "svg.fonttype": "none", "font.size": 9}):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size)
         drawing(figure.subplots())
+        figure.tight_layout()  # once: a layout engine would draw everything twice
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
     svg = out.getvalue()

@@ -26,7 +26,7 @@ FIELDS = (
     Number(name="size", example=1.0),
     Category(name="word", categories=("x", "y"), example="x"),
 )
-ROWS = 3 * TRIAL_ROWS
+ROWS = 10 * TRIAL_ROWS
 _DRAW = np.random.default_rng(0)
 X = pd.DataFrame({"size": _DRAW.normal(size=ROWS), "word": _DRAW.choice(["x", "y"], ROWS)})
 X["word"] = X["word"].astype(object)

@@ -2,7 +2,6 @@
 
 import os
 import re
-from contextlib import suppress
 
 from flask import Response, g, request
 
@@ -29,11 +28,12 @@ def is_plain(given: str) -> bool:
 
 def new_id() -> str:
     """Return 32 random digits."""
-    with suppress(IndexError):
+    try:
         return _unused.pop()
-    digits = os.urandom(16 * _TOGETHER).hex()
-    _unused.extend(digits[32 * place : 32 * place + 32] for place in range(1, _TOGETHER))
-    return digits[:32]
+    except IndexError:
+        digits = os.urandom(16 * _TOGETHER).hex()
+        _unused.extend(digits[32 * place : 32 * place + 32] for place in range(1, _TOGETHER))
+        return digits[:32]
 
 
 def name_request() -> None:

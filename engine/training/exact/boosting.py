@@ -67,9 +67,7 @@ def add_histogram(file: ExactFile, preparation: Preparation, boosting: Any, weig
         nodes["num_threshold"].copy(),
         nodes["missing_go_to_left"].astype(bool),
         choice,
-        _choices(
-            boosting, trees, nodes[is_choice], np.repeat(np.arange(len(trees)), counts)[is_choice]
-        ),
+        _choices(trees, nodes[is_choice], np.repeat(np.arange(len(trees)), counts)[is_choice]),
         is_single=False,
     )
     walk = Nodes(
@@ -92,21 +90,18 @@ def link_of(boosting: Any) -> Link:
     return _LINKS[name]
 
 
-def _choices(boosting: Any, trees: Any, nodes: Any, tree_of: Any) -> Any:
-    """Return for each test of a category which of the 256 codes go left."""
+def _choices(trees: Any, nodes: Any, tree_of: Any) -> Any:
+    """Return for each test of a category which of the 256 codes go left.
+
+    A code that no training row had is a gap already: the boosting's own encoder makes it one.
+    """
     if not len(nodes):
         return np.zeros((0, 0), bool)
-    known, place = boosting._bin_mapper.make_known_categories_bitsets()
-    left = np.stack(
-        [
-            trees[tree].raw_left_cat_bitsets[number]
-            for tree, number in zip(tree_of, nodes["bitset_idx"], strict=True)
-        ]
-    )
-    is_left, is_known = _bits(left), _bits(known)[place[nodes["feature_idx"]]]
-    missing = nodes["missing_go_to_left"].astype(bool)[:, None]
-    # A code that no training row had goes where a gap goes.
-    return is_left | (~is_known & missing)
+    left = [
+        trees[tree].raw_left_cat_bitsets[number]
+        for tree, number in zip(tree_of, nodes["bitset_idx"], strict=True)
+    ]
+    return _bits(np.stack(left))
 
 
 def _bits(words: Any) -> Any:

@@ -96,20 +96,22 @@ class Crossings:
 
     def _check(self, limits: Any) -> None:
         draw = np.random.default_rng(0)
-        every = np.arange(len(limits))
         near = np.clip(_keys(limits), self._low, self._high)
         drawn = draw.integers(self._low, self._high, endpoint=True)
         others = _keys(np.clip(draw.permutation(limits), *self._ends.T))
-        for keys in (*(near + step for step in range(-_REACH, _REACH + 1)), drawn, others):
-            chosen = np.clip(keys, self._low, self._high)
-            is_wrong = self._are_true(every, chosen) != (_doubles(chosen) <= limits)
-            if is_wrong.any():
-                column = int(self._tests.column[np.argmax(is_wrong)])
-                raise NotExact(
-                    f"{self._preparation.columns[column].step} does not keep all numbers of "
-                    f"{self._preparation.names(column)} in their order",
-                    "leave it out, trees do not need it, or narrow the range of the field",
-                )
+        steps = np.arange(-_REACH, _REACH + 1)[:, None]
+        chosen = np.clip(np.concatenate([near + steps, [drawn, others]]), self._low, self._high)
+        every = np.tile(np.arange(len(limits)), len(chosen))
+        # Each call of the preparation costs milliseconds, however few the numbers.
+        are_true = self._are_true(every, chosen.ravel()).reshape(chosen.shape)
+        is_wrong = (are_true != (_doubles(chosen) <= limits)).any(axis=0)
+        if is_wrong.any():
+            column = int(self._tests.column[np.argmax(is_wrong)])
+            raise NotExact(
+                f"{self._preparation.columns[column].step} does not keep all numbers of "
+                f"{self._preparation.names(column)} in their order",
+                "leave it out, trees do not need it, or narrow the range of the field",
+            )
 
     def _are_true(self, rows: Any, keys: Any) -> Any:
         tests = self._tests.take(rows)

@@ -182,15 +182,13 @@ class Challenge:
 
     def _deciding(self, group: Splits) -> Any:
         """Return which of the numbers decide which features, as booleans."""
-        decides = []
-        for place in self._spans:
-            search = self._search([place] * _SEEN_ROWS)
-            low, high = (
-                _features(group, frame(self._at(search, values), self._fields))
-                for values in (search.low, search.high)
-            )
-            decides.append(~np.isclose(low, high, rtol=0, atol=0, equal_nan=True).all(axis=0))
-        return np.array(decides)
+        search = self._search([place for place in self._spans for _ in range(_SEEN_ROWS)])
+        low, high = (
+            _features(group, frame(self._at(search, values), self._fields))
+            for values in (search.low, search.high)
+        )
+        is_same = np.isclose(low, high, rtol=0, atol=0, equal_nan=True)
+        return ~is_same.reshape(len(self._spans), _SEEN_ROWS, -1).all(axis=1)
 
     def _search(self, places: Sequence[int]) -> Search:
         ends = np.array([self._spans[place] for place in places]).reshape(-1, 2)

@@ -1,6 +1,7 @@
 """Small fitted pipelines over fields of all kinds, and rows on which they are hard to evaluate."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from engine.runtime.native import NativeRuntime, frame
 from engine.runtime.trusted_types import load_pipeline
 from engine.schema import Category, Flag, Number
 from engine.training.artifact import dump_pipeline
+from engine.training.exact.contents import thresholds
 from engine.training.exact.translation import translate
 from engine.training.export.challenge import Challenge, joined
 from engine.training.export.thresholds import Splits, splits
@@ -90,15 +92,24 @@ def fit(pipeline: Any, target: str) -> Any:
     return load_pipeline(dump_pipeline(served(pipeline).pipeline), model="toy")
 
 
-def run_trial(pipeline: Any, target: str) -> Trial:
-    """Fit a pipeline, and let both runtimes answer hard rows."""
+def run_trial(pipeline: Any, target: str, *, is_searched: bool = False) -> Trial:
+    """Fit a pipeline, and let both runtimes answer hard rows.
+
+    Those at thresholds are searched by other code than that of the translation, which takes
+    seconds, or are at the numbers that the translation has found.
+    """
     fitted = fit(pipeline, target)
     content = translate(fitted, FIELDS)
     has_probabilities = hasattr(fitted, "predict_proba")
     classes = None if target == "number" else fitted.classes_.tolist()
     runtime = ExactRuntime(content, FIELDS, has_probabilities=has_probabilities, classes=classes)
     native = NativeRuntime(fitted, FIELDS)
-    columns = hard_rows(fitted)
+    challenge = Challenge(COLUMNS, FIELDS, seed=1)
+    columns = (
+        hard_rows(fitted)
+        if is_searched
+        else joined(usual_rows(), challenge.at_numbers(*thresholds(content)))
+    )
     with threadpool_limits(1):
         both = [one.run(columns) for one in (runtime, native)]
     exact, expected = (one.probabilities if has_probabilities else one.values for one in both)
@@ -106,17 +117,8 @@ def run_trial(pipeline: Any, target: str) -> Trial:
 
 
 def hard_rows(pipeline: Any, groups: Sequence[Splits] | None = None) -> dict[str, Any]:
-    """Return real rows, turning points, all magnitudes, gaps, all words, and thresholds.
-
-    The thresholds, by default those of scikit-learn's trees, are searched by other code than that
-    of the translation.
-    """
-    challenge = Challenge(COLUMNS, FIELDS, seed=1)
-    rows = joined(challenge.real, challenge.turning_points()[0], challenge.extremes())
-    tiny = {name: np.repeat(values[:1], 6) for name, values in COLUMNS.items()}
-    tiny["balance"] = np.array([5e-324, -5e-324, 0.0, -0.0, 2.3e-308, 1.2e-45])
-    tiny["size"] = np.abs(tiny["balance"])
-    rows = joined(rows, tiny, _drawn())
+    """Return the usual rows, and those at thresholds, by default those of scikit-learn's trees."""
+    challenge, rows = Challenge(COLUMNS, FIELDS, seed=1), usual_rows()
     # Some thresholds of each group, all over the trees, so that the search stays short.
     groups = [
         group._replace(places=group.places[::step], thresholds=group.thresholds[::step])
@@ -127,6 +129,17 @@ def hard_rows(pipeline: Any, groups: Sequence[Splits] | None = None) -> dict[str
         with threadpool_limits(1):
             rows = joined(rows, challenge.at_thresholds(groups))
     return rows
+
+
+@cache
+def usual_rows() -> dict[str, Any]:
+    """Return real rows, turning points, all magnitudes, gaps and all words."""
+    challenge = Challenge(COLUMNS, FIELDS, seed=1)
+    rows = joined(challenge.real, challenge.turning_points()[0], challenge.extremes())
+    tiny = {name: np.repeat(values[:1], 6) for name, values in COLUMNS.items()}
+    tiny["balance"] = np.array([5e-324, -5e-324, 0.0, -0.0, 2.3e-308, 1.2e-45])
+    tiny["size"] = np.abs(tiny["balance"])
+    return joined(rows, tiny, _drawn())
 
 
 def _drawn() -> dict[str, Any]:

@@ -198,7 +198,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
 def test_trees_when_prepared_answer_with_the_same_bits(
     make: Callable[[], Any], target: str
 ) -> None:
-    trial = run_trial(make(), target)
+    trial = run_trial(make(), target, is_searched=True)
 
     assert np.isfinite(trial.expected).all()
     assert same_bits(trial.expected, trial.exact)

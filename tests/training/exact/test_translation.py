@@ -22,9 +22,7 @@ from sklearn.ensemble import (
 )
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import (
-    MaxAbsScaler,
-)
+from sklearn.preprocessing import MaxAbsScaler, OrdinalEncoder
 from sklearn.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -32,7 +30,19 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from tests.training.exact.fitted import NUMBERS, WORDS, numbered, run_trial, same_bits, words_and
+from engine.runtime.exact import ExactRuntime
+from engine.runtime.native import NativeRuntime, frame
+from engine.training.exact.translation import translate
+from tests.training.exact.fitted import (
+    COLUMNS,
+    FIELDS,
+    NUMBERS,
+    WORDS,
+    numbered,
+    run_trial,
+    same_bits,
+    words_and,
+)
 
 _SEED: dict[str, Any] = {"random_state": 0}
 #: exp, and the division after it, are the C library's here and NumPy's there.
@@ -199,3 +209,23 @@ def test_links_when_translated_answer_within_rounding_of_exp(
     trial = run_trial(make(), target)
 
     np.testing.assert_allclose(trial.exact, trial.expected, rtol=_EXP)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("words", [numbered(), OrdinalEncoder(categories=[[*FIELDS[3].words]])])
+def test_code_that_no_training_row_had_goes_where_a_gap_goes(
+    library: None, words: Any, sign: float
+) -> None:
+    codes = ColumnTransformer([("rooms", "passthrough", ["rooms"]), ("kind", words, ["kind"])])
+    boosting = HistGradientBoostingRegressor(max_iter=2, categorical_features=[0, 1], **_SEED)
+    rooms, kind = COLUMNS["rooms"], COLUMNS["kind"]
+    target = sign * (np.isin(rooms, [1, 3, 5]) | np.isnan(rooms)) + np.isin(kind, [*"abcdefghij"])
+    fitted = make_pipeline(codes, boosting).fit(frame(COLUMNS, FIELDS), target)
+    rows = {name: np.repeat(values[:1], 60) for name, values in COLUMNS.items()}
+    rows["rooms"] = np.tile([np.nan, 0, *range(9, 21), *range(1, 9), *[2.0] * 8], 2)
+    rows["kind"] = np.array([*"a" * 30, *"zyxwvu" * 5], object)  # no row has u to z
+
+    exact = ExactRuntime(translate(fitted, FIELDS), FIELDS, has_probabilities=False).run(rows)
+
+    assert {exact.values[0]} == {*exact.values[:14]} != {exact.values[15]}
+    assert same_bits(NativeRuntime(fitted, FIELDS).run(rows).values, exact.values)

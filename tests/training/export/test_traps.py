@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from onnx import numpy_helper
 from skl2onnx import convert_sklearn
-from skl2onnx.common import tree_ensemble
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -16,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from benchmarks.boosting_export import mended_boosting
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
 from engine.runtime.tolerance import TOLERANCE
@@ -40,37 +40,24 @@ def gate(exported: bytes, definition: ModelDefinition, pipeline: Any, X: pd.Data
     return compare(lambda: OnnxRuntime(exported, fields, has_probabilities=True), reference, CARD)
 
 
-@pytest.fixture
-def converted_boosting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mend the crash on numpy numbers with which skl2onnx's boosting converter ends."""
-    stock = tree_ensemble.add_node
-
-    def add_node(*args: Any, nodes_missing_value_tracks_true: Any = 0, **rest: Any) -> None:
-        stock(*args, nodes_missing_value_tracks_true=int(nodes_missing_value_tracks_true), **rest)
-
-    monkeypatch.setattr(tree_ensemble, "add_node", add_node)
-
-
 @pytest.mark.slow
-def test_gate_when_boosting_has_categorical_splits_refuses_the_conversion(
-    converted_boosting: None,
-) -> None:
+def test_gate_when_boosting_has_categorical_splits_refuses_the_conversion() -> None:
     boosting = HistGradientBoostingClassifier(categorical_features=[0], max_iter=20)
     definition, pipeline, X = fit(boosting, only_encoded())
 
-    parity = gate(convert(pipeline, FIELDS), definition, pipeline, X)
+    with mended_boosting():
+        parity = gate(convert(pipeline, FIELDS), definition, pipeline, X)
 
     assert parity.mismatches > 0
     assert "labels differ" in parity.reason
 
 
 @pytest.mark.slow
-def test_gate_when_boosting_thresholds_are_rounded_refuses_the_conversion(
-    converted_boosting: None,
-) -> None:
+def test_gate_when_boosting_thresholds_are_rounded_refuses_the_conversion() -> None:
     definition, pipeline, X = fit(HistGradientBoostingClassifier(max_iter=20), only_encoded())
 
-    parity = gate(convert(pipeline, FIELDS), definition, pipeline, X)
+    with mended_boosting():
+        parity = gate(convert(pipeline, FIELDS), definition, pipeline, X)
 
     assert parity.difference > TOLERANCE
     assert parity.reason
