@@ -73,7 +73,7 @@ def open_file(file: File) -> ExactRuntime:
 
 def is_planned(runtime: ExactRuntime, member: int = 0) -> bool:
     """Return whether a member is not walked."""
-    return struct.unpack_from("=I", runtime._plan.tobytes(), 64 * member)[0] > 0
+    return bool(struct.unpack_from("=I", runtime._plan.tobytes(), 64 * member)[0])
 
 
 @pytest.mark.parametrize("is_single", [0, 1])
