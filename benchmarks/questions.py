@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.environments import BENCH, ROOT
-from engine.runtime.loading import open_pipeline
-from engine.schema.card import as_card
+from engine.runtime.loading import as_card, open_pipeline
 from engine.schema.fields import Field
 
 MODEL = "credit"

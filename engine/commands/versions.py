@@ -12,8 +12,7 @@ from engine.commands.difference_text import difference_text
 from engine.commands.output import CommandError, CommandResult, command_output, served
 from engine.commands.service_metrics import HERE, live_counts
 from engine.commands.version_list import list_versions, pointer_or_none
-from engine.runtime.loading import check_version, load_version, sign_version
-from engine.schema.card import as_card
+from engine.runtime.loading import as_card, check_version, load_version, sign_version
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, version_before
 

@@ -12,8 +12,6 @@
 
 #include "exact.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum { LANES = 16, MOST_ROWS = 128, BLOCK_DOUBLES = 8192 };
 
 #define MOST_SINGLE_POWER 88.7f
@@ -57,23 +55,6 @@ INLINE void walk(const Model *m, uint32_t at[LANES], const double *x, size_t str
         }
 }
 
-INLINE void add(double *sum, double value, uint32_t is_single)
-{
-    *sum = is_single ? (double)((float)*sum + (float)value) : *sum + value;
-}
-
-INLINE void add_leaf(const Model *m, const Member *r, const Tree *tree, uint32_t leaf, double *sums)
-{
-    double value = m->nodes[leaf].threshold;
-    if (tree->output != VECTOR) {
-        add(&sums[tree->output], value, r->is_single);
-        return;
-    }
-    const double *vector = &m->values[(uint32_t)value];
-    for (uint32_t k = 0; k < r->width; k++)
-        add(&sums[k], vector[k], r->is_single);
-}
-
 /* The sums of one record: many trees at once, the first of them again where fewer are left. */
 INLINE void sum_trees(const Model *m, const Member *r, const double *x, double *sums,
                       uint32_t has_sets)
@@ -89,7 +70,7 @@ INLINE void sum_trees(const Model *m, const Member *r, const double *x, double *
         }
         walk(m, at, x, 1, 0, steps, has_sets);
         for (uint32_t i = 0; i < count; i++)
-            add_leaf(m, r, &trees[i], at[i], sums);
+            add_leaf(m, r, &trees[i], m->nodes[at[i]].threshold, sums);
     }
 }
 
@@ -105,7 +86,8 @@ INLINE void sum_trees_of_block(const Model *m, const Member *r, const double *x,
                 at[i] = m->trees[t].root;
             walk(m, at, x + g * group_size, LANES, 1, m->trees[t].depth, has_sets);
             for (uint32_t i = 0; i < LANES; i++)
-                add_leaf(m, r, &m->trees[t], at[i], &sums[(g * LANES + i) * width]);
+                add_leaf(m, r, &m->trees[t], m->nodes[at[i]].threshold,
+                         &sums[(g * LANES + i) * width]);
         }
 }
 
@@ -179,8 +161,8 @@ static void link_sums(const Member *r, double *sums)
 }
 
 /* Answer n_rows records, whose slots are in x: one, or whole groups of LANES. */
-static void answer(const Model *m, const double *x, size_t n_rows, double *outputs, double *sums,
-                   size_t width)
+static void answer(const Model *m, const Plan *plan, const double *x, size_t n_rows,
+                   double *outputs, double *sums, size_t width, double *room)
 {
     const Header *h = m->header;
     size_t n_groups = n_rows / LANES, group_size = ((size_t)h->n_slots + 1) * LANES;
@@ -188,10 +170,15 @@ static void answer(const Model *m, const double *x, size_t n_rows, double *outpu
         const Member *r = &m->members[i];
         for (size_t row = 0; row < n_rows; row++)
             memcpy(&sums[row * width], &m->values[r->first_base], r->width * sizeof *sums);
-        if (r->kind == LINEAR)
-            for (size_t row = 0; row < n_rows; row++)
-                sum_terms(m, r, n_groups ? &x[row / LANES * group_size + row % LANES] : x,
-                          n_groups ? LANES : 1, &sums[row * width]);
+        if (r->kind == LINEAR || (plan && plan[i].step))
+            for (size_t row = 0; row < n_rows; row++) {
+                const double *slots = n_groups ? &x[row / LANES * group_size + row % LANES] : x;
+                size_t stride = n_groups ? LANES : 1;
+                if (r->kind == LINEAR)
+                    sum_terms(m, r, slots, stride, &sums[row * width]);
+                else
+                    sum_leaves(m, r, &plan[i], slots, stride, &sums[row * width], room);
+            }
         else if (n_groups && r->has_sets)
             sum_trees_of_block(m, r, x, n_groups, sums, width, 1);
         else if (n_groups)
@@ -234,17 +221,19 @@ size_t exact_scratch(const void *file)
 {
     Model m = take_apart(file);
     size_t width = widest(&m);
-    return rows_of_block(&m, width) * ((size_t)m.header->n_slots + 1 + width);
+    size_t of_plan = m.header->n_trees / 2 + 8 + 3 * (size_t)m.header->n_slots;
+    return rows_of_block(&m, width) * ((size_t)m.header->n_slots + 1 + width) + of_plan;
 }
 
-/* Answer records of a checked file. The value of a field in a record lies at
+/* Answer records of a checked file, by its plan or, where that is NULL, without one: the answers
+ * have the same bits. The value of a field in a record lies at
  * records[record * record_stride + field * field_stride]; outputs get n_outputs for each. */
-void exact_predict(const void *file, const double *records, size_t n_records,
+void exact_predict(const void *file, const void *plan, const double *records, size_t n_records,
                    size_t record_stride, size_t field_stride, double *outputs, double *scratch)
 {
     Model m = take_apart(file);
     size_t width = widest(&m), most = rows_of_block(&m, width), n_slots = m.header->n_slots;
-    double *x = scratch, *sums = scratch + most * (n_slots + 1);
+    double *x = scratch, *sums = x + most * (n_slots + 1), *room = sums + most * width;
     while (n_records > 0) {
         size_t rows = n_records < LANES ? 1 : n_records < most ? n_records / LANES * LANES : most;
         size_t lanes = rows == 1 ? 1 : LANES;
@@ -255,7 +244,7 @@ void exact_predict(const void *file, const double *records, size_t n_records,
                 slots[i * lanes] = slot_value(&m, &m.slots[i], record[m.slots[i].field * field_stride]);
             slots[n_slots * lanes] = -INFINITY; /* a leaf's: it stays where it is */
         }
-        answer(&m, x, rows, outputs, sums, width);
+        answer(&m, plan, x, rows, outputs, sums, width, room);
         records += rows * record_stride;
         outputs += rows * m.header->n_outputs;
         n_records -= rows;
@@ -264,12 +253,13 @@ void exact_predict(const void *file, const double *records, size_t n_records,
 
 /* Addresses that a thread keeps for one record after the other. */
 typedef struct {
-    const void *file;
+    const void *file, *plan;
     double *outputs, *scratch;
 } Workspace;
 
 /* Answer one record, a double per field. */
 void exact_record(const Workspace *workspace, const double *record)
 {
-    exact_predict(workspace->file, record, 1, 0, 1, workspace->outputs, workspace->scratch);
+    exact_predict(workspace->file, workspace->plan, record, 1, 0, 1, workspace->outputs,
+                  workspace->scratch);
 }

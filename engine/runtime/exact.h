@@ -85,4 +85,52 @@ static inline Model take_apart(const void *file)
     return m;
 }
 
+/* A test of a plan: its mask has the leaves of its tree that stay when a record fails it. */
+typedef struct {
+    double threshold;
+    uint32_t mask;
+    uint16_t tree, slot;
+} Test;
+
+/* Where the tests and rows of a slot begin; its tests end where those of the next begin. */
+typedef struct {
+    uint32_t first_test, first_row;
+} Range;
+
+/* How a member is evaluated without a walk through its trees, unless step is 0. */
+typedef struct {
+    uint32_t step, n_trees, n_words; /* step: how many tests are between two rows */
+    const Test *tests;
+    const double *leaves, *thresholds, *edges;
+    const Range *ranges;
+    const uint32_t *rows; /* a word for each tree */
+} Plan;
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void add(double *sum, double value, uint32_t is_single)
+{
+    *sum = is_single ? (double)((float)*sum + (float)value) : *sum + value;
+}
+
+INLINE void add_leaf(const Model *m, const Member *r, const Tree *tree, double value, double *sums)
+{
+    if (tree->output != VECTOR) {
+        add(&sums[tree->output], value, r->is_single);
+        return;
+    }
+    const double *vector = &m->values[(uint32_t)value];
+    for (uint32_t k = 0; k < r->width; k++)
+        add(&sums[k], vector[k], r->is_single);
+}
+
+int exact_check(const void *file, size_t size);
+size_t exact_scratch(const void *file);
+size_t exact_plan_size(const void *file);
+void exact_plan(const void *file, void *room);
+void exact_predict(const void *file, const void *plan, const double *records, size_t n_records,
+                   size_t record_stride, size_t field_stride, double *outputs, double *scratch);
+void sum_leaves(const Model *m, const Member *r, const Plan *plan, const double *x, size_t stride,
+                double *sums, double *room);
+
 #endif

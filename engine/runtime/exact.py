@@ -77,13 +77,17 @@ class ExactRuntime(Runtime):
                 f"model.trees takes {counts['n_fields']} fields, the card has {len(fields)}"
             )
         self._address = self._file.ctypes.data
+        self._plan = np.empty(self._library.plan_size(self._address) // 8, np.float64)
+        self._library.plan(self._address, self._plan.ctypes.data)
         self._n_outputs = counts["n_outputs"]
         self._has_probabilities = has_probabilities
         self._labels = None if classes is None else np.array([*classes, None], dtype=object)
         self._coding = Coding(fields)
         self._scratch_size = self._library.scratch(self._address)
         self._record_size = 8 * len(fields)
-        self._workspaces = _Workspaces(self._address, self._n_outputs, self._scratch_size)
+        self._workspaces = _Workspaces(
+            self._address, self._plan.ctypes.data, self._n_outputs, self._scratch_size
+        )
         self._run_record = self._library.record
         self._unpack = struct.Struct(f"={self._n_outputs}d").unpack_from
 
@@ -119,8 +123,8 @@ class ExactRuntime(Runtime):
         scratch = np.empty(self._scratch_size)
         predict = self._library.predict_at_once if len(rows) <= _FEW else self._library.predict
         predict(
-            self._address, rows.ctypes.data, len(rows), rows.strides[0] // 8,
-            rows.strides[1] // 8, outputs.ctypes.data, scratch.ctypes.data,
+            self._address, self._plan.ctypes.data, rows.ctypes.data, len(rows),
+            rows.strides[0] // 8, rows.strides[1] // 8, outputs.ctypes.data, scratch.ctypes.data,
         )  # fmt: skip
         return outputs
 
@@ -134,9 +138,9 @@ class ExactRuntime(Runtime):
 class _Workspaces(threading.local):
     """What a thread needs for one record: its outputs are read before it answers another."""
 
-    def __init__(self, file: int, n_outputs: int, scratch_size: int) -> None:
+    def __init__(self, file: int, plan: int, n_outputs: int, scratch_size: int) -> None:
         outputs, self._scratch = np.empty(n_outputs), np.empty(scratch_size)
-        pointers = file, outputs.ctypes.data, self._scratch.ctypes.data
+        pointers = file, plan, outputs.ctypes.data, self._scratch.ctypes.data
         self._workspace = np.array(pointers, dtype=np.uintp)
         self.mine = self._workspace.ctypes.data, outputs.data
 

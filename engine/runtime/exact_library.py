@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).parent
-SOURCES = ("exact.c", "exact_check.c")
+SOURCES = ("exact.c", "exact_check.c", "exact_plan.c")
 
 #: Doubles are computed as written, for every machine of a kind: nothing is fused or reordered.
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared")
@@ -39,6 +39,8 @@ class Library(NamedTuple):
     """The functions of the library; each pointer is an address."""
 
     check: Any  # file, size -> 0, or the number of the rule that the file breaks
+    plan_size: Any  # file -> the bytes of room that its plan needs
+    plan: Any  # file, room: make the plan
     scratch: Any  # file -> the doubles of room that a prediction needs
     predict: Any  # as in exact.c; other threads run meanwhile
     predict_at_once: Any  # the same, for few records: no other thread takes the interpreter
@@ -67,9 +69,11 @@ def open_library(path: Path | None = None) -> Library:
         released, holding = ctypes.CDLL(str(path)), ctypes.PyDLL(str(path))
         return Library(
             check=_typed(released.exact_check, ctypes.c_int, "pn"),
+            plan_size=_typed(released.exact_plan_size, ctypes.c_size_t, "p"),
+            plan=_typed(released.exact_plan, None, "pp"),
             scratch=_typed(released.exact_scratch, ctypes.c_size_t, "p"),
-            predict=_typed(released.exact_predict, None, "ppnnnpp"),
-            predict_at_once=_typed(holding.exact_predict, None, "ppnnnpp"),
+            predict=_typed(released.exact_predict, None, "pppnnnpp"),
+            predict_at_once=_typed(holding.exact_predict, None, "pppnnnpp"),
             record=_typed(holding.exact_record, None, "pb"),
         )
     except (OSError, AttributeError) as error:

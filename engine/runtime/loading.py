@@ -2,10 +2,12 @@
 
 import importlib.metadata
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import msgspec
 
 from engine.runtime.exact import ExactRuntime
 from engine.runtime.exact_library import NoExactLibrary
@@ -14,7 +16,7 @@ from engine.runtime.onnx import OnnxRuntime
 from engine.runtime.runtimes import Runtime
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import StoredVersion
-from engine.schema.card import Card, as_card
+from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema
 from persistence.checked_files import check_file, checked_file
@@ -123,6 +125,20 @@ def _difference(card: Card) -> str:
         f" (onnxruntime is {here}, it was checked with {trained_with}: "
         "install that, or train again)"
     )
+
+
+def as_card(stored: Mapping[str, Any]) -> Card:
+    """Return a stored card with its type; raise UntrustedArtifact where it has another."""
+    try:
+        msgspec.convert(stored, Card)
+        msgspec.convert(stored["classes"], list | None)
+        Schema.from_json(stored["schema"])
+    except Exception as error:
+        whose = f"{stored.get('model')} {stored.get('version')}"
+        raise UntrustedArtifact(
+            f"the card of {whose} does not describe a model: {error!r}"
+        ) from error
+    return cast("Card", stored)
 
 
 def load_version(store: ModelStore, name: str, version: str | None = None) -> StoredVersion:

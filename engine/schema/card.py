@@ -5,7 +5,7 @@ oldest card that is still read, or is added when the version is stored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class Counts(TypedDict, total=False):
@@ -134,11 +134,6 @@ class Card(Description, Importances, RuntimeEntry):
     files: NotRequired[dict[str, dict[str, Any]]]
     digest: NotRequired[str]
     version: NotRequired[str]
-
-
-def as_card(stored: Mapping[str, Any]) -> Card:
-    """Return a stored card with its type; the store has checked that it is whole."""
-    return cast("Card", stored)
 
 
 def select(card: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:

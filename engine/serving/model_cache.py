@@ -6,10 +6,10 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from engine.runtime.loading import open_stored
+from engine.runtime.loading import as_card, open_stored
 from engine.runtime.memory import check_memory
 from engine.runtime.version import StoredVersion
-from engine.schema.card import Card, as_card
+from engine.schema.card import Card
 from engine.serving.loads import Loads, StillLoading
 from engine.serving.selection import Refusals, RefusedVersion, ServedVersion, versions_to_try
 from persistence.model_persistence import ModelStore

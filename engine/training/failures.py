@@ -17,6 +17,9 @@ _REMEDIES = {
         "XGBoost takes the classes 0, 1, 2 ... only: end the pipeline with VotingClassifier(["
         "('xgboost', XGBClassifier(...))], voting='soft'), which numbers any others for it"
     ),
+    r"dtypes( for data)? must be int, float": (
+        "it takes numbers only: encode words before it (OneHotEncoder, OrdinalEncoder)"
+    ),
     r"could not convert string to float": (
         "it takes numbers only: encode words before it (OneHotEncoder, OrdinalEncoder), or name "
         "their fields in categorical_features of HistGradientBoosting"

@@ -65,6 +65,7 @@ KNOWN = {
     ("engine/records/arrow/reader.py", "subprocess.Popen"): "pyarrow's own process; words all ours",
     ("engine/runtime/exact_library.py", "ctypes.CDLL"): "our own library, compiled here",
     ("engine/runtime/exact_library.py", "ctypes.PyDLL"): "the same one",
+    ("engine/runtime/loading.py", "importlib.import_module"): "a package from a list of ours",
     ("engine/runtime/memory.py", "ctypes.CDLL"): "malloc_trim of the C library that is loaded",
     ("engine/runtime/trusted_types.py", "importlib.import_module"): "the model's own file",
     ("engine/runtime/trusted_types.py", "skops.io.loads"): "types compared with a list before",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from scipy.stats import randint
@@ -35,6 +36,8 @@ from sklearn.preprocessing import (
 from tests.audit.tables import Table, make_tables
 
 _SEED = {"random_state": 0}
+#: What takes gaps in numbers as they are.
+_TAKE_GAPS = ("Hist", "XGB", "LGBM")
 #: The thirty classes and the few positives of the audit cost minutes with these.
 _SLOW = {"GaussianProcessClassifier", "GradientBoostingClassifier", "MLPClassifier"}
 
@@ -63,7 +66,7 @@ def _coded(table: Table, estimator: Any) -> Any:
     """Number the words, and leave all else as it is."""
     words = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     steps: list[Any] = [("words", words, table.words)]
-    if table.has_gaps and not type(estimator).__name__.startswith("Hist"):
+    if table.has_gaps and not type(estimator).__name__.startswith(_TAKE_GAPS):
         steps.append(("gaps", SimpleImputer(strategy="median"), table.numbers))
     prepare = compose.ColumnTransformer(steps, remainder="passthrough")
     return Pipeline([("prepare", prepare), ("model", estimator)])
@@ -109,6 +112,11 @@ def _gridded(table: Table, estimator: Any) -> Any:
     return _scaled(table, model_selection.GridSearchCV(estimator, grid, cv=3))
 
 
+def _booster(name: str) -> Any:
+    package, _, kind = name.partition(".")
+    return getattr(import_module(package), kind)(n_estimators=30, **_SEED)
+
+
 CLASSIFIERS: list[tuple[str, Callable[[], Any], tuple[Any, ...]]] = [
     ("RandomForestClassifier", lambda: ensemble.RandomForestClassifier(30, **_SEED),
      (_coded, _scaled, _bare, _searched)),
@@ -144,6 +152,9 @@ CLASSIFIERS: list[tuple[str, Callable[[], Any], tuple[Any, ...]]] = [
     ("StackingClassifier", lambda: ensemble.StackingClassifier(
         [("a", linear_model.LogisticRegression()),
          ("b", ensemble.RandomForestClassifier(10, **_SEED))], cv=3), (_scaled,)),
+    ("XGBClassifier in a vote", lambda: ensemble.VotingClassifier(
+        [("a", _booster("xgboost.XGBClassifier"))], voting="soft"), (_coded, _scaled)),
+    ("LGBMClassifier", lambda: _booster("lightgbm.LGBMClassifier"), (_coded, _scaled)),
 ]  # fmt: skip
 
 REGRESSORS: list[tuple[str, Callable[[], Any], tuple[Any, ...]]] = [
@@ -174,6 +185,8 @@ REGRESSORS: list[tuple[str, Callable[[], Any], tuple[Any, ...]]] = [
         ensemble.RandomForestRegressor(10, **_SEED), transformer=StandardScaler()), (_coded,)),
     ("VotingRegressor", lambda: ensemble.VotingRegressor(
         [("a", linear_model.Ridge()), ("b", tree.DecisionTreeRegressor(**_SEED))]), (_scaled,)),
+    ("XGBRegressor", lambda: _booster("xgboost.XGBRegressor"), (_coded, _bare)),
+    ("LGBMRegressor", lambda: _booster("lightgbm.LGBMRegressor"), (_coded, _bare)),
 ]  # fmt: skip
 
 

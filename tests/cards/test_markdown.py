@@ -8,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from engine.cards.markdown import model_card
-from engine.schema.card import as_card
+from engine.runtime.loading import as_card
 from persistence.model_persistence import ModelStore
 from tests.support.models import TOYS, unstored
 from tests.support.project import ROOT

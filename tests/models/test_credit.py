@@ -14,9 +14,8 @@ from flask.testing import FlaskClient
 
 import models
 from engine.runtime.answers import Prediction
-from engine.runtime.loading import load_version, open_pipeline
+from engine.runtime.loading import as_card, load_version, open_pipeline
 from engine.runtime.version import StoredVersion
-from engine.schema.card import as_card
 from engine.training.split import split_rows
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore

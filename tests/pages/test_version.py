@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from engine.cards.difference import difference
 from engine.cards.markdown import model_card
 from engine.pages.version import SHOWN
-from engine.schema.card import as_card
+from engine.runtime.loading import as_card
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, Promotion, version_beneath
 from tests.support.answers import read_problem

@@ -9,11 +9,6 @@
 
 #include "exact.h"
 
-int exact_check(const void *file, size_t size);
-size_t exact_scratch(const void *file);
-void exact_predict(const void *file, const double *records, size_t n_records,
-                   size_t record_stride, size_t field_stride, double *outputs, double *scratch);
-
 static void *room(size_t size)
 {
     void *memory = malloc(size ? size : 1);
@@ -47,9 +42,12 @@ static int write_answers(char **paths)
     size_t n_rows = records_size / (h->n_fields * sizeof *records), n_doubles = n_rows * h->n_outputs;
     double *outputs = room(2 * n_doubles * sizeof *outputs), *alone = outputs + n_doubles;
     double *scratch = room(exact_scratch(model) * sizeof *scratch);
-    exact_predict(model, records, n_rows, h->n_fields, 1, outputs, scratch);
+    void *plan = room(exact_plan_size(model));
+    exact_plan(model, plan);
+    exact_predict(model, plan, records, n_rows, h->n_fields, 1, outputs, scratch);
     for (size_t row = 0; row < n_rows; row++)
-        exact_predict(model, records + row * h->n_fields, 1, 0, 1, alone + row * h->n_outputs, scratch);
+        exact_predict(model, plan, records + row * h->n_fields, 1, 0, 1, alone + row * h->n_outputs,
+                      scratch);
     FILE *file = fopen(paths[2], "wb");
     if (file == NULL || fwrite(outputs, sizeof *outputs, 2 * n_doubles, file) != 2 * n_doubles)
         abort();
@@ -58,6 +56,7 @@ static int write_answers(char **paths)
     free(records);
     free(outputs);
     free(scratch);
+    free(plan);
     return 0;
 }
 

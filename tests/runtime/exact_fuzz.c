@@ -1,10 +1,11 @@
-/* Damages files of the exact runtime at random, and lets it check and evaluate them.
+/* Damages files of the exact runtime at random, and lets it check, plan and evaluate them.
  *
  *     exact_fuzz FIRST COUNT FILE...
  *
  * Each mutant depends on its number alone: COUNT of them are made, from number FIRST on. One that
  * passes the check must predict without a report of a sanitizer, and the same bits for a record
- * alone and among others. Otherwise the number of the mutant is shown, and the program aborts.
+ * alone and among others, with a plan and without. Otherwise the number of the mutant is shown,
+ * and the program aborts.
  */
 #include <math.h>
 #include <signal.h>
@@ -14,10 +15,6 @@
 
 #include "exact.h"
 
-int exact_check(const void *file, size_t size);
-size_t exact_scratch(const void *file);
-void exact_predict(const void *file, const double *records, size_t n_records,
-                   size_t record_stride, size_t field_stride, double *outputs, double *scratch);
 const char *__asan_default_options(void);
 const char *__ubsan_default_options(void);
 
@@ -29,7 +26,7 @@ typedef struct {
 } Content;
 
 static uint64_t state, mutant;
-static unsigned long long refused[N_RULES], other_fields, accepted, rows_answered;
+static unsigned long long refused[N_RULES], other_fields, accepted, planned, rows_answered;
 
 const char *__asan_default_options(void)
 {
@@ -166,29 +163,27 @@ static void swap_parts(Content *file)
 static void damage(Content *file)
 {
     uint64_t bits;
+    uint32_t word;
+    double number = odd_double();
+    char *place;
     switch (below(6)) {
     case 0:
         file->bytes[place_of(file, 1)] ^= (char)(1 << below(8));
         return;
-    case 1: {
-        char *place = file->bytes + place_of(file, 4);
-        uint32_t word;
+    case 1:
+        place = file->bytes + place_of(file, 4);
         memcpy(&word, place, sizeof word);
         word = odd_word(file->bytes, word);
         memcpy(place, &word, sizeof word);
         return;
-    }
-    case 2: {
-        uint16_t half = (uint16_t)odd_word(file->bytes, 0);
-        memcpy(file->bytes + place_of(file, 2), &half, sizeof half);
+    case 2:
+        word = odd_word(file->bytes, 0);
+        memcpy(file->bytes + place_of(file, 2), &word, 2); /* its low half */
         return;
-    }
-    case 3: {
-        double number = odd_double();
+    case 3:
         memcpy(&bits, below(2) ? (char *)&number : file->bytes + place_of(file, 8), sizeof bits);
         memcpy(file->bytes + place_of(file, 8), &bits, sizeof bits);
         return;
-    }
     case 4:
         swap_parts(file);
         return;
@@ -204,12 +199,13 @@ static void fail_unless_same(const double *left, const double *right, size_t cou
 {
     for (size_t i = 0; i < count; i++)
         if (memcmp(&left[i], &right[i], 8) != 0 && !(isnan(left[i]) && isnan(right[i]))) {
-            fprintf(stderr, "a record alone answers %a, in a batch %a\n", left[i], right[i]);
+            fprintf(stderr, "a record answers %a, and in another way %a\n", left[i], right[i]);
             abort();
         }
 }
 
-/* Predict a batch that lies in memory by rows or by columns, and each of its records alone. */
+/* Predict a batch that lies in memory by rows or by columns, and each of its records alone, at
+ * random with a plan. */
 static void predict(const void *file)
 {
     static const size_t batches[] = {1, 3, 16, 21, 32, 40, 40, 137};
@@ -218,17 +214,23 @@ static void predict(const void *file)
     double *records = room(n_rows * h->n_fields * sizeof *records), *scratch = room(size * 8);
     double *outputs = room(n_rows * h->n_outputs * 8), *alone = room(h->n_outputs * sizeof *alone);
     size_t record_stride = by_rows ? h->n_fields : 1, field_stride = by_rows ? 1 : n_rows;
+    Plan *plan = room(exact_plan_size(file)); /* no more: a write behind it is seen */
+    exact_plan(file, plan);
+    planned += plan->step > 0; /* of the first member */
     for (size_t i = 0; i < n_rows * h->n_fields; i++)
         records[i] = odd_double();
-    exact_predict(file, records, n_rows, record_stride, field_stride, outputs, scratch);
+    exact_predict(file, below(4) ? plan : NULL, records, n_rows, record_stride, field_stride,
+                  outputs, scratch);
     for (size_t row = 0; row < n_rows; row += n_rows > 40 ? 17 : 1) {
         const double *record = records + row * record_stride;
-        exact_predict(file, record, 1, record_stride, field_stride, alone, scratch);
+        exact_predict(file, below(4) ? NULL : plan, record, 1, record_stride, field_stride, alone,
+                      scratch);
         fail_unless_same(alone, outputs + row * h->n_outputs, h->n_outputs);
         rows_answered++;
     }
     free(records);
     free(scratch);
+    free(plan);
     free(outputs);
     free(alone);
 }
@@ -260,7 +262,7 @@ static void try_mutant(const Content *original, Content *copy)
     int rule = exact_check(file, copy->size);
     if (rule) {
         refused[rule]++;
-    } else if (((const Header *)file)->n_fields > MOST_FIELDS) { /* exact.py compares it with the card */
+    } else if (((const Header *)file)->n_fields > MOST_FIELDS) { /* exact.py refuses it */
         other_fields++;
     } else {
         accepted++;
@@ -290,10 +292,9 @@ int main(int argc, char **argv)
         state = mutant * 0xd1342543de82ef95u;
         try_mutant(&files[below(n_files)], &copy);
     }
-    printf("%llu mutants accepted (%llu rows), %llu of other fields; refused by rule:", accepted,
-           rows_answered, other_fields);
+    printf("%llu mutants accepted (%llu rows, %llu plans), %llu of other fields; refused by rule:",
+           accepted, rows_answered, planned, other_fields);
     for (int i = 1; i < N_RULES; i++)
-        printf(" %d: %llu", i, refused[i]);
-    puts("");
+        printf(" %d: %llu%s", i, refused[i], i + 1 < N_RULES ? "" : "\n");
     return 0;
 }

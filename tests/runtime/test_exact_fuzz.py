@@ -4,6 +4,7 @@
 """
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -27,8 +28,9 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from engine.runtime.exact_library import FOLDER, SOURCES
 from engine.training.exact.translation import translate
-from tests.runtime.exact_files import SIGMOIDS, SOFTMAX
+from tests.runtime.exact_files import SIGMOIDS, SOFTMAX, File, Member
 from tests.runtime.test_exact_check import SOUND, VECTORS
+from tests.runtime.test_exact_plan import SHAPES, SLOTS, grow
 from tests.training.exact.fitted import FIELDS, WORDS, fit, numbered, words_and
 
 MUTATIONS = int(os.environ.get("FUZZ_MUTATIONS", "20000"))
@@ -93,6 +95,7 @@ def test_damaged_file_is_refused_or_evaluated_within_its_bounds(tmp_path: Path) 
 
     assert done.returncode == 0, done.stderr
     print(f"{MUTATIONS:,} mutants, {time.perf_counter() - start:.0f} s: {done.stdout}")
+    assert ", 0 plans" not in done.stdout
     refused = {rule for rule, count in re.findall(r"(\d+): (\d+)", done.stdout) if count != "0"}
     assert {str(rule) for rule in range(1, 20)} == refused
 
@@ -101,6 +104,9 @@ def write_files(folder: Path) -> list[Path]:
     """Write the files that are damaged."""
     contents = {name: translate(fit(*case), FIELDS) for name, case in PIPELINES.items()}
     contents |= {"by hand": SOUND.write(), "vectors by hand": VECTORS.write()}
+    draw = random.Random(0)  # noqa: S311
+    small = [grow(draw, 2 + place % 5, SHAPES["any"]) for place in range(17)]
+    contents["planned"] = File(3, SLOTS, [Member(small)], values=[0.1]).write()
     for link in (SOFTMAX, SIGMOIDS):
         single = VECTORS.with_member(is_single=1, link=link)
         contents[f"single by hand {link}"] = single.write()

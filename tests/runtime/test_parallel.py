@@ -21,7 +21,6 @@ from tests.support.trials import define
 #: The kernels that treat the last rows of a block otherwise, and trees.
 NAMES = (
     "GaussianNB",
-    "KNeighborsRegressor",
     "LogisticRegression",
     "MLPClassifier",
     "RandomForestClassifier",

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine.runtime.loading import load_version
+from engine.runtime.loading import as_card, load_version
 from engine.runtime.runtimes import Outputs
 from engine.runtime.version import StoredVersion, decide_columns
-from engine.schema.card import as_card
 from engine.serving.shadow import differences
 from persistence.model_persistence import ModelStore
 

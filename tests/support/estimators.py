@@ -174,7 +174,7 @@ CASES = (
         NUMBER,
         only_encoded,
     ),
-    Case("XGBClassifier, gaps in numbers", lambda: _booster("XGBClassifier"), CLASSES[:2],
+    Case("XGBClassifier, gaps in numbers", lambda: _booster("XGBClassifier"), ("bool",),
          only_encoded),
     Case(
         "VotingClassifier of one XGBClassifier",
@@ -182,7 +182,8 @@ CASES = (
         CLASSES[2:],
     ),
     Case("XGBRegressor", lambda: _booster("XGBRegressor"), NUMBER),
-    Case("LGBMClassifier", lambda: _booster("LGBMClassifier", verbose=-1), CLASSES),
+    Case("XGBRegressor, booster='dart'", lambda: _booster("XGBRegressor", booster="dart"), NUMBER),
+    Case("LGBMClassifier", lambda: _booster("LGBMClassifier", verbose=-1), ("bool", "text")),
     Case("LGBMRegressor, gaps in numbers", lambda: _booster("LGBMRegressor", verbose=-1), NUMBER,
          only_encoded),
     Case("AdaBoostClassifier", lambda: AdaBoostClassifier(**_SEED), CLASSES),

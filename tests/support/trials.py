@@ -92,7 +92,7 @@ exported, compared with the fitted pipeline on those rows and on the
 every run and fail when this table is not what they find. Write it anew with
 `python -m tests.support.trials > docs/reference/estimators.md`.
 
-`exact` evaluates the fitted arrays themselves, where a C compiler was there at set-up; `onnx` is
+`exact` evaluates the fitted arrays themselves, by a library that set-up compiles; `onnx` is
 served by onnxruntime; both without scikit-learn. `native` is served by the fitted pipeline. So
 are an exported model that is slower than its pipeline, and neighbours: of two that are equally
 near, an export takes another.

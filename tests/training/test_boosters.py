@@ -30,6 +30,7 @@ xgboost = pytest.importorskip("xgboost")
 lightgbm = pytest.importorskip("lightgbm")
 
 WORDS = Category(name="sold", categories=("no", "yes"), example="no")
+SOLD = Flag(name="sold", example=True)
 FEW: dict[str, Any] = {"n_estimators": 3, "random_state": 0}
 
 
@@ -51,8 +52,14 @@ def test_words_when_xgboost_is_to_predict_them_are_refused_with_a_way_that_does(
     assert ["no", "yes"] == kept.pipeline.classes_.tolist()
 
 
+def test_words_when_a_booster_is_given_them_are_refused_with_what_encodes_them() -> None:
+    for make in (single, lambda: lightgbm.LGBMClassifier(**FEW)):
+        with pytest.raises(TrainingFailed, match=r"takes numbers only: encode words before it"):
+            fit("toy", define(make, SOLD), X, CLASS)
+
+
 def test_flags_when_xgboost_predicts_them_are_the_classes_on_the_card() -> None:
-    definition = define(lambda: numbers(single()), Flag(name="sold", example=True))
+    definition = define(lambda: numbers(single()), SOLD)
     kept = fit("toy", definition, X, CLASS)
 
     card = describe("toy", definition, kept.pipeline, data=Path(__file__))

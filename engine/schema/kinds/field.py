@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, get_origin
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, convert
 
 from engine.schema.declarations import Policy, written, wrong_attributes
 from engine.schema.messages import JOINERS, quoted, shown
@@ -88,7 +88,7 @@ class Field:
 
     @staticmethod
     def from_json(entry: Mapping[str, Any]) -> "Field":
-        """Return the field that a card describes; KeyError or TypeError when it does not exist."""
+        """Return the field that a card describes; raise some error when it describes none."""
         attributes = dict(entry)
         kind = KINDS[attributes.pop("kind")]
         for attribute in fields(kind):
@@ -96,6 +96,7 @@ class Field:
             if origin in (tuple, Mapping) and attribute.name in attributes:
                 make: Any = tuple if origin is tuple else dict
                 attributes[attribute.name] = make(attributes[attribute.name])
+        convert(attributes, kind)  # which checks every type; a whole number stays one below
         return kind(**attributes)
 
     def expected(self) -> str:

@@ -78,10 +78,8 @@ def _add(file: ExactFile, preparation: Preparation, estimator: Any, weight: floa
         add_histogram(file, preparation, estimator, weight)
     elif kind in _BAGGING and _bags_trees(estimator):
         add_bagged_trees(file, preparation, estimator, weight)
-    elif is_xgboost(estimator):
-        add_xgboost(file, preparation, estimator, weight)
-    elif is_lightgbm(estimator):
-        add_lightgbm(file, preparation, estimator, weight)
+    elif is_xgboost(estimator) or is_lightgbm(estimator):
+        _add_booster(file, preparation, estimator, weight)
     elif is_linear(estimator):
         add_linear(file, preparation, estimator, weight)
     else:
@@ -89,6 +87,17 @@ def _add(file: ExactFile, preparation: Preparation, estimator: Any, weight: floa
             f"{kind.__name__} is not evaluated as it is fitted",
             "use trees, boosting, a linear model, or one average of these",
         )
+
+
+def _add_booster(file: ExactFile, preparation: Preparation, booster: Any, weight: float) -> None:
+    add = add_xgboost if is_xgboost(booster) else add_lightgbm
+    try:
+        add(file, preparation, booster, weight)
+    except KeyError as error:
+        raise NotExact(
+            f"{type(booster).__name__} is of a version that writes no {error} of its trees",
+            "install the version of Pipfile.lock",
+        ) from error
 
 
 def _voting(file: ExactFile, preparation: Preparation, voting: Any) -> bytes:

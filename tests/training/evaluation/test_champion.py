@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 from build_model import build
-from engine.runtime.loading import load_version
-from engine.schema.card import as_card
+from engine.runtime.loading import as_card, load_version
 from engine.schema.definition import ModelDefinition
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.judged import HeldOutAnswers, judge
@@ -170,7 +169,7 @@ def test_challenge_when_the_answer_is_asked_for_is_written_down_all_the_same(
 
 
 def test_challenger_when_nothing_is_promoted_wins(tmp_path: Path) -> None:
-    card = as_card({"model": "rent", "score": "mae"})
+    card: Any = {"model": "rent", "score": "mae"}
     rows = HeldOutAnswers(np.ones(30), np.ones(30))
 
     found = challenge(ModelStore(tmp_path), card, rows, pd.DataFrame(), promote="if-better")

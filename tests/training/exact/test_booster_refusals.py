@@ -1,5 +1,6 @@
 """What of XGBoost and LightGBM is not evaluated exactly is refused, with a remedy."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -97,4 +98,16 @@ def test_booster_that_is_fitted_on_categories_of_pandas_is_refused(
     booster = make().fit(table, TARGETS["number"])
 
     with pytest.raises(NotExact, match=f"is fitted on categories of pandas: .*{remedy}"):
+        translate(booster, FIELDS)
+
+
+def test_booster_of_a_version_that_writes_its_trees_otherwise_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    booster = _single()().fit(np.zeros((9, len(FIELDS))), np.arange(9))
+    written = json.loads(booster.get_booster().save_raw("json"))
+    del written["learner"]["gradient_booster"]["model"]["iteration_indptr"]
+    monkeypatch.setattr(xgboost.Booster, "save_raw", lambda *_: json.dumps(written))
+
+    with pytest.raises(NotExact, match="version that writes no 'iteration_indptr' of its trees"):
         translate(booster, FIELDS)

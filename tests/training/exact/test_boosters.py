@@ -132,30 +132,22 @@ def test_boosters_of_random_tables_have_the_bits_of_their_own_margins(
     _assert_equal(estimator, NUMBERS, _around_splits(estimator, columns, draw))
 
 
+def _one_hot() -> Any:
+    numbers = make_pipeline(SimpleImputer(add_indicator=True), StandardScaler())
+    return words_and(numbers, OneHotEncoder(handle_unknown="ignore", sparse_output=False))
+
+
 @pytest.mark.parametrize(
-    ("make", "target"),
+    ("prepare", "make"),
     [
-        pytest.param(_classes(), "two", id="xgboost"),
-        pytest.param(_light_numbers(), "number", marks=pytest.mark.slow, id="lightgbm"),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        "passthrough",
-        pytest.param(
-            make_pipeline(SimpleImputer(add_indicator=True), StandardScaler()),
-            marks=pytest.mark.slow,
-        ),
+        pytest.param(lambda: words_and("passthrough", numbered()), _classes(), id="xgboost"),
+        pytest.param(_one_hot, _light_classes(), marks=pytest.mark.slow, id="lightgbm"),
     ],
 )
 def test_boosters_behind_a_preparation_have_the_bits_of_their_own_margins(
-    numbers: Any, make: Callable[[], Any], target: str
+    prepare: Callable[[], Any], make: Callable[[], Any]
 ) -> None:
-    words = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    prepare = words_and(numbers, numbered() if numbers == "passthrough" else words)
-
-    pipeline = fit(make_pipeline(prepare, make()), target)
+    pipeline = fit(make_pipeline(prepare(), make()), "two")
 
     splits = pd.DataFrame(_splits(pipeline[-1])).drop_duplicates().iloc[::4]
     group = Splits(
