@@ -52,7 +52,14 @@ def definition_of(text: str) -> ModelDefinition:
     return names["definition"]
 
 
-@pytest.mark.parametrize(("rows", "ending"), [(240, "csv"), (240, "json"), (120, "csv")])
+@pytest.mark.parametrize(
+    ("rows", "ending"),
+    [
+        (240, "csv"),
+        pytest.param(240, "json", marks=pytest.mark.slow),
+        pytest.param(120, "csv", marks=pytest.mark.slow),
+    ],
+)
 def test_file_when_written_of_an_odd_table_reads_it(tmp_path: Path, rows: int, ending: str) -> None:
     table = make_table(rows)
 
@@ -71,6 +78,7 @@ def test_file_when_written_of_an_odd_table_reads_it(tmp_path: Path, rows: int, e
     assert "id -> an id" in text
 
 
+@pytest.mark.slow
 def test_file_when_written_is_clean_under_ruff(tmp_path: Path) -> None:
     for name, rows, ending in (("a", 240, "csv"), ("b", 120, "csv"), ("c", 240, "json")):
         (tmp_path / f"{name}.py").write_text(write(tmp_path, make_table(rows), "def", ending))
