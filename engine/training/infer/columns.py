@@ -13,8 +13,8 @@ from engine.schema.kinds.field import spelling
 from engine.schema.kinds.flag import FLAG_WORDS
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
 from engine.schema.messages import quoted
-from engine.schema.record_schema import UNNAMED
-from engine.training.infer.numbers import Style, round_beyond
+from engine.training.infer.headers import is_code_name, is_id_name, unit_of, words_in
+from engine.training.infer.numbers import Style, is_number, round_beyond
 
 #: What stands for a gap in a table, beside the words that pandas reads so.
 _MARKERS = {*(word.casefold() for word in GAP_WORDS), "?", "-", "--", "---", ".", "..", "n.a.",
@@ -40,21 +40,6 @@ _DATES = (
     r"\d{1,2}[ -][A-Za-z]{3,9}\.?[ -]\d{2,4}( .*)?|"
     r"([A-Za-z]{3,9},? )?[A-Za-z]{3,9}\.? \d{1,2},? \d{4}( .*)?"
 )
-_CODE_NAMES = frozenset(
-    (
-        "category", "class", "cluster", "code", "grade", "group", "id", "kind", "label", "level",
-        "region", "sector", "segment", "species", "status", "type", "zone",
-    )
-)  # fmt: skip
-_ID_NAMES = frozenset(("guid", "id", "identifier", "ids", "idx", "index", "key", "pk", "uuid"))
-_UNITS = frozenset(
-    (
-        "brl", "celsius", "chf", "clp", "cm", "days", "db", "eur", "ft", "gb", "gbp", "hours",
-        "hpa", "hz", "jpy", "kb", "kcal", "kg", "khz", "km", "kmh", "kpa", "kw", "kwh", "lb", "lbs",
-        "m2", "m3", "mb", "mg", "mhz", "min", "ml", "mm", "months", "mpg", "mph", "ms", "mw", "oz",
-        "pct", "percent", "ppm", "psi", "px", "sec", "sqft", "sqm", "usd", "weeks", "years",
-    )
-)  # fmt: skip
 
 
 class Cells(NamedTuple):
@@ -105,19 +90,6 @@ def cells_of(header: str, column: pd.Series) -> Cells:
     return Cells(header, texts, counts.astype(int), tuple(raw.index[is_gap]), is_padded)
 
 
-def words_in(header: str) -> list[str]:
-    """Split a header at its signs, figures and capitals: ``PassengerId`` is passenger, id."""
-    return re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header).casefold())
-
-
-def unit_of(header: str) -> str:
-    """Return the unit that a header names: in brackets at its end, or after its last ``_``."""
-    if match := re.fullmatch(r".*\S.*[(\[]\s*([^()\[\]]{1,20}?)\s*[)\]]\s*", header):
-        return match[1]
-    last = re.split(r"[_\s.]", header.strip())[-1]
-    return last if last != header.strip() and last.casefold() in _UNITS else ""
-
-
 def describe(cells: Cells, style: Style, most_words: int) -> Draft:
     """Decide what a column holds, by its words alone."""
     rows, words = len(cells.texts), cells.counts
@@ -136,6 +108,8 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
         draft = flag
     elif is_odd_rare and len(words) > len(odd) + 1:
         draft = _number(cells, numbers, most_words)
+    elif odd.size > 10 and all(map(is_number, map(str, odd.index))):
+        draft = Draft(cells.header, "", f"numbers in another form than most: {first}")
     elif len(odd) < len(words) / 2 and len(words) > most_words:
         draft = Draft(
             cells.header, "", f"numbers and words such as {quoted(str(odd.index[0])[:40])}"
@@ -205,11 +179,6 @@ def _number(cells: Cells, numbers: np.ndarray, most_words: int) -> Draft:
     return draft
 
 
-def is_code_name(header: str) -> bool:
-    """Return whether a header says that its numbers are codes."""
-    return any(word in _CODE_NAMES or word.endswith("class") for word in words_in(header)[-1:])
-
-
 def _is_id(cells: Cells, values: np.ndarray) -> str:
     """Return why words or whole numbers tell rows apart and nothing else; empty if they do not."""
     filled, distinct = int(cells.counts.sum()), len(cells.counts)
@@ -217,8 +186,7 @@ def _is_id(cells: Cells, values: np.ndarray) -> str:
         return ""
     if len(values) == filled and len({*np.diff(values).tolist()}) == 1:
         return "counts the rows"
-    is_named = _ID_NAMES & {*words_in(cells.header)} or UNNAMED.fullmatch(cells.header)
-    return "an id: nearly every row has its own" if is_named else ""
+    return "an id: nearly every row has its own" if is_id_name(cells.header) else ""
 
 
 def _number_arguments(header: str, values: np.ndarray, *, is_whole: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from engine.schema.kinds.field import GAP_WORDS
 from engine.schema.messages import quoted
 from engine.training.infer.columns import Cells, Draft, cells_of, describe
-from engine.training.infer.names import free_name
+from engine.training.infer.headers import free_name
 from engine.training.infer.numbers import PLAIN, Style, find_style
 from engine.training.infer.reading import Source, UnreadableTable, read_source
 from engine.training.infer.target import (
@@ -80,7 +80,7 @@ def draft_model(path: Path, target: str, *, name: str, sample: str) -> ModelDraf
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
     gap_words = [word for each in used for word in (*columns[each.header].gap_words, *each.odd)]
-    by_itself = GAP_WORDS if source.is_text else frozenset()
+    by_itself = GAP_WORDS if source.is_text else set() if source.has_empty_text else {""}
     return ModelDraft(
         name, sample, len(source.frame), source, style, fields,
         aside=[each for each in described if not each.kind], target=goal,

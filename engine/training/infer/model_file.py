@@ -97,7 +97,8 @@ def _arguments(each: Draft) -> dict[str, Any]:
 def _load_data(draft: ModelDraft) -> list[str]:
     source, gaps = draft.source, [*draft.gap_words]
     arguments = dict(source.arguments)
-    says = " and ".join(["empty cells", *([", ".join(map(quote, gaps[:4]))] if gaps else [])])
+    shown = ", ".join(quote(word) for word in gaps[:4] if word)
+    says = f"empty cells and {shown}" if shown else "empty cells"
     lines = [
         "def load_data(path: Path) -> pd.DataFrame:",
         f'    """Read the table; {_plain(says)} are gaps."""',

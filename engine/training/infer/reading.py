@@ -37,7 +37,8 @@ class Source:
     """A table as text, a gap as the empty text, and how a model file reads it.
 
     The arguments are those of the pandas function; nested are the columns that hold lists
-    or objects; layout says in words how the file is built.
+    or objects; layout says in words how the file is built; a gap may be an empty text, too,
+    where the cells have types.
     """
 
     frame: pd.DataFrame
@@ -46,6 +47,7 @@ class Source:
     layout: str
     nested: frozenset[str] = frozenset()
     notes: list[str] = field(default_factory=list)
+    has_empty_text: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -224,8 +226,9 @@ def _typed(
         if frame[name].dtype == object
         and any(isinstance(cell, (dict, list, np.ndarray)) for cell in frame[name])
     )
-    texts = {name: frame[name].map(_spelled).astype(object) for name in frame}
-    return Source(pd.DataFrame(texts), function, arguments, layout, nested, notes or [])
+    texts = pd.DataFrame({name: frame[name].map(_spelled).astype(object) for name in frame})
+    has_empty = bool((texts.eq("") & frame.notna()).to_numpy().any())
+    return Source(texts, function, arguments, layout, nested, notes or [], has_empty)
 
 
 def _spelled(cell: Any) -> str:

@@ -15,12 +15,11 @@ from engine.training.infer.columns import (
     Cells,
     Draft,
     flag_of,
-    is_code_name,
     join_spellings,
     number,
     values_of,
-    words_in,
 )
+from engine.training.infer.headers import is_code_name, words_in
 from engine.training.infer.numbers import Style
 from engine.training.infer.reading import UnreadableTable
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.training.infer.columns import Draft, cells_of, describe, unit_of
+from engine.training.infer.columns import Draft, cells_of, describe
 from engine.training.infer.draft import ModelDraft, draft_model
-from engine.training.infer.names import free_name, plain_name
+from engine.training.infer.headers import free_name, plain_name, unit_of
 from engine.training.infer.numbers import PLAIN
 from engine.training.infer.reading import UnreadableTable
 
