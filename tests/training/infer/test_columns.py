@@ -212,6 +212,7 @@ def test_target_is_of_the_kind_that_its_words_say(
         (["yes"] * 200, "in every row"),
         ([""] * 200, "is empty"),
         (["yes"] * 195 + ["no"] * 5, "two classes with 10 rows each"),
+        (["good"] * 195 + ["bad"] * 5, "two classes with 10 rows each"),
         ([f"word {n}" for n in range(200)], "two classes|different words"),
     ],
 )
