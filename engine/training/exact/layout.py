@@ -8,6 +8,7 @@ from engine.training.exact.column_tests import Tests
 from engine.training.exact.exact_file import LEAF, NODE, TREE, VECTORS, ExactFile, Sums
 from engine.training.exact.folding import fold
 from engine.training.exact.preparation import Preparation
+from engine.training.exact.refusal import NotExact
 
 
 class Nodes(NamedTuple):
@@ -45,6 +46,11 @@ def add_trees(
     written["is_set"][at] = folded.is_set
     written["left"][at] = new[nodes.left[inner]]
     values = nodes.leaves[leaves]
+    if not np.isfinite(values).all():
+        raise NotExact(
+            "not all leaves of its trees are finite numbers",
+            "lower its learning rate, or change the scale of the target",
+        )
     padding = new[nodes.roots] + 1
     is_vector = values.ndim > 1
     written["value"][new[leaves]] = _offsets(file, values) if is_vector else values

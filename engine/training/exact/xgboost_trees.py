@@ -111,8 +111,9 @@ def _nodes(trees: Any) -> Nodes:
     )  # fmt: skip
     # Of a leaf it is the value.
     split = np.concatenate([np.array(tree["split_conditions"], np.float32) for tree in trees])
-    # Less than a single is at most the single before it.
+    # Less than a single is at most the single before it; nothing is less than -inf.
     before = np.nextafter(split, np.float32(-np.inf)).astype(np.float64)
+    before[np.isneginf(split)] = np.nan
     choice = np.where(is_choice, np.cumsum(is_choice) - 1, -1)
     tests = Tests(
         column, before, gap_is_true.astype(bool), choice, _choices(trees), is_single=True,

@@ -192,8 +192,10 @@ def _usual_rows(challenge: Challenge, native: NativeRuntime, fields: Sequence[Fi
         native.answer(usual)
     except REJECTIONS as error:
         example = _first_rejected(native, fields, points, values)
+        # XGBoost's messages end with the addresses of its code.
+        text = str(error).partition("Stack trace:")[0].strip()
         raise PipelineRejectsRecord(
-            f"the pipeline rejects records that the schema accepts{example}: {error}; let it "
+            f"the pipeline rejects records that the schema accepts{example}: {text}; let it "
             "accept them (handle_unknown, an imputer), or let the field reject them"
         ) from error
     return usual

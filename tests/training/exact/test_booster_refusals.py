@@ -59,6 +59,10 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[], Any], str]] = {
     "another objective of one's own": (
         _gaps, _double(objective=_squares), "the objective _squares of"
     ),
+    "*xgboost, leaves without end": (
+        _gaps, _single(objective="count:poisson", max_delta_step=0, learning_rate=50.0),
+        "not all leaves of its trees are finite numbers: lower its learning rate"
+    ),
 }  # fmt: skip
 
 

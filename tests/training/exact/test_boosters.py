@@ -1,5 +1,6 @@
 """XGBoost and LightGBM, translated: the bits of their own margins, and their probabilities."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -130,6 +131,21 @@ def test_boosters_of_random_tables_have_the_bits_of_their_own_margins(
     estimator.fit(table, targets[target], **(stops if is_stopped else {}))
 
     _assert_equal(estimator, NUMBERS, _around_splits(estimator, columns, draw))
+
+
+def test_no_number_is_less_than_a_split_at_minus_infinity() -> None:
+    """XGBoost splits there where the least number of a column, doubled, is too large."""
+    columns, targets = _random_table(np.random.default_rng(0))
+    estimator = _numbers()().fit(frame(columns, NUMBERS), targets["number"])
+    written = json.loads(estimator.get_booster().save_raw("json"))
+    for tree in written["learner"]["gradient_booster"]["model"]["trees"]:
+        tree["split_conditions"][0] = -np.inf
+        tree["split_indices"][0] = 0
+    estimator.get_booster().load_model(bytearray(json.dumps(written), "utf-8"))
+
+    rows = {name: column[:4].copy() for name, column in columns.items()}
+    rows["x0"][:] = [-1e300, -1.0, 1e300, np.nan]
+    _assert_equal(estimator, NUMBERS, rows)
 
 
 def _one_hot() -> Any:

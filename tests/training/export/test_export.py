@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 from skops.io import dumps
 
+from engine.runtime.native import NativeRuntime
 from engine.schema import Number
 from engine.training.card import describe
 from engine.training.export.export import Export, convert, export
@@ -61,4 +62,19 @@ def test_choice_when_the_pipeline_refuses_an_allowed_word_says_so() -> None:
     columns = {str(name): X[name].tolist() for name in X.columns}
 
     with pytest.raises(PipelineRejectsRecord, match="rejects records that the schema accepts"):
+        choose_runtime(definition, pipeline, columns, card, export=convert_here)
+
+
+def test_choice_when_xgboost_refuses_a_record_leaves_out_the_addresses_of_its_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise ValueError("[13:18:47] data.cc:1196: too large\nStack trace:\n  [bt] (0) xgboost.so")
+
+    definition, pipeline, X = fit(LogisticRegression(), prepare())
+    card = describe("toy", definition, pipeline, data=definition.sample)
+    columns = {str(name): X[name].tolist() for name in X.columns}
+    monkeypatch.setattr(NativeRuntime, "answer", refuse)
+
+    with pytest.raises(PipelineRejectsRecord, match="too large; let it accept them"):
         choose_runtime(definition, pipeline, columns, card, export=convert_here)
