@@ -23,4 +23,10 @@ def report(draft: ModelDraft) -> list[str]:
     lines += [f"  and {more} more columns, in the file"] if more else []
     remarks = [f"{each.header}: {each.remark}" for each in (target, *draft.fields) if each.remark]
     remarks = [*source.notes, *remarks[:_LINES]]
-    return lines + (["look at:", *(f"  - {remark}" for remark in remarks)] if remarks else [])
+    lines += ["look at:", *(f"  - {remark}" for remark in remarks)] if remarks else []
+    return [*map(_visible, lines)]
+
+
+def _visible(line: str) -> str:
+    """Spell what a terminal would obey and not show, as a header may hold it."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)

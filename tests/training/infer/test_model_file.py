@@ -105,6 +105,21 @@ def test_text_when_quoted_is_the_same_text() -> None:
         assert text == eval(quote(text))  # noqa: S307
 
 
+def test_lines_when_headers_and_cells_hold_commands_show_them(tmp_path: Path) -> None:
+    odd = '\x1b]0;x\x07"""\nimport os\n"""\u202e'
+    table = make_table(columns=11).rename(columns={"Age": odd})
+    table.loc[:9, "c0"] = "\x1b[2J"
+    path, lines = tmp_path / "table.csv", list[str]()
+    table.to_csv(path, index=False)
+
+    write_model_file(tmp_path / "x.py", path, "def", overwrite=False, say=lines.append)
+
+    assert all(line.isprintable() for line in lines)
+    assert any(r"\x1b]0;x\x07" in line for line in lines)
+    columns = {field.column for field in definition_of((tmp_path / "x.py").read_text()).fields}
+    assert odd in columns
+
+
 def test_file_when_it_is_there_is_kept_and_the_difference_shown(tmp_path: Path) -> None:
     table, file = tmp_path / "table.csv", tmp_path / "models/trial.py"
     file.parent.mkdir()
