@@ -100,6 +100,8 @@ def test_changed_record_when_sent_gets_a_whole_answer_alike_in_every_form(
 ) -> None:
     record = data.draw(changed_records(model))
     assume(set(record) & set(EXAMPLES[model]))  # else columns have no length
+    # An object that holds nothing but objects is a table, by column and row, and no record.
+    assume(not all(isinstance(one, dict) for name, one in record.items() if name))
     body, in_list = json.dumps(record).encode(), json.dumps([record]).encode()
     in_columns = json.dumps({"data": {name: [one] for name, one in record.items()}}).encode()
 

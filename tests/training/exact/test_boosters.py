@@ -134,7 +134,6 @@ def test_boosters_of_random_tables_have_the_bits_of_their_own_margins(
 
 
 def test_no_number_is_less_than_a_split_at_minus_infinity() -> None:
-    """XGBoost splits there where the least number of a column, doubled, is too large."""
     columns, targets = _random_table(np.random.default_rng(0))
     estimator = _numbers()().fit(frame(columns, NUMBERS), targets["number"])
     written = json.loads(estimator.get_booster().save_raw("json"))
@@ -142,7 +141,6 @@ def test_no_number_is_less_than_a_split_at_minus_infinity() -> None:
         tree["split_conditions"][0] = -np.inf
         tree["split_indices"][0] = 0
     estimator.get_booster().load_model(bytearray(json.dumps(written), "utf-8"))
-
     rows = {name: column[:4].copy() for name, column in columns.items()}
     rows["x0"][:] = [-1e300, -1.0, 1e300, np.nan]
     _assert_equal(estimator, NUMBERS, rows)
@@ -185,20 +183,15 @@ def test_averages_and_targets_of_boosters_are_evaluated_within_rounding() -> Non
     ):
         estimator.fit(table, targets["number"])
         content = translate(estimator, NUMBERS)
-        exact, expected = _answers(estimator, content, NUMBERS, columns)
-        np.testing.assert_allclose(exact, expected, rtol=1e-6)
         assert not has_equal_bits(content)
+        np.testing.assert_allclose(*_answers(estimator, content, NUMBERS, columns), rtol=1e-6)
 
 
 def test_words_are_the_classes_of_xgboost_in_a_vote() -> None:
     columns, targets = _random_table(np.random.default_rng(0))
     words = np.array(["low", "middle", "up"], object)[targets["three"]]
-    with pytest.raises(ValueError, match="Invalid classes inferred from unique values"):
-        _classes()().fit(frame(columns, NUMBERS), words)
-
     vote = VotingClassifier([("xgboost", _classes()())], voting="soft")
     vote.fit(frame(columns, NUMBERS), words)
-
     exact, expected = _answers(vote, translate(vote, NUMBERS), NUMBERS, columns)
     np.testing.assert_allclose(exact, expected, rtol=1e-6)
 
