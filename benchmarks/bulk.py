@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.page import figure, table
+from benchmarks.peers import write_split
 from benchmarks.questions import MODEL, STORE, prepare
 from benchmarks.ways import columns, nested, write_columns, write_csv, write_lines, write_list
 
@@ -43,8 +44,7 @@ class Request(NamedTuple):
 def requests(records: Sequence[Mapping[str, Any]]) -> dict[str, Request]:
     """Write records in every form, by what it is called."""
     cells = columns(records)
-    instances, rows = nested(write_list, "instances")(records), [[*one.values()] for one in records]
-    split = json.dumps({"dataframe_split": {"columns": [*cells], "data": rows}}).encode()
+    instances, tensors = nested(write_list, "instances")(records), _tensors(cells)
     infer = f"/v2/models/{MODEL}/infer"
     return {
         "JSON columns": Request(_PREDICT, nested(write_columns, "data")(records)),
@@ -56,12 +56,10 @@ def requests(records: Sequence[Mapping[str, Any]]) -> dict[str, Request]:
         ),
         "Arrow": Request(_PREDICT, _arrow(cells), "application/vnd.apache.arrow.stream"),
         "V1": Request(f"/v1/models/{MODEL}:predict", instances),
-        "V2": Request(
-            infer, json.dumps({"inputs": [_tensor(*one) for one in cells.items()]}).encode()
-        ),
+        "V2": Request(infer, json.dumps({"inputs": tensors}).encode()),
         "V2, binary": _binary(infer, cells),
         "MLflow records": Request("/invocations", nested(write_list, "dataframe_records")(records)),
-        "MLflow split": Request("/invocations", split),
+        "MLflow split": Request("/invocations", write_split(records)),
     }
 
 
@@ -74,15 +72,20 @@ def _arrow(cells: Mapping[str, Sequence[Any]]) -> bytes:
     return content.getvalue()
 
 
-def _tensor(name: str, values: Sequence[Any]) -> dict[str, Any]:
-    kind = "BYTES" if isinstance(values[0], str) else "FP64"
-    kind = "BOOL" if isinstance(values[0], bool) else kind
-    return {"name": name, "shape": [len(values), 1], "datatype": kind, "data": [*values]}
+def _tensors(cells: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    datatypes = {str: "BYTES", bool: "BOOL"}
+    return [
+        {
+            "name": name, "shape": [len(values), 1],
+            "datatype": datatypes.get(type(values[0]), "FP64"), "data": [*values],
+        }
+        for name, values in cells.items()
+    ]  # fmt: skip
 
 
 def _binary(path: str, cells: Mapping[str, Sequence[Any]]) -> Request:
     parts, tensors = [], []
-    for tensor in (_tensor(*one) for one in cells.items()):
+    for tensor in _tensors(cells):
         values = tensor.pop("data")
         if tensor["datatype"] == "BYTES":
             words = [word.encode() for word in values]
@@ -96,15 +99,15 @@ def _binary(path: str, cells: Mapping[str, Sequence[Any]]) -> Request:
     return Request(path, head + b"".join(parts), "application/octet-stream", length)
 
 
-def measure(asked: Mapping[str, Request], rounds: int) -> dict[str, tuple[float, float]]:
+def measure(forms: Mapping[str, Request], rounds: int) -> dict[str, tuple[float, float]]:
     """Ask in turn, so many times; give the median seconds, by the clock and of CPU."""
     os.environ |= {"MODEL_STORE": str(STORE), "DEFAULT_MODEL": MODEL, "TRAIN_IF_ABSENT": "false"}
     from app import app
 
     client = app.test_client()
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in asked}
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in forms}
     for _ in range(rounds + 1):
-        for name, (path, body, media_type, headers) in asked.items():
+        for name, (path, body, media_type, headers) in forms.items():
             clock, cpu = time.perf_counter(), time.process_time()
             answer = client.post(path, data=body, content_type=media_type, headers=headers)
             if answer.status_code != 200:
@@ -122,12 +125,12 @@ def main() -> None:
     options = parser.parse_args()
     records = prepare().records
     records = (records * (options.rows // len(records) + 1))[: options.rows]
-    asked = requests(records)
-    spent = measure(asked, options.rounds)
+    forms = requests(records)
+    spent = measure(forms, options.rounds)
     print(machine.describe())
     rows = [
         (name, figure(len(records) / clock), figure(cpu / len(records) * 1e6),
-         f"{len(asked[name].body) / len(records):.0f}")
+         f"{len(forms[name].body) / len(records):.0f}")
         for name, (clock, cpu) in spent.items()
     ]  # fmt: skip
     print(table((f"{len(records):,} records", "rows/s", "µs of CPU a row", "bytes a row"), rows))

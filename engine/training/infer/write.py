@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.training.infer.draft import draft_model
 from engine.training.infer.model_file import model_text
 from engine.training.infer.report import report
+from persistence.atomic_files import replace_file
 
 
 class ModelFileDiffers(Exception):
@@ -48,7 +49,7 @@ def write_model_file(
             + f"\n{_shown(file)} is there and was not changed: to replace it by what "
             "+ shows, add --overwrite"
         )
-    file.write_text(text, encoding="utf-8", newline="\n")
+    replace_file(file, text.encode())
     say(f"{_shown(file)} is written: {len(text.splitlines())} lines, yours to edit")
     if sample.startswith("../"):
         say("the table is outside of the project: move it into data/ and correct `sample`")
