@@ -5,6 +5,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 from engine.runtime.loading import as_card, open_stored
 from engine.runtime.memory import check_memory
@@ -223,7 +224,8 @@ class ModelCache:
         return stored.card if stored else as_card(self.store.read_card(name, version))
 
     def _reads(self, name: str, version: str | None) -> threading.Lock:
-        return self._reading[hash((name, version)) % _LOCKS]
+        # Python's own hash would let other names share a lock in every process.
+        return self._reading[crc32(f"{name}/{version}".encode()) % _LOCKS]
 
     def _read_beside(self, name: str, version: str, *, trusts: bool = False) -> StoredVersion:
         """Read a version beside those in memory, if there is room."""
