@@ -142,6 +142,9 @@ def _column_drawing(column: pd.Series, field: Field) -> Drawing:
             ax.barh([str(word) for word in counts.index], counts.to_numpy())
         else:
             ax.hist(column.dropna().to_numpy(), bins=30)
+            if field.datatype == "BYTES":  # a date, of which the pipeline sees seconds
+                ax.xaxis.set_major_formatter(lambda number, _: field.label(number)[:10])
+                ax.locator_params(axis="x", nbins=3)
         ax.tick_params(labelsize=7)
 
     return draw
