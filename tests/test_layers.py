@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "settings": set(),
     # beside the project
     "data": set(),
-    "bin": set(),
+    "bin": {"settings", "models"},
     "docs": {"settings", "engine/commands"},
     "deploy": set(),
     "benchmarks": {"app", "settings", "engine/runtime", "engine/training", "engine/schema",
