@@ -38,7 +38,7 @@ def write_report(card: Card, judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
     pictures = {title: _draw(drawing) for title, drawing in _pictures(card, judged).items()}
     schema = Schema.from_json(card["schema"])
     columns = [
-        (field, _draw(_column_drawing(X[field.name], field), (3.2, 1.9))) for field in schema.fields
+        (field, _draw(_column_drawing(X[field.name], field), (3.2, 1.9))) for field in schema.inputs
     ]
     template = environment.get_template("report.html")
     return template.render(
@@ -140,6 +140,9 @@ def _column_drawing(column: pd.Series, field: Field) -> Drawing:
         if field.words:
             counts = column.value_counts().head(12)[::-1]
             ax.barh([str(word) for word in counts.index], counts.to_numpy())
+        elif field.is_text:
+            ax.hist(column.str.len().to_numpy(), bins=30)
+            ax.set_xlabel("characters", fontsize=7)
         else:
             ax.hist(column.dropna().to_numpy(), bins=30)
             if field.datatype == "BYTES":  # a date, of which the pipeline sees seconds

@@ -78,7 +78,7 @@ def _read(
     lines = [f"accepted: {remark}" for remark in remarks[:REMARKS]]
     if len(remarks) > REMARKS:
         lines.append(f"accepted: {len(remarks) - REMARKS} more kinds of values")
-    lines += summarise(X, definition.fields)
+    lines += summarise(X, definition.schema.inputs)
     say("\n".join([*lines, f"{len(X)} rows of {data.name} fit the schema"]))
     return table, X, y
 
