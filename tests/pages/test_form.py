@@ -202,6 +202,22 @@ def test_form_when_keys_are_needed_takes_one_and_shows_it_to_nobody(
         assert "nonsense" not in one.text
 
 
+def test_body_of_a_form_when_it_is_short_is_read_before_its_key_is_known(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    KeyFile(tmp_path / "keys.json").add(make_key("any")[1])
+    app = serve(toy_store, "parcel", keys_file=tmp_path / "keys.json")
+    admission = app.extensions["application"].rejections.admission
+
+    def status(path: bytes, length: bytes) -> bytes:
+        answer: bytes | None = admission(b"POST", path, {b"content-length": length})
+        return answer.split()[1] if answer else b"read"
+
+    assert b"read" == status(b"/models/parcel", b"500")
+    assert b"413" == status(b"/models/parcel", b"70000")
+    assert b"401" == status(b"/v0/models/parcel/predict", b"500")
+
+
 def show(browser: Browser, *, width: int, scheme: Any) -> tuple[Page, list[str]]:
     page = browser.new_page(viewport={"width": width, "height": 700}, color_scheme=scheme)
     return page, Watch(page, "http://127.0.0.1").complaints
