@@ -6,7 +6,6 @@ takes seconds and the page stays small.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -139,10 +138,7 @@ def _bars(column: pd.Series, field: Field | None) -> tuple[np.ndarray, list[str]
 
 
 def _number(value: float, field: Field | None) -> str:
-    if field is not None and field.kind.startswith("date"):
-        form = "%Y-%m-%d" if field.kind == "date" else "%Y-%m-%d %H:%M"
-        return datetime.fromtimestamp(value, UTC).strftime(form)
-    return f"{value:.6g}"
+    return field.label(value) if field else f"{value:g}"
 
 
 def _alone(bars: np.ndarray, goal: np.ndarray) -> float:
