@@ -27,7 +27,7 @@ from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
 from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
-from engine.pages import api_docs, version
+from engine.pages import api_docs, form, version
 from engine.records.strict_json import write_json
 from engine.serving.lifecycle import Lifecycle
 from engine.serving.metrics import Metrics
@@ -55,7 +55,9 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.merge_slashes = False  # a double slash is not found, not redirected
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
     shared = _resources(settings)
-    pages = (version.blueprint(shared.models), api_docs.blueprint(service=NAME))
+    pages = (
+        form.blueprint(shared), version.blueprint(shared.models), api_docs.blueprint(service=NAME),
+    )  # fmt: skip
     mount(app, shared, pages=pages, children=children)
     for command in COMMANDS:
         app.cli.add_command(command)
@@ -162,7 +164,7 @@ def main() -> None:
     key = " -H 'x-api-key: YOUR KEY'" if _callers(settings).need_keys else ""
     print(
         f"{NAME} serves {card['model']}, version {card['version']}, at {address}\n"
-        f"Documentation: {address}/docs\nTry it:\n\n"
+        f"Documentation: {address}/docs\nForm: {address}/models/{card['model']}\nTry it:\n\n"
         f"curl -s {address}/v0/predict{key} -H 'Content-Type: application/json' \\\n"
         f"  -d {shlex.quote(record)}\n",
         flush=True,

@@ -122,7 +122,7 @@ class Settings:
         _signing_keys,
         "Keys that sign and verify versions, separated by commas; the first one signs",
     )
-    default_model: str = _setting("credit", str, "The model that `/v0/predict` uses")
+    default_model: str = _setting("credit", str, "The model of `/v0/predict`; unset: the only one")
     versions_in_memory: int = _setting(
         20, _whole(2), "Most versions in memory; the least recently used ones are dropped"
     )
@@ -171,18 +171,15 @@ class Settings:
     open_access: bool = _setting(
         False, _flag, "Never require a key, because a gateway authenticates callers"
     )
-
     forwarded_prefix: bool = _setting(
         False, _flag, "Believe `X-Forwarded-Prefix`, the path under which a proxy publishes this"
     )  # fmt: skip
-
     rate_limit: str = _setting(
         "", str, "Requests per seconds for each API key, such as 600/60; empty: no limit"
     )
     rate_limit_redis: str = _setting(
         "", str, "Redis that counts for several machines: redis://host:6379/0"
     )
-
     cors_origins: str = _setting(
         "", str, "Origins whose pages may call from a browser, separated by commas"
     )
@@ -229,6 +226,9 @@ class Settings:
                 problems.append(f"{variable} is {shown}: give {error}")
         if problems:
             raise InvalidSettings("; ".join(problems))
+        models = {path.stem for path in Path(__file__).parent.glob("models/[a-z]*.py")} - {"schema"}
+        if len(models) == 1:
+            values.setdefault("default_model", *models)
         if not values.get("log_format"):
             values["log_format"] = "json" if environment.get("PORT") else "text"
         ports = [values[name] for name in _PORTS if name in values]

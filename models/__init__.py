@@ -29,9 +29,15 @@ def find(name: str) -> ModelDefinition:
         When there is no such file, or it defines no ``definition``.
     """
     if name not in names():
+        if not names():
+            raise UnknownModel(
+                f"there is no model {name!r}: models/ has none; write one from a table and train "
+                "it with make new name=churn from=churn.csv target=Churn (target: what to predict)"
+            )
         raise UnknownModel(
-            f"there is no model {name!r}: models/ has {', '.join(names()) or 'none'}; "
-            "a model's name is its file's, in lower case"
+            f"there is no model {name!r}: models/ has {', '.join(names())}; choose one of them "
+            "(make run model=…, or DEFAULT_MODEL), or write another from a table with make new "
+            "name=… from=FILE target=COLUMN; a model's name is its file's, in lower case"
         )
     definition = getattr(import_module(f"models.{name}"), "definition", None)
     if not isinstance(definition, ModelDefinition):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import settings
 from settings import InvalidSettings, Settings, add_env_file
 from tests.support.project import copy_project
 from tests.support.serving import environment
@@ -19,6 +20,24 @@ def read(folder: Path, content: str | bytes, **given: str) -> tuple[list[str], d
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     problems = add_env_file(path, given)
     return problems, given
+
+
+@pytest.mark.parametrize(
+    ("files", "chosen", "default"),
+    [
+        ("churn", "", "churn"), ("churn", "wine", "wine"), ("credit churn", "", "credit"),
+        ("", "", "credit"), ("churn wine", "", "credit"),
+    ],
+)  # fmt: skip
+def test_default_model_when_none_is_set_is_the_only_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: str, chosen: str, default: str
+) -> None:
+    monkeypatch.setattr(settings, "__file__", str(tmp_path / "settings.py"))
+    (tmp_path / "models").mkdir()
+    for name in ["__init__", "schema", *files.split()]:
+        (tmp_path / f"models/{name}.py").touch()
+
+    assert default == Settings.from_environment({"DEFAULT_MODEL": chosen}).default_model
 
 
 @pytest.mark.parametrize(

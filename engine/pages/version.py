@@ -1,7 +1,5 @@
 """The description of one version: for programs, as Markdown, and as a page for people."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from engine.api.responses import json_response
 from engine.cards import facts
 from engine.cards.difference import PARTS, difference
 from engine.cards.markdown import model_card
-from engine.pages.security_headers import security_headers
+from engine.pages.security_headers import digest, security_headers
 from engine.records.media_types import JSON
 from engine.schema.card import Card, select
 from engine.schema.messages import rounded
@@ -34,10 +32,9 @@ SHOWN = (
 )  # fmt: skip
 
 _STYLE = (Path(__file__).parent / "templates" / "version.css").read_text()
-_STYLE_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 
 #: The page loads nothing but its own style: no script, no picture, no other file.
-_HEADERS = security_headers(f"style-src 'sha256-{_STYLE_DIGEST}'")
+_HEADERS = security_headers(f"style-src '{digest(_STYLE)}'")
 
 
 def blueprint(models: ModelCache) -> Blueprint:

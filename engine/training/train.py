@@ -1,46 +1,21 @@
 """One training run, from a table to everything that a version is made of."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from engine.cards.markdown import model_card
-from engine.runtime.runtimes import Columns, Runtime
-from engine.runtime.version import decide
-from engine.schema.card import (
-    Card,
-    Counts,
-    Decision,
-    Description,
-    ParityEntry,
-    RuntimeEntry,
-    ScoreEntry,
-)
+from engine.schema.card import Counts, Decision, Description
 from engine.schema.definition import ModelDefinition
-from engine.schema.messages import rounded
 from engine.training.card import describe, plain
 from engine.training.columns import summarise
-from engine.training.evaluation.champion import challenge
-from engine.training.evaluation.importances import impurity_importances, permutation_importances
-from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import SCORES, class_scores, not_computable, score
-from engine.training.evaluation.reference import reference
-from engine.training.evaluation.remarks import label_remarks, split_remarks
-from engine.training.export.limits import limit_remarks
-from engine.training.export.runtime_choice import (
-    PipelineRejectsRecord,
-    choose_runtime,
-    decided_by,
-)
+from engine.training.evaluation.metrics import SCORES, not_computable
+from engine.training.evaluation.remarks import split_remarks
+from engine.training.export.runtime_choice import PipelineRejectsRecord
 from engine.training.failures import TrainingFailed, explained
+from engine.training.finish import Fitted, Step, Trained, finish
 from engine.training.fitting import fit
 from engine.training.provenance import Origin
-from engine.training.report import write_report
 from engine.training.served_pipeline import ServedPipeline, Threshold
 from engine.training.split import Split, split_rows
 from engine.training.table import InvalidTable, read_table
@@ -48,17 +23,6 @@ from persistence.model_persistence import ModelStore
 
 #: So many lines at most say what the fields' policies accepted in the table.
 REMARKS = 20
-
-#: Opens a step of the run: ``with step("fit") as say: say("200 trees")``.
-Step = Callable[[str], AbstractContextManager[Callable[[str], None]]]
-
-
-@dataclass(frozen=True)
-class Trained:
-    """The card, except what the store adds, and the files: the model, report and model card."""
-
-    card: Card
-    files: dict[str, bytes]
 
 
 def train(
@@ -90,46 +54,12 @@ def train(
         table, X, y = _read(name, definition, data, say)
     with step("split") as say:
         split, remarks = _split(definition, X, y, say)
-        rows, held_out = split.train, split.held_out
-    unseen, truth = X.iloc[held_out], y.iloc[held_out]
     with step("fit") as say:
         kept, description = _fit(name, definition, X, y, split, data, origin, say)
-    with step("export") as say:
-        given = definition, kept.pipeline, _columns(unseen), description
-        runtime, files, served = choose_runtime(*given)
-        description = decided_by(runtime["runtime"], description)
-        say(_runtime_text(runtime, description))
-    with step("score") as say:
-        judged = _judge(served, unseen, truth, description)
-        scores = score(judged, _baseline(X, y, rows, held_out, description))
-        remarks += label_remarks(judged, kept.fitted.predict(unseen), description)
-        say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
-    with step("importances") as say:
-        shuffled = with_importances and _importances(served, unseen, truth, description, say)
-    with step("compare") as say:
-        comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
-        say(comparison["reason"])
-    with step("report"):
-        card: Card = {  # the store adds the other keys
-            **description, "remarks": remarks, "scores": scores,
-            "class_scores": class_scores(judged),
-            "impurity_importances": impurity_importances(kept.pipeline),
-            "permutation_importances": shuffled or {},
-            **runtime,  # type: ignore[typeddict-item]
-            "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
-        }  # fmt: skip
-        files["report.html"] = write_report(card, judged, X.iloc[rows])
-        files["model-card.md"] = model_card(card).encode()
-    return Trained(card, files)
-
-
-def _judge(served: Runtime, X: pd.DataFrame, y: pd.Series, card: Decision) -> HeldOutAnswers:
-    """Answer rows with the runtime that will serve, and collect the answers with the truth."""
-    return judge(y.to_numpy(), decide(served.run(_columns(X)), card), card)
-
-
-def _columns(X: pd.DataFrame) -> Columns:
-    return {str(name): X[name].to_numpy() for name in X}
+    fitted = Fitted(definition, kept, description, table, X, y, split, remarks)
+    return finish(
+        fitted, step=step, store=store, promote=promote, with_importances=with_importances
+    )
 
 
 def _read(
@@ -182,13 +112,22 @@ def _fit(
     counts = Counts(
         rows=len(X), training_rows=len(rows), held_out_rows=len(split.held_out), split=split.way
     )
+    card = describe_fitted(name, definition, kept, data=data, counts=counts, origin=origin)
+    chosen = {**kept.chosen, **({"threshold": card["threshold"]} if kept.threshold else {})}
+    say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
+    return kept, card
+
+
+def describe_fitted(
+    name: str, definition: ModelDefinition, kept: ServedPipeline, *, data: Path, counts: Counts,
+    origin: Origin | None,
+) -> Description:  # fmt: skip
+    """Describe a fitted pipeline: with what a search chose, and the threshold that was tuned."""
     card = describe(name, definition, kept.pipeline, data=data, counts=counts, origin=origin)
     card["hyperparameters"] |= plain(kept.chosen)
     card["threshold"] = _threshold(name, definition, kept.threshold, card)
     _check_probabilities(card)
-    chosen = {**kept.chosen, **({"threshold": card["threshold"]} if kept.threshold else {})}
-    say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
-    return kept, card
+    return card
 
 
 def _threshold(
@@ -212,78 +151,3 @@ def _check_probabilities(card: Description) -> None:
             f"score {card['score']!r} needs probabilities, and {card['estimator']} has none: "
             "choose 'accuracy', or wrap it in CalibratedClassifierCV"
         )
-
-
-def _baseline(
-    X: pd.DataFrame, y: pd.Series, rows: np.ndarray, held_out: np.ndarray, card: Description
-) -> HeldOutAnswers:
-    """Collect the answers of a model that ignores its input: class shares, or the mean."""
-    is_regression = card["classes"] is None
-    dummy = DummyRegressor() if is_regression else DummyClassifier(strategy="prior")
-    dummy.fit(X.iloc[rows], y.iloc[rows])
-    unseen = X.iloc[held_out]
-    probabilities = dummy.predict_proba(unseen) if card["has_probabilities"] else None
-    truth, predicted = y.iloc[held_out].to_numpy(), dummy.predict(unseen)
-    return HeldOutAnswers(truth, predicted, probabilities, card["classes"], card["positive"])
-
-
-def _importances(
-    served: Runtime, X: pd.DataFrame, y: pd.Series, card: Description, say: Callable[[str], None]
-) -> dict[str, dict[str, float]]:
-    score = SCORES[card["score"]]
-
-    def scorer(answers: HeldOutAnswers) -> float:
-        value = score.estimate(answers).value
-        return value if score.is_better_higher else -value
-
-    weights, extent = permutation_importances(
-        X,
-        y,
-        answer=lambda X, y: _judge(served, X, y, card),
-        scorer=scorer,
-        has_classes=card["classes"] is not None,
-        seed=card["seed"],
-    )
-    most = sorted(weights, key=lambda name: -weights[name]["mean"])[:3]
-    say(f"most important: {', '.join(most)} ({extent})")
-    return weights
-
-
-def _score_line(name: str, entry: ScoreEntry) -> str:
-    numbers = (entry["value"], entry["low"], entry["high"], entry["baseline"])
-    value, low, high, baseline = map(rounded, numbers)
-    return f"{name} {value} (95 % interval {low} to {high}), baseline {baseline}" + (
-        f"; {entry['remark']}" if "remark" in entry else ""
-    )
-
-
-#: What runs a version, and what to say where it is not the first choice.
-_RUNTIMES = {
-    "exact": "served by its own arrays", "onnx": "served by onnxruntime",
-    "native": "served by scikit-learn",
-}  # fmt: skip
-
-
-def _runtime_text(entry: RuntimeEntry, description: Description) -> str:
-    line, parity = _RUNTIMES[entry["runtime"]], entry["parity"]
-    compared = ""
-    if parity is not None and entry["runtime"] != "native":
-        compared = _parity_text(parity, description)
-    if entry["runtime_reason"]:
-        lines = [f"{line}, since {entry['runtime_reason']}", compared]
-    else:
-        lines = [f"{line}, {entry['seconds']['one_row'] * 1e3:.3f} ms a record: {compared}"]
-    return "\n".join(filter(None, [*lines, *limit_remarks(entry)]))
-
-
-def _parity_text(parity: ParityEntry, description: Description) -> str:
-    rows, most = parity["rows"], parity["difference"]
-    if most == 0 and not parity["mismatches"]:
-        return f"all {rows} rows that were compared are answered as by the pipeline, bit for bit"
-    if description["task"] == "regression":
-        return f"values of {rows} rows differ, as a share of their spread, by up to {most:.1g}"
-    # Without probabilities it is the margins that are compared.
-    what = "probabilities" if description["has_probabilities"] else "margins"
-    share = "" if description["has_probabilities"] else ", as a share of their spread,"
-    labels = f"{parity['mismatches']} of {rows} labels differ"
-    return f"{labels}, {what}{share} by up to {most:.1g}"

@@ -83,7 +83,7 @@ class Workshop:
             if line.startswith("make run"):
                 self.serve(line)
             else:
-                said = self._run(line)
+                said = self._run(line + " yes=yes" * line.startswith("make remove"))
                 if line.startswith("make model") and self.service:
                     self.wait_for_swap()
         return said if not last.startswith("make run") else None

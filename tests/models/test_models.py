@@ -137,3 +137,14 @@ def test_find_when_there_is_no_such_model_names_those_there_are(name: str) -> No
         models.find(name)
 
     assert repr(name) in str(caught.value)
+
+
+def test_find_when_there_is_no_model_at_all_explains_how_to_make_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "__file__", str(tmp_path / "__init__.py"))
+
+    with pytest.raises(
+        models.UnknownModel, match=r"models/ has none; .* make new name=churn from="
+    ):
+        models.find("credit")

@@ -159,6 +159,9 @@ def test_page_when_read_says_what_the_version_is(store: ModelStore, client: Flas
 
     words = Seen(ask(client, version, BROWSER).text).words
 
+    assert {"../../../../models/parcel"} == {
+        *re.findall('href="(.*?)"', ask(client, version, BROWSER).text)
+    }
     for one in (
         version, card["title"], card["data"]["sha256"], card["digest"], card["trained_by"],
         card["challenge"]["reason"][1:], *(f"{s['value']:.4f}" for s in card["scores"].values()),

@@ -12,7 +12,8 @@ import pytest
 
 from build_model import build
 from engine.schema.definition import ModelDefinition
-from engine.training.train import Trained, train
+from engine.training.finish import Trained
+from engine.training.train import train
 from persistence.model_persistence import ModelStore
 from tests.support.fixture_cache import FixtureCache
 from tests.support.project import ROOT

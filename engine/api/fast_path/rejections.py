@@ -10,7 +10,14 @@ from werkzeug.exceptions import HTTPException
 
 from engine.api.errors import Failure, phrase_of
 from engine.api.middleware import access_log, cors
-from engine.api.middleware.auth import HEADERS, challenge, key_text, public_paths, unknown_caller
+from engine.api.middleware.auth import (
+    FORM_PATH,
+    HEADERS,
+    challenge,
+    key_text,
+    public_paths,
+    unknown_caller,
+)
 from engine.api.middleware.request_id import request_id
 from engine.api.resources import resources
 from engine.api.response_head import head_template
@@ -24,8 +31,10 @@ _TOO_LATE = Failure(
     504, "there is no answer in time: send fewer records at once, or try again later"
 )
 
-#: The longest body at an address that needs no key, none of which reads one.
+#: The longest body at an address that needs no key, or of a form, which may have one inside.
 _MOST_PUBLIC = 2**16
+
+_FORMS = f"{FORM_PATH}/".encode()
 
 Headers = Mapping[bytes, bytes]
 
@@ -63,11 +72,12 @@ class Rejections:
         """
         if not self._callers.need_keys:
             return None
-        if url.partition(b"?")[0] in self._public:
+        path = url.partition(b"?")[0]
+        if path in self._public or path.startswith(_FORMS):
             length = headers.get(b"content-length", b"")
             if length.isdigit() and len(length) < 10 and int(length) <= _MOST_PUBLIC:
                 return None
-            failure, more = Failure(413, "nothing is to be sent to this address"), {}
+            failure, more = Failure(413, "so much is not to be sent to this address"), {}
         else:
             text = key_text([_text(headers, name.encode()) for name in HEADERS])
             if text and self._callers.find(text):

@@ -31,12 +31,16 @@ ACCESS: Mapping[str, str] = {
     "catalog.show_model_info": "read",
     "version_page.show": "read",
     "predict.predict": "predict",
+    "form.page": "predict",
     **{
         f"{protocol.name}.{view}": scope
         for protocol in PROTOCOLS
         for view, scope in protocol.access.items()
     },
 }
+
+#: Where the forms are, and what a form calls the key: a browser sends it in no header.
+FORM_PATH, FORM_KEY = "/models", "key"
 
 #: The headers in which a key may come; the first that is there counts.
 HEADERS = ("x-api-key", "authorization", "token")
@@ -83,6 +87,8 @@ def check_caller() -> Response | None:
     if scope == PUBLIC or not callers.need_keys:
         return None
     text = key_text(request.headers.get(name, "") for name in HEADERS)
+    if request.endpoint == "form.page":
+        text = text or form_values().get(FORM_KEY, "").strip()
     g.key = callers.find(text) if text else None
     if g.key is None:
         response = failure_response(Failure(401, unknown_caller(text)))
@@ -100,6 +106,12 @@ def check_caller() -> Response | None:
     if name is not None:
         raise ModelNotFound(name)
     return failure_response(Failure(403, "this key may not use the default model"))
+
+
+def form_values() -> Mapping[str, str]:
+    """Return what a form has sent; the body can be read again."""
+    request.get_data()  # Else the form would be all that is left of it.
+    return request.form
 
 
 def may_ask(key: Key, scope: str | None, model: str | None) -> bool:

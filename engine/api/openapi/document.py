@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app
 
-from engine.api.middleware.auth import public_paths
+from engine.api.middleware.auth import FORM_PATH, public_paths
 from engine.api.openapi.model import model_values
 from engine.api.openapi.template import failures, fill, load_template
 from engine.api.paging import MOST
@@ -108,7 +108,8 @@ def _introduction(card: Card) -> str:
     note = card["data"]["note"]
     trained = f" Trained on sample data, {note}." if note else ""
     title = f"**{card['title']}** ({card['model']}, version {card['version']})"
-    return f"{title}. {card['description']}{trained}"
+    form = f"[Fill in a form]({FORM_PATH.strip('/')}/{card['model']})."
+    return f"{title}. {card['description']}{trained} {form}"
 
 
 def _fill(template: Mapping[str, Any], section: str, values: Mapping[str, Any]) -> dict[str, Any]:

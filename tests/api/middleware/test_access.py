@@ -17,6 +17,7 @@ MATRIX = (
     ("/", "GET", "public"),
     ("/docs", "GET", "public"),
     ("/static/<path:filename>", "GET", "public"),
+    ("/models/<name>", "GET POST", "predict"),
     ("/health", "GET", "public"),
     ("/livez", "GET", "public"),
     ("/readyz", "GET", "public"),
@@ -64,7 +65,7 @@ OF_DEFAULT = ("/v0/predict", "/v0/model_info", "/invocations", "/predict", "/ver
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")
 CELLS = [
-    (rule, method, scope, method in (allowed, "OPTIONS", "HEAD" if allowed == "GET" else ""))
+    (rule, method, scope, method in (*allowed.split(), "OPTIONS", "HEAD" * ("GET" in allowed)))
     for rule, allowed, scope in MATRIX
     for method in METHODS
 ]
@@ -119,7 +120,7 @@ def test_matrix_has_every_route_and_no_other(app: Flask) -> None:
         if method not in ("HEAD", "OPTIONS")
     }
 
-    assert {(rule, method) for rule, method, _ in MATRIX} == found
+    assert {(rule, one) for rule, methods, _ in MATRIX for one in methods.split()} == found
 
 
 @pytest.mark.parametrize(("rule", "method", "scope", "is_there"), CELLS)

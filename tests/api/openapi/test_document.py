@@ -19,7 +19,7 @@ from tests.support.inputs import first_daily, many
 from tests.support.models import EXAMPLES, TOYS
 
 #: Routes for people, which the description leaves out.
-FOR_PEOPLE = {"/", "/docs", "/openapi.json", "/static/<path:filename>"}
+FOR_PEOPLE = {"/", "/docs", "/models/<name>", "/openapi.json", "/static/<path:filename>"}
 
 #: Blueprints that are described for any model at once.
 OF_ANY = ("catalog.", "version_page.", "v1.", "v2.")

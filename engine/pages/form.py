@@ -1,0 +1,148 @@
+"""A form of each model: a person fills in a record, and reads the prediction as a sentence.
+
+What is sent is an ordinary prediction: the same keys, limits, checks and observers. Every
+failure at these addresses is a page as well; invalid values come back beside their problems.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, g, has_request_context
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from engine.api.errors import Failure
+from engine.api.middleware.auth import FORM_KEY, FORM_PATH, form_values
+from engine.api.requests import choose_version
+from engine.api.resources import Resources
+from engine.pages.security_headers import digest, security_headers
+from engine.records.media_types import JSON
+from engine.records.problems import PROBLEMS_LISTED, Problem
+from engine.records.strict_json import write_json
+from engine.schema.card import Card
+from engine.schema.fields import Field
+from engine.schema.messages import rounded
+from engine.schema.record_schema import Schema
+
+#: What a field is called in the form; its own name follows.
+_PREFIX = "field."
+
+#: More words than these are not listed: the field is a line of text.
+_MOST_CHOICES = 500
+
+#: Longer texts are written in a box.
+_LONG = 200
+
+_FOLDER = Path(__file__).parent / "templates"
+_STYLE = (_FOLDER / "version.css").read_text() + (_FOLDER / "form.css").read_text()
+_TYPE = "text/html; charset=utf-8"
+_HEADERS = {
+    **security_headers(f"style-src '{digest(_STYLE)}'", forms="'self'"),
+    "Cache-Control": "no-store",
+}
+# Of its own, since the worker phrases failures where there is no request.
+_PAGE = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
+).get_template("form.html")
+
+
+def blueprint(shared: Resources) -> Blueprint:
+    """Return the route of the forms; failures below it are phrased as pages from now on."""
+    routes = Blueprint("form", __name__)
+    shared.phrases[FORM_PATH] = _phrase
+
+    @routes.route(f"{FORM_PATH}/<name>", methods=["GET", "POST"])
+    def page(name: str) -> Response:
+        """Show the form of a model, and answer the record that it sends."""
+        g.asks_key = shared.callers.need_keys
+        card = shared.models.card(name)
+        schema = Schema.from_json(card["schema"])
+        form = form_values()
+        if not any(name.startswith(_PREFIX) for name in form):
+            return _response(card, [(field, _text(field.example)) for field in schema.fields])
+        texts = [(field, form.get(_PREFIX + field.name, "")) for field in schema.fields]
+        g.card, g.texts = card, texts  # for the page of a failure
+        record = {field.name: field.from_cell(text.strip()) for field, text in texts}
+        chosen = choose_version(shared.predictor, write_json(record), model=name)
+        content = shared.predictor.answer(chosen, JSON)
+        assert isinstance(content, bytes)
+        answer = json.loads(content)
+        notes = [Problem(**warning) for warning in answer.get("warnings", ())]
+        sentence = _sentence(schema.target, answer["prediction"])
+        return _response(card, texts, notes, answer=sentence)
+
+    @routes.after_request
+    def confine(response: Response) -> Response:
+        """Let the page do no more than send its own form."""
+        response.headers.update(_HEADERS)
+        return response
+
+    return routes
+
+
+def _response(*parts: Any, answer: str = "") -> Response:
+    return Response(_write(*parts, answer=answer), content_type=_TYPE)
+
+
+def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
+    """Phrase a failure as a page: the form with its problems, or what is wrong with the request."""
+    sent = g if has_request_context() else None
+    card, texts = getattr(sent, "card", None), getattr(sent, "texts", [])
+    page = _write(card, texts, failure.problems[:PROBLEMS_LISTED], failure=failure)
+    return page.encode(), _TYPE
+
+
+def _write(
+    card: Card | None, texts: Sequence[tuple[Field, str]], problems: Sequence[Problem] = (), *,
+    failure: Failure | None = None, answer: str = "",
+) -> str:  # fmt: skip
+    details: dict[str, str] = {problem.pointer: problem.detail for problem in problems}
+    entries = [_entry(field, text, details.pop(_pointer(field), "")) for field, text in texts]
+    asks_key = has_request_context() and g.get("asks_key", failure and failure.status == 401)
+    return _PAGE.render(
+        card=card, entries=entries, others=[*details.values()], failure=failure, answer=answer,
+        asks_key=asks_key, key_name=FORM_KEY, style=Markup(_STYLE),  # noqa: S704 - our own file
+    )  # fmt: skip
+
+
+def _entry(field: Field, text: str, problem: str) -> dict[str, Any]:
+    """Describe a field of the form by what every kind says of itself."""
+    schema = field.json_schema()
+    choices = [_text(label) for label in field.classes or ()]
+    choices = choices if len(choices) <= _MOST_CHOICES else []
+    is_date = schema.get("format") == "date" and re.fullmatch(r"(\d{4}-\d\d-\d\d)?", text)
+    return {
+        "name": _PREFIX + field.name,
+        "label": field.name.replace("_", " "),
+        "field": field,
+        "text": text,
+        "problem": problem,
+        "choices": choices,
+        "is_open": "unknown" in field.accepted() or text not in ("", *choices),
+        "is_long": schema.get("maxLength", 0) > _LONG,
+        "type": "date" if is_date else "text",
+        "is_number": schema.get("type") in ("number", "integer"),
+        "hint": "" if choices else field.expected(),
+    }
+
+
+def _pointer(field: Field) -> str:
+    return "/" + field.name.replace("~", "~0").replace("/", "~1")
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _sentence(target: Field, prediction: Mapping[str, Any]) -> str:
+    """Say what is predicted, and how probable that is."""
+    value, probability = prediction["value"], prediction.get("probability")
+    text = rounded(value) if isinstance(value, float) else _text(value)
+    sentence = f"{target.name.replace('_', ' ')} is {text} {target.unit}".strip()
+    if probability is None:
+        return f"{sentence}."
+    percent = "more than 99.9" if 0.999 < probability < 1 else f"{100 * probability:.1f}"
+    return f"{sentence}, with a probability of {percent} %."
