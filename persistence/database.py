@@ -6,7 +6,7 @@ The packages that read it are optional: SQLAlchemy, and psycopg for PostgreSQL.
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def read_database(place: str | Path, table: str) -> "DataFrame":
         from pandas import read_sql_table
 
         engine = sqlalchemy.create_engine(address, hide_parameters=True)
-    except ModuleNotFoundError as error:
-        package = "psycopg[binary]" if error.name == "psycopg" else "sqlalchemy"
+    except ImportError as error:  # psycopg raises it where it has no libpq
+        package = "sqlalchemy" if error.name == "sqlalchemy" else "psycopg[binary]"
         raise DatabaseError(
             f"a database needs {package}, which is not installed: "
             f"run .venv/bin/pip install '{package}', or save the table as CSV"
@@ -81,22 +81,18 @@ def read_database(place: str | Path, table: str) -> "DataFrame":
     schema, _, name = table.rpartition(".")
     try:
         with engine.connect() as connection:
-            names = _names(sqlalchemy.inspect(connection), schema or None)
-            if table in names or not schema:
+            inspector = sqlalchemy.inspect(connection)
+            names = [*inspector.get_table_names(), *inspector.get_view_names()]
+            if table in names:
                 schema, name = "", table
-            if name not in names:
-                listed = ", ".join(names[:30]) or "none"
+            elif not schema or not inspector.has_table(name, schema):
+                what = f"the database has no table or view {table!r}: give" if table else "give"
                 raise DatabaseError(
-                    f"the database has no table or view {table!r}: name one with --table, "
-                    f"of {listed}" if table else f"name a table with --table, of {listed}"
-                )  # fmt: skip
+                    f"{what} one with --table, of {', '.join(names[:30]) or 'none'}"
+                )
             return read_sql_table(name, connection, schema=schema or None)
     except sqlalchemy.exc.SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise DatabaseError(f"the database cannot be read: {reason}") from error
     finally:
         engine.dispose()
-
-
-def _names(inspector: Any, schema: str | None) -> list[str]:
-    return [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]

@@ -29,8 +29,9 @@ class Style(NamedTuple):
     def parse(self, words: pd.Series) -> np.ndarray:
         """Return the numbers that words spell; NaN for the others."""
         if self == PLAIN:
-            plain: np.ndarray = pd.to_numeric(words, errors="coerce").to_numpy(float)
-            return np.where(np.isinf(plain), np.nan, plain)
+            plain: np.ndarray = pd.to_numeric(words, errors="coerce").to_numpy(float, copy=True)
+            plain[np.isinf(plain)] = np.nan
+            return plain
         is_spelled = words.str.fullmatch(self.pattern, flags=re.ASCII).fillna(False).to_numpy(bool)
         numbers = np.full(len(words), np.nan)
         spelled = words[is_spelled]
@@ -68,7 +69,8 @@ class Form(NamedTuple):
     @property
     def odd(self) -> np.ndarray:
         """Which words are no numbers."""
-        return np.isnan(self.numbers)
+        is_odd: np.ndarray = np.isnan(self.numbers)
+        return is_odd
 
 
 def find_form(words: pd.Series, style: Style) -> Form:
