@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
-    if options.table is not None and (code := _write_model_file(options)):
+    if options.place is not None and (code := _write_model_file(options)):
         return code
     store = ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
@@ -80,7 +80,7 @@ def _write_model_file(options: argparse.Namespace) -> int:
 
     try:
         from engine.training.infer.draft import propose_target
-        from engine.training.infer.reading import UnreadableTable
+        from engine.training.infer.source import UnreadableTable
         from engine.training.infer.write import ModelFileDiffers, write_model_file
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
@@ -91,11 +91,13 @@ def _write_model_file(options: argparse.Namespace) -> int:
     target = options.target
     try:
         if not target and sys.stdin.isatty():
-            likeliest, columns = propose_target(options.table)
+            likeliest, columns = propose_target(options.place, options.table)
             print(f"the columns are {', '.join(columns)}")
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
         file = Path(models.__file__).parent / f"{name}.py"
-        write_model_file(file, options.table, target, overwrite=options.overwrite, say=print)
+        write_model_file(
+            file, options.place, target, table=options.table, overwrite=options.overwrite, say=print
+        )
     except ModelFileDiffers as error:
         print(error)
         return 1
@@ -218,9 +220,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
     parser.add_argument(
-        "--from", dest="table", type=Path, metavar="TABLE",
-        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel)",
+        "--from", dest="place", metavar="TABLE",
+        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
+        "the address of a database)",
     )  # fmt: skip
+    parser.add_argument("--table", default="", help="with --from: the table or view of a database")
     parser.add_argument("--target", default="", help="with --from: the column that is predicted")
     parser.add_argument(
         "--overwrite", action="store_true", help="with --from: replace a model file that differs"
