@@ -95,7 +95,10 @@ def _write_model_file(options: argparse.Namespace) -> int:
             print(f"the columns are {', '.join(columns)}")
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
         file = Path(models.__file__).parent / f"{name}.py"
-        write_model_file(file, options.table, target, overwrite=options.overwrite, say=print)
+        write_model_file(
+            file, options.table, target, say=print, overwrite=options.overwrite,
+            family=options.estimator, seed=options.seed, minutes=options.minutes,
+        )  # fmt: skip
     except ModelFileDiffers as error:
         print(error)
         return 1
@@ -224,6 +227,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", default="", help="with --from: the column that is predicted")
     parser.add_argument(
         "--overwrite", action="store_true", help="with --from: replace a model file that differs"
+    )
+    parser.add_argument(
+        "--estimator", default="", choices=("linear", "boosting", "lightgbm", "xgboost", "forest"),
+        help="with --from: compare only estimators of this kind",
+    )  # fmt: skip
+    parser.add_argument(
+        "--minutes", type=float, default=1.0,
+        help="with --from: how long the comparison of estimators may take (1)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", type=int, default=0, help="with --from: decides the split and the estimator (0)"
     )
     parser.add_argument(
         "--promote",

@@ -11,16 +11,21 @@ HELD_OUT = 0.2
 #: How a card names this way to split.
 WAY = "digest"
 
+#: Positions of rows to fit on, and of rows to judge on.
+Fold = tuple[np.ndarray, np.ndarray]
+
 
 class Split(NamedTuple):
     """Sorted positions of rows, together every row once, and how they were chosen.
 
-    The way is `WAY`; where some rows had to change sides it names their classes.
+    The way is `WAY`; where some rows had to change sides it names their classes. The keys, of
+    shape (n_rows,), are the numbers that decided.
     """
 
     train: np.ndarray
     held_out: np.ndarray
     way: str
+    keys: np.ndarray
 
 
 def split_rows(X: pd.DataFrame, y: pd.Series, *, seed: int, is_classification: bool) -> Split:
@@ -55,7 +60,22 @@ def split_rows(X: pd.DataFrame, y: pd.Series, *, seed: int, is_classification: b
                 break
     names = ", ".join(dict.fromkeys(moved)) if is_classification else "a row"
     way = f"{WAY}, moved: {names}" if moved else WAY
-    return Split(np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out), way)
+    return Split(np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out), way, draws)
+
+
+def folds(split: Split, rows: np.ndarray, y: pd.Series, count: int) -> list[Fold]:
+    """Return folds of some training rows: for each, the rows to fit on and those to judge on.
+
+    They are made as the split is: rows with equal fields fall on the same side. Each has its
+    share of every class; `y` has one value for all rows where there are no classes.
+    """
+    places = np.zeros(len(rows), dtype=np.intp)
+    labels, keys = y.iloc[rows].to_numpy(), split.keys[rows]
+    for label in np.unique(labels):
+        own = labels == label
+        places[own] = np.unique(keys[own], return_inverse=True)[1] % count
+    sides = (places == number for number in range(count))
+    return [(rows[~is_judged], rows[is_judged]) for is_judged in sides if is_judged.any()]
 
 
 def _draws(X: pd.DataFrame, seed: int) -> np.ndarray:
