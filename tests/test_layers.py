@@ -36,8 +36,9 @@ MAY_IMPORT = {
     "engine/records": {"engine/runtime", "engine/schema"},
     "engine/cards": {"engine/schema", "persistence"},
     "engine/runtime": {"engine/schema", "persistence"},
+    "engine/preprocessing": {"engine/schema"},
     "engine/schema": {"persistence"},
-    "models": {"engine/schema", "persistence"},
+    "models": {"engine/preprocessing", "engine/schema", "persistence"},
     # the ground
     "persistence": set(),
     "settings": set(),
@@ -72,7 +73,7 @@ MAY_USE = {
 #: Libraries that the service must not need: imported inside functions, if at all.
 HEAVY = {"sklearn", "pandas", "scipy", "matplotlib", "skl2onnx", "onnx", "onnxruntime", "skops",
          "obstore"}  # fmt: skip
-HEAVY_ROOMS = {"engine/training", "models", "benchmarks", "data"}
+HEAVY_ROOMS = {"engine/training", "engine/preprocessing", "models", "benchmarks", "data"}
 
 #: Rooms that work with any model file, and with none.
 MACHINE = {"engine", "persistence", "app", "gunicorn.conf"}

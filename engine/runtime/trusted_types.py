@@ -39,6 +39,7 @@ _TASKS = ("Classifier", "Regressor")
 TRUSTED_TYPES = frozenset(
     {
         "numpy.dtype",
+        "engine.preprocessing.date_parts.DateParts",
         *_FUNCTIONS,
         # sparse matrices, which are read as arrays of numbers
         *(

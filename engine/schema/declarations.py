@@ -1,10 +1,13 @@
 """What the attributes of a model file may be, by their annotations."""
 
 import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_origin
+
+from engine.schema.messages import JOINERS
 
 Policy = Literal["refuse", "accept"]
 
@@ -27,6 +30,12 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
+def is_visible(text: str) -> bool:
+    """Return whether text has a letter, and nothing that cannot be seen beside blanks."""
+    kinds = {unicodedata.category(letter) for letter in JOINERS.sub("", text)}
+    return bool(text.strip()) and not kinds & {"Cc", "Cf", "Cn", "Co", "Zl", "Zp"}
+
+
 def is_whole(value: Any) -> bool:
     """Return whether a value is one of Python's whole numbers, which True is not."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -47,11 +56,16 @@ _RULES: Mapping[Any, _Rule] = {
     float | None: _Rule(
         lambda value: value is None or is_finite(value), "give a finite number, or leave it out"
     ),
+    str | None: _Rule(lambda value: value is None or is_text(value), "give text, or leave it out"),
     Policy: _Rule(
         lambda value: isinstance(value, str) and value in ("refuse", "accept"),
         "give 'refuse' or 'accept'",
     ),
     Path: _Rule(lambda value: isinstance(value, Path), "give a Path, as Path('data/table.csv')"),
+    tuple[Any, ...] | Mapping[Any, Any]: _Rule(
+        lambda value: isinstance(value, tuple),
+        "give a tuple, with a comma after each item, or a dictionary, as {1: 'low', 2: 'high'}",
+    ),
     tuple: _Rule(
         lambda value: isinstance(value, tuple), "give a tuple, with a comma after each item"
     ),

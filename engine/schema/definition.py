@@ -41,7 +41,7 @@ class ModelDefinition:
         Path -> DataFrame with the source columns of the fields and the target.
     build_pipeline : callable
         () -> unfitted pipeline. It is fitted on a frame with a column per
-        field: doubles for numbers and flags, text for categories.
+        field: doubles for numbers, flags and dates, text for categories.
     score : str
         It decides a promotion: ``roc_auc``, ``log_loss``, ``brier`` or ``accuracy``
         for classes; ``r2``, ``mae`` or ``rmse`` for numbers.
@@ -118,7 +118,7 @@ def _field_problems(definition: ModelDefinition, *, has_fields: bool) -> list[st
         problems.append("there are no fields: give one at least")
     if has_fields:
         others = [each for each in definition.fields if not isinstance(each, Field)]
-        remedy = "give a Number, a Category or a Flag"
+        remedy = "give a field, such as a Number or a Category"
         problems += [f"fields has {written(each)}: {remedy}" for each in others]
     for each in fields:
         problems += [f"field {written(each.name)}: {problem}" for problem in each.contradictions()]
@@ -168,7 +168,7 @@ def _extras_problems(definition: ModelDefinition) -> list[str]:
 def _target_problems(definition: ModelDefinition) -> list[str]:
     target = definition.target
     if not isinstance(target, Field):
-        return [f"target is {written(target)}: give a Number, a Category or a Flag"]
+        return [f"target is {written(target)}: give a field, such as a Number or a Category"]
     problems = [f"target {written(target.name)}: {each}" for each in target.contradictions()]
     problems += target.target_contradictions()
     if wrong_attributes(target):  # its classes may be anything

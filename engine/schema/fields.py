@@ -2,11 +2,12 @@
 
 from engine.schema.declarations import Policy
 from engine.schema.kinds.category import MISSING, UNKNOWN, Category
+from engine.schema.kinds.date import Date, DateTime
 from engine.schema.kinds.field import GAP_WORDS, Field, Finding
 from engine.schema.kinds.flag import Flag
 from engine.schema.kinds.number import MAX_EXACT_INTEGER, Number
 
 __all__ = [
-    "GAP_WORDS", "MAX_EXACT_INTEGER", "MISSING", "UNKNOWN", "Category", "Field", "Finding", "Flag",
-    "Number", "Policy",
+    "GAP_WORDS", "MAX_EXACT_INTEGER", "MISSING", "UNKNOWN", "Category", "Date", "DateTime",
+    "Field", "Finding", "Flag", "Number", "Policy",
 ]  # fmt: skip

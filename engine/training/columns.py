@@ -39,4 +39,4 @@ def _content(column: pd.Series, field: Field) -> str:
     values = column.to_numpy(dtype=np.float64)
     if field.classes is not None:
         return f"{field.kind}, {100 * np.nanmean(values):.2g} % true"
-    return f"{field.kind}, {np.nanmin(values):g} to {np.nanmax(values):g}"
+    return f"{field.kind}, {field.label(np.nanmin(values))} to {field.label(np.nanmax(values))}"

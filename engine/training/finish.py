@@ -94,7 +94,9 @@ def finish(
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
         }  # fmt: skip
-        files["report.html"] = write_report(card, judged, X.iloc[rows])
+        files["report.html"] = write_report(
+            card, judged, X.iloc[rows], y.iloc[rows], fitted.table.iloc[rows]
+        )
         files["model-card.md"] = model_card(card).encode()
     return Trained(card, files)
 

@@ -17,33 +17,34 @@ from sklearn.calibration import CalibrationDisplay
 
 from engine.cards import facts
 from engine.schema.card import Card
-from engine.schema.fields import Field
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 from engine.training.evaluation.judged import HeldOutAnswers
+from engine.training.report_columns import MOST_PICTURES, look_at
+from engine.training.report_scores import meaning
 
 Drawing = Callable[[Axes], Any]
 Curves = Mapping[Any, tuple[np.ndarray, np.ndarray]]
 
 
-def write_report(card: Card, judged: HeldOutAnswers, X: pd.DataFrame) -> bytes:
+def write_report(
+    card: Card, judged: HeldOutAnswers, X: pd.DataFrame, y: pd.Series, table: pd.DataFrame
+) -> bytes:
     """Write the report of a version.
 
     The report is UTF-8 HTML that loads nothing else: styles and SVG are
-    inline. X has the training rows, for the pictures of the data.
+    inline. X, y and the table they were read from have the training rows.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
     )
     pictures = {title: _draw(drawing) for title, drawing in _pictures(card, judged).items()}
-    schema = Schema.from_json(card["schema"])
-    columns = [
-        (field, _draw(_column_drawing(X[field.name], field), (3.2, 1.9))) for field in schema.fields
-    ]
+    data = look_at(X, y, table, Schema.from_json(card["schema"]))
     template = environment.get_template("report.html")
     return template.render(
-        card=card, pictures=pictures, columns=columns, class_rows=facts.class_rows(card),
-        limits=facts.limits(card), rounded=rounded,
+        card=card, pictures=pictures, data=data, most=MOST_PICTURES,
+        class_rows=facts.class_rows(card), limits=facts.limits(card),
+        rounded=rounded, meaning=meaning,
     ).encode()  # fmt: skip
 
 
@@ -135,25 +136,18 @@ def _bars(ax: Axes, weights: Mapping[str, float], xlabel: str = "") -> None:
     ax.set_xlabel(xlabel)
 
 
-def _column_drawing(column: pd.Series, field: Field) -> Drawing:
-    def draw(ax: Axes) -> None:
-        if field.words:
-            counts = column.value_counts().head(12)[::-1]
-            ax.barh([str(word) for word in counts.index], counts.to_numpy())
-        else:
-            ax.hist(column.dropna().to_numpy(), bins=30)
-        ax.tick_params(labelsize=7)
-
-    return draw
-
-
-def _draw(drawing: Drawing, size: tuple[float, float] = (4.6, 3.6)) -> Markup:
+def _draw(drawing: Drawing) -> Markup:
     # The hash salt and the empty date keep the picture's bytes reproducible.
-    with matplotlib.rc_context({"svg.hashsalt": "report", "svg.fonttype": "none", "font.size": 9}):
-        figure = Figure(figsize=size)
+    # What is black or white takes the colours of the page, which may be dark.
+    settings: Any = {
+        "svg.hashsalt": "report", "svg.fonttype": "none", "font.size": 9, "legend.frameon": False,
+        "axes.facecolor": "none", "figure.facecolor": "none",
+    }  # fmt: skip
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(4.6, 3.6))
         drawing(figure.subplots())
         figure.tight_layout()  # once: a layout engine would draw everything twice
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
-    svg = out.getvalue()
+    svg = out.getvalue().replace("#000000", "currentColor")
     return Markup(svg[svg.index("<svg") :])  # noqa: S704 - matplotlib escapes what it draws

@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from werkzeug.test import TestResponse
 
+from engine.pages.form import _entry
+from engine.schema import Category, Date
 from engine.schema.record_schema import Schema
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
@@ -200,6 +202,43 @@ def test_form_when_keys_are_needed_takes_one_and_shows_it_to_nobody(
     for one in (wrong, reader, opened, answered, in_url):
         assert texts["predict"] not in one.text
         assert "nonsense" not in one.text
+
+
+def test_body_of_a_form_when_it_is_short_is_read_before_its_key_is_known(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    KeyFile(tmp_path / "keys.json").add(make_key("any")[1])
+    app = serve(toy_store, "parcel", keys_file=tmp_path / "keys.json")
+    admission = app.extensions["application"].rejections.admission
+
+    def status(path: bytes, length: bytes) -> bytes:
+        answer: bytes | None = admission(b"POST", path, {b"content-length": length})
+        return answer.split()[1] if answer else b"read"
+
+    assert b"read" == status(b"/models/parcel", b"500")
+    assert b"413" == status(b"/models/parcel", b"70000")
+    assert b"401" == status(b"/v0/models/parcel/predict", b"500")
+
+
+def test_control_is_what_a_kind_says_of_itself() -> None:
+    iso, own = (
+        Date(name="d", example="2024-05-17"),
+        Date(name="d", example="17/05/2024", formats=("%d/%m/%Y",)),
+    )
+    coded = Category(name="c", categories={1: "low", 2: "high"}, example="low")
+
+    assert [("date", ""), ("text", "")] == [
+        (entry["type"], entry["problem"]) for entry in (
+            _entry(field, str(field.example), "") for field in (iso, own)
+        )
+    ]  # fmt: skip
+    assert "text" == _entry(iso, "17th of May", "is odd")["type"]
+    assert ["low", "high"] == _entry(coded, "low", "")["choices"]
+    many = Category(name="c", categories=tuple(map(str, range(1000))), example="5")
+    assert ([], many.expected()) == (
+        _entry(many, "5", "")["choices"],
+        _entry(many, "5", "")["hint"],
+    )
 
 
 def show(browser: Browser, *, width: int, scheme: Any) -> tuple[Page, list[str]]:

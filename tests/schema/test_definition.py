@@ -47,6 +47,7 @@ def problems_of(**changes: Any) -> list[str]:
 
 
 POLICY = "give 'refuse' or 'accept'"
+TUPLE = "give a tuple, with a comma after each item, or a dictionary, as {1: 'low', 2: 'high'}"
 FINITE = "give a finite number, or leave it out"
 
 
@@ -93,10 +94,7 @@ FINITE = "give a finite number, or leave it out"
             category(1, 2**53),
             "category 9007199254740992 is not below 2**53, as a code must be: list it as text",
         ),
-        (
-            category("a", categories="abc"),
-            "categories is 'abc': give a tuple, with a comma after each item",
-        ),
+        (category("a", categories="abc"), f"categories is 'abc': {TUPLE}"),
         (
             category("a", "b", synonyms={"c": "d"}),
             "synonym 'c' means 'd': give one of the categories",
@@ -113,6 +111,23 @@ FINITE = "give a finite number, or leave it out"
         (
             category(1, 2, synonyms={"1.0": 2}),
             "synonym '1.0' is the same word as '1': leave it out",
+        ),
+        (
+            category("low", categories={1: "low", "1": "high"}),
+            "code '1' means 'high' and 'low': choose one",
+        ),
+        (
+            category("low", categories={1: "low", 2: "high"}, synonyms={"2": "low"}),
+            "code '2' means 'high' and 'low': choose one",
+        ),
+        (
+            category("2", categories={1: "2", 2: "1"}),
+            "synonym '1' is the same word as '1': leave it out",
+        ),
+        (category("a", categories={None: "a", 2: "b"}), "synonym None is not text: give text"),
+        (
+            category("a", categories={1: "a", 2: True}),
+            "category True is neither text nor a whole number: list text",
         ),
         (
             category("a", "b", synonyms=["c"]),
@@ -145,7 +160,10 @@ def test_field_without_a_name_that_can_be_seen_is_refused(name: Any) -> None:
     [
         ({"fields": ()}, "there are no fields: give one at least"),
         ({"fields": None}, "fields is None: give a tuple, with a comma after each item"),
-        ({"fields": (number(), "x")}, "fields has 'x': give a Number, a Category or a Flag"),
+        (
+            {"fields": (number(), "x")},
+            "fields has 'x': give a field, such as a Number or a Category",
+        ),
         ({"fields": (number(), number())}, "the name 'age' is used twice: give each field its own"),
         (
             {"fields": (number(), number(name="b", column="age"))},
@@ -180,7 +198,7 @@ def test_field_without_a_name_that_can_be_seen_is_refused(name: Any) -> None:
         ({"extras": ("age",)}, "extras has 'age', which is a field: leave it out"),
         ({"extras": ("note", 3)}, "extras has 3: give names"),
         ({"extras": ("note", "note")}, "extras has 'note' twice: list it once"),
-        ({"target": Flag}, "target is <class 'engine.schema.kinds.flag.Flag'>: give a Number"),
+        ({"target": Flag}, "target is <class 'engine.schema.kinds.flag.Flag'>: give a field"),
         (
             {"target": Flag(name="ok", example=True, missing="accept")},
             "the target cannot be missing: filter such rows in load_data",

@@ -14,12 +14,14 @@ from engine.schema.record_schema import Schema
 #: The kinds of column that are read, by the names of their Arrow types.
 _KINDS = {
     "null": "gaps", "bool": "flags", "string": "text", "large_string": "text",
-    "string_view": "views", "halffloat": "numbers", "float": "numbers", "double": "numbers",
+    "string_view": "views", "date32[day]": "dates", "date64[ms]": "dates",
+    "halffloat": "numbers", "float": "numbers", "double": "numbers",
 } | {f"{sign}int{bits}": "numbers" for sign in ("", "u") for bits in (8, 16, 32, 64)}  # fmt: skip
 
 #: A dictionary, of text or of other values.
 _DICTIONARY = re.compile(r"dictionary<values=(\w+), indices=u?int(8|16|32|64), ordered=[01]>")
 _DECIMAL = re.compile(r"decimal(32|64|128|256)\(\d+, -?\d+\)")
+_TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns)(, tz=[^\]]{1,60})?\]")
 
 
 def kind_of(arrow_type: Any) -> str | None:
@@ -34,7 +36,15 @@ def kind_of(arrow_type: Any) -> str | None:
         return {"text": "words", "numbers": "coded", "flags": "coded", "gaps": "coded"}.get(
             values or ""
         )
+    if _TIMESTAMP.fullmatch(name):
+        return "dates"
     return "decimals" if _DECIMAL.fullmatch(name) else _KINDS.get(name)
+
+
+def is_read(arrow_type: Any, field: Field) -> bool:
+    """Return whether a field reads the cells of a type; others than dates read no dates."""
+    kind = kind_of(arrow_type)
+    return kind is not None and (kind != "dates" or kind in field.arrow_columns)
 
 
 class _PandasNotes(msgspec.Struct):
@@ -71,7 +81,9 @@ def text_size(column: Any) -> int:
 
 def values_of(column: Any) -> list[Any]:
     """Return the values of a column as JSON has them; None for gaps."""
-    if kind_of(column.type) != "words":
+    kind = kind_of(column.type)
+    if kind != "words":
+        column = column.cast("string") if kind == "dates" else column
         return column.to_pylist()  # type: ignore[no-any-return]
     places, words = _used_words(column)
     words.append(None)
@@ -109,6 +121,7 @@ def _read_column(column: Any, field: Field, codes: Mapping[Any, float] | None) -
     elif kind == "flags":
         numbers = _doubles(column, False)
     else:
+        column = column.cast("string") if kind == "dates" else column
         return _read_words(column, codes or {}, is_optional=field.missing == "accept")
     if column.null_count:
         numbers[column.is_null().to_numpy(zero_copy_only=False)] = absent

@@ -25,7 +25,7 @@ import pyarrow.parquet
 from engine.records.arrow import END_OF_STREAM
 from engine.records.arrow.columns import (
     index_columns,
-    kind_of,
+    is_read,
     read_columns,
     text_size,
     values_of,
@@ -133,14 +133,15 @@ class _Table:
             name for name in columns.names if name not in index
         )
         self.names = [*self._columns.sources.values()]
+        fields = {self._columns.sources.get(field.name): field for field in self._schema.fields}
         problems = [
             Problem(
                 f"/0{pointer_to(column.name)}",
-                f"is a column of {str(column.type)[:60]}: send numbers, booleans or text",
+                f"is a column of {str(column.type)[:60]}: send numbers, booleans, dates or text",
                 Code.WRONG_TYPE,
             )
             for column in columns
-            if column.name in self.names and not kind_of(column.type)
+            if column.name in self.names and not is_read(column.type, fields[column.name])
         ]
         if problems:
             raise InvalidRecords(problems)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import UNSET
 
 from engine.schema.declarations import Policy, is_text, is_whole, written
-from engine.schema.kinds.field import UNUSUAL, Field, Finding
+from engine.schema.kinds.field import UNUSUAL, Field, Finding, spelling
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
 from engine.schema.messages import Vocabulary, did_you_mean, quoted, vocabulary
 from engine.schema.problem_codes import Code
@@ -36,20 +36,42 @@ class Category(Field):
     and 1.0 and the words 1 and 1.0 are the same, and the pipeline sees the word 1. A
     synonym is another word for a category. Any other word that is accepted reaches
     the pipeline as ``UNKNOWN``, and the answer carries a warning.
+
+    A dictionary of codes and their labels, as ``{1: "low", 2: "high"}``, makes the labels
+    the categories and the codes their synonyms.
     """
 
-    categories: tuple[Any, ...]  # text, or whole numbers, which are the labels of a target
+    #: Text, or whole numbers, which are the labels of a target.
+    categories: tuple[Any, ...] | Mapping[Any, Any]
     synonyms: Mapping[str, str] = field(default_factory=dict)
     unknown: Policy = "refuse"
 
     kind: ClassVar[str] = "category"
     absent: ClassVar[Any] = MISSING
-    arrow_columns: ClassVar[tuple[str, ...]] = (*Field.arrow_columns, "numbers")
+    arrow_columns: ClassVar[tuple[str, ...]] = (*Field.arrow_columns, "numbers", "dates")
+    _clashes: ClassVar[Sequence[str]] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.categories, Mapping) and isinstance(self.synonyms, Mapping):
+            self._take_codes([*self.categories.items()])
         if isinstance(self.categories, (list, range)):
             object.__setattr__(self, "categories", tuple(self.categories))
+
+    def _take_codes(self, pairs: list[tuple[Any, Any]]) -> None:
+        """Make labels the categories, and their codes synonyms."""
+        coded = [(_word_of(code), label) for code, label in pairs]
+        meanings: dict[Any, Any] = {**self.synonyms}
+        clashes = [
+            f"code {written(word)} means {written(label)} and {written(meanings[word])}: choose one"
+            for word, label in coded
+            if meanings.setdefault(word, label) != label
+        ]
+        labels = {str(label): label for _, label in coded}
+        synonyms = {word: label for word, label in meanings.items() if word != str(label)}
+        object.__setattr__(self, "categories", tuple(labels.values()))
+        object.__setattr__(self, "synonyms", synonyms)
+        object.__setattr__(self, "_clashes", clashes)
 
     @cached_property
     def _texts(self) -> tuple[str, ...]:
@@ -119,7 +141,7 @@ class Category(Field):
 
     @property
     def classes(self) -> tuple[Any, ...] | None:
-        return self.categories
+        return tuple(self.categories)
 
     @property
     def json_type(self) -> Any:
@@ -142,12 +164,14 @@ class Category(Field):
         return {"anyOf": [number, text]} | examples
 
     def usual(self) -> str:
-        listed = ", ".join(map(str, self.categories[:_LISTED_IN_SCHEMA]))
-        return f"expected are {listed}" if self.unknown == "accept" else ""
+        listed = ", ".join(self._texts[:_LISTED_IN_SCHEMA])
+        coded = [f"{n} is {label}" for n, label in self._numbers.items() if label != str(n)]
+        expected = f"expected are {listed}" if self.unknown == "accept" else ""
+        return ", ".join(filter(None, (expected, *coded[:_LISTED_IN_MESSAGE])))
 
     def limits(self) -> str:
         more = len(self.categories) - _LISTED_ON_PAGE
-        listed = ", ".join(map(str, self.categories[:_LISTED_ON_PAGE]))
+        listed = ", ".join(self._texts[:_LISTED_ON_PAGE])
         return listed + (f" and {more} more" if more > 0 else "")
 
     def contradictions(self) -> list[str]:
@@ -177,8 +201,8 @@ class Category(Field):
         if not self.categories:
             problems.append("there are no categories: list the words")
         elif len(same) == 1 and self.unknown != "accept" and self.missing != "accept":
-            problems.append(f"{written(self.categories[0])} is the only category: list another")
-        return problems
+            problems.append(f"{written(self._texts[0])} is the only category: list another")
+        return [*problems, *self._clashes]
 
     def _synonym_problems(self) -> list[str]:
         problems = []
@@ -211,6 +235,12 @@ class Category(Field):
 
     def turning_points(self, values: np.ndarray, generator: np.random.Generator) -> list[Any]:
         return [word for word in self.accepted_words if word != MISSING]
+
+
+def _word_of(code: Any) -> Any:
+    """Return the word that spells a declared code: 1 for 1.0; what is no code, as it is."""
+    is_number = isinstance(code, (int, float)) and not isinstance(code, bool)
+    return spelling(code) if is_number else code
 
 
 def _plain(word: str) -> str:

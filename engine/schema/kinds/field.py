@@ -8,9 +8,9 @@ replaces them to be faster or to say more. No other code tells the kinds apart.
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, get_origin
@@ -18,8 +18,8 @@ from typing import Any, ClassVar, NamedTuple, get_origin
 import numpy as np
 from msgspec import UNSET, convert
 
-from engine.schema.declarations import Policy, written, wrong_attributes
-from engine.schema.messages import JOINERS, quoted, shown
+from engine.schema.declarations import Policy, is_visible, written, wrong_attributes
+from engine.schema.messages import quoted, shown
 from engine.schema.problem_codes import Code
 
 #: The words that stand for a gap in a table, as pandas reads them, unless a field declares them.
@@ -136,6 +136,8 @@ class Field:
             return None if is_gap else self.from_text(cell)
         if isinstance(cell, (int, float, Decimal)):
             return self.from_number(cell) if cell == cell else None
+        if isinstance(cell, date):  # also with a time of day
+            return cell.isoformat() if cell == cell else None
         return cell
 
     def from_text(self, text: str) -> Any:
@@ -220,6 +222,10 @@ class Field:
         """Return the range or the first categories, for a card's page."""
         return ""
 
+    def label(self, number: float) -> str:
+        """Return how people read a double that the pipeline sees."""
+        return f"{number:g}"
+
     def contradictions(self) -> list[str]:
         """Return what is wrong with the declaration, each as a sentence about the field."""
         wrong = wrong_attributes(self)
@@ -291,9 +297,3 @@ class _ReadCodes(dict[Any, float]):
         if finding:
             raise KeyError(value)
         return self._code(clean)
-
-
-def is_visible(text: str) -> bool:
-    """Return whether text has a letter, and nothing that cannot be seen beside blanks."""
-    kinds = {unicodedata.category(letter) for letter in JOINERS.sub("", text)}
-    return bool(text.strip()) and not kinds & {"Cc", "Cf", "Cn", "Co", "Zl", "Zp"}

@@ -1,0 +1,1 @@
+"""Steps of a pipeline that know the kinds of field."""
