@@ -18,14 +18,12 @@ Fold = tuple[np.ndarray, np.ndarray]
 class Split(NamedTuple):
     """Sorted positions of rows, together every row once, and how they were chosen.
 
-    The way is `WAY`; where some rows had to change sides it names their classes. The keys, of
-    shape (n_rows,), are the numbers that decided.
+    The way is `WAY`; where some rows had to change sides it names their classes.
     """
 
     train: np.ndarray
     held_out: np.ndarray
     way: str
-    keys: np.ndarray
 
 
 def split_rows(X: pd.DataFrame, y: pd.Series, *, seed: int, is_classification: bool) -> Split:
@@ -60,22 +58,22 @@ def split_rows(X: pd.DataFrame, y: pd.Series, *, seed: int, is_classification: b
                 break
     names = ", ".join(dict.fromkeys(moved)) if is_classification else "a row"
     way = f"{WAY}, moved: {names}" if moved else WAY
-    return Split(np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out), way, draws)
+    return Split(np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out), way)
 
 
-def folds(split: Split, rows: np.ndarray, y: pd.Series, count: int) -> list[Fold]:
-    """Return folds of some training rows: for each, the rows to fit on and those to judge on.
+def folds(X: pd.DataFrame, y: pd.Series, *, count: int, seed: int) -> list[Fold]:
+    """Return folds: for each, the positions of rows to fit on and of those to judge on.
 
-    They are made as the split is: rows with equal fields fall on the same side. Each has its
-    share of every class; `y` has one value for all rows where there are no classes.
+    Rows with equal fields fall on the same side, as in the split. Each fold has its share of
+    every class; `y` has one value for all rows where there are no classes.
     """
-    places = np.zeros(len(rows), dtype=np.intp)
-    labels, keys = y.iloc[rows].to_numpy(), split.keys[rows]
+    places = np.zeros(len(X), dtype=np.intp)
+    labels, draws = y.to_numpy(), _draws(X, seed)
     for label in np.unique(labels):
         own = labels == label
-        places[own] = np.unique(keys[own], return_inverse=True)[1] % count
+        places[own] = np.unique(draws[own], return_inverse=True)[1] % count
     sides = (places == number for number in range(count))
-    return [(rows[~is_judged], rows[is_judged]) for is_judged in sides if is_judged.any()]
+    return [(np.flatnonzero(~side), np.flatnonzero(side)) for side in sides if side.any()]
 
 
 def _draws(X: pd.DataFrame, seed: int) -> np.ndarray:

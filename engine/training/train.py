@@ -65,6 +65,7 @@ def train(
 def read_rows(
     name: str, definition: ModelDefinition, data: Path, say: Callable[[str], None]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Return the table of a model, and X and y as its pipeline takes them."""
     try:
         with explained("load_data", name, passing=(ValueError, OSError)):
             table = definition.load_data(data)

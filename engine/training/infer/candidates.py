@@ -96,7 +96,7 @@ def candidates(draft: ModelDraft, *, family: str = "", seed: int = 0) -> list[Ca
         Candidate("forest", "a forest", "sklearn.ensemble", f"RandomForest{ending}", forest),
     ]
     if _is_count(draft):
-        poisson = f'loss="poisson", {small}'
+        poisson = f'loss="poisson", {small.replace(few, "")}'
         listed.insert(2, boosting(title="boosted trees of counts", arguments=poisson))
     if _is_skewed(draft):
         listed += [
@@ -158,8 +158,10 @@ def choose(
     most = min(_ROWS, _CELLS // X.shape[1])
     if len(rows) > most:
         rows = np.sort(draw.choice(rows, most, replace=False))
+    X, y = X.iloc[rows], y.iloc[rows]
     labels = y if definition.schema.task == "classification" else y * 0
-    parts = folds(split, rows, labels, 3 if len(rows) * X.shape[1] > _FEW_CELLS else 5)
+    count = 3 if X.size > _FEW_CELLS else 5
+    parts = folds(X, labels, count=count, seed=definition.seed)
     lines = [f"compared by {definition.score} on {len(rows):,} training rows, {len(parts)} folds:"]
     say(lines[0])
     end, results = time.monotonic() + seconds, list[Result]()
