@@ -9,9 +9,10 @@ from pathlib import Path
 from engine.training.infer.candidates import candidates, choose
 from engine.training.infer.draft import draft_model
 from engine.training.infer.model_file import model_text
-from engine.training.infer.reading import UnreadableTable
 from engine.training.infer.report import report
+from engine.training.infer.source import UnreadableTable
 from persistence.atomic_files import replace_file
+from persistence.database import address_without_password
 
 
 class ModelFileDiffers(Exception):
@@ -19,18 +20,23 @@ class ModelFileDiffers(Exception):
 
 
 def write_model_file(
-    file: Path, table: Path, target: str, *, say: Callable[[str], None], overwrite: bool = False,
-    family: str = "", seed: int = 0, minutes: float = 1.0,
+    file: Path, place: str, target: str, *, say: Callable[[str], None], table: str = "",
+    overwrite: bool = False, family: str = "", seed: int = 0, minutes: float = 1.0,
 ) -> None:  # fmt: skip
     """Write a model file, and say what was decided about the table.
 
-    Its estimator is chosen among candidates, or those of one family, in so many minutes.
+    The place is a file or the address of a database; of PostgreSQL a .url file in data/ keeps
+    the address without its password. The estimator is chosen among candidates, or those of one
+    family, in so many minutes.
+
     Raise `UnreadableTable` where none can be written, and `ModelFileDiffers` where the file that
     is there has other fields, unless it is to be overwritten.
     """
     project = file.resolve().parent.parent
-    sample = Path(os.path.relpath(table.resolve(), project)).as_posix()
-    draft = draft_model(table, target, name=file.stem, sample=sample)
+    address = address_without_password(place)
+    path = project / f"data/{file.stem}.url" if address else Path(place.removeprefix("sqlite:///"))
+    sample = Path(os.path.relpath(path.resolve(), project)).as_posix()
+    draft = draft_model(place, target, name=file.stem, sample=sample, table=table)
     for line in report(draft):
         say(line)
     listed = candidates(draft, family=family, seed=seed)
@@ -41,8 +47,10 @@ def write_model_file(
         _compare(file, text_of(listed[0]))
         say(f"{_shown(file)} says this already")
         return
+    if address:
+        replace_file(path, f"{address}\n".encode())
     chosen, compared = choose(
-        table, listed, text_of, name=file.stem, seconds=60 * minutes, say=say
+        path, listed, text_of, name=file.stem, seconds=60 * minutes, say=say
     )  # fmt: skip
     text = text_of(chosen, compared=compared)
     replace_file(file, text.encode())

@@ -25,7 +25,7 @@ def chosen_of(
 ) -> tuple[Candidate, str]:
     path, lines = folder / "table.csv", list[str]()
     table.to_csv(path, index=False)
-    draft = draft_model(path, "y", name="trial", sample="data/table.csv")
+    draft = draft_model(str(path), "y", name="trial", sample="data/table.csv")
     listed = [each for each in candidates(draft, family=family) if each.family != "forest"]
 
     def text_of(candidate: Candidate) -> str:
@@ -91,7 +91,7 @@ def test_candidates_when_a_target_is_skewed_have_its_logarithm(tmp_path: Path) -
     table = make_table(300)
     table["y"] = np.exp(2 * table["y"]).round(6)
     table.to_csv(tmp_path / "t.csv", index=False)
-    draft = draft_model(tmp_path / "t.csv", "y", name="trial", sample="t.csv")
+    draft = draft_model(str(tmp_path / "t.csv"), "y", name="trial", sample="t.csv")
 
     texts = {each.title: model_text(draft, each) for each in candidates(draft)}
 
