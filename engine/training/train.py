@@ -79,7 +79,7 @@ def read_rows(
     lines = [f"accepted: {remark}" for remark in remarks[:REMARKS]]
     if len(remarks) > REMARKS:
         lines.append(f"accepted: {len(remarks) - REMARKS} more kinds of values")
-    lines += summarise(X, definition.fields)
+    lines += summarise(X, definition.schema.inputs)
     say("\n".join([*lines, f"{len(X)} rows of {data.name} fit the schema"]))
     return table, X, y
 

@@ -59,13 +59,13 @@ class Challenge:
         self._fields = fields
         self._draw = np.random.default_rng(seed)
         self._columns = {
-            field.name: np.array(columns[field.name], dtype=object if field.words else np.float64)
+            field.name: np.array(columns[field.name], dtype=object if field.is_text else np.float64)
             for field in fields
         }
         self.thresholds = self.tried = 0
         self._size = len(self._columns[fields[0].name])
         spans = [field.span(self._columns[field.name].astype(np.float64))
-                 if not field.words else None for field in fields]  # fmt: skip
+                 if not field.is_text else None for field in fields]  # fmt: skip
         self._spans = {place: ends for place, ends in enumerate(spans) if ends is not None}
         chosen = np.arange(self._size)
         if self._size > HELD_OUT_ROWS:
