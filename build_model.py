@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
-    if options.table is not None and (code := _write_model_file(options)):
+    if options.place is not None and (code := _write_model_file(options)):
         return code
     store = ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
@@ -80,7 +80,7 @@ def _write_model_file(options: argparse.Namespace) -> int:
 
     try:
         from engine.training.infer.draft import propose_target
-        from engine.training.infer.reading import UnreadableTable
+        from engine.training.infer.source import UnreadableTable
         from engine.training.infer.write import ModelFileDiffers, write_model_file
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
@@ -91,11 +91,15 @@ def _write_model_file(options: argparse.Namespace) -> int:
     target = options.target
     try:
         if not target and sys.stdin.isatty():
-            likeliest, columns = propose_target(options.table)
+            likeliest, columns = propose_target(options.place, options.table)
             print(f"the columns are {', '.join(columns)}")
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
         file = Path(models.__file__).parent / f"{name}.py"
-        write_model_file(file, options.table, target, overwrite=options.overwrite, say=print)
+        write_model_file(
+            file, options.place, target, table=options.table, say=print,
+            overwrite=options.overwrite, family=options.estimator, seed=options.seed,
+            minutes=options.minutes,
+        )  # fmt: skip
     except ModelFileDiffers as error:
         print(error)
         return 1
@@ -217,14 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train a model and store it as a new version.")
     parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
-    parser.add_argument(
-        "--from", dest="table", type=Path, metavar="TABLE",
-        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel)",
-    )  # fmt: skip
-    parser.add_argument("--target", default="", help="with --from: the column that is predicted")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="with --from: replace a model file that differs"
-    )
+    _add_table_options(parser)
     parser.add_argument(
         "--promote",
         choices=("always", "if-better", "never"),
@@ -242,6 +239,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--traceback", action="store_true", help="show where in the code it fails")
     return parser
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    table = parser.add_argument_group("write a model file from a table first")
+    table.add_argument(
+        "--from", dest="place", metavar="TABLE",
+        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
+        "the address of a database)",
+    )  # fmt: skip
+    table.add_argument("--table", default="", help="the table or view of a database")
+    table.add_argument("--target", default="", help="the column that is predicted")
+    table.add_argument("--overwrite", action="store_true", help="replace a model file that differs")
+    table.add_argument(
+        "--estimator", default="", choices=("linear", "boosting", "lightgbm", "xgboost", "forest"),
+        help="compare only estimators of this kind",
+    )  # fmt: skip
+    table.add_argument(
+        "--minutes", type=float, default=1.0,
+        help="how long the comparison of estimators may take (1)",
+    )  # fmt: skip
+    table.add_argument(
+        "--seed", type=int, default=0, help="decides the split and the estimator (0)"
+    )
 
 
 if __name__ == "__main__":

@@ -123,7 +123,13 @@ def test_readme_shows_every_entry(page: Path) -> None:
 
 def test_every_setting_is_documented() -> None:
     settings = {one.name.upper() for one in fields(Settings)}
-    others = {"GUNICORN_CMD_ARGS", "ORT_DISABLE_TELEMETRY", "PYTHON_DOTENV_DISABLED", "SCRIPT_NAME"}
+    others = {
+        "DATABASE_URL",
+        "GUNICORN_CMD_ARGS",
+        "ORT_DISABLE_TELEMETRY",
+        "PYTHON_DOTENV_DISABLED",
+        "SCRIPT_NAME",
+    }
     others |= {"BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_ARGUMENT"}  # of protocols
     text = "\n".join(page.read_text() for page in PAGES)
 
