@@ -19,6 +19,10 @@ from engine.training.export.thresholds import Splits
 #: The most real rows, thresholds of trees, and searches for a jump.
 HELD_OUT_ROWS, MOST_THRESHOLDS, MOST_JUMPS = 20_000, 3_000, 64
 
+#: With many fields fewer turning points of each are taken, so that their rows have about so many
+#: cells; but not fewer than the second number, nor without the ends.
+MOST_CELLS, _FEWEST_POINTS, _ENDS = 8_000_000, 50, 8
+
 #: A search is divided into so many parts, until its ends are neighbouring doubles, but not
 #: for ever: near 0 doubles are closer to each other than any model tells apart.
 _PARTS, _ROUNDS = 8, 25
@@ -79,9 +83,13 @@ class Challenge:
         Beside them is, for each row, the place of the field that varies and its value.
         """
         values: list[tuple[int, Any]] = []
+        most = max(_FEWEST_POINTS, MOST_CELLS // len(self._fields) ** 2)
         for place, field in enumerate(self._fields):
             gap = [field.absent] if field.missing == "accept" else []
             points = field.turning_points(self._columns[field.name], self._draw)
+            if len(points) > most and not field.words:
+                some = np.sort(self._draw.choice(len(points) - _ENDS, most, replace=False))
+                points = [*(points[at] for at in some), *points[-_ENDS:]]
             values += [(place, value) for value in [*points, *gap]]
         return self._varied(values), values
 
