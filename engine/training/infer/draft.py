@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from engine.schema.kinds.field import GAP_WORDS
 from engine.schema.messages import quoted
-from engine.training.infer.columns import Cells, Draft, cells_of, describe
+from engine.training.infer.cells import Cells, Draft, cells_of
+from engine.training.infer.columns import describe
 from engine.training.infer.headers import free_name
 from engine.training.infer.numbers import PLAIN, Style, find_style
 from engine.training.infer.reading import read_source

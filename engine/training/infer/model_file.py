@@ -3,7 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
-from engine.training.infer.columns import Draft
+from engine.training.infer.cells import Draft
 from engine.training.infer.draft import ModelDraft
 from engine.training.infer.layout import call, comment, plain, written
 from engine.training.infer.loading import load_data_lines

@@ -11,9 +11,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine.schema.kinds.field import spelling
 from engine.schema.messages import did_you_mean, quoted, vocabulary
+from engine.training.infer.cells import Cells, Draft
 from engine.training.infer.columns import (
-    Cells,
-    Draft,
     flag_of,
     join_spellings,
     number,

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.training.infer.columns import Draft, cells_of, describe
+from engine.training.infer.cells import Draft, cells_of
+from engine.training.infer.columns import describe
 from engine.training.infer.draft import ModelDraft, draft_model
 from engine.training.infer.headers import free_name, plain_name, unit_of
 from engine.training.infer.numbers import PLAIN
