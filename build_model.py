@@ -96,8 +96,10 @@ def _write_model_file(options: argparse.Namespace) -> int:
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
         file = Path(models.__file__).parent / f"{name}.py"
         write_model_file(
-            file, options.place, target, table=options.table, overwrite=options.overwrite, say=print
-        )
+            file, options.place, target, table=options.table, say=print,
+            overwrite=options.overwrite, family=options.estimator, seed=options.seed,
+            minutes=options.minutes,
+        )  # fmt: skip
     except ModelFileDiffers as error:
         print(error)
         return 1
@@ -219,16 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train a model and store it as a new version.")
     parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
-    parser.add_argument(
-        "--from", dest="place", metavar="TABLE",
-        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
-        "the address of a database)",
-    )  # fmt: skip
-    parser.add_argument("--table", default="", help="with --from: the table or view of a database")
-    parser.add_argument("--target", default="", help="with --from: the column that is predicted")
-    parser.add_argument(
-        "--overwrite", action="store_true", help="with --from: replace a model file that differs"
-    )
+    _add_table_options(parser)
     parser.add_argument(
         "--promote",
         choices=("always", "if-better", "never"),
@@ -246,6 +239,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--traceback", action="store_true", help="show where in the code it fails")
     return parser
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    table = parser.add_argument_group("write a model file from a table first")
+    table.add_argument(
+        "--from", dest="place", metavar="TABLE",
+        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
+        "the address of a database)",
+    )  # fmt: skip
+    table.add_argument("--table", default="", help="the table or view of a database")
+    table.add_argument("--target", default="", help="the column that is predicted")
+    table.add_argument("--overwrite", action="store_true", help="replace a model file that differs")
+    table.add_argument(
+        "--estimator", default="", choices=("linear", "boosting", "lightgbm", "xgboost", "forest"),
+        help="compare only estimators of this kind",
+    )  # fmt: skip
+    table.add_argument(
+        "--minutes", type=float, default=1.0,
+        help="how long the comparison of estimators may take (1)",
+    )  # fmt: skip
+    table.add_argument(
+        "--seed", type=int, default=0, help="decides the split and the estimator (0)"
+    )
 
 
 if __name__ == "__main__":

@@ -57,6 +57,14 @@ class Draft:
     dropped: tuple[str, ...] = ()
     replacements: dict[str, str] = field(default_factory=dict)
 
+    def set_aside(self, reason: str) -> None:
+        """Make it no field."""
+        self.kind, self.summary = "", reason
+
+    def add_remark(self, remark: str) -> None:
+        """Add what a reader should look at."""
+        self.remark = "; ".join(filter(None, (self.remark, remark)))
+
 
 def cells_of(header: str, column: pd.Series) -> Cells:
     """Look at a column of text once."""

@@ -27,6 +27,9 @@ _MOST_SPELLINGS = 20
 #: The longest word of a category.
 _LONGEST_WORD = 60
 
+#: Numbers that stand for gaps in some tables.
+_STAND_INS = {-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999}
+
 _SHARES = {"percent", "pct", "percentage", "%"}
 
 _TRUE_AND_FALSE = (
@@ -99,6 +102,10 @@ def number(cells: Cells, form: Form) -> Draft:
     if form.replacements:
         place = max(np.flatnonzero(~form.odd), key=lambda place: len(words[place]))
         remarks.append(f"{quoted(str(words[place]))} is read as {form.numbers[place]:.15g}")
+    low, high = present[present > present[0]], present[present < present[-1]]
+    for end, rest in ((present[0], low), (present[-1], high)):
+        if end in _STAND_INS and len(rest) and abs(end - np.median(rest)) > 2 * np.ptp(rest):
+            remarks.append(f"{end:g} may stand for a gap: if it does, add it to na_values")
     draft = Draft(cells.header, "Number", summary, arguments, values, odd, "; ".join(remarks))
     draft.replacements = form.replacements
     return draft
