@@ -5,8 +5,10 @@ For instance::
     python build_model.py credit
     python build_model.py credit --data applicants.csv --promote if-better
     python build_model.py churn --from churn.csv --target Churn
+    python build_model.py churn --import model.joblib --data sample.csv --target Churn
 
-The last one first writes ``models/churn.py`` from the table.
+The third one first writes ``models/churn.py`` from the table; the last one trains nothing, but
+makes a version of a model that was fitted elsewhere.
 
 Exit codes: 0 a version was stored, and promoted or not as ``--promote`` says;
 1 none was stored; 2 wrong usage; 3 a version was stored and was to be promoted,
@@ -23,7 +25,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from persistence.model_persistence import ModelStore
 from persistence.promotions import PromotionConflict
@@ -31,6 +33,7 @@ from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings, print_any_word
 
 if TYPE_CHECKING:
+    from engine.schema.definition import ModelDefinition
     from engine.training.provenance import Origin
 
 #: One thread and one hash seed: the same data, code and lock give the same pipeline and export.
@@ -53,6 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
+    if (options.table or options.fitted) is not None:
+        from persistence.names import NAME
+
+        if not NAME.fullmatch(options.model or "") or name == "schema":
+            remedy = "give it one of small letters, digits and _, as in build_model.py churn"
+            return _fail(f"a model cannot be called {options.model or ''!r}: {remedy}", code=2)
+    if options.fitted is not None and options.data is None:
+        return _fail("--import needs --data, a table of rows that the model takes", code=2)
     if options.table is not None and (code := _write_model_file(options)):
         return code
     store = ModelStore(
@@ -76,7 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _write_model_file(options: argparse.Namespace) -> int:
     """Write a model's file from a table; return the exit code, 0 to go on."""
     import models
-    from persistence.names import NAME
 
     try:
         from engine.training.infer.draft import propose_target
@@ -84,17 +94,13 @@ def _write_model_file(options: argparse.Namespace) -> int:
         from engine.training.infer.write import ModelFileDiffers, write_model_file
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
-    name = options.model or ""
-    if not NAME.fullmatch(name) or name == "schema":
-        remedy = "give it one of small letters, digits and _, as in build_model.py churn --from …"
-        return _fail(f"a model cannot be called {name!r}: {remedy}", code=2)
     target = options.target
     try:
         if not target and sys.stdin.isatty():
             likeliest, columns = propose_target(options.table)
             print(f"the columns are {', '.join(columns)}")
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
-        file = Path(models.__file__).parent / f"{name}.py"
+        file = Path(models.__file__).parent / f"{options.model}.py"
         write_model_file(file, options.table, target, overwrite=options.overwrite, say=print)
     except ModelFileDiffers as error:
         print(error)
@@ -113,6 +119,7 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         from engine.schema.definition import InvalidDefinition
         from engine.training.export.runtime_choice import PipelineRejectsRecord
         from engine.training.failures import TrainingFailed, explained
+        from engine.training.fitted.formats import NotBrought
         from engine.training.provenance import Origin
         from engine.training.table import InvalidTable
         from models import UnknownModel
@@ -120,8 +127,8 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
     sentences = (
-        InvalidDefinition, InvalidTable, OSError, PipelineRejectsRecord, PromotionConflict,
-        StoreError, UnknownModel,
+        InvalidDefinition, InvalidTable, NotBrought, OSError, PipelineRejectsRecord,
+        PromotionConflict, StoreError, UnknownModel,
     )  # fmt: skip
     origin = Origin(settings.trained_by, settings.source_version)
     try:
@@ -130,7 +137,8 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         with explained("training", name, passing=sentences):
             build(
                 store, name, data=options.data, promote=options.promote, origin=origin,
-                with_importances=options.importances == "on",
+                with_importances=options.importances == "on", fitted=options.fitted,
+                target=options.target, is_trusted=options.trust,
             )  # fmt: skip
     except InvalidDefinition as error:
         return _fail(f"models/{name}.py contradicts itself:\n{error}")
@@ -143,31 +151,32 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
 
 def build(
     store: ModelStore, name: str, *, data: Path | None, promote: str,
-    origin: "Origin | None" = None, with_importances: bool = True,
+    origin: "Origin | None" = None, with_importances: bool = True, fitted: Path | None = None,
+    target: str = "", is_trusted: bool = False,
 ) -> str:  # fmt: skip
     """Train a model, by default on its sample, store the version and return its name.
 
     Promote it "always", "never", or "if-better": if it is shown to be better than
     the promoted version, on the same held-out rows. Raise `PromotionConflict` if
     another version was promoted meanwhile; the new version is stored all the same.
+    With the file of a `fitted` model nothing is trained: see `engine.training.fitted.bring`.
     """
-    from engine.schema.definition import InvalidDefinition
-    from engine.training.failures import explained
+    from engine.training.fitted.bring import bring
     from engine.training.provenance import Origin, traced
     from engine.training.train import train
-    from models import UnknownModel, find
 
-    with explained("", name, passing=(InvalidDefinition, UnknownModel)):
-        definition = find(name)
-    source = data or definition.sample
-    if not source.is_file():
-        raise FileNotFoundError(f"there is no data file {source}: name one with --data")
-    print(f"{name}: training on {source}", flush=True)
+    settled: dict[str, Any] = {"step": step, "store": store, "promote": promote,
+               "with_importances": with_importances}  # fmt: skip
     origin = traced(name, origin or Origin())
-    trained = train(
-        name, definition, source, step=step, store=store, promote=promote, origin=origin,
-        with_importances=with_importances,
-    )  # fmt: skip
+    if fitted is not None:
+        print(f"{name}: importing {fitted}", flush=True)
+        trained = bring(
+            name, fitted, data or Path(), target, is_trusted=is_trusted, origin=origin, **settled
+        )
+    else:
+        definition, source = _defined(name, data, store)
+        print(f"{name}: training on {source}", flush=True)
+        trained = train(name, definition, source, origin=origin, **settled)
     with step("store") as say:
         version = store.write(trained.card, trained.files)
         say(f"version {version} in {store.place}/{name}/{version}")
@@ -180,6 +189,26 @@ def build(
         else:
             say(challenge["reason"])
     return version
+
+
+def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDefinition, Path]":
+    """Return what a model file defines, and the table to learn from."""
+    from engine.schema.definition import InvalidDefinition
+    from engine.training.failures import explained
+    from engine.training.fitted.bring import imported_from
+    from models import UnknownModel, find
+
+    try:
+        with explained("", name, passing=(InvalidDefinition, UnknownModel)):
+            definition = find(name)
+    except UnknownModel as error:
+        file = imported_from(store, name)
+        why = f"it was imported from {file}: import a newer one, or write models/{name}.py"
+        raise UnknownModel(f"nothing trains {name}, {why}" if file else str(error)) from error
+    source = data or definition.sample
+    if not source.is_file():
+        raise FileNotFoundError(f"there is no data file {source}: name one with --data")
+    return definition, source
 
 
 @contextmanager
@@ -217,11 +246,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train a model and store it as a new version.")
     parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--from", dest="table", type=Path, metavar="TABLE",
         help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel)",
     )  # fmt: skip
-    parser.add_argument("--target", default="", help="with --from: the column that is predicted")
+    source.add_argument(
+        "--import", dest="fitted", type=Path, metavar="FILE",
+        help="make a version of a fitted model, whose rows --data has; train nothing",
+    )  # fmt: skip
+    parser.add_argument(
+        "--trust", action="store_true", help="with --import: open a pickle, which runs its code"
+    )
+    parser.add_argument(
+        "--target", default="", help="with --from and --import: the column that is predicted"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="with --from: replace a model file that differs"
     )

@@ -35,6 +35,11 @@ new: deps  ## Write a model file from a table, and train it: make new name=churn
 remove: deps  ## Remove a model's file, sample and tests; git keeps them: make remove name=credit
 	@exec $(python) bin/remove.py '$(name)' $(if $(yes),--yes) $(if $(versions),--versions)
 
+import: deps  ## Make a version of a fitted model: make import name=churn file=FILE data=TABLE target=Churn
+	@exec $(python) build_model.py '$(name)' --import '$(file)' $(if $(data),--data '$(data)') \
+		$(if $(target),--target '$(target)') $(if $(filter yes,$(trust)),--trust) \
+		$(if $(promote),--promote $(promote)) $(if $(importances),--importances $(importances))
+
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
 	@exec $(python) test_model.py $(name)
 
