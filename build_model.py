@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
-    if (options.table or options.fitted) is not None:
+    if (options.place or options.fitted) is not None:
         from persistence.names import NAME
 
         if not NAME.fullmatch(options.model or "") or name == "schema":
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _fail(f"a model cannot be called {options.model or ''!r}: {remedy}", code=2)
     if options.fitted is not None and options.data is None:
         return _fail("--import needs --data, a table of rows that the model takes", code=2)
-    if options.table is not None and (code := _write_model_file(options)):
+    if options.place is not None and (code := _write_model_file(options)):
         return code
     store = ModelStore(
         settings.model_store, cache=settings.model_cache, signing_key=settings.signing_key
@@ -90,18 +90,20 @@ def _write_model_file(options: argparse.Namespace) -> int:
 
     try:
         from engine.training.infer.draft import propose_target
-        from engine.training.infer.reading import UnreadableTable
+        from engine.training.infer.source import UnreadableTable
         from engine.training.infer.write import ModelFileDiffers, write_model_file
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
     target = options.target
     try:
         if not target and sys.stdin.isatty():
-            likeliest, columns = propose_target(options.table)
+            likeliest, columns = propose_target(options.place, options.table)
             print(f"the columns are {', '.join(columns)}")
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
         file = Path(models.__file__).parent / f"{options.model}.py"
-        write_model_file(file, options.table, target, overwrite=options.overwrite, say=print)
+        write_model_file(
+            file, options.place, target, table=options.table, overwrite=options.overwrite, say=print
+        )
     except ModelFileDiffers as error:
         print(error)
         return 1
@@ -120,6 +122,7 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         from engine.training.export.runtime_choice import PipelineRejectsRecord
         from engine.training.failures import TrainingFailed, explained
         from engine.training.fitted.formats import NotBrought
+        from engine.training.infer.source import UnreadableTable
         from engine.training.provenance import Origin
         from engine.training.table import InvalidTable
         from models import UnknownModel
@@ -128,7 +131,7 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
 
     sentences = (
         InvalidDefinition, InvalidTable, NotBrought, OSError, PipelineRejectsRecord,
-        PromotionConflict, StoreError, UnknownModel,
+        PromotionConflict, StoreError, UnknownModel, UnreadableTable,
     )  # fmt: skip
     origin = Origin(settings.trained_by, settings.source_version)
     try:
@@ -248,13 +251,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
-        "--from", dest="table", type=Path, metavar="TABLE",
-        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel)",
+        "--from", dest="place", metavar="TABLE",
+        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
+        "the address of a database)",
     )  # fmt: skip
     source.add_argument(
         "--import", dest="fitted", type=Path, metavar="FILE",
         help="make a version of a fitted model, whose rows --data has; train nothing",
     )  # fmt: skip
+    parser.add_argument("--table", default="", help="with --from: the table or view of a database")
     parser.add_argument(
         "--trust", action="store_true", help="with --import: open a pickle, which runs its code"
     )
@@ -265,20 +270,16 @@ def _parser() -> argparse.ArgumentParser:
         "--overwrite", action="store_true", help="with --from: replace a model file that differs"
     )
     parser.add_argument(
-        "--promote",
-        choices=("always", "if-better", "never"),
-        default="always",
+        "--promote", choices=("always", "if-better", "never"), default="always",
         help="whether the new version is served by default (always)",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--if-absent", action="store_true", help="do nothing when a version is promoted"
     )
     parser.add_argument(
-        "--importances",
-        choices=("on", "off"),
-        default="on",
+        "--importances", choices=("on", "off"), default="on",
         help="whether to measure how much each field matters, which takes long with many (on)",
-    )
+    )  # fmt: skip
     parser.add_argument("--traceback", action="store_true", help="show where in the code it fails")
     return parser
 

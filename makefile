@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -30,7 +30,7 @@ model: deps  ## Train and store a version: make model name=credit data=FILE prom
 
 new: deps  ## Write a model file from a table, and train it: make new name=churn from=FILE target=Churn
 	@exec $(python) build_model.py '$(name)' --from '$(from)' $(if $(target),--target '$(target)') \
-		$(if $(overwrite),--overwrite)
+		$(if $(table),--table '$(table)') $(if $(overwrite),--overwrite)
 
 remove: deps  ## Remove a model's file, sample and tests; git keeps them: make remove name=credit
 	@exec $(python) bin/remove.py '$(name)' $(if $(yes),--yes) $(if $(versions),--versions)

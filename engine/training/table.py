@@ -20,8 +20,8 @@ _TEXT = {".csv", ".tsv", ".txt"}
 #: So many columns without a field are remembered, and such long names of them.
 _MOST_OTHERS, _LONGEST_NAME = 1000, 200
 
-#: So many refused values of a column have a line each.
-VALUES_NAMED = 10
+#: So many remarkable values of a column have a line each.
+VALUES_NAMED = {"refused": 10, "accepted": 3}
 
 #: How many row numbers a line lists before it counts the rest.
 ROWS_NAMED = 5
@@ -61,8 +61,8 @@ def read_table(
     problems: list[str] = []
     remarks: list[str] = []
     columns: dict[str, np.ndarray] = {}
-    table = _without_empty_rows(table)
     names = replace(schema, fields=(*schema.fields, schema.target)).find_columns(table.columns)
+    table = _without_empty_rows(table, [*names.sources.values()])
     problems += [
         f"columns {name!r} and {first!r} are the same field: keep one of them"
         for name, first in names.repeated
@@ -113,42 +113,47 @@ def _parquet_columns(data: Path) -> list[str]:
     return [*read_schema(data).names]
 
 
-def _without_empty_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the rows at the end in which every cell is a gap, as spreadsheets write them."""
-    is_gap = table.isna() | (table == "") if len(table) else table
+def _without_empty_rows(table: pd.DataFrame, sources: list[Any]) -> pd.DataFrame:
+    """Leave out the rows at the end without a value in any field, as spreadsheets write them."""
+    used = table[sources]
+    is_gap = used.isna() | (used == "") if len(table) and sources else used
     filled = np.flatnonzero(~is_gap.to_numpy(dtype=bool).all(axis=1))
-    return table.iloc[: filled[-1] + 1 if len(filled) else 0]
+    return table.iloc[: filled[-1] + 1 if len(filled) else 0] if sources else table
 
 
 def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str], list[str]]:
     codes, values = pd.factorize(column, use_na_sentinel=True)
     cleaned = np.empty(len(values) + 1, dtype=object)  # the last is for gaps, code -1
     gap = [(-1, None)] if (codes == -1).any() else []
-    lines: dict[bool, list[str]] = {True: [], False: []}
+    findings: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
     for code, value in [*enumerate(values), *gap]:
         cleaned[code], finding = field.read(_plain(value, field))
         if finding:
-            rows = (np.flatnonzero(codes == code) + 1).tolist()
-            lines[finding.is_refused].append(
-                f"{_rows(rows)}, column {field.column!r} (field {field.name!r}): {finding.detail}"
-            )
-    lines[True] = _first(lines[True], field)
-    lines[False] += [
+            findings[finding.is_refused].append((code, finding.detail))
+    refused = _lines(codes, findings[True], field, "refused")
+    # What is accepted needs no remedy, which may list all of a category's words.
+    details = [(code, detail.partition(": send")[0]) for code, detail in findings[False]]
+    accepted = _lines(codes, details, field, "accepted")
+    accepted += [
         f"column {field.column!r} (field {field.name!r}) has gaps and never the word {word!r}, "
         "which pandas reads as a gap: read the table with keep_default_na=False"
         for word in GAP_WORDS.difference(values, [""])
         if gap and field.read(word)[1] is None
     ]
-    return cleaned[codes], lines[True], lines[False]
+    return cleaned[codes], refused, accepted
 
 
-def _first(refused: list[str], field: Field) -> list[str]:
-    """Return a line for each of the first refused values of a column, and the number of others."""
-    more = len(refused) - VALUES_NAMED
-    if more <= 0:
-        return refused
-    rest = f"column {field.column!r} (field {field.name!r}): {more} more values are refused"
-    return [*refused[:VALUES_NAMED], rest]
+def _lines(
+    codes: np.ndarray, findings: list[tuple[int, str]], field: Field, verb: str
+) -> list[str]:
+    """Return a line for each of the first remarkable values of a column, and of others a count."""
+    column = f"column {field.column!r} (field {field.name!r})"
+    lines = [
+        f"{_rows((np.flatnonzero(codes == code) + 1).tolist())}, {column}: {detail}"
+        for code, detail in findings[: VALUES_NAMED[verb]]
+    ]
+    more = len(findings) - len(lines)
+    return [*lines, f"{column}: {more} more values are {verb}"] if more else lines
 
 
 def _plain(value: Any, field: Field) -> Any:

@@ -17,8 +17,9 @@ from engine.training.fitted.columns import adapt, find_columns
 from engine.training.fitted.formats import NotBrought
 from engine.training.infer.columns import cells_of, flag_of, number
 from engine.training.infer.headers import free_name
-from engine.training.infer.numbers import PLAIN, find_style
-from engine.training.infer.reading import UnreadableTable, read_source
+from engine.training.infer.numbers import PLAIN, find_form, find_style
+from engine.training.infer.reading import read_source
+from engine.training.infer.source import UnreadableTable
 from engine.training.infer.target import target_column
 
 #: So many rows of a sample are looked at; a column of more words than this is a text.
@@ -73,7 +74,7 @@ def define(
 
 def _read(data: Path, target: str) -> tuple[pd.DataFrame, str]:
     """Read a sample as pandas does; return it with the column of the true values."""
-    source = read_source(data)
+    source = read_source(str(data))
     try:
         header = target_column(target, [*source.frame])
     except UnreadableTable as error:
@@ -120,7 +121,7 @@ def _field(name: str, column: pd.Series, known: list[str] | None) -> Field:
         arguments: dict[str, Any] = {"example": 0.0}
         if column.notna().any():
             cells = cells_of(header, column.dropna().map(str))
-            arguments = number(cells, PLAIN.parse(cells.counts.index.to_series())).arguments
+            arguments = number(cells, find_form(cells.counts.index.to_series(), PLAIN)).arguments
         # The model may have seen numbers that the sample has not.
         return Number(name=name, column=header, missing=missing, out_of_range="accept", **arguments)
     words = column.dropna().map(str)

@@ -14,7 +14,7 @@ from engine.schema.kinds.flag import FLAG_WORDS
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
 from engine.schema.messages import quoted
 from engine.training.infer.headers import is_code_name, is_id_name, unit_of, words_in
-from engine.training.infer.numbers import Style, is_number, round_beyond
+from engine.training.infer.numbers import Form, Style, find_form, is_number, round_beyond
 
 #: What stands for a gap in a table, beside the words that pandas reads so.
 _MARKERS = {*(word.casefold() for word in GAP_WORDS), "?", "-", "--", "---", ".", "..", "n.a.",
@@ -25,8 +25,12 @@ _ODD_WORDS, _ODD_SHARE = 5, 0.05
 _MOST_GAPS = 0.95
 #: So many whole numbers at most are the codes of a category, each in ten rows on average.
 _MOST_CODES = 30
+#: So many spellings of yes and no, at most, and so many words tell whether a column has dates.
+_MOST_SPELLINGS, _ENOUGH = 20, 2000
 #: The longest word of a category.
 _LONGEST_WORD = 60
+
+_SHARES = {"percent", "pct", "percentage", "%"}
 
 _TRUE_AND_FALSE = (
     ("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"), ("1", "0"), ("on", "off"),
@@ -43,13 +47,13 @@ _DATES = (
 
 
 class Cells(NamedTuple):
-    """A column: its cells without spaces around them, how often each word is there, and gaps.
+    """A column: the words of its cells without spaces around them, the most frequent first.
 
-    The gap words are written as in the file.
+    Each row has the place of its word, -1 for a gap. The gap words are written as in the file.
     """
 
     header: str
-    texts: pd.Series
+    places: np.ndarray
     counts: pd.Series
     gap_words: tuple[str, ...]
     is_padded: bool
@@ -57,7 +61,12 @@ class Cells(NamedTuple):
     @property
     def gaps(self) -> int:
         """The number of cells without a value."""
-        return len(self.texts) - int(self.counts.sum())
+        return int((self.places < 0).sum())
+
+    def spread(self, numbers: Any) -> np.ndarray:
+        """Return the number of each row's word; NaN for a gap."""
+        values: np.ndarray = np.append(np.asarray(numbers, dtype=float), np.nan)[self.places]
+        return values
 
 
 @dataclass
@@ -77,25 +86,32 @@ class Draft:
     remark: str = ""
     name: str = ""
     dropped: tuple[str, ...] = ()
+    replacements: dict[str, str] = field(default_factory=dict)
 
 
 def cells_of(header: str, column: pd.Series) -> Cells:
     """Look at a column of text once."""
-    raw = column.value_counts()
-    stripped = raw.index.str.strip()
+    codes, raw = pd.factorize(column)
+    words = np.asarray(raw, dtype=object)
+    stripped = np.array([word.strip() for word in words], dtype=object)
     is_gap = np.array([word.casefold() in _MARKERS for word in stripped], dtype=bool)
-    texts = column.str.strip()
-    counts = raw[~is_gap].groupby(stripped[~is_gap], sort=False).sum()
-    is_padded = bool((raw.index != stripped)[~is_gap].any())
-    return Cells(header, texts, counts.astype(int), tuple(raw.index[is_gap]), is_padded)
+    stripped[is_gap] = None
+    places, distinct = pd.factorize(stripped)
+    codes = places[codes]
+    counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
+    order = np.argsort(-counts, kind="stable")
+    ranks = np.append(np.argsort(order), -1)  # the last is for gaps
+    is_padded = bool((words != stripped)[~is_gap].any())
+    ranked = pd.Series(counts[order], index=pd.Index(distinct[order], dtype=object))
+    return Cells(header, ranks[codes], ranked, tuple(words[is_gap]), is_padded)
 
 
 def describe(cells: Cells, style: Style, most_words: int) -> Draft:
     """Decide what a column holds, by its words alone."""
-    rows, words = len(cells.texts), cells.counts
+    rows, words = len(cells.places), cells.counts
     gaps = f"{100 * cells.gaps / rows:.2g} % missing" if cells.gaps else ""
-    numbers = style.parse(words.index.to_series())
-    odd = words[np.isnan(numbers)]
+    form = find_form(words.index.to_series(), style)
+    odd = words[form.odd]
     is_odd_rare = len(odd) <= _ODD_WORDS and odd.sum() <= _ODD_SHARE * words.sum()
     first = quoted(str(words.index[0])[:40]) if len(words) else ""
     if not len(words) or cells.gaps > _MOST_GAPS * rows:
@@ -107,7 +123,7 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
     if flag := flag_of(cells):
         draft = flag
     elif is_odd_rare and len(words) > len(odd) + 1:
-        draft = _number(cells, numbers, most_words)
+        draft = _number(cells, form, most_words)
     elif odd.size > 10 and all(map(is_number, map(str, odd.index))):
         draft = Draft(cells.header, "", f"numbers in another form than most: {first}")
     elif len(odd) < len(words) / 2 and len(words) > most_words:
@@ -123,6 +139,8 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
 
 
 def _are_dates(words: pd.Series) -> bool:
+    if len(words) > 2 * _ENOUGH and not _are_dates(words.iloc[:: len(words) // _ENOUGH]):
+        return False
     texts = words.index.to_series()
     has_signs = texts.str.contains("[-/:]|[A-Za-z]{3}").to_numpy(bool)
     is_date = texts.str.fullmatch(_DATES).to_numpy(bool) & has_signs
@@ -132,13 +150,15 @@ def _are_dates(words: pd.Series) -> bool:
 
 def flag_of(cells: Cells) -> Draft | None:
     """Return a flag if the words are two ways to say yes and no."""
+    if len(cells.counts) > _MOST_SPELLINGS:
+        return None
     spelled = {str(word): spelling(word) for word in cells.counts.index}
     folded = {word.casefold() for word in spelled.values()}
     pair = next((pair for pair in _TRUE_AND_FALSE if set(pair) == folded), None)
     if pair is None:
         return None
     meanings = {word: plain.casefold() == pair[0] for word, plain in spelled.items()}
-    values = cells.texts.map(meanings).astype(float).to_numpy()
+    values = cells.spread([*meanings.values()])
     synonyms = {spelled[word]: meaning for word, meaning in meanings.items()}
     synonyms = {word: meaning for word, meaning in synonyms.items() if word not in FLAG_WORDS}
     share = 100 * np.nanmean(values)
@@ -146,30 +166,35 @@ def flag_of(cells: Cells) -> Draft | None:
     return Draft(cells.header, "Flag", f"{share:.3g} % true", arguments, values)
 
 
-def number(cells: Cells, numbers: np.ndarray) -> Draft:
+def number(cells: Cells, form: Form) -> Draft:
     """Return a number field; the words that are none are its odd ones."""
     words = cells.counts.index
-    values = cells.texts.map(dict(zip(words, numbers, strict=True))).to_numpy(float)
+    values = cells.spread(form.numbers)
     present = np.sort(values[~np.isnan(values)])
     is_whole = bool((present % 1 == 0).all())
-    arguments = _number_arguments(cells.header, present, is_whole=is_whole)
+    arguments = _number_arguments(cells.header, present, form.unit, is_whole=is_whole)
     summary = f"{'whole, ' * is_whole}{present[0]:.6g} to {present[-1]:.6g}"
-    odd = tuple(map(str, words[np.isnan(numbers)]))
-    remark = f"read as gaps: {', '.join(map(quoted, odd))}" if odd else ""
-    return Draft(cells.header, "Number", summary, arguments, values, odd, remark)
+    odd = tuple(map(str, words[form.odd]))
+    remarks = [f"read as gaps: {', '.join(map(quoted, odd))}"] if odd else []
+    if form.replacements:
+        place = max(np.flatnonzero(~form.odd), key=lambda place: len(words[place]))
+        remarks.append(f"{quoted(str(words[place]))} is read as {form.numbers[place]:.15g}")
+    draft = Draft(cells.header, "Number", summary, arguments, values, odd, "; ".join(remarks))
+    draft.replacements = form.replacements
+    return draft
 
 
-def _number(cells: Cells, numbers: np.ndarray, most_words: int) -> Draft:
+def _number(cells: Cells, form: Form, most_words: int) -> Draft:
     """Return a number, a category of codes, or why the column tells nothing."""
     header, words = cells.header, cells.counts
-    draft = number(cells, numbers)
+    draft, numbers = number(cells, form), form.numbers
     assert draft.values is not None
     is_whole = "integer" in draft.arguments
     if is_whole and np.nanmax(np.abs(numbers)) >= MAX_EXACT_INTEGER:
         return Draft(header, "", "whole numbers beyond 2**53, as ids are")
     if is_whole and (reason := _is_id(cells, draft.values)):
         return Draft(header, "", reason)
-    has_zeros = any(re.match(r"0\d", str(word)) for word in words.index)
+    has_zeros = any(word[0] == "0" and word[1:2].isdigit() for word in words.index)
     is_coded = len(words) <= _MOST_CODES and words.sum() >= 10 * len(words)
     is_coded = is_coded and np.nanmin(numbers) >= 0 and is_code_name(header)
     if is_whole and (has_zeros or is_coded):
@@ -189,18 +214,20 @@ def _is_id(cells: Cells, values: np.ndarray) -> str:
     return "an id: nearly every row has its own" if is_id_name(cells.header) else ""
 
 
-def _number_arguments(header: str, values: np.ndarray, *, is_whole: bool) -> dict[str, Any]:
+def _number_arguments(
+    header: str, values: np.ndarray, sign: str, *, is_whole: bool
+) -> dict[str, Any]:
     """Return the arguments of a number from sorted values: its range has room, in round numbers."""
     low, high, middle = float(values[0]), float(values[-1]), float(values[len(values) // 2])
     minimum = -round_beyond(-low) if low < 0 else 0.0
     maximum = round_beyond(high) if high > 0 else 0.0
     if 0 <= low and high <= 1 and not is_whole:
         maximum = 1.0
-    elif 0 <= low and 50 < high <= 100 and {*words_in(header)} & {"percent", "pct", "percentage"}:
+    elif 0 <= low and 50 < high <= 100 and {sign, *words_in(header)} & _SHARES:
         maximum = 100.0
     elif is_whole and 1800 <= low and high <= 2100:
         minimum, maximum = 1800.0, 2100.0
-    arguments: dict[str, Any] = {"unit": unit} if (unit := unit_of(header)) else {}
+    arguments: dict[str, Any] = {"unit": unit} if (unit := unit_of(header) or sign) else {}
     arguments["example"] = int(middle) if is_whole else middle
     arguments |= {"integer": True} if is_whole else {}
     for name, end in (("minimum", minimum), ("maximum", maximum)):
@@ -244,10 +271,10 @@ def category(cells: Cells, most_words: int) -> Draft:
 
 def values_of(cells: Cells, meanings: Mapping[str, float]) -> np.ndarray:
     """Return the number of each cell's word; NaN for a gap and other words."""
-    numbers = {
-        word: meanings.get(word, meanings.get(spelling(word))) for word in cells.counts.index
-    }
-    return np.asarray(cells.texts.map(numbers).to_numpy(float))
+    words = cells.counts.index
+    return cells.spread(
+        [meanings.get(word, meanings.get(spelling(word), np.nan)) for word in words]
+    )
 
 
 def _in_order(word: str) -> tuple[float, str]:

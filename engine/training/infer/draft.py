@@ -2,14 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.schema.kinds.field import GAP_WORDS
 from engine.schema.messages import quoted
 from engine.training.infer.columns import Cells, Draft, cells_of, describe
 from engine.training.infer.headers import free_name
 from engine.training.infer.numbers import PLAIN, Style, find_style
-from engine.training.infer.reading import Source, UnreadableTable, read_source
+from engine.training.infer.reading import read_source
+from engine.training.infer.source import Source, UnreadableTable
 from engine.training.infer.target import (
     describe_target,
     gives_away,
@@ -42,22 +42,22 @@ class ModelDraft:
     has_target_gaps: bool
 
 
-def propose_target(path: Path) -> tuple[str, list[str]]:
+def propose_target(place: str, table: str = "") -> tuple[str, list[str]]:
     """Return the likeliest target of a table, and all of its columns."""
-    headers = [*read_source(path).frame]
+    headers = [*read_source(place, table).frame]
     return likeliest_target(headers), headers
 
 
-def draft_model(path: Path, target: str, *, name: str, sample: str) -> ModelDraft:
+def draft_model(place: str, target: str, *, name: str, sample: str, table: str = "") -> ModelDraft:
     """Read a table and decide what its columns are.
 
     Raise `UnreadableTable` where the table cannot be read, has no such target, or has nothing to
     learn from.
     """
-    source = read_source(path)
+    source = read_source(place, table)
     headers = [*source.frame]
     header = target_column(target, headers)
-    columns = {each: cells_of(each, source.frame[each]) for each in headers}
+    columns = {each: cells_of(each, source.frame.pop(each)) for each in headers}
     style = PLAIN
     if source.is_text:
         words = [cells.counts.index.to_series() for cells in columns.values()]
@@ -70,13 +70,13 @@ def draft_model(path: Path, target: str, *, name: str, sample: str) -> ModelDraf
     described = _describe(others, style, source.nested)
     _set_aside(described, goal)
     taken = {goal.name}
-    for place, each in enumerate(described, start=1):
-        each.name = free_name(each.header, place, {*headers} - {each.header} | taken)
+    for number, each in enumerate(described, start=1):
+        each.name = free_name(each.header, number, {*headers} - {each.header} | taken)
         taken.add(each.name)
     fields = [each for each in described if each.kind]
     if not fields:
         reasons = ", ".join(f"{quoted(each.header)} ({each.summary})" for each in described[:5])
-        raise UnreadableTable(f"{path} has no column to learn from, besides the target: {reasons}")
+        raise UnreadableTable(f"{place} has no column to learn from, besides the target: {reasons}")
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
     gap_words = [word for each in used for word in (*columns[each.header].gap_words, *each.odd)]

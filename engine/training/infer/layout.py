@@ -1,6 +1,7 @@
 """Python as it is laid out in a model file: quotes, calls, and lines that are not too long."""
 
 import json
+import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +11,27 @@ _WIDTH = 100
 _PIECE = 70
 
 
+class Code(str):
+    """Text that is written as it is."""
+
+    __slots__ = ()
+
+
 def quote(text: str) -> str:
     """Write text in double quotes; what is neither a letter nor ASCII is written by its number."""
+    if "\\" in text and re.fullmatch(r"[ -!#-~]*[^\\]", text, re.ASCII):
+        return f'r"{text}"'
     plain = json.dumps(text, ensure_ascii=False)
     return "".join(
         letter if letter.isalnum() or (letter.isascii() and letter.isprintable())
         else f"\\U{ord(letter):08x}" if ord(letter) > 0xFFFF else f"\\u{ord(letter):04x}"
         for letter in plain
     )  # fmt: skip
+
+
+def plain(text: str) -> str:
+    """Return text that may stand in a docstring or a comment, without what cannot be seen."""
+    return quote(text)[1:-1].replace('\\"', "'").replace("\\", "/")
 
 
 def call(
@@ -46,6 +60,8 @@ def call(
 
 def _pieces(value: Any) -> list[str]:
     """Write a value in pieces between which a line may end."""
+    if isinstance(value, Code):
+        return [str(value)]
     if isinstance(value, str) and len(value) > _PIECE:
         return [quote(value[at : at + _PIECE]) for at in range(0, len(value), _PIECE)]
     if isinstance(value, dict):

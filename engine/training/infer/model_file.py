@@ -5,8 +5,8 @@ from typing import Any
 
 from engine.training.infer.columns import Draft
 from engine.training.infer.draft import ModelDraft
-from engine.training.infer.layout import call, comment, quote, written
-from engine.training.infer.numbers import PLAIN
+from engine.training.infer.layout import call, comment, plain, written
+from engine.training.infer.loading import load_data_lines
 
 #: Below so many rows a linear model is the sounder first one.
 FEW_ROWS = 200
@@ -15,7 +15,7 @@ FEW_ROWS = 200
 def model_text(draft: ModelDraft) -> str:
     """Return the whole file."""
     parts = [
-        _head(draft), *_declarations(draft), "", "", *_load_data(draft), "", "",
+        _head(draft), *_declarations(draft), "", "", *load_data_lines(draft), "", "",
         *_build_pipeline(draft), "", "", *_definition(draft),
     ]  # fmt: skip
     text = "\n".join(parts) + "\n"
@@ -42,6 +42,7 @@ def _estimator(draft: ModelDraft) -> tuple[str, str, str]:
 def _head(draft: ModelDraft) -> str:
     module, estimator, _ = _estimator(draft)
     is_linear, has_words = module == "linear_model", _has_words(draft)
+    is_stored = draft.source.function == "read_database"
     preparations = ["OneHotEncoder"] * has_words + ["StandardScaler"] * is_linear
     imports = [
         *["from sklearn.compose import ColumnTransformer"] * has_words,
@@ -55,9 +56,10 @@ def _head(draft: ModelDraft) -> str:
     begin = f"Written from {draft.rows:,} rows of {PurePath(draft.sample).name}: yours to edit."
     return "\n".join(
         [
-            f'"""{_title(draft)}: predicts {_plain(draft.target.header)[:60]}.', "", _plain(begin),
+            f'"""{_title(draft)}: predicts {plain(draft.target.header)[:60]}.', "", plain(begin),
             '"""', "", "from pathlib import Path", "", "import pandas as pd", *sorted(imports), "",
-            f"from engine.schema import {', '.join(sorted(kinds))}", "",
+            f"from engine.schema import {', '.join(sorted(kinds))}",
+            *["from persistence.database import read_database"] * is_stored, "",
         ]
     )  # fmt: skip
 
@@ -66,15 +68,10 @@ def _title(draft: ModelDraft) -> str:
     return draft.name.replace("_", " ").capitalize()
 
 
-def _plain(text: str) -> str:
-    """Return text that may stand in a docstring or a comment, without what cannot be seen."""
-    return quote(text)[1:-1].replace('\\"', "'").replace("\\", "/")
-
-
 def _declarations(draft: ModelDraft) -> list[str]:
     lines = ["fields = ("]
     for each in draft.fields:
-        lines += [f"    {line}" for line in comment(_plain(each.remark))]
+        lines += [f"    {line}" for line in comment(plain(each.remark))]
         lines.append(call(each.kind, _arguments(each), indent=4) + ",")
     lines.append(")  # fmt: skip")
     if draft.aside:
@@ -83,8 +80,8 @@ def _declarations(draft: ModelDraft) -> list[str]:
             reasons.setdefault(each.summary, []).append(each.header or "(no name)")
         lines += ["", "# Columns that are set aside. To use one, describe it in `fields`."]
         for reason, headers in reasons.items():
-            lines += comment(_plain(f"{', '.join(headers)} -> {reason}"))
-    lines += ["", *comment(_plain(draft.target.remark))]
+            lines += comment(plain(f"{', '.join(headers)} -> {reason}"))
+    lines += ["", *comment(plain(draft.target.remark))]
     declared = call(f"target = {draft.target.kind}", _arguments(draft.target), indent=0)
     return [*lines, declared + ("  # fmt: skip" if "\n" in declared else "")]
 
@@ -92,43 +89,6 @@ def _declarations(draft: ModelDraft) -> list[str]:
 def _arguments(each: Draft) -> dict[str, Any]:
     column = {"column": each.header} if each.header != each.name else {}
     return {"name": each.name} | column | each.arguments
-
-
-def _load_data(draft: ModelDraft) -> list[str]:
-    source, gaps = draft.source, [*draft.gap_words]
-    arguments = dict(source.arguments)
-    shown = ", ".join(quote(word) for word in gaps[:4] if word)
-    says = f"empty cells and {shown}" if shown else "empty cells"
-    lines = [
-        "def load_data(path: Path) -> pd.DataFrame:",
-        f'    """Read the table; {_plain(says)} are gaps."""',
-    ]
-    if source.is_text:
-        lines += [
-            "    columns = (*fields, target)",
-            "    words = [field.column for field in columns if not isinstance(field, Number)]",
-        ]
-    if source.is_text:
-        signs = {"decimal": draft.style.decimal, "thousands": draft.style.thousands}
-        arguments |= {name: sign for name, sign in signs.items() if sign != PLAIN._asdict()[name]}
-        arguments |= {"na_values": gaps} if gaps else {}
-    last = "dtype=dict.fromkeys(words, str)" if source.is_text else ""
-    later: list[str] = []
-    if gaps and not source.is_text:
-        later.append(f"table.replace({written(gaps)}, None)")
-    if draft.padded:
-        lines.append(f"    padded = {written(draft.padded)}")
-        later.append("table.assign(**table[padded].apply(lambda column: column.str.strip()))")
-    if draft.target.dropped:
-        lines.append(f"    rare = {written([*draft.target.dropped])}")
-        later.append("table[~table[target.column].astype(str).isin(rare)]")
-    if draft.has_target_gaps:
-        later.append("table.dropna(subset=[target.column])")
-    begin = "table =" if later else "return"
-    reading = call(f"{begin} pd.{source.function}", arguments, indent=4, first="path", last=last)
-    lines.append(reading + ("  # fmt: skip" if "\n" in reading else ""))
-    lines += [f"    table = {step}" for step in later[:-1]]
-    return [*lines, *(f"    return {step}" for step in later[-1:])]
 
 
 def _build_pipeline(draft: ModelDraft) -> list[str]:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+#: So many words of a column tell the style of its numbers.
+_ENOUGH = 2000
 _PLAIN = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
@@ -26,6 +28,10 @@ class Style(NamedTuple):
 
     def parse(self, words: pd.Series) -> np.ndarray:
         """Return the numbers that words spell; NaN for the others."""
+        if self == PLAIN:
+            plain: np.ndarray = pd.to_numeric(words, errors="coerce").to_numpy(float, copy=True)
+            plain[np.isinf(plain)] = np.nan
+            return plain
         is_spelled = words.str.fullmatch(self.pattern, flags=re.ASCII).fillna(False).to_numpy(bool)
         numbers = np.full(len(words), np.nan)
         spelled = words[is_spelled]
@@ -42,6 +48,64 @@ _COMMA = Style(",", "")
 _GROUPED = (Style(".", ","), Style(",", "."))
 
 
+#: What may stand beside a number: a currency, a share, or a unit.
+_SIGN = (
+    r"R\$|US\$|[$€£¥₹₽₩₺%‰°]|(?:USD|EUR|GBP|JPY|CHF|CLP|BRL|CAD|AUD|MXN|INR|CNY|SEK|NOK|DKK|PLN)\b"
+    r"|(?:k|m|c|µ)?[gml]\b|k?Wh?\b|lbs?\b|oz\b|km/h|mph|°[CF]|h\b|min\b|ms\b|s\b"
+)
+_MARKED = (
+    rf"(?P<minus>[-+\u2212(]?)\s*(?P<before>{_SIGN})?\s*(?P<behind>[-\u2212]?)"
+    rf"(?P<number>\d[\d.,'\u2019\s]*|[.,]\d+)\s*(?P<after>{_SIGN})?(?P<close>[-)]?)"
+)
+
+
+class Form(NamedTuple):
+    """The numbers of words, and how signs around them are taken away, if there are any."""
+
+    numbers: np.ndarray
+    unit: str = ""
+    replacements: dict[str, str] = {}  # noqa: RUF012
+
+    @property
+    def odd(self) -> np.ndarray:
+        """Which words are no numbers."""
+        is_odd: np.ndarray = np.isnan(self.numbers)
+        return is_odd
+
+
+def find_form(words: pd.Series, style: Style) -> Form:
+    """Return the numbers that words spell, in the file's style or with signs around them.
+
+    The sign of a decimal point is the file's in both cases.
+    """
+    plain = Form(style.parse(words))
+    if not plain.odd.any():
+        return plain
+    few = words.iloc[:: max(1, len(words) // _ENOUGH)]
+    if len(words) > 2 * _ENOUGH and not find_form(few, style).replacements:
+        return plain
+    marked = words.str.extract(f"^{_MARKED}$")
+    numbers = marked["number"].dropna().str.strip()
+    units = pd.concat([marked["before"], marked["after"]]).dropna().unique()
+    if not len(numbers) or len(units) > 1:
+        return plain
+    signs = (style.thousands, ".", ",", " ", "'", "\u2019", "\xa0", "\u202f", "")
+    styles = [Style(style.decimal, sign) for sign in signs if sign != style.decimal]
+    counts = [int((~np.isnan(each.parse(numbers))).sum()) for each in styles]
+    best = styles[counts.index(max(counts))]
+    replacements = {
+        **({"\u2212": "-"} if words.str.contains("\u2212").any() else {}),
+        rf"[^-\d{re.escape(best.decimal)}()]": "",
+        **({r"\((.*)\)": r"-\1"} if (marked["close"] == ")").any() else {}),
+        **({r"(.*)-$": r"-\1"} if (marked["close"] == "-").any() else {}),
+        **({",": "."} if best.decimal == "," else {}),
+    }
+    is_spelled = words.index.isin(numbers.index[~np.isnan(best.parse(numbers))])
+    freed = words.where(is_spelled, "").replace(replacements, regex=True)
+    form = Form(PLAIN.parse(freed), str(units[0]) if len(units) else "", replacements)
+    return form if form.odd.sum() < plain.odd.sum() else plain
+
+
 def is_number(text: str) -> bool:
     """Return whether a text spells a number of any style."""
     text = text.strip()
@@ -53,7 +117,8 @@ def find_style(columns: list[pd.Series], *, delimiter: str) -> Style:
 
     A comma before three digits only separates thousands where commas separate the cells, too.
     """
-    columns = [words for words in columns if len(words) and words.str.contains(r"\d").all()]
+    few = [words.iloc[:: max(1, len(words) // _ENOUGH)] for words in columns]
+    columns = [_unmarked(words) for words in few if len(words) and words.str.contains(r"\d").all()]
     grouped_first = delimiter == ","
     styles = (PLAIN, *_GROUPED, _COMMA) if grouped_first else (PLAIN, _COMMA, *_GROUPED)
     counts = [
@@ -61,6 +126,13 @@ def find_style(columns: list[pd.Series], *, delimiter: str) -> Style:
         for style in styles
     ]
     return styles[counts.index(max(counts))] if counts else PLAIN
+
+
+def _unmarked(words: pd.Series) -> pd.Series:
+    """Return words without the signs around the numbers in them, if all have numbers."""
+    numbers = words.str.extract(f"^{_MARKED}$")["number"]
+    bare = numbers.str.replace(r"[\s'\u2019]", "", regex=True)
+    return words if bare.isna().any() else bare
 
 
 def round_beyond(size: float) -> float:

@@ -20,8 +20,8 @@ from engine.training.infer.columns import (
     values_of,
 )
 from engine.training.infer.headers import is_code_name, words_in
-from engine.training.infer.numbers import Style
-from engine.training.infer.reading import UnreadableTable
+from engine.training.infer.numbers import Form, Style, find_form
+from engine.training.infer.source import UnreadableTable
 
 #: A class needs so many rows; a table may have so many classes.
 ROWS_OF_A_CLASS, _MOST_CLASSES = 10, 100
@@ -73,10 +73,10 @@ def describe_target(cells: Cells, style: Style) -> Draft:
     if len(counts) < 2:
         what = f"is {quoted(str(counts.index[0])[:40])} in every row" if len(counts) else "is empty"
         raise UnreadableTable(f"{about} {what}: give a table in which it varies")
-    numbers = style.parse(counts.index.to_series())
-    is_odd = np.isnan(numbers)
-    if counts[is_odd].sum() <= 0.05 * counts.sum() and not _are_classes(header, numbers[~is_odd]):
-        return _number(cells, numbers)
+    form = find_form(counts.index.to_series(), style)
+    is_odd, numbers = form.odd, form.numbers[~form.odd]
+    if counts[is_odd].sum() <= 0.05 * counts.sum() and not _are_classes(header, numbers):
+        return _number(cells, form)
     if flag := flag_of(cells):
         flag.summary += ": two classes"
         _check_rows(about, counts)
@@ -94,10 +94,10 @@ def _are_classes(header: str, numbers: np.ndarray) -> bool:
     return bool(is_coded and codes[0] in (0, 1) and is_named)
 
 
-def _number(cells: Cells, numbers: np.ndarray) -> Draft:
-    draft = number(cells, numbers)
-    if "integer" in draft.arguments and len(numbers) <= 10:
-        draft.remark = f"{len(numbers)} whole values are taken for a number, not for classes"
+def _number(cells: Cells, form: Form) -> Draft:
+    draft, words = number(cells, form), len(form.numbers)
+    if "integer" in draft.arguments and words <= 10:
+        draft.remark = f"{words} whole values are taken for a number, not for classes"
     draft.summary = f"a number, {draft.summary}"
     return draft
 

@@ -9,6 +9,7 @@ from engine.training.infer.draft import draft_model
 from engine.training.infer.model_file import model_text
 from engine.training.infer.report import report
 from persistence.atomic_files import replace_file
+from persistence.database import address_without_password
 
 
 class ModelFileDiffers(Exception):
@@ -16,16 +17,22 @@ class ModelFileDiffers(Exception):
 
 
 def write_model_file(
-    file: Path, table: Path, target: str, *, overwrite: bool, say: Callable[[str], None]
-) -> None:
+    file: Path, place: str, target: str, *, table: str = "", overwrite: bool,
+    say: Callable[[str], None],
+) -> None:  # fmt: skip
     """Write a model file, and say what was decided about the table.
+
+    The place is a file or the address of a database; of PostgreSQL a .url file in data/ keeps
+    the address without its password.
 
     Raise `UnreadableTable` where none can be written, and `ModelFileDiffers` where the file that
     is there says something else, unless it is to be overwritten.
     """
     project = file.resolve().parent.parent
-    sample = Path(os.path.relpath(table.resolve(), project)).as_posix()
-    draft = draft_model(table, target, name=file.stem, sample=sample)
+    address = address_without_password(place)
+    path = project / f"data/{file.stem}.url" if address else Path(place.removeprefix("sqlite:///"))
+    sample = Path(os.path.relpath(path.resolve(), project)).as_posix()
+    draft = draft_model(place, target, name=file.stem, sample=sample, table=table)
     text = model_text(draft)
     before = file.read_text(encoding="utf-8") if file.is_file() else None
     for line in report(draft):
@@ -50,6 +57,8 @@ def write_model_file(
             "+ shows, add --overwrite"
         )
     replace_file(file, text.encode())
+    if address:
+        replace_file(path, f"{address}\n".encode())
     say(f"{_shown(file)} is written: {len(text.splitlines())} lines, yours to edit")
     if sample.startswith("../"):
         say("the table is outside of the project: move it into data/ and correct `sample`")

@@ -37,6 +37,12 @@ def run(*words: Any) -> int:
     return build_model.main([str(word) for word in words])
 
 
+def ask(store: ModelStore, name: str, records: Any) -> Any:
+    response = serve(store, name).test_client().post("/v0/predict", json=records)
+    assert 200 == response.status_code, response.text
+    return response.json
+
+
 @pytest.mark.slow
 def test_pipeline_over_words_when_imported_answers_over_http_as_it_does_itself(
     store: ModelStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -52,10 +58,9 @@ def test_pipeline_over_words_when_imported_answers_over_http_as_it_does_itself(
 
     assert (1, 0) == (run(*words), run(*words, "--trust"))
     record = {"Home type": "own", "age": 50}
-    response = serve(store, "brought").test_client().post("/v0/predict", json=record)
+    answer = ask(store, "brought", record)["prediction"]
 
     expected = model.predict_proba(pd.DataFrame([record]))[0]
-    answer = response.json["prediction"]
     assert model.predict(pd.DataFrame([record]))[0] == answer["value"]
     assert abs(expected.max() - answer["probability"]) < 1e-12
     card = as_card(store.read_card("brought"))
@@ -96,9 +101,8 @@ def test_boosters_when_imported_need_no_trust_and_answer_by_the_library(
     for name, (file, expected) in boosters.items():
         assert 0 == run(name, "--import", tmp_path / file, "--data", tmp_path / "sample.csv",
                         "--target", "y", "--importances", "off")  # fmt: skip
-        client = serve(store, name).test_client()
-        answers = client.post("/v0/predict", json=numbers.head(20).to_dict("records")).json
-        found = [answer["probabilities"] for answer in answers["predictions"]]
+        answers = ask(store, name, numbers.head(20).to_dict("records"))["predictions"]
+        found = [answer["probabilities"] for answer in answers]
         assert np.array_equal(expected[:20].astype(float), [[*each.values()] for each in found])
 
 

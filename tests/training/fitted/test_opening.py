@@ -31,7 +31,7 @@ class Hostile:
         return exec, (self.line,)
 
 
-class Own(TransformerMixin, BaseEstimator):
+class Own(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A class that only the program which saves it has."""
 
     def fit(self, X: Any, y: Any = None) -> "Own":

@@ -21,7 +21,7 @@ from engine.schema import Category
 from engine.schema.definition import ModelDefinition
 from engine.training.fitted.formats import NotBrought
 from engine.training.fitted.schema import define
-from engine.training.infer.reading import UnreadableTable
+from engine.training.infer.source import UnreadableTable
 from engine.training.table import read_table
 
 ROWS = 60

@@ -12,7 +12,7 @@ from engine.training.infer.columns import Draft, cells_of, describe
 from engine.training.infer.draft import ModelDraft, draft_model
 from engine.training.infer.headers import free_name, plain_name, unit_of
 from engine.training.infer.numbers import PLAIN
-from engine.training.infer.reading import UnreadableTable
+from engine.training.infer.source import UnreadableTable
 
 
 def describe_words(words: list[str], header: str = "x") -> Draft:
@@ -146,7 +146,7 @@ def test_name_when_taken_has_a_number() -> None:
 
 def draft(folder: Path, table: pd.DataFrame, target: str = "y") -> ModelDraft:
     table.to_csv(folder / "table.csv", index=False)
-    return draft_model(folder / "table.csv", target, name="trial", sample="data/table.csv")
+    return draft_model(str(folder / "table.csv"), target, name="trial", sample="data/table.csv")
 
 
 def table(rows: int = 200) -> pd.DataFrame:

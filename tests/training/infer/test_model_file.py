@@ -43,7 +43,7 @@ def write(folder: Path, table: pd.DataFrame, target: str, ending: str = "csv") -
         table.to_csv(path, index=False)
     else:
         table.to_json(path, orient="records", lines=True)
-    return model_text(draft_model(path, target, name="trial", sample="data/table.csv"))
+    return model_text(draft_model(str(path), target, name="trial", sample="data/table.csv"))
 
 
 def definition_of(text: str) -> ModelDefinition:
@@ -112,7 +112,7 @@ def test_lines_when_headers_and_cells_hold_commands_show_them(tmp_path: Path) ->
     path, lines = tmp_path / "table.csv", list[str]()
     table.to_csv(path, index=False)
 
-    write_model_file(tmp_path / "x.py", path, "def", overwrite=False, say=lines.append)
+    write_model_file(tmp_path / "x.py", str(path), "def", overwrite=False, say=lines.append)
 
     assert all(line.isprintable() for line in lines)
     assert any(r"\x1b]0;x\x07" in line for line in lines)
@@ -126,19 +126,19 @@ def test_file_when_it_is_there_is_kept_and_the_difference_shown(tmp_path: Path) 
     frame = pd.DataFrame({"x": range(5, 305), "y": ["yes", "no", "no"] * 100}).sample(300)
     frame.to_csv(table, index=False)
     lines: list[str] = []
-    write_model_file(file, table, "y", overwrite=False, say=lines.append)
+    write_model_file(file, str(table), "y", overwrite=False, say=lines.append)
     text = file.read_text()
 
-    write_model_file(file, table, "y", overwrite=False, say=lines.append)
+    write_model_file(file, str(table), "y", overwrite=False, say=lines.append)
     assert "models/trial.py says this already" == lines[-1]
     frame.assign(x=frame["x"] * 10).to_csv(table, index=False)
     with pytest.raises(ModelFileDiffers) as difference:
-        write_model_file(file, table, "y", overwrite=False, say=lines.append)
+        write_model_file(file, str(table), "y", overwrite=False, say=lines.append)
 
     assert text == file.read_text()
     assert "maximum=500)" in str(difference.value) and "maximum=5000)" in str(difference.value)
     assert "--overwrite" in str(difference.value)
-    write_model_file(file, table, "y", overwrite=True, say=lines.append)
+    write_model_file(file, str(table), "y", overwrite=True, say=lines.append)
     assert "maximum=5000)" in file.read_text()
     assert str(tmp_path) not in file.read_text()
 

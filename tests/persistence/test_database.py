@@ -1,0 +1,178 @@
+"""A table of SQLite or PostgreSQL is read as a model file's load_data reads it."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from build_model import main
+from engine.training.infer.write import write_model_file
+from engine.training.table import read_table
+from persistence.database import (
+    DatabaseError,
+    address_of,
+    address_without_password,
+    read_database,
+)
+from tests.support.serving import free_port, wait_until
+from tests.training.infer import monsters
+from tests.training.infer.test_model_file import definition_of
+
+PASSWORD = "p@ss/word"  # noqa: S105
+ODD_NAME = 'odd "name"; DROP TABLE x'
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Path:
+    """A database with two tables and a view."""
+    path = tmp_path / "shop.db"
+    with sqlite3.connect(path) as connection:
+        monsters.plain().to_sql("customers", connection, index=False)
+        monsters.plain().head(3).to_sql(ODD_NAME, connection, index=False)
+        connection.execute("CREATE VIEW large AS SELECT * FROM customers WHERE amount > 2500")
+    return path
+
+
+def test_table_when_in_sqlite_has_its_rows(sqlite: Path) -> None:
+    table = monsters.plain()
+
+    pd.testing.assert_frame_equal(table, read_database(sqlite, "customers"), check_dtype=False)
+    assert (table["amount"] > 2500).sum() == len(read_database(f"sqlite:///{sqlite}", "large"))
+    assert 3 == len(read_database(sqlite, ODD_NAME))
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [("", "give one with --table, of customers"), ("x; DROP TABLE customers", "has no table")],
+)
+def test_table_when_absent_is_refused_with_the_names(sqlite: Path, table: str, words: str) -> None:
+    with pytest.raises(DatabaseError, match=words):
+        read_database(sqlite, table)
+
+    assert 60 == len(read_database(sqlite, "customers"))
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("mysql://user@host/x", "mysql:// is no address that is read"),
+        ("sqlite:///absent.db", "there is no file absent.db"),
+        ("postgresql://user@127.0.0.1:1/x", "the database cannot be read: connection"),
+    ],
+)
+def test_address_when_nothing_is_there_is_refused_in_a_sentence(place: str, words: str) -> None:
+    with pytest.raises(DatabaseError, match=words):
+        read_database(place, "customers")
+
+
+@pytest.mark.parametrize("package", ["sqlalchemy", "psycopg"])
+def test_package_when_absent_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+
+    with pytest.raises(DatabaseError, match=rf"pip install '{package}"):
+        read_database("postgresql://user@host/x", "customers")
+
+
+def test_address_when_kept_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    plain = "postgresql://ana@host:5432/shop?sslmode=require"
+
+    assert plain == address_without_password(plain.replace("ana", "ana:p%40ss"))
+    assert "p@ss" == os.environ.pop("PGPASSWORD")
+    assert "" == address_without_password("sqlite:///a.db")
+
+
+def test_address_when_in_the_environment_goes_before_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "shop.url"
+    file.write_text("postgres://ana@host/shop\n")
+
+    assert "postgresql+psycopg://ana@host/shop" == address_of(file)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://bo@other/shop")
+    assert "postgresql+psycopg://bo@other/shop" == address_of(file)
+
+
+def test_command_when_given_a_database_without_a_table_ends_with_a_sentence(
+    sqlite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 1 == main(["shop", "--from", str(sqlite), "--target", "y"])
+
+    assert "give one with --table, of customers" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[int]:
+    """The port of a PostgreSQL of the tests' own, which asks for a password."""
+    programs = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.get_exec_path())]
+    bin_ = next((each for each in programs if (each / "initdb").exists()), None)
+    if bin_ is None:
+        pytest.skip("there is no initdb: install the Debian package postgresql")
+    port, user = free_port(), "nobody" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp())
+    (folder / "password").write_text(PASSWORD)
+    if user:  # the server refuses to run as root
+        for path in (folder, folder / "password"):
+            shutil.chown(path, user)
+    make = ["initdb", "-D", f"{folder}/data", "-U", "ana", "-A", "scram-sha-256", "--no-sync"]
+    make += ["--pwfile", f"{folder}/password"]
+    run = ["postgres", "-D", f"{folder}/data", "-h", "127.0.0.1", "-p", str(port), "-F"]
+    options = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL}
+    subprocess.run([bin_ / make[0], *make[1:]], check=True, **options)  # type: ignore[call-overload]
+    process = subprocess.Popen(
+        [bin_ / run[0], *run[1:], "-k", str(folder)], stderr=subprocess.DEVNULL, **options
+    )  # type: ignore[call-overload]
+    try:
+        wait_until(lambda: _fill(port), "PostgreSQL")
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder)
+
+
+def _fill(port: int) -> bool:
+    """Write the table, where the server answers."""
+    import psycopg
+    from sqlalchemy import create_engine
+
+    try:
+        psycopg.connect(
+            host="127.0.0.1", port=port, user="ana", password=PASSWORD, dbname="postgres"
+        )
+    except psycopg.OperationalError:
+        return False
+    address = f"postgresql+psycopg://ana:{PASSWORD.replace('@', '%40')}@127.0.0.1:{port}/postgres"
+    engine = create_engine(address)
+    monsters.plain().to_sql("customers", engine, index=False)
+    engine.dispose()
+    return True
+
+
+@pytest.mark.slow
+def test_model_file_when_written_from_postgresql_reads_it_without_the_password(
+    postgresql: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("PGPASSWORD", "")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "models").mkdir()
+    file, place = tmp_path / "models/shop.py", f"postgres://ana@127.0.0.1:{postgresql}/postgres"
+
+    with pytest.raises(ValueError, match=r"the database cannot be read: .*password"):
+        write_model_file(file, place, "y", table="customers", overwrite=False, say=print)
+    secret = place.replace("ana", f"ana:{PASSWORD.replace('@', '%40').replace('/', '%2F')}")
+    write_model_file(file, secret, "y", table="public.customers", overwrite=False, say=print)
+
+    written = file.read_text()
+    assert "ss/word" not in written and place == (tmp_path / "data/shop.url").read_text().strip()
+    definition = definition_of(written)
+    X, _, _ = read_table(definition.load_data(tmp_path / definition.sample), definition.schema)
+    assert monsters.plain()["amount"].tolist() == X["amount"].tolist()

@@ -1,0 +1,73 @@
+"""An odd table is read as what it says, or refused in a sentence: no column is silently wrong."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.training.infer.draft import ModelDraft, draft_model
+from engine.training.infer.model_file import model_text
+from engine.training.infer.source import UnreadableTable
+from engine.training.table import read_table
+from tests.training.infer import monsters
+from tests.training.infer.test_model_file import definition_of
+
+
+def read(folder: Path, name: str, content: bytes) -> tuple[ModelDraft, pd.DataFrame, pd.Series]:
+    """Write a model file of a table; return the draft, and what the file reads."""
+    path = folder / name
+    path.write_bytes(content)
+    draft = draft_model(str(path), "y", name="trial", sample=f"data/{name}")
+    definition = definition_of(model_text(draft))
+    X, y, _ = read_table(definition.load_data(path), definition.schema)
+    return draft, X, y
+
+
+def check(draft: ModelDraft, X: pd.DataFrame, y: pd.Series) -> None:
+    """Check the columns against those of the plain table."""
+    table = monsters.plain()
+    names = {field.header.strip(): field.name for field in draft.fields}
+    assert table["y"].tolist() == y.tolist()
+    assert {"amount", "count", "city", "member"} <= {*names}
+    for name in ("amount", "count"):
+        values = X[names[name]].to_numpy(float)
+        is_gap = np.isnan(values)
+        assert is_gap.mean() < 0.3
+        np.testing.assert_allclose(values[~is_gap], table[name][~is_gap])
+    is_filled = X[names["city"]] != "__missing__"
+    cities = X[names["city"]][is_filled].str.replace("\n", "")
+    assert table["city"][is_filled].tolist() == cities.tolist()
+
+
+def some_slow(names: Iterable[str]) -> list[Any]:
+    """Leave all but one in six to the slow tests."""
+    slow = pytest.mark.slow
+    return [pytest.param(each, marks=[slow] * (n % 6 > 0)) for n, each in enumerate(names)]
+
+
+@pytest.mark.parametrize("odd", some_slow(monsters.texts()))
+def test_text_when_it_is_odd_is_read_as_what_it_says(odd: str, tmp_path: Path) -> None:
+    content = monsters.texts()[odd]
+    content = content.encode() if isinstance(content, str) else content
+
+    check(*read(tmp_path, "table.csv", content))
+
+
+@pytest.mark.parametrize("odd", some_slow(monsters.others()))
+def test_file_when_it_is_odd_is_read_as_what_it_says(odd: str, tmp_path: Path) -> None:
+    check(*read(tmp_path, *monsters.others()[odd]))
+
+
+@pytest.mark.parametrize("odd", monsters.hopeless())
+def test_file_when_nothing_is_learnt_from_it_is_refused_in_a_sentence(
+    odd: str, tmp_path: Path
+) -> None:
+    name, content, words = monsters.hopeless()[odd]
+
+    with pytest.raises(UnreadableTable, match=words) as refusal:
+        read(tmp_path, name, content)
+
+    assert 1 == len(str(refusal.value).splitlines())
