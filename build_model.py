@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from persistence.model_persistence import ModelStore
+from persistence.names import NAME
 from persistence.promotions import PromotionConflict
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings, print_any_word
@@ -56,14 +57,12 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
-    if (options.place or options.fitted) is not None:
-        from persistence.names import NAME
-
-        if not NAME.fullmatch(options.model or "") or name == "schema":
-            remedy = "give it one of small letters, digits and _, as in build_model.py churn"
-            return _fail(f"a model cannot be called {options.model or ''!r}: {remedy}", code=2)
-    if options.fitted is not None and options.data is None:
-        return _fail("--import needs --data, a table of rows that the model takes", code=2)
+    is_named = NAME.fullmatch(options.model or "") and name != "schema"
+    if (options.place or options.fitted) and not is_named:
+        remedy = "give it one of small letters, digits and _, as in build_model.py churn"
+        return _fail(f"a model cannot be called {options.model or ''!r}: {remedy}", code=2)
+    if options.fitted is not None and (options.data is None or options.place is not None):
+        return _fail("--import needs --data, rows that the model takes, and no --from", code=2)
     if options.place is not None and (code := _write_model_file(options)):
         return code
     store = ModelStore(
@@ -102,8 +101,10 @@ def _write_model_file(options: argparse.Namespace) -> int:
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
         file = Path(models.__file__).parent / f"{options.model}.py"
         write_model_file(
-            file, options.place, target, table=options.table, overwrite=options.overwrite, say=print
-        )
+            file, options.place, target, table=options.table, say=print,
+            overwrite=options.overwrite, family=options.estimator, seed=options.seed,
+            minutes=options.minutes,
+        )  # fmt: skip
     except ModelFileDiffers as error:
         print(error)
         return 1
@@ -121,8 +122,6 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         from engine.schema.definition import InvalidDefinition
         from engine.training.export.runtime_choice import PipelineRejectsRecord
         from engine.training.failures import TrainingFailed, explained
-        from engine.training.fitted.formats import NotBrought
-        from engine.training.infer.source import UnreadableTable
         from engine.training.provenance import Origin
         from engine.training.table import InvalidTable
         from models import UnknownModel
@@ -130,8 +129,8 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
 
     sentences = (
-        InvalidDefinition, InvalidTable, NotBrought, OSError, PipelineRejectsRecord,
-        PromotionConflict, StoreError, UnknownModel, UnreadableTable,
+        InvalidDefinition, InvalidTable, OSError, PipelineRejectsRecord, PromotionConflict,
+        StoreError, UnknownModel,
     )  # fmt: skip
     origin = Origin(settings.trained_by, settings.source_version)
     try:
@@ -168,18 +167,17 @@ def build(
     from engine.training.provenance import Origin, traced
     from engine.training.train import train
 
-    settled: dict[str, Any] = {"step": step, "store": store, "promote": promote,
-               "with_importances": with_importances}  # fmt: skip
-    origin = traced(name, origin or Origin())
+    settled: dict[str, Any] = {
+        "step": step, "store": store, "promote": promote, "with_importances": with_importances,
+        "origin": traced(name, origin or Origin()),
+    }  # fmt: skip
     if fitted is not None:
         print(f"{name}: importing {fitted}", flush=True)
-        trained = bring(
-            name, fitted, data or Path(), target, is_trusted=is_trusted, origin=origin, **settled
-        )
+        trained = bring(name, fitted, data or Path(), target, is_trusted=is_trusted, **settled)
     else:
         definition, source = _defined(name, data, store)
         print(f"{name}: training on {source}", flush=True)
-        trained = train(name, definition, source, origin=origin, **settled)
+        trained = train(name, definition, source, **settled)
     with step("store") as say:
         version = store.write(trained.card, trained.files)
         say(f"version {version} in {store.place}/{name}/{version}")
@@ -249,39 +247,46 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Train a model and store it as a new version.")
     parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--from", dest="place", metavar="TABLE",
-        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
-        "the address of a database)",
-    )  # fmt: skip
-    source.add_argument(
-        "--import", dest="fitted", type=Path, metavar="FILE",
-        help="make a version of a fitted model, whose rows --data has; train nothing",
-    )  # fmt: skip
-    parser.add_argument("--table", default="", help="with --from: the table or view of a database")
-    parser.add_argument(
-        "--trust", action="store_true", help="with --import: open a pickle, which runs its code"
-    )
-    parser.add_argument(
-        "--target", default="", help="with --from and --import: the column that is predicted"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="with --from: replace a model file that differs"
-    )
+    _add_table_options(parser)
+    _add_import_options(parser)
     parser.add_argument(
         "--promote", choices=("always", "if-better", "never"), default="always",
         help="whether the new version is served by default (always)",
     )  # fmt: skip
-    parser.add_argument(
-        "--if-absent", action="store_true", help="do nothing when a version is promoted"
-    )
+    parser.add_argument("--if-absent", action="store_true", help="do nothing if one is promoted")
     parser.add_argument(
         "--importances", choices=("on", "off"), default="on",
         help="whether to measure how much each field matters, which takes long with many (on)",
     )  # fmt: skip
     parser.add_argument("--traceback", action="store_true", help="show where in the code it fails")
     return parser
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
+    table = parser.add_argument_group("write a model file from a table first")
+    table.add_argument(
+        "--from", dest="place", metavar="TABLE",
+        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
+        "the address of a database)",
+    )  # fmt: skip
+    table.add_argument("--table", default="", help="the table or view of a database")
+    table.add_argument("--target", default="", help="the column that is predicted")
+    table.add_argument("--overwrite", action="store_true", help="replace a model file that differs")
+    table.add_argument(
+        "--estimator", default="", choices=("linear", "boosting", "lightgbm", "xgboost", "forest"),
+        help="compare only estimators of this kind",
+    )  # fmt: skip
+    table.add_argument("--minutes", type=float, default=1.0, help="how long to compare them (1)")
+    table.add_argument("--seed", type=int, default=0, help="decides split and estimator (0)")
+
+
+def _add_import_options(parser: argparse.ArgumentParser) -> None:
+    fitted = parser.add_argument_group("make a version of a fitted model, and train nothing")
+    fitted.add_argument(
+        "--import", dest="fitted", type=Path, metavar="FILE",
+        help="the model's file or MLflow folder; --data has rows of it, with the --target",
+    )  # fmt: skip
+    fitted.add_argument("--trust", action="store_true", help="open a pickle, which runs its code")
 
 
 if __name__ == "__main__":

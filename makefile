@@ -30,7 +30,8 @@ model: deps  ## Train and store a version: make model name=credit data=FILE prom
 
 new: deps  ## Write a model file from a table, and train it: make new name=churn from=FILE target=Churn
 	@exec $(python) build_model.py '$(name)' --from '$(from)' $(if $(target),--target '$(target)') \
-		$(if $(table),--table '$(table)') $(if $(overwrite),--overwrite)
+		$(if $(table),--table '$(table)') $(if $(overwrite),--overwrite) $(if $(seed),--seed '$(seed)') \
+		$(if $(estimator),--estimator '$(estimator)') $(if $(minutes),--minutes '$(minutes)')
 
 remove: deps  ## Remove a model's file, sample and tests; git keeps them: make remove name=credit
 	@exec $(python) bin/remove.py '$(name)' $(if $(yes),--yes) $(if $(versions),--versions)

@@ -134,6 +134,7 @@ class _Columns:
         self._has_decimal_commas = has_decimal_commas
         self._fields = schema.fields
         self._numbers = decoder.numbers
+        self._dtype = decoder.dtype
         self._codes = {
             place: CellCodes(schema.fields[place], codes) for place, codes in decoder.codes.items()
         }
@@ -151,7 +152,7 @@ class _Columns:
         if not self._is_plain:
             return None
         size = len(columns[0])
-        matrix = np.empty((size, len(self._fields)))
+        matrix: Any = np.empty((size, len(self._fields)), self._dtype)
         try:
             for place, field in enumerate(self._fields):
                 at = self._places.get(field.name)

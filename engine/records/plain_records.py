@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 from engine.records.json_reader import may_have_too_many
 from engine.records.rows import MAX_RECORDS, Records, pointer_to
 from engine.records.strict_json import TooManyValues, refuse_large_tree
-from engine.schema.json_decoder import Decoder, only_value
+from engine.schema.json_decoder import Decoder, may_repeat_keys, only_value
 from engine.schema.record_schema import Schema
 
 #: The key of rows with the names of their columns.
@@ -91,8 +91,8 @@ def _pointer_in_columns(at: str, row: int, name: str | None) -> str:
 def _read_split(text: bytes, schema: Schema, decoder: Decoder) -> Any:
     table = msgspec.json.decode(text, type=_Split)
     names = None if table.columns is UNSET else table.columns
-    # Every key is followed by a colon, so more colons may mean a repeated key.
-    if text.count(b":") != 1 + (table.columns is not UNSET) + (table.index is not UNSET):
+    keys = 1 + (table.columns is not UNSET) + (table.index is not UNSET)
+    if may_repeat_keys(text, keys):
         return None
     if names and len({*names}) < len(names):
         return None

@@ -21,12 +21,19 @@ class ValuesWriter(Writer):
     def __init__(self, version: StoredVersion, spool: Spool) -> None:
         super().__init__(version, spool)
         self._begin = b'{"predictions":['
+        self._echoes = [
+            (column, Spool(spool.most, what=spool.what))
+            for column in self._columns
+            if column.is_echo
+        ]
         self._warnings: list[dict[str, Any]] = []
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         values = msgspec.json.encode(self._columns[0].labelled(decisions))
         self._spool.write(self._begin + values[1:-1])
         self._begin = b","
+        for column, echo in self._echoes:
+            echo.write(b"," + msgspec.json.encode(column.values(decisions))[1:-1])
         left = PROBLEMS_LISTED - len(self._warnings)
         self._warnings += [warning.problem._asdict() for warning in warnings[:left]]
 
@@ -34,14 +41,24 @@ class ValuesWriter(Writer):
         served = {"name": self._version.name, "version": self._version.version}
         warnings = {"warnings": self._warnings} if self._warnings else {}
         end = {"model": served, **warnings}
-        self._spool.write(b"]," + msgspec.json.encode(end)[1:] + b"\n")
+        before = b'],"identifiers":{'
+        for column, echo in self._echoes:
+            self._spool.write(before + msgspec.json.encode(column.name) + b":[")
+            for place, piece in enumerate(echo):
+                self._spool.write(piece if place else piece[1:])
+            echo.close()
+            before = b"],"
+        self._spool.write(
+            (b"]}," if self._echoes else b"],") + msgspec.json.encode(end)[1:] + b"\n"
+        )
 
 
 class ValueLinesWriter(Writer):
-    """CSV of one column without a header or warnings: a line for each record."""
+    """CSV without a header or warnings: for each record the value, and identifiers."""
 
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
-        values = self._columns[0].labelled(decisions)
+        echoes = [column.values(decisions) for column in self._columns if column.is_echo]
+        values = map(class_name, self._columns[0].labelled(decisions))
         lines = io.StringIO()
-        csv.writer(lines, lineterminator="\n").writerows([class_name(value)] for value in values)
+        csv.writer(lines, lineterminator="\n").writerows(zip(values, *echoes, strict=True))
         self._spool.write(lines.getvalue().encode())

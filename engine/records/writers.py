@@ -120,7 +120,12 @@ class CsvWriter(Writer):
         for column, labels in zip(self._columns, self._labels, strict=True):
             values = column.values(decisions)
             between = b"],[" if column.keys else b","
-            texts = [labels[at] for at in values] if labels else _number_texts(values, between)
+            if column.is_echo:
+                texts = [b"" if value is None else csv_line([str(value)]) for value in values]
+            elif labels:
+                texts = [labels[at] for at in values]
+            else:
+                texts = _number_texts(values, between)
             parts += [texts, commas]
         self._spool.write(_weave([*parts[:-1], ends]))
 
@@ -151,8 +156,12 @@ class _JsonRows:
         woven: list[list[bytes]] = []
         for column, keys, labels in self._columns:
             values = column.values(decisions)
-            if labels:
-                woven.append([labels[place] for place in values])
+            if labels or column.is_echo:
+                woven.append(
+                    [labels[place] for place in values]
+                    if labels
+                    else [keys[0] + _encode(value) for value in values]
+                )
                 continue
             texts = _number_texts(values.ravel(), b",")
             for place, key in enumerate(keys):

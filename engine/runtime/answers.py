@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from engine.schema.kinds.field import KINDS, Field
+
 _encode = msgspec.json.Encoder().encode
 
 #: The JSON Schema of a probability.
@@ -22,6 +24,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     value: Any  # the predicted class or number, ready for JSON
     probabilities: tuple[float, ...] | None = None  # one per class of the card, in its order
     probability: float | None = None  # that of the predicted class
+    identifiers: Mapping[str, Any] | None = None  # of the record, where its model has any
 
 
 class Decisions(NamedTuple):
@@ -30,18 +33,29 @@ class Decisions(NamedTuple):
     chosen: list[int] | None  # the index of each predicted class among the card's
     numbers: Any  # the doubles that a regression predicts, of shape (n,)
     probabilities: Any  # of shape (n, n_classes)
+    identifiers: Mapping[str, list[Any]] | None = None  # the values of each, n of them
 
     @property
     def size(self) -> int:
         """The number of records."""
         return len(self.numbers if self.chosen is None else self.chosen)
 
+    def first(self, classes: Sequence[Any] | None) -> Prediction:
+        """Return the first answer as a prediction."""
+        shares = None if self.probabilities is None else tuple(self.probabilities[0].tolist())
+        identifiers = {name: values[0] for name, values in (self.identifiers or {}).items()} or None
+        if self.chosen is None or classes is None:
+            return Prediction(float(self.numbers[0]), identifiers=identifiers)
+        at = self.chosen[0]
+        value = classes[at] if at >= 0 else math.nan  # a record without an answer
+        return Prediction(value, shares, None if shares is None else shares[at], identifiers)
+
 
 class AnswerColumn(NamedTuple):
     """One column of an answer.
 
     Its values are places among the labels, where there are any; else doubles,
-    of shape (n,), or (n, keys).
+    of shape (n,), or (n, keys); or the identifiers of the records, as JSON has them.
     """
 
     name: str  # its key in JSON; its name in a table, where it has no keys
@@ -52,6 +66,7 @@ class AnswerColumn(NamedTuple):
     tensor: str = ""  # its name as an output of the Open Inference Protocol; empty for none
     schema: Mapping[str, Any] = MappingProxyType({})  # of each number; empty: the target's own
     description: str = ""
+    is_echo: bool = False  # whether its values are identifiers
 
     @property
     def headers(self) -> list[str]:
@@ -61,17 +76,23 @@ class AnswerColumn(NamedTuple):
     def labelled(self, decisions: Decisions) -> list[Any]:
         """Return the values row after row: labels, or numbers."""
         values = self.values(decisions)
+        if self.is_echo:
+            return list(values)
         return [self.labels[at] for at in values] if self.labels else list(values.ravel().tolist())
 
 
 def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
-    """List the columns of a version's answers, what was predicted first."""
+    """List the columns of a version's answers: what was predicted first, identifiers last."""
+    entries = card["schema"]["fields"]
+    echoes = [
+        _echo(Field.from_json(entry)) for entry in entries if not KINDS[entry["kind"]].is_input
+    ]
     if card["classes"] is None:
-        return (AnswerColumn("value", attrgetter("numbers"), tensor="predict"),)
+        return (AnswerColumn("value", attrgetter("numbers"), tensor="predict"), *echoes)
     classes = tuple(card["classes"])
     value = AnswerColumn("value", attrgetter("chosen"), labels=classes, tensor="predict")
     if not card["has_probabilities"]:
-        return (value,)
+        return (value, *echoes)
     probability = AnswerColumn(
         "probability", _chosen_probability, schema=_PROBABILITY,
         description="Of the predicted class",
@@ -81,13 +102,32 @@ def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
         keys=tuple(map(class_name, classes)), key_prefix="probability_",
         tensor="predict_proba", schema=_PROBABILITY,
     )  # fmt: skip
-    return value, probability, probabilities
+    return value, probability, probabilities, *echoes
+
+
+def _echo(field: Field) -> AnswerColumn:
+    schema = field.json_schema()
+    if field.missing == "accept":
+        schema = {"anyOf": [*schema["anyOf"], {"type": "null"}]}
+    return AnswerColumn(
+        field.name, lambda decisions: (decisions.identifiers or {})[field.name], tensor=field.name,
+        schema=schema, description="Of the record", is_echo=True,
+    )  # fmt: skip
+
+
+def echoed(columns: Sequence[AnswerColumn], decisions: Decisions) -> dict[str, Any]:
+    """Return what an answer of bare values has beside them: the identifiers, if there are any."""
+    values = {column.name: column.values(decisions) for column in columns if column.is_echo}
+    return {"identifiers": values} if values else {}
 
 
 def prediction_json(columns: Sequence[AnswerColumn], prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as JSON has it; its attributes bear the names of the columns."""
-    answer = {}
+    answer: dict[str, Any] = {}
     for column in columns:
+        if column.is_echo:
+            answer |= prediction.identifiers or {}
+            continue
         value = getattr(prediction, column.name)
         answer[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
     return answer

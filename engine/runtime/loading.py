@@ -83,7 +83,7 @@ def _open_runtime(folder: Path, card: Card) -> Runtime:
     for name in card["files"]:
         if name != run:
             check_file(folder, card, name)
-    fields = Schema.from_json(card["schema"]).fields
+    fields = Schema.from_json(card["schema"]).inputs
     if card["runtime"] == "native":
         return NativeRuntime(open_pipeline(folder, card), fields)
     content, has_probabilities = checked_file(folder, card, run), bool(card["has_probabilities"])

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 def frame(columns: Columns, fields: Sequence[Field]) -> "DataFrame":
     """Make the frame that a pipeline is fitted on and predicts from: one row per record.
 
-    Categories are text, as objects; numbers and flags are doubles.
+    Categories and texts are text, as objects; numbers, flags and dates are doubles.
     """
     import pandas as pd
 
     return pd.DataFrame(
         {
-            field.name: pd.Series(columns[field.name], dtype=object if field.words else np.float64)
+            field.name: pd.Series(
+                columns[field.name], dtype=object if field.is_text else np.float64
+            )
             for field in fields
         }
     )

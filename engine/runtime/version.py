@@ -17,7 +17,7 @@ from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed
 from engine.schema.card import Card, Decision
 from engine.schema.json_decoder import Decoder, as_matrix
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import Schema, dtype_of
 from persistence.store_errors import UntrustedArtifact
 
 #: Probabilities this close are equal, unless the card says otherwise: an exported forest sums in
@@ -41,6 +41,7 @@ class StoredVersion:
         self.answer_columns = answer_columns(card)
         self.template = AnswerTemplate(card)
         self._runtime = runtime
+        self._inputs = [place for place, field in enumerate(self.schema.fields) if field.is_input]
         self._classes = card["classes"]
         self._choose = _chooser(card) if card["has_probabilities"] else None
         first = float(card["seconds"]["one_row"])
@@ -70,7 +71,23 @@ class StoredVersion:
 
     def decide_matrix(self, matrix: Any) -> Decisions:
         """Predict for clean records in the form of `Decoded.matrix`, column by column."""
-        return decide_columns(self._runtime.run_matrix(matrix), self.card)
+        if not self.schema.identifiers:
+            return decide_columns(self._runtime.run_matrix(matrix), self.card)
+        inputs = matrix[:, self._inputs]
+        inputs = inputs.astype(dtype_of(self.schema.inputs), copy=False)
+        decisions = decide_columns(self._runtime.run_matrix(inputs), self.card)
+        return decisions._replace(
+            identifiers={
+                name: matrix[:, at].tolist() for name, at in self.schema.identifiers.items()
+            }
+        )
+
+    def predict_row(self, matrix: Any) -> Prediction:
+        """Predict for the only record of a matrix, whatever its type."""
+        if matrix.dtype != object:
+            return self.predict_one(matrix.tobytes())
+        decisions = self.decide_matrix(matrix)
+        return decisions.first(self._classes)
 
     def no_answer(self, record: Any) -> str:
         """Return in words that clean values, of shape (n_fields,), have no finite answer, and why.
@@ -78,8 +95,8 @@ class StoredVersion:
         Where a number is huge, it is named: nothing else of the record is.
         """
         sizes = [
-            0.0 if field.words or size != size else size
-            for field, size in zip(self.schema.fields, np.abs(record).tolist(), strict=True)
+            0.0 if field.is_text or not field.is_input or value != value else abs(value)
+            for field, value in zip(self.schema.fields, record.tolist(), strict=True)
         ]
         text = "has no finite answer from this model"
         if (largest := max(sizes)) < _HUGE:

@@ -116,6 +116,8 @@ def _field_problems(definition: ModelDefinition, *, has_fields: bool) -> list[st
     fields = [each for each in definition.fields if isinstance(each, Field)] if has_fields else []
     if has_fields and not definition.fields:
         problems.append("there are no fields: give one at least")
+    elif fields and not any(field.is_input for field in fields):
+        problems.append("all fields are identifiers: give one at least that the pipeline sees")
     if has_fields:
         others = [each for each in definition.fields if not isinstance(each, Field)]
         remedy = "give a field, such as a Number or a Category"

@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import UNSET, Meta, UnsetType
 
 from engine.schema.kinds.number import LARGEST_PLAIN
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import Schema, dtype_of
 
 _astuple = msgspec.structs.astuple
 
@@ -36,7 +36,23 @@ _UNUSUAL = frozenset('"\\') | {*map(chr, range(32))}
 
 #: What keeps a body from being read in one pass; the last are a value without a code, and a whole
 #: number that is no double.
-_DOUBTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, OverflowError)
+_DOUBTS = (
+    msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, OverflowError, struct.error
+)  # fmt: skip
+
+#: A key with space behind it, or a text that looks so.
+_SPACED_KEY = re.compile(rb'"[ \t\r\n]+:')
+
+
+def may_repeat_keys(text: bytes, keys: int) -> bool:
+    """Return whether JSON of so many different keys may have one of them twice.
+
+    Every key is followed by a colon. Where texts have colons, too, those behind a quote count:
+    within a text there are more of them, never fewer, unless a space stands between.
+    """
+    if text.count(b":") == keys:
+        return False
+    return text.count(b'":') != keys or _SPACED_KEY.search(text) is not None
 
 
 def as_matrix(packed: bytes) -> Any:
@@ -60,8 +76,9 @@ class Decoded(msgspec.Struct, frozen=True, gc=False):
     """Records that are valid and call for no warning.
 
     The matrix of shape (n_records, n_fields) holds doubles, in the order of the
-    schema's fields; categories are codes (`engine.schema.record_schema`). The
-    records are single if the body was one record and not a list or columns.
+    schema's fields; categories are codes (`engine.schema.record_schema`). Where a field
+    is text without codes, or an identifier, it holds objects. The records are single
+    if the body was one record and not a list or columns.
     """
 
     matrix: Any
@@ -103,7 +120,9 @@ class Decoder:
         self.numbers = {place: msgspec.json.Decoder(lists[place]) for place in plain}
         self._gaps = [place for place in plain if gaps[place]]
         self._coded = [*self.codes.items()]
-        self._packed = struct.Struct(f"{self._width}d")
+        self.dtype = dtype_of(schema.fields)
+        # A record with text is never packed: there is room for no value at all.
+        self._packed = struct.Struct(f"{self._width}d" if self.dtype is float else "")
 
     def is_record(self, body: bytes) -> bool:
         """Return whether a body can only be one record, and no list and no columns."""
@@ -113,8 +132,8 @@ class Decoder:
         """Read a body that is one record as doubles, in the order of the fields; None as `read`."""
         try:
             row = [*_astuple(self._record.decode(body))]
-            # Every key is followed by a colon, so more colons may mean a repeated key.
-            if body.count(b":") != (self._keys or len(row) - row.count(UNSET)):
+            keys = self._keys or len(row) - row.count(UNSET)
+            if body.count(b":") != keys and may_repeat_keys(body, keys):
                 return None
             for place, table in self._coded:
                 row[place] = table[row[place]]
@@ -133,8 +152,10 @@ class Decoder:
         if self._has_table and b'"data"' in start:
             key, columns = only_value(body) or ("", b"")
             return _list_of(self.read_table(columns)) if key == "data" else None
-        packed = self.pack(body)
-        return None if packed is None else Decoded(as_matrix(packed), is_single=True)
+        if (packed := self.pack(body)) is not None:
+            return Decoded(as_matrix(packed), is_single=True)
+        matrix = self.read_list(b"[%b]" % body) if self.dtype is object else None
+        return None if matrix is None else Decoded(matrix, is_single=True)
 
     def read_lines(self, lines: bytes) -> Decoded | None:
         """Read a record from each of some lines, as `read` does from a list."""
@@ -162,7 +183,7 @@ class Decoder:
         except _DOUBTS:
             return None
         lengths = {len(column) for column in columns if column is not UNSET}
-        if len(lengths) != 1 or text.count(b":") != len(columns) - columns.count(UNSET):
+        if len(lengths) != 1 or may_repeat_keys(text, len(columns) - columns.count(UNSET)):
             return None
         if not (count := lengths.pop()):
             return None
@@ -188,7 +209,7 @@ class Decoder:
             return None
         rows = list(map(_astuple, records))
         keys = self._keys * len(rows) if self._keys else sum(len(r) - r.count(UNSET) for r in rows)
-        if text.count(b":") != keys:
+        if may_repeat_keys(text, keys):
             return None
         return self._matrix(list(zip(*rows, strict=True)), len(rows))
 
@@ -223,7 +244,7 @@ class Decoder:
             values[place] = [
                 math.nan if value is None or value is UNSET else value for value in values[place]
             ]
-        matrix = np.empty((count, self._width))
+        matrix: Any = np.empty((count, self._width), self.dtype)
         for place in range(self._width):
             matrix[:, place] = values[place]
         return matrix

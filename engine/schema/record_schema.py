@@ -59,6 +59,16 @@ class Schema:
         return "regression" if self.target.classes is None else "classification"
 
     @cached_property
+    def inputs(self) -> tuple[Field, ...]:
+        """The fields that the pipeline sees, in the order in which it takes them."""
+        return tuple(field for field in self.fields if field.is_input)
+
+    @cached_property
+    def identifiers(self) -> dict[str, int]:
+        """The places of the fields that come back in the answer, by their names."""
+        return {field.name: place for place, field in enumerate(self.fields) if not field.is_input}
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """The names of the fields."""
         return frozenset(field.name for field in self.fields)
@@ -146,18 +156,30 @@ class Schema:
         )
 
 
+def is_double(field: Field) -> bool:
+    """Return whether a double stands for each value of a field."""
+    return field.is_input and bool(field.words or not field.is_text)
+
+
+def dtype_of(fields: Iterable[Field]) -> type:
+    """Return the type of a matrix of records: doubles, or objects where text has no code."""
+    return float if all(map(is_double, fields)) else object
+
+
 class Coding:
     """Turns clean columns into a matrix of doubles, a column per field, and back."""
 
     def __init__(self, fields: Sequence[Field]) -> None:
         self._names = [field.name for field in fields]
+        self._dtype = dtype_of(fields)
         worded = [field for field in fields if field.words]
         self._codes = {field.name: field.word_codes for field in worded}
         self._words = {field.name: np.array(field.words, dtype=object) for field in worded}
+        self._doubles = {field.name for field in fields if is_double(field)}
 
     def pack(self, columns: Mapping[str, Any]) -> Any:
         """Return the matrix of clean columns: NaN for a gap, and codes for words."""
-        matrix = np.empty((len(columns[self._names[0]]), len(self._names)))
+        matrix: Any = np.empty((len(columns[self._names[0]]), len(self._names)), self._dtype)
         for place, name in enumerate(self._names):
             values = columns[name]
             codes = self._codes.get(name)
@@ -169,6 +191,8 @@ class Coding:
         columns = {}
         for place, name in enumerate(self._names):
             values = matrix[:, place]
+            if name in self._doubles and self._dtype is object:
+                values = values.astype(np.float64)
             words = self._words.get(name)
             columns[name] = values if words is None else words[values.astype(np.intp)]
         return columns

@@ -29,12 +29,13 @@ def write_answer(
         if non_finite_rows(decisions):
             return None
         return write_with(WRITERS[form], version, decisions, warnings).whole()
-    if not warnings:
+    if not warnings and not decisions.identifiers:
         return version.template.write(decisions, http_date())
     value = decisions.value
     numbers = decisions.probabilities or ((value,) if isinstance(value, float) else ())
     if not all(map(math.isfinite, numbers)):
         return None
     answer = answer_json(version.card, decisions, http_date())
-    answer["warnings"] = [warning.problem._asdict() for warning in warnings]
+    if warnings:
+        answer["warnings"] = [warning.problem._asdict() for warning in warnings]
     return _encode(answer) + b"\n"

@@ -171,8 +171,8 @@ def _decide(chosen: Chosen, decoded: Decoded) -> Decided:
     """Decide as the form of the body asks for: alone, or column by column."""
     version, matrix = chosen.version, decoded.matrix
     if decoded.is_single:
-        packed = matrix.tobytes()
-        return Decided(chosen, packed, version.predict_one(packed))
+        records = matrix if matrix.dtype == object else matrix.tobytes()
+        return Decided(chosen, records, version.predict_row(matrix))
     return Decided(chosen, matrix, version.decide_matrix(matrix))
 
 

@@ -69,7 +69,9 @@ class Shadow:
             decisions = _decisions(promoted, decisions)
         # A copy: the matrix may be a part of a larger one, which need not stay in memory.
         matrix = np.array(decided.matrix)
-        size = _ITEM_BYTES + matrix.nbytes + sum(map(_bytes_of, decisions))
+        values = matrix.flat if matrix.dtype == object else ()
+        texts = sum(len(value) for value in values if isinstance(value, str))
+        size = _ITEM_BYTES + matrix.nbytes + 4 * texts + sum(map(_bytes_of, decisions))
         item = _Item(promoted, candidate, matrix, decisions, size)
         with self._lock:
             has_room = self._bytes + size <= MOST_BYTES

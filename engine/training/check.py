@@ -74,7 +74,7 @@ class _Trial:
     def check_columns(self) -> str:
         """Check that every field has its column, and that every value fits its field."""
         self.X, self.y, _ = read_table(self.table, self.schema)
-        fields = (*self.schema.fields, self.schema.target)
+        fields = (*self.schema.inputs, self.schema.target)
         unused = sorted(set(map(str, self.table.columns)) - {field.column for field in fields})
         others = f"; no field uses {', '.join(unused)}" if unused else ""
         return f"all {len(fields)} fields have their columns, and every value fits{others}"
@@ -84,7 +84,7 @@ class _Trial:
         rows = few_rows(self.y, FITTED_ROWS, self.definition)
         began = time.monotonic()
         pipeline = fit(self.name, self.definition, self.X.iloc[rows], self.y.iloc[rows]).pipeline
-        self.runtime = NativeRuntime(pipeline, self.schema.fields)
+        self.runtime = NativeRuntime(pipeline, self.schema.inputs)
         return f"the pipeline fits {len(rows):,} rows in {time.monotonic() - began:.1f} s"
 
     def check_single_rows(self) -> str:

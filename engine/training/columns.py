@@ -36,6 +36,9 @@ def _content(column: pd.Series, field: Field) -> str:
     if field.words:
         rows = column[~column.isin([MISSING, UNKNOWN])].value_counts()
         return f"{field.kind}, {len(rows)} words, most often {shown(rows.index[0])}"
+    if field.is_text:
+        lengths = column.str.len()
+        return f"{field.kind}, {lengths.min()} to {lengths.max()} characters"
     values = column.to_numpy(dtype=np.float64)
     if field.classes is not None:
         return f"{field.kind}, {100 * np.nanmean(values):.2g} % true"

@@ -92,7 +92,7 @@ def finish(
             "impurity_importances": impurity_importances(kept.pipeline),
             "permutation_importances": shuffled or {},
             **runtime,  # type: ignore[typeddict-item]
-            "challenge": comparison, "reference": reference(X.iloc[rows], definition.fields),
+            "challenge": comparison, "reference": reference(X.iloc[rows], definition.schema.inputs),
         }  # fmt: skip
         files["report.html"] = write_report(
             card, judged, X.iloc[rows], y.iloc[rows], fitted.table.iloc[rows]

@@ -11,6 +11,9 @@ HELD_OUT = 0.2
 #: How a card names this way to split.
 WAY = "digest"
 
+#: Positions of rows to fit on, and of rows to judge on.
+Fold = tuple[np.ndarray, np.ndarray]
+
 
 class Split(NamedTuple):
     """Sorted positions of rows, together every row once, and how they were chosen.
@@ -56,6 +59,21 @@ def split_rows(X: pd.DataFrame, y: pd.Series, *, seed: int, is_classification: b
     names = ", ".join(dict.fromkeys(moved)) if is_classification else "a row"
     way = f"{WAY}, moved: {names}" if moved else WAY
     return Split(np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out), way)
+
+
+def folds(X: pd.DataFrame, y: pd.Series, *, count: int, seed: int) -> list[Fold]:
+    """Return folds: for each, the positions of rows to fit on and of those to judge on.
+
+    Rows with equal fields fall on the same side, as in the split. Each fold has its share of
+    every class; `y` has one value for all rows where there are no classes.
+    """
+    places = np.zeros(len(X), dtype=np.intp)
+    labels, draws = y.to_numpy(), _draws(X, seed)
+    for label in np.unique(labels):
+        own = labels == label
+        places[own] = np.unique(draws[own], return_inverse=True)[1] % count
+    sides = (places == number for number in range(count))
+    return [(np.flatnonzero(~side), np.flatnonzero(side)) for side in sides if side.any()]
 
 
 def _draws(X: pd.DataFrame, seed: int) -> np.ndarray:

@@ -67,7 +67,7 @@ def read_table(
         f"columns {name!r} and {first!r} are the same field: keep one of them"
         for name, first in names.repeated
     ]
-    for field in (*schema.fields, schema.target):
+    for field in (*schema.inputs, schema.target):
         source = names.sources.get(field.name)
         if source is None:
             hint = did_you_mean(field.column, vocabulary(map(str, table.columns)))
@@ -81,10 +81,10 @@ def read_table(
     if problems:
         raise InvalidTable(problems)
     y = _target(columns[schema.target.name], schema.target)
-    X = frame(columns, schema.fields)
+    X = frame(columns, schema.inputs)
     if is_to_learn_from:
         _check_content(
-            X, table.rename(columns={names.sources[f.name]: f.name for f in schema.fields}), schema
+            X, table.rename(columns={names.sources[f.name]: f.name for f in schema.inputs}), schema
         )
         if schema.target.classes is not None:
             _check_classes(y, schema.target)
@@ -181,9 +181,9 @@ def _target(values: np.ndarray, target: Field) -> pd.Series:
 def _check_content(X: pd.DataFrame, table: pd.DataFrame, schema: Schema) -> None:
     """Refuse a table that has a column from which nothing can be learnt."""
     problems = []
-    for field in schema.fields:
+    for field in schema.inputs:
         column = f"column {field.column!r} (field {field.name!r})"
-        is_gap = X[field.name] == field.absent if field.words else X[field.name].isna()
+        is_gap = X[field.name] == field.absent if field.is_text else X[field.name].isna()
         if is_gap.all():
             problems.append(f"{column} has no value in any row: correct load_data, or leave it out")
         elif (is_gap | (X[field.name] == UNKNOWN)).all():

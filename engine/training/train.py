@@ -51,9 +51,9 @@ def train(
         When the pipeline contains a type that is not trusted.
     """
     with step("read") as say:
-        table, X, y = _read(name, definition, data, say)
+        table, X, y = read_rows(name, definition, data, say)
     with step("split") as say:
-        split, remarks = _split(definition, X, y, say)
+        split, remarks = split_table(definition, X, y, say)
     with step("fit") as say:
         kept, description = _fit(name, definition, X, y, split, data, origin, say)
     fitted = Fitted(definition, kept, description, table, X, y, split, remarks)
@@ -62,9 +62,10 @@ def train(
     )
 
 
-def _read(
+def read_rows(
     name: str, definition: ModelDefinition, data: Path, say: Callable[[str], None]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """Return the table of a model, and X and y as its pipeline takes them."""
     try:
         with explained("load_data", name, passing=(ValueError, OSError)):
             table = definition.load_data(data)
@@ -78,12 +79,12 @@ def _read(
     lines = [f"accepted: {remark}" for remark in remarks[:REMARKS]]
     if len(remarks) > REMARKS:
         lines.append(f"accepted: {len(remarks) - REMARKS} more kinds of values")
-    lines += summarise(X, definition.fields)
+    lines += summarise(X, definition.schema.inputs)
     say("\n".join([*lines, f"{len(X)} rows of {data.name} fit the schema"]))
     return table, X, y
 
 
-def _split(
+def split_table(
     definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, say: Callable[[str], None]
 ) -> tuple[Split, list[str]]:
     """Split the rows, and return what the held-out ones cannot tell."""

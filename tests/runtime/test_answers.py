@@ -125,6 +125,7 @@ def test_prediction_when_written_alone_is_that_of_the_list(
 
 CARD: dict[str, Any] = {
     "model": "m", "version": "v", "classes": ['a "%b" b', 7, "\u00e9"], "has_probabilities": True,
+    "schema": {"fields": []},
 }  # fmt: skip
 SHARES = (1e-7, 1 / 3, 1.0)
 

@@ -28,7 +28,7 @@ from engine.training.failures import TrainingFailed
 from engine.training.served_pipeline import Threshold
 from engine.training.split import split_rows
 from engine.training.table import InvalidTable, read_table
-from engine.training.train import _split, _threshold, train
+from engine.training.train import _threshold, split_table, train
 from persistence.model_persistence import ModelStore
 from tests.support.project import ROOT
 from tests.support.runtimes import needs_exact
@@ -196,7 +196,7 @@ def test_split_when_it_cannot_be_judged_on_is_refused_with_the_cause(
     X, labels = pd.DataFrame({"a": [float(one) for one in a]}), pd.Series(list(y), name="y")
 
     with pytest.raises(InvalidTable, match=reason):
-        _split(definition_of(target), X, labels, quiet)
+        split_table(definition_of(target), X, labels, quiet)
 
 
 @pytest.mark.parametrize(

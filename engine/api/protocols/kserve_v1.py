@@ -19,6 +19,7 @@ from engine.records.problems import BadRequest, InvalidRecords
 from engine.records.rows import Records
 from engine.records.rows_reader import read_rows
 from engine.records.strict_json import RepeatedKeys, write_json
+from engine.runtime.answers import echoed
 from engine.runtime.version import StoredVersion
 
 _VERBS = (":predict", ":explain")
@@ -47,7 +48,9 @@ def _routes(shared: Resources) -> Blueprint:
         """Predict instances."""
         body = whole_body()
         version, _, decisions, warnings = run(shared.predictor, body, _read, model=name)
-        answer: dict[str, Any] = {"predictions": version.answer_columns[0].labelled(decisions)}
+        columns = version.answer_columns
+        answer: dict[str, Any] = {"predictions": columns[0].labelled(decisions)}
+        answer |= echoed(columns, decisions)
         if warnings:
             answer["warnings"] = write_line([warning.problem for warning in warnings])
         return respond(write_json(answer) + b"\n", headers=version_headers(version))

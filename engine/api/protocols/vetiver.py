@@ -14,6 +14,7 @@ from engine.records.plain_records import read_plain
 from engine.records.rows import Records
 from engine.records.rows_reader import read_instances
 from engine.records.strict_json import write_json
+from engine.runtime.answers import echoed
 from engine.runtime.version import StoredVersion
 
 
@@ -25,8 +26,9 @@ def _routes(shared: Resources) -> Blueprint:
     def predict() -> Response:
         """Predict a list of records, or columns."""
         version, _, decisions, _ = run(shared.predictor, whole_body(), _read)
-        values = write_json({"predict": version.answer_columns[0].labelled(decisions)})
-        return respond(values + b"\n", headers=version_headers(version))
+        columns = version.answer_columns
+        answer = {"predict": columns[0].labelled(decisions), **echoed(columns, decisions)}
+        return respond(write_json(answer) + b"\n", headers=version_headers(version))
 
     return routes
 

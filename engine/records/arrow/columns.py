@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.schema.fields import Field
 from engine.schema.json_decoder import Decoder
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import Schema, dtype_of
 
 #: The kinds of column that are read, by the names of their Arrow types.
 _KINDS = {
@@ -94,7 +94,7 @@ def read_columns(batch: Any, schema: Schema, decoder: Decoder) -> Any:
     """Return the matrix of `engine.schema.json_decoder.Decoded` of a batch; None when in doubt."""
     sources = schema.find_columns(batch.schema.names).sources
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    matrix = np.empty((batch.num_rows, len(schema.fields)))
+    matrix = np.empty((batch.num_rows, len(schema.fields)), decoder.dtype)
     for place, field in enumerate(schema.fields):
         column = columns.get(sources.get(field.name))
         if field.missing == "refuse" and (column is None or column.null_count > 0):
@@ -122,7 +122,7 @@ def _read_column(column: Any, field: Field, codes: Mapping[Any, float] | None) -
         numbers = _doubles(column, False)
     else:
         column = column.cast("string") if kind == "dates" else column
-        return _read_words(column, codes or {}, is_optional=field.missing == "accept")
+        return _read_words(column, codes or {}, field)
     if column.null_count:
         numbers[column.is_null().to_numpy(zero_copy_only=False)] = absent
     return numbers
@@ -133,15 +133,17 @@ def _doubles(column: Any, gap: Any) -> Any:
     return filled.to_numpy(zero_copy_only=False).astype(np.float64)
 
 
-def _read_words(column: Any, codes: Mapping[Any, float], *, is_optional: bool) -> Any:
+def _read_words(column: Any, codes: Mapping[Any, Any], field: Field) -> Any:
     places, words = _used_words(column)
-    if None in words and not is_optional:  # a dictionary may contain a gap
+    if None in words and field.missing == "refuse":  # a dictionary may contain a gap
         return None
     try:
         values = [codes[word] for word in words]
     except KeyError:
         return None
-    return np.array([*values, codes[None]])[places]
+    coded: Any = np.empty(len(values) + 1, dtype_of([field]))
+    coded[:] = [*values, codes[None]]
+    return coded[places]
 
 
 def _used_words(column: Any) -> tuple[Any, list[Any]]:

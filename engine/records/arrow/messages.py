@@ -38,10 +38,13 @@ class TableMessage(msgspec.Struct, array_like=True):
         First row, number of rows, problems and warnings; None at the end.
     refusal : tuple of int and str, or None
         At the end of a file that cannot be read: status and detail.
+    has_text : bool
+        Whether the matrix is of objects, not of doubles.
     """
 
     block: tuple[int, int, list[Problem], list[Accepted]] | None = None
     refusal: tuple[int, str] | None = None
+    has_text: bool = False
 
 
 def send(connection: socket.socket, message: msgspec.Struct, content: Any = b"") -> None:

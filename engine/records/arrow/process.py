@@ -225,8 +225,10 @@ def send_blocks(connection: socket.socket, blocks: Iterator[Block]) -> None:
     try:
         for block in in_time(blocks):
             message = TableMessage((block.first, block.size, block.problems, block.warnings))
-            matrix = b"" if block.matrix is None else memoryview(block.matrix).cast("B")
-            send(connection, message, matrix)
+            matrix = b"" if block.matrix is None else block.matrix
+            if not isinstance(matrix, bytes) and matrix.dtype.hasobject:
+                message.has_text, matrix = True, msgspec.msgpack.encode(matrix.tolist())
+            send(connection, message, memoryview(matrix).cast("B"))
     except InvalidRecords as error:
         send(connection, TableMessage((0, 0, error.problems, [])))
     except BadRequest as error:

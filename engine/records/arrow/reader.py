@@ -115,7 +115,11 @@ class _Reader:
         if message.block is None:
             return None
         first, size, problems, warnings = message.block
-        matrix = np.frombuffer(content).reshape(size, -1) if content else None
+        matrix: Any
+        if message.has_text:
+            matrix = np.array(msgspec.msgpack.decode(content), dtype=object)
+        else:
+            matrix = np.frombuffer(content).reshape(size, -1) if content else None
         return Block(first, size, matrix, problems, warnings)
 
     def end(self) -> None:

@@ -24,10 +24,11 @@ class ArrowWriter(Writer):
         self._labels = [
             pyarrow.array(column.labels) if column.labels else None for column in self._columns
         ]
+        numbers = {False: pyarrow.float64(), True: pyarrow.string()}  # identifiers are text
         kinds = [
             kind
             for column, labels in zip(self._columns, self._labels, strict=True)
-            for kind in [labels.type if labels else pyarrow.float64()] * len(column.headers)
+            for kind in [labels.type if labels else numbers[column.is_echo]] * len(column.headers)
         ]
         names = table_names(self._columns)
         self._schema = pyarrow.schema([*zip(names, [*kinds, pyarrow.string()], strict=True)])
@@ -42,6 +43,9 @@ class ArrowWriter(Writer):
             values = column.values(decisions)
             if labels:
                 arrays.append(labels.take(self._pyarrow.array(values)))
+            elif column.is_echo:
+                texts_of = [None if value is None else str(value) for value in values]
+                arrays.append(self._pyarrow.array(texts_of, self._pyarrow.string()))
             else:
                 rows = np.atleast_2d(values.T)
                 arrays += [self._pyarrow.array(np.ascontiguousarray(row)) for row in rows]

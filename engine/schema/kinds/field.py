@@ -16,9 +16,10 @@ from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, get_origin
 
 import numpy as np
-from msgspec import UNSET, convert
+from msgspec import convert
 
 from engine.schema.declarations import Policy, is_visible, written, wrong_attributes
+from engine.schema.kinds.read_codes import ReadCodes
 from engine.schema.messages import quoted, shown
 from engine.schema.problem_codes import Code
 
@@ -68,6 +69,8 @@ class Field:
     absent: ClassVar[Any] = math.nan
     #: What a number stands for where an array holds nothing but numbers.
     array_values: ClassVar[Mapping[float, Any]] = {}
+    #: Whether the pipeline sees it at all.
+    is_input: ClassVar[bool] = True
     #: The columns that are read of an Arrow table, by the words of its `kind_of`.
     arrow_columns: ClassVar[tuple[str, ...]] = ("text", "views", "words")
 
@@ -165,6 +168,11 @@ class Field:
         return ()
 
     @property
+    def is_text(self) -> bool:
+        """Whether the pipeline sees text; where `words` are empty, any text."""
+        return bool(self.words)
+
+    @property
     def accepted_words(self) -> tuple[str, ...]:
         """Those of `words` that no policy refuses."""
         return self.words
@@ -190,7 +198,7 @@ class Field:
 
         None and UNSET are gaps, valid or not; other values that are not valid raise KeyError.
         """
-        return _ReadCodes(self)
+        return ReadCodes(self)
 
     def are_plain(self, numbers: np.ndarray) -> bool:
         """Return whether all of some doubles are valid values, without any doubt."""
@@ -280,20 +288,3 @@ class Field:
 def spelling(number: int | float | Decimal | str) -> str:
     """Return how a code is spelled: 1 and 1.0, as numbers and as text, are both ``1``."""
     return _ZEROS.sub(r"\1", str(number))
-
-
-class _ReadCodes(dict[Any, float]):
-    """The double of each value, read by the field when it is looked up."""
-
-    def __init__(self, field: Field) -> None:
-        self._field = field
-        super().__init__(dict.fromkeys((None, UNSET), self._code(field.absent)))
-
-    def _code(self, clean: Any) -> float:
-        return float(self._field.word_codes.get(clean, clean))
-
-    def __missing__(self, value: Any) -> float:
-        clean, finding = self._field.read(value)
-        if finding:
-            raise KeyError(value)
-        return self._code(clean)

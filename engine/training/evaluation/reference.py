@@ -15,14 +15,14 @@ BINS = 10
 def reference(X: pd.DataFrame, fields: Sequence[Field]) -> dict[str, dict[str, Any]]:
     """Count the training rows per field.
 
-    Numbers and flags have ``edges`` (the k inner edges, at the deciles),
-    ``counts`` (k + 1 bins, each closed on the left) and ``missing``. Categories
-    have ``counts`` by word, ``missing`` and ``unknown``.
+    Numbers, flags and dates, and the lengths of texts, have ``edges`` (the k
+    inner edges, at the deciles), ``counts`` (k + 1 bins, each closed on the left)
+    and ``missing``. Categories have ``counts`` by word, ``missing`` and ``unknown``.
     """
     return {
         field.name: _words(X[field.name], field.words)
         if field.words
-        else _numbers(X[field.name].to_numpy(dtype=np.float64))
+        else _numbers(_sizes(X[field.name]) if field.is_text else X[field.name].to_numpy(float))
         for field in fields
     }
 
@@ -32,6 +32,12 @@ def _words(column: pd.Series, words: Sequence[str]) -> dict[str, Any]:
     counts = {word: rows[word] for word in words}
     missing, unknown = counts.pop(MISSING, 0), counts.pop(UNKNOWN, 0)
     return {"counts": counts, "missing": missing, "unknown": unknown}
+
+
+def _sizes(column: pd.Series) -> np.ndarray:
+    """Return the lengths of texts; NaN for a gap."""
+    lengths = column.str.len().to_numpy(dtype=np.float64)
+    return np.where(lengths > 0, lengths, np.nan)
 
 
 def _numbers(values: np.ndarray) -> dict[str, Any]:

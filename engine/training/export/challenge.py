@@ -19,6 +19,10 @@ from engine.training.export.thresholds import Splits
 #: The most real rows, thresholds of trees, and searches for a jump.
 HELD_OUT_ROWS, MOST_THRESHOLDS, MOST_JUMPS = 20_000, 3_000, 64
 
+#: With many fields fewer turning points of each are taken, so that their rows have about so many
+#: cells; but not fewer than the second number, nor without the ends.
+MOST_CELLS, _FEWEST_POINTS, _ENDS = 8_000_000, 50, 8
+
 #: A search is divided into so many parts, until its ends are neighbouring doubles, but not
 #: for ever: near 0 doubles are closer to each other than any model tells apart.
 _PARTS, _ROUNDS = 8, 25
@@ -55,13 +59,13 @@ class Challenge:
         self._fields = fields
         self._draw = np.random.default_rng(seed)
         self._columns = {
-            field.name: np.array(columns[field.name], dtype=object if field.words else np.float64)
+            field.name: np.array(columns[field.name], dtype=object if field.is_text else np.float64)
             for field in fields
         }
         self.thresholds = self.tried = 0
         self._size = len(self._columns[fields[0].name])
         spans = [field.span(self._columns[field.name].astype(np.float64))
-                 if not field.words else None for field in fields]  # fmt: skip
+                 if not field.is_text else None for field in fields]  # fmt: skip
         self._spans = {place: ends for place, ends in enumerate(spans) if ends is not None}
         chosen = np.arange(self._size)
         if self._size > HELD_OUT_ROWS:
@@ -79,9 +83,13 @@ class Challenge:
         Beside them is, for each row, the place of the field that varies and its value.
         """
         values: list[tuple[int, Any]] = []
+        most = max(_FEWEST_POINTS, MOST_CELLS // len(self._fields) ** 2)
         for place, field in enumerate(self._fields):
             gap = [field.absent] if field.missing == "accept" else []
             points = field.turning_points(self._columns[field.name], self._draw)
+            if len(points) > most and not field.words:
+                some = np.sort(self._draw.choice(len(points) - _ENDS, most, replace=False))
+                points = [*(points[at] for at in some), *points[-_ENDS:]]
             values += [(place, value) for value in [*points, *gap]]
         return self._varied(values), values
 

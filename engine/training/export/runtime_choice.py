@@ -23,7 +23,7 @@ from engine.runtime.version import decide
 from engine.schema.card import AnswerEntry, Description, ParityEntry, RuntimeEntry
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
-from engine.schema.record_schema import Schema
+from engine.schema.record_schema import Schema, is_double
 from engine.training.artifact import dump_pipeline
 from engine.training.exact.contents import has_equal_bits, thresholds
 from engine.training.exact.refusal import NotExact
@@ -111,13 +111,18 @@ def choose_runtime(
     stored = dump_pipeline(pipeline)
     # Read back, so that an untrusted type is refused now and not when serving.
     fitted = load_pipeline(stored, model=card["model"])
-    native = NativeRuntime(fitted, definition.fields)
-    fields = with_limits(definition.fields, native, columns)
+    native = NativeRuntime(fitted, definition.schema.inputs)
+    fields = with_limits(definition.schema.inputs, native, columns)
     challenge = Challenge(columns, fields, seed=definition.seed)
     usual = _usual_rows(challenge, native, fields)
     case = _Case(fitted, native, fields, challenge, usual, card)
-    outcome = _exact(case, translate)
-    if outcome.runtime is None:
+    texts = [field.name for field in fields if not is_double(field)]
+    if texts:
+        why = f"only the pipeline itself reads {texts[0]}"
+        outcome = _Outcome(case.ask(), why=why, remedy="leave it out, or make it a Category")
+    else:
+        outcome = _exact(case, translate)
+    if outcome.runtime is None and not texts:
         exported = export(stored, fields, model=card["model"])
         why, remedy, steps = outcome.why, outcome.remedy, exported.obstacles
         if steps and steps not in why:
@@ -224,8 +229,10 @@ def _describe(
     case: _Case, definition: ModelDefinition, outcome: _Outcome, served: Runtime
 ) -> RuntimeEntry:
     others = tuple(case.card["schema"].get("other_columns", ()))
-    schema = Schema(tuple(case.fields), definition.target, definition.extras, others)
-    records = [schema.example(), *golden_records(case.fields, seed=definition.seed)]
+    limited = {field.name: field for field in case.fields}
+    fields = tuple(limited.get(field.name, field) for field in definition.fields)
+    schema = Schema(fields, definition.target, definition.extras, others)
+    records = [schema.example(), *golden_records(fields, seed=definition.seed)]
     example, *golden = _answer(records, schema, served, decided_by(outcome.name, case.card))
     if example is None:
         raise PipelineRejectsRecord(

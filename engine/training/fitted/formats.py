@@ -5,6 +5,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from engine.training.failures import TrainingFailed
+
 _KNOWN = (
     "give a model of scikit-learn (joblib, pickle, skops), an MLflow model folder, XGBoost's JSON "
     "or UBJ, or LightGBM's text"
@@ -20,7 +22,7 @@ _PICKLES = (b"\x80", b"\x78", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"\x5d\x00", b"\x
 _PACKAGES = "scikit-learn|xgboost(?:-cpu)?|lightgbm"
 
 
-class NotBrought(ValueError):
+class NotBrought(TrainingFailed):
     """A fitted model cannot become a version; the message says why, and what to do."""
 
 

@@ -74,12 +74,11 @@ def define(
 
 def _read(data: Path, target: str) -> tuple[pd.DataFrame, str]:
     """Read a sample as pandas does; return it with the column of the true values."""
-    source = read_source(str(data))
     try:
+        source = read_source(str(data))
         header = target_column(target, [*source.frame])
     except UnreadableTable as error:
-        reason = "a model is served only once it is compared with true values"
-        raise NotBrought(f"{error}; {reason}") from error
+        raise NotBrought(f"{error}: a model is checked by rows with their true values") from error
     arguments = {key: each for key, each in source.arguments.items() if key != "skipinitialspace"}
     if source.is_text:
         words = [source.frame[each].drop_duplicates() for each in source.frame]

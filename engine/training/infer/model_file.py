@@ -1,22 +1,27 @@
 """The text of a model file, as a person would write it."""
 
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from engine.training.infer.candidates import Candidate
 from engine.training.infer.columns import Draft
 from engine.training.infer.draft import ModelDraft
 from engine.training.infer.layout import call, comment, plain, written
 from engine.training.infer.loading import load_data_lines
 
-#: Below so many rows a linear model is the sounder first one.
-FEW_ROWS = 200
+#: No line of code is longer.
+_WIDTH = 100
 
 
-def model_text(draft: ModelDraft) -> str:
-    """Return the whole file."""
+def model_text(
+    draft: ModelDraft, chosen: Candidate, *, compared: Sequence[str] = (), seed: int = 0
+) -> str:
+    """Return the whole file, with what the chosen candidate was compared with in a comment."""
     parts = [
-        _head(draft), *_declarations(draft), "", "", *load_data_lines(draft), "", "",
-        *_build_pipeline(draft), "", "", *_definition(draft),
+        _head(draft, chosen), *_declarations(draft), "", "", *load_data_lines(draft), "", "",
+        *(f"# {line}" for line in compared), *_build_pipeline(draft, chosen), "", "",
+        *_definition(draft, seed),
     ]  # fmt: skip
     text = "\n".join(parts) + "\n"
     if all(letter < "\u0250" for letter in text):
@@ -28,36 +33,28 @@ def _has_words(draft: ModelDraft) -> bool:
     return any(each.kind == "Category" for each in draft.fields)
 
 
-def _estimator(draft: ModelDraft) -> tuple[str, str, str]:
-    """Return the module of the estimator, its class and its arguments."""
-    is_number = draft.target.kind == "Number"
-    if draft.rows >= FEW_ROWS:
-        ending = "Regressor" if is_number else "Classifier"
-        return "ensemble", f"HistGradientBoosting{ending}", "random_state=0"
-    if is_number:
-        return "linear_model", "Ridge", ""
-    return "linear_model", "LogisticRegression", "max_iter=1000"
-
-
-def _head(draft: ModelDraft) -> str:
-    module, estimator, _ = _estimator(draft)
-    is_linear, has_words = module == "linear_model", _has_words(draft)
+def _head(draft: ModelDraft, chosen: Candidate) -> str:
+    is_linear, has_words = chosen.is_linear, _has_words(draft)
     is_stored = draft.source.function == "read_database"
     preparations = ["OneHotEncoder"] * has_words + ["StandardScaler"] * is_linear
+    composed = ["ColumnTransformer"] * has_words + ["TransformedTargetRegressor"] * chosen.is_log
     imports = [
-        *["from sklearn.compose import ColumnTransformer"] * has_words,
+        "import pandas as pd",
+        *["import numpy as np"] * chosen.is_log,
+        *[f"from sklearn.compose import {', '.join(composed)}"] * bool(composed),
         *["from sklearn.impute import SimpleImputer"] * is_linear,
-        f"from sklearn.{module} import {estimator}",
+        f"from {chosen.module} import {chosen.estimator}",
         "from sklearn.pipeline import Pipeline",
         *[f"from sklearn.preprocessing import {', '.join(preparations)}"] * bool(preparations),
     ]
+    imports.sort(key=lambda line: (line.startswith("from"), line.split()[1]))
     kinds = {each.kind for each in (*draft.fields, draft.target)} | {"ModelDefinition"}
     kinds |= {"Number"} if draft.source.is_text else set()
     begin = f"Written from {draft.rows:,} rows of {PurePath(draft.sample).name}: yours to edit."
     return "\n".join(
         [
             f'"""{_title(draft)}: predicts {plain(draft.target.header)[:60]}.', "", plain(begin),
-            '"""', "", "from pathlib import Path", "", "import pandas as pd", *sorted(imports), "",
+            '"""', "", "from pathlib import Path", "", *imports, "",
             f"from engine.schema import {', '.join(sorted(kinds))}",
             *["from persistence.database import read_database"] * is_stored, "",
         ]
@@ -91,37 +88,39 @@ def _arguments(each: Draft) -> dict[str, Any]:
     return {"name": each.name} | column | each.arguments
 
 
-def _build_pipeline(draft: ModelDraft) -> list[str]:
-    module, estimator, arguments = _estimator(draft)
-    is_linear, has_words = module == "linear_model", _has_words(draft)
-    what = "a linear model" if is_linear else "boosted trees, which take gaps"
-    steps = "words one-hot, " * has_words + "numbers filled and scaled, " * is_linear + what
+def _build_pipeline(draft: ModelDraft, chosen: Candidate) -> list[str]:
+    is_linear, has_words = chosen.is_linear, _has_words(draft)
+    steps = "words one-hot, " * has_words + "numbers filled and scaled, " * is_linear
     lines = [
         "def build_pipeline() -> Pipeline:",
-        f'    """Return the unfitted pipeline: {steps}."""',
+        f'    """Return the unfitted pipeline: {steps}{chosen.title}."""',
     ]
-    last = f"{estimator}({arguments})"
-    if not has_words and not is_linear:
-        return [*lines, f'    return Pipeline([("model", {last})])']
-    scaling = 'Pipeline([("gaps", SimpleImputer(strategy="median")), ("scale", StandardScaler())])'
-    if not has_words:
-        return [*lines, f"    numbers = {scaling}",
-                f'    return Pipeline([("numbers", numbers), ("model", {last})])']  # fmt: skip
-    one_hot = 'OneHotEncoder(handle_unknown="ignore", sparse_output=False)'
-    lines += [
-        "    words = [field.name for field in fields if isinstance(field, Category)]",
-        f"    one_hot = {one_hot}",
-        *([f"    numbers = {scaling}"] if is_linear else []),
-    ]
-    rest = "numbers" if is_linear else '"passthrough"'
-    return [
-        *lines, f'    prepare = ColumnTransformer([("words", one_hot, words)], remainder={rest})',
-        f"    model = {last}",
-        '    return Pipeline([("prepare", prepare), ("model", model)])',
-    ]  # fmt: skip
+    prepared = []
+    if is_linear:
+        scaling = '[("gaps", SimpleImputer(strategy="median")), ("scale", StandardScaler())]'
+        lines.append(f"    numbers = Pipeline({scaling})")
+        prepared = ['("numbers", numbers)']
+    if has_words:
+        lines += [
+            "    words = [field.name for field in fields if isinstance(field, Category)]",
+            '    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)',
+        ]
+        rest = "numbers" if is_linear else '"passthrough"'
+        transformers = f'[("words", one_hot, words)], remainder={rest}'
+        lines.append(f"    prepare = ColumnTransformer({transformers})")
+        prepared = ['("prepare", prepare)']
+    model = f"    model = {chosen.estimator}({chosen.arguments})"
+    if len(model) > _WIDTH:
+        model = f"    model = {chosen.estimator}(\n        {chosen.arguments}\n    )"
+    lines.append(model)
+    if chosen.is_log:
+        logarithm = "func=np.log1p, inverse_func=np.expm1"
+        lines.append(f"    model = TransformedTargetRegressor(model, {logarithm})")
+    steps = ", ".join([*prepared, '("model", model)'])
+    return [*lines, f"    return Pipeline([{steps}])"]
 
 
-def _definition(draft: ModelDraft) -> list[str]:
+def _definition(draft: ModelDraft, seed: int) -> list[str]:
     is_binary = (
         draft.target.kind == "Flag" or len(draft.target.arguments.get("categories", ())) == 2
     )
@@ -134,6 +133,6 @@ def _definition(draft: ModelDraft) -> list[str]:
         f"    sample=Path({written(draft.sample)}),",
         f"    sample_note={written(f'{file}: say here where it is from')},",
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
-        f"    score={written(score)},", ")",
+        f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed), ")",
     ]  # fmt: skip
     return [line + "  # noqa: E501" * (len(line) > 100) for line in lines]

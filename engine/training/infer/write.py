@@ -3,11 +3,14 @@
 import difflib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from engine.training.infer.candidates import candidates, choose
 from engine.training.infer.draft import draft_model
 from engine.training.infer.model_file import model_text
 from engine.training.infer.report import report
+from engine.training.infer.source import UnreadableTable
 from persistence.atomic_files import replace_file
 from persistence.database import address_without_password
 
@@ -17,51 +20,59 @@ class ModelFileDiffers(Exception):
 
 
 def write_model_file(
-    file: Path, place: str, target: str, *, table: str = "", overwrite: bool,
-    say: Callable[[str], None],
+    file: Path, place: str, target: str, *, say: Callable[[str], None], table: str = "",
+    overwrite: bool = False, family: str = "", seed: int = 0, minutes: float = 1.0,
 ) -> None:  # fmt: skip
     """Write a model file, and say what was decided about the table.
 
     The place is a file or the address of a database; of PostgreSQL a .url file in data/ keeps
-    the address without its password.
+    the address without its password. The estimator is chosen among candidates, or those of one
+    family, in so many minutes.
 
     Raise `UnreadableTable` where none can be written, and `ModelFileDiffers` where the file that
-    is there says something else, unless it is to be overwritten.
+    is there has other fields, unless it is to be overwritten.
     """
     project = file.resolve().parent.parent
     address = address_without_password(place)
     path = project / f"data/{file.stem}.url" if address else Path(place.removeprefix("sqlite:///"))
     sample = Path(os.path.relpath(path.resolve(), project)).as_posix()
     draft = draft_model(place, target, name=file.stem, sample=sample, table=table)
-    text = model_text(draft)
-    before = file.read_text(encoding="utf-8") if file.is_file() else None
     for line in report(draft):
         say(line)
-    if before == text:
+    listed = candidates(draft, family=family, seed=seed)
+    if not listed:
+        raise UnreadableTable(f"there is no {family} for this table, or it is not installed")
+    text_of = partial(model_text, draft, seed=seed)
+    if file.is_file() and not overwrite:
+        _compare(file, text_of(listed[0]))
         say(f"{_shown(file)} says this already")
         return
-    if before is not None and not overwrite:
-        lines = difflib.unified_diff(
-            before.splitlines(),
-            text.splitlines(),
-            _shown(file),
-            "as it would be written",
-            "",
-            "",
-            1,
-            "",
-        )
-        raise ModelFileDiffers(
-            "\n".join(lines)
-            + f"\n{_shown(file)} is there and was not changed: to replace it by what "
-            "+ shows, add --overwrite"
-        )
-    replace_file(file, text.encode())
     if address:
         replace_file(path, f"{address}\n".encode())
+    chosen, compared = choose(
+        path, listed, text_of, name=file.stem, seconds=60 * minutes, say=say
+    )  # fmt: skip
+    text = text_of(chosen, compared=compared)
+    replace_file(file, text.encode())
     say(f"{_shown(file)} is written: {len(text.splitlines())} lines, yours to edit")
     if sample.startswith("../"):
         say("the table is outside of the project: move it into data/ and correct `sample`")
+
+
+def _compare(file: Path, text: str) -> None:
+    """Raise `ModelFileDiffers` if a file has other fields, or reads its table otherwise."""
+    before, after = (
+        each.partition("\nfields = ")[2].partition("\n\n\ndef build_pipeline")[0].splitlines()
+        for each in (file.read_text(encoding="utf-8"), text)
+    )
+    if before == after:
+        return
+    names = _shown(file), "as it would be written"
+    lines = difflib.unified_diff(before, after, *names, n=1, lineterm="")
+    raise ModelFileDiffers(
+        "\n".join(lines) + f"\n{_shown(file)} is there and was not changed: to replace it by what "
+        "+ shows, add --overwrite"
+    )
 
 
 def _shown(file: Path) -> str:

@@ -21,7 +21,6 @@ from engine.schema import Category
 from engine.schema.definition import ModelDefinition
 from engine.training.fitted.formats import NotBrought
 from engine.training.fitted.schema import define
-from engine.training.infer.source import UnreadableTable
 from engine.training.table import read_table
 
 ROWS = 60
@@ -200,11 +199,13 @@ def test_sample_when_it_has_no_true_values_is_refused_with_its_columns(tmp_path:
     model = LogisticRegression().fit(NUMBERS, LABELS)
     file = sample(tmp_path, NUMBERS, LABELS)
 
-    with pytest.raises(NotBrought, match=r"there is no column 'Y2'.*only once it is compared"):
+    with pytest.raises(
+        NotBrought, match=r"there is no column 'Y2'.*checked by rows with their true values"
+    ):
         define("m", model, file, "Y2")
     with pytest.raises(NotBrought, match="add --target 'y'"):
         define("m", model, file, "")
-    with pytest.raises(UnreadableTable, match="there is no file"):
+    with pytest.raises(NotBrought, match="there is no file"):
         define("m", model, tmp_path / "lost.csv", "y")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.training.infer.candidates import candidates
 from engine.training.infer.draft import ModelDraft, draft_model
 from engine.training.infer.model_file import model_text
 from engine.training.infer.source import UnreadableTable
@@ -21,7 +22,7 @@ def read(folder: Path, name: str, content: bytes) -> tuple[ModelDraft, pd.DataFr
     path = folder / name
     path.write_bytes(content)
     draft = draft_model(str(path), "y", name="trial", sample=f"data/{name}")
-    definition = definition_of(model_text(draft))
+    definition = definition_of(model_text(draft, candidates(draft)[0]))
     X, y, _ = read_table(definition.load_data(path), definition.schema)
     return draft, X, y
 

@@ -66,7 +66,8 @@ def read_request(
     if form not in (None, "pd", "np"):
         detail = f"is {shown(form)}: send pd, np or none"
         problems.append(Problem("/parameters/content_type", detail))
-    outputs = _read_outputs(message, parameters, offered, problems)
+    usual = [offered[0], *schema.identifiers]
+    outputs = _read_outputs(message, parameters, offered, problems, usual=usual)
     tensors = _read_inputs(message.get("inputs"), raw, schema, problems)
     if problems:
         raise InvalidRecords(problems)
@@ -93,13 +94,13 @@ def _parameters(
 
 def _read_outputs(
     message: Mapping[str, Any], parameters: Mapping[str, Any], offered: Sequence[str],
-    problems: list[Problem],
+    problems: list[Problem], *, usual: Sequence[str],
 ) -> dict[str, bool]:  # fmt: skip
-    """Read which outputs are requested, and whether each is to be binary."""
+    """Read which outputs are requested, by default the usual ones, and which are to be binary."""
     is_binary = parameters.get("binary_data_output") is True
     entries = message.get("outputs")
     if entries is None or entries == []:
-        return {offered[0]: is_binary}
+        return dict.fromkeys(usual, is_binary)
     if not isinstance(entries, list):
         detail = f"is {shown(entries)}: send a list of objects with a name"
         problems.append(Problem("/outputs", detail))

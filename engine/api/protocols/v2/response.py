@@ -64,7 +64,7 @@ def write_answer(
         column = columns[name]
         output, values = _tensor(column, decisions.size), column.labelled(decisions)
         if output["datatype"] == "BYTES":
-            values = [*map(class_name, values)]
+            values = ["" if value is None else class_name(value) for value in values]
         classes = write_json(version.card["classes"]).decode()
         extra: dict[str, Any] = {"classes": classes} if column.keys else {}
         if is_binary:
@@ -84,4 +84,5 @@ def write_answer(
 
 def _tensor(column: AnswerColumn, rows: int) -> dict[str, Any]:
     datatype = _DATATYPES.get(frozenset(map(type, column.labels)), "BYTES")
+    datatype = "BYTES" if column.is_echo else datatype
     return {"name": column.tensor, "datatype": datatype, "shape": [rows, len(column.keys) or 1]}

@@ -1,0 +1,87 @@
+"""Fields that hold text of any words."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from engine.schema.declarations import is_text, wrong_attributes
+from engine.schema.kinds.field import GAP_WORDS, Field, Finding
+from engine.schema.problem_codes import Code
+
+#: No text may be longer, in characters: a row of a table has so many bytes at most.
+LONGEST = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Field):
+    """Text of any words, of which the pipeline sees the text itself; an accepted gap is empty.
+
+    The lengths count characters, and both are included.
+    """
+
+    minimum_length: int = 1
+    maximum_length: int = 1000
+
+    kind: ClassVar[str] = "text"
+    absent: ClassVar[str] = ""
+
+    @property
+    def is_text(self) -> bool:
+        return True
+
+    def expected(self) -> str:
+        return f"text of {self.minimum_length} to {self.maximum_length:,} characters"
+
+    def read(self, value: Any) -> tuple[Any, Finding | None]:
+        if value is None:
+            return self.read_missing()
+        if not isinstance(value, str):
+            return None, self.finding(value)
+        if not is_text(value):
+            return None, self.finding(value, reason=", which has half a surrogate pair")
+        if not self.minimum_length <= len(value) <= self.maximum_length:
+            reason = f", of {len(value):,} characters"
+            return None, self.finding(value, Code.OUT_OF_RANGE, reason)
+        return value, None
+
+    def from_cell(self, cell: Any) -> Any:
+        # Every word may be a text: here those that pandas reads as gaps always are.
+        is_gap = isinstance(cell, str) and cell in GAP_WORDS and self.missing == "accept"
+        return None if is_gap else super().from_cell(cell)
+
+    def from_number(self, number: Any) -> Any:
+        # pandas reads a column of numbers, or of truth values, where all texts look so.
+        return str(super().from_number(number))
+
+    def json_schema(self) -> dict[str, Any]:
+        lengths = {"minLength": self.minimum_length, "maxLength": self.maximum_length}
+        return {"type": "string", **lengths}
+
+    def limits(self) -> str:
+        return f"{self.minimum_length} to {self.maximum_length:,} characters"
+
+    def contradictions(self) -> list[str]:
+        problems = super().contradictions()
+        if wrong_attributes(self):
+            return problems
+        if not 0 <= self.minimum_length <= self.maximum_length <= LONGEST:
+            lengths = f"the lengths are {self.minimum_length} to {self.maximum_length}"
+            problems.append(f"{lengths}: give two numbers from 0 to {LONGEST:,}, the lesser first")
+        return problems
+
+    def _has_valid_example(self) -> bool:
+        return self.minimum_length > self.maximum_length or super()._has_valid_example()
+
+    def target_contradictions(self) -> list[str]:
+        remedy = "make it a Category, which lists its words"
+        return [*super().target_contradictions(), f"the target cannot be text: {remedy}"]
+
+    def draw(self, generator: np.random.Generator) -> str:
+        words = str(self.example).split() or [str(self.example)]
+        drawn = " ".join(generator.permutation([*words, "é", "🙂", "\0"]))
+        drawn = drawn[: self.maximum_length]
+        return drawn if len(drawn) >= self.minimum_length else str(self.example)
+
+    def turning_points(self, values: np.ndarray, generator: np.random.Generator) -> list[Any]:
+        return [self.draw(generator), str(self.example)]

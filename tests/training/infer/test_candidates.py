@@ -1,0 +1,101 @@
+"""The estimator of a first model is chosen by cross-validation on its training rows alone."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.schema import ModelDefinition
+from engine.training.infer import candidates as module
+from engine.training.infer.candidates import Candidate, Result, candidates, choose
+from engine.training.infer.draft import draft_model
+from engine.training.infer.model_file import model_text
+from engine.training.split import folds
+
+
+def definition_of(text: str) -> ModelDefinition:
+    names: dict[str, ModelDefinition] = {}
+    exec(text, names)  # noqa: S102
+    return names["definition"]
+
+
+def chosen_of(
+    folder: Path, table: pd.DataFrame, family: str = "", seconds: float = 60.0
+) -> tuple[Candidate, str]:
+    path, lines = folder / "table.csv", list[str]()
+    table.to_csv(path, index=False)
+    draft = draft_model(str(path), "y", name="trial", sample="data/table.csv")
+    listed = [each for each in candidates(draft, family=family) if each.family != "forest"]
+
+    def text_of(candidate: Candidate) -> str:
+        return model_text(draft, candidate)
+
+    chosen, _ = choose(path, listed, text_of, name="trial", seconds=seconds, say=lines.append)
+    return chosen, "\n".join(lines)
+
+
+def make_table(rows: int = 200) -> pd.DataFrame:
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame(draw.normal(size=(rows, 3)).round(3), columns=["a", "b", "c"])
+    return table.assign(y=(2 * table["a"] - table["b"] + draw.normal(0, 0.3, rows)).round(3))
+
+
+def test_candidate_when_the_rows_lie_on_a_plane_is_linear(tmp_path: Path) -> None:
+    chosen, lines = chosen_of(tmp_path, make_table())
+
+    assert "linear" == chosen.family
+    assert "chosen: a linear model" in lines and "boosted small trees" in lines
+
+
+def test_candidate_when_time_is_short_is_left_out(tmp_path: Path) -> None:
+    chosen, lines = chosen_of(tmp_path, make_table(), seconds=0.0)
+
+    assert "linear" == chosen.family
+    assert lines.count("left out: it would take") == lines.count("\n") - 1
+
+
+@pytest.mark.parametrize(
+    ("score", "others", "expected"),
+    [
+        (0.9, [(0.89, 0.02), (0.904, 0.02)], "a"),  # within 0.005 of the best
+        (0.9, [(0.89, 0.02), (0.906, 0.02)], "c"),
+        (0.9, [(0.89, 0.02), (0.904, 0.001)], "c"),  # further than a standard error
+    ],
+)
+def test_candidate_when_it_is_as_good_and_cheaper_is_chosen(
+    score: float, others: list[tuple[float, float]], expected: str
+) -> None:
+    results = [
+        Result(Candidate("linear", title, "", ""), value, deviation, "")
+        for title, (value, deviation) in zip("abc", [(score, 0.02), *others], strict=True)
+    ]
+
+    assert expected == module._cheapest(results, "roc_auc").title
+
+
+def test_folds_when_rows_repeat_keep_them_together_and_share_classes() -> None:
+    draw = np.random.default_rng(0)
+    X = pd.DataFrame({"a": draw.integers(0, 40, 600), "b": draw.integers(0, 2, 600)})
+    y = X["a"] % 10 == 0
+
+    parts = folds(X, y, count=4, seed=0)
+
+    assert list(range(600)) == sorted(row for _, judged in parts for row in judged)
+    for fit, judged in parts:
+        assert not {*map(tuple, X.iloc[fit].values)} & {*map(tuple, X.iloc[judged].values)}
+        assert y.iloc[judged].mean() == pytest.approx(y.mean(), abs=0.05)
+
+
+def test_candidates_when_a_target_is_skewed_have_its_logarithm(tmp_path: Path) -> None:
+    table = make_table(300)
+    table["y"] = np.exp(2 * table["y"]).round(6)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    draft = draft_model(str(tmp_path / "t.csv"), "y", name="trial", sample="t.csv")
+
+    texts = {each.title: model_text(draft, each) for each in candidates(draft)}
+
+    pipeline = definition_of(texts["boosted small trees of the logarithm"]).build_pipeline()
+    assert "log1p" in str(pipeline) and "linear" not in str(pipeline)
+    assert "log1p" not in texts["boosted small trees"]
+    assert ["boosting"] * 3 == [each.family for each in candidates(draft, family="boosting")]
