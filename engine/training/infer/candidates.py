@@ -42,8 +42,11 @@ _SKEWED = 2.0
 #: A candidate this close to the best is as good; errors count as shares.
 _AS_GOOD, _AS_GOOD_SHARE = 0.005, 0.01
 
+#: By which score candidates are compared, and scikit-learn's name of it. Several classes are by
+#: their probabilities: few rows differ in accuracy.
 _SCORERS = {
-    "roc_auc": "roc_auc", "accuracy": "accuracy", "rmse": "neg_root_mean_squared_error",
+    "roc_auc": ("roc_auc", "roc_auc"), "accuracy": ("log_loss", "neg_log_loss"),
+    "rmse": ("rmse", "neg_root_mean_squared_error"),
 }  # fmt: skip
 
 
@@ -162,7 +165,8 @@ def choose(
     labels = y if definition.schema.task == "classification" else y * 0
     count = 3 if X.size > _FEW_CELLS else 5
     parts = folds(X, labels, count=count, seed=definition.seed)
-    lines = [f"compared by {definition.score} on {len(rows):,} training rows, {len(parts)} folds:"]
+    score = _SCORERS[definition.score][0]
+    lines = [f"compared by {score} on {len(rows):,} training rows, {len(parts)} folds:"]
     say(lines[0])
     end, results = time.monotonic() + seconds, list[Result]()
     for each, its in progress(definitions, "candidates"):
@@ -194,7 +198,7 @@ def _judge(
 ) -> Result:  # fmt: skip
     """Fit and judge a candidate on every fold, unless the first shows that it takes too long."""
     is_error = definition.score == "rmse"
-    scorer = get_scorer(_SCORERS[definition.score])
+    scorer = get_scorer(_SCORERS[definition.score][1])
 
     def judge(fold: Fold) -> float:
         fit, judged = fold
@@ -212,7 +216,7 @@ def _judge(
         values += Parallel(threads, prefer="threads")(delayed(judge)(part) for part in parts[1:])
         values = [value for value in values if np.isfinite(value)]
         mean, deviation = np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5
-        shown = np.exp(mean) if is_error else mean
+        shown = np.exp(mean) if is_error else abs(mean)
         width = shown * deviation if is_error else deviation
         text = f"{shown:.4g} ± {width:.2g}, {time.monotonic() - began:.1f} s"
         return Result(candidate, float(-mean if is_error else mean), float(deviation), text)
