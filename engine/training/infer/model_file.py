@@ -133,6 +133,7 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
         f"    sample=Path({written(draft.sample)}),",
         f"    sample_note={written(f'{file}: say here where it is from')},",
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
-        f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed), ")",
+        f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed),
+        *[f"    split={written(draft.split)},"] * (draft.split != "digest"), ")",
     ]  # fmt: skip
     return [line + "  # noqa: E501" * (len(line) > 100) for line in lines]
