@@ -54,6 +54,7 @@ class Description(Decision):
     data: DataEntry
     code: dict[str, str]
     libraries: dict[str, str]
+    imported: NotRequired[dict[str, Any]]  # the file of a model that was fitted elsewhere
 
 
 class ScoreEntry(TypedDict):

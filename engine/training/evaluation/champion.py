@@ -146,7 +146,7 @@ def _may_know(champion: StoredVersion, card: Description) -> bool:
     """
     theirs, ours = champion.card["data"], card["data"]
     way = ours["split"].partition(":")[0]
-    if theirs.get("split") != ours["split"]:
+    if way == "none" or theirs.get("split") != ours["split"]:
         return True
     if way == "time":
         return theirs["held_out_from"] > ours["held_out_from"]
