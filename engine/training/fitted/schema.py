@@ -15,7 +15,8 @@ from engine.schema.kinds.field import spelling
 from engine.schema.messages import quoted
 from engine.training.fitted.columns import adapt, find_columns
 from engine.training.fitted.formats import NotBrought
-from engine.training.infer.columns import cells_of, flag_of, number
+from engine.training.infer.cells import cells_of
+from engine.training.infer.columns import flag_of, number
 from engine.training.infer.headers import free_name
 from engine.training.infer.numbers import PLAIN, find_form, find_style
 from engine.training.infer.reading import read_source
