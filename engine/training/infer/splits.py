@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from engine.schema.messages import quoted
-from engine.training.infer.columns import Cells, Draft
+from engine.training.infer.cells import Cells, Draft
 from engine.training.infer.headers import is_id_name
 
 #: So many different groups or times at least, and such a share of rows not before the last one.
