@@ -77,9 +77,8 @@ def finish(
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
         baseline = _baseline(X, y, rows, held_out, description)
-        scores = score(judged, baseline) | own_scores(
-            definition.scores, description.get("costs"), judged, baseline, seed=definition.seed
-        )
+        scores = score(judged, baseline)
+        scores |= own_scores(definition.scores, description, judged, baseline)
         own = label_remarks(judged, kept.fitted.predict(unseen), description)
         remarks = [*fitted.remarks, *own]
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))

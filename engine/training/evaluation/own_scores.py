@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
-from engine.schema.card import CostEntry, ScoreEntry
+from engine.schema.card import CostEntry, Description, ScoreEntry
 from engine.schema.definition import ModelDefinition
 from engine.schema.messages import did_you_mean, vocabulary
 from engine.training.evaluation.judged import HeldOutAnswers
@@ -34,17 +34,16 @@ def check_scores(name: str, definition: ModelDefinition) -> None:
 
 
 def own_scores(
-    scores: Sequence[str], costs: CostEntry | None, judged: HeldOutAnswers,
-    baseline: HeldOutAnswers, *, seed: int,
+    scores: Sequence[str], card: Description, judged: HeldOutAnswers, baseline: HeldOutAnswers
 ) -> dict[str, ScoreEntry]:  # fmt: skip
     """Score held-out rows, with intervals by a jackknife of blocks of them.
 
     Raise `TrainingFailed` where a score cannot be computed.
     """
     computed: dict[str, Compute] = {name: _computed(name) for name in scores}
-    if costs is not None:
-        computed["cost"] = lambda answers: _cost(answers, costs)
-    blocks = np.random.default_rng(seed).permutation(len(judged.truth)) % _BLOCKS
+    if "costs" in card:
+        computed["cost"] = lambda answers: _cost(answers, card["costs"])
+    blocks = np.random.default_rng(card["seed"]).permutation(len(judged.truth)) % _BLOCKS
     entries: dict[str, ScoreEntry] = {}
     for name, compute in computed.items():
         try:
@@ -82,6 +81,7 @@ class _Answers(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.is_fitted_ = True
 
     def predict(self, places: np.ndarray) -> np.ndarray:
+        """Return the answers to rows."""
         return np.asarray(self.answers.predicted[places])
 
 
@@ -94,10 +94,12 @@ class _Labels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.array([0, 1]) if is_binary else np.array(answers.classes)
 
     def predict(self, places: np.ndarray) -> np.ndarray:
+        """Return the labels of rows."""
         predicted, positive = np.asarray(self.answers.predicted)[places], self.answers.positive
         return np.asarray(predicted if positive is None else np.where(predicted == positive, 1, 0))
 
     def predict_proba(self, places: np.ndarray) -> np.ndarray:
+        """Return the probabilities of rows."""
         if self.answers.probabilities is None:
             raise AttributeError("the model has no probabilities")
         if self.answers.positive is None:

@@ -1,9 +1,12 @@
 """The threshold is the one at which errors cost least, counted row by row."""
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from sklearn import metrics
 
+from engine.schema.card import Description
 from engine.training.evaluation.costs import cheapest_threshold
 from engine.training.evaluation.judged import HeldOutAnswers
 from engine.training.evaluation.own_scores import own_scores
@@ -34,6 +37,10 @@ def test_threshold_by_cost_is_the_cheapest_of_all(alarm: float, miss: float) -> 
     assert threshold == pytest.approx(alarm / (alarm + miss), abs=0.15)
 
 
+def card_with(**more: Any) -> Description:
+    return cast("Description", {"seed": 0, **more})
+
+
 def answers(*, is_binary: bool = True) -> HeldOutAnswers:
     probabilities, truth = drawn()
     if not is_binary:
@@ -52,7 +59,7 @@ def test_scores_of_ones_own_are_those_of_scikit_learn_with_an_interval() -> None
     costs = {"false_positive": 1.0, "false_negative": 5.0}
     entry = cheapest_threshold(*drawn(), costs)[1]
 
-    scores = own_scores(("f1", "average_precision"), entry, judged, judged, seed=0)
+    scores = own_scores(("f1", "average_precision"), card_with(costs=entry), judged, judged)
 
     truth, predicted = judged.truth == "yes", judged.predicted == "yes"
     expected = {
@@ -72,17 +79,17 @@ def test_scores_of_ones_own_are_those_of_scikit_learn_with_an_interval() -> None
 def test_score_when_it_does_not_fit_the_classes_is_refused_with_a_remedy() -> None:
     judged = answers(is_binary=False)
 
-    macro = own_scores(("f1_macro",), None, judged, judged, seed=0)["f1_macro"]["value"]
+    macro = own_scores(("f1_macro",), card_with(), judged, judged)["f1_macro"]["value"]
 
     assert macro == pytest.approx(metrics.f1_score(judged.truth, judged.predicted, average="macro"))
     with pytest.raises(TrainingFailed, match=r"score 'f1' cannot be computed: .*f1_macro"):
-        own_scores(("f1",), None, judged, judged, seed=0)
+        own_scores(("f1",), card_with(), judged, judged)
 
 
 def test_score_of_numbers_is_that_of_scikit_learn() -> None:
     truth = np.random.default_rng(0).random(100) + 1
     judged = HeldOutAnswers(truth, truth * 1.1)
 
-    scores = own_scores(("neg_mean_absolute_percentage_error",), None, judged, judged, seed=0)
+    scores = own_scores(("neg_mean_absolute_percentage_error",), card_with(), judged, judged)
 
     assert [-0.1] == pytest.approx([entry["value"] for entry in scores.values()])
