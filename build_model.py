@@ -5,8 +5,10 @@ For instance::
     python build_model.py credit
     python build_model.py credit --data applicants.csv --promote if-better
     python build_model.py churn --from churn.csv --target Churn
+    python build_model.py churn --import model.joblib --data sample.csv --target Churn
 
-The last one first writes ``models/churn.py`` from the table.
+The third one first writes ``models/churn.py`` from the table; the last one trains nothing, but
+makes a version of a model that was fitted elsewhere.
 
 Exit codes: 0 a version was stored, and promoted or not as ``--promote`` says;
 1 none was stored; 2 wrong usage; 3 a version was stored and was to be promoted,
@@ -23,14 +25,16 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from persistence.model_persistence import ModelStore
+from persistence.names import NAME
 from persistence.promotions import PromotionConflict
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings, print_any_word
 
 if TYPE_CHECKING:
+    from engine.schema.definition import ModelDefinition
     from engine.training.provenance import Origin
 
 #: One thread and one hash seed: the same data, code and lock give the same pipeline and export.
@@ -53,6 +57,12 @@ def main(arguments: list[str] | None = None) -> int:
     except InvalidSettings as error:
         return _fail(error)
     name = options.model or settings.default_model
+    is_named = NAME.fullmatch(options.model or "") and name != "schema"
+    if (options.place or options.fitted) and not is_named:
+        remedy = "give it one of small letters, digits and _, as in build_model.py churn"
+        return _fail(f"a model cannot be called {options.model or ''!r}: {remedy}", code=2)
+    if options.fitted is not None and (options.data is None or options.place is not None):
+        return _fail("--import needs --data, rows that the model takes, and no --from", code=2)
     if options.place is not None and (code := _write_model_file(options)):
         return code
     store = ModelStore(
@@ -76,7 +86,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _write_model_file(options: argparse.Namespace) -> int:
     """Write a model's file from a table; return the exit code, 0 to go on."""
     import models
-    from persistence.names import NAME
 
     try:
         from engine.training.infer.draft import propose_target
@@ -84,17 +93,13 @@ def _write_model_file(options: argparse.Namespace) -> int:
         from engine.training.infer.write import ModelFileDiffers, write_model_file
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
-    name = options.model or ""
-    if not NAME.fullmatch(name) or name == "schema":
-        remedy = "give it one of small letters, digits and _, as in build_model.py churn --from …"
-        return _fail(f"a model cannot be called {name!r}: {remedy}", code=2)
     target = options.target
     try:
         if not target and sys.stdin.isatty():
             likeliest, columns = propose_target(options.place, options.table)
             print(f"the columns are {', '.join(columns)}")
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
-        file = Path(models.__file__).parent / f"{name}.py"
+        file = Path(models.__file__).parent / f"{options.model}.py"
         write_model_file(
             file, options.place, target, table=options.table, say=print,
             overwrite=options.overwrite, family=options.estimator, seed=options.seed,
@@ -134,7 +139,8 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         with explained("training", name, passing=sentences):
             build(
                 store, name, data=options.data, promote=options.promote, origin=origin,
-                with_importances=options.importances == "on",
+                with_importances=options.importances == "on", fitted=options.fitted,
+                target=options.target, is_trusted=options.trust,
             )  # fmt: skip
     except InvalidDefinition as error:
         return _fail(f"models/{name}.py contradicts itself:\n{error}")
@@ -147,31 +153,31 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
 
 def build(
     store: ModelStore, name: str, *, data: Path | None, promote: str,
-    origin: "Origin | None" = None, with_importances: bool = True,
+    origin: "Origin | None" = None, with_importances: bool = True, fitted: Path | None = None,
+    target: str = "", is_trusted: bool = False,
 ) -> str:  # fmt: skip
     """Train a model, by default on its sample, store the version and return its name.
 
     Promote it "always", "never", or "if-better": if it is shown to be better than
     the promoted version, on the same held-out rows. Raise `PromotionConflict` if
     another version was promoted meanwhile; the new version is stored all the same.
+    With the file of a `fitted` model nothing is trained: see `engine.training.fitted.bring`.
     """
-    from engine.schema.definition import InvalidDefinition
-    from engine.training.failures import explained
+    from engine.training.fitted.bring import bring
     from engine.training.provenance import Origin, traced
     from engine.training.train import train
-    from models import UnknownModel, find
 
-    with explained("", name, passing=(InvalidDefinition, UnknownModel)):
-        definition = find(name)
-    source = data or definition.sample
-    if not source.is_file():
-        raise FileNotFoundError(f"there is no data file {source}: name one with --data")
-    print(f"{name}: training on {source}", flush=True)
-    origin = traced(name, origin or Origin())
-    trained = train(
-        name, definition, source, step=step, store=store, promote=promote, origin=origin,
-        with_importances=with_importances,
-    )  # fmt: skip
+    settled: dict[str, Any] = {
+        "step": step, "store": store, "promote": promote, "with_importances": with_importances,
+        "origin": traced(name, origin or Origin()),
+    }  # fmt: skip
+    if fitted is not None:
+        print(f"{name}: importing {fitted}", flush=True)
+        trained = bring(name, fitted, data or Path(), target, is_trusted=is_trusted, **settled)
+    else:
+        definition, source = _defined(name, data, store)
+        print(f"{name}: training on {source}", flush=True)
+        trained = train(name, definition, source, **settled)
     with step("store") as say:
         version = store.write(trained.card, trained.files)
         say(f"version {version} in {store.place}/{name}/{version}")
@@ -184,6 +190,26 @@ def build(
         else:
             say(challenge["reason"])
     return version
+
+
+def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDefinition, Path]":
+    """Return what a model file defines, and the table to learn from."""
+    from engine.schema.definition import InvalidDefinition
+    from engine.training.failures import explained
+    from engine.training.fitted.bring import imported_from
+    from models import UnknownModel, find
+
+    try:
+        with explained("", name, passing=(InvalidDefinition, UnknownModel)):
+            definition = find(name)
+    except UnknownModel as error:
+        file = imported_from(store, name)
+        why = f"it was imported from {file}: import a newer one, or write models/{name}.py"
+        raise UnknownModel(f"nothing trains {name}, {why}" if file else str(error)) from error
+    source = data or definition.sample
+    if not source.is_file():
+        raise FileNotFoundError(f"there is no data file {source}: name one with --data")
+    return definition, source
 
 
 @contextmanager
@@ -222,21 +248,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
     _add_table_options(parser)
+    _add_import_options(parser)
     parser.add_argument(
-        "--promote",
-        choices=("always", "if-better", "never"),
-        default="always",
+        "--promote", choices=("always", "if-better", "never"), default="always",
         help="whether the new version is served by default (always)",
-    )
+    )  # fmt: skip
+    parser.add_argument("--if-absent", action="store_true", help="do nothing if one is promoted")
     parser.add_argument(
-        "--if-absent", action="store_true", help="do nothing when a version is promoted"
-    )
-    parser.add_argument(
-        "--importances",
-        choices=("on", "off"),
-        default="on",
+        "--importances", choices=("on", "off"), default="on",
         help="whether to measure how much each field matters, which takes long with many (on)",
-    )
+    )  # fmt: skip
     parser.add_argument("--traceback", action="store_true", help="show where in the code it fails")
     return parser
 
@@ -255,13 +276,17 @@ def _add_table_options(parser: argparse.ArgumentParser) -> None:
         "--estimator", default="", choices=("linear", "boosting", "lightgbm", "xgboost", "forest"),
         help="compare only estimators of this kind",
     )  # fmt: skip
-    table.add_argument(
-        "--minutes", type=float, default=1.0,
-        help="how long the comparison of estimators may take (1)",
+    table.add_argument("--minutes", type=float, default=1.0, help="how long to compare them (1)")
+    table.add_argument("--seed", type=int, default=0, help="decides split and estimator (0)")
+
+
+def _add_import_options(parser: argparse.ArgumentParser) -> None:
+    fitted = parser.add_argument_group("make a version of a fitted model, and train nothing")
+    fitted.add_argument(
+        "--import", dest="fitted", type=Path, metavar="FILE",
+        help="the model's file or MLflow folder; --data has rows of it, with the --target",
     )  # fmt: skip
-    table.add_argument(
-        "--seed", type=int, default=0, help="decides the split and the estimator (0)"
-    )
+    fitted.add_argument("--trust", action="store_true", help="open a pickle, which runs its code")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -35,6 +35,11 @@ new: deps  ## Write a model file from a table, and train it: make new name=churn
 
 remove: deps  ## Remove a model's file, sample and tests; git keeps them: make remove name=credit
 	@exec $(python) bin/remove.py '$(name)' $(if $(yes),--yes) $(if $(versions),--versions)
+
+import: deps  ## Make a version of a fitted model: make import name=churn file=FILE data=TABLE target=Churn
+	@exec $(python) build_model.py '$(name)' --import '$(file)' $(if $(data),--data '$(data)') \
+		$(if $(target),--target '$(target)') $(if $(filter yes,$(trust)),--trust) \
+		$(if $(promote),--promote $(promote)) $(if $(importances),--importances $(importances))
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
 	@exec $(python) test_model.py $(name)

@@ -65,6 +65,7 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
     """Check what a model file describes."""
     try:
         from engine.training.check import check_model
+        from engine.training.fitted.bring import imported_from
     except ModuleNotFoundError as error:
         yield False, f"{error.name} is not installed: pip install -r requirements.txt"
         return
@@ -74,7 +75,9 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
     except InvalidDefinition as error:
         yield from ((False, f"models/{name}.py: {problem}") for problem in error.problems)
     except (models.UnknownModel, TrainingFailed) as error:
-        yield False, str(error)
+        file = isinstance(error, models.UnknownModel) and imported_from(open_store(), name)
+        absence = f"there is no models/{name}.py, since the model was imported from {file}"
+        yield (True, absence) if file else (False, str(error))
     else:
         fields = len(definition.fields)
         yield True, f"models/{name}.py predicts {definition.target.name} from {fields} fields"

@@ -268,7 +268,7 @@ def test_packages_of_a_first_run_hold_nothing_that_only_tests_or_comparisons_nee
     packages = pipfile()
     needs = dict(re.findall(r"^([a-z][\w-]*): ((?:test-)?deps)\b", read("makefile"), re.MULTILINE))
 
-    assert {"run", "new", "remove", "model", "check", "docs", "docs-check"} == {
+    assert {"run", "new", "import", "remove", "model", "check", "docs", "docs-check"} == {
         name for name, stage in needs.items() if stage == "deps"
     }
     assert not packages["packages"].keys() & packages["dev-packages"].keys()

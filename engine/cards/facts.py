@@ -20,8 +20,10 @@ def facts(card: Card) -> dict[str, str]:
     """Return how a version was made and how it is served; empty facts are left out."""
     rows, code, taken = card["data"], card["code"], card["seconds"]
     trees = f", {card['trees']} trees" if card["trees"] else ""
+    model = card.get("imported")
     texts = {
-        "trained": f"{card['created_at']}, Python {code['python']}",
+        "imported" if model else "trained": f"{card['created_at']}, Python {code['python']}",
+        "model": _imported(model) if model else "",
         "by": card.get("trained_by", ""),
         "code": _code(code["revision"]),
         "model file": code.get("model_sha256", ""),
@@ -110,9 +112,17 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
+def _imported(model: Mapping[str, Any]) -> str:
+    libraries = [f"{name} {version}" for name, version in model["libraries"].items()]
+    fitted = f", fitted with {' and '.join(libraries)}" if libraries else ""
+    return f"{model['file']} ({model['format']}){fitted}, sha256 {model['sha256']}"
+
+
 def _data(rows: Mapping[str, Any]) -> str:
     if "rows" not in rows:
         return str(rows["name"])
+    if not rows["training_rows"]:
+        return f"{rows['name']}: {rows['rows']} rows, by which an imported model was checked"
     counts = f"{rows['training_rows']} to learn from and {rows['held_out_rows']} held out"
     return f"{rows['name']}: {rows['rows']} rows, {counts}"
 

@@ -15,9 +15,10 @@ Part = Literal[
 #: How many values the part of a cycle has.
 CYCLES = {"month_cycle": 12, "weekday_cycle": 7, "hour_cycle": 24}
 
-_DAY = 86_400
+#: The seconds of a day.
+DAY = 86_400
 #: The seconds from 1970 of the years that dates have, and one beyond.
-_FIRST, _END = -62_135_596_800.0, 253_402_300_800.0
+FIRST, END = -62_135_596_800.0, 253_402_300_800.0
 
 
 class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -78,15 +79,15 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Return the parts, of shape (n_rows, n_parts)."""
         check_is_fitted(self)
         dates = np.asarray(X, dtype=np.float64)
-        seconds = np.where((dates >= _FIRST) & (dates < _END), dates, np.nan)
+        seconds = np.where((dates >= FIRST) & (dates < END), dates, np.nan)
         start = seconds[:, self.since_place_] if self.since_place_ >= 0 else self.since_seconds_
         columns = []
         for place in range(self.n_features_in_):
             own: dict[str, Any] = {
                 **_whole_parts(seconds[:, place]),
-                "age": (seconds[:, place] - start) / _DAY,
+                "age": (seconds[:, place] - start) / DAY,
             }
-            for part in self._parts_of(place):
+            for part in self.parts_of(place):
                 columns += self._waves(part, own) if part in self.cycles_ else [own[part]]
         return np.column_stack(columns)
 
@@ -97,11 +98,12 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array([
             f"{name}_{part.removesuffix('_cycle')}{wave}"
             for place, name in enumerate(names)
-            for part in self._parts_of(place)
+            for part in self.parts_of(place)
             for wave in (("_sine", "_cosine") if part in CYCLES else ("",))
         ], dtype=object)  # fmt: skip
 
-    def _parts_of(self, place: int) -> list[Part]:
+    def parts_of(self, place: int) -> list[Part]:
+        """Return the parts of a column, by its place among those of the input."""
         return [part for part in self.parts if part != "age" or place != self.since_place_]
 
     def _waves(self, part: Part, own: dict[str, Any]) -> list[Any]:
@@ -115,7 +117,7 @@ class DateParts(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 def _whole_parts(seconds: Any) -> dict[str, Any]:
     is_date = np.isfinite(seconds)
     whole = np.floor(np.where(is_date, seconds, 0.0)).astype(np.int64)
-    days = whole // _DAY
+    days = whole // DAY
     moments = whole.astype("datetime64[s]")
     months = moments.astype("datetime64[M]")
     parts = {
@@ -123,7 +125,7 @@ def _whole_parts(seconds: Any) -> dict[str, Any]:
         "month": months.astype(np.int64) % 12 + 1,
         "day": days - months.astype("datetime64[D]").astype(np.int64) + 1,
         "weekday": (days + 3) % 7,  # 1970 began on a Thursday
-        "hour": whole % _DAY // 3600,
+        "hour": whole % DAY // 3600,
     }
     return {part: np.where(is_date, values, np.nan) for part, values in parts.items()}
 

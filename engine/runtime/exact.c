@@ -16,14 +16,46 @@ enum { LANES = 16, MOST_ROWS = 128, BLOCK_DOUBLES = 8192 };
 
 #define MOST_SINGLE_POWER 88.7f
 
+#define FIRST_SECOND -62135596800.0 /* of the years 1 to 9999, from 1970 on */
+#define END_SECOND 253402300800.0
+
+/* A part of a date, or -1: Howard Hinnant's civil_from_days, in days from 0000-03-01 on. */
+static double date_part(uint32_t kind, double value)
+{
+    if (!(value >= FIRST_SECOND && value < END_SECOND))
+        return -1.0;
+    uint64_t seconds = (uint64_t)((int64_t)floor(value) + 719468LL * 86400);
+    uint32_t days = (uint32_t)(seconds / 86400), day_of_era = days % 146097;
+    if (kind == HOUR)
+        return (double)(seconds % 86400 / 3600);
+    if (kind == WEEKDAY)
+        return (days + 2) % 7;
+    uint32_t year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    uint32_t day = day_of_era - (365 * year + year / 4 - year / 100), month = (5 * day + 2) / 153;
+    if (kind == DAY)
+        return day - (153 * month + 2) / 5 + 1;
+    if (kind == MONTH)
+        return month < 10 ? month + 3 : month - 9;
+    return year + days / 146097 * 400 + (month >= 10);
+}
+
+/* What is seen of a value that is no plain number: whether it is there, or a part of a date. */
+static double part_value(const Model *m, const Slot *s, double value)
+{
+    if (s->kind == PRESENCE)
+        return isnan(value) ? s->gap : s->shift;
+    double code = date_part(s->kind, value) - s->shift;
+    return code >= 0.0 && code < s->n_codes ? m->tables[s->first_table + (uint32_t)code] : s->gap;
+}
+
 /* What the nodes and terms see of a record's value. */
 INLINE double slot_value(const Model *m, const Slot *s, double value)
 {
     if (s->kind == TABLE)
         return value >= 0.0 && value < s->n_codes ? m->tables[s->first_table + (uint32_t)value]
                                                   : s->gap;
-    if (s->kind == PRESENCE)
-        return isnan(value) ? s->gap : s->shift;
+    if (s->kind >= PRESENCE)
+        return part_value(m, s, value);
     if (isnan(value))
         value = s->gap;
     if (s->kind == SUB_DIV)

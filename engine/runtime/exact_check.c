@@ -48,7 +48,7 @@ static int check_slots(const Model *m)
     uint32_t tables = 0;
     for (uint32_t i = 0; i < m->header->n_slots; i++) {
         const Slot *s = &m->slots[i];
-        uint32_t n_codes = s->kind == TABLE ? s->n_codes : 0;
+        uint32_t n_codes = s->kind == TABLE || s->kind > PRESENCE ? s->n_codes : 0;
         if (s->field >= m->header->n_fields || s->kind >= N_SLOT_KINDS || s->n_codes != n_codes ||
             s->reserved != 0.0 ||
             !isfinite(s->shift) || !is_divisor(s->kind == SUB_DIV ? s->scale : 1.0) ||

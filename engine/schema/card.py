@@ -15,6 +15,7 @@ class Counts(TypedDict, total=False):
     training_rows: int
     held_out_rows: int
     split: str
+    held_out_from: float  # the first time that is held out, of a split by time
 
 
 class DataEntry(Counts):
@@ -53,6 +54,7 @@ class Description(Decision):
     data: DataEntry
     code: dict[str, str]
     libraries: dict[str, str]
+    imported: NotRequired[dict[str, Any]]  # the file of a model that was fitted elsewhere
 
 
 class ScoreEntry(TypedDict):

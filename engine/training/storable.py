@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.calibration import _CalibratedClassifier
 from skops.io import get_untrusted_types
 from skops.io._utils import get_type_name
 
@@ -52,13 +53,18 @@ def check_storable(pipeline: Any, *, model: str) -> None:
     raise TrainingFailed(f"the pipeline cannot be stored: {'; '.join(lines)}")
 
 
+def parts(pipeline: Any) -> Iterator[Any]:
+    """Yield all objects that a pipeline holds, each once."""
+    return (place.value for place in _walk(pipeline, _Place((), "", "", pipeline), set()))
+
+
 def _walk(value: Any, place: _Place, seen: set[int]) -> Iterator[_Place]:
     """Yield what a pipeline holds, each object once, with its place."""
     if id(value) in seen:
         return
     seen.add(id(value))
     yield place._replace(value=value)
-    if isinstance(value, BaseEstimator):
+    if isinstance(value, (BaseEstimator, _CalibratedClassifier)):
         for name, item in vars(value).items():
             yield from _walk(
                 item, place._replace(estimator=type(value).__name__, attribute=name), seen

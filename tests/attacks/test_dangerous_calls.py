@@ -77,6 +77,12 @@ KNOWN = {
     ("engine/runtime/compile_exact.py", "subprocess.run"): "a compiler or pip, at set-up",
     ("engine/training/export/parity.py", "timeit"): "what holds the next",
     ("engine/training/export/parity.py", "timeit.repeat"): "times a function of our own, no text",
+    (
+        "engine/training/fitted/lock.py",
+        "ctypes.CDLL",
+    ): "calls of the kernel that shut a process",
+    ("engine/training/fitted/unpack.py", "joblib.load"): "in a process that is shut, if trusted",
+    ("engine/training/fitted/unpack.py", "skops.io.load"): "the same",
     ("benchmarks/clients/mlflow_differential_client.py", "skops.io.load"): "this machine's store",
     ("benchmarks/contenders/credit.py", "joblib.load"): "what the benchmark itself has written",
     ("benchmarks/processes.py", "ctypes.CDLL"): "a call of the kernel that Python lacks",

@@ -214,6 +214,13 @@ def test_model_file_can_be_written_as_described(workshop: Workshop) -> None:
     assert ["churn"] == ModelStore(workshop.folder / "artifacts").names()
 
 
+@pytest.mark.slow
+def test_fitted_model_can_be_brought_as_described(workshop: Workshop) -> None:
+    workshop.follow(blocks(HOW_TO / "bring-a-fitted-model.md"))
+
+    assert ["brought"] == ModelStore(workshop.folder / "artifacts").names()
+
+
 def test_version_can_be_taken_back_as_described(credit_store: ModelStore, tmp_path: Path) -> None:
     shutil.copytree(credit_store.root / "credit", tmp_path / "artifacts/credit")
     store = ModelStore(tmp_path / "artifacts")

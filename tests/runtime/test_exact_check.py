@@ -11,6 +11,7 @@ from engine.runtime.exact import BROKEN_RULES, ExactRuntime
 from engine.schema import Number
 from persistence.store_errors import UntrustedArtifact
 from tests.runtime.exact_files import (
+    HOUR,
     SIGMOID,
     SOFTMAX_OF_TWO,
     SUB_DIV,
@@ -80,7 +81,8 @@ BROKEN: list[tuple[int, File]] = [
     (4, counts(n_values=2**32 - 1)),
     (4, counts(n_nodes=6 + 2**28, n_tables=3 - 2**29 + 2**32)),  # it wraps around at 2 ** 32
     (5, slots(field=2)),
-    (5, slots(kind=5)),
+    (5, slots(kind=10)),
+    (6, slots(kind=HOUR, table=[1.0], first_table=9)),
     (5, slots(shift=INF)),
     (5, slots(scale=NAN)),
     (5, slots(kind=SUB_DIV, scale=0.0)),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -26,6 +27,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
+from engine.preprocessing.date_parts import DateParts
 from engine.runtime.exact_library import FOLDER, SOURCES
 from engine.training.exact.translation import translate
 from tests.runtime.exact_files import SIGMOIDS, SOFTMAX, File, Member
@@ -63,6 +65,13 @@ PIPELINES: dict[str, tuple[Any, str]] = {
     "sets": (
         HistGradientBoostingClassifier(
             max_iter=4, max_depth=3, categorical_features=WORDS, **_SEED
+        ),
+        "two",
+    ),
+    "dates": (
+        make_pipeline(
+            ColumnTransformer([("size", DateParts(parts=("weekday", "hour")), ["size"])]),
+            RandomForestClassifier(2, max_depth=3, **_SEED),
         ),
         "two",
     ),

@@ -2,6 +2,7 @@
 
 # ruff: noqa: DTZ001  wall clocks have no zone
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from engine.training.train import train
 from persistence.model_persistence import ModelStore
 from tests.audit.ways import MODEL, WAYS, ask
 from tests.support import table_bodies
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.models import in_silence
 
 ZONE = ZoneInfo("America/Santiago")
@@ -180,3 +181,15 @@ def test_kinds_when_described_have_formats_and_codes(client: FlaskClient) -> Non
     assert "date-time" == properties["paid"]["format"]
     assert "1 is low, 2 is high" == properties["risk"]["description"]
     assert ["BYTES"] * 3 == [tensor["datatype"] for tensor in inputs]
+
+
+def test_kinds_when_plain_are_answered_by_the_exact_runtime_on_the_loop(
+    client: FlaskClient, expected: list[float]
+) -> None:
+    bodies = [json.dumps(record).encode() for record, _ in MEANINGS]
+
+    answers = ask_loop(client.application, [("/v0/predict", {}, body) for body in bodies])
+
+    values = [json.loads(answer[1])["prediction"]["value"] for answer in answers if answer]
+    assert pytest.approx(expected) == values
+    assert "scikit-learn_exact" == client.get(f"/v2/models/{MODEL}").get_json()["platform"]

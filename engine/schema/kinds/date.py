@@ -28,6 +28,12 @@ from engine.schema.problem_codes import Code
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a wall clock has no zone
 _DAY, _ZERO = 86_400, timedelta()
+#: The seconds at which the months of leap years and others begin, up to the ends of the calendar.
+_MONTHS = np.array([
+    (datetime(year, month, 1) - _EPOCH) // timedelta(seconds=1)  # noqa: DTZ001
+    for year in (1, 1600, 1900, 1970, 2000, 2023, 2024, 2100, 9999)
+    for month in range(1, 13)
+], np.float64)  # fmt: skip
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799  # of the years 1 to 9999
 
 
@@ -192,14 +198,22 @@ class Date(Field):
 
     def turning_points(self, values: np.ndarray, generator: np.random.Generator) -> list[Any]:
         points = self._count.turning_points(values.astype(np.float64) / self._step, generator)
-        return [point * self._step for point in points]
+        ends = np.unique(self.near(np.append(_MONTHS, _MONTHS - 1)))
+        return [*(point * self._step for point in points), *ends.tolist()]
 
     def span(self, values: np.ndarray) -> tuple[float, float] | None:
         ends = self._count.span(values / self._step)
         return None if ends is None else (ends[0] * self._step, ends[1] * self._step)
 
+    def clean_range(self) -> tuple[float, float]:
+        low, high = (None, None) if self.out_of_range == "accept" else self._ends
+        last = _LAST // self._step * self._step
+        return (float(_FIRST) if low is None else low), (float(last) if high is None else high)
+
     def near(self, values: np.ndarray) -> np.ndarray:
-        return self._count.near(values / self._step) * self._step
+        low, high = self.clean_range()
+        points = self._count.near(np.clip(values, low, high) / self._step) * self._step
+        return points[(points >= low) & (points <= high)]
 
 
 @dataclass(frozen=True, kw_only=True)

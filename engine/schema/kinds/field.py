@@ -272,6 +272,10 @@ class Field:
         """Return the ends between which the thresholds of a quantity lie, from real values."""
         return None
 
+    def clean_range(self) -> tuple[float, float]:
+        """Return the ends between which all doubles lie that the pipeline may see."""
+        return -math.inf, math.inf
+
     def near(self, values: np.ndarray) -> np.ndarray:
         """Return the clean values that the field accepts next to some doubles."""
         return values[:0]

@@ -91,5 +91,8 @@ class Flag(Field):
     def draw(self, generator: np.random.Generator) -> bool:
         return bool(generator.integers(2))
 
+    def clean_range(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
     def turning_points(self, values: np.ndarray, generator: np.random.Generator) -> list[Any]:
         return [0.0, 1.0]

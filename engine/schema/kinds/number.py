@@ -118,7 +118,7 @@ class Number(Field):
 
     def json_schema(self) -> dict[str, Any]:
         kind = {"type": "integer" if self.integer else "number"}
-        ends = zip(("minimum", "maximum"), self._accepted_range(), strict=True)
+        ends = zip(("minimum", "maximum"), self.clean_range(), strict=True)
         return kind | {key: end for key, end in ends if math.isfinite(end)}
 
     def usual(self) -> str:
@@ -214,10 +214,10 @@ class Number(Field):
         return replace(self, limit=limit)
 
     def _accepted(self, points: np.ndarray) -> np.ndarray:
-        low, high = self._accepted_range()
+        low, high = self.clean_range()
         return points[(points >= low) & (points <= high)]
 
-    def _accepted_range(self) -> tuple[float, float]:
+    def clean_range(self) -> tuple[float, float]:
         is_open = self.out_of_range == "accept"
         return (-self._most, self._most) if is_open else (self._low, self._high)
 

@@ -42,6 +42,11 @@ class SlotKind(IntEnum):
     SUB_DIV = 2
     MUL_ADD = 3
     PRESENCE = 4
+    YEAR = 5
+    MONTH = 6
+    DAY = 7
+    WEEKDAY = 8
+    HOUR = 9
 
 
 class Link(IntEnum):

@@ -48,8 +48,10 @@ def fold(preparation: Preparation, tests: Tests, file: ExactFile) -> Folded:
             is_here = owners[rising] == owner
             rows, chosen = rising[is_here], limits[is_here]
             _fold_numbers(distinct.take(rows), chosen, preparation, file, folded, rows)
-    for owner in np.unique(owners[(owners >= 0) & ~rises]):
-        rows = np.flatnonzero((owners == owner) & ~rises)
+    parts = np.array([preparation.columns[column].part or 0 for column in used], np.intp)[of]
+    keys = owners * (max(SlotKind) + 1) + parts
+    for key in np.unique(keys[(owners >= 0) & ~rises]):
+        rows = np.flatnonzero((keys == key) & (owners >= 0) & ~rises)
         _fold_codes(distinct.take(rows), preparation, file, folded, rows)
     return Folded(folded.slot[places], folded.value[places], folded.is_set[places])
 
@@ -107,14 +109,12 @@ def _fold_codes(
     """Fold tests of one field's codes: a table of each column's numbers, or sets of codes."""
     used = np.unique(tests.column)
     tables = {int(column): preparation.codes(int(column)) for column in used}
-    owner = preparation.field_of(int(used[0]))
     has_gaps = any(np.isnan(table).any() for table in tables.values())
     if has_gaps or len(used) > _MOST_TABLES or (tests.choice >= 0).any():
         cells = np.stack([tables[int(column)] for column in tests.column])
         true = tests.are_true(cells)
         count = true.shape[1] - 1
-        identity = tuple(map(float, range(count)))
-        slot = Slot(owner, SlotKind.TABLE, float(count), table=identity)
+        slot = preparation.slot(int(used[0]), float(count), range(count))
         folded.slot[rows] = file.slot(slot)
         words = np.zeros((len(true), (count // 64 + 1) * 64), np.uint8)
         words[:, : count + 1] = true
@@ -129,5 +129,5 @@ def _fold_codes(
             numbers = table.astype(np.float32) if tests.is_single else table
         *codes, gap = map(float, numbers)
         is_here = tests.column == column
-        slot = Slot(owner, SlotKind.TABLE, gap, table=(*codes,))
+        slot = preparation.slot(column, gap, codes)
         folded.slot[rows[is_here]] = file.slot(slot)

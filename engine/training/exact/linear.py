@@ -75,7 +75,7 @@ def _slot(preparation: Preparation, place: int) -> Slot:
         return Slot(0, SlotKind.TABLE, float(preparation.rows({})[0][place]))
     if preparation.fields[owner].words:
         *codes, gap = map(float, preparation.codes(place))
-        return Slot(owner, SlotKind.TABLE, gap, table=tuple(codes))
+        return preparation.slot(place, gap, codes)
     gap = float(preparation.gaps[place]) if preparation.takes_gaps(place) else np.inf
     if column.shape is Shape.SAME:
         return Slot(owner, SlotKind.NUMBER, gap)
@@ -93,7 +93,7 @@ def _slot(preparation: Preparation, place: int) -> Slot:
             "model would add up",
             "use one StandardScaler, RobustScaler or MinMaxScaler",
         ) from None
-    return Slot(owner, SlotKind.TABLE, gap, table=tuple(codes))
+    return preparation.slot(place, gap, codes)
 
 
 def _before(gap: float, column: Column) -> float:

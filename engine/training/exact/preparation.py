@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
+from engine.preprocessing.date_parts import END, FIRST
 from engine.runtime.native import frame
 from engine.schema.fields import Field
+from engine.training.exact.exact_file import Slot, SlotKind
 from engine.training.exact.refusal import NotExact
 from engine.training.exact.steps import Column, Shape, columns_after
 
@@ -32,6 +34,7 @@ class Preparation:
         self.fields = fields
         self.columns = list(columns)
         self._steps = steps
+        self._parts: dict[tuple[int, SlotKind], Any] = {}
         self._usual = [field.read(field.example)[0] for field in fields]
 
     @classmethod
@@ -104,7 +107,9 @@ class Preparation:
 
     def codes(self, column: int) -> Any:
         """Return the numbers of a column for each code of its field, then that for a gap."""
-        place = self.field_of(column)
+        place, part = self.field_of(column), self.columns[column].part
+        if part is not None:
+            return self._by_part(place, part)[:, column]
         if place not in self._by_code:
             raise NotExact(
                 f"{self.columns[column].step} does not keep the numbers of {self.names(column)} "
@@ -112,6 +117,13 @@ class Preparation:
                 "scale it, bin it with encode='ordinal', or declare a category",
             )
         return self._by_code[place][:, column]
+
+    def slot(self, column: int, gap: float, table: Sequence[float]) -> Slot:
+        """Return the slot that shows a number for each code of a column's field."""
+        place, part = self.field_of(column), self.columns[column].part
+        kind = SlotKind.TABLE if part is None else part
+        first = self._years(place)[0] if part is SlotKind.YEAR else 0
+        return Slot(place, kind, gap, shift=float(first), table=tuple(map(float, table)))
 
     def names(self, column: int) -> str:
         """Return the name of the field that decides a column."""
@@ -124,10 +136,8 @@ class Preparation:
 
     def span(self, place: int) -> tuple[float, float]:
         """Return the least and the greatest double that a field accepts."""
-        if numbers := self.fields[place].array_values:  # of a flag
-            return min(numbers), max(numbers)
-        entry = self.fields[place].json_schema()
-        return float(entry.get("minimum", -_LARGEST)), float(entry.get("maximum", _LARGEST))
+        low, high = self.fields[place].clean_range()
+        return max(low, -_LARGEST), min(high, _LARGEST)
 
     @property
     def is_sparse(self) -> bool:
@@ -162,6 +172,29 @@ class Preparation:
         }
         rows = self.rows(filled)
         return {place: rows[: len(values)] for place, values in codes.items()}
+
+    def _years(self, place: int) -> range:
+        ends: Any = np.clip(self.span(place), FIRST, END - 1)
+        ends = ends.astype("datetime64[s]").astype("datetime64[Y]")
+        first, last = (1970 + ends.astype(int)).tolist()
+        return range(first, last + 1)
+
+    def _by_part(self, place: int, part: SlotKind) -> Any:
+        """The columns for all codes of a part of a field's dates, a row for each; then a gap."""
+        if (place, part) not in self._parts:
+            days = np.timedelta64(1, "D")
+            start = np.datetime64("2000-01-01")  # a Saturday
+            dates: Any = {
+                SlotKind.YEAR: [np.datetime64(f"{year:04}-02-03") for year in self._years(place)],
+                SlotKind.MONTH: [start] + [np.datetime64(f"2000-{n:02}-05") for n in range(1, 13)],
+                SlotKind.DAY: [start, *(start + n * days for n in range(31))],
+                SlotKind.WEEKDAY: [start + (2 + n) * days for n in range(7)],
+                SlotKind.HOUR: [start + np.timedelta64(n, "h") for n in range(24)],
+            }[part]
+            seconds = np.array(dates, "datetime64[s]").astype(np.float64)
+            gap = np.nan if self.fields[place].missing == "accept" else seconds[0]
+            self._parts[place, part] = self.rows({place: np.append(seconds, gap)})
+        return self._parts[place, part]
 
     def _values(self, place: int) -> Any:
         """Return the value of each code of a field and that of a gap; None without codes."""

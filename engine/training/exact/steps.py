@@ -30,6 +30,7 @@ from sklearn.preprocessing import (
 )  # fmt: skip
 from sklearn.utils import check_array
 
+from engine.preprocessing.date_parts import CYCLES, DAY, DateParts
 from engine.training.exact.exact_file import SlotKind
 from engine.training.exact.refusal import NotExact
 
@@ -57,6 +58,7 @@ class Column(NamedTuple):
     shape: Shape = Shape.SAME
     scaling: tuple[SlotKind, float, float] | None = None  # with shift and scale
     step: str = ""  # which has made it what it is
+    part: SlotKind | None = None  # of the date in its field, on which alone it depends
 
     def through(self, shape: Shape, step: Any) -> "Column":
         """Return the column that a step makes of this one alone."""
@@ -171,6 +173,11 @@ def _scaled(
         made = column.through(Shape.SCALED if scale > 0 else Shape.ANY, step)
         if column.shape is Shape.SAME and scale > 0:
             made = made._replace(scaling=(kind, float(shift), float(scale)))
+        elif column.step == "DateParts" and column.scaling and scale > 0:  # of an age
+            _, start, day = column.scaling
+            unscaled = shift * day if kind is SlotKind.SUB_DIV else -shift / scale * day
+            size = scale * day if kind is SlotKind.SUB_DIV else day / scale
+            made = made._replace(scaling=(SlotKind.SUB_DIV, start + unscaled, size))
         after.append(made)
     return after
 
@@ -196,6 +203,27 @@ def _repeated(step: Any, columns: Sequence[Column], counts: Sequence[int]) -> li
         for column, count in zip(columns, counts, strict=True)
         for _ in range(count)
     ]
+
+
+def _date_parts(step: Any, columns: Sequence[Column]) -> list[Column]:
+    after = []
+    for place, column in enumerate(columns):
+        if column.shape is not Shape.SAME:
+            return _unknown(step, columns)
+        for part in step.parts_of(place):
+            if part != "age":
+                kind = SlotKind[part.removesuffix("_cycle").upper()]
+                shape = Shape.RISING if kind is SlotKind.YEAR else Shape.ANY
+                made = column.through(shape, step)._replace(part=kind)
+                after += [made] * (2 if part in CYCLES else 1)
+            elif step.since_place_ < 0:
+                made = column.through(Shape.SCALED, step)
+                scaling = (SlotKind.SUB_DIV, step.since_seconds_, float(DAY))
+                after.append(made._replace(scaling=scaling))
+            else:
+                fields = column.fields | columns[step.since_place_].fields
+                after.append(Column(fields, Shape.ANY, None, type(step).__name__))
+    return after
 
 
 def _function(step: Any, columns: Sequence[Column]) -> list[Column]:
@@ -265,4 +293,5 @@ _RULES: dict[type, Callable[[Any, Sequence[Column]], list[Column]]] = {
     PowerTransformer: _rising,
     QuantileTransformer: _quantile,
     FunctionTransformer: _function,
+    DateParts: _date_parts,
 }

@@ -2,33 +2,33 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from engine.schema.fields import GAP_WORDS
 from engine.schema.kinds.field import spelling
 from engine.schema.kinds.flag import FLAG_WORDS
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
 from engine.schema.messages import quoted
+from engine.training.infer.cells import FEW_ODD, Cells, Draft
+from engine.training.infer.dates import dates_of
 from engine.training.infer.headers import is_code_name, is_id_name, unit_of, words_in
 from engine.training.infer.numbers import Form, Style, find_form, is_number, round_beyond
 
-#: What stands for a gap in a table, beside the words that pandas reads so.
-_MARKERS = {*(word.casefold() for word in GAP_WORDS), "?", "-", "--", "---", ".", "..", "n.a.",
-            "n/d", "s/d", "(null)", "#ref!", "#value!", "#div/0!"}  # fmt: skip
-#: A few words in a column of numbers are gaps, too: so many, in such a share of the rows.
-_ODD_WORDS, _ODD_SHARE = 5, 0.05
+#: A few words in a column of numbers are gaps, too: in such a share of the rows.
+_ODD_SHARE = 0.05
 #: A column with a larger share of gaps is set aside.
 _MOST_GAPS = 0.95
 #: So many whole numbers at most are the codes of a category, each in ten rows on average.
 _MOST_CODES = 30
-#: So many spellings of yes and no, at most, and so many words tell whether a column has dates.
-_MOST_SPELLINGS, _ENOUGH = 20, 2000
+#: So many spellings of yes and no, at most.
+_MOST_SPELLINGS = 20
 #: The longest word of a category.
 _LONGEST_WORD = 60
+
+#: Numbers that stand for gaps in some tables.
+_STAND_INS = {-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999}
 
 _SHARES = {"percent", "pct", "percentage", "%"}
 
@@ -38,73 +38,6 @@ _TRUE_AND_FALSE = (
     ("ja", "nein"), ("ja", "nee"), ("tak", "nie"), ("да", "нет"), ("true", "0"), ("1", "false"),
 )  # fmt: skip
 
-_DATES = (
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?|"
-    r"\d{4}-\d{2}|\d{1,2}/\d{4}|\d{1,2}:\d{2}(:\d{2})?( ?[AaPp]\.?[Mm]\.?)?|"
-    r"\d{1,2}[ -][A-Za-z]{3,9}\.?[ -]\d{2,4}( .*)?|"
-    r"([A-Za-z]{3,9},? )?[A-Za-z]{3,9}\.? \d{1,2},? \d{4}( .*)?"
-)
-
-
-class Cells(NamedTuple):
-    """A column: the words of its cells without spaces around them, the most frequent first.
-
-    Each row has the place of its word, -1 for a gap. The gap words are written as in the file.
-    """
-
-    header: str
-    places: np.ndarray
-    counts: pd.Series
-    gap_words: tuple[str, ...]
-    is_padded: bool
-
-    @property
-    def gaps(self) -> int:
-        """The number of cells without a value."""
-        return int((self.places < 0).sum())
-
-    def spread(self, numbers: Any) -> np.ndarray:
-        """Return the number of each row's word; NaN for a gap."""
-        values: np.ndarray = np.append(np.asarray(numbers, dtype=float), np.nan)[self.places]
-        return values
-
-
-@dataclass
-class Draft:
-    """A field as it will be written; without a kind it is set aside, and the summary says why.
-
-    The values are those of all rows, as numbers; odd words are read as gaps, and rows with a
-    dropped word of the target are left out.
-    """
-
-    header: str
-    kind: str
-    summary: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    values: np.ndarray | None = None
-    odd: tuple[str, ...] = ()
-    remark: str = ""
-    name: str = ""
-    dropped: tuple[str, ...] = ()
-    replacements: dict[str, str] = field(default_factory=dict)
-
-
-def cells_of(header: str, column: pd.Series) -> Cells:
-    """Look at a column of text once."""
-    codes, raw = pd.factorize(column)
-    words = np.asarray(raw, dtype=object)
-    stripped = np.array([word.strip() for word in words], dtype=object)
-    is_gap = np.array([word.casefold() in _MARKERS for word in stripped], dtype=bool)
-    stripped[is_gap] = None
-    places, distinct = pd.factorize(stripped)
-    codes = places[codes]
-    counts = np.bincount(codes[codes >= 0], minlength=len(distinct))
-    order = np.argsort(-counts, kind="stable")
-    ranks = np.append(np.argsort(order), -1)  # the last is for gaps
-    is_padded = bool((words != stripped)[~is_gap].any())
-    ranked = pd.Series(counts[order], index=pd.Index(distinct[order], dtype=object))
-    return Cells(header, ranks[codes], ranked, tuple(words[is_gap]), is_padded)
-
 
 def describe(cells: Cells, style: Style, most_words: int) -> Draft:
     """Decide what a column holds, by its words alone."""
@@ -112,15 +45,15 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
     gaps = f"{100 * cells.gaps / rows:.2g} % missing" if cells.gaps else ""
     form = find_form(words.index.to_series(), style)
     odd = words[form.odd]
-    is_odd_rare = len(odd) <= _ODD_WORDS and odd.sum() <= _ODD_SHARE * words.sum()
+    is_odd_rare = len(odd) <= FEW_ODD and odd.sum() <= _ODD_SHARE * words.sum()
     first = quoted(str(words.index[0])[:40]) if len(words) else ""
     if not len(words) or cells.gaps > _MOST_GAPS * rows:
         return Draft(cells.header, "", gaps if len(words) else "no value in any row")
     if len(words) == 1:
         return Draft(cells.header, "", f"always {first}" + (" or missing" if gaps else ""))
-    if _are_dates(words):
-        return Draft(cells.header, "", f"a date or time, such as {first}")
-    if flag := flag_of(cells):
+    if dates := dates_of(cells):
+        draft = dates
+    elif flag := flag_of(cells):
         draft = flag
     elif is_odd_rare and len(words) > len(odd) + 1:
         draft = _number(cells, form, most_words)
@@ -136,16 +69,6 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
         draft.arguments["missing"] = "accept"
         draft.summary += f", {gaps}" if gaps else ""
     return draft
-
-
-def _are_dates(words: pd.Series) -> bool:
-    if len(words) > 2 * _ENOUGH and not _are_dates(words.iloc[:: len(words) // _ENOUGH]):
-        return False
-    texts = words.index.to_series()
-    has_signs = texts.str.contains("[-/:]|[A-Za-z]{3}").to_numpy(bool)
-    is_date = texts.str.fullmatch(_DATES).to_numpy(bool) & has_signs
-    is_year = texts.str.fullmatch(r"(19|20)\d\d").to_numpy(bool) & is_date.any()
-    return bool(words[is_date | is_year].sum() > 0.9 * words.sum())
 
 
 def flag_of(cells: Cells) -> Draft | None:
@@ -179,6 +102,10 @@ def number(cells: Cells, form: Form) -> Draft:
     if form.replacements:
         place = max(np.flatnonzero(~form.odd), key=lambda place: len(words[place]))
         remarks.append(f"{quoted(str(words[place]))} is read as {form.numbers[place]:.15g}")
+    low, high = present[present > present[0]], present[present < present[-1]]
+    for end, rest in ((present[0], low), (present[-1], high)):
+        if end in _STAND_INS and len(rest) and abs(end - np.median(rest)) > 2 * np.ptp(rest):
+            remarks.append(f"{end:g} may stand for a gap: if it does, add it to na_values")
     draft = Draft(cells.header, "Number", summary, arguments, values, odd, "; ".join(remarks))
     draft.replacements = form.replacements
     return draft

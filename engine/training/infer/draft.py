@@ -2,14 +2,19 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
 
 from engine.schema.kinds.field import GAP_WORDS
 from engine.schema.messages import quoted
-from engine.training.infer.columns import Cells, Draft, cells_of, describe
+from engine.training.infer.cells import Cells, Draft, cells_of
+from engine.training.infer.columns import describe
 from engine.training.infer.headers import free_name
 from engine.training.infer.numbers import PLAIN, Style, find_style
 from engine.training.infer.reading import read_source
 from engine.training.infer.source import Source, UnreadableTable
+from engine.training.infer.splits import propose_split
 from engine.training.infer.target import (
     describe_target,
     gives_away,
@@ -19,6 +24,9 @@ from engine.training.infer.target import (
 
 #: All categories together list so many words, and each of them at least so many.
 _ALL_WORDS, _FEWEST_WORDS, _MOST_WORDS = 400, 10, 60
+
+#: A column so like the target is a copy of it, and one nearly so is worth a look.
+_COPY, _NEARLY_A_COPY = 0.999, 0.97
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class ModelDraft:
     gap_words: tuple[str, ...]
     padded: list[str]
     has_target_gaps: bool
+    split: str
 
 
 def propose_target(place: str, table: str = "") -> tuple[str, list[str]]:
@@ -73,6 +82,8 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     for number, each in enumerate(described, start=1):
         each.name = free_name(each.header, number, {*headers} - {each.header} | taken)
         taken.add(each.name)
+    split, reason = propose_split(others, described)
+    source.notes.extend([reason] if reason else [])
     fields = [each for each in described if each.kind]
     if not fields:
         reasons = ", ".join(f"{quoted(each.header)} ({each.summary})" for each in described[:5])
@@ -86,7 +97,7 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         aside=[each for each in described if not each.kind], target=goal,
         gap_words=tuple(word for word in dict.fromkeys(gap_words) if word not in by_itself),
         padded=[each for each in worded if columns[each].is_padded],
-        has_target_gaps=columns[header].gaps > 0 or bool(goal.odd),
+        has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
     )  # fmt: skip
 
 
@@ -106,8 +117,20 @@ def _set_aside(drafts: list[Draft], target: Draft) -> None:
     words: Counter[str] = Counter()
     for each in (*drafts, target):
         words.update(map(str, each.arguments.get("categories", ())))
-    for each in drafts:
-        if each.kind and (reason := gives_away(each, target)):
-            each.kind, each.summary = "", reason
-        elif each.kind and any(word in words for word in each.odd):
-            each.kind, each.summary = "", f"numbers and words such as {quoted(each.odd[0])}"
+    for each in filter(lambda each: each.kind, drafts):
+        likeness, reason = gives_away(each, target)
+        if any(word in words for word in each.odd):
+            each.set_aside(f"numbers and words such as {quoted(each.odd[0])}")
+        elif likeness >= _COPY:
+            each.set_aside(reason)
+        elif likeness >= _NEARLY_A_COPY:
+            each.add_remark("it tells the target almost alone: is it known before the target is?")
+    dates = [each for each in drafts if each.kind in ("Date", "DateTime")]
+    for first, second in combinations(dates, 2):
+        assert first.values is not None and second.values is not None
+        days = second.values - first.values
+        between = Draft("", "Number", "", values=days)
+        if first.kind and second.kind and gives_away(between, target)[0] >= _COPY:
+            is_ordered = np.nanmedian(days) >= 0
+            early, late = (first, second) if is_ordered else (second, first)
+            late.set_aside(f"with {quoted(early.header)} it tells the target: known only after it")

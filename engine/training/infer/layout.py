@@ -21,7 +21,11 @@ def quote(text: str) -> str:
     """Write text in double quotes; what is neither a letter nor ASCII is written by its number."""
     if "\\" in text and re.fullmatch(r"[ -!#-~]*[^\\]", text, re.ASCII):
         return f'r"{text}"'
-    plain = json.dumps(text, ensure_ascii=False)
+    return f'"{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    plain = json.dumps(text, ensure_ascii=False)[1:-1]
     return "".join(
         letter if letter.isalnum() or (letter.isascii() and letter.isprintable())
         else f"\\U{ord(letter):08x}" if ord(letter) > 0xFFFF else f"\\u{ord(letter):04x}"
@@ -31,7 +35,7 @@ def quote(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return text that may stand in a docstring or a comment, without what cannot be seen."""
-    return quote(text)[1:-1].replace('\\"', "'").replace("\\", "/")
+    return _escaped(text).replace('\\"', "'").replace("\\", "/")
 
 
 def call(

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
+
 from engine.training.infer.candidates import Candidate
-from engine.training.infer.columns import Draft
+from engine.training.infer.cells import Draft
 from engine.training.infer.draft import ModelDraft
 from engine.training.infer.layout import call, comment, plain, written
 from engine.training.infer.loading import load_data_lines
@@ -37,7 +39,10 @@ def _head(draft: ModelDraft, chosen: Candidate) -> str:
     is_linear, has_words = chosen.is_linear, _has_words(draft)
     is_stored = draft.source.function == "read_database"
     preparations = ["OneHotEncoder"] * has_words + ["StandardScaler"] * is_linear
-    composed = ["ColumnTransformer"] * has_words + ["TransformedTargetRegressor"] * chosen.is_log
+    has_dates = bool(_dates(draft))
+    composed = ["ColumnTransformer"] * (has_words or has_dates) + [
+        "TransformedTargetRegressor"
+    ] * chosen.is_log
     imports = [
         "import pandas as pd",
         *["import numpy as np"] * chosen.is_log,
@@ -50,11 +55,13 @@ def _head(draft: ModelDraft, chosen: Candidate) -> str:
     imports.sort(key=lambda line: (line.startswith("from"), line.split()[1]))
     kinds = {each.kind for each in (*draft.fields, draft.target)} | {"ModelDefinition"}
     kinds |= {"Number"} if draft.source.is_text else set()
+    kinds |= {"Date"} if has_dates else set()
     begin = f"Written from {draft.rows:,} rows of {PurePath(draft.sample).name}: yours to edit."
     return "\n".join(
         [
             f'"""{_title(draft)}: predicts {plain(draft.target.header)[:60]}.', "", plain(begin),
             '"""', "", "from pathlib import Path", "", *imports, "",
+            *["from engine.preprocessing.date_parts import DateParts"] * has_dates,
             f"from engine.schema import {', '.join(sorted(kinds))}",
             *["from persistence.database import read_database"] * is_stored, "",
         ]
@@ -90,34 +97,81 @@ def _arguments(each: Draft) -> dict[str, Any]:
 
 def _build_pipeline(draft: ModelDraft, chosen: Candidate) -> list[str]:
     is_linear, has_words = chosen.is_linear, _has_words(draft)
-    steps = "words one-hot, " * has_words + "numbers filled and scaled, " * is_linear
+    steps = (
+        "words one-hot, " * has_words
+        + "dates in parts, " * bool(_dates(draft))
+        + "numbers scaled, " * is_linear
+    )
     lines = [
         "def build_pipeline() -> Pipeline:",
-        f'    """Return the unfitted pipeline: {steps}{chosen.title}."""',
+        f'    """Return the pipeline: {steps}{chosen.title}."""',
     ]
     prepared = []
     if is_linear:
         scaling = '[("gaps", SimpleImputer(strategy="median")), ("scale", StandardScaler())]'
         lines.append(f"    numbers = Pipeline({scaling})")
         prepared = ['("numbers", numbers)']
-    if has_words:
-        lines += [
-            "    words = [field.name for field in fields if isinstance(field, Category)]",
-            '    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)',
-        ]
+    declared, transformers = _transformers(draft, is_linear=is_linear)
+    lines += declared
+    if transformers:
         rest = "numbers" if is_linear else '"passthrough"'
-        transformers = f'[("words", one_hot, words)], remainder={rest}'
-        lines.append(f"    prepare = ColumnTransformer({transformers})")
+        given = f"[{', '.join(transformers)}]"
+        if len(transformers) > 1:
+            lines.append(f"    columns = {given}")
+            given = "columns"
+        lines.append(f"    prepare = ColumnTransformer({given}, remainder={rest})")
         prepared = ['("prepare", prepare)']
-    model = f"    model = {chosen.estimator}({chosen.arguments})"
-    if len(model) > _WIDTH:
-        model = f"    model = {chosen.estimator}(\n        {chosen.arguments}\n    )"
-    lines.append(model)
+    lines.append(_assignment("model", chosen.estimator, chosen.arguments))
     if chosen.is_log:
         logarithm = "func=np.log1p, inverse_func=np.expm1"
         lines.append(f"    model = TransformedTargetRegressor(model, {logarithm})")
     steps = ", ".join([*prepared, '("model", model)'])
     return [*lines, f"    return Pipeline([{steps}])"]
+
+
+def _transformers(draft: ModelDraft, *, is_linear: bool) -> tuple[list[str], list[str]]:
+    """Return the lines that make the transformers of words and dates, and the transformers."""
+    lines, transformers = [], []
+    if _has_words(draft):
+        lines += [
+            "    words = [field.name for field in fields if isinstance(field, Category)]",
+            '    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)',
+        ]
+        transformers.append('("words", one_hot, words)')
+    if dates := _dates(draft):
+        lines.append("    dates = [field.name for field in fields if isinstance(field, Date)]")
+        lines.append(_assignment("parts", "DateParts", _parts(dates, is_linear=is_linear)))
+        scaled = '    parts = Pipeline([("parts", parts), ("numbers", numbers)])'
+        lines += [scaled] * is_linear
+        transformers.append('("dates", parts, dates)')
+    return lines, transformers
+
+
+def _dates(draft: ModelDraft) -> list[Draft]:
+    """Return the fields of dates, the earliest first."""
+    dates = [each for each in draft.fields if each.kind in ("Date", "DateTime")]
+    return sorted(dates, key=_middle)
+
+
+def _middle(draft: Draft) -> float:
+    assert draft.values is not None
+    return float(np.nanmedian(draft.values))
+
+
+def _parts(dates: list[Draft], *, is_linear: bool) -> str:
+    """Return the arguments of DateParts: cycles for a linear model, and the days between dates."""
+    cycle = "_cycle" if is_linear else ""
+    parts = ["year", f"month{cycle}", *["day"] * (not is_linear), f"weekday{cycle}"]
+    parts += [f"hour{cycle}"] * any(each.kind == "DateTime" for each in dates)
+    if len(dates) == 1:
+        return f"parts={written(tuple(parts))}"
+    return f"parts={written((*parts, 'age'))}, since={written(dates[0].name)}"
+
+
+def _assignment(name: str, function: str, arguments: str) -> str:
+    """Return a line that calls a function, or three if it is too long."""
+    line = f"    {name} = {function}({arguments})"
+    return line if len(line) <= _WIDTH else f"    {name} = {function}(\n        {arguments}\n    )"
 
 
 def _definition(draft: ModelDraft, seed: int) -> list[str]:
@@ -133,6 +187,7 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
         f"    sample=Path({written(draft.sample)}),",
         f"    sample_note={written(f'{file}: say here where it is from')},",
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
-        f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed), ")",
+        f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed),
+        *[f"    split={written(draft.split)},"] * (draft.split != "digest"), ")",
     ]  # fmt: skip
     return [line + "  # noqa: E501" * (len(line) > 100) for line in lines]

@@ -11,9 +11,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine.schema.kinds.field import spelling
 from engine.schema.messages import did_you_mean, quoted, vocabulary
+from engine.training.infer.cells import Cells, Draft
 from engine.training.infer.columns import (
-    Cells,
-    Draft,
     flag_of,
     join_spellings,
     number,
@@ -25,9 +24,8 @@ from engine.training.infer.source import UnreadableTable
 
 #: A class needs so many rows; a table may have so many classes.
 ROWS_OF_A_CLASS, _MOST_CLASSES = 10, 100
-#: A column so like the target is a copy, and gaps that tell so much of it come after it; so
-#: many rows are compared.
-_COPY, _TOLD_BY_GAPS, _COMPARED_ROWS = 0.999, 0.99, 5000
+#: Gaps that tell so much of the target come after it; so many rows are compared.
+_TOLD_BY_GAPS, _COMPARED_ROWS = 0.99, 5000
 
 _TARGET_NAMES = (
     "target", "label", "y", "churn", "churned", "survived", "outcome", "default", "approved",
@@ -147,26 +145,26 @@ def _check_rows(about: str, rows: pd.Series) -> None:
         )
 
 
-def gives_away(draft: Draft, target: Draft) -> str:
-    """Return how a column tells the target by itself, as a copy does; empty if it does not.
+def gives_away(draft: Draft, target: Draft) -> tuple[float, str]:
+    """Return how well a column tells the target by itself, 1 for a copy, and how it does.
 
     A tree is fitted on the column alone, with a leaf for each class, or for each word of it.
     """
     assert draft.values is not None and target.values is not None
     rows = np.flatnonzero(~np.isnan(target.values))
     if len(rows) < 2 * ROWS_OF_A_CLASS:
-        return ""
+        return 0, ""
     if len(rows) > _COMPARED_ROWS:
         rows = np.random.default_rng(0).choice(rows, _COMPARED_ROWS, replace=False)
     values, truth = draft.values[rows], target.values[rows]
     is_gap = np.isnan(values)
     is_number = target.kind == "Number"
     if not is_number and balanced_accuracy_score(truth, _guess(is_gap, truth, 2)) >= _TOLD_BY_GAPS:
-        return "its gaps tell the target"
+        return 1, "its gaps tell the target"
     values, truth = values[~is_gap], truth[~is_gap]
     kinds = len(np.unique(truth)), len(np.unique(values))
     if min(kinds) < 2 or (draft.kind == "Category" and kinds[1] > len(values) / 10):
-        return ""
+        return 0, ""
     if is_number and draft.kind != "Category":
         ranks = pd.Series(values).rank(), pd.Series(truth).rank()
         likeness = max(abs(np.corrcoef(*each)[0, 1]) for each in ((values, truth), ranks))
@@ -176,7 +174,7 @@ def gives_away(draft: Draft, target: Draft) -> str:
     else:
         leaves = kinds[1] if draft.kind == "Category" else kinds[0]
         likeness = balanced_accuracy_score(truth, _guess(values, truth, leaves))
-    return "tells the target: a copy, or known only after it" if likeness >= _COPY else ""
+    return likeness, "tells the target: a copy, or known only after it"
 
 
 def _guess(values: np.ndarray, truth: np.ndarray, leaves: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Write a model file from a table, and show the difference where there is one already."""
 
+import ast
 import difflib
 import os
 from collections.abc import Callable
@@ -62,17 +63,44 @@ def write_model_file(
 def _compare(file: Path, text: str) -> None:
     """Raise `ModelFileDiffers` if a file has other fields, or reads its table otherwise."""
     before, after = (
-        each.partition("\nfields = ")[2].partition("\n\n\ndef build_pipeline")[0].splitlines()
+        each.partition("\nfields = ")[2].partition("\n\n\ndef build_pipeline")[0]
         for each in (file.read_text(encoding="utf-8"), text)
     )
     if before == after:
         return
     names = _shown(file), "as it would be written"
-    lines = difflib.unified_diff(before, after, *names, n=1, lineterm="")
-    raise ModelFileDiffers(
-        "\n".join(lines) + f"\n{_shown(file)} is there and was not changed: to replace it by what "
-        "+ shows, add --overwrite"
-    )
+    lines = [
+        *difflib.unified_diff(before.splitlines(), after.splitlines(), *names, n=1, lineterm=""),
+        _changes(_fields(before), _fields(after)),
+    ]
+    remedy = "to replace it by what + shows, add --overwrite"
+    lines.append(f"{_shown(file)} is there and was not changed: {remedy}")
+    raise ModelFileDiffers("\n".join(lines))
+
+
+def _changes(old: dict[str, str], new: dict[str, str]) -> str:
+    groups = {
+        "added": new.keys() - old.keys(),
+        "removed": old.keys() - new.keys(),
+        "changed": {name for name in new.keys() & old.keys() if new[name] != old[name]},
+    }
+    parts = [f"{', '.join(sorted(names))} {verb}" for verb, names in groups.items() if names]
+    return f"fields: {'; '.join(parts) or 'the same, and the table is read otherwise'}"
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Return the calls in a text that have a name, which declare fields."""
+    try:
+        nodes = [*ast.walk(ast.parse(text))]
+    except SyntaxError:  # a person is at work on it
+        return {}
+    calls = [(ast.unparse(node), node.keywords) for node in nodes if isinstance(node, ast.Call)]
+    return {
+        ast.unparse(keyword.value).strip("'"): call
+        for call, keywords in calls
+        for keyword in keywords
+        if keyword.arg == "name"
+    }
 
 
 def _shown(file: Path) -> str:

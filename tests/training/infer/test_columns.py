@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.training.infer.columns import Draft, cells_of, describe
+from engine.training.infer.cells import Draft, cells_of
+from engine.training.infer.columns import describe
 from engine.training.infer.draft import ModelDraft, draft_model
 from engine.training.infer.headers import free_name, plain_name, unit_of
 from engine.training.infer.numbers import PLAIN
@@ -105,8 +106,7 @@ def test_whole_numbers_are_codes_where_the_header_or_a_zero_says_so(
         ("x", ["same"] * 100, "always 'same'"),
         ("x", [""] * 97 + ["1", "2", "3"], "97 % missing"),
         ("x", [""] * 100, "no value"),
-        ("when", [f"{1 + n % 28:02d}/03/2024" for n in range(100)], "a date"),
-        ("when", [f"2024-03-{1 + n % 28:02d} 10:00:00" for n in range(100)], "a date"),
+        ("when", [f"2024-{1 + n % 12:02d}" for n in range(100)], "dates or times in a form"),
         ("note", [f"the guest said {n} words" for n in range(100)], "text"),
         ("key", [str(2**60 + n * n) for n in range(100)], r"beyond 2\*\*53"),
     ],
@@ -118,6 +118,46 @@ def test_column_of_which_nothing_is_learnt_is_set_aside_with_the_reason(
 
     assert "" == draft.kind
     assert re.search(reason, draft.summary)
+
+
+DAYS = pd.date_range("2024-01-05", periods=80, freq="5D")
+
+
+@pytest.mark.parametrize(
+    ("layouts", "formats"),
+    [
+        (["%Y-%m-%d"], None),
+        (["%d/%m/%Y"], ("%d/%m/%Y",)),
+        (["%m/%d/%Y"], ("%m/%d/%Y",)),
+        (["%d.%m.%Y"], ("%d.%m.%Y",)),
+        (["%Y%m%d"], ("%Y%m%d",)),
+        (["%d %b %Y"], ("%d %b %Y",)),
+        (["%m/%d/%y %I:%M %p"], ("%m/%d/%y %I:%M %p",)),
+        (["%Y-%m-%dT%H:%M:%SZ"], None),
+        (["%Y-%m-%d", "%d/%m/%Y", "%d %b %Y"], ("%d/%m/%Y", "%d %b %Y")),
+    ],
+)
+def test_dates_have_the_formats_that_read_all_of_them(
+    layouts: list[str], formats: tuple[str, ...] | None
+) -> None:
+    words = [day.strftime(layouts[n % len(layouts)]) for n, day in enumerate(DAYS)]
+
+    draft = describe_words(words)
+
+    assert ("DateTime" if "M" in layouts[0] else "Date") == draft.kind
+    assert set(formats or ()) == set(draft.arguments.get("formats", ()))
+    assert draft.values is not None
+    assert [day.timestamp() for day in DAYS] == draft.values.tolist()
+
+
+@pytest.mark.parametrize(("layout"), ["%d/%m/%Y", "%m/%d/%Y"])
+def test_order_of_day_and_month_when_no_word_tells_is_that_of_smaller_steps(layout: str) -> None:
+    few = [f"2024-{month:02d}-{day:02d}" for month in range(1, 13) for day in (2, 5, 8, 11)]
+
+    draft = describe_words([pd.Timestamp(day).strftime(layout) for day in few])
+
+    assert (layout,) == draft.arguments["formats"]
+    assert "is a guess" in draft.remark
 
 
 @pytest.mark.parametrize(
@@ -169,6 +209,19 @@ def test_copies_of_a_class_are_set_aside_and_named(tmp_path: Path) -> None:
 
     assert ["x"] == [field.header for field in made.fields]
     assert {"left", "size", "only_then"} == {column.header for column in made.aside}
+
+
+def test_dates_between_which_the_target_is_known_are_set_aside(tmp_path: Path) -> None:
+    delay = np.random.default_rng(0).integers(-20, 90, 200)
+    planned = pd.date_range("2017-01-01", periods=200, freq="7h")
+    flights = table().assign(
+        planned=planned, left=planned + pd.to_timedelta(delay, "min"), y=np.where(delay > 15, 1, 0)
+    )
+
+    made = draft(tmp_path, flights)
+
+    assert ["x", "planned"] == [field.header for field in made.fields]
+    assert "with 'planned' it tells the target" in made.aside[0].summary
 
 
 def test_copies_of_a_number_are_set_aside_and_named(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ def make_table(rows: int = 240, columns: int = 20) -> pd.DataFrame:
         "id": [f"c{place * 7}" for place in range(rows)],
         "a" * 120: random.normal(size=rows),
         "code": random.choice(["01", "02"], rows),
+        "Since": pd.date_range("2020-01-01", periods=rows, freq="5D").strftime("%d/%m/%Y"),
+        "seen at": pd.date_range("2024-01-01", periods=rows, freq="7h"),
         "spaced 'x'": [f"{each:,.1f}" for each in random.normal(5000, 900, rows)],
     }
     words = [f"a rather long word {place}" for place in range(12)]
@@ -43,7 +45,7 @@ def write(folder: Path, table: pd.DataFrame, target: str, ending: str = "csv") -
     if ending == "csv":
         table.to_csv(path, index=False)
     else:
-        table.to_json(path, orient="records", lines=True)
+        table.to_json(path, orient="records", lines=True, date_format="iso")
     draft = draft_model(str(path), target, name="trial", sample="data/table.csv")
     place = 0 if len(table) < 200 else 1
     return model_text(draft, candidates(draft)[place], compared=["compared by rmse:"])

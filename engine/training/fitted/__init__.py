@@ -1,0 +1,1 @@
+"""From a model that was fitted elsewhere to a version: recognised, opened, described, judged."""

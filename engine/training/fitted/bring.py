@@ -1,0 +1,72 @@
+"""Make a version of a model that was fitted elsewhere."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from engine.schema.card import Counts
+from engine.training.evaluation.metrics import not_computable
+from engine.training.finish import Fitted, Step, Trained, finish
+from engine.training.fitted.opening import open_fitted
+from engine.training.fitted.schema import define
+from engine.training.provenance import Origin
+from engine.training.split import Split
+from engine.training.table import read_table
+from engine.training.train import describe_fitted
+from persistence.model_persistence import ModelStore
+from persistence.store_errors import StoreError
+
+
+def imported_from(store: ModelStore, name: str) -> str:
+    """Return the file that the promoted version of a model was imported from; empty if none."""
+    try:
+        return str(store.read_card(name).get("imported", {}).get("file", ""))
+    except StoreError:
+        return ""
+
+
+def bring(
+    name: str, model: Path, data: Path, target: str, *, is_trusted: bool, step: Step,
+    store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
+    with_importances: bool = True,
+) -> Trained:  # fmt: skip
+    """Open a fitted model, describe it by a sample, and make a version of it.
+
+    Parameters
+    ----------
+    model, data : Path
+        The model's file or MLflow folder, and a table of rows as the model takes them.
+    target : str
+        The column of the table with the true values.
+    is_trusted : bool
+        Whether code that the file names may run, as it does where a pickle is opened.
+
+    Raises
+    ------
+    engine.training.fitted.formats.NotBrought
+        When the file or the sample are not what can be served.
+    """
+    with step("open") as say:
+        kept, entry = open_fitted(model, name, is_trusted=is_trusted, say=say)
+        say(f"{type(kept.pipeline).__name__} of {entry['file']}")
+    # A frame has names, which a model fitted on a matrix mentions in each answer.
+    warnings.filterwarnings("ignore", message="X has feature names")
+    with step("sample") as say:
+        definition, table, remarks = define(name, kept.pipeline, data, target)
+        X, y, _ = read_table(table, definition.schema, is_to_learn_from=False)
+        say(f"{len(X)} rows of {data.name} are answered as by the model itself")
+    every = np.arange(len(X))
+    counts = Counts(rows=len(X), training_rows=0, held_out_rows=len(X), split="none")
+    card = describe_fitted(name, definition, kept, data=data, counts=counts, origin=origin)
+    card["imported"] = entry
+    card["code"].pop("model_sha256", None)
+    seen = f"the model was imported, and may have learnt from the rows of {data.name}"
+    absent = not_computable(y.to_numpy(), definition.target.classes).items()
+    absences = [f"{score} is left out: {reason}" for score, reason in absent]
+    remarks = [f"{seen} that score it", *remarks, *absences]
+    split = Split(every, every, "none")
+    fitted = Fitted(definition, kept, card, table, X, y, split, remarks)
+    return finish(
+        fitted, step=step, store=store, promote=promote, with_importances=with_importances
+    )
