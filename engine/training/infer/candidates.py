@@ -59,6 +59,7 @@ class Candidate(NamedTuple):
     estimator: str
     arguments: str = ""
     is_log: bool = False
+    is_numbered: bool = False  # its classes have to be numbered for it
 
     @property
     def is_linear(self) -> bool:
@@ -117,10 +118,12 @@ def _boosters(draft: ModelDraft, ending: str, state: str) -> Iterator[Candidate]
     if find_spec("lightgbm"):
         own = f"{arguments}, num_leaves=15, verbose=-1"
         yield Candidate("lightgbm", "LightGBM", "lightgbm", f"LGBM{ending}", own)
-    # XGBoost takes the classes 0, 1, 2 ... only.
-    if find_spec("xgboost") and draft.target.kind != "Category":
+    if find_spec("xgboost"):
         own = f"{arguments}, max_depth=4"
-        yield Candidate("xgboost", "XGBoost", "xgboost", f"XGB{ending}", own)
+        is_numbered = draft.target.kind == "Category"
+        yield Candidate(
+            "xgboost", "XGBoost", "xgboost", f"XGB{ending}", own, is_numbered=is_numbered
+        )
 
 
 def _is_count(draft: ModelDraft) -> bool:

@@ -102,6 +102,24 @@ def test_candidates_when_a_target_is_skewed_have_its_logarithm(tmp_path: Path) -
     assert ["boosting"] * 3 == [each.family for each in candidates(draft, family="boosting")]
 
 
+def test_xgboost_when_the_classes_are_words_is_written_so_that_they_are_numbered(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("xgboost")
+    table = make_table()
+    words = table.assign(y=np.where(table["y"] > 0, "above", "below"))
+    words.to_csv(tmp_path / "table.csv", index=False)
+    draft = draft_model(str(tmp_path / "table.csv"), "y", name="trial", sample="data/table.csv")
+    (candidate,) = candidates(draft, family="xgboost")
+
+    pipeline = definition_of(model_text(draft, candidate)).build_pipeline()
+
+    X = table[["a", "b", "c"]]
+    fitted = pipeline.set_params(model__xgboost__n_estimators=5).fit(X, words["y"])
+    assert ["above", "below"] == fitted.classes_.tolist()
+    assert fitted.score(X, words["y"]) > 0.8
+
+
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
