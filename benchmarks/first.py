@@ -83,7 +83,7 @@ TOOLS = (
     Tool(
         "deeploi", ("deeploi==0.3.0", *SKLEARN), "with_deeploi.py",
         ("{bin}/python with_deeploi.py",),
-        "/predict_proba", lambda record: {"records": [record]}, "/", 8000,
+        "/predict", lambda record: {"records": [record]}, "/", 8000,
     ),
     Tool(
         "vetiver", ("vetiver==0.2.6", *SKLEARN), "with_vetiver.py", (_UVICORN % "with_vetiver",),
