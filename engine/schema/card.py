@@ -15,6 +15,7 @@ class Counts(TypedDict, total=False):
     training_rows: int
     held_out_rows: int
     split: str
+    held_out_from: float  # the first time that is held out, of a split by time
 
 
 class DataEntry(Counts):

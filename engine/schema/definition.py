@@ -49,6 +49,9 @@ class ModelDefinition:
         The probability, in (0, 1), from which the positive of two classes is predicted.
     seed : int
         Decides the split and the permutations.
+    split : str
+        Which rows are held out: those that a ``digest`` of their fields chooses, the last ones
+        (``time:`` and a column), or whole groups (``group:`` and a column).
     """
 
     title: str
@@ -63,6 +66,7 @@ class ModelDefinition:
     extras: Extras = "refuse"
     threshold: float = 0.5
     seed: int = 0
+    split: str = "digest"
     schema: Schema = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +93,10 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
         problems.append(f"threshold is {definition.threshold}: give a number between 0 and 1")
     if "seed" not in wrong and not 0 <= definition.seed < 2**32:
         problems.append(f"seed is {definition.seed}: give a whole number from 0 to 2**32 - 1")
+    way, _, column = definition.split.partition(":") if "split" not in wrong else ("digest", "", "")
+    if (way, column) != ("digest", "") and (way not in ("time", "group") or not column):
+        remedy = "give 'digest', or 'time:' or 'group:' with the name of a column after it"
+        problems.append(f"split is {written(definition.split)}: {remedy}")
     problems += _call_problem("load_data", definition.load_data, definition.sample)
     problems += _call_problem("build_pipeline", definition.build_pipeline)
     problems += _field_problems(definition, has_fields="fields" not in wrong)

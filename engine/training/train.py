@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from engine.schema.card import Counts, Decision, Description
@@ -17,7 +18,7 @@ from engine.training.finish import Fitted, Step, Trained, finish
 from engine.training.fitting import fit
 from engine.training.provenance import Origin
 from engine.training.served_pipeline import ServedPipeline, Threshold
-from engine.training.split import Split, split_rows
+from engine.training.split import Split, split_keys, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
 
@@ -53,9 +54,9 @@ def train(
     with step("read") as say:
         table, X, y = read_rows(name, definition, data, say)
     with step("split") as say:
-        split, remarks = split_table(definition, X, y, say)
+        split, keys, remarks = split_table(definition, table, X, y, say)
     with step("fit") as say:
-        kept, description = _fit(name, definition, X, y, split, data, origin, say)
+        kept, description = _fit(name, definition, X, y, split, keys, data, origin, say)
     fitted = Fitted(definition, kept, description, table, X, y, split, remarks)
     return finish(
         fitted, step=step, store=store, promote=promote, with_importances=with_importances
@@ -85,11 +86,16 @@ def read_rows(
 
 
 def split_table(
-    definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, say: Callable[[str], None]
-) -> tuple[Split, list[str]]:
-    """Split the rows, and return what the held-out ones cannot tell."""
+    definition: ModelDefinition, table: pd.DataFrame, X: pd.DataFrame, y: pd.Series,
+    say: Callable[[str], None],
+) -> tuple[Split, np.ndarray, list[str]]:  # fmt: skip
+    """Split the rows; return the keys that decided, and what the held-out rows cannot tell."""
     classes = y.unique().tolist() if definition.schema.task == "classification" else None
-    split = split_rows(X, y, seed=definition.seed, is_classification=classes is not None)
+    keys = split_keys(definition, table, X)
+    split = split_rows(
+        X, y, seed=definition.seed, is_classification=classes is not None, way=definition.split,
+        keys=keys,
+    )  # fmt: skip
     rows, held_out = split.train, split.held_out
     if not len(held_out):
         whose = "all rows" if classes is None else "the rows of each class"
@@ -100,12 +106,12 @@ def split_table(
         remedy = "give more rows that differ, or choose another score"
         raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
     say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
-    return split, split_remarks(definition.target, y, X.iloc[held_out], truth)
+    return split, keys, split_remarks(definition.target, y, X.iloc[held_out], truth)
 
 
 def _fit(
     name: str, definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, split: Split,
-    data: Path, origin: Origin | None, say: Callable[[str], None],
+    keys: np.ndarray, data: Path, origin: Origin | None, say: Callable[[str], None],
 ) -> tuple[ServedPipeline, Description]:  # fmt: skip
     """Fit the pipeline on the training rows, and describe it."""
     rows = split.train
@@ -113,6 +119,8 @@ def _fit(
     counts = Counts(
         rows=len(X), training_rows=len(rows), held_out_rows=len(split.held_out), split=split.way
     )
+    if split.way.startswith("time:"):
+        counts["held_out_from"] = float(keys[split.held_out].min())
     card = describe_fitted(name, definition, kept, data=data, counts=counts, origin=origin)
     chosen = {**kept.chosen, **({"threshold": card["threshold"]} if kept.threshold else {})}
     say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))

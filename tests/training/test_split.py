@@ -1,10 +1,18 @@
 """Which rows are held out: by a digest, equal rows together, each class learnt."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from engine.training.split import split_rows
+from engine.schema import Date, ModelDefinition
+from engine.schema.fields import Field
+from engine.training.split import folds, split_keys, split_rows
+from engine.training.table import InvalidTable
+from engine.training.train import split_table
+from tests.support.toys import loan
 
 
 def test_split_when_rows_repeat_keeps_equal_rows_on_one_side() -> None:
@@ -108,3 +116,78 @@ def test_split_when_there_are_few_different_rows_holds_out_what_it_can(seed: int
 
         assert len(held_out) >= 20 * least
         assert len(train) >= 20
+
+
+def definition_with(split: str, *fields: Field) -> ModelDefinition:
+    return replace(loan.definition, fields=fields or loan.definition.fields, split=split)
+
+
+def test_split_by_time_holds_out_the_last_rows_and_equal_times_together() -> None:
+    days = pd.date_range("2024-01-01", periods=50, freq="D").strftime("%Y-%m-%d")
+    table = pd.DataFrame({"when": np.random.default_rng(0).permutation(np.repeat(days, 4))})
+    X, y = pd.DataFrame({"a": np.zeros(200)}), pd.Series([True, False] * 100)
+
+    keys = split_keys(definition_with("time:when"), table, X)
+    train, held_out, way = split_rows(
+        X, y, seed=0, is_classification=True, way="time:when", keys=keys
+    )
+
+    assert "time:when" == way and 40 == len(held_out)
+    assert table["when"][train].max() < table["when"][held_out].min()
+    for fit, judged in folds(keys[train], y.iloc[train], count=4, way=way):
+        assert table["when"][train[fit]].max() < table["when"][train[judged]].min()
+
+
+def test_split_by_group_keeps_groups_whole_also_in_folds_and_later_tables() -> None:
+    draw = np.random.default_rng(0)
+    table = pd.DataFrame({"who": draw.integers(0, 60, 900), "a": draw.random(900)})
+    X, y = table[["a"]], pd.Series(draw.random(900) < 0.3)
+    definition = definition_with("group:who")
+
+    def held_out_of(table: pd.DataFrame) -> set[int]:
+        keys = split_keys(definition, table, X.head(len(table)))
+        held_out = split_rows(
+            X.head(len(table)), y.head(len(table)), seed=0, is_classification=True,
+            way="group:who", keys=keys,
+        ).held_out  # fmt: skip
+        return {*table["who"].iloc[held_out].astype(int)}
+
+    groups = held_out_of(table)
+    assert 3 <= len(groups) <= 21
+    assert groups & {*table["who"].head(400)} == held_out_of(table.head(400).astype(float))
+    keys = split_keys(definition, table, X)
+    train, held_out, way = split_rows(
+        X, y, seed=0, is_classification=True, way="group:who", keys=keys
+    )
+    assert not {*table["who"].iloc[train]} & {*table["who"].iloc[held_out]}
+    for fit, judged in folds(keys[train], y.iloc[train], count=5, way=way):
+        assert not {*table["who"].iloc[train[fit]]} & {*table["who"].iloc[train[judged]]}
+
+
+@pytest.mark.parametrize(
+    ("split", "cells", "sentence"),
+    [
+        ("time:when", ["2024-01-02", "03/04/2024"], "row 2, column 'when' of `split`: is '03/04"),
+        ("time:when", ["2024-01-02", None], "not a time: let load_data give numbers or ISO dates"),
+        ("group:whom", ["a", "b"], "column 'whom' of `split` is missing"),
+        ("time:when", ["2024-01-02"] * 2, "all rows have the same time"),
+        ("time:when", ["2024-01-02", "2024-01-03"], "all rows of True are among the last"),
+    ],
+)
+def test_split_when_a_column_does_not_do_says_why(
+    split: str, cells: list[str], sentence: str
+) -> None:
+    table, y = pd.DataFrame({"when": cells, "a": [1.0, 2.0]}), pd.Series([False, True])
+
+    with pytest.raises(InvalidTable, match=re.escape(sentence)):
+        split_table(definition_with(split), table, table[["a"]], y, lambda text: None)
+
+
+def test_split_by_time_when_a_field_reads_the_column_uses_its_formats() -> None:
+    table = pd.DataFrame({"When": ["03/02/2024", "01/03/2024"]})
+    field = Date(name="when", column="When", example="2024-05-17", formats=("%d/%m/%Y",))
+    X = pd.DataFrame({"when": [field.read(cell)[0] for cell in table["When"]]})
+
+    keys = split_keys(definition_with("time:When", field), table, X)
+
+    assert keys[0] < keys[1]

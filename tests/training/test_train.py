@@ -196,7 +196,7 @@ def test_split_when_it_cannot_be_judged_on_is_refused_with_the_cause(
     X, labels = pd.DataFrame({"a": [float(one) for one in a]}), pd.Series(list(y), name="y")
 
     with pytest.raises(InvalidTable, match=reason):
-        split_table(definition_of(target), X, labels, quiet)
+        split_table(definition_of(target), X, X, labels, quiet)
 
 
 @pytest.mark.parametrize(

@@ -141,14 +141,19 @@ def without_rounding(
 def _may_know(champion: StoredVersion, card: Description) -> bool:
     """Return whether the champion may have learnt from rows that are held out now.
 
-    It has not if both were split alike: by the same seed, with fields that
-    read a row alike.
+    It has not if both were split alike: by the same seed, with fields that read a row alike or
+    by the same groups. By time, it has not if it learnt of no later time than the new version.
     """
-    return (
-        champion.card["data"].get("split") != card["data"]["split"]
-        or champion.card["seed"] != card["seed"]
-        or _reading(champion.schema) != _reading(Schema.from_json(card["schema"]))
+    theirs, ours = champion.card["data"], card["data"]
+    way = ours["split"].partition(":")[0]
+    if way == "none" or theirs.get("split") != ours["split"]:
+        return True
+    if way == "time":
+        return theirs["held_out_from"] > ours["held_out_from"]
+    is_read_alike = way == "group" or (
+        _reading(champion.schema) == _reading(Schema.from_json(card["schema"]))
     )
+    return champion.card["seed"] != card["seed"] or not is_read_alike
 
 
 def _reading(schema: Schema) -> list[Any]:

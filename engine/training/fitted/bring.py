@@ -55,7 +55,7 @@ def bring(
     with step("sample") as say:
         definition, table, remarks = define(name, kept.pipeline, data, target)
         X, y, _ = read_table(table, definition.schema, is_to_learn_from=False)
-        say(f"{len(X)} rows of {data.name} are answered as by the model itself")
+        say(f"each of {len(X)} rows of {data.name} is answered as by the model itself")
     every = np.arange(len(X))
     counts = Counts(rows=len(X), training_rows=0, held_out_rows=len(X), split="none")
     card = describe_fitted(name, definition, kept, data=data, counts=counts, origin=origin)

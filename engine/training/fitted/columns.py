@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
@@ -38,8 +39,8 @@ def find_columns(pipeline: Any, headers: list[str], data: Path) -> tuple[list[st
 def adapt(pipeline: Any, names: Sequence[str]) -> dict[str, list[str]]:
     """Let a model take frames as the service gives them; return the words it knows, by column.
 
-    A gap among words is `MISSING` here, not NaN or None. XGBoost only takes a frame where it has
-    the names of its columns.
+    Of a column of text it knows none. A gap among words is `MISSING` here, not NaN or None. XGBoost
+    only takes a frame where it has the names of its columns.
     """
     known: dict[str, list[str]] = {}
     for part in parts(pipeline):
@@ -50,6 +51,8 @@ def adapt(pipeline: Any, names: Sequence[str]) -> dict[str, list[str]]:
             if is_fitted and step.statistics_.dtype.kind == "O":
                 for each in filter(None, (step, step.indicator_)):
                     each.missing_values = MISSING
+            if isinstance(step, (CountVectorizer, HashingVectorizer)):
+                known.setdefault(columns[0], [])
             categories = getattr(step, "categories_", None)
             if isinstance(categories, list) and len(categories) == len(columns):
                 step.categories_ = [*map(_without_gaps, categories)]

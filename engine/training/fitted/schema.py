@@ -10,7 +10,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from sklearn.base import is_classifier, is_regressor
 
 from engine.schema.definition import InvalidDefinition, ModelDefinition
-from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Flag, Number
+from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Flag, Number, Text
 from engine.schema.kinds.field import spelling
 from engine.schema.messages import quoted
 from engine.training.fitted.columns import adapt, find_columns
@@ -125,6 +125,9 @@ def _field(name: str, column: pd.Series, known: list[str] | None) -> Field:
         # The model may have seen numbers that the sample has not.
         return Number(name=name, column=header, missing=missing, out_of_range="accept", **arguments)
     words = column.dropna().map(str)
+    if known == []:
+        return Text(name=name, column=header, example=words.iloc[0],
+                    maximum_length=max(1000, 2 * int(words.str.len().max())))  # fmt: skip
     categories = known or sorted(words.unique())
     if len(categories) > _MOST_WORDS:
         raise NotBrought(

@@ -42,8 +42,11 @@ _SKEWED = 2.0
 #: A candidate this close to the best is as good; errors count as shares.
 _AS_GOOD, _AS_GOOD_SHARE = 0.005, 0.01
 
+#: By which score candidates are compared, and scikit-learn's name of it. Several classes are by
+#: their probabilities: few rows differ in accuracy.
 _SCORERS = {
-    "roc_auc": "roc_auc", "accuracy": "accuracy", "rmse": "neg_root_mean_squared_error",
+    "roc_auc": ("roc_auc", "roc_auc"), "accuracy": ("log_loss", "neg_log_loss"),
+    "rmse": ("rmse", "neg_root_mean_squared_error"),
 }  # fmt: skip
 
 
@@ -56,6 +59,7 @@ class Candidate(NamedTuple):
     estimator: str
     arguments: str = ""
     is_log: bool = False
+    is_numbered: bool = False  # its classes have to be numbered for it
 
     @property
     def is_linear(self) -> bool:
@@ -114,10 +118,12 @@ def _boosters(draft: ModelDraft, ending: str, state: str) -> Iterator[Candidate]
     if find_spec("lightgbm"):
         own = f"{arguments}, num_leaves=15, verbose=-1"
         yield Candidate("lightgbm", "LightGBM", "lightgbm", f"LGBM{ending}", own)
-    # XGBoost takes the classes 0, 1, 2 ... only.
-    if find_spec("xgboost") and draft.target.kind != "Category":
+    if find_spec("xgboost"):
         own = f"{arguments}, max_depth=4"
-        yield Candidate("xgboost", "XGBoost", "xgboost", f"XGB{ending}", own)
+        is_numbered = draft.target.kind == "Category"
+        yield Candidate(
+            "xgboost", "XGBoost", "xgboost", f"XGB{ending}", own, is_numbered=is_numbered
+        )
 
 
 def _is_count(draft: ModelDraft) -> bool:
@@ -148,25 +154,17 @@ def choose(
     definitions = [(each, _definition(text_of(each))) for each in listed]
     definition = definitions[0][1]
     try:
-        if len(listed) == 1:
-            return listed[0], []
-        _, X, y = read_rows(name, definition, data, _silent)
-        split, _ = split_table(definition, X, y, _silent)
+        X, y, parts, learnt = _parts(name, definition, data)
     except (InvalidTable, TrainingFailed):  # the training says what is wrong
+        parts = []
+    if len(listed) == 1 or not parts:
         return listed[0], []
-    rows, draw = split.train, np.random.default_rng(definition.seed)
-    most = min(_ROWS, _CELLS // X.shape[1])
-    if len(rows) > most:
-        rows = np.sort(draw.choice(rows, most, replace=False))
-    X, y = X.iloc[rows], y.iloc[rows]
-    labels = y if definition.schema.task == "classification" else y * 0
-    count = 3 if X.size > _FEW_CELLS else 5
-    parts = folds(X, labels, count=count, seed=definition.seed)
-    lines = [f"compared by {definition.score} on {len(rows):,} training rows, {len(parts)} folds:"]
+    score = _SCORERS[definition.score][0]
+    lines = [f"compared by {score} on {len(X):,} training rows, {len(parts)} folds:"]
     say(lines[0])
     end, results = time.monotonic() + seconds, list[Result]()
     for each, its in progress(definitions, "candidates"):
-        if each.family == "forest" and len(split.train) > _FOREST_ROWS and len(listed) > 2:
+        if each.family == "forest" and learnt > _FOREST_ROWS and len(listed) > 2:
             result = Result(each, np.nan, 0.0, f"left out above {_FOREST_ROWS:,} rows")
         else:
             with warnings.catch_warnings():
@@ -178,6 +176,26 @@ def choose(
     chosen = _cheapest(results, definition.score)
     say(f"chosen: {chosen.title}")
     return chosen, lines
+
+
+def _parts(
+    name: str, definition: ModelDefinition, data: Path
+) -> tuple[pd.DataFrame, pd.Series, list[Fold], int]:
+    """Return some of the training rows, folds of them, and how many there are in all."""
+    table, X, y = read_rows(name, definition, data, _silent)
+    split, keys, _ = split_table(definition, table, X, y, _silent)
+    rows, most = split.train, min(_ROWS, _CELLS // X.shape[1])
+    if len(rows) > most:
+        draw = np.random.default_rng(definition.seed)
+        rows = np.sort(draw.choice(rows, most, replace=False))
+    X, y = X.iloc[rows], y.iloc[rows]
+    labels = y if definition.schema.task == "classification" else y * 0
+    count = 3 if X.size > _FEW_CELLS else 5
+    parts = [
+        fold for fold in folds(keys[rows], labels, count=count, way=definition.split)
+        if all(labels.iloc[side].nunique() == labels.nunique() for side in fold)
+    ]  # fmt: skip
+    return X, y, parts, len(split.train)
 
 
 def _definition(text: str) -> ModelDefinition:
@@ -194,7 +212,7 @@ def _judge(
 ) -> Result:  # fmt: skip
     """Fit and judge a candidate on every fold, unless the first shows that it takes too long."""
     is_error = definition.score == "rmse"
-    scorer = get_scorer(_SCORERS[definition.score])
+    scorer = get_scorer(_SCORERS[definition.score][1])
 
     def judge(fold: Fold) -> float:
         fit, judged = fold
@@ -212,7 +230,7 @@ def _judge(
         values += Parallel(threads, prefer="threads")(delayed(judge)(part) for part in parts[1:])
         values = [value for value in values if np.isfinite(value)]
         mean, deviation = np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5
-        shown = np.exp(mean) if is_error else mean
+        shown = np.exp(mean) if is_error else abs(mean)
         width = shown * deviation if is_error else deviation
         text = f"{shown:.4g} ± {width:.2g}, {time.monotonic() - began:.1f} s"
         return Result(candidate, float(-mean if is_error else mean), float(deviation), text)

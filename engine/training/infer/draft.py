@@ -14,6 +14,7 @@ from engine.training.infer.headers import free_name
 from engine.training.infer.numbers import PLAIN, Style, find_style, is_number
 from engine.training.infer.reading import read_source
 from engine.training.infer.source import Source, UnreadableTable
+from engine.training.infer.splits import propose_split
 from engine.training.infer.target import (
     describe_target,
     gives_away,
@@ -47,6 +48,7 @@ class ModelDraft:
     gap_words: tuple[str, ...]
     padded: list[str]
     has_target_gaps: bool
+    split: str
 
 
 def propose_target(place: str, table: str = "") -> tuple[str, list[str]]:
@@ -80,6 +82,8 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     for number, each in enumerate(described, start=1):
         each.name = free_name(each.header, number, {*headers} - {each.header} | taken)
         taken.add(each.name)
+    split, reason = propose_split(others, described)
+    source.notes.extend([reason] if reason else [])
     fields = [each for each in described if each.kind]
     if not fields:
         reasons = ", ".join(f"{quoted(each.header)} ({each.summary})" for each in described[:5])
@@ -93,7 +97,7 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         aside=[each for each in described if not each.kind], target=goal,
         gap_words=tuple(word for word in dict.fromkeys(gap_words) if word not in by_itself),
         padded=[each for each in worded if columns[each].is_padded],
-        has_target_gaps=columns[header].gaps > 0 or bool(goal.odd),
+        has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
     )  # fmt: skip
 
 

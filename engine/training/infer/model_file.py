@@ -47,6 +47,7 @@ def _head(draft: ModelDraft, chosen: Candidate) -> str:
         "import pandas as pd",
         *["import numpy as np"] * chosen.is_log,
         *[f"from sklearn.compose import {', '.join(composed)}"] * bool(composed),
+        *["from sklearn.ensemble import VotingClassifier"] * chosen.is_numbered,
         *["from sklearn.impute import SimpleImputer"] * is_linear,
         f"from {chosen.module} import {chosen.estimator}",
         "from sklearn.pipeline import Pipeline",
@@ -125,6 +126,9 @@ def _build_pipeline(draft: ModelDraft, chosen: Candidate) -> list[str]:
     if chosen.is_log:
         logarithm = "func=np.log1p, inverse_func=np.expm1"
         lines.append(f"    model = TransformedTargetRegressor(model, {logarithm})")
+    if chosen.is_numbered:  # XGBoost takes the classes 0, 1, 2 ... only
+        lines.append("    # A vote of one numbers the classes for XGBoost.")
+        lines.append('    model = VotingClassifier([("xgboost", model)], voting="soft")')
     steps = ", ".join([*prepared, '("model", model)'])
     return [*lines, f"    return Pipeline([{steps}])"]
 
@@ -187,6 +191,7 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
         f"    sample=Path({written(draft.sample)}),",
         f"    sample_note={written(f'{file}: say here where it is from')},",
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
-        f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed), ")",
+        f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed),
+        *[f"    split={written(draft.split)},"] * (draft.split != "digest"), ")",
     ]  # fmt: skip
     return [line + "  # noqa: E501" * (len(line) > 100) for line in lines]

@@ -215,7 +215,7 @@ def test_challenge_when_the_promoted_version_is_damaged_keeps_it(store: ModelSto
     assert "what is promoted cannot be compared" in found["reason"]
 
 
-@pytest.mark.parametrize("key", ["seed", "split", "synonyms", "unit"])
+@pytest.mark.parametrize("key", ["seed", "split", "synonyms", "unit", "later", "earlier"])
 def test_challenge_when_the_rows_were_split_otherwise_says_that_they_may_be_known(
     store: ModelStore, tmp_path: Path, key: str
 ) -> None:
@@ -227,6 +227,10 @@ def test_challenge_when_the_rows_were_split_otherwise_says_that_they_may_be_know
         other["seed"] = 99
     elif key == "split":  # as in a version of before
         other["data"] = {name: one for name, one in card["data"].items() if name != "split"}
+    elif key in ("later", "earlier"):  # it was split by time, and has learnt up to one of day 7
+        other["data"] = card["data"] | {"split": "time:day", "held_out_from": 7.0}
+        start = 6.0 if key == "later" else 8.0
+        card["data"] = card["data"] | {"split": "time:day", "held_out_from": start}
     else:
         *rest, last = card["schema"]["fields"]
         changed = {"synonyms": [["R", "Recife"]], "unit": "km"}[key]
@@ -239,7 +243,7 @@ def test_challenge_when_the_rows_were_split_otherwise_says_that_they_may_be_know
         second, as_card(card), HeldOutAnswers(truth, truth), table, promote="if-better"
     )
 
-    is_split_otherwise = key != "unit"
+    is_split_otherwise = key not in ("unit", "earlier")
     assert is_split_otherwise == found["may_know_rows"]
     assert is_split_otherwise == ("may have learnt from some of them" in found["reason"])
 

@@ -9,6 +9,7 @@ import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import IsolationForest
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
@@ -119,6 +120,16 @@ def test_words_when_a_model_knows_them_are_its_own_and_gaps_are_answered_as_by_i
     X, _, _ = read_table(table, definition.schema, is_to_learn_from=False)
     answers = NativeRuntime(model, definition.fields).run(X.to_dict("list"))
     assert np.array_equal(expected[seen.index], answers.probabilities)
+
+
+def test_column_when_a_vectorizer_reads_it_is_text(tmp_path: Path) -> None:
+    texts = pd.DataFrame({"said": [f"{home} of {i}" for i, home in enumerate(WORDS["home"])]})
+    prepare = ColumnTransformer([("said", TfidfVectorizer(), "said")])
+    model = make_pipeline(prepare, LogisticRegression()).fit(texts, LABELS)
+
+    definition, _, _ = define("m", model, sample(tmp_path, texts, LABELS), "y")
+
+    assert [("text", "said", "said")] == kinds(definition)
 
 
 def test_gaps_when_no_record_can_spell_them_are_refused_and_left_out(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The estimator of a first model is chosen by cross-validation on its training rows alone."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from engine.training.infer import candidates as module
 from engine.training.infer.candidates import Candidate, Result, candidates, choose
 from engine.training.infer.draft import draft_model
 from engine.training.infer.model_file import model_text
-from engine.training.split import folds
+from engine.training.split import _draws, folds
 
 
 def definition_of(text: str) -> ModelDefinition:
@@ -79,7 +80,7 @@ def test_folds_when_rows_repeat_keep_them_together_and_share_classes() -> None:
     X = pd.DataFrame({"a": draw.integers(0, 40, 600), "b": draw.integers(0, 2, 600)})
     y = X["a"] % 10 == 0
 
-    parts = folds(X, y, count=4, seed=0)
+    parts = folds(_draws(X, 0), y, count=4)
 
     assert list(range(600)) == sorted(row for _, judged in parts for row in judged)
     for fit, judged in parts:
@@ -99,3 +100,42 @@ def test_candidates_when_a_target_is_skewed_have_its_logarithm(tmp_path: Path) -
     assert "log1p" in str(pipeline) and "linear" not in str(pipeline)
     assert "log1p" not in texts["boosted small trees"]
     assert ["boosting"] * 3 == [each.family for each in candidates(draft, family="boosting")]
+
+
+def test_xgboost_when_the_classes_are_words_is_written_so_that_they_are_numbered(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("xgboost")
+    table = make_table()
+    words = table.assign(y=np.where(table["y"] > 0, "above", "below"))
+    words.to_csv(tmp_path / "table.csv", index=False)
+    draft = draft_model(str(tmp_path / "table.csv"), "y", name="trial", sample="data/table.csv")
+    (candidate,) = candidates(draft, family="xgboost")
+
+    pipeline = definition_of(model_text(draft, candidate)).build_pipeline()
+
+    X = table[["a", "b", "c"]]
+    fitted = pipeline.set_params(model__xgboost__n_estimators=5).fit(X, words["y"])
+    assert ["above", "below"] == fitted.classes_.tolist()
+    assert fitted.score(X, words["y"]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"customer_id": np.arange(200) % 40}, "group:customer_id"),
+        ({"customer_id": np.arange(200)}, "digest"),
+        ({"day": pd.date_range("2024-01-01", periods=200).astype(str)}, "time:day"),
+        ({"day": pd.date_range("2024-01-01", periods=200).astype(str)[::-1]}, "digest"),
+    ],
+)
+def test_split_when_the_table_suggests_one_is_proposed(
+    tmp_path: Path, columns: dict[str, Any], expected: str
+) -> None:
+    make_table().assign(**columns).to_csv(tmp_path / "t.csv", index=False)
+
+    draft = draft_model(str(tmp_path / "t.csv"), "y", name="trial", sample="t.csv")
+
+    assert expected == draft.split
+    assert expected == definition_of(model_text(draft, candidates(draft)[0])).split
+    assert (expected != "digest") == any("held out" in note for note in draft.source.notes)

@@ -1,0 +1,45 @@
+"""Which rows of a table to hold out: the last ones, whole groups, or any."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from engine.schema.messages import quoted
+from engine.training.infer.cells import Cells, Draft
+from engine.training.infer.headers import is_id_name
+
+#: So many different groups or times at least, and such a share of rows not before the last one.
+_FEWEST, _IN_ORDER = 30, 0.99
+
+
+def propose_split(columns: Mapping[str, Cells], drafts: list[Draft]) -> tuple[str, str]:
+    """Return the `split` of a table and why; the common one where nothing suggests another.
+
+    Ids that repeat tell of whole groups, and rows in the order of a date of a course of time.
+    """
+    for header, cells in columns.items():
+        groups = len(cells.counts)
+        if is_id_name(header) and not cells.gaps and _FEWEST <= groups <= len(cells.places) / 2:
+            return f"group:{header}", f"{quoted(header)} repeats: whole groups of it are held out"
+    for draft in drafts:
+        cells = columns[draft.header]
+        if not cells.gaps and len(cells.counts) >= _FEWEST and _is_course(cells, draft):
+            return f"time:{draft.header}", (
+                f"the rows are in the order of {quoted(draft.header)}: the last ones are held out"
+            )
+    return "digest", ""
+
+
+def _is_course(cells: Cells, draft: Draft) -> bool:
+    """Return whether a column has dates, and the rows are in their order."""
+    if draft.kind in ("Date", "DateTime") and draft.values is not None:
+        times = draft.values
+    elif not draft.kind and draft.summary.startswith("a date or time"):
+        words = cells.counts.index.to_series()
+        dates = pd.to_datetime(words, errors="coerce", utc=True, format="ISO8601")
+        times = cells.spread((dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
+    else:
+        return False
+    steps = np.diff(times)
+    return bool((steps >= 0).mean() >= _IN_ORDER)
