@@ -118,7 +118,7 @@ class Date(Field):
     def _local(self, moment: datetime) -> datetime:
         """Return a moment by the wall clock of the field."""
         if moment.tzinfo is not None or moment.time() != _EPOCH.time():
-            raise NoDate(", which has a time of day")
+            raise NoDate(", which has a time of day or an offset")
         return moment
 
     def from_number(self, number: int | float | Decimal) -> Any:
