@@ -130,8 +130,10 @@ def _write_files() -> None:
 
 
 def _plain(value: Any, field: "Field") -> Any:
-    if field.words or field.array_values:
+    if field.is_text or field.array_values:
         return field.from_array(value)
+    if field.datatype == "BYTES":  # a date, of which the pipeline sees seconds
+        return field.label(value)
     return int(value) if float(value).is_integer() else value
 
 

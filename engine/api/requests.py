@@ -1,6 +1,7 @@
 """The request in progress: its body, and the version that answers it."""
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,11 +13,15 @@ from engine.records.inflate import inflate
 from engine.records.media_types import TABLES
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
+from engine.schema.messages import shown
 from engine.serving.prediction import Predictor
 from engine.serving.request import Chosen, PredictRequest
 
 #: The header in which a client names what it is routed by: the same name, the same version.
 CANARY_KEY = "X-Canary-Key"
+
+#: The parameter of a query that stands for the threshold of its model.
+THRESHOLD = "threshold"
 
 
 def choose_version(
@@ -37,8 +42,29 @@ def choose_version(
             count_rows=count_rows,
         )
     )
+    if (threshold := request.args.get(THRESHOLD)) is not None:
+        chosen = _at_threshold(chosen, threshold)
     g.version = chosen.version
     return chosen
+
+
+def _at_threshold(chosen: Chosen, text: str) -> Chosen:
+    """Let a version decide by the threshold of the request; a candidate in silence has its own."""
+    version = chosen.version
+    if not version.card.get("request_threshold"):
+        raise BadRequest(
+            400, f"the query has the parameter '{THRESHOLD}', and {version.name} takes none: leave "
+            "out what follows ?, or set request_threshold=True in its model file and train it",
+        )  # fmt: skip
+    try:
+        threshold = float(text)
+    except ValueError:
+        threshold = math.nan
+    if len(request.args.getlist(THRESHOLD)) > 1 or not 0 < threshold < 1:
+        raise BadRequest(
+            400, f"{THRESHOLD} is {shown(text)}: send one number between 0 and 1, as 0.3"
+        )  # fmt: skip
+    return Chosen(chosen.request, version.at_threshold(threshold))
 
 
 @contextmanager

@@ -57,6 +57,9 @@ def predict(
     answering = load_version(models.store, models.default if model is None else model, version)
     layout = recognise(file, kind, answering.schema)
     source = Source(file, answering.schema, *layout) if columns == "keep" else None
+    if source:  # which has the identifiers already
+        own = [column for column in answering.answer_columns if not column.is_echo]
+        answering.answer_columns = tuple(own)
     spool = answer_file(answering, file, kind, ARROW if kind in BINARY else kind, layout)
     with closing(spool):
         if output is None:

@@ -6,6 +6,7 @@ order of the classes and their labels.
 
 import math
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,13 @@ class StoredVersion:
         """Estimate how long a prediction for so many records takes."""
         first, another = self._seconds
         return first + (records - 1) * another
+
+    def at_threshold(self, threshold: float) -> "StoredVersion":
+        """Return the same version with another threshold."""
+        other = copy(self)
+        other.card = {**self.card, "threshold": threshold}
+        other._choose = _chooser(other.card)
+        return other
 
     def predict(self, columns: Columns) -> list[Prediction]:
         """Predict for clean columns of equal length, one prediction per record."""

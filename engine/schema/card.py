@@ -26,6 +26,15 @@ class DataEntry(Counts):
     note: str
 
 
+class CostEntry(TypedDict):
+    """What errors cost, and the cost per row of thresholds, by answers to rows left out."""
+
+    false_positive: float
+    false_negative: float
+    rows: int
+    curve: list[dict[str, float]]  # each a threshold and its cost
+
+
 class Decision(TypedDict):
     """What turns the output of a model into an answer."""
 
@@ -44,6 +53,8 @@ class Description(Decision):
     task: str
     schema: dict[str, Any]  # of `Schema.to_json`
     has_probabilities: bool
+    costs: NotRequired[CostEntry]
+    request_threshold: NotRequired[bool]
     trained_by: NotRequired[str]
     created_at: str
     estimator: str

@@ -5,7 +5,7 @@ Unlike `datetime.strptime`, a format takes ASCII alone, and no text in two ways.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from engine.schema.declarations import is_text
@@ -18,12 +18,14 @@ _MONTHS = (
     "October", "November", "December",
 )  # fmt: skip
 
+_OFFSET = r"Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d"
+
 #: What each code of strptime stands for; of several digits a leading zero may be left out.
 _CODES = {
     "Y": r"\d{4}", "y": r"\d\d", "m": r"\d\d?", "d": r"\d\d?",
     "b": f"(?i:{'|'.join(name[:3] for name in _MONTHS)})", "B": f"(?i:{'|'.join(_MONTHS)})",
     "H": r"\d\d?", "I": r"\d\d?", "p": "(?i:AM|PM)", "M": r"\d\d?", "S": r"\d\d?",
-    "f": r"\d{1,9}", "z": r"Z|[+-]\d\d:?\d\d",
+    "f": r"\d{1,9}", "z": _OFFSET,
 }  # fmt: skip
 _MONTH_PLACES = {name[:3].lower(): place for place, name in enumerate(_MONTHS, start=1)}
 
@@ -31,8 +33,8 @@ _MONTH_PLACES = {name[:3].lower(): place for place, name in enumerate(_MONTHS, s
 _WHOLE_DATE, _TIMES = "Ydm", ("", "H", "HM", "HMS", "HMSf")
 
 ISO = re.compile(
-    r"(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)"
-    r"(?:[T ](?P<H>\d\d):(?P<M>\d\d)(?::(?P<S>\d\d)(?:\.\d{1,9})?)?(?P<z>Z|[+-]\d\d:?\d\d)?)?",
+    r"(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)(?:[T ](?P<H>[01]\d|2[0-3]):(?P<M>\d\d)"
+    rf"(?::(?P<S>\d\d)(?:\.\d{{1,9}})?)?(?P<z>{_OFFSET})?)?",
     re.ASCII,
 )
 
@@ -77,7 +79,10 @@ def fault_of(layout: Any, *, has_time: bool) -> str:
 
 
 def moment_of(parts: Mapping[str, str | None]) -> datetime:
-    """Return the wall clock that the parts of a text show; raise ValueError when there is none."""
+    """Return what the parts of a text show, without a zone unless they have an offset.
+
+    Raise ValueError when no calendar or clock shows it.
+    """
     numbers = {code: int(text) for code, text in parts.items() if text and text.isdecimal()}
     year = numbers.get("Y")
     if year is None:
@@ -89,20 +94,15 @@ def moment_of(parts: Mapping[str, str | None]) -> datetime:
         if not 1 <= numbers["I"] <= 12:
             raise NoDate(", which has no hour from 1 to 12")
         hour = numbers["I"] % 12 + (12 if half.upper() == "PM" else 0)
-    return datetime(  # noqa: DTZ001
-        year, month, numbers["d"], hour, numbers.get("M", 0), numbers.get("S", 0)
-    )
+    minute, second = numbers.get("M", 0), numbers.get("S", 0)
+    return datetime(year, month, numbers["d"], hour, minute, second, tzinfo=_zone(parts.get("z")))
 
 
-def offset_of(text: str | None) -> timedelta | None:
-    """Return the offset from UTC that a text spells; None where there is none."""
-    if text is None or text == "Z":
-        return None if text is None else timedelta()
-    hours, minutes = int(text[1:3]), int(text[-2:])
-    if hours > 23 or minutes > 59:
-        raise NoDate(", whose offset is not one of hours and minutes")
-    size = timedelta(hours=hours, minutes=minutes)
-    return -size if text.startswith("-") else size
+def _zone(offset: str | None) -> timezone | None:
+    if offset is None or offset == "Z":
+        return None if offset is None else UTC
+    size = timedelta(hours=int(offset[1:3]), minutes=int(offset[-2:]))
+    return timezone(-size if offset.startswith("-") else size)
 
 
 def first_confused(layout: str, own: re.Pattern[str], other: re.Pattern[str]) -> str:

@@ -1,14 +1,14 @@
 """What a model file defines; `Schema` is the part of it that a version's card keeps."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
-from engine.schema.declarations import is_text, written, wrong_attributes
+from engine.schema.declarations import is_finite, is_text, written, wrong_attributes
 from engine.schema.fields import Field
 from engine.schema.record_schema import Extras, Schema
 
@@ -49,6 +49,13 @@ class ModelDefinition:
         The probability, in (0, 1), from which the positive of two classes is predicted.
     seed : int
         Decides the split and the permutations.
+    scores : tuple of str
+        Names of scikit-learn's scorers that are computed beside the built-in scores.
+    costs : mapping
+        What a ``false_positive`` and a ``false_negative`` cost: the training chooses the
+        threshold by them, on answers to training rows that were left out of a fit.
+    request_threshold : bool
+        Whether a request may name a threshold of its own, as ``?threshold=0.3``.
     split : str
         Which rows are held out: those that a ``digest`` of their fields chooses, the last ones
         (``time:`` and a column), or whole groups (``group:`` and a column).
@@ -67,10 +74,13 @@ class ModelDefinition:
     threshold: float = 0.5
     seed: int = 0
     split: str = "digest"
+    scores: tuple[str, ...] = ()
+    costs: Mapping[str, float] = field(default_factory=dict)
+    request_threshold: bool = False
     schema: Schema = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("fields", "extras"):
+        for name in ("fields", "extras", "scores"):
             if isinstance(value := getattr(self, name), list):
                 object.__setattr__(self, name, tuple(value))
         object.__setattr__(self, "schema", Schema(self.fields, self.target, self.extras))
@@ -101,7 +111,23 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
     problems += _call_problem("build_pipeline", definition.build_pipeline)
     problems += _field_problems(definition, has_fields="fields" not in wrong)
     problems += _extras_problems(definition)
+    if "scores" not in wrong:
+        others = [each for each in definition.scores if not is_text(each)]
+        problems += [f"scores has {written(each)}: give names of scorers" for each in others]
+    if definition.costs and "costs" not in wrong:
+        problems += _cost_problems(definition)
     return problems + _target_problems(definition)
+
+
+def _cost_problems(definition: ModelDefinition) -> list[str]:
+    costs, remedy = definition.costs, "give {'false_positive': 1, 'false_negative': 5}"
+    problems = []
+    is_right = set(costs) == {"false_positive", "false_negative"}
+    if not is_right or not all(is_finite(cost) and cost > 0 for cost in costs.values()):
+        problems.append(f"costs is {written(dict(costs))}: {remedy}, with numbers above 0")
+    if definition.threshold != ModelDefinition.threshold:
+        problems.append(f"threshold is {definition.threshold} with costs: leave one of them out")
+    return problems
 
 
 def _call_problem(name: str, function: Any, *arguments: Any) -> list[str]:
@@ -191,4 +217,7 @@ def _target_problems(definition: ModelDefinition) -> list[str]:
         number = f"{len(classes)} classes" if classes else "a regression"
         remedy = "leave it out, it is for two classes"
         problems.append(f"threshold is {definition.threshold} with {number}: {remedy}")
+    if len(classes) != 2 and (definition.costs or definition.request_threshold):
+        name = "costs" if definition.costs else "request_threshold"
+        problems.append(f"{name} is given with another target than two classes: leave it out")
     return problems

@@ -75,7 +75,8 @@ class _Trial:
         """Check that every field has its column, and that every value fits its field."""
         self.X, self.y, _ = read_table(self.table, self.schema)
         fields = (*self.schema.inputs, self.schema.target)
-        unused = sorted(set(map(str, self.table.columns)) - {field.column for field in fields})
+        used = {field.column for field in (*self.schema.fields, self.schema.target)}
+        unused = sorted(set(map(str, self.table.columns)) - used)
         others = f"; no field uses {', '.join(unused)}" if unused else ""
         return f"all {len(fields)} fields have their columns, and every value fits{others}"
 

@@ -18,6 +18,7 @@ from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
 from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.evaluation.metrics import SCORES, class_scores, score
+from engine.training.evaluation.own_scores import own_scores
 from engine.training.evaluation.reference import reference
 from engine.training.evaluation.remarks import label_remarks
 from engine.training.export.limits import limit_remarks
@@ -75,7 +76,9 @@ def finish(
         say(_runtime_text(runtime, description))
     with step("score") as say:
         judged = _judge(served, unseen, truth, description)
-        scores = score(judged, _baseline(X, y, rows, held_out, description))
+        baseline = _baseline(X, y, rows, held_out, description)
+        scores = score(judged, baseline)
+        scores |= own_scores(definition.scores, description, judged, baseline)
         own = label_remarks(judged, kept.fitted.predict(unseen), description)
         remarks = [*fitted.remarks, *own]
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))

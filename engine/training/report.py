@@ -65,6 +65,8 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
                 pictures["Precision and recall"] = lambda ax: _precision_recall(ax, curves)
                 pictures["Calibration"] = lambda ax: _calibration(ax, curves)
             pictures["Scores"] = lambda ax: _score_histogram(ax, judged, card)
+            if "costs" in card:
+                pictures["Cost by threshold"] = lambda ax: _costs(ax, card)
         pictures["Confusion matrix"] = lambda ax: metrics.ConfusionMatrixDisplay.from_predictions(
             judged.truth, judged.predicted, labels=judged.classes, ax=ax, colorbar=False
         )
@@ -127,6 +129,13 @@ def _histogram(ax: Axes, groups: Mapping[str, np.ndarray], xlabel: str) -> None:
     ax.set(xlabel=xlabel, ylabel="rows")
     if len(groups) > 1:
         ax.legend(title="true class")
+
+
+def _costs(ax: Axes, card: Card) -> None:
+    curve = card["costs"]["curve"]
+    ax.plot([point["threshold"] for point in curve], [point["cost"] for point in curve])
+    ax.axvline(card["threshold"], linestyle=":", color="grey")
+    ax.set(xlabel="threshold", ylabel="cost per training row")
 
 
 def _bars(ax: Axes, weights: Mapping[str, float], xlabel: str = "") -> None:

@@ -10,7 +10,9 @@ from engine.schema.card import Counts, Decision, Description
 from engine.schema.definition import ModelDefinition
 from engine.training.card import describe, plain
 from engine.training.columns import summarise
+from engine.training.evaluation.costs import cheapest_threshold, probabilities_out_of_fold
 from engine.training.evaluation.metrics import SCORES, not_computable
+from engine.training.evaluation.own_scores import check_scores
 from engine.training.evaluation.remarks import split_remarks
 from engine.training.export.runtime_choice import PipelineRejectsRecord
 from engine.training.failures import TrainingFailed, explained
@@ -18,9 +20,12 @@ from engine.training.finish import Fitted, Step, Trained, finish
 from engine.training.fitting import fit
 from engine.training.provenance import Origin
 from engine.training.served_pipeline import ServedPipeline, Threshold
-from engine.training.split import Split, split_keys, split_rows
+from engine.training.split import Split, folds, split_keys, split_rows
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
+
+#: A threshold by cost is chosen on so many training rows at most, in so many folds.
+COST_ROWS, COST_FOLDS = 50_000, 5
 
 #: So many lines at most say what the fields' policies accepted in the table.
 REMARKS = 20
@@ -55,6 +60,7 @@ def train(
         table, X, y = read_rows(name, definition, data, say)
     with step("split") as say:
         split, keys, remarks = split_table(definition, table, X, y, say)
+    check_scores(name, definition)
     with step("fit") as say:
         kept, description = _fit(name, definition, X, y, split, keys, data, origin, say)
     fitted = Fitted(definition, kept, description, table, X, y, split, remarks)
@@ -122,9 +128,32 @@ def _fit(
     if split.way.startswith("time:"):
         counts["held_out_from"] = float(keys[split.held_out].min())
     card = describe_fitted(name, definition, kept, data=data, counts=counts, origin=origin)
-    chosen = {**kept.chosen, **({"threshold": card["threshold"]} if kept.threshold else {})}
+    if definition.costs:
+        _choose_threshold(name, definition, X.iloc[rows], y.iloc[rows], keys[rows], kept, card)
+    has_threshold = kept.threshold or definition.costs
+    chosen = {**kept.chosen, **({"threshold": card["threshold"]} if has_threshold else {})}
     say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
     return kept, card
+
+
+def _choose_threshold(
+    name: str, definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, keys: np.ndarray,
+    kept: ServedPipeline, card: Description,
+) -> None:  # fmt: skip
+    """Put the threshold by cost into a card, with its curve; the rows are the training rows."""
+    if kept.threshold or not card["has_probabilities"]:
+        remedy = "leave `costs` out" if kept.threshold else "take one that has them"
+        what = "a threshold of its own" if kept.threshold else "no probabilities"
+        raise TrainingFailed(f"models/{name}.py: the pipeline has {what}: {remedy}")
+    if len(y) > COST_ROWS:
+        some = np.random.default_rng(definition.seed).choice(len(y), COST_ROWS, replace=False)
+        X, y, keys = X.iloc[some], y.iloc[some], keys[some]
+    parts = folds(keys, y, count=COST_FOLDS, way=definition.split)
+    given = definition.build_pipeline, X, y, parts, card["positive"]
+    probabilities, truth = probabilities_out_of_fold(*given)
+    if not len(truth):
+        raise TrainingFailed("the threshold cannot be chosen: no fold has both classes")
+    card["threshold"], card["costs"] = cheapest_threshold(probabilities, truth, definition.costs)
 
 
 def describe_fitted(
@@ -135,6 +164,8 @@ def describe_fitted(
     card = describe(name, definition, kept.pipeline, data=data, counts=counts, origin=origin)
     card["hyperparameters"] |= plain(kept.chosen)
     card["threshold"] = _threshold(name, definition, kept.threshold, card)
+    if definition.request_threshold:
+        card["request_threshold"] = True
     _check_probabilities(card)
     return card
 

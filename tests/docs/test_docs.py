@@ -237,8 +237,9 @@ def keys(value: Any, path: str = "") -> set[str]:
 
 def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: ModelStore) -> None:
     cards = [store.read_card(name) for store in (credit_store, toy_store) for name in store.names()]
-    by_time: dict[str, Any] = {"data": {"held_out_from": 0.0}}
-    with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **by_time}
+    costs = dict.fromkeys(("false_positive", "false_negative", "rows", "curve"))
+    more = {"data": {"held_out_from": 0.0}, "costs": costs, "request_threshold": True}
+    with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **more}
     imported = {"file": "model.pkl", "format": "pickle", "sha256": "", "libraries": {"<name>": "2"}}
     found = {key for card in (*cards, with_gain, {"imported": imported}) for key in keys(card)}
     shown = set(re.findall(r"^\| `([^`]+)` \|", (REFERENCE / "card.md").read_text(), re.MULTILINE))

@@ -69,12 +69,16 @@ def test_date_when_valid_is_seconds_of_the_wall_clock(
     (day(), 1715904000.0, "send a date as 2024-05-17"),
     (day(), True, "is true: send"),
     (day(), ["2024-05-17"], "is a list: send"),
-    (day(), "2024-05-17T10:00:00", "which has a time of day: send a date as 2024-05-17"),
+    (day(), "2024-05-17T10:00:00", "which has a time of day or an offset: send a date as 2024-"),
     (day(), "2024-05-17T00:00:00Z", "which has a time of day"),
+    (day(formats=("%d%m%Y",)), "7052024", "is '7052024': send"),
+    (day(formats=("%d/%m/%Y",)), "१७/05/2024", "send a date as"),
     (day(formats=("%d/%m/%Y",)), "05/17/2024", "as 2024-05-17 or 17/05/2024"),
-    (moment(), "2024-05-17T24:00:00", "which no calendar or clock shows"),
+    (moment(), "2024-05-17T24:00:00", "is '2024-05-17T24:00:00': send a date and time as"),
     (moment(), "2024-05-17T10:00:60", "which no calendar or clock shows"),
-    (moment(), "2024-05-17T10:00+24:00", "whose offset is not one of hours and minutes"),
+    (moment(), "2024-05-17T10:00+24:00", "+24:00': send a date and time as"),
+    (moment(), "2024-05-17T10:00+05:75", "+05:75': send a date and time as"),
+    (moment(formats=("%d/%m/%Y%z",)), "1/2/2024+05:75", "+05:75': send a date and time as"),
     (moment(), "0001-01-01T00:00+01:00", "which no calendar or clock shows"),
     (moment(zone="Asia/Tokyo"), "9999-12-31T23:00Z", "which no calendar or clock shows"),
     (moment(zone="America/Santiago"), "2024-09-08T00:30", "a time that the clocks of America/"),
@@ -187,3 +191,14 @@ def test_date_when_made_up_is_accepted_and_whole(field: Date) -> None:
     assert field.label(real[0] + 0.5).startswith("2020-01-01")
     span = field.span(real)
     assert span is not None and seconds(2020, 1, 1) == span[0]
+
+
+def test_date_when_made_up_in_an_hour_that_clocks_skip_is_the_example() -> None:
+    ends = {"minimum": "2024-03-31T01:30", "maximum": "2024-03-31T03:30"}
+    field = moment(zone="Europe/Berlin", example="2024-03-31T01:30", **ends)
+    draw = np.random.default_rng(0)
+
+    texts = [field.draw(draw) for _ in range(50)]
+
+    assert field.example in texts and len({*texts}) > 10
+    assert not any(finding for _, finding in map(field.read, texts))

@@ -48,6 +48,7 @@ def problems_of(**changes: Any) -> list[str]:
 
 POLICY = "give 'refuse' or 'accept'"
 TUPLE = "give a tuple, with a comma after each item, or a dictionary, as {1: 'low', 2: 'high'}"
+COSTS = {"false_positive": 1, "false_negative": 5}
 FINITE = "give a finite number, or leave it out"
 
 
@@ -252,3 +253,36 @@ def test_flag_of_an_old_card_that_says_1_is_false_reads_true_as_true(synonyms: A
     assert plain is not None
     assert [[1.0]] == plain.matrix.tolist()
     assert (1.0, None) == field.read(True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"split": "random"}, "split is 'random': give 'digest', or 'time:' or 'group:' with"),
+        ({"split": "time:"}, "split is 'time:'"),
+        ({"split": "digest:a"}, "split is 'digest:a'"),
+        ({"scores": (1,)}, "scores has 1: give names of scorers"),
+        ({"scores": "f1"}, "scores is 'f1': give a tuple"),
+        ({"costs": {"false_positive": 1}}, "costs is {'false_positive': 1}: give {'false_pos"),
+        ({"costs": {"false_positive": 1, "false_negative": 0}}, "with numbers above 0"),
+        ({"costs": COSTS, "threshold": 0.3}, "threshold is 0.3 with costs: leave one of them out"),
+        (
+            {"costs": COSTS, "target": number(name="y"), "score": "r2"},
+            "costs is given with another",
+        ),
+        (
+            {"request_threshold": True, "target": number(name="y"), "score": "r2"},
+            "request_threshold is given with another target than two classes",
+        ),
+    ],
+)
+def test_definition_when_it_says_how_to_judge_wrongly_is_refused(
+    changes: dict[str, Any], problem: str
+) -> None:
+    assert any(problem in each for each in problems_of(**changes))
+
+
+def test_definition_when_it_says_how_to_judge_keeps_it() -> None:
+    definition = define(split="group:who", scores=["f1"], costs=COSTS, request_threshold=True)
+
+    assert ("f1",) == definition.scores and "group:who" == definition.split

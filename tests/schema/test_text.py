@@ -267,3 +267,18 @@ def test_values_when_many_are_wrong_have_their_codes(text_client: FlaskClient) -
     errors = {error["pointer"]: error["code"] for error in answer.get_json()["errors"]}
     assert {"/id": Code.WRONG_TYPE, "/note": Code.OUT_OF_RANGE} == errors
     assert isinstance(Category(name="c", example="a", categories={1: "a", 2: "b"}), Field)
+
+
+def test_identifier_when_the_columns_of_a_file_are_kept_is_there_once(
+    tree_client: FlaskClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("id,age\nA-1,50\nb,20\n")
+    runner = tree_client.application.test_cli_runner()
+
+    kept = runner.invoke(args=["predict", str(path), "--columns", "keep"]).stdout.splitlines()
+    alone = runner.invoke(args=["predict", str(path)]).stdout.splitlines()
+
+    assert ["id", "age", "value"] == kept[0].split(",")[:3] and kept[0].count("id,") == 1
+    assert ["A-1", "b"] == [line.split(",")[0] for line in kept[1:]]
+    assert ["A-1", "b"] == [line.split(",")[-2] for line in alone[1:]]

@@ -132,7 +132,11 @@ def _model_paths(values: Mapping[str, Any], *, is_default: bool) -> dict[str, An
             operation["parameters"] = [fill(template["version_parameter"], values, {})]
             operation["responses"] |= failures([404], template["failure"])
     alias = _fill(template, "paths", {**values, "prefix": "", "identifier": f"inference_{name}"})
-    return {**paths, **versions, f"/inference/{name}": alias["/predict"]}
+    described = {**paths, **versions, f"/inference/{name}": alias["/predict"]}
+    for path in described if values["has_request_threshold"] else ():
+        if operation := described[path].get("post"):
+            operation.setdefault("parameters", []).append(template["threshold_parameter"])
+    return described
 
 
 def _guard(

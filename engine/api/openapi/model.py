@@ -23,6 +23,7 @@ def model_values(card: Card) -> dict[str, Any]:
         "model": card["model"],
         "version": card["version"],
         "title": card["title"],
+        "has_request_threshold": card.get("request_threshold", False),
         "record_schema": record_schema(schema),
         "columns_schema": record_schema(schema, is_columns=True),
         "row_schema": _row_schema(schema),

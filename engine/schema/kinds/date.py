@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import combinations
@@ -18,7 +18,6 @@ from engine.schema.date_formats import (
     fault_of,
     first_confused,
     moment_of,
-    offset_of,
     pattern_of,
 )
 from engine.schema.declarations import Policy, written, wrong_attributes
@@ -27,7 +26,7 @@ from engine.schema.kinds.number import Number
 from engine.schema.problem_codes import Code
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a wall clock has no zone
-_DAY, _ZERO = 86_400, timedelta()
+_DAY = 86_400
 #: The seconds at which the months of leap years and others begin, up to the ends of the calendar.
 _MONTHS = np.array([
     (datetime(year, month, 1) - _EPOCH) // timedelta(seconds=1)  # noqa: DTZ001
@@ -104,18 +103,22 @@ class Date(Field):
     def _seconds(self, text: str, patterns: list[re.Pattern[str]]) -> float:
         """Return the seconds from 1970 to a wall clock; raise ValueError or OverflowError."""
         error: Exception = NoDate()
-        for match in filter(None, (pattern.fullmatch(text) for pattern in patterns)):
-            parts = match.groupdict()
+        for pattern in patterns:
+            if (match := pattern.fullmatch(text)) is None:
+                continue
             try:
-                elapsed = self._local(moment_of(parts), offset_of(parts.get("z"))) - _EPOCH
+                is_iso = pattern is ISO
+                moment = datetime.fromisoformat(text) if is_iso else moment_of(match.groupdict())
+                elapsed = self._local(moment) - _EPOCH
                 return float(elapsed.days * _DAY + elapsed.seconds)
             except (ValueError, OverflowError) as refusal:
                 error = refusal
         raise error
 
-    def _local(self, moment: datetime, offset: timedelta | None) -> datetime:
-        if offset is not None or moment.time() != _EPOCH.time():
-            raise NoDate(", which has a time of day")
+    def _local(self, moment: datetime) -> datetime:
+        """Return a moment by the wall clock of the field."""
+        if moment.tzinfo is not None or moment.time() != _EPOCH.time():
+            raise NoDate(", which has a time of day or an offset")
         return moment
 
     def from_number(self, number: int | float | Decimal) -> Any:
@@ -236,14 +239,15 @@ class DateTime(Date):
     def _clock(self) -> Any:
         return ZoneInfo(self.zone) if self.zone else UTC
 
-    def _local(self, moment: datetime, offset: timedelta | None) -> datetime:
-        local = moment.replace(tzinfo=self._clock)
-        if offset is not None:
-            local = moment.replace(tzinfo=timezone(offset)).astimezone(self._clock)
-        # In the hour that clocks skip, the offset before it is the smaller one.
-        elif (local.utcoffset() or _ZERO) < (local.replace(fold=1).utcoffset() or _ZERO):
-            raise NoDate(f", a time that the clocks of {self.zone} skip")
-        return local.replace(tzinfo=None)
+    def _local(self, moment: datetime) -> datetime:
+        if moment.tzinfo is not None:
+            return moment.astimezone(self._clock).replace(tzinfo=None)
+        if self.zone:
+            # In the hour that clocks skip, the offset before it is the smaller one.
+            before, after = (self._clock.utcoffset(moment.replace(fold=fold)) for fold in (0, 1))
+            if before < after:
+                raise NoDate(f", a time that the clocks of {self.zone} skip")
+        return moment
 
     def _clock_note(self) -> str:
         return f"without an offset in {self.zone or 'UTC'}"

@@ -92,7 +92,8 @@ def test_query_when_a_route_predicts_is_refused_by_name(toy_client: FlaskClient,
     answer = toy_client.post(f"{path}?threshold=0.3", data=BODY, content_type=JSON)
 
     assert 400 == answer.status_code
-    assert "the parameter 'threshold', and this address takes none" in answer.text
+    assert "the query has the parameter 'threshold', and " in answer.text
+    assert " takes none: leave" in answer.text
 
 
 @pytest.mark.parametrize("query", ["", "?"])

@@ -139,3 +139,22 @@ def test_split_when_the_table_suggests_one_is_proposed(
     assert expected == draft.split
     assert expected == definition_of(model_text(draft, candidates(draft)[0])).split
     assert (expected != "digest") == any("held out" in note for note in draft.source.notes)
+
+
+@pytest.mark.parametrize(
+    ("words", "costs"),
+    [
+        (["yes", *["no"] * 9], {"false_positive": 1, "false_negative": 9}),
+        (["no", *["yes"] * 9], {"false_positive": 9, "false_negative": 1}),
+        (["no", "yes"], {}),
+        (["red", *["blue"] * 9], {"false_positive": 1, "false_negative": 9}),
+    ],
+)
+def test_costs_when_a_class_is_rare_make_up_for_it(
+    tmp_path: Path, words: list[str], costs: dict[str, float]
+) -> None:
+    make_table().assign(y=(words * 100)[:200]).to_csv(tmp_path / "t.csv", index=False)
+
+    draft = draft_model(str(tmp_path / "t.csv"), "y", name="trial", sample="t.csv")
+
+    assert costs == definition_of(model_text(draft, candidates(draft)[0])).costs

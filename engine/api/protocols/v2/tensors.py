@@ -95,7 +95,7 @@ def read_parameters(entry: Mapping[str, Any]) -> Mapping[str, Any]:
         return {}
     if not isinstance(parameters, dict):
         raise InvalidTensor(f"has parameters that are {shown(parameters)}: send an object")
-    for name in ("shared_memory_region", "classification"):
+    for name in ("shared_memory_region", "classification", "threshold"):
         if name in parameters:
             detail = f"has the parameter {name}, which is not supported here: leave it out"
             raise InvalidTensor(detail)
