@@ -78,10 +78,10 @@ runtimes: test-deps  ## Compare exact, onnxruntime and scikit-learn on one core:
 machines: test-deps  ## Compare the bits that gcc, zig and an emulated arm64 answer: make machines records=5000
 	@MACHINE_RECORDS=$(or $(records),20000) $(python) -m pytest -n 0 --no-skips tests/runtime/test_exact_machines.py
 
-tables: test-deps  ## Compare first models of many tables with a tuned reference, in ten minutes; write the page
+tables: test-deps  ## Compare the first models of many tables with a tuned reference; write the page
 	@$(python) -m benchmarks.first_models $(args)
 
-first: test-deps  ## Count the lines of a first API with each tool, and run them; write the page: make first args="--only mlflow"
+first: test-deps  ## Count the lines of a first API with each tool, and run it: make first args="--only mlflow"
 	@$(python) -m benchmarks.first $(args)
 
 stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
