@@ -86,8 +86,9 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     source.notes.extend([reason] if reason else [])
     fields = [each for each in described if each.kind]
     if not fields:
-        reasons = ", ".join(f"{quoted(each.header)} ({each.summary})" for each in described[:5])
-        raise UnreadableTable(f"{place} has no column to learn from, besides the target: {reasons}")
+        reasons = [f"{quoted(each.header)} ({each.summary})" for each in described[:5]]
+        others = f": {', '.join(reasons)}" if reasons else ", and no other column at all"
+        raise UnreadableTable(f"{place} has no column to learn from, besides the target{others}")
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
     gap_words = [word for each in used for word in (*columns[each.header].gap_words, *each.odd)]
