@@ -1,5 +1,7 @@
 """An odd table is read as what it says, or refused in a sentence: no column is silently wrong."""
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from engine.training.infer.draft import ModelDraft, draft_model
 from engine.training.infer.model_file import model_text
 from engine.training.infer.source import UnreadableTable
 from engine.training.table import read_table
+from tests.support.project import ROOT
 from tests.training.infer import monsters
 from tests.training.infer.test_model_file import definition_of
 
@@ -72,3 +75,19 @@ def test_file_when_nothing_is_learnt_from_it_is_refused_in_a_sentence(
         read(tmp_path, name, content)
 
     assert 1 == len(str(refusal.value).splitlines())
+
+
+@pytest.mark.slow
+def test_files_when_written_are_clean_under_ruff_and_mypy(tmp_path: Path) -> None:
+    texts = {odd: ("table.csv", content) for odd, content in monsters.texts().items()}
+    for number, (name, content) in enumerate({**texts, **monsters.others()}.values()):
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        draft = draft_model(str(tmp_path / name), "y", name="trial", sample=f"data/{name}")
+        listed = candidates(draft)
+        text = model_text(draft, listed[number % len(listed)])
+        (tmp_path / f"m{number}.py").write_text(text)
+
+    for tool in ("ruff check --no-cache --config", "mypy --config-file"):
+        command = [sys.executable, "-m", *tool.split(), "pyproject.toml", *tmp_path.glob("*.py")]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+        assert 0 == done.returncode, done.stdout
