@@ -26,6 +26,7 @@ def describe_words(words: list[str], header: str = "x") -> Draft:
         (["yes", "no"], {"yes": True, "no": False}),
         (["Sim", "Não"], {"Sim": True, "Não": False}),
         (["sí", "no"], {"sí": True, "no": False}),
+        (["Sí", "si", "NO"], {"Sí": True, "si": True, "NO": False}),
         (["Y", "N"], {"Y": True, "N": False}),
         (["1", "0"], {"1": True, "0": False}),
         (["1.0", "0.0"], {"1": True, "0": False}),
@@ -108,6 +109,8 @@ def test_whole_numbers_are_codes_where_the_header_or_a_zero_says_so(
         ("x", [""] * 100, "no value"),
         ("when", [f"2024-{1 + n % 12:02d}" for n in range(100)], "dates or times in a form"),
         ("note", [f"the guest said {n} words" for n in range(100)], "text"),
+        ("born", [f"01/{1 + n % 12:02d}/{n % 60:02d}" for n in range(100)], "of either century"),
+        ("mix", [f"{n}%" if n % 2 else f"{n / 100}" for n in range(100)], "hardly repeat"),
         ("key", [str(2**60 + n * n) for n in range(100)], r"beyond 2\*\*53"),
     ],
 )
@@ -148,6 +151,30 @@ def test_dates_have_the_formats_that_read_all_of_them(
     assert set(formats or ()) == set(draft.arguments.get("formats", ()))
     assert draft.values is not None
     assert [day.timestamp() for day in DAYS] == draft.values.tolist()
+
+
+def test_date_when_its_most_frequent_word_is_none_has_that_as_a_gap() -> None:
+    draft = describe_words(["00/00/0000"] * 20 + [day.strftime("%d/%m/%Y") for day in DAYS])
+
+    assert ("Date", ("00/00/0000",)) == (draft.kind, draft.odd)
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [
+        (["$697.000", "$1.250.500"], 1_250_500),
+        (["$697.000", "$12.500"], 697_000),
+        (["1.459 €", "1.509 €"], 1.509),  # of a litre
+        (["0.697", "12.500"], 12.5),
+    ],
+)
+def test_price_when_three_figures_follow_its_point_has_thousands(
+    words: list[str], most: float
+) -> None:
+    draft = describe_words(words * 10)
+
+    assert "Number" == draft.kind and draft.values is not None
+    assert most == max(draft.values)
 
 
 @pytest.mark.parametrize(("layout"), ["%d/%m/%Y", "%m/%d/%Y"])
