@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from scipy.stats import skew
 from sklearn.metrics import get_scorer
 
-from engine.schema.definition import ModelDefinition
+from engine.schema.definition import InvalidDefinition, ModelDefinition
 from engine.training.evaluation.progress import progress
 from engine.training.failures import TrainingFailed
 from engine.training.infer.draft import ModelDraft
@@ -151,11 +151,11 @@ def choose(
     seconds : float
         A candidate that would take more than half of what is left of them is left out.
     """
-    definitions = [(each, _definition(text_of(each))) for each in listed]
-    definition = definitions[0][1]
     try:
+        definitions = [(each, _definition(text_of(each))) for each in listed]
+        definition = definitions[0][1]
         X, y, parts, learnt = _parts(name, definition, data)
-    except (InvalidTable, TrainingFailed):  # the training says what is wrong
+    except (InvalidDefinition, InvalidTable, TrainingFailed):  # the training says what is wrong
         parts = []
     if len(listed) == 1 or not parts:
         return listed[0], []
