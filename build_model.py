@@ -110,6 +110,9 @@ def _write_model_file(options: argparse.Namespace) -> int:
         return 1
     except (UnreadableTable, OSError) as error:
         return _fail(error)
+    except MemoryError:
+        remedy = "give a sample of its rows, or more memory"
+        return _fail(f"{options.place} does not fit into memory: {remedy}")
     except (KeyboardInterrupt, EOFError):
         return _fail("stopped from outside; nothing is written")
     importlib.invalidate_caches()

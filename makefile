@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -77,6 +77,12 @@ runtimes: test-deps  ## Compare exact, onnxruntime and scikit-learn on one core:
 
 machines: test-deps  ## Compare the bits that gcc, zig and an emulated arm64 answer: make machines records=5000
 	@MACHINE_RECORDS=$(or $(records),20000) $(python) -m pytest -n 0 --no-skips tests/runtime/test_exact_machines.py
+
+tables: test-deps  ## Compare the first models of many tables with a tuned reference; write the page
+	@$(python) -m benchmarks.first_models $(args)
+
+first: test-deps  ## Count the lines of a first API with each tool, and run it: make first args="--only mlflow"
+	@$(python) -m benchmarks.first $(args)
 
 stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
 	@$(python) -m benchmarks.stress $(args)

@@ -28,7 +28,7 @@ def model_card(card: Card) -> str:
         _paragraph(card["description"] or "The model file does not say."),
         "## How it was made",
         _table(("what", "is"), list(facts.facts(card).items())),
-        "## Scores on the held-out rows",
+        f"## Scores on the {'sample' if card.get('imported') else 'held-out rows'}",
         _table(facts.SCORE_HEADS, facts.score_rows(card)),
         "`*` marks the score that decides a promotion. The baseline ignores its input.",
     ]

@@ -73,7 +73,9 @@ def read_table(
             hint = did_you_mean(field.column, vocabulary(map(str, table.columns)))
             problems.append(f"column {field.column!r} of field {field.name!r} is missing{hint}")
             continue
-        columns[field.name], refused, accepted = _read_column(table[source], field)
+        values, refused, accepted = _read_column(table[source], field)
+        is_double = not refused and field is not schema.target and not field.is_text
+        columns[field.name] = values.astype(np.float64) if is_double else values  # 8 bytes a cell
         problems += refused
         remarks += accepted
     if not problems and not len(table):

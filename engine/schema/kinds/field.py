@@ -69,6 +69,8 @@ class Field:
     absent: ClassVar[Any] = math.nan
     #: What a number stands for where an array holds nothing but numbers.
     array_values: ClassVar[Mapping[float, Any]] = {}
+    #: Whether any text is a value: then a word for a gap in a table always stands for one.
+    takes_any_text: ClassVar[bool] = False
     #: Whether the pipeline sees it at all.
     is_input: ClassVar[bool] = True
     #: The columns that are read of an Arrow table, by the words of its `kind_of`.
@@ -135,7 +137,7 @@ class Field:
         if isinstance(cell, str):
             # Where a gap is refused, the message names the word.
             may_be_gap = cell in GAP_WORDS and (self.missing == "accept" or not cell)
-            is_gap = may_be_gap and self.read(cell)[1] is not None
+            is_gap = may_be_gap and (self.takes_any_text or self.read(cell)[1] is not None)
             return None if is_gap else self.from_text(cell)
         if isinstance(cell, (int, float, Decimal)):
             return self.from_number(cell) if cell == cell else None

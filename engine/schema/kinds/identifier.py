@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from engine.schema.declarations import is_text, is_whole, wrong_attributes
-from engine.schema.kinds.field import GAP_WORDS, Field, Finding
+from engine.schema.kinds.field import Field, Finding
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
 from engine.schema.kinds.text import LONGEST
 from engine.schema.problem_codes import Code
@@ -31,6 +31,7 @@ class Identifier(Field):
 
     kind: ClassVar[str] = "identifier"
     absent: ClassVar[Any] = None
+    takes_any_text: ClassVar[bool] = True
     is_input: ClassVar[bool] = False
     arrow_columns: ClassVar[tuple[str, ...]] = (*Field.arrow_columns, "numbers")
 
@@ -54,10 +55,6 @@ class Identifier(Field):
             reason = f", of {len(value):,} characters"
             return None, self.finding(value, Code.OUT_OF_RANGE, reason)
         return value, None
-
-    def from_cell(self, cell: Any) -> Any:
-        is_gap = isinstance(cell, str) and cell in GAP_WORDS and self.missing == "accept"
-        return None if is_gap else super().from_cell(cell)
 
     def from_number(self, number: int | float | Decimal) -> Any:
         return str(number) if isinstance(number, bool) else super().from_number(number)

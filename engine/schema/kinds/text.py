@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from engine.schema.declarations import is_text, wrong_attributes
-from engine.schema.kinds.field import GAP_WORDS, Field, Finding
+from engine.schema.kinds.field import Field, Finding, spelling
 from engine.schema.problem_codes import Code
 
 #: No text may be longer, in characters: a row of a table has so many bytes at most.
@@ -25,6 +25,7 @@ class Text(Field):
 
     kind: ClassVar[str] = "text"
     absent: ClassVar[str] = ""
+    takes_any_text: ClassVar[bool] = True
 
     @property
     def is_text(self) -> bool:
@@ -45,14 +46,9 @@ class Text(Field):
             return None, self.finding(value, Code.OUT_OF_RANGE, reason)
         return value, None
 
-    def from_cell(self, cell: Any) -> Any:
-        # Every word may be a text: here those that pandas reads as gaps always are.
-        is_gap = isinstance(cell, str) and cell in GAP_WORDS and self.missing == "accept"
-        return None if is_gap else super().from_cell(cell)
-
     def from_number(self, number: Any) -> Any:
         # pandas reads a column of numbers, or of truth values, where all texts look so.
-        return str(super().from_number(number))
+        return spelling(number)
 
     def json_schema(self) -> dict[str, Any]:
         lengths = {"minLength": self.minimum_length, "maxLength": self.maximum_length}

@@ -39,18 +39,14 @@ def find_columns(pipeline: Any, headers: list[str], data: Path) -> tuple[list[st
 def adapt(pipeline: Any, names: Sequence[str]) -> dict[str, list[str]]:
     """Let a model take frames as the service gives them; return the words it knows, by column.
 
-    Of a column of text it knows none. A gap among words is `MISSING` here, not NaN or None. XGBoost
-    only takes a frame where it has the names of its columns.
+    Of a column of text it knows none. A gap among words is `MISSING` here, not NaN or None.
     """
     known: dict[str, list[str]] = {}
     for part in parts(pipeline):
-        if type(part).__module__ == "xgboost.core" and part.feature_names is None:
-            part.feature_names = [*names] if part.num_features() == len(names) else None
         for step, columns in _first_steps(part, names):
             is_fitted = isinstance(step, SimpleImputer) and hasattr(step, "statistics_")
             if is_fitted and step.statistics_.dtype.kind == "O":
-                for each in filter(None, (step, step.indicator_)):
-                    each.missing_values = MISSING
+                step.missing_values = MISSING
             if isinstance(step, (CountVectorizer, HashingVectorizer)):
                 known.setdefault(columns[0], [])
             categories = getattr(step, "categories_", None)

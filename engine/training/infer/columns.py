@@ -192,7 +192,7 @@ def category(cells: Cells, most_words: int) -> Draft:
     meanings = {**places, **{word: places[meaning] for word, meaning in synonyms.items()}}
     draft = Draft(header, "Category", f"{len(listed)} words", arguments)
     draft.values = values_of(cells, meanings)
-    draft.summary += f", {rest:,} rare ones and new ones unknown" if rest else ", new ones refused"
+    draft.summary += f", {rest:,} rarer and new ones unknown" if rest else ", new ones refused"
     return draft
 
 

@@ -21,9 +21,18 @@ _LIKE_DATES = re.compile(
 _DAYS = (
     "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d",
     "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%d %b %Y", "%d-%b-%Y", "%d %B %Y",
-    "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y",
+    "%d-%b-%y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%Y-%m-%d",
 )  # fmt: skip
-_TIMES = (" %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %I:%M %p", " %H:%M:%S%z")
+_TIMES = (
+    " %H:%M",
+    " %H:%M:%S",
+    " %I:%M %p",
+    " %I:%M:%S %p",
+    ", %I:%M %p",
+    " %H:%M:%S%z",
+    " %H:%M:%S UTC",
+    " %H:%M:%S %z",
+)
 #: So many words tell the formats, and a column has so many at most.
 _ENOUGH, _MOST_FORMATS = 500, 4
 

@@ -11,7 +11,7 @@ from engine.schema.messages import quoted
 from engine.training.infer.cells import Cells, Draft, cells_of
 from engine.training.infer.columns import describe
 from engine.training.infer.headers import free_name
-from engine.training.infer.numbers import PLAIN, Style, find_style
+from engine.training.infer.numbers import PLAIN, Style, find_style, is_number
 from engine.training.infer.reading import read_source
 from engine.training.infer.source import Source, UnreadableTable
 from engine.training.infer.splits import propose_split
@@ -86,8 +86,9 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     source.notes.extend([reason] if reason else [])
     fields = [each for each in described if each.kind]
     if not fields:
-        reasons = ", ".join(f"{quoted(each.header)} ({each.summary})" for each in described[:5])
-        raise UnreadableTable(f"{place} has no column to learn from, besides the target: {reasons}")
+        reasons = [f"{quoted(each.header)} ({each.summary})" for each in described[:5]]
+        besides = f": {', '.join(reasons)}" if reasons else ", and no other column at all"
+        raise UnreadableTable(f"{place} has no column to learn from, besides the target{besides}")
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
     gap_words = [word for each in used for word in (*columns[each.header].gap_words, *each.odd)]
@@ -102,8 +103,9 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
 
 
 def _describe(columns: dict[str, Cells], style: Style, nested: frozenset[str]) -> list[Draft]:
-    worded = sum(1 for cells in columns.values() if not cells.counts.empty)
-    most = max(_FEWEST_WORDS, min(_MOST_WORDS, _ALL_WORDS // max(1, worded // 2)))
+    firsts = [str(cells.counts.index[0]) for cells in columns.values() if len(cells.counts)]
+    worded = sum(not is_number(first) for first in firsts)
+    most = max(_FEWEST_WORDS, min(_MOST_WORDS, _ALL_WORDS // max(1, worded)))
     return [
         Draft(header, "", "lists or objects in its cells")
         if header in nested

@@ -87,6 +87,8 @@ def written(value: Any) -> str:
     """Write a value as Python does, with double quotes and 10_000 for large whole numbers."""
     if isinstance(value, str):
         return quote(value)
+    if isinstance(value, range):
+        return f"range({value.stop})"
     if isinstance(value, (tuple, list, dict)):
         return " ".join(_pieces(value))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000:

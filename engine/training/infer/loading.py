@@ -9,7 +9,7 @@ def load_data_lines(draft: ModelDraft) -> list[str]:
     """Return the lines of load_data."""
     source, gaps = draft.source, [*draft.gap_words]
     arguments = dict(source.arguments)
-    shown = ", ".join(quote(word) for word in gaps[:4] if word)
+    shown = ", ".join(quote(word[:15]) for word in gaps[:3] if word)
     says = f"empty cells and {shown}" if shown else "empty cells"
     lines = [
         "def load_data(path: Path) -> pd.DataFrame:",

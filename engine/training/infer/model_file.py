@@ -85,7 +85,10 @@ def _declarations(draft: ModelDraft) -> list[str]:
         reasons: dict[str, list[str]] = {}
         for each in draft.aside:
             reasons.setdefault(each.summary, []).append(each.header or "(no name)")
-        lines += ["", "# Columns that are set aside. To use one, describe it in `fields`."]
+        lines += ["", "# Columns that are set aside. To use one, describe it in `fields`:"]
+        lines += [
+            "# an id as an Identifier, which comes back in answers, words as a Text or Category."
+        ]
         for reason, headers in reasons.items():
             lines += comment(plain(f"{', '.join(headers)} -> {reason}"))
     lines += ["", *comment(plain(draft.target.remark))]

@@ -120,12 +120,24 @@ def find_style(columns: list[pd.Series], *, delimiter: str) -> Style:
     few = [words.iloc[:: max(1, len(words) // _ENOUGH)] for words in columns]
     columns = [_unmarked(words) for words in few if len(words) and words.str.contains(r"\d").all()]
     grouped_first = delimiter == ","
-    styles = (PLAIN, *_GROUPED, _COMMA) if grouped_first else (PLAIN, _COMMA, *_GROUPED)
+    listed = (PLAIN, *_GROUPED, _COMMA) if grouped_first else (PLAIN, _COMMA, *_GROUPED)
+    # A sign that is a decimal point in one column separates no thousands in another.
+    styles = [
+        style
+        for style in listed
+        if not (style.thousands and any(_has_decimals(words, style.thousands) for words in columns))
+    ]
     counts = [
         sum(bool(words.str.fullmatch(style.pattern, flags=re.ASCII).all()) for words in columns)
         for style in styles
     ]
     return styles[counts.index(max(counts))] if counts else PLAIN
+
+
+def _has_decimals(words: pd.Series, point: str) -> bool:
+    """Return whether many words have one point, and not three figures behind it."""
+    decimals = rf"[-+]?\d+{re.escape(point)}(\d{{1,2}}|\d{{4,}})"
+    return bool(words.str.fullmatch(decimals).mean() > 0.1)
 
 
 def _unmarked(words: pd.Series) -> pd.Series:

@@ -45,10 +45,6 @@ def read_source(place: str, table: str = "") -> Source:
         raise
     except DatabaseError as error:
         raise UnreadableTable(str(error)) from error
-    except MemoryError as error:
-        raise UnreadableTable(
-            f"{place} does not fit into memory: give a sample of its rows, or more memory"
-        ) from error
     except (ValueError, TypeError, OSError, EOFError, RecursionError, csv.Error) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UnreadableTable(f"{place} cannot be read: {reason[0].rstrip('.')}") from error

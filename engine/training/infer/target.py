@@ -19,7 +19,7 @@ from engine.training.infer.columns import (
     values_of,
 )
 from engine.training.infer.headers import is_code_name, words_in
-from engine.training.infer.numbers import Form, Style, find_form
+from engine.training.infer.numbers import Form, Style, find_form, is_number
 from engine.training.infer.source import UnreadableTable
 
 #: A class needs so many rows; a table may have so many classes.
@@ -75,6 +75,11 @@ def describe_target(cells: Cells, style: Style) -> Draft:
     is_odd, numbers = form.odd, form.numbers[~form.odd]
     if counts[is_odd].sum() <= 0.05 * counts.sum() and not _are_classes(header, numbers):
         return _number(cells, form)
+    if len(counts) > _MOST_CLASSES and all(map(is_number, map(str, counts.index[is_odd][:1000]))):
+        example = quoted(str(counts.index[is_odd][0]))
+        raise UnreadableTable(
+            f"{about} has numbers in more than one form, such as {example}: write all of them alike"
+        )
     if flag := flag_of(cells):
         flag.summary += ": two classes"
         _check_rows(about, counts)

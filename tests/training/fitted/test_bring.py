@@ -71,6 +71,9 @@ def test_pipeline_over_words_when_imported_answers_over_http_as_it_does_itself(
     assert card["remarks"][0].startswith("the model was imported, and may have learnt from the row")
     assert facts(card)["model"].startswith("model.pkl (pickle), sha256 ")
     assert f"sample.csv: {ROWS} rows, by which an imported model was checked" == facts(card)["data"]
+    files = store.files(card)
+    assert "## Scores on the sample" in (files / "model-card.md").read_text()
+    assert "<h2>Scores on the sample</h2>" in (files / "report.html").read_text()
     capsys.readouterr()
     assert (True, 1) == (test_model.check("brought"), run("brought"))
     printed = capsys.readouterr()

@@ -27,7 +27,7 @@ from engine.training.table import read_table
 ROWS = 60
 DRAWS = np.random.default_rng(0)
 NUMBERS = pd.DataFrame({"age": DRAWS.integers(18, 80, ROWS), "Net income": DRAWS.normal(size=ROWS)})
-WORDS = NUMBERS.assign(home=DRAWS.choice(["rent", "own"], ROWS), job=["a", "b", None] * 20)
+WORDS = NUMBERS.assign(home=DRAWS.choice(["rent", "own"], ROWS), job=["a", "b", np.nan] * 20)
 LABELS = np.where(NUMBERS["age"] + DRAWS.normal(0, 20, ROWS) > 45, "good", "bad")
 
 
@@ -106,9 +106,10 @@ def test_columns_when_a_model_knows_no_names_are_those_of_the_sample(tmp_path: P
 def test_words_when_a_model_knows_them_are_its_own_and_gaps_are_answered_as_by_it(
     tmp_path: Path, encoders: Any, policies: list[tuple[str, str]]
 ) -> None:
-    model = worded(*encoders)
+    labels = np.where(WORDS["job"].isna(), LABELS, "filled")
+    model = worded(*encoders, labels=labels)
     expected = model.predict_proba(WORDS)
-    seen = WORDS.assign(y=LABELS)[WORDS["home"] == "own"]
+    seen = WORDS.assign(y=labels)[WORDS["home"] == "own"]
     seen.to_csv(tmp_path / "sample.csv", index=False)
 
     definition, table, _ = define("m", model, tmp_path / "sample.csv", "y")
@@ -120,6 +121,15 @@ def test_words_when_a_model_knows_them_are_its_own_and_gaps_are_answered_as_by_i
     X, _, _ = read_table(table, definition.schema, is_to_learn_from=False)
     answers = NativeRuntime(model, definition.fields).run(X.to_dict("list"))
     assert np.array_equal(expected[seen.index], answers.probabilities)
+
+
+def test_model_when_it_tells_whole_numbers_from_doubles_is_refused(tmp_path: Path) -> None:
+    whole = FunctionTransformer(lambda X: X.select_dtypes("int64").reindex(columns=["age"]))
+    model = make_pipeline(whole, SimpleImputer(), DecisionTreeClassifier()).fit(NUMBERS, LABELS)
+    model[1].keep_empty_features = True
+
+    with pytest.raises(NotBrought, match=r"rows of .* are answered otherwise where numbers are"):
+        define("m", model, sample(tmp_path, NUMBERS, LABELS), "y")
 
 
 def test_column_when_a_vectorizer_reads_it_is_text(tmp_path: Path) -> None:
@@ -222,7 +232,8 @@ def test_sample_when_it_has_no_true_values_is_refused_with_its_columns(tmp_path:
 
 def test_boosters_when_fitted_on_a_matrix_take_the_fields_names(tmp_path: Path) -> None:
     xgboost = pytest.importorskip("xgboost")
-    booster = xgboost.XGBClassifier(n_estimators=2).fit(NUMBERS.to_numpy(), LABELS == "good")
+    booster = xgboost.XGBClassifier(n_estimators=2)
+    booster.fit(NUMBERS.to_numpy(), LABELS == "good")
     model = CalibratedClassifierCV(booster, cv=3).fit(NUMBERS.to_numpy(), LABELS == "good")
 
     for each in (booster, model):

@@ -284,3 +284,10 @@ def test_target_when_misspelt_is_refused_with_the_columns_and_the_likeliest(tmp_
     with pytest.raises(UnreadableTable, match="add --target 'Churn'"):
         draft(tmp_path, frame, "")
     assert "churn" == draft(tmp_path, frame, "churn").target.name
+
+
+def test_number_that_may_stand_for_a_gap_is_worth_a_look() -> None:
+    ages = [str(age) for age in range(20, 70)]
+
+    assert "-999 may stand for a gap" in describe_words([*ages, "-999", "-999"]).remark
+    assert not describe_words([*ages, "-9", "99"]).remark

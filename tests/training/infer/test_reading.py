@@ -127,3 +127,26 @@ def test_numbers_when_parsed_are_those_that_are_spelled() -> None:
 @pytest.mark.parametrize(("size", "room"), [(68, 100), (959, 2000), (0.3, 0.5), (5, 10), (0, 0)])
 def test_range_when_rounded_has_room(size: float, room: float) -> None:
     assert room == round_beyond(size)
+
+
+def test_style_when_a_point_is_decimal_elsewhere_has_no_thousands_of_it() -> None:
+    damaged = [pd.Series(["102.796.218", "55.059.326"])] * 3
+
+    assert Style(",", ".") == find_style(damaged, delimiter=";")
+    assert Style(".", "") == find_style([*damaged, pd.Series(["28.4", "61.33"])], delimiter=";")
+
+
+@pytest.mark.parametrize("title", ["", "Sales of the year\n"])
+def test_text_when_large_is_read_in_part_and_so_by_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, title: str
+) -> None:
+    monkeypatch.setattr("engine.training.infer.text_file._MOST_CELLS", 1000)
+    path = tmp_path / "table.csv"
+    path.write_text(title + "a,b,y\n" + "".join(f"{n},{n},{'xy'[n % 2]}\n" for n in range(1000)))
+
+    source = read_source(str(path))
+
+    assert 200 < len(source.frame) < 400
+    rule = eval(source.arguments["skiprows"])  # noqa: S307
+    assert source.frame["a"].tolist() == pd.read_csv(path, skiprows=rule, dtype=str)["a"].tolist()
+    assert any("is read: `skiprows`" in note for note in source.notes)
