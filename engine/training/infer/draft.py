@@ -90,20 +90,22 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         raise UnreadableTable(f"{place} has no column to learn from, besides the target{besides}")
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
-    by_itself = GAP_WORDS if source.is_text else set() if source.has_empty_text else {""}
-    gap_words = {
-        each.header: [
-            word for word in (*columns[each.header].gap_words, *each.odd) if word not in by_itself
-        ]
-        for each in used
-    }
     return ModelDraft(
         name, sample, len(source.frame), source, style, fields,
         aside=[each for each in described if not each.kind], target=goal,
-        gap_words={header: words for header, words in gap_words.items() if words},
+        gap_words=_gap_words(used, columns, source),
         padded=[each for each in worded if columns[each].is_padded],
         has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
     )  # fmt: skip
+
+
+def _gap_words(
+    used: list[Draft], columns: dict[str, Cells], source: Source
+) -> dict[str, list[str]]:
+    by_itself = GAP_WORDS if source.is_text else set() if source.has_empty_text else {""}
+    words = {each.header: (*columns[each.header].gap_words, *each.odd) for each in used}
+    own = {header: [word for word in words[header] if word not in by_itself] for header in words}
+    return {header: gaps for header, gaps in own.items() if gaps}
 
 
 def _describe(columns: dict[str, Cells], style: Style, nested: frozenset[str]) -> list[Draft]:
