@@ -15,6 +15,7 @@ from engine.training.infer.reading import read_source
 from engine.training.infer.source import Source, UnreadableTable
 from engine.training.infer.splits import propose_split
 from engine.training.infer.target import (
+    costs_of_errors,
     describe_target,
     gives_away,
     likeliest_target,
@@ -48,6 +49,7 @@ class ModelDraft:
     padded: list[str]
     has_target_gaps: bool
     split: str
+    costs: dict[str, int]
 
 
 def propose_target(place: str, table: str = "") -> tuple[str, list[str]]:
@@ -81,6 +83,11 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     for number, each in enumerate(described, start=1):
         each.name = free_name(each.header, number, {*headers} - {each.header} | taken)
         taken.add(each.name)
+    if costs := costs_of_errors(goal):
+        goal.add_remark(
+            f"a class is rare: {costs['false_negative']} false alarms are taken to cost as much as "
+            f"{costs['false_positive']} missed, and the threshold follows; set `costs` in the file"
+        )
     split, reason = propose_split(others, described)
     source.notes.extend([reason] if reason else [])
     fields = [each for each in described if each.kind]
@@ -96,6 +103,7 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         gap_words=_gap_words(used, columns, source),
         padded=[each for each in worded if columns[each].is_padded],
         has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
+        costs=costs,
     )  # fmt: skip
 
 

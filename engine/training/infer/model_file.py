@@ -12,8 +12,6 @@ from engine.training.infer.draft import ModelDraft
 from engine.training.infer.layout import call, comment, plain, written
 from engine.training.infer.loading import load_data_lines
 
-#: A class of a smaller share of the rows is hardly ever predicted from a probability of a half.
-_RARE = 0.2
 #: No line of code is longer.
 _WIDTH = 100
 
@@ -198,17 +196,8 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
         f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed),
         *[f"    split={written(draft.split)},"] * (draft.split != "digest"),
-        *(_costs(draft) if is_binary else []), ")",
+        *["    # Yours to set: the threshold is chosen by them."] * bool(draft.costs),
+        *[f"    costs={written(draft.costs)},"] * bool(draft.costs),
+        ")",
     ]  # fmt: skip
     return [line + "  # noqa: E501" * (len(line) > 100) for line in lines]
-
-
-def _costs(draft: ModelDraft) -> list[str]:
-    """Return the costs of errors where one class is rare: as if both were equally frequent."""
-    assert draft.target.values is not None
-    share = float(np.nanmean(draft.target.values))
-    if _RARE <= share <= 1 - _RARE:
-        return []
-    missed, alarm = max(1, round((1 - share) / share)), max(1, round(share / (1 - share)))
-    costs = {"false_positive": alarm, "false_negative": missed}
-    return ["    # Yours to set: the threshold is chosen by them.", f"    costs={written(costs)},"]
