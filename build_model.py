@@ -139,11 +139,12 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
     try:
         if store.keys:
             store.keys.sign(b"")  # A key that cannot sign stops the run before the training.
-        with explained("training", name, passing=sentences):
+        activity = "import" if options.fitted else "training"
+        with explained(activity, name, passing=sentences, file=options.fitted):
             build(
                 store, name, data=options.data, promote=options.promote, origin=origin,
                 with_importances=options.importances == "on", fitted=options.fitted,
-                target=options.target, is_trusted=options.trust,
+                target=options.target, trust=options.trust,
             )  # fmt: skip
     except InvalidDefinition as error:
         return _fail(f"models/{name}.py contradicts itself:\n{error}")
@@ -157,7 +158,7 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
 def build(
     store: ModelStore, name: str, *, data: Path | None, promote: str,
     origin: "Origin | None" = None, with_importances: bool = True, fitted: Path | None = None,
-    target: str = "", is_trusted: bool = False,
+    target: str = "", trust: str = "",
 ) -> str:  # fmt: skip
     """Train a model, by default on its sample, store the version and return its name.
 
@@ -176,7 +177,7 @@ def build(
     }  # fmt: skip
     if fitted is not None:
         print(f"{name}: importing {fitted}", flush=True)
-        trained = bring(name, fitted, data or Path(), target, is_trusted=is_trusted, **settled)
+        trained = bring(name, fitted, data or Path(), target, trust=trust, **settled)
     else:
         definition, source = _defined(name, data, store)
         print(f"{name}: training on {source}", flush=True)
@@ -289,7 +290,10 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
         "--import", dest="fitted", type=Path, metavar="FILE",
         help="the model's file or MLflow folder; --data has rows of it, with the --target",
     )  # fmt: skip
-    fitted.add_argument("--trust", action="store_true", help="open a pickle, which runs its code")
+    fitted.add_argument(
+        "--trust", nargs="?", const="yes", default="", choices=("yes", "unguarded"),
+        help="open a pickle, which runs its code, in a process that is shut, or unguarded",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
