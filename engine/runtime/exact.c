@@ -39,9 +39,15 @@ static double date_part(uint32_t kind, double value)
     return year + days / 146097 * 400 + (month >= 10);
 }
 
-/* What is seen of a value that is no plain number: whether it is there, or a part of a date. */
-static double part_value(const Model *m, const Slot *s, double value)
+/* What is seen of a value that is no plain number: whether it is there, or a part of a date. What
+ * is since another field is their difference, of which whole seconds have no rounding. */
+static double part_value(const Model *m, const Slot *s, const double *record, size_t stride)
 {
+    double value = record[s->field * stride];
+    if (s->kind == SINCE) {
+        value -= record[s->first_table * stride];
+        return ((isnan(value) ? s->gap : value) - s->shift) / s->scale;
+    }
     if (s->kind == PRESENCE)
         return isnan(value) ? s->gap : s->shift;
     double code = date_part(s->kind, value) - s->shift;
@@ -49,13 +55,14 @@ static double part_value(const Model *m, const Slot *s, double value)
 }
 
 /* What the nodes and terms see of a record's value. */
-INLINE double slot_value(const Model *m, const Slot *s, double value)
+INLINE double slot_value(const Model *m, const Slot *s, const double *record, size_t stride)
 {
+    double value = record[s->field * stride];
     if (s->kind == TABLE)
         return value >= 0.0 && value < s->n_codes ? m->tables[s->first_table + (uint32_t)value]
                                                   : s->gap;
     if (s->kind >= PRESENCE)
-        return part_value(m, s, value);
+        return part_value(m, s, record, stride);
     if (isnan(value))
         value = s->gap;
     if (s->kind == SUB_DIV)
@@ -273,7 +280,7 @@ void exact_predict(const void *file, const void *plan, const double *records, si
             const double *record = records + row * record_stride;
             double *slots = x + row / lanes * lanes * (n_slots + 1) + row % lanes;
             for (size_t i = 0; i < n_slots; i++)
-                slots[i * lanes] = slot_value(&m, &m.slots[i], record[m.slots[i].field * field_stride]);
+                slots[i * lanes] = slot_value(&m, &m.slots[i], record, field_stride);
             slots[n_slots * lanes] = -INFINITY; /* a leaf's: it stays where it is */
         }
         answer(&m, plan, x, rows, outputs, sums, width, room);

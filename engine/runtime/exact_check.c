@@ -48,11 +48,13 @@ static int check_slots(const Model *m)
     uint32_t tables = 0;
     for (uint32_t i = 0; i < m->header->n_slots; i++) {
         const Slot *s = &m->slots[i];
-        uint32_t n_codes = s->kind == TABLE || s->kind > PRESENCE ? s->n_codes : 0;
+        int is_table = s->kind == TABLE || (s->kind > PRESENCE && s->kind < SINCE);
+        uint32_t n_codes = is_table ? s->n_codes : 0;
         if (s->field >= m->header->n_fields || s->kind >= N_SLOT_KINDS || s->n_codes != n_codes ||
             s->reserved != 0.0 ||
-            !isfinite(s->shift) || !is_divisor(s->kind == SUB_DIV ? s->scale : 1.0) ||
-            !isfinite(s->scale))
+            !isfinite(s->shift) || !isfinite(s->scale) ||
+            !is_divisor(s->kind == SUB_DIV || s->kind == SINCE ? s->scale : 1.0) ||
+            (s->kind == SINCE && s->first_table >= m->header->n_fields))
             return 5;
         if (n_codes && !follows(s->first_table, n_codes, &tables, m->header->n_tables))
             return 6;

@@ -2,6 +2,7 @@
 
 import dataclasses
 from contextlib import nullcontext
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,15 +11,35 @@ from flask.testing import FlaskClient
 from engine.training.train import train
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
+from tests.support.models import unstored
 from tests.support.toys import loan
-
-pytestmark = pytest.mark.slow
 
 RECORDS = [
     {"tenure": tenure, "age": 40, "job": job, "price": 900}
     for tenure in range(0, 30, 2)
     for job in ("fixed", "freelance")
 ]
+
+
+def test_threshold_of_a_request_decides_where_the_card_allows_it(
+    credit_store: ModelStore, tmp_path: Path
+) -> None:
+    card = credit_store.read_card("credit")
+    folder = credit_store.root / "credit" / card["version"]
+    files = {name: (folder / name).read_bytes() for name in card["files"]}
+    store = ModelStore(tmp_path)
+    store.promote("credit", store.write({**unstored(card), "request_threshold": True}, files))
+    client = serve(store, "credit").test_client()
+    record = card["example"]["record"]
+    share = client.post("/v0/predict", json=record).get_json()["prediction"]["probabilities"][
+        "true"
+    ]
+
+    def value_at(threshold: float) -> bool:
+        answer = client.post(f"/v0/predict?threshold={threshold}", json=record)
+        return bool(answer.get_json()["prediction"]["value"])
+
+    assert value_at(share - 0.01) and not value_at(share + 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +67,7 @@ def ask(client: FlaskClient, query: str, path: str = "/v0/predict") -> list[tupl
     return [(entry["value"], entry["probabilities"]["true"]) for entry in entries]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/v0/predict", "/v0/models/loan/predict", "/inference/loan"])
 def test_threshold_of_a_request_decides_its_records_alone(client: FlaskClient, path: str) -> None:
     own = client.get("/v0/models/loan/model_info").get_json()["threshold"]
@@ -60,6 +82,7 @@ def test_threshold_of_a_request_decides_its_records_alone(client: FlaskClient, p
     assert low[0] == (one["value"], one["probabilities"]["true"])
 
 
+@pytest.mark.slow
 def test_threshold_of_a_request_decides_the_rows_of_a_table(client: FlaskClient) -> None:
     table = pd.DataFrame(RECORDS).to_csv(index=False)
     given = {"Content-Type": "text/csv", "Accept": "text/csv"}
@@ -72,6 +95,7 @@ def test_threshold_of_a_request_decides_the_rows_of_a_table(client: FlaskClient)
     assert [float(row[share]) >= 0.05 for row in rows] == [row[value] == "true" for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
@@ -91,6 +115,7 @@ def test_threshold_of_a_request_when_it_is_no_threshold_is_refused(
     assert sentence in answer.get_json()["detail"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", ["/v2/models/loan/infer", "/invocations", "/v1/models/loan:predict"]
 )
@@ -100,6 +125,7 @@ def test_threshold_of_a_request_is_refused_by_other_protocols(
     assert 400 == client.post(f"{path}?threshold=0.3", json={}).status_code
 
 
+@pytest.mark.slow
 def test_threshold_among_the_parameters_of_tensors_is_refused(client: FlaskClient) -> None:
     inputs = [{"name": "age", "shape": [1], "datatype": "FP64", "data": [40]}]
     body = {"inputs": inputs, "parameters": {"threshold": 0.3}}
@@ -110,6 +136,7 @@ def test_threshold_among_the_parameters_of_tensors_is_refused(client: FlaskClien
     assert "the parameter threshold, which is not supported here" in answer.text
 
 
+@pytest.mark.slow
 def test_card_of_a_model_with_costs_has_its_curve_and_scores(client: FlaskClient) -> None:
     card = client.get("/v0/models/loan/model_info").get_json()
     paths = client.get("/openapi.json").get_json()["paths"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 VECTOR = 0xFFFFFFFF
-NUMBER, TABLE, SUB_DIV, MUL_ADD, PRESENCE, YEAR, MONTH, DAY, WEEKDAY, HOUR = range(10)
+NUMBER, TABLE, SUB_DIV, MUL_ADD, PRESENCE, YEAR, MONTH, DAY, WEEKDAY, HOUR, SINCE = range(11)
 NO_LINK, SIGMOID, SOFTMAX, EXP, SOFTMAX_OF_TWO, ONE_VS_REST, EXPM1, SIGMOIDS = range(8)
 
 

@@ -13,6 +13,7 @@ from persistence.store_errors import UntrustedArtifact
 from tests.runtime.exact_files import (
     HOUR,
     SIGMOID,
+    SINCE,
     SOFTMAX_OF_TWO,
     SUB_DIV,
     TABLE,
@@ -81,7 +82,9 @@ BROKEN: list[tuple[int, File]] = [
     (4, counts(n_values=2**32 - 1)),
     (4, counts(n_nodes=6 + 2**28, n_tables=3 - 2**29 + 2**32)),  # it wraps around at 2 ** 32
     (5, slots(field=2)),
-    (5, slots(kind=10)),
+    (5, slots(kind=11)),
+    (5, slots(kind=SINCE, first_table=2)),
+    (5, slots(kind=SINCE, first_table=1, scale=0.0)),
     (6, slots(kind=HOUR, table=[1.0], first_table=9)),
     (5, slots(shift=INF)),
     (5, slots(scale=NAN)),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.runtime.exact_files import DAY, HOUR, MONTH, WEEKDAY, YEAR, File, Member, Slot
+from tests.runtime.exact_files import DAY, HOUR, MONTH, SINCE, WEEKDAY, YEAR, File, Member, Slot
 from tests.runtime.test_exact import open_file
 
 INF, NAN = math.inf, math.nan
@@ -32,3 +32,13 @@ def test_a_slot_shows_a_part_of_a_date_as_the_calendar_does(kind: int, part: Any
 
     expected = [1.5 * part(start + timedelta(seconds=count)) for count in seconds]
     assert [*expected, *[-7.0] * len(none)] == seen.tolist()
+
+
+def test_a_slot_shows_how_far_two_dates_are_from_each_other() -> None:
+    slot = Slot(1, SINCE, gap=172_800.0, scale=86_400.0, first_table=0)
+    file = File(2, [slot], [Member(terms=[(0, 1)])], values=[0.0, 1.0])
+    records = [[86_400.0, 129_600.0], [NAN, 0.0], [0.0, NAN], [NAN, NAN], [5.0, 5.0]]
+
+    seen = open_file(file).run_matrix(np.array(records)).values
+
+    assert [0.5, 2.0, 2.0, 2.0, 0.0] == seen.tolist()

@@ -32,8 +32,8 @@ class Crossings:
 
     def __init__(self, preparation: Preparation, tests: Tests, owners: Any) -> None:
         self._preparation, self._tests, self._owners = preparation, tests, owners
-        spans = np.array([preparation.span(place) for place in range(len(preparation.fields))])
-        self._ends = spans[owners]
+        used, of = np.unique(tests.column, return_inverse=True)
+        self._ends = np.array([preparation.ends(int(column)) for column in used])[of]
         self._low, self._high = _keys(self._ends[:, 0]), _keys(self._ends[:, 1])
 
     def find(self) -> Any:

@@ -47,6 +47,7 @@ class SlotKind(IntEnum):
     DAY = 7
     WEEKDAY = 8
     HOUR = 9
+    SINCE = 10
 
 
 class Link(IntEnum):
@@ -70,6 +71,7 @@ class Slot(NamedTuple):
     shift: float = 0.0
     scale: float = 1.0
     table: tuple[float, ...] = ()
+    since: int = 0  # the place of the field that SINCE subtracts
 
 
 class Sums(NamedTuple):
@@ -193,4 +195,6 @@ class ExactFile:
             entry["n_codes"] = len(slot.table)
         slots["first_table"] = np.cumsum(slots["n_codes"]) - slots["n_codes"]
         slots["first_table"][slots["n_codes"] == 0] = 0
+        is_since = slots["kind"] == SlotKind.SINCE
+        slots["first_table"][is_since] = [s.since for s in self._slots if s.kind is SlotKind.SINCE]
         return slots, np.array([number for slot in self._slots for number in slot.table], "<f8")

@@ -44,8 +44,10 @@ def fold(preparation: Preparation, tests: Tests, file: ExactFile) -> Folded:
     if len(rising):
         crossings = Crossings(preparation, distinct.take(rising), owners[rising])
         limits = crossings.find()
-        for owner in np.unique(owners[rising]):
-            is_here = owners[rising] == owner
+        since = np.array([preparation.columns[column].since for column in used], np.intp)[of]
+        pairs = np.stack([owners[rising], since[rising]])
+        for pair in np.unique(pairs, axis=1).T:
+            is_here = (pairs.T == pair).all(axis=1)
             rows, chosen = rising[is_here], limits[is_here]
             _fold_numbers(distinct.take(rows), chosen, preparation, file, folded, rows)
     parts = np.array([preparation.columns[column].part or 0 for column in used], np.intp)[of]
@@ -89,18 +91,18 @@ def _fold_numbers(
 ) -> None:
     """Fold tests of one field's number, with one slot, or two if gaps need both directions."""
     column = int(tests.column[0])
-    owner = preparation.field_of(column)
+    limits = limits - preparation.origin(column)
     folded.value[rows] = limits
     if not preparation.takes_gaps(column):
-        folded.slot[rows] = file.slot(Slot(owner, SlotKind.NUMBER, np.inf))
+        folded.slot[rows] = file.slot(preparation.number(column, np.inf))
         return
     true = tests.are_true(preparation.gaps[tests.column])
     least, most = limits[true].min(initial=np.inf), limits[~true].max(initial=-np.inf)
     if most < least or not true.any():
-        folded.slot[rows] = file.slot(Slot(owner, SlotKind.NUMBER, float(least)))
+        folded.slot[rows] = file.slot(preparation.number(column, float(least)))
         return
     for direction, gap in ((True, -np.inf), (False, np.inf)):
-        folded.slot[rows[true == direction]] = file.slot(Slot(owner, SlotKind.NUMBER, gap))
+        folded.slot[rows[true == direction]] = file.slot(preparation.number(column, gap))
 
 
 def _fold_codes(

@@ -84,6 +84,8 @@ def _slot(preparation: Preparation, place: int) -> Slot:
         return Slot(owner, SlotKind.PRESENCE, gap, shift=there)
     if column.scaling is not None:
         kind, shift, scale = column.scaling
+        if column.since >= 0:
+            return preparation.number(place, _before(gap, column), shift, scale)
         return Slot(owner, kind, _before(gap, column), shift=shift, scale=scale)
     try:
         *codes, gap = map(float, preparation.codes(place))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from engine.preprocessing.date_parts import END, FIRST
+from engine.preprocessing.date_parts import DAY, END, FIRST
 from engine.runtime.native import frame
 from engine.schema.fields import Field
 from engine.training.exact.exact_file import Slot, SlotKind
@@ -110,7 +110,7 @@ class Preparation:
         place, part = self.field_of(column), self.columns[column].part
         if part is not None:
             return self._by_part(place, part)[:, column]
-        if place not in self._by_code:
+        if place not in self._by_code or self.columns[column].since >= 0:
             raise NotExact(
                 f"{self.columns[column].step} does not keep the numbers of {self.names(column)} "
                 "in their order",
@@ -131,8 +131,40 @@ class Preparation:
 
     def takes_gaps(self, column: int) -> bool:
         """Return whether a column's field accepts a gap."""
-        place = self.field_of(column)
-        return place >= 0 and self.fields[place].missing == "accept"
+        places = (self.field_of(column), self.columns[column].since)
+        return any(place >= 0 and self.fields[place].missing == "accept" for place in places)
+
+    def ends(self, column: int) -> tuple[float, float]:
+        """Return the ends between which the crossings of a column lie, by its field."""
+        is_between = self.columns[column].since >= 0  # whose difference may pass the field's range
+        return (FIRST, END - 1) if is_between else self.span(self.field_of(column))
+
+    def number(self, column: int, gap: float, shift: float = 0.0, scale: float = 1.0) -> Slot:
+        """Return the slot that shows the number of a column's field, or how far it is from another.
+
+        Raise `NotExact` if a gap in one of two fields comes out otherwise than in the other.
+        """
+        place, since = self.field_of(column), self.columns[column].since
+        if since < 0:
+            return Slot(place, SlotKind.NUMBER, gap)
+        one, two = self._usual[place] + np.array([0.0, DAY])
+        gaps = [[one, np.nan], [two, np.nan], [np.nan, one], [np.nan, two], [np.nan, np.nan]]
+        allowed = [self.fields[each].missing == "accept" for each in (place, since)]
+        rows = np.array([row for row in gaps if not (np.isnan(row) & ~np.array(allowed)).any()])
+        if len(rows):
+            cells = self.rows({place: rows[:, 0], since: rows[:, 1]})[:, column]
+            if not np.isclose(cells, cells[0], rtol=0, atol=0, equal_nan=True).all():
+                names = f"{self.fields[place].name} and {self.fields[since].name}"
+                raise NotExact(
+                    f"a gap of {names} is filled before the days between them are counted",
+                    "fill it behind DateParts",
+                )
+        return Slot(place, SlotKind.SINCE, gap, shift=shift, scale=scale, since=since)
+
+    def origin(self, column: int) -> float:
+        """Return what is subtracted from the field of a column while the others are usual."""
+        since = self.columns[column].since
+        return 0.0 if since < 0 else float(self._usual[since])
 
     def span(self, place: int) -> tuple[float, float]:
         """Return the least and the greatest double that a field accepts."""

@@ -59,6 +59,7 @@ class Column(NamedTuple):
     scaling: tuple[SlotKind, float, float] | None = None  # with shift and scale
     step: str = ""  # which has made it what it is
     part: SlotKind | None = None  # of the date in its field, on which alone it depends
+    since: int = -1  # the place of the field whose date is subtracted from that of its own
 
     def through(self, shape: Shape, step: Any) -> "Column":
         """Return the column that a step makes of this one alone."""
@@ -216,13 +217,14 @@ def _date_parts(step: Any, columns: Sequence[Column]) -> list[Column]:
                 shape = Shape.RISING if kind is SlotKind.YEAR else Shape.ANY
                 made = column.through(shape, step)._replace(part=kind)
                 after += [made] * (2 if part in CYCLES else 1)
-            elif step.since_place_ < 0:
-                made = column.through(Shape.SCALED, step)
-                scaling = (SlotKind.SUB_DIV, step.since_seconds_, float(DAY))
-                after.append(made._replace(scaling=scaling))
-            else:
-                fields = column.fields | columns[step.since_place_].fields
-                after.append(Column(fields, Shape.ANY, None, type(step).__name__))
+                continue
+            other = columns[step.since_place_] if step.since_place_ >= 0 else None
+            if other is not None and other.shape is not Shape.SAME:
+                return _unknown(step, columns)
+            scaling = (SlotKind.SUB_DIV, step.since_seconds_, float(DAY))
+            since = -1 if other is None else min(other.fields)
+            made = column.through(Shape.SCALED, step)
+            after.append(made._replace(scaling=scaling, since=since))
     return after
 
 

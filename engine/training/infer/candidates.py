@@ -16,7 +16,7 @@ from joblib import Parallel, delayed
 from scipy.stats import skew
 from sklearn.metrics import get_scorer
 
-from engine.schema.definition import ModelDefinition
+from engine.schema.definition import InvalidDefinition, ModelDefinition
 from engine.training.evaluation.progress import progress
 from engine.training.failures import TrainingFailed
 from engine.training.infer.draft import ModelDraft
@@ -28,7 +28,7 @@ from engine.training.train import read_rows, split_table
 FAMILIES = ("linear", "boosting", "lightgbm", "xgboost", "forest")
 
 #: At most so many training rows, and so many cells of them, are compared on.
-_ROWS, _CELLS = 50_000, 1_500_000
+_ROWS, _CELLS = 20_000, 1_000_000
 #: A table with more cells has three folds instead of five.
 _FEW_CELLS = 200_000
 #: Forests of more rows are slow to fit and large.
@@ -92,10 +92,13 @@ def candidates(draft: ModelDraft, *, family: str = "", seed: int = 0) -> list[Ca
     leaves = "min_samples_leaf=3, max_features=0.5" if is_number else "min_samples_leaf=2"
     forest = f"n_estimators=200, {leaves}, {state}"
     linear = ("Ridge", "") if is_number else ("LogisticRegression", "max_iter=1000")
-    listed = [
-        Candidate("linear", "a linear model", "sklearn.linear_model", *linear),
+    boosted = [
         boosting(title="boosted small trees", arguments=small),
         boosting(title="boosted trees", arguments=large),
+    ]
+    listed = [
+        Candidate("linear", "a linear model", "sklearn.linear_model", *linear),
+        *(reversed(boosted) if draft.rows > _MANY_ROWS else boosted),
         *_boosters(draft, ending, state),
         Candidate("forest", "a forest", "sklearn.ensemble", f"RandomForest{ending}", forest),
     ]
@@ -149,13 +152,14 @@ def choose(
     text_of : callable
         What a candidate's model file says: its table, split and pipeline are those compared.
     seconds : float
-        A candidate that would take more than half of what is left of them is left out.
+        A candidate that would take more than half of what is left of them is left out, but for
+        linear ones and the first others.
     """
-    definitions = [(each, _definition(text_of(each))) for each in listed]
-    definition = definitions[0][1]
     try:
+        definitions = [(each, _definition(text_of(each))) for each in listed]
+        definition = definitions[0][1]
         X, y, parts, learnt = _parts(name, definition, data)
-    except (InvalidTable, TrainingFailed):  # the training says what is wrong
+    except (InvalidDefinition, InvalidTable, TrainingFailed):  # the training says what is wrong
         parts = []
     if len(listed) == 1 or not parts:
         return listed[0], []
@@ -169,7 +173,8 @@ def choose(
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                result = _judge(each, its, X, y, parts, end)
+                has_trees = any(np.isfinite(r.score) and not r.candidate.is_linear for r in results)
+                result = _judge(each, its, X, y, parts, end if has_trees else np.inf)
         results.append(result)
         lines.append(f"  {each.title:<35}  {result.text}")
         say(lines[-1])

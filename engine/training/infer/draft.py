@@ -87,8 +87,8 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     fields = [each for each in described if each.kind]
     if not fields:
         reasons = [f"{quoted(each.header)} ({each.summary})" for each in described[:5]]
-        others = f": {', '.join(reasons)}" if reasons else ", and no other column at all"
-        raise UnreadableTable(f"{place} has no column to learn from, besides the target{others}")
+        besides = f": {', '.join(reasons)}" if reasons else ", and no other column at all"
+        raise UnreadableTable(f"{place} has no column to learn from, besides the target{besides}")
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
     gap_words = [word for each in used for word in (*columns[each.header].gap_words, *each.odd)]

@@ -117,7 +117,7 @@ def find_style(columns: list[pd.Series], *, delimiter: str) -> Style:
 
     A comma before three digits only separates thousands where commas separate the cells, too.
     """
-    few = [words.iloc[:: max(1, len(words) // _ENOUGH)] for words in columns]
+    few = [words.iloc[:: max(1, len(words) * 4 // _ENOUGH)] for words in columns]
     columns = [_unmarked(words) for words in few if len(words) and words.str.contains(r"\d").all()]
     grouped_first = delimiter == ","
     listed = (PLAIN, *_GROUPED, _COMMA) if grouped_first else (PLAIN, _COMMA, *_GROUPED)

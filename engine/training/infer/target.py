@@ -164,7 +164,8 @@ def gives_away(draft: Draft, target: Draft) -> tuple[float, str]:
     values, truth = draft.values[rows], target.values[rows]
     is_gap = np.isnan(values)
     is_number = target.kind == "Number"
-    if not is_number and balanced_accuracy_score(truth, _guess(is_gap, truth, 2)) >= _TOLD_BY_GAPS:
+    has_gaps = not is_number and is_gap.any()
+    if has_gaps and balanced_accuracy_score(truth, _guess(is_gap, truth, 2)) >= _TOLD_BY_GAPS:
         return 1, "its gaps tell the target"
     values, truth = values[~is_gap], truth[~is_gap]
     kinds = len(np.unique(truth)), len(np.unique(values))

@@ -102,11 +102,74 @@ def test_linear_models_of_dates_when_translated_answer_within_rounding(
     np.testing.assert_allclose(shares, labels, rtol=0, atol=1e-9)
 
 
-def test_ages_when_of_two_dates_are_left_to_the_pipeline() -> None:
-    ages = DateParts(parts=("age",), since="sold")
-    pipeline = make_pipeline(ColumnTransformer([("dates", ages, ["sold", "paid"])]),
-                             DecisionTreeRegressor(max_depth=3))  # fmt: skip
+def ages(**words: Any) -> ColumnTransformer:
+    parts: Any = DateParts(**{"parts": ("age", "month"), "since": "sold", **words})
+    return ColumnTransformer([("dates", parts, ["sold", "paid"])])
+
+
+def ages_at(pipeline: Any) -> dict[str, Any]:
+    """Return dates so far from each other as the tree turns, and a second more and less."""
+    first = pipeline[-1]
+    first = getattr(first, "estimators_", [first])[0]
+    tree = first.tree_
+    place = [*pipeline[0].get_feature_names_out()].index("dates__paid_age")
+    days = tree.threshold[tree.feature == place]
+    seconds = (np.round(days * 86_400)[:, None] + [-2, -1, 0, 1, 2]).ravel()
+    sold = np.tile(np.array([0.0, 951_782_400.0, -6e10 // 86_400 * 86_400]), len(seconds))
+    paid = np.clip(sold + np.repeat(seconds, 3), _FIRST, _LAST)
+    return {"sold": sold, "paid": paid, "size": np.ones(len(sold))}
+
+
+@pytest.mark.parametrize("estimator", [
+    DecisionTreeRegressor(max_depth=8, random_state=0), RandomForestRegressor(5, random_state=0)
+])  # fmt: skip
+def test_ages_between_two_dates_when_translated_answer_with_the_same_bits(estimator: Any) -> None:
+    target = NEAR["paid"] - np.nan_to_num(NEAR["sold"]) + 1e8 * np.isnan(NEAR["sold"])
+    pipeline = make_pipeline(ages(), estimator)
+
+    seen, expected, content = both_answers(pipeline, target)
+    rows = ages_at(pipeline)
+    exact = ExactRuntime(content, FIELDS, has_probabilities=False).run(rows).values
+
+    assert expected.tobytes() == seen.tobytes()
+    assert NativeRuntime(pipeline, FIELDS).run(rows).values.tobytes() == exact.tobytes()
+    assert len({*exact.tolist()}) > 5
+
+
+@pytest.mark.parametrize("scaler", [StandardScaler(), None])
+def test_ages_between_two_dates_in_a_linear_model_answer_within_rounding(scaler: Any) -> None:
+    pipeline = make_pipeline(ages(), SimpleImputer(), scaler, LinearRegression())
+
+    seen, expected, _ = both_answers(pipeline)
+
+    np.testing.assert_allclose(seen, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_ages_when_a_gap_is_filled_before_are_left_to_the_pipeline() -> None:
+    pipeline = make_pipeline(ColumnTransformer([
+        ("dates", make_pipeline(SimpleImputer(), DateParts(parts=("age",), since="x0")),
+         ["sold", "paid"])]), DecisionTreeRegressor(max_depth=3))  # fmt: skip
+    pipeline[0].transformers[0][1][0].set_output(transform="pandas")
+    pipeline[0].transformers[0][1][1].set_params(since="sold")
     pipeline.fit(frame(NEAR, FIELDS), TARGET)
 
-    with pytest.raises(NotExact, match="DateParts computes a column from several fields"):
+    with pytest.raises(NotExact, match="a gap of paid and sold is filled before the days"):
         translate(pipeline, FIELDS)
+
+
+def test_ages_when_they_pass_the_ranges_of_the_fields_answer_with_the_same_bits() -> None:
+    draw = np.random.default_rng(0)
+    fields = (
+        Date(name="sold", example="2024-12-31", minimum="2000-01-01", maximum="2024-12-31"),
+        Date(name="paid", example="2024-12-31", minimum="2024-01-01", maximum="2024-12-31"),
+    )
+    spans = {"sold": (10_957, 20_088), "paid": (19_723, 20_088)}
+    columns = {name: 86_400.0 * draw.integers(*span, 500) for name, span in spans.items()}
+    pipeline = make_pipeline(ages(), DecisionTreeRegressor(max_depth=3, random_state=0))
+    pipeline.fit(frame(columns, fields), columns["paid"] - columns["sold"] > 5_000 * 86_400)
+
+    exact = ExactRuntime(translate(pipeline, fields), fields, has_probabilities=False)
+
+    expected = NativeRuntime(pipeline, fields).run(columns).values
+    assert expected.tobytes() == exact.run(columns).values.tobytes()
+    assert {0.0, 1.0} == {*expected.tolist()}

@@ -67,7 +67,7 @@ def parquet(frame: pd.DataFrame) -> bytes:
 def texts() -> dict[str, str | bytes]:
     """Text files by what is odd in them."""
     lines = text().splitlines()
-    total = f"Total,{plain()['amount'].sum():.2f},{plain()['count'].sum()},,"
+    total = f"Total,{plain()['amount'].sum():.2f},{plain()['count'].sum()},no,good"
     city_first = plain()[["city", "amount", "count", "member", "y"]]
     return {
         "Windows line ends": text(lineterminator="\r\n"),

@@ -30,8 +30,8 @@ def read(folder: Path, name: str, content: bytes) -> tuple[ModelDraft, pd.DataFr
     return draft, X, y
 
 
-def check(draft: ModelDraft, X: pd.DataFrame, y: pd.Series) -> None:
-    """Check the columns against those of the plain table."""
+def check(draft: ModelDraft, X: pd.DataFrame, y: pd.Series, *, gaps: float = 0) -> None:
+    """Check the columns against those of the plain table; such a share may be gaps."""
     table = monsters.plain()
     names = {field.header.strip(): field.name for field in draft.fields}
     assert table["y"].tolist() == y.tolist()
@@ -39,7 +39,7 @@ def check(draft: ModelDraft, X: pd.DataFrame, y: pd.Series) -> None:
     for name in ("amount", "count"):
         values = X[names[name]].to_numpy(float)
         is_gap = np.isnan(values)
-        assert is_gap.mean() < 0.3
+        assert is_gap.mean() <= gaps
         np.testing.assert_allclose(values[~is_gap], table[name][~is_gap])
     is_filled = X[names["city"]] != "__missing__"
     cities = X[names["city"]][is_filled].str.replace("\n", "")
@@ -62,7 +62,9 @@ def test_text_when_it_is_odd_is_read_as_what_it_says(odd: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("odd", some_slow(monsters.others()))
 def test_file_when_it_is_odd_is_read_as_what_it_says(odd: str, tmp_path: Path) -> None:
-    check(*read(tmp_path, *monsters.others()[odd]))
+    gaps = 0.3 if odd in ("odd Parquet", "JSON lines without some keys") else 0
+
+    check(*read(tmp_path, *monsters.others()[odd]), gaps=gaps)
 
 
 @pytest.mark.parametrize("odd", monsters.hopeless())
@@ -88,6 +90,7 @@ def test_files_when_written_are_clean_under_ruff_and_mypy(tmp_path: Path) -> Non
         (tmp_path / f"m{number}.py").write_text(text)
 
     for tool in ("ruff check --no-cache --config", "mypy --config-file"):
-        command = [sys.executable, "-m", *tool.split(), "pyproject.toml", *tmp_path.glob("*.py")]
+        command = [sys.executable, "-m", *tool.split(), "pyproject.toml"]
+        command += [str(file) for file in tmp_path.glob("*.py")]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert 0 == done.returncode, done.stdout
