@@ -58,6 +58,7 @@ def explained(
         if isinstance(error, (TrainingFailed, *passing)):
             raise
         is_lost = isinstance(error, ModuleNotFoundError)  # whatever imports it
+        activity = "import" if file else activity
         what = f"{activity} ends with " if activity and not is_lost else ""
         raise TrainingFailed(f"{file or place(error, name)}: {what}{cause(error)}") from error
 

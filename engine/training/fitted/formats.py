@@ -29,6 +29,14 @@ _PACKAGES = "scikit-learn|xgboost(?:-cpu)?|lightgbm"
 class NotBrought(TrainingFailed):
     """A fitted model cannot become a version; the message says why, and what to do."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Return what a file says without signs that steer a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
 
 class ModelFile(NamedTuple):
     """A file, its format ("pickle", "skops", "xgboost", "lightgbm"), and what fitted it."""

@@ -20,7 +20,7 @@ from sklearn.model_selection import FixedThresholdClassifier
 from skops.io import get_untrusted_types
 
 from engine.runtime.trusted_types import load_pipeline, untrusted
-from engine.training.fitted.formats import ModelFile, NotBrought, check_size, recognise
+from engine.training.fitted.formats import ModelFile, NotBrought, check_size, printable, recognise
 from engine.training.fitted.lock import SECONDS
 from engine.training.served_pipeline import ServedPipeline, Threshold
 
@@ -87,7 +87,11 @@ def _danger(file: ModelFile, name: str) -> str:
         foreign = untrusted(get_untrusted_types(file=file.path), model=name)
     except Exception as error:
         raise NotBrought(f"{file.path} is not a skops file: {error}") from error
-    return f"holds {', '.join(foreign)}, whose code runs when it is opened" if foreign else ""
+    return (
+        f"holds {', '.join(map(printable, foreign))}, whose code runs when it is opened"
+        if foreign
+        else ""
+    )
 
 
 def _ask(
@@ -119,20 +123,25 @@ def _ask(
         is_late = not timer.is_alive()
         timer.cancel()
         _end(process)
-    line, _, content = answer.partition(b"\n")
     try:
-        head = json.loads(line)
-        if head.keys() >= {"chosen", "threshold", "libraries"}:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                check_size(archive, file.path)
-        elif not isinstance(head.get("refusal"), str):
-            raise ValueError("the answer has no reason")
-        return head, content
+        return _parts(answer, file.path)
     except (ValueError, AttributeError, RuntimeError, zipfile.BadZipFile) as error:
         is_ended = is_late or process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
         what = f"takes longer than {seconds} s to be opened: fit a smaller model"
         what = what if is_ended else "ends the process that opens it: save it again"
         raise NotBrought(f"{file.path} {what}") from error
+
+
+def _parts(answer: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
+    """Return the parts of an answer, which may be a stranger's; raise an error if none."""
+    line, _, content = answer.partition(b"\n")
+    head = json.loads(line)
+    if head.keys() >= {"chosen", "threshold", "libraries"}:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_size(archive, path)
+    elif not isinstance(head.get("refusal"), str):
+        raise ValueError("the answer has no reason")
+    return head, content
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

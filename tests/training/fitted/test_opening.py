@@ -102,12 +102,13 @@ def test_search_when_it_was_compressed_is_handed_over_as_what_it_found(tmp_path:
     [
         (Hostile("import os; os.system('touch ran')"), 30, "tries to start a program"),
         (Hostile("while True: pass"), 1, "takes longer than 1 s to be opened"),
+        (Hostile("raise ValueError('\\x1b[2J gone')"), 30, "ValueError: ?[2J gone; save it again"),
         (answering(b"5\n"), 30, "ends the process that opens it: save it again"),
         (answering(HEAD + HUGE), 30, "is too large when it is unpacked: fit a smaller model"),
         (make_pipeline(Own(), LogisticRegression()).fit(X, Y), 30,
          "holds Own, which the program that saved it defined: write models/toy.py with it"),
     ],
-    ids=["shell", "loop", "answer", "archive", "own class"],
+    ids=["shell", "loop", "escape", "answer", "archive", "own class"],
 )  # fmt: skip
 def test_pickle_when_it_holds_no_model_is_refused_in_a_sentence(
     tmp_path: Path, content: Any, seconds: int, says: str, monkeypatch: pytest.MonkeyPatch
