@@ -83,11 +83,6 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     for number, each in enumerate(described, start=1):
         each.name = free_name(each.header, number, {*headers} - {each.header} | taken)
         taken.add(each.name)
-    if costs := costs_of_errors(goal):
-        goal.add_remark(
-            f"a class is rare: {costs['false_negative']} false alarms are taken to cost as much as "
-            f"{costs['false_positive']} missed, and the threshold follows; set `costs` in the file"
-        )
     split, reason = propose_split(others, described)
     source.notes.extend([reason] if reason else [])
     fields = [each for each in described if each.kind]
@@ -103,8 +98,17 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         gap_words=_gap_words(used, columns, source),
         padded=[each for each in worded if columns[each].is_padded],
         has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
-        costs=costs,
+        costs=_costs(goal),
     )  # fmt: skip
+
+
+def _costs(target: Draft) -> dict[str, int]:
+    if costs := costs_of_errors(target):
+        target.add_remark(
+            f"a class is rare: {costs['false_negative']} false alarms are taken to cost as much as "
+            f"{costs['false_positive']} missed, and the threshold follows; set `costs` in the file"
+        )
+    return costs
 
 
 def _gap_words(

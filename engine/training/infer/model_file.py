@@ -196,8 +196,13 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
         f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed),
         *[f"    split={written(draft.split)},"] * (draft.split != "digest"),
-        *["    # Yours to set: the threshold is chosen by them."] * bool(draft.costs),
-        *[f"    costs={written(draft.costs)},"] * bool(draft.costs),
-        ")",
+        *(_costs(draft) if draft.costs else []), ")",
     ]  # fmt: skip
     return [line + "  # noqa: E501" * (len(line) > 100) for line in lines]
+
+
+def _costs(draft: ModelDraft) -> list[str]:
+    return [
+        "    # Yours to set: the threshold is chosen by them.",
+        f"    costs={written(draft.costs)},",
+    ]
