@@ -7,8 +7,7 @@ For instance::
     python build_model.py churn --from churn.csv --target Churn
     python build_model.py churn --import model.joblib --data sample.csv --target Churn
 
-The third one first writes ``models/churn.py`` from the table; the last one trains nothing, but
-makes a version of a model that was fitted elsewhere.
+The third first writes ``models/churn.py``; the last only makes a version of a fitted model.
 
 Exit codes: 0 a version was stored, and promoted or not as ``--promote`` says;
 1 none was stored; 2 wrong usage; 3 a version was stored and was to be promoted,
@@ -76,7 +75,6 @@ def main(arguments: list[str] | None = None) -> int:
             pass
         except StoreError as error:
             return _fail(error)
-
     try:
         return _train(store, name, options, settings)
     except KeyboardInterrupt:
@@ -91,28 +89,28 @@ def _write_model_file(options: argparse.Namespace) -> int:
         from engine.training.infer.draft import propose_target
         from engine.training.infer.source import UnreadableTable
         from engine.training.infer.write import ModelFileDiffers, write_model_file
+        from persistence.database import DatabaseError, without_password
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
-    target = options.target
     try:
+        place, target = without_password(options.place), options.target
         if not target and sys.stdin.isatty():
-            likeliest, columns = propose_target(options.place, options.table)
+            likeliest, columns = propose_target(place, options.table)
             print(f"the columns are {', '.join(columns)}")
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
         file = Path(models.__file__).parent / f"{options.model}.py"
         write_model_file(
-            file, options.place, target, table=options.table, say=print,
+            file, place, target, table=options.table, say=print,
             overwrite=options.overwrite, family=options.estimator, seed=options.seed,
             minutes=options.minutes,
         )  # fmt: skip
     except ModelFileDiffers as error:
         print(error)
         return 1
-    except (UnreadableTable, OSError) as error:
+    except (DatabaseError, UnreadableTable, OSError) as error:
         return _fail(error)
     except MemoryError:
-        remedy = "give a sample of its rows, or more memory"
-        return _fail(f"{options.place} does not fit into memory: {remedy}")
+        return _fail("the table does not fit into memory: give a sample of it, or more memory")
     except (KeyboardInterrupt, EOFError):
         return _fail("stopped from outside; nothing is written")
     importlib.invalidate_caches()
@@ -139,11 +137,11 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
     try:
         if store.keys:
             store.keys.sign(b"")  # A key that cannot sign stops the run before the training.
-        with explained("training", name, passing=sentences):
+        with explained("training", name, passing=sentences, file=options.fitted):
             build(
                 store, name, data=options.data, promote=options.promote, origin=origin,
                 with_importances=options.importances == "on", fitted=options.fitted,
-                target=options.target, is_trusted=options.trust,
+                target=options.target, trust=options.trust,
             )  # fmt: skip
     except InvalidDefinition as error:
         return _fail(f"models/{name}.py contradicts itself:\n{error}")
@@ -157,7 +155,7 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
 def build(
     store: ModelStore, name: str, *, data: Path | None, promote: str,
     origin: "Origin | None" = None, with_importances: bool = True, fitted: Path | None = None,
-    target: str = "", is_trusted: bool = False,
+    target: str = "", trust: str = "",
 ) -> str:  # fmt: skip
     """Train a model, by default on its sample, store the version and return its name.
 
@@ -176,7 +174,7 @@ def build(
     }  # fmt: skip
     if fitted is not None:
         print(f"{name}: importing {fitted}", flush=True)
-        trained = bring(name, fitted, data or Path(), target, is_trusted=is_trusted, **settled)
+        trained = bring(name, fitted, data or Path(), target, trust=trust, **settled)
     else:
         definition, source = _defined(name, data, store)
         print(f"{name}: training on {source}", flush=True)
@@ -289,7 +287,10 @@ def _add_import_options(parser: argparse.ArgumentParser) -> None:
         "--import", dest="fitted", type=Path, metavar="FILE",
         help="the model's file or MLflow folder; --data has rows of it, with the --target",
     )  # fmt: skip
-    fitted.add_argument("--trust", action="store_true", help="open a pickle, which runs its code")
+    fitted.add_argument(
+        "--trust", nargs="?", const="yes", default="", choices=("yes", "unguarded"),
+        help="open a pickle, which runs its code, in a process that is shut (or unguarded)",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

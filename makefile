@@ -38,7 +38,7 @@ remove: deps  ## Remove a model's file, sample and tests; git keeps them: make r
 
 import: deps  ## Make a version of a fitted model: make import name=churn file=FILE data=TABLE target=Churn
 	@exec $(python) build_model.py '$(name)' --import '$(file)' $(if $(data),--data '$(data)') \
-		$(if $(target),--target '$(target)') $(if $(filter yes,$(trust)),--trust) \
+		$(if $(target),--target '$(target)') $(if $(filter-out no,$(trust)),--trust="$$trust") \
 		$(if $(promote),--promote $(promote)) $(if $(importances),--importances $(importances))
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -48,17 +48,32 @@ def address_of(place: str | Path) -> str:
     return _POSTGRESQL.sub("postgresql+psycopg://", text)
 
 
-def address_without_password(place: str) -> str:
-    """Return the address of a PostgreSQL database as a .url file keeps it; empty for a file.
+def is_address(place: str) -> bool:
+    """Return whether a place is the address of a PostgreSQL database."""
+    return bool(_POSTGRESQL.match(place))
 
-    The rest of this process takes the password from PGPASSWORD, where libpq looks for it.
+
+def without_password(place: str) -> str:
+    """Return a place as it may be shown and kept: the address of PostgreSQL without a password.
+
+    The rest of this process takes that from PGPASSWORD, where libpq looks for it. Raise
+    `DatabaseError` where it cannot be told from the rest of the address.
     """
-    parts = urlsplit(place)
-    if not _POSTGRESQL.match(place):
-        return ""
-    if parts.password:
-        os.environ["PGPASSWORD"] = unquote(parts.password)
-    return parts._replace(netloc=re.sub(r":[^@]*@", "@", parts.netloc)).geturl()
+    if not is_address(place):
+        return place
+    scheme, rest = place.split("://", 1)
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    path, _, query = rest[len(authority) :].partition("?")
+    user, at, host = authority.rpartition("@")
+    if "@" in user or "@" in path or "#" in rest or "password" in query.lower():
+        raise DatabaseError(
+            "the password cannot be told from the rest of the address: give it in the variable "
+            "PGPASSWORD, or behind the user with %40 for @, %2F for /, %3F for ? and %23 for #"
+        )
+    user, _, password = user.partition(":")
+    if password:
+        os.environ["PGPASSWORD"] = unquote(password)
+    return f"{scheme}://{user}{at}{host}{rest[len(authority) :]}"
 
 
 def read_database(place: str | Path, table: str) -> "DataFrame":
@@ -77,6 +92,10 @@ def read_database(place: str | Path, table: str) -> "DataFrame":
         raise DatabaseError(
             f"a database needs {package}, which is not installed: "
             f"run .venv/bin/pip install '{package}', or save the table as CSV"
+        ) from error
+    except (ValueError, sqlalchemy.exc.ArgumentError) as error:
+        raise DatabaseError(
+            "the address cannot be read: give postgresql://user@host:5432/database"
         ) from error
     schema, _, name = table.rpartition(".")
     try:

@@ -45,9 +45,10 @@ class TrainingFailed(Exception):
 
 @contextmanager
 def explained(
-    activity: str, name: str, *, passing: tuple[type[Exception], ...] = ()
+    activity: str, name: str, *, passing: tuple[type[Exception], ...] = (), file: object = None
 ) -> Iterator[None]:
-    """Turn whatever the code of ``models/<name>.py`` raises into `TrainingFailed`.
+    """Turn whatever ``models/<name>.py``, or the file of a fitted model, raises into
+    `TrainingFailed`.
 
     Errors of the kinds in `passing` have a sentence of their own.
     """
@@ -57,8 +58,9 @@ def explained(
         if isinstance(error, (TrainingFailed, *passing)):
             raise
         is_lost = isinstance(error, ModuleNotFoundError)  # whatever imports it
+        activity = "import" if file else activity
         what = f"{activity} ends with " if activity and not is_lost else ""
-        raise TrainingFailed(f"{place(error, name)}: {what}{cause(error)}") from error
+        raise TrainingFailed(f"{file or place(error, name)}: {what}{cause(error)}") from error
 
 
 def place(error: BaseException, name: str) -> str:

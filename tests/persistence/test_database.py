@@ -18,8 +18,8 @@ from engine.training.table import read_table
 from persistence.database import (
     DatabaseError,
     address_of,
-    address_without_password,
     read_database,
+    without_password,
 )
 from tests.support.serving import free_port, wait_until
 from tests.training.infer import monsters
@@ -87,9 +87,31 @@ def test_address_when_kept_has_no_password(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("PGPASSWORD", raising=False)
     plain = "postgresql://ana@host:5432/shop?sslmode=require"
 
-    assert plain == address_without_password(plain.replace("ana", "ana:p%40ss"))
+    assert plain == without_password(plain.replace("ana", "ana:p%40ss"))
     assert "p@ss" == os.environ.pop("PGPASSWORD")
-    assert "" == address_without_password("sqlite:///a.db")
+    assert "sqlite:///a:b@c.db" == without_password("sqlite:///a:b@c.db")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ana:S3cret@x@127.0.0.1:1/shop", "ana:S3cret/x@127.0.0.1:1/shop",
+        "ana:S3cret?x@127.0.0.1:1/shop", "ana:S3cret#x@127.0.0.1:1/shop",
+        "ana@127.0.0.1:1/shop?password=S3cret", "127.0.0.1:1/shop?user=ana&sslpassword=S3cret",
+        "ana:S3cret@127.0.0.1:S3cret/shop", "ana:S3cret@127.0.0.1:1/shop", "ana:S3cret@",
+    ],
+)  # fmt: skip
+def test_password_when_an_address_cannot_be_read_is_shown_nowhere(
+    address: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", "")
+
+    code = main(["shop", "--from", f"postgres://{address}", "--table", "t", "--target", "y"])
+
+    printed = capsys.readouterr()
+    assert 1 == code
+    assert printed.err.startswith("build_model: the ")
+    assert "S3cret" not in printed.err + printed.out
 
 
 def test_address_when_in_the_environment_goes_before_the_file(

@@ -143,10 +143,13 @@ def _may_know(champion: StoredVersion, card: Description) -> bool:
 
     It has not if both were split alike: by the same seed, with fields that read a row alike or
     by the same groups. By time, it has not if it learnt of no later time than the new version.
+    Rows that had to change sides are others in another table.
     """
     theirs, ours = champion.card["data"], card["data"]
-    way = ours["split"].partition(":")[0]
-    if way == "none" or theirs.get("split") != ours["split"]:
+    way = ours["split"].partition(",")[0].partition(":")[0]
+    is_other = theirs.get("split") != ours["split"]
+    is_moved = ", moved: " in ours["split"] and theirs["sha256"] != ours["sha256"]
+    if way == "none" or is_other or is_moved:
         return True
     if way == "time":
         return theirs["held_out_from"] > ours["held_out_from"]

@@ -86,12 +86,12 @@ class _Answers(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class _Labels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """The same for classes; of two, the positive one is 1."""
+    """The same for classes; of two, the positive one is 1. Scorers take them to be sorted."""
 
     def __init__(self, answers: Any) -> None:
         self.answers = answers
         is_binary = answers.positive is not None
-        self.classes_ = np.array([0, 1]) if is_binary else np.array(answers.classes)
+        self.classes_ = np.array([0, 1]) if is_binary else np.sort(answers.classes)
 
     def predict(self, places: np.ndarray) -> np.ndarray:
         """Return the labels of rows."""
@@ -103,7 +103,9 @@ class _Labels(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if self.answers.probabilities is None:
             raise AttributeError("the model has no probabilities")
         if self.answers.positive is None:
-            return np.asarray(self.answers.probabilities[places])
+            return np.asarray(
+                self.answers.probabilities[places][:, np.argsort(self.answers.classes)]
+            )
         share = self.answers.positive_probability()[places]
         return np.stack([1 - share, share], axis=1)
 

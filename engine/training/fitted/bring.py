@@ -27,7 +27,7 @@ def imported_from(store: ModelStore, name: str) -> str:
 
 
 def bring(
-    name: str, model: Path, data: Path, target: str, *, is_trusted: bool, step: Step,
+    name: str, model: Path, data: Path, target: str, *, trust: str, step: Step,
     store: ModelStore | None = None, promote: str = "always", origin: Origin | None = None,
     with_importances: bool = True,
 ) -> Trained:  # fmt: skip
@@ -39,8 +39,9 @@ def bring(
         The model's file or MLflow folder, and a table of rows as the model takes them.
     target : str
         The column of the table with the true values.
-    is_trusted : bool
-        Whether code that the file names may run, as it does where a pickle is opened.
+    trust : str
+        "yes" if code that the file names may run in a process that is shut, "unguarded" if also
+        where none can be; else empty.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def bring(
         When the file or the sample are not what can be served.
     """
     with step("open") as say:
-        kept, entry = open_fitted(model, name, is_trusted=is_trusted, say=say)
+        kept, entry = open_fitted(model, name, trust=trust, say=say)
         say(f"{type(kept.pipeline).__name__} of {entry['file']}")
     # A frame has names, which a model fitted on a matrix mentions in each answer.
     warnings.filterwarnings("ignore", message="X has feature names")

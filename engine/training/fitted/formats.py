@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.training.failures import TrainingFailed
+from engine.training.fitted.lock import MEMORY
 
 _KNOWN = (
     "give a model of scikit-learn (joblib, pickle, skops), an MLflow model folder, XGBoost's JSON "
@@ -19,11 +20,22 @@ _OWN_API = (
 #: How a pickle begins, and what joblib compresses one with: zlib, gzip, bzip2, xz, lzma, lz4.
 _PICKLES = (b"\x80", b"\x78", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"\x5d\x00", b"\x04\x22\x4d\x18")
 
+#: The longest description of a pipeline by skops, in bytes; some GB of memory are made of it.
+_LONGEST_SCHEMA = 1 << 27
+
 _PACKAGES = "scikit-learn|xgboost(?:-cpu)?|lightgbm"
 
 
 class NotBrought(TrainingFailed):
     """A fitted model cannot become a version; the message says why, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Return what a file says without signs that steer a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 class ModelFile(NamedTuple):
@@ -36,8 +48,20 @@ class ModelFile(NamedTuple):
 
 def recognise(path: Path) -> ModelFile:
     """Find out what a file or an MLflow folder holds; raise `NotBrought` where it is unknown."""
-    if path.is_dir():
-        return _of_mlflow(path)
+    try:
+        return _of_mlflow(path) if path.is_dir() else _of_file(path)
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        raise NotBrought(f"{str(path)[:500]} cannot be read, {error}: save it again") from error
+
+
+def check_size(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise `NotBrought` if an archive, read whole, may not fit into memory."""
+    sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+    if sum(sizes.values()) > MEMORY or sizes.get("schema.json", 0) > _LONGEST_SCHEMA:
+        raise NotBrought(f"{path} is too large when it is unpacked: fit a smaller model")
+
+
+def _of_file(path: Path) -> ModelFile:
     if not path.is_file():
         raise NotBrought(f"there is no file {path}: give the path of a model file")
     with path.open("rb") as file:
@@ -60,6 +84,7 @@ def recognise(path: Path) -> ModelFile:
 
 def _format_of_zip(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
+        check_size(archive, path)
         names = {name.rpartition("/")[2] for name in archive.namelist()}
     if "schema.json" in names:
         return "skops"
@@ -86,6 +111,6 @@ def _of_mlflow(folder: Path) -> ModelFile:
     if not path.is_relative_to(folder.resolve()):
         raise NotBrought(f"{description} names {entry[1]}, outside of its folder: correct it")
     requirements = folder / "requirements.txt"
-    lines = requirements.read_text("utf-8") if requirements.is_file() else ""
+    lines = requirements.read_text("utf-8", errors="replace") if requirements.is_file() else ""
     libraries = dict(re.findall(rf"^({_PACKAGES})==([\w.]+)", lines, re.MULTILINE))
-    return recognise(path)._replace(libraries=libraries)
+    return _of_file(path)._replace(libraries=libraries)

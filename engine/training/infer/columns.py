@@ -1,6 +1,7 @@
 """What the columns of a table hold: a kind of field each, or why a column is set aside."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from engine.schema.messages import quoted
 from engine.training.infer.cells import FEW_ODD, Cells, Draft
 from engine.training.infer.dates import dates_of
 from engine.training.infer.headers import is_code_name, is_id_name, unit_of, words_in
-from engine.training.infer.numbers import Form, Style, find_form, is_number, round_beyond
+from engine.training.infer.numbers import Form, Style, as_groups, find_form, is_number, round_beyond
 
 #: A few words in a column of numbers are gaps, too: in such a share of the rows.
 _ODD_SHARE = 0.05
@@ -34,8 +35,8 @@ _SHARES = {"percent", "pct", "percentage", "%"}
 
 _TRUE_AND_FALSE = (
     ("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"), ("1", "0"), ("on", "off"),
-    ("sim", "não"), ("sim", "nao"), ("s", "n"), ("sí", "no"), ("si", "no"), ("oui", "non"),
-    ("ja", "nein"), ("ja", "nee"), ("tak", "nie"), ("да", "нет"), ("true", "0"), ("1", "false"),
+    ("sim", "nao"), ("s", "n"), ("si", "no"), ("oui", "non"), ("ja", "nein"), ("ja", "nee"),
+    ("tak", "nie"), ("да", "нет"), ("true", "0"), ("1", "false"),
 )  # fmt: skip
 
 
@@ -76,17 +77,23 @@ def flag_of(cells: Cells) -> Draft | None:
     if len(cells.counts) > _MOST_SPELLINGS:
         return None
     spelled = {str(word): spelling(word) for word in cells.counts.index}
-    folded = {word.casefold() for word in spelled.values()}
+    folded = {*map(_folded, spelled.values())}
     pair = next((pair for pair in _TRUE_AND_FALSE if set(pair) == folded), None)
     if pair is None:
         return None
-    meanings = {word: plain.casefold() == pair[0] for word, plain in spelled.items()}
+    meanings = {word: _folded(plain) == pair[0] for word, plain in spelled.items()}
     values = cells.spread([*meanings.values()])
     synonyms = {spelled[word]: meaning for word, meaning in meanings.items()}
     synonyms = {word: meaning for word, meaning in synonyms.items() if word not in FLAG_WORDS}
     share = 100 * np.nanmean(values)
     arguments = {"example": bool(share >= 50)} | ({"synonyms": synonyms} if synonyms else {})
     return Draft(cells.header, "Flag", f"{share:.3g} % true", arguments, values)
+
+
+def _folded(word: str) -> str:
+    """Return a word in small letters without accents, which many leave out."""
+    letters = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def number(cells: Cells, form: Form) -> Draft:
@@ -99,6 +106,9 @@ def number(cells: Cells, form: Form) -> Draft:
     summary = f"{'whole, ' * is_whole}{_shown(present[0])} to {_shown(present[-1])}"
     odd = tuple(map(str, words[form.odd]))
     remarks = [f"read as gaps: {', '.join(map(quoted, odd))}"] if odd else []
+    if not form.replacements and len(grouped := as_groups(words, ".")) and present[-1] < 1000:
+        meaning = "if its point separates thousands, give read_csv thousands='.'"
+        remarks.append(f"{quoted(grouped.iloc[0])} is read with a decimal point: {meaning}")
     if form.replacements:
         place = max(np.flatnonzero(~form.odd), key=lambda place: len(words[place]))
         remarks.append(f"{quoted(str(words[place]))} is read as {form.numbers[place]:.15g}")

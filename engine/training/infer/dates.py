@@ -33,6 +33,8 @@ _TIMES = (
     " %H:%M:%S UTC",
     " %H:%M:%S %z",
 )
+#: A year in two figures from 40 to 68 may be of this century or, as one of birth, of the last.
+_CENTURY = DateTime(name="date", example="").read("2040-01-01")[0]
 #: So many words tell the formats, and a column has so many at most.
 _ENOUGH, _MOST_FORMATS = 500, 4
 
@@ -45,10 +47,14 @@ def dates_of(cells: Cells) -> Draft | None:
         return None
     example = quoted(words[0][:40])
     formats = _formats_of(few, cells)
-    field = _field(formats, few)
-    if field.contradictions() or not np.isfinite(_seconds(field, few)).any():
+    is_read = np.isfinite(_seconds(_field(formats, few), few))
+    field = _field(formats, [word for word, is_date in zip(few, is_read, strict=True) if is_date])
+    if field.contradictions() or not is_read.any():
         return Draft(cells.header, "", f"dates or times in a form that is not read: {example}")
     seconds = _seconds(field, words)
+    if "%y" in "".join(formats) and np.nanmax(seconds) >= _CENTURY:
+        late = quoted(words[int(np.nanargmax(seconds))])
+        return Draft(cells.header, "", f"dates of a year in two figures, of either century: {late}")
     is_odd = np.isnan(seconds)
     odd = [word for word, is_none in zip(words, is_odd, strict=True) if is_none]
     if len(odd) > FEW_ODD or len(odd) == len(words):
@@ -67,7 +73,7 @@ def _formats_of(words: list[str], cells: Cells) -> tuple[str, ...]:
     rest = [word for word in words if DateTime(name="date", example=word).read(word)[1]]
     chosen: tuple[str, ...] = ()
     while rest and len(chosen) < _MOST_FORMATS:
-        times = _TIMES if ":" in rest[0] else ("",)
+        times = ("", *_TIMES) if any(":" in word for word in rest) else ("",)
         layouts = [day + time for day in _DAYS for time in times]
         read = {each: np.isfinite(_seconds(_field((each,), rest[:1]), rest)) for each in layouts}
         most = max(int(is_read.sum()) for is_read in read.values())

@@ -1,6 +1,5 @@
 """A model drafted from a table: the fields, the target, and what is set aside."""
 
-from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,6 +15,7 @@ from engine.training.infer.reading import read_source
 from engine.training.infer.source import Source, UnreadableTable
 from engine.training.infer.splits import propose_split
 from engine.training.infer.target import (
+    costs_of_errors,
     describe_target,
     gives_away,
     likeliest_target,
@@ -33,8 +33,8 @@ _COPY, _NEARLY_A_COPY = 0.999, 0.97
 class ModelDraft:
     """What a model file will say, and how its table is read.
 
-    The sample is the path of the table as the file names it; gap words are those that pandas
-    does not read as gaps by itself.
+    The sample is the path of the table as the file names it; gap words are those of each column
+    that pandas does not read as gaps by itself. They stand for a value in other columns.
     """
 
     name: str
@@ -45,10 +45,11 @@ class ModelDraft:
     fields: list[Draft]
     aside: list[Draft]
     target: Draft
-    gap_words: tuple[str, ...]
+    gap_words: dict[str, list[str]]
     padded: list[str]
     has_target_gaps: bool
     split: str
+    costs: dict[str, int]
 
 
 def propose_target(place: str, table: str = "") -> tuple[str, list[str]]:
@@ -93,15 +94,32 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         raise UnreadableTable(f"{place} has no column to learn from, besides the target{besides}")
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
-    gap_words = [word for each in used for word in (*columns[each.header].gap_words, *each.odd)]
-    by_itself = GAP_WORDS if source.is_text else set() if source.has_empty_text else {""}
     return ModelDraft(
         name, sample, len(source.frame), source, style, fields,
         aside=[each for each in described if not each.kind], target=goal,
-        gap_words=tuple(word for word in dict.fromkeys(gap_words) if word not in by_itself),
+        gap_words=_gap_words(used, columns, source),
         padded=[each for each in worded if columns[each].is_padded],
         has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
+        costs=_costs(goal),
     )  # fmt: skip
+
+
+def _costs(target: Draft) -> dict[str, int]:
+    if costs := costs_of_errors(target):
+        target.add_remark(
+            f"a class is rare: {costs['false_negative']} false alarms are taken to cost as much as "
+            f"{costs['false_positive']} missed, and the threshold follows; set `costs` in the file"
+        )
+    return costs
+
+
+def _gap_words(
+    used: list[Draft], columns: dict[str, Cells], source: Source
+) -> dict[str, list[str]]:
+    by_itself = GAP_WORDS if source.is_text else set() if source.has_empty_text else {""}
+    words = {each.header: (*columns[each.header].gap_words, *each.odd) for each in used}
+    own = {header: [word for word in words[header] if word not in by_itself] for header in words}
+    return {header: gaps for header, gaps in own.items() if gaps}
 
 
 def _describe(columns: dict[str, Cells], style: Style, nested: frozenset[str]) -> list[Draft]:
@@ -117,15 +135,10 @@ def _describe(columns: dict[str, Cells], style: Style, nested: frozenset[str]) -
 
 
 def _set_aside(drafts: list[Draft], target: Draft) -> None:
-    """Set copies of the target aside, and numbers whose odd words another column needs."""
-    words: Counter[str] = Counter()
-    for each in (*drafts, target):
-        words.update(map(str, each.arguments.get("categories", ())))
+    """Set copies of the target aside."""
     for each in filter(lambda each: each.kind, drafts):
         likeness, reason = gives_away(each, target)
-        if any(word in words for word in each.odd):
-            each.set_aside(f"numbers and words such as {quoted(each.odd[0])}")
-        elif likeness >= _COPY:
+        if likeness >= _COPY:
             each.set_aside(reason)
         elif likeness >= _NEARLY_A_COPY:
             each.add_remark("it tells the target almost alone: is it known before the target is?")

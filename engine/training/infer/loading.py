@@ -7,9 +7,10 @@ from engine.training.infer.numbers import PLAIN
 
 def load_data_lines(draft: ModelDraft) -> list[str]:
     """Return the lines of load_data."""
-    source, gaps = draft.source, [*draft.gap_words]
+    source, gaps = draft.source, draft.gap_words
     arguments = dict(source.arguments)
-    shown = ", ".join(quote(word[:15]) for word in gaps[:3] if word)
+    listed = [*dict.fromkeys(word for words in gaps.values() for word in words)]
+    shown = ", ".join(quote(word[:15]) for word in listed[:3] if word)
     says = f"empty cells and {shown}" if shown else "empty cells"
     lines = [
         "def load_data(path: Path) -> pd.DataFrame:",
@@ -24,7 +25,8 @@ def load_data_lines(draft: ModelDraft) -> list[str]:
         ]
         signs = {"decimal": draft.style.decimal, "thousands": draft.style.thousands}
         arguments |= {name: sign for name, sign in signs.items() if sign != PLAIN._asdict()[name]}
-        arguments |= {"na_values": gaps} if gaps else {}
+        are_gaps_everywhere = not any(each.odd for each in (*draft.fields, draft.target))
+        arguments |= {"na_values": listed if are_gaps_everywhere else gaps} if gaps else {}
         worded = "[*words, *marked]" if "marked" in names else "words"
         last = f"dtype=dict.fromkeys({worded}, str)"
     for name, value in names.items():
@@ -45,7 +47,7 @@ def _steps(draft: ModelDraft) -> tuple[dict[str, object], list[str]]:
     if draft.source.totals:
         later.append(f"table[~table.isin({written([*draft.source.totals])}).any(axis=1)]")
     if draft.gap_words and not draft.source.is_text:
-        later.append(f"table.replace({written([*draft.gap_words])}, None)")
+        later.append(f"table.replace({written(draft.gap_words)}, None)")
     if draft.padded:
         names["padded"] = draft.padded
         later.append("table.assign(**table[padded].apply(lambda column: column.str.strip()))")

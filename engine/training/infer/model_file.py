@@ -20,9 +20,6 @@ from engine.training.infer.layout import (
 )
 from engine.training.infer.loading import load_data_lines
 
-#: A class of a smaller share of the rows is hardly ever predicted from a probability of a half.
-_RARE = 0.2
-
 
 def model_text(
     draft: ModelDraft, chosen: Candidate, *, compared: Sequence[str] = (), seed: int = 0
@@ -206,7 +203,7 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
         f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed),
         *[f"    split={written(draft.split)},"] * (draft.split != "digest"),
-        *(_costs(draft) if is_binary else []), ")",
+        *(_costs(draft) if draft.costs else []), ")",
     ]  # fmt: skip
     # Ruff lets a line be long that has no space to break it at.
     return [
@@ -217,19 +214,13 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
 def _sample(path: str) -> list[str]:
     """Return the path as ruff formats it: a long one has a line of its own."""
     line = f"    sample=Path({written(path)}),"
-    return (
-        [line]
-        if width(line) <= WIDTH
-        else ["    sample=Path(", f"        {written(path)}", "    ),"]
-    )
+    if width(line) <= WIDTH:
+        return [line]
+    return ["    sample=Path(", f"        {written(path)}", "    ),"]
 
 
 def _costs(draft: ModelDraft) -> list[str]:
-    """Return the costs of errors where one class is rare: as if both were equally frequent."""
-    assert draft.target.values is not None
-    share = float(np.nanmean(draft.target.values))
-    if _RARE <= share <= 1 - _RARE:
-        return []
-    missed, alarm = max(1, round((1 - share) / share)), max(1, round(share / (1 - share)))
-    costs = {"false_positive": alarm, "false_negative": missed}
-    return ["    # Yours to set: the threshold is chosen by them.", f"    costs={written(costs)},"]
+    return [
+        "    # Yours to set: the threshold is chosen by them.",
+        f"    costs={written(draft.costs)},",
+    ]

@@ -87,10 +87,15 @@ def find_form(words: pd.Series, style: Style) -> Form:
     marked = words.str.extract(f"^{_MARKED}$")
     numbers = marked["number"].dropna().str.strip()
     units = pd.concat([marked["before"], marked["after"]]).dropna().unique()
-    if not len(numbers) or len(units) > 1:
-        return plain
+    is_bare = marked["number"].notna() & marked["before"].isna() & marked["after"].isna()
+    is_share = bool({*units} & {"%", "‰"})
+    if not len(numbers) or len(units) > 1 or (is_share and is_bare.any()):
+        return plain  # 50% and 0.5 in one column do not tell what 0.5 is
     signs = (style.thousands, ".", ",", " ", "'", "\u2019", "\xa0", "\u202f", "")
     styles = [Style(style.decimal, sign) for sign in signs if sign != style.decimal]
+    if _is_money(units) and as_groups(numbers, style.decimal).str.len().max() > 5:
+        # No price has three decimals and two figures before them: they are thousands.
+        styles = [Style({".": ",", ",": "."}[style.decimal], style.decimal)]
     counts = [int((~np.isnan(each.parse(numbers))).sum()) for each in styles]
     best = styles[counts.index(max(counts))]
     replacements = {
@@ -131,7 +136,32 @@ def find_style(columns: list[pd.Series], *, delimiter: str) -> Style:
         sum(bool(words.str.fullmatch(style.pattern, flags=re.ASCII).all()) for words in columns)
         for style in styles
     ]
-    return styles[counts.index(max(counts))] if counts else PLAIN
+    scores = [
+        count + any(_has_small(words, style.thousands) for words in columns if style.thousands) / 2
+        for count, style in zip(counts, styles, strict=True)
+    ]
+    return styles[scores.index(max(scores))] if scores else PLAIN
+
+
+def as_groups(words: pd.Series | pd.Index, sign: str) -> pd.Series:
+    """Return the words with a sign if it may separate thousands in all of them, else none."""
+    signed = pd.Series(words, dtype=object)
+    signed = signed[signed.str.contains(sign, regex=False)]
+    pattern = rf"[-+]?[1-9]\d{{0,2}}(?:{re.escape(sign)}\d{{3}})+"
+    return signed if signed.str.fullmatch(pattern).all() else signed.iloc[:0]
+
+
+def _has_small(words: pd.Series, sign: str) -> bool:
+    """Return whether a sign is in many numbers, as one of thousands, and not in those below.
+
+    Decimals that are not padded with zeros would have other lengths, and padded ones all have it.
+    """
+    has_sign = words.str.contains(sign, regex=False)
+    return len(as_groups(words, sign)) >= 10 and bool((~has_sign).any())
+
+
+def _is_money(units: np.ndarray) -> bool:
+    return any(re.search(r"[$€£¥₹₽₩₺]|^[A-Z]{3}$", unit) for unit in units)
 
 
 def _has_decimals(words: pd.Series, point: str) -> bool:

@@ -11,8 +11,9 @@ import pandas as pd
 from engine.schema.messages import quoted
 from engine.training.infer.numbers import is_number
 
-#: The layout is guessed from so many bytes at the start, and so many rows of them.
-SAMPLE_BYTES, SAMPLE_ROWS = 262_144, 500
+#: The layout is guessed from so many bytes at the start, and so many rows of them. Within so many
+#: no cell is longer than `csv` takes, whose limit holds for the whole process.
+SAMPLE_BYTES, SAMPLE_ROWS = 131_072, 500
 
 #: What separates cells, by what it is called; spaces are tried where nothing else will do.
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
@@ -23,7 +24,6 @@ _TOTAL = r"(?i)\s*(grand |sub-?)?(total|totals|sum|suma|summe|gesamt|totale|soma
 def split(text: str) -> tuple[str, list[list[str]]]:
     """Return the delimiter at which most rows have the same number of cells, and the rows."""
     best: tuple[float, int, str, list[list[str]]] = (0.0, 1, ",", [])
-    csv.field_size_limit(SAMPLE_BYTES)
     for delimiter in DELIMITERS:
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter,
                            skipinitialspace=True)  # fmt: skip

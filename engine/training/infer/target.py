@@ -26,6 +26,8 @@ from engine.training.infer.source import UnreadableTable
 
 #: A class needs so many rows; a table may have so many classes.
 ROWS_OF_A_CLASS, _MOST_CLASSES = 10, 100
+#: One of two classes with a smaller share is rare.
+_RARE = 0.2
 #: Gaps that tell so much of the target come after it; so many rows are compared.
 _TOLD_BY_GAPS, _COMPARED_ROWS = 0.99, 5000
 
@@ -168,6 +170,16 @@ def _check_rows(about: str, rows: pd.Series) -> None:
             f"{about} needs two classes with {ROWS_OF_A_CLASS} rows each, and it has {counted}: "
             "give more rows"
         )
+
+
+def costs_of_errors(target: Draft) -> dict[str, int]:
+    """Return the costs of errors where one of two classes is rare, as if both were as frequent."""
+    is_binary = target.kind == "Flag" or len(target.arguments.get("categories", ())) == 2
+    share = float(np.nanmean(target.values)) if is_binary and target.values is not None else 0.5
+    if _RARE <= share <= 1 - _RARE:
+        return {}
+    missed, alarm = max(1, round((1 - share) / share)), max(1, round(share / (1 - share)))
+    return {"false_positive": alarm, "false_negative": missed}
 
 
 def gives_away(draft: Draft, target: Draft) -> tuple[float, str]:

@@ -13,7 +13,7 @@ from engine.training.infer.model_file import model_text
 from engine.training.infer.report import report
 from engine.training.infer.source import UnreadableTable
 from persistence.atomic_files import replace_file
-from persistence.database import address_without_password
+from persistence.database import is_address, without_password
 
 
 class ModelFileDiffers(Exception):
@@ -34,8 +34,12 @@ def write_model_file(
     is there has other fields, unless it is to be overwritten.
     """
     project = file.resolve().parent.parent
-    address = address_without_password(place)
-    path = project / f"data/{file.stem}.url" if address else Path(place.removeprefix("sqlite:///"))
+    place = without_password(place)
+    path = (
+        project / f"data/{file.stem}.url"
+        if is_address(place)
+        else Path(place.removeprefix("sqlite:///"))
+    )
     sample = Path(os.path.relpath(path.resolve(), project)).as_posix()
     draft = draft_model(place, target, name=file.stem, sample=sample, table=table)
     for line in report(draft):
@@ -48,8 +52,8 @@ def write_model_file(
         _compare(file, text_of(listed[0]))
         say(f"{_shown(file)} says this already")
         return
-    if address:
-        replace_file(path, f"{address}\n".encode())
+    if is_address(place):
+        replace_file(path, f"{place}\n".encode())
     chosen, compared = choose(
         path, listed, text_of, name=file.stem, seconds=60 * minutes, say=say
     )  # fmt: skip

@@ -215,7 +215,9 @@ def test_challenge_when_the_promoted_version_is_damaged_keeps_it(store: ModelSto
     assert "what is promoted cannot be compared" in found["reason"]
 
 
-@pytest.mark.parametrize("key", ["seed", "split", "synonyms", "unit", "later", "earlier"])
+@pytest.mark.parametrize(
+    "key", ["seed", "split", "synonyms", "unit", "later", "earlier", "moved", "moved alike"]
+)
 def test_challenge_when_the_rows_were_split_otherwise_says_that_they_may_be_known(
     store: ModelStore, tmp_path: Path, key: str
 ) -> None:
@@ -231,6 +233,9 @@ def test_challenge_when_the_rows_were_split_otherwise_says_that_they_may_be_know
         other["data"] = card["data"] | {"split": "time:day", "held_out_from": 7.0}
         start = 6.0 if key == "later" else 8.0
         card["data"] = card["data"] | {"split": "time:day", "held_out_from": start}
+    elif key.startswith("moved"):  # rows of one class changed sides, of this table or another
+        card["data"] = card["data"] | {"split": "digest, moved: A"}
+        other["data"] = card["data"] | ({"sha256": "0" * 64} if key == "moved" else {})
     else:
         *rest, last = card["schema"]["fields"]
         changed = {"synonyms": [["R", "Recife"]], "unit": "km"}[key]
@@ -243,7 +248,7 @@ def test_challenge_when_the_rows_were_split_otherwise_says_that_they_may_be_know
         second, as_card(card), HeldOutAnswers(truth, truth), table, promote="if-better"
     )
 
-    is_split_otherwise = key not in ("unit", "earlier")
+    is_split_otherwise = key not in ("unit", "earlier", "moved alike")
     assert is_split_otherwise == found["may_know_rows"]
     assert is_split_otherwise == ("may have learnt from some of them" in found["reason"])
 

@@ -18,6 +18,10 @@ def archive(*names: str) -> bytes:
     return content.getvalue()
 
 
+#: Says of itself that it holds 4 GB.
+HUGE = archive("schema.json").replace(b"\2\0\0\0\x0b\0", b"\xfe\xff\xff\xff\x0b\0")
+
+
 def pickled(**arguments: int) -> bytes:
     content = io.BytesIO()
     joblib.dump([1.5] * 100, content, **arguments)
@@ -53,6 +57,11 @@ def test_file_when_its_content_is_known_has_a_format(
         (archive("model/data.pkl", "model/version"), "is a PyTorch model"),
         (archive("a.npy"), "is an archive that is no model: give a model of scikit-learn"),
         (b'{"name": "a table"}', "is not a model that is known here: give a model of"),
+        (HUGE, "is too large when it is unpacked: fit a smaller model"),
+        (
+            archive("a").replace(b"PK\1\2\x14\3\x14", b"PK\1\2\x14\3\xff"),
+            "cannot be read, zip file v",
+        ),
         (b"binf\x00\x00", "is not a model that is known here"),
     ],
 )
@@ -90,7 +99,7 @@ def test_folder_of_mlflow_when_opened_leads_to_its_file_and_its_versions(tmp_pat
     ):
         folder = mlflow(tmp_path / "model", flavor)
         (folder / name).write_bytes(pickled())
-        (folder / "requirements.txt").write_text("mlflow==3.1.0\nscikit-learn==1.5.2\n")
+        (folder / "requirements.txt").write_bytes(b"\xff\nscikit-learn==1.5.2\n")
 
         libraries = {"scikit-learn": "1.5.2"}
         assert (folder / name, "pickle", libraries) == recognise(folder)
@@ -102,6 +111,8 @@ def test_folder_of_mlflow_when_opened_leads_to_its_file_and_its_versions(tmp_pat
         ("sklearn:\npickled_model: ../secret.pkl", "names ../secret.pkl, outside of its folder"),
         ("sklearn:\npickled_model: /etc/passwd", "names /etc/passwd, outside of its folder"),
         ("sklearn:\npickled_model: lost.pkl", "there is no file"),
+        ("sklearn:\npickled_model: .", "there is no file"),
+        ("sklearn:\npickled_model: a\0b", "cannot be read, embedded null byte"),
         ("pytorch:\nmodel_data: data", "has no model of scikit-learn, XGBoost or LightGBM"),
     ],
 )

@@ -1,6 +1,8 @@
 """Opening a file: what is handed over, and what a hostile one comes to."""
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from sklearn.pipeline import make_pipeline
 
 from engine.training.fitted.formats import NotBrought
 from engine.training.fitted.opening import Opened, open_fitted
+from tests.support.project import ROOT
+from tests.training.fitted.test_formats import HUGE
 
 X = np.arange(40.0).reshape(-1, 2)
 Y = X[:, 0] > 15
@@ -41,9 +45,18 @@ class Own(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return X
 
 
-def opened(path: Path, *, is_trusted: bool = True, seconds: int = 30) -> tuple[Opened, list[str]]:
+HEAD = b'{"threshold": null, "libraries": {}, "chosen": {}}\n'
+
+
+def answering(answer: bytes) -> Hostile:
+    """Answer in the place of the process that opens a file."""
+    lines = f"for pipe in range(3, 20):\n  with suppress(OSError): os.write(pipe, {answer!r})\n"
+    return Hostile(f"import os\nfrom contextlib import suppress\n{lines}os._exit(0)")
+
+
+def opened(path: Path, *, trust: str = "yes", seconds: int = 30) -> tuple[Opened, list[str]]:
     lines: list[str] = []
-    result = open_fitted(path, "toy", is_trusted=is_trusted, say=lines.append, seconds=seconds)
+    result = open_fitted(path, "toy", trust=trust, say=lines.append, seconds=seconds)
     return result, lines
 
 
@@ -52,7 +65,7 @@ def test_pickle_when_nobody_trusts_it_is_not_opened(tmp_path: Path) -> None:
     file.write_bytes(pickle.dumps(Hostile(f"open({str(tmp_path / 'ran')!r}, 'w')")))
 
     with pytest.raises(NotBrought, match=r"runs the code .* trust=yes to make import, or --trust"):
-        opened(file, is_trusted=False)
+        opened(file, trust="")
 
     assert not (tmp_path / "ran").exists()
 
@@ -61,7 +74,7 @@ def test_skops_when_it_names_other_types_needs_trust_as_a_pickle_does(tmp_path: 
     skops.io.dump(SEARCH, tmp_path / "model.skops")
 
     with pytest.raises(NotBrought, match=r"holds .*sklearn.metrics.*, whose code runs when"):
-        opened(tmp_path / "model.skops", is_trusted=False)
+        opened(tmp_path / "model.skops", trust="")
 
 
 @pytest.mark.slow
@@ -89,10 +102,13 @@ def test_search_when_it_was_compressed_is_handed_over_as_what_it_found(tmp_path:
     [
         (Hostile("import os; os.system('touch ran')"), 30, "tries to start a program"),
         (Hostile("while True: pass"), 1, "takes longer than 1 s to be opened"),
+        (Hostile("raise ValueError('\\x1b[2J gone')"), 30, "ValueError: ?[2J gone; save it again"),
+        (answering(b"5\n"), 30, "ends the process that opens it: save it again"),
+        (answering(HEAD + HUGE), 30, "is too large when it is unpacked: fit a smaller model"),
         (make_pipeline(Own(), LogisticRegression()).fit(X, Y), 30,
          "holds Own, which the program that saved it defined: write models/toy.py with it"),
     ],
-    ids=["shell", "loop", "own class"],
+    ids=["shell", "loop", "escape", "answer", "archive", "own class"],
 )  # fmt: skip
 def test_pickle_when_it_holds_no_model_is_refused_in_a_sentence(
     tmp_path: Path, content: Any, seconds: int, says: str, monkeypatch: pytest.MonkeyPatch
@@ -107,6 +123,50 @@ def test_pickle_when_it_holds_no_model_is_refused_in_a_sentence(
 
     assert says in str(refusal.value)
     assert [file] == [*tmp_path.iterdir()]
+
+
+#: Lets nobody make namespaces from now on, then opens a file with a trust.
+WITHOUT_NAMESPACES = """
+import ctypes, pathlib, sys
+if ctypes.CDLL(None).unshare(0x10000000):
+    sys.exit("skip")
+pathlib.Path("/proc/sys/user/max_user_namespaces").write_text("0")
+from engine.training.fitted.formats import NotBrought
+from engine.training.fitted.opening import open_fitted
+for file, trust in zip(sys.argv[1::2], sys.argv[2::2]):
+    try:
+        print(type(open_fitted(pathlib.Path(file), "toy", trust=trust, say=print).kept.pipeline))
+    except NotBrought as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the namespaces are those of Linux")
+def test_pickle_when_nothing_can_shut_its_process_is_opened_only_if_that_is_said(
+    tmp_path: Path,
+) -> None:
+    lost, model = tmp_path / "lost", LogisticRegression().fit(X, Y)
+    line = f"import ctypes; ctypes.CDLL(None).unlink({str(lost).encode()!r})"
+    lost.write_text("kept")
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps((Hostile(line), model)))
+    skops.io.dump(model, tmp_path / "model.skops")
+
+    def outcome(file: str, trust: str) -> tuple[str, bool]:
+        command = [sys.executable, "-c", WITHOUT_NAMESPACES, str(tmp_path / file), trust]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.stderr == "skip\n":
+            pytest.skip("this machine lets nobody make namespaces to begin with")
+        return done.stdout.splitlines()[-1], lost.exists()
+
+    assert ("<class 'sklearn.linear_model._logistic.LogisticRegression'>", True) == outcome(
+        "model.skops", ""
+    )
+    refusal, is_kept = outcome("model.pkl", "yes")
+    assert is_kept
+    assert "is not opened, since this machine lets nobody make the namespaces" in refusal
+    assert "trust=unguarded to make import" in refusal
+    assert not outcome("model.pkl", "unguarded")[1]
 
 
 @pytest.mark.slow

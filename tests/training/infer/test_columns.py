@@ -22,6 +22,7 @@ def describe_words(words: list[str], header: str = "x") -> Draft:
         (["yes", "no"], {"yes": True, "no": False}),
         (["Sim", "Não"], {"Sim": True, "Não": False}),
         (["sí", "no"], {"sí": True, "no": False}),
+        (["Sí", "si", "NO"], {"Sí": True, "si": True, "NO": False}),
         (["Y", "N"], {"Y": True, "N": False}),
         (["1", "0"], {"1": True, "0": False}),
         (["1.0", "0.0"], {"1": True, "0": False}),
@@ -105,6 +106,8 @@ def test_whole_numbers_are_codes_where_the_header_or_a_zero_says_so(
         ("when", [f"2024-{1 + n % 12:02d}" for n in range(100)], "dates or times in a form"),
         ("note", [f"the guest said {n} words" for n in range(100)], "text"),
         ("call", [f"+33{10**8 + n * n * 997}" for n in range(100)], "phone numbers"),
+        ("born", [f"01/{1 + n % 12:02d}/{n % 60:02d}" for n in range(100)], "of either century"),
+        ("mix", [f"{n}%" if n % 2 else f"{n / 100}" for n in range(100)], "hardly repeat"),
         ("key", [str(2**60 + n * n) for n in range(100)], r"beyond 2\*\*53"),
     ],
 )
@@ -117,44 +120,22 @@ def test_column_of_which_nothing_is_learnt_is_set_aside_with_the_reason(
     assert re.search(reason, draft.summary)
 
 
-DAYS = pd.date_range("2024-01-05", periods=80, freq="5D")
-
-
 @pytest.mark.parametrize(
-    ("layouts", "formats"),
+    ("words", "most"),
     [
-        (["%Y-%m-%d"], None),
-        (["%d/%m/%Y"], ("%d/%m/%Y",)),
-        (["%m/%d/%Y"], ("%m/%d/%Y",)),
-        (["%d.%m.%Y"], ("%d.%m.%Y",)),
-        (["%Y%m%d"], ("%Y%m%d",)),
-        (["%d %b %Y"], ("%d %b %Y",)),
-        (["%m/%d/%y %I:%M %p"], ("%m/%d/%y %I:%M %p",)),
-        (["%Y-%m-%dT%H:%M:%SZ"], None),
-        (["%Y-%m-%d", "%d/%m/%Y", "%d %b %Y"], ("%d/%m/%Y", "%d %b %Y")),
+        (["$697.000", "$1.250.500"], 1_250_500),
+        (["$697.000", "$12.500"], 697_000),
+        (["1.459 €", "1.509 €"], 1.509),  # of a litre
+        (["0.697", "12.500"], 12.5),
     ],
 )
-def test_dates_have_the_formats_that_read_all_of_them(
-    layouts: list[str], formats: tuple[str, ...] | None
+def test_price_when_three_figures_follow_its_point_has_thousands(
+    words: list[str], most: float
 ) -> None:
-    words = [day.strftime(layouts[n % len(layouts)]) for n, day in enumerate(DAYS)]
+    draft = describe_words(words * 10)
 
-    draft = describe_words(words)
-
-    assert ("DateTime" if "M" in layouts[0] else "Date") == draft.kind
-    assert set(formats or ()) == set(draft.arguments.get("formats", ()))
-    assert draft.values is not None
-    assert [day.timestamp() for day in DAYS] == draft.values.tolist()
-
-
-@pytest.mark.parametrize(("layout"), ["%d/%m/%Y", "%m/%d/%Y"])
-def test_order_of_day_and_month_when_no_word_tells_is_that_of_smaller_steps(layout: str) -> None:
-    few = [f"2024-{month:02d}-{day:02d}" for month in range(1, 13) for day in (2, 5, 8, 11)]
-
-    draft = describe_words([pd.Timestamp(day).strftime(layout) for day in few])
-
-    assert (layout,) == draft.arguments["formats"]
-    assert "is a guess" in draft.remark
+    assert "Number" == draft.kind and draft.values is not None
+    assert most == max(draft.values)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,27 @@ def test_file_when_written_of_an_odd_table_reads_it(tmp_path: Path, rows: int, e
     assert "id -> an id" in text
 
 
+@pytest.mark.parametrize("ending", ["csv", "json"])
+def test_word_when_it_is_a_gap_of_one_column_is_a_value_of_others(
+    tmp_path: Path, ending: str
+) -> None:
+    days = [f"{day:02d}/{month:02d}/2024" for month in range(1, 13) for day in range(13, 23)]
+    visits = [place % 4 for place in range(len(days))]
+    paid = ["no" if place % 3 else "yes" for place in visits]
+    table = pd.DataFrame({"day": ["0", *days[1:]], "visits": visits, "paid": paid})
+    table["amount"] = ["yes", *(f"{place / 8}" for place in range(1, len(days)))]
+    table["plan"] = [["?", "0", "2"][place % 3] for place in range(len(days))]
+
+    definition = definition_of(write(tmp_path, table, "paid", ending))
+    X, y, _ = read_table(definition.load_data(tmp_path / f"table.{ending}"), definition.schema)
+
+    assert visits == X["visits"].tolist()
+    assert [each == "yes" for each in paid] == y.tolist()
+    assert [0] == np.flatnonzero(X["day"].isna()).tolist()
+    assert [0] == np.flatnonzero(X["amount"].isna()).tolist()
+    assert (table["plan"] == "?").tolist() == X["plan"].isna().tolist()
+
+
 @pytest.mark.slow
 def test_file_when_written_is_clean_under_ruff(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"

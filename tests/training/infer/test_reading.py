@@ -116,6 +116,8 @@ def test_folder_is_refused_as_one(tmp_path: Path) -> None:
         (["1.234,5", "2"], ";", Style(",", ".")),
         (["1,234", "5,678"], ";", Style(",", "")),
         (["1,234", "5,678"], ",", Style(".", ",")),
+        (["950", *(f"{n}.{n + 150}" for n in range(1, 20))], ";", Style(",", ".")),
+        (["0.95", *(f"{n}.{n + 150}" for n in range(1, 20))], ";", Style(".", "")),
     ],
 )
 def test_style_of_numbers_when_found_is_that_of_the_file(
