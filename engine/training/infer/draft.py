@@ -73,8 +73,10 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         words = [cells.counts.index.to_series() for cells in columns.values()]
         style = find_style(words, delimiter=source.arguments.get("sep", ","))
     if style.thousands:
-        source.notes.append(f"{quoted(style.thousands)} is read as the sign between thousands")
+        source.notes.append(f"{quoted(style.thousands)} is read as the thousands separator")
     goal = describe_target(columns[header], style)
+    if gaps := columns[header].gaps:
+        source.notes.append(f"{gaps:,} rows without {quoted(header)} are left out")
     goal.name = free_name(header, len(headers), {*headers} - {header})
     others = {each: cells for each, cells in columns.items() if each != header}
     described = _describe(others, style, source.nested)
