@@ -105,10 +105,9 @@ def read_database(place: str | Path, table: str) -> "DataFrame":
             if table in names:
                 schema, name = "", table
             elif not schema or not inspector.has_table(name, schema):
-                what = f"the database has no table or view {table!r}: give" if table else "give"
-                raise DatabaseError(
-                    f"{what} one with --table, of {', '.join(names[:30]) or 'none'}"
-                )
+                what = f"the database has no table or view {table!r}: " if table else ""
+                listed = ", ".join(names[:30]) or "the database has none"
+                raise DatabaseError(f"{what}name a table or view with --table: {listed}")
             return read_sql_table(name, connection, schema=schema or None)
     except sqlalchemy.exc.SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]

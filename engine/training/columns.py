@@ -35,7 +35,8 @@ def summarise(X: pd.DataFrame, fields: Sequence[Field]) -> list[str]:
 def _content(column: pd.Series, field: Field) -> str:
     if field.words:
         rows = column[~column.isin([MISSING, UNKNOWN])].value_counts()
-        return f"{field.kind}, {len(rows)} words, most often {shown(rows.index[0])}"
+        words = f"{len(rows)} word{'s' * (len(rows) != 1)}"
+        return f"{field.kind}, {words}, most often {shown(rows.index[0])}"
     if field.is_text:
         lengths = column.str.len()
         return f"{field.kind}, {lengths.min()} to {lengths.max()} characters"

@@ -50,7 +50,10 @@ def test_table_when_in_sqlite_has_its_rows(sqlite: Path) -> None:
 
 @pytest.mark.parametrize(
     ("table", "words"),
-    [("", "give one with --table, of customers"), ("x; DROP TABLE customers", "has no table")],
+    [
+        ("", "name a table or view with --table: customers"),
+        ("x; DROP TABLE customers", "has no table"),
+    ],
 )
 def test_table_when_absent_is_refused_with_the_names(sqlite: Path, table: str, words: str) -> None:
     with pytest.raises(DatabaseError, match=words):
@@ -127,7 +130,7 @@ def test_command_when_given_a_database_without_a_table_ends_with_a_sentence(
 ) -> None:
     assert 1 == main(["shop", "--from", str(sqlite), "--target", "y"])
 
-    assert "give one with --table, of customers" in capsys.readouterr().err
+    assert "name a table or view with --table: customers" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -168,6 +168,7 @@ def choose(
     say(lines[0])
     end, results = time.monotonic() + seconds, list[Result]()
     for each, its in progress(definitions, "candidates"):
+        start = time.monotonic()
         if each.family == "forest" and learnt > _FOREST_ROWS and len(listed) > 2:
             result = Result(each, np.nan, 0.0, f"left out above {_FOREST_ROWS:,} rows")
         else:
@@ -177,7 +178,7 @@ def choose(
                 result = _judge(each, its, X, y, parts, end if has_trees else np.inf)
         results.append(result)
         lines.append(f"  {each.title:<35}  {result.text}")
-        say(lines[-1])
+        say(lines[-1] + f", {time.monotonic() - start:.1f} s" * bool(np.isfinite(result.score)))
     chosen = _cheapest(results, definition.score)
     say(f"chosen: {chosen.title}")
     return chosen, lines
@@ -230,14 +231,14 @@ def _judge(
         values = [judge(parts[0])]
         rest = (time.monotonic() - began) * np.ceil((len(parts) - 1) / threads)
         if 2 * rest > end - time.monotonic():
-            text = f"left out: it would take {rest + time.monotonic() - began:.0f} s"
+            text = "left out: it would take too long"
             return Result(candidate, np.nan, 0.0, text)
         values += Parallel(threads, prefer="threads")(delayed(judge)(part) for part in parts[1:])
         values = [value for value in values if np.isfinite(value)]
         mean, deviation = np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5
         shown = np.exp(mean) if is_error else abs(mean)
         width = shown * deviation if is_error else deviation
-        text = f"{shown:.4g} ± {width:.2g}, {time.monotonic() - began:.1f} s"
+        text = f"{shown:.4g} ± {width:.2g}"
         return Result(candidate, float(-mean if is_error else mean), float(deviation), text)
     return Result(candidate, np.nan, 0.0, "left out: it cannot be fitted on a part of the rows")
 

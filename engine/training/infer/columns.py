@@ -103,7 +103,7 @@ def number(cells: Cells, form: Form) -> Draft:
     present = np.sort(values[~np.isnan(values)])
     is_whole = bool((present % 1 == 0).all())
     arguments = _number_arguments(cells.header, present, form.unit, is_whole=is_whole)
-    summary = f"{'whole, ' * is_whole}{present[0]:.6g} to {present[-1]:.6g}"
+    summary = f"{'whole, ' * is_whole}{_shown(present[0])} to {_shown(present[-1])}"
     odd = tuple(map(str, words[form.odd]))
     remarks = [f"read as gaps: {', '.join(map(quoted, odd))}"] if odd else []
     if not form.replacements and len(grouped := as_groups(words, ".")) and present[-1] < 1000:
@@ -121,6 +121,12 @@ def number(cells: Cells, form: Form) -> Draft:
     return draft
 
 
+def _shown(value: float) -> str:
+    """Return a number with six figures, whole ones with all, and commas where it is long."""
+    value = value if value % 1 == 0 else float(f"{value:.6g}")
+    return f"{value:,.15g}" if 10_000 <= abs(value) < 1e15 else f"{value:.6g}"
+
+
 def _number(cells: Cells, form: Form, most_words: int) -> Draft:
     """Return a number, a category of codes, or why the column tells nothing."""
     header, words = cells.header, cells.counts
@@ -129,8 +135,10 @@ def _number(cells: Cells, form: Form, most_words: int) -> Draft:
     is_whole = "integer" in draft.arguments
     if is_whole and np.nanmax(np.abs(numbers)) >= MAX_EXACT_INTEGER:
         return Draft(header, "", "whole numbers beyond 2**53, as ids are")
-    if is_whole and (reason := _is_id(cells, draft.values)):
+    if is_whole and (reason := is_id(cells, draft.values)):
         return Draft(header, "", reason)
+    if is_whole and all(re.fullmatch(r"\+\d{7,}", str(word)) for word in words.index):
+        return Draft(header, "", f"phone numbers, such as {quoted(str(words.index[0]))}")
     has_zeros = any(word[0] == "0" and word[1:2].isdigit() for word in words.index)
     is_coded = len(words) <= _MOST_CODES and words.sum() >= 10 * len(words)
     is_coded = is_coded and np.nanmin(numbers) >= 0 and is_code_name(header)
@@ -141,7 +149,7 @@ def _number(cells: Cells, form: Form, most_words: int) -> Draft:
     return draft
 
 
-def _is_id(cells: Cells, values: np.ndarray) -> str:
+def is_id(cells: Cells, values: np.ndarray) -> str:
     """Return why words or whole numbers tell rows apart and nothing else; empty if they do not."""
     filled, distinct = int(cells.counts.sum()), len(cells.counts)
     if filled < 10 or distinct < 0.95 * filled:
@@ -176,7 +184,7 @@ def category(cells: Cells, most_words: int) -> Draft:
     """Return a category, or why a column has too many words for one."""
     header, counts = cells.header, cells.counts
     filled, distinct = int(counts.sum()), len(counts)
-    if reason := _is_id(cells, np.empty(0)):
+    if reason := is_id(cells, np.empty(0)):
         return Draft(header, "", reason)
     longest = max(len(str(word)) for word in counts.index)
     if longest > _LONGEST_WORD or (distinct > filled / 2 and distinct > 10):

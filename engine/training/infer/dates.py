@@ -125,5 +125,5 @@ def _remarks(field: Date, words: list[str], odd: list[str]) -> list[str]:
     if isinstance(field, DateTime) and any(
         re.search(r"\d(Z|[+-]\d\d:?\d\d)$", word) for word in words
     ):
-        remarks.append("times with an offset are read in UTC: give `zone` for hours of a place")
+        remarks.append("times with an offset are read in UTC: set `zone` for the hours of a place")
     return remarks

@@ -15,6 +15,7 @@ from engine.training.infer.reading import read_source
 from engine.training.infer.source import Source, UnreadableTable
 from engine.training.infer.splits import propose_split
 from engine.training.infer.target import (
+    costs_of_errors,
     describe_target,
     gives_away,
     likeliest_target,
@@ -48,6 +49,7 @@ class ModelDraft:
     padded: list[str]
     has_target_gaps: bool
     split: str
+    costs: dict[str, int]
 
 
 def propose_target(place: str, table: str = "") -> tuple[str, list[str]]:
@@ -71,8 +73,10 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         words = [cells.counts.index.to_series() for cells in columns.values()]
         style = find_style(words, delimiter=source.arguments.get("sep", ","))
     if style.thousands:
-        source.notes.append(f"{quoted(style.thousands)} is read as the sign between thousands")
+        source.notes.append(f"{quoted(style.thousands)} is read as the thousands separator")
     goal = describe_target(columns[header], style)
+    if gaps := columns[header].gaps:
+        source.notes.append(f"{gaps:,} rows without {quoted(header)} are left out")
     goal.name = free_name(header, len(headers), {*headers} - {header})
     others = {each: cells for each, cells in columns.items() if each != header}
     described = _describe(others, style, source.nested)
@@ -96,7 +100,17 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         gap_words=_gap_words(used, columns, source),
         padded=[each for each in worded if columns[each].is_padded],
         has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
+        costs=_costs(goal),
     )  # fmt: skip
+
+
+def _costs(target: Draft) -> dict[str, int]:
+    if costs := costs_of_errors(target):
+        target.add_remark(
+            f"a class is rare: {costs['false_negative']} false alarms are taken to cost as much as "
+            f"{costs['false_positive']} missed, and the threshold follows; set `costs` in the file"
+        )
+    return costs
 
 
 def _gap_words(

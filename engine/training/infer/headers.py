@@ -56,7 +56,7 @@ def plain_name(header: str) -> str:
     letters = unicodedata.normalize("NFKD", without_unit)
     letters = "".join(letter for letter in letters if not unicodedata.combining(letter))
     letters = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", unicodedata.normalize("NFC", letters))
-    name = re.sub(r"\W+|_+", "_", letters).strip("_").lower()[:60]
+    name = re.sub(r"\W+|_+", "_", letters).strip("_").casefold()[:60]
     if name[:1].isdigit():
         name = f"n{name}"
     return f"{name}_" if keyword.iskeyword(name) else name

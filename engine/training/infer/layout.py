@@ -3,12 +3,18 @@
 import json
 import re
 import textwrap
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-_WIDTH = 100
+#: No line of code is wider.
+WIDTH = 100
 #: Longer text is written in pieces, one a line.
 _PIECE = 70
+#: Signs that are written as they are, besides currencies: ruff takes none of them for another.
+_SIGNS = frozenset("¡¿§¶©®«»“”„—…•·°±÷†‡‰№™←↑→↓≈≠≤≥")
+#: Pictures begin here; letters of other scripts than Latin before that.
+_PICTURES, _OTHER_SCRIPTS = 0x1F300, 0x250
 
 
 class Code(str):
@@ -18,7 +24,7 @@ class Code(str):
 
 
 def quote(text: str) -> str:
-    """Write text in double quotes; what is neither a letter nor ASCII is written by its number."""
+    """Write text in double quotes; what cannot be seen or mistaken is written by its number."""
     if "\\" in text and re.fullmatch(r"[ -!#-~]*[^\\]", text, re.ASCII):
         return f'r"{text}"'
     return f'"{_escaped(text)}"'
@@ -27,10 +33,42 @@ def quote(text: str) -> str:
 def _escaped(text: str) -> str:
     plain = json.dumps(text, ensure_ascii=False)[1:-1]
     return "".join(
-        letter if letter.isalnum() or (letter.isascii() and letter.isprintable())
+        letter if _is_plain(letter)
         else f"\\U{ord(letter):08x}" if ord(letter) > 0xFFFF else f"\\u{ord(letter):04x}"
         for letter in plain
     )  # fmt: skip
+
+
+def _is_plain(letter: str) -> bool:
+    """Return whether a character can be seen, and is not a sign that looks like another."""
+    if not letter.isprintable() or "VARIATION" in unicodedata.name(letter, ""):
+        return False
+    is_mark = unicodedata.category(letter)[0] == "M" and ord(letter) >= 0x370
+    return letter.isascii() or letter.isalnum() or is_mark or _is_sign(letter)
+
+
+def _is_sign(letter: str) -> bool:
+    is_currency = unicodedata.category(letter) == "Sc" and letter < "\ufe00"
+    return is_currency or letter in _SIGNS or ord(letter) >= _PICTURES
+
+
+def has_other_scripts(text: str) -> bool:
+    """Return whether a text has letters of other scripts, which ruff may take for Latin ones."""
+    return any(ord(letter) >= _OTHER_SCRIPTS and not _is_sign(letter) for letter in text)
+
+
+def width(text: str) -> int:
+    """Return how wide a text is, as ruff counts: some letters and pictures take two places."""
+    return sum(1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text)
+
+
+def assignment(name: str, value: Any, *, indent: int) -> str:
+    """Write an assignment, in several lines where one would be too long."""
+    line = " " * indent + f"{name} = {written(value)}"
+    if width(line) <= WIDTH:
+        return line
+    first, *rest = _pieces(value)
+    return _filled(" " * indent + f"{name} = {first[0]}", [first[1:], *rest])
 
 
 def plain(text: str) -> str:
@@ -51,15 +89,19 @@ def call(
         tokens += [f"{name}={pieces[0]}", *pieces[1:]]
         tokens[-1] += ","
     tokens += [f"{last},"] if last else []
-    begin = " " * indent + f"{function}("
+    return _filled(" " * indent + f"{function}(", tokens).removesuffix(",") + ")"
+
+
+def _filled(begin: str, tokens: list[str]) -> str:
+    """Fill lines with what follows a bracket; all begin below the first."""
     lines = [begin]
     for token in tokens:
-        is_full = len(lines[-1]) + len(token) + 2 > _WIDTH
+        is_full = width(lines[-1]) + width(token) + 2 > WIDTH
         if is_full and lines[-1].strip() and lines[-1] != begin:
             lines.append(" " * len(begin) + token)
         else:
             lines[-1] += token if lines[-1] == begin else f" {token}"
-    return "\n".join(lines).removesuffix(",") + ")"
+    return "\n".join(lines)
 
 
 def _pieces(value: Any) -> list[str]:
@@ -99,5 +141,5 @@ def written(value: Any) -> str:
 def comment(text: str) -> list[str]:
     """Write a comment in lines that are not too long."""
     return textwrap.wrap(
-        text, _WIDTH, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False
+        text, WIDTH, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False
     )

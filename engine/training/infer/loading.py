@@ -1,7 +1,7 @@
 """The function of a model file that reads its table."""
 
 from engine.training.infer.draft import ModelDraft
-from engine.training.infer.layout import call, plain, quote, written
+from engine.training.infer.layout import assignment, call, plain, quote, written
 from engine.training.infer.numbers import PLAIN
 
 
@@ -29,7 +29,9 @@ def load_data_lines(draft: ModelDraft) -> list[str]:
         arguments |= {"na_values": listed if are_gaps_everywhere else gaps} if gaps else {}
         worded = "[*words, *marked]" if "marked" in names else "words"
         last = f"dtype=dict.fromkeys({worded}, str)"
-    lines += [f"    {name} = {written(value)}" for name, value in names.items()]
+    for name, value in names.items():
+        line = assignment(name, value, indent=4)
+        lines.append(line + ("  # fmt: skip" if "\n" in line else ""))
     begin = "table =" if later else "return"
     function = source.function if source.function == "read_database" else f"pd.{source.function}"
     reading = call(f"{begin} {function}", arguments, indent=4, first="path", last=last)

@@ -9,13 +9,16 @@ import numpy as np
 from engine.training.infer.candidates import Candidate
 from engine.training.infer.cells import Draft
 from engine.training.infer.draft import ModelDraft
-from engine.training.infer.layout import call, comment, plain, written
+from engine.training.infer.layout import (
+    WIDTH,
+    call,
+    comment,
+    has_other_scripts,
+    plain,
+    width,
+    written,
+)
 from engine.training.infer.loading import load_data_lines
-
-#: A class of a smaller share of the rows is hardly ever predicted from a probability of a half.
-_RARE = 0.2
-#: No line of code is longer.
-_WIDTH = 100
 
 
 def model_text(
@@ -28,9 +31,9 @@ def model_text(
         *_definition(draft, seed),
     ]  # fmt: skip
     text = "\n".join(parts) + "\n"
-    if all(letter < "\u0250" for letter in text):
+    if not has_other_scripts(text):
         return text
-    return f"# ruff: noqa: RUF001, RUF003, RUF100\n{text}"  # letters of other scripts
+    return f"# ruff: noqa: RUF001, RUF002, RUF003, RUF100\n{text}"
 
 
 def _has_words(draft: ModelDraft) -> bool:
@@ -59,7 +62,9 @@ def _head(draft: ModelDraft, chosen: Candidate) -> str:
     kinds = {each.kind for each in (*draft.fields, draft.target)} | {"ModelDefinition"}
     kinds |= {"Number"} if draft.source.is_text else set()
     kinds |= {"Date"} if has_dates else set()
-    begin = f"Written from {draft.rows:,} rows of {PurePath(draft.sample).name}: yours to edit."
+    begin = (
+        f"Written from {draft.rows:,} rows of {PurePath(draft.sample).name[:40]}: yours to edit."
+    )
     return "\n".join(
         [
             f'"""{_title(draft)}: predicts {plain(draft.target.header)[:60]}.', "", plain(begin),
@@ -180,7 +185,7 @@ def _parts(dates: list[Draft], *, is_linear: bool) -> str:
 def _assignment(name: str, function: str, arguments: str) -> str:
     """Return a line that calls a function, or three if it is too long."""
     line = f"    {name} = {function}({arguments})"
-    return line if len(line) <= _WIDTH else f"    {name} = {function}(\n        {arguments}\n    )"
+    return line if width(line) <= WIDTH else f"    {name} = {function}(\n        {arguments}\n    )"
 
 
 def _definition(draft: ModelDraft, seed: int) -> list[str]:
@@ -193,22 +198,29 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
     lines = [
         "definition = ModelDefinition(", f"    title={written(_title(draft))},",
         f"    description={written(text)},", "    fields=fields,", "    target=target,",
-        f"    sample=Path({written(draft.sample)}),",
+        *_sample(draft.sample),
         f"    sample_note={written(f'{file}: say here where it is from')},",
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
         f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed),
         *[f"    split={written(draft.split)},"] * (draft.split != "digest"),
-        *(_costs(draft) if is_binary else []), ")",
+        *(_costs(draft) if draft.costs else []), ")",
     ]  # fmt: skip
-    return [line + "  # noqa: E501" * (len(line) > 100) for line in lines]
+    # Ruff lets a line be long that has no space to break it at.
+    return [
+        line + "  # noqa: E501" * (width(line) > WIDTH and " " in line.strip()) for line in lines
+    ]
+
+
+def _sample(path: str) -> list[str]:
+    """Return the path as ruff formats it: a long one has a line of its own."""
+    line = f"    sample=Path({written(path)}),"
+    if width(line) <= WIDTH:
+        return [line]
+    return ["    sample=Path(", f"        {written(path)}", "    ),"]
 
 
 def _costs(draft: ModelDraft) -> list[str]:
-    """Return the costs of errors where one class is rare: as if both were equally frequent."""
-    assert draft.target.values is not None
-    share = float(np.nanmean(draft.target.values))
-    if _RARE <= share <= 1 - _RARE:
-        return []
-    missed, alarm = max(1, round((1 - share) / share)), max(1, round(share / (1 - share)))
-    costs = {"false_positive": alarm, "false_negative": missed}
-    return ["    # Yours to set: the threshold is chosen by them.", f"    costs={written(costs)},"]
+    return [
+        "    # Yours to set: the threshold is chosen by them.",
+        f"    costs={written(draft.costs)},",
+    ]

@@ -1,6 +1,7 @@
 """A table of any layout, read as text, with the call that reads it in a model file."""
 
 import csv
+import datetime as dt
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,9 @@ from engine.training.infer.source import Source, UnreadableTable
 from engine.training.infer.text_file import read_text
 from persistence.database import DatabaseError, is_database, read_database
 
+#: The step of a model file for columns of durations.
+_SECONDS = 'table.assign(**table.select_dtypes("timedelta") / pd.Timedelta("1s"))'
+
 
 def read_source(place: str, table: str = "") -> Source:
     """Read a CSV, TSV, Parquet, JSON or Excel file, which its name's ending tells, or a database.
@@ -40,7 +44,8 @@ def read_source(place: str, table: str = "") -> Source:
         elif path.is_file():
             source = readers.get(path.suffix.lower(), read_text)(path)
         else:
-            raise UnreadableTable(f"there is no file {place}: give the path of a table")
+            what = f"{place} is a folder" if path.is_dir() else f"there is no file {place}"
+            raise UnreadableTable(f"{what}: give the path of a table")
     except UnreadableTable:
         raise
     except DatabaseError as error:
@@ -68,6 +73,9 @@ def _without_totals(source: Source) -> Source:
 def _parquet(path: Path) -> Source:
     if not find_spec("pyarrow"):
         raise UnreadableTable(_not_installed(path, "pyarrow"))
+    with path.open("rb") as file:
+        if file.read(4) != b"PAR1":
+            raise UnreadableTable(f"{path} is not Parquet, whatever its name: give another file")
     return _typed(pd.read_parquet(path), "read_parquet", {}, "Parquet")
 
 
@@ -101,6 +109,9 @@ def _excel(path: Path) -> Source:
     package = "xlrd" if path.suffix.lower() == ".xls" else "openpyxl"
     if not find_spec(package):
         raise UnreadableTable(_not_installed(path, package))
+    with path.open("rb") as file:
+        if file.read(2) not in (b"PK", b"\xd0\xcf"):
+            raise UnreadableTable(f"{path} is not an Excel workbook: name it as what it is")
     sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
     first = next((name for name, sheet in sheets.items() if min(sheet.shape) > 1), None)
     first = next(iter(sheets)) if first is None else first
@@ -137,7 +148,12 @@ def _typed(
     if _columns_of(frame, dict):
         steps.append('pd.json_normalize(table.to_dict("records"))')
         frame = pd.json_normalize(frame.to_dict("records"))
-    nested = _columns_of(frame, (dict, list, np.ndarray, bytes))
+    spans = frame.select_dtypes("timedelta")
+    if len(spans.columns):
+        steps.append(_SECONDS)
+        frame = frame.assign(**spans / pd.Timedelta("1s"))
+        notes = [*(notes or []), f"durations are read in seconds: {', '.join(map(quoted, spans))}"]
+    nested = _columns_of(frame, (dict, list, np.ndarray, bytes, dt.timedelta))
     frame = frame.reset_index(drop=True)
     texts = pd.DataFrame({name: frame[name].map(_spelled).astype(object) for name in frame})
     has_empty = bool((texts.eq("") & frame.notna()).to_numpy().any())

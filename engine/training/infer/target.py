@@ -14,16 +14,20 @@ from engine.schema.messages import did_you_mean, quoted, vocabulary
 from engine.training.infer.cells import Cells, Draft
 from engine.training.infer.columns import (
     flag_of,
+    is_id,
     join_spellings,
     number,
     values_of,
 )
+from engine.training.infer.dates import dates_of
 from engine.training.infer.headers import is_code_name, words_in
 from engine.training.infer.numbers import Form, Style, find_form, is_number
 from engine.training.infer.source import UnreadableTable
 
 #: A class needs so many rows; a table may have so many classes.
 ROWS_OF_A_CLASS, _MOST_CLASSES = 10, 100
+#: One of two classes with a smaller share is rare.
+_RARE = 0.2
 #: Gaps that tell so much of the target come after it; so many rows are compared.
 _TOLD_BY_GAPS, _COMPARED_ROWS = 0.99, 5000
 
@@ -47,7 +51,7 @@ def target_column(target: str, headers: Sequence[str]) -> str:
     """Return the column that is meant; UnreadableTable names all where there is none."""
     if target in headers:
         return target
-    alike = [each for each in headers if each.strip().casefold() == target.strip().casefold()]
+    alike = [each for each in headers if _bare(each) == _bare(target)]
     if target and len(alike) == 1:
         return alike[0]
     shown = ", ".join(map(quoted, headers[:50]))
@@ -61,6 +65,10 @@ def target_column(target: str, headers: Sequence[str]) -> str:
     )
 
 
+def _bare(header: str) -> str:
+    return header.strip("'\" ").casefold()
+
+
 def describe_target(cells: Cells, style: Style) -> Draft:
     """Decide what the target is: a flag, one of several classes, or a number.
 
@@ -71,10 +79,14 @@ def describe_target(cells: Cells, style: Style) -> Draft:
     if len(counts) < 2:
         what = f"is {quoted(str(counts.index[0])[:40])} in every row" if len(counts) else "is empty"
         raise UnreadableTable(f"{about} {what}: give a table in which it varies")
+    if dates_of(cells):
+        raise UnreadableTable(
+            f"{about} holds dates, which are not predicted: choose another, or add a column of days"
+        )
     form = find_form(counts.index.to_series(), style)
     is_odd, numbers = form.odd, form.numbers[~form.odd]
     if counts[is_odd].sum() <= 0.05 * counts.sum() and not _are_classes(header, numbers):
-        return _number(cells, form)
+        return _number(cells, form, about)
     if len(counts) > _MOST_CLASSES and all(map(is_number, map(str, counts.index[is_odd][:1000]))):
         example = quoted(str(counts.index[is_odd][0]))
         raise UnreadableTable(
@@ -97,8 +109,11 @@ def _are_classes(header: str, numbers: np.ndarray) -> bool:
     return bool(is_coded and codes[0] in (0, 1) and is_named)
 
 
-def _number(cells: Cells, form: Form) -> Draft:
+def _number(cells: Cells, form: Form, about: str) -> Draft:
     draft, words = number(cells, form), len(form.numbers)
+    assert draft.values is not None
+    if "integer" in draft.arguments and is_id(cells, draft.values):
+        raise UnreadableTable(f"{about} tells the rows apart, as an id does: choose another column")
     if "integer" in draft.arguments and words <= 10:
         draft.remark = f"{words} whole values are taken for a number, not for classes"
     draft.summary = f"a number, {draft.summary}"
@@ -133,8 +148,15 @@ def _classes(cells: Cells, about: str, *, is_coded: bool) -> Draft:
         str(word) for word in cells.counts.index if spelling(word) not in meanings
     )
     if draft.dropped:
-        listed = ", ".join(map(quoted, draft.dropped[:5]))
-        draft.remark = f"classes with fewer than {ROWS_OF_A_CLASS} rows are left out: {listed}"
+        few = f"classes with fewer than {ROWS_OF_A_CLASS} rows"
+        all_rows, left_out = rows.sum(), rows.sum() - often.sum()
+        if left_out > all_rows / 2:
+            raise UnreadableTable(
+                f"{about} has {left_out:,} of {all_rows:,} rows in {few}: join its words, "
+                "or choose another"
+            )
+        listed = ", ".join(map(quoted, draft.dropped[:5])) + ", …" * (len(draft.dropped) > 5)
+        draft.remark = f"{few} are left out: {listed} ({left_out:,} rows)"
     elif len(labels) == 2:
         draft.remark = f"the positive class is {quoted(str(labels[1]))}, the last of the two"
     return draft
@@ -148,6 +170,16 @@ def _check_rows(about: str, rows: pd.Series) -> None:
             f"{about} needs two classes with {ROWS_OF_A_CLASS} rows each, and it has {counted}: "
             "give more rows"
         )
+
+
+def costs_of_errors(target: Draft) -> dict[str, int]:
+    """Return the costs of errors where one of two classes is rare, as if both were as frequent."""
+    is_binary = target.kind == "Flag" or len(target.arguments.get("categories", ())) == 2
+    share = float(np.nanmean(target.values)) if is_binary and target.values is not None else 0.5
+    if _RARE <= share <= 1 - _RARE:
+        return {}
+    missed, alarm = max(1, round((1 - share) / share)), max(1, round(share / (1 - share)))
+    return {"false_positive": alarm, "false_negative": missed}
 
 
 def gives_away(draft: Draft, target: Draft) -> tuple[float, str]:

@@ -59,7 +59,7 @@ def read_text(path: Path) -> Source:
     named, notes = header_arguments(rows, skipped)
     arguments |= named or _width_arguments(path, body)
     if encoding in ("cp1252", "latin-1"):
-        notes.append(f"it is no UTF-8, so {encoding} is taken: look whether its letters are right")
+        notes.append(f"it is not UTF-8, so it is read as {encoding}: check its accented letters")
     read: dict[str, Any] = {}
     if (step := math.ceil(lines * len(body[0]) / _MOST_CELLS)) > 1:
         rule = f"(line - {skipped}) % {step} > 0" if skipped else f"line % {step} > 0"

@@ -159,3 +159,4 @@ def test_costs_when_a_class_is_rare_make_up_for_it(
     draft = draft_model(str(tmp_path / "t.csv"), "y", name="trial", sample="t.csv")
 
     assert costs == definition_of(model_text(draft, candidates(draft)[0])).costs
+    assert bool(costs) == ("set `costs` in the file" in draft.target.remark)

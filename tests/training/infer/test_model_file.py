@@ -107,11 +107,11 @@ def test_word_when_it_is_a_gap_of_one_column_is_a_value_of_others(
 @pytest.mark.slow
 def test_file_when_written_is_clean_under_ruff(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
-    make_table().assign(Age=np.arange(240) ** 4).to_csv(path, index=False)
+    odd = {"Preis (€)": [f"{n}.50 €" for n in range(240)], "Größe, so genau wie nötig %": "3.5 %"}
+    odd["class"] = ["a", "b"] * 60 + [f"rare {n}" for n in range(30)] * 2 + ["c"] * 60
+    make_table().assign(Age=np.arange(240) ** 4, **odd).to_csv(path, index=False)
     for target in ("def", "Age", "class"):
-        draft = draft_model(
-            str(tmp_path / "table.csv"), target, name="trial", sample="data/table.csv"
-        )
+        draft = draft_model(str(path), target, name="trial", sample=f"data/{'long' * 30}.csv")
         for number, each in enumerate(candidates(draft)):
             (tmp_path / f"{target}_{number}.py").write_text(model_text(draft, each, seed=number))
     (tmp_path / "json.py").write_text(write(tmp_path, make_table(120), "def", "json"))
@@ -123,6 +123,18 @@ def test_file_when_written_is_clean_under_ruff(tmp_path: Path) -> None:
         assert 0 == done.returncode, done.stdout
 
 
+def test_durations_are_numbers_of_seconds_in_the_file_too(tmp_path: Path) -> None:
+    path, frame = tmp_path / "table.parquet", make_table(200, 12)
+    waits = pd.Series(range(200)) * 7 % 90
+    frame.assign(wait=pd.to_timedelta(waits, unit="min")).to_parquet(path)
+    drawn = draft_model(str(path), "class", name="trial", sample="data/table.parquet")
+
+    table = definition_of(model_text(drawn, candidates(drawn)[0])).load_data(path)
+
+    assert (waits * 60).tolist() == table["wait"].tolist()
+    assert "Number" == {each.name: each.kind for each in drawn.fields}["wait"]
+
+
 def test_call_when_it_is_long_is_broken_below_its_first_argument() -> None:
     text = call("Category", {"name": "a", "categories": tuple("abcdefgh" * 6)}, indent=4)
 
@@ -132,8 +144,10 @@ def test_call_when_it_is_long_is_broken_below_its_first_argument() -> None:
 
 
 def test_text_when_quoted_is_the_same_text() -> None:
-    for text in ('a"b', "a\\b", "né", "a\nb", "💰", "x\u200by"):
+    for text in ('a"b', "a\\b", "né", "a\nb", "💰", "x\u200by", "3 € \u2013 ¿?", "हिन्दी"):
         assert text == eval(quote(text))  # noqa: S307
+    assert '"3 € \\u2013 ¿?"' == quote("3 € \u2013 ¿?")
+    assert '"x\\u200by"' == quote("x\u200by")
 
 
 def test_lines_when_headers_and_cells_hold_commands_show_them(tmp_path: Path) -> None:

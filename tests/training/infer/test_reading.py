@@ -91,6 +91,8 @@ def test_json_when_read_has_the_same_cells_and_a_column_for_each_key(
         ("table.json", b'{"a": 1,', "cannot be read"),
         ("table.json", b"a,b\n1,2\n", "is not JSON"),
         ("table.xlsx", b"PK", "cannot be read|needs openpyxl"),
+        ("table.xlsx", b"a,b\n1,2\n", "is not an Excel workbook|needs openpyxl"),
+        ("table.parquet", b"a,b\n1,2\n", "is not Parquet|needs pyarrow"),
     ],
 )
 def test_file_when_it_is_no_table_is_refused_in_a_sentence(
@@ -98,6 +100,11 @@ def test_file_when_it_is_no_table_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(UnreadableTable, match=words):
         read(tmp_path, content, name)
+
+
+def test_folder_is_refused_as_one(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableTable, match="is a folder"):
+        read_source(str(tmp_path))
 
 
 @pytest.mark.parametrize(
