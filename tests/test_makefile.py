@@ -33,7 +33,7 @@ def test_word_when_it_is_odd_reaches_the_command_as_it_is(
         "make",
         "-s",
         "-f",
-        ROOT / "makefile",
+        str(ROOT / "makefile"),
         "-o",
         "deps",
         "python=/usr/bin/printf '%s\\n'",
