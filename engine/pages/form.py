@@ -18,6 +18,7 @@ from engine.api.errors import Failure
 from engine.api.middleware.auth import FORM_KEY, FORM_PATH, form_values
 from engine.api.requests import choose_version
 from engine.api.resources import Resources
+from engine.api.responses import version_headers
 from engine.pages.security_headers import digest, security_headers
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, Problem
@@ -71,8 +72,11 @@ def blueprint(shared: Resources) -> Blueprint:
         assert isinstance(content, bytes)
         answer = json.loads(content)
         notes = [Problem(**warning) for warning in answer.get("warnings", ())]
-        sentence = _sentence(schema.target, answer["prediction"])
-        return _response(card, texts, notes, answer=sentence)
+        version = chosen.version  # a candidate, perhaps
+        sentence = _sentence(version.schema.target, answer["prediction"])
+        response = _response(version.card, texts, notes, answer=sentence)
+        response.headers.update(version_headers(version))
+        return response
 
     @routes.after_request
     def confine(response: Response) -> Response:

@@ -100,6 +100,10 @@ def ways() -> dict[str, dict[str, Any]]:
         "csv": {"path": "/v0/predict", "data": write_csv([PARCEL]), "content_type": CSV},
         "lines": {"path": "/v0/predict", "data": write_lines([PARCEL]), "content_type": LINES},
         "as lines": {"path": "/v0/predict", "json": PARCEL, "headers": {"Accept": LINES}},
+        "form": {
+            "path": "/models/parcel",
+            "data": {f"field.{name}": value for name, value in PARCEL.items()},
+        },
         "v1": {"path": "/v1/models/parcel:predict", "json": {"instances": [PARCEL]}},
         "v2": {"path": "/v2/models/parcel/infer", "data": inputs},
         "mlflow": {"path": "/invocations", "json": {"dataframe_records": [PARCEL]}},
