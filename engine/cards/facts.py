@@ -139,7 +139,9 @@ def _answers(card: Card) -> str:
     classes = ", ".join(str(label) for label in card["classes"])
     if card["positive"] is None:
         return f"{target}, one of {classes}"
-    return f"{target}, one of {classes}; {card['positive']} from probability {card['threshold']}"
+    return (
+        f"{target}, one of {classes}; {card['positive']} from probability {card['threshold']:.6g}"
+    )
 
 
 def _parity(parity: ParityEntry | None) -> str:

@@ -4,18 +4,23 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from engine.schema.card import Counts
+from engine.schema.card import Counts, Description
 from engine.training.evaluation.metrics import not_computable
 from engine.training.finish import Fitted, Step, Trained, finish
 from engine.training.fitted.opening import open_fitted
 from engine.training.fitted.schema import define
 from engine.training.provenance import Origin
+from engine.training.served_pipeline import ServedPipeline
 from engine.training.split import Split
 from engine.training.table import read_table
 from engine.training.train import describe_fitted
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import StoreError
+
+#: The first probability above a half: at a half, scikit-learn answers the other class.
+_ABOVE_HALF = float(np.nextafter(0.5, 1))
 
 
 def imported_from(store: ModelStore, name: str) -> str:
@@ -61,6 +66,7 @@ def bring(
     counts = Counts(rows=len(X), training_rows=0, held_out_rows=len(X), split="none")
     card = describe_fitted(name, definition, kept, data=data, counts=counts, origin=origin)
     card["imported"] = entry
+    remarks += _decide(card, kept, X)
     card["code"].pop("model_sha256", None)
     seen = f"the model was imported, and may have learnt from the rows of {data.name}"
     absent = not_computable(y.to_numpy(), definition.target.classes).items()
@@ -71,3 +77,15 @@ def bring(
     return finish(
         fitted, step=step, store=store, promote=promote, with_importances=with_importances
     )
+
+
+def _decide(card: Description, kept: ServedPipeline, X: pd.DataFrame) -> list[str]:
+    """Let a card decide as the model's own predict; say where that is not by probabilities."""
+    if not card["has_probabilities"] or kept.threshold:
+        return []
+    shares, classes = kept.pipeline.predict_proba(X), np.asarray(kept.pipeline.classes_)
+    if card["positive"] is not None:
+        card["threshold"] = _ABOVE_HALF
+    others = int((kept.pipeline.predict(X) != classes[shares.argmax(axis=1)]).sum())
+    why = "the class of the highest probability is served, which predict of the model is not"
+    return [f"{why} in {others} of {len(X)} rows"] if others else []

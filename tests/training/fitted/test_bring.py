@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
@@ -16,6 +17,8 @@ import build_model
 import test_model
 from engine.cards.facts import facts
 from engine.runtime.loading import as_card
+from engine.training.fitted.bring import _decide
+from engine.training.served_pipeline import served
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 
@@ -121,3 +124,28 @@ def test_import_when_the_words_do_not_suffice_is_refused_before_anything_is_open
     starts = ("--import needs --data", "a model cannot be called 'Toy'", "there is no file")
     for line, start in zip(capsys.readouterr().err.splitlines(), starts, strict=True):
         assert line.startswith(f"build_model: {start}")
+
+
+def test_class_when_probabilities_are_equal_is_that_of_the_model() -> None:
+    kept = served(RandomForestClassifier(2, random_state=0).fit(TABLE[["age"]], LABELS))
+    card: Any = {"has_probabilities": True, "positive": "good", "threshold": 0.5}
+    shares = kept.pipeline.predict_proba(TABLE[["age"]])[:, 1]
+
+    assert [] == _decide(card, kept, TABLE[["age"]])
+
+    assert (shares == 0.5).any()
+    is_good = kept.pipeline.predict(TABLE[["age"]]) == "good"
+    assert is_good.tolist() == (shares >= card["threshold"]).tolist()
+
+
+def test_model_whose_classes_are_not_by_its_probabilities_has_a_remark() -> None:
+    class Contrary(LogisticRegression):  # type: ignore[misc]
+        def predict(self, X: Any) -> Any:
+            return np.where(super().predict(X) == "good", "bad", "good")
+
+    kept = served(Contrary().fit(TABLE[["age"]], LABELS))
+    card: Any = {"has_probabilities": True, "positive": "good"}
+
+    (remark,) = _decide(card, kept, TABLE[["age"]])
+
+    assert f"in {ROWS} of {ROWS} rows" in remark
