@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from persistence.database import DatabaseError, hide_passwords, without_password
 from persistence.model_persistence import ModelStore
 from persistence.names import NAME
 from persistence.promotions import PromotionConflict
@@ -89,7 +90,6 @@ def _write_model_file(options: argparse.Namespace) -> int:
         from engine.training.infer.draft import propose_target
         from engine.training.infer.source import UnreadableTable
         from engine.training.infer.write import ModelFileDiffers, write_model_file
-        from persistence.database import DatabaseError, without_password
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
     try:
@@ -240,7 +240,7 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
 
 
 def _fail(reason: object, *, code: int = 1) -> int:
-    print(f"build_model: {reason}", file=sys.stderr)
+    print(f"build_model: {hide_passwords(str(reason))}", file=sys.stderr)
     return code
 
 

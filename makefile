@@ -6,7 +6,7 @@
 
 python := .venv/bin/python
 
-chosen := $(if $(model),export DEFAULT_MODEL='$(model)';)
+chosen := $(if $(model),export DEFAULT_MODEL="$$model";)
 
 # What make puts into the environment is not for the tests, and they start much sooner when
 # Python may keep what it compiles.
@@ -25,24 +25,25 @@ test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes:
 	@$(tested); CI=true exec $(python) -m pytest $(args)
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
-	@exec $(python) build_model.py $(name) $(if $(data),--data '$(data)') \
-		$(if $(promote),--promote $(promote)) $(if $(importances),--importances $(importances))
+	@exec $(python) build_model.py $(if $(name),"$$name") $(if $(data),--data="$$data") \
+		$(if $(promote),--promote="$$promote") $(if $(importances),--importances="$$importances")
 
 new: deps  ## Write a model file from a table, and train it: make new name=churn from=FILE target=Churn
-	@exec $(python) build_model.py '$(name)' --from '$(from)' $(if $(target),--target '$(target)') \
-		$(if $(table),--table '$(table)') $(if $(overwrite),--overwrite) $(if $(seed),--seed '$(seed)') \
-		$(if $(estimator),--estimator '$(estimator)') $(if $(minutes),--minutes '$(minutes)')
+	@exec $(python) build_model.py "$$name" --from="$$from" $(if $(target),--target="$$target") \
+		$(if $(table),--table="$$table") $(if $(filter-out no,$(overwrite)),--overwrite) $(if $(seed),--seed="$$seed") \
+		$(if $(estimator),--estimator="$$estimator") $(if $(minutes),--minutes="$$minutes")
 
 remove: deps  ## Remove a model's file, sample and tests; git keeps them: make remove name=credit
-	@exec $(python) bin/remove.py '$(name)' $(if $(yes),--yes) $(if $(versions),--versions)
+	@exec $(python) bin/remove.py "$$name" $(if $(filter-out no,$(yes)),--yes) \
+		$(if $(filter-out no,$(versions)),--versions)
 
 import: deps  ## Make a version of a fitted model: make import name=churn file=FILE data=TABLE target=Churn
-	@exec $(python) build_model.py '$(name)' --import '$(file)' $(if $(data),--data '$(data)') \
-		$(if $(target),--target '$(target)') $(if $(filter-out no,$(trust)),--trust="$$trust") \
-		$(if $(promote),--promote $(promote)) $(if $(importances),--importances $(importances))
+	@exec $(python) build_model.py "$$name" --import="$$file" $(if $(data),--data="$$data") \
+		$(if $(target),--target="$$target") $(if $(filter-out no,$(trust)),--trust="$$trust") \
+		$(if $(promote),--promote="$$promote") $(if $(importances),--importances="$$importances")
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
-	@exec $(python) test_model.py $(name)
+	@exec $(python) test_model.py $(if $(name),"$$name")
 
 deps:  ## Install what trains and serves into .venv, as locked: PYTHON=python3.12 make deps
 	@bin/setup

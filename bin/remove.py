@@ -35,12 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
         versions = _versions(Settings.from_environment().model_store, name)
     except InvalidSettings as error:
         return _fail(error)
-    files, unsaved = _files_of(name), _git("status", "--porcelain", "--", f"models/{name}.py")
+    files = _files_of(name)
     print(
         "To be removed:", *files, *([versions] if options.versions and versions else []), sep="\n  "
     )
-    if unsaved is None or unsaved:
-        print(f"models/{name}.py as it is now is not committed: git cannot bring it back.")
+    for file in _unsaved(files):
+        print(f"{file} as it is now is not committed: git cannot bring it back.")
     if not options.yes:
         if not sys.stdin.isatty():
             return _fail("nothing is removed: add yes=yes to remove without being asked")
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     for file in files:
         (ROOT / file).unlink()
     if options.versions and versions:
-        shutil.rmtree(versions)
+        versions.unlink() if versions.is_symlink() else shutil.rmtree(versions)
     _explain(name, files, None if options.versions else versions)
     return 0
 
@@ -72,7 +72,13 @@ def _files_of(name: str) -> list[str]:
 
 
 def _names(text: str, file: str) -> bool:
-    return bool(re.search(rf"(?<![\w/.-]){re.escape(file)}(?![\w-])", text))
+    return bool(re.search(rf"(?<![\w/.-]){re.escape(file)}(?![\w-]|\.\w)", text))
+
+
+def _unsaved(files: list[str]) -> list[str]:
+    """List the files that git does not have as they are now."""
+    lines = _git("status", "--porcelain", "--ignored", "--", *files)
+    return files if lines is None else [line[3:] for line in lines.splitlines()]
 
 
 def _versions(place: Path | str, name: str) -> Path | None:
@@ -104,7 +110,7 @@ def _git(*words: str) -> str | None:
     """Return what git prints; None where git is not, or fails."""
     try:
         done = subprocess.run(  # noqa: S603
-            ["git", *words],  # noqa: S607
+            ["git", "-c", "core.quotePath=off", *words],  # noqa: S607
             cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
     except OSError:
@@ -128,5 +134,7 @@ def _parser() -> argparse.ArgumentParser:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except OSError as error:
+        sys.exit(f"remove: {error}")
     except (KeyboardInterrupt, EOFError):
         sys.exit("remove: stopped from outside; nothing is removed")

@@ -76,6 +76,11 @@ def without_password(place: str) -> str:
     return f"{scheme}://{user}{at}{host}{rest[len(authority) :]}"
 
 
+def hide_passwords(text: str) -> str:
+    """Return text without the passwords of the addresses in it."""
+    return re.sub(r"(\w:/+[^:@/\s]*):[^@\s]*@", r"\1@", text)
+
+
 def read_database(place: str | Path, table: str) -> "DataFrame":
     """Read a table or view; PostgreSQL takes the password from the address or PGPASSWORD.
 

@@ -11,7 +11,8 @@ from tests.support.project import ROOT
 
 SHARED = 'sample = "data/shared.csv"\nnames = "data/shared.csv.txt"\n'
 FILES = {
-    "models/churn.py": SHARED + 'note = "made by data/make_churn.py, from data/churn.csv."\n',
+    "models/churn.py": SHARED
+    + 'note = "made by data/make_churn.py, from data/churn.csv."\nmore = "data/añada.csv"\n',
     "models/wine.py": SHARED,
     "tests/models/test_churn.py": "",
     "tests/models/test_wine.py": "",
@@ -19,6 +20,8 @@ FILES = {
     "data/churn.csv.bak": "",
     "data/make_churn.py": "",
     "data/shared.csv": "a,b\n",
+    "data/añada.csv": "a,b\n",
+    "data/churn": "",
     "artifacts/churn/promoted": "",
     ".gitignore": "artifacts/\n__pycache__/\n",
 }
@@ -64,7 +67,8 @@ def test_remove_when_nobody_can_be_asked_removes_nothing(project: Path) -> None:
 def test_remove_takes_what_only_this_model_uses_and_git_brings_it_back(project: Path) -> None:
     status, said = remove(project, "churn", "--yes")
 
-    gone = {"models/churn.py", "tests/models/test_churn.py", "data/churn.csv", "data/make_churn.py"}
+    gone = {"models/churn.py", "tests/models/test_churn.py", "data/churn.csv", "data/make_churn.py",
+            "data/añada.csv"}  # fmt: skip
     assert (0, gone) == (status, set(FILES) - left(project))
     assert "make run now serves wine" in said
     (command,) = (
@@ -77,13 +81,27 @@ def test_remove_takes_what_only_this_model_uses_and_git_brings_it_back(project: 
 def test_remove_when_told_takes_versions_and_warns_of_what_git_does_not_know(project: Path) -> None:
     (project / "models/churn.py").write_text("edited = True\n")
     (project / "models/wine.py").unlink()
+    (project / "tests/models/test_churn.py").write_text("edited = True\n")
+    (project / "artifacts/churn").rename(project / "kept")
+    (project / "artifacts/churn").symlink_to(project / "kept")
 
     status, said = remove(project, "churn", "--yes", "--versions")
 
-    assert 0 == status
-    assert "models/churn.py as it is now is not committed" in said
-    assert not (project / "artifacts/churn").exists()
+    assert (0, "") == (status, said[: said.index("To be")])
+    for file in ("models/churn.py", "tests/models/test_churn.py"):
+        assert f"{file} as it is now is not committed" in said
+    assert not (project / "artifacts/churn").is_symlink()
+    assert (project / "kept/promoted").is_file()  # a link goes, not what it leads to
     assert "make new name=churn" in said
+
+
+def test_remove_when_a_file_cannot_be_read_says_so(project: Path) -> None:
+    (project / "models/lost.py").symlink_to("nowhere.py")
+
+    status, said = remove(project, "churn", "--yes")
+
+    assert (1, 1) == (status, len(said.splitlines()))
+    assert said.startswith("remove: ") and "lost.py" in said
 
 
 def test_remove_when_there_is_no_such_model_names_those_that_are(project: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,9 @@ CANARY_KEY = "X-Canary-Key"
 
 #: The parameter of a query that stands for the threshold of its model.
 THRESHOLD = "threshold"
+
+#: How a number is written in a query; Python itself would take `0_1` and the figures of others.
+_NUMBER = re.compile(r"[0-9]*\.?[0-9]+([eE]-?[0-9]+)?")
 
 
 def choose_version(
@@ -56,10 +60,7 @@ def _at_threshold(chosen: Chosen, text: str) -> Chosen:
             400, f"the query has the parameter '{THRESHOLD}', and {version.name} takes none: leave "
             "out what follows ?, or set request_threshold=True in its model file and train it",
         )  # fmt: skip
-    try:
-        threshold = float(text)
-    except ValueError:
-        threshold = math.nan
+    threshold = float(text) if _NUMBER.fullmatch(text) else math.nan
     if len(request.args.getlist(THRESHOLD)) > 1 or not 0 < threshold < 1:
         raise BadRequest(
             400, f"{THRESHOLD} is {shown(text)}: send one number between 0 and 1, as 0.3"

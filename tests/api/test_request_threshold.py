@@ -101,6 +101,9 @@ def test_threshold_of_a_request_decides_the_rows_of_a_table(client: FlaskClient)
     [
         ("?threshold=1", "threshold is '1': send one number between 0 and 1"),
         ("?threshold=nan", "threshold is 'nan'"),
+        ("?threshold=0.5_1", "threshold is '0.5_1'"),
+        ("?threshold=%D9%A0.%D9%A5", "threshold is "),
+        ("?threshold=%200.5", "threshold is ' 0.5'"),
         ("?threshold=", "threshold is ''"),
         ("?threshold=0.2&threshold=0.3", "send one number"),
         ("?threshold=0.2&other=1", "the parameter 'other'"),

@@ -220,6 +220,17 @@ def test_body_of_a_form_when_it_is_short_is_read_before_its_key_is_known(
     assert b"401" == status(b"/v0/models/parcel/predict", b"500")
 
 
+def test_form_when_it_has_too_many_values_is_refused_before_they_are_read(
+    toy_client: FlaskClient,
+) -> None:
+    kind = "application/x-www-form-urlencoded"
+
+    answer = toy_client.post("/models/parcel", data="a=&" * 10_001, content_type=kind)
+
+    assert 413 == answer.status_code
+    assert "The form has 10,001 values: send at most 10,000" in answer.text
+
+
 def test_control_is_what_a_kind_says_of_itself() -> None:
     iso, own = (
         Date(name="d", example="2024-05-17"),

@@ -114,6 +114,16 @@ def test_password_when_an_address_cannot_be_read_is_shown_nowhere(
     assert "S3cret" not in printed.err + printed.out
 
 
+def test_password_when_an_address_is_given_for_a_file_is_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    address = "postgres://ana:S3cret@host/shop"
+
+    assert 1 == main(["toy", "--import", address, "--data", "x.csv", "--target", "y"])
+
+    assert "there is no file postgres:/ana@host/shop" in capsys.readouterr().err
+
+
 def test_address_when_in_the_environment_goes_before_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

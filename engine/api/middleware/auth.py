@@ -12,6 +12,7 @@ from engine.api.errors import Failure, failure_response
 from engine.api.protocols import PROTOCOLS
 from engine.api.protocols.contract import PUBLIC
 from engine.api.resources import resources
+from engine.records.problems import BadRequest
 from persistence.api_keys import Key
 from persistence.store_errors import ModelNotFound
 
@@ -41,6 +42,9 @@ ACCESS: Mapping[str, str] = {
 
 #: Where the forms are, and what a form calls the key: a browser sends it in no header.
 FORM_PATH, FORM_KEY = "/models", "key"
+
+#: A form has no more values.
+MOST_VALUES = 10_000
 
 #: The headers in which a key may come; the first that is there counts.
 HEADERS = ("x-api-key", "authorization", "token")
@@ -109,8 +113,16 @@ def check_caller() -> Response | None:
 
 
 def form_values() -> Mapping[str, str]:
-    """Return what a form has sent; the body can be read again."""
-    request.get_data()  # Else the form would be all that is left of it.
+    """Return what a form has sent; the body can be read again.
+
+    Raise `BadRequest` if it has too many values, which take long to read, and need no key for it.
+    """
+    body = request.get_data()  # Else the form would be all that is left of it.
+    if (count := body.count(b"&")) > MOST_VALUES:
+        reason = (
+            f"the form has {count:,} values: send at most {MOST_VALUES:,}, or JSON to /v0/predict"
+        )
+        raise BadRequest(413, reason)
     return request.form
 
 

@@ -196,6 +196,8 @@ def test_file_when_it_is_there_is_kept_and_the_difference_shown(tmp_path: Path) 
         (["schema", "--from", "{}"], 2, "a model cannot be called 'schema'"),
         (["churn", "--from", "{}"], 1, "no target is named: add --target 'y'"),
         (["churn", "--from", "{}", "--target", "z"], 1, "there is no column 'z'"),
+        (["churn", "--from", "{}", "--seed", "-3"], 1, "the seed is -3"),
+        (["churn", "--from", "{}", "--minutes", "0"], 1, "minutes is 0"),
         (["churn", "--from", "absent.csv"], 1, "there is no file absent.csv"),
     ],
 )

@@ -1,0 +1,49 @@
+"""What the targets make of what is typed behind them."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.project import ROOT
+
+#: Would end a quotation, run a program, and begin another word.
+ODD = 'it\'s "a"; touch ran #&|`touch ran` \\ b'
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(
+    ("target", "given", "words"),
+    [
+        ("new", ("name", "from", "target", "table", "minutes"), ["{}", *(
+            f"--{word}={{}}" for word in ("from", "target", "table", "minutes"))]),
+        ("import", ("name", "file", "data", "target", "trust", "promote"), ["{}", *(
+            f"--{word}={{}}" for word in ("import", "data", "target", "trust", "promote"))]),
+        ("model", ("name", "data", "promote"), ["{}", "--data={}", "--promote={}"]),
+        ("remove", ("name",), ["{}"]),
+        ("check", ("name",), ["{}"]),
+    ],
+)  # fmt: skip
+def test_word_when_it_is_odd_reaches_the_command_as_it_is(
+    target: str, given: tuple[str, ...], words: list[str], tmp_path: Path
+) -> None:
+    command = [
+        "make",
+        "-s",
+        "-f",
+        str(ROOT / "makefile"),
+        "-o",
+        "deps",
+        "python=/usr/bin/printf '%s\\n'",
+    ]
+    flags = [f"{flag}=no" for flag in ("yes", "versions", "overwrite")]
+
+    done = subprocess.run(
+        [*command, target, *flags, *(f"{word}={ODD}" for word in given)], check=True,
+        cwd=tmp_path, capture_output=True, text=True, env={"PATH": os.environ["PATH"]},
+    )  # fmt: skip
+
+    assert [word.format(ODD) for word in words] == done.stdout.splitlines()[1:]
+    assert [] == [*tmp_path.iterdir()]
