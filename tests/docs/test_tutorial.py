@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from persistence.model_persistence import ModelStore
@@ -209,9 +211,14 @@ def test_model_can_be_added_as_described(workshop: Workshop) -> None:
 
 @pytest.mark.slow
 def test_model_file_can_be_written_as_described(workshop: Workshop) -> None:
-    workshop.follow(blocks(HOW_TO / "start-from-a-table.md"))
+    page = blocks(HOW_TO / "start-from-a-table.md")
+    workshop.follow(page[:-1])
+    customers = pd.read_csv(workshop.folder / "data/churn.csv")
+    with sqlite3.connect(workshop.folder / "shop.db") as database:
+        customers.to_sql("customers", database, index=False)
+    workshop.follow(page[-1:])
 
-    assert ["churn"] == ModelStore(workshop.folder / "artifacts").names()
+    assert ["buyers", "churn"] == ModelStore(workshop.folder / "artifacts").names()
 
 
 @pytest.mark.slow
