@@ -9,8 +9,8 @@ import pandas as pd
 from engine.schema.card import CostEntry
 from engine.training.split import Fold
 
-#: So many thresholds are tried, at quantiles of the probabilities.
-_THRESHOLDS = 200
+#: So many of the thresholds, which are all probabilities, are points of the curve.
+_POINTS = 200
 
 
 def probabilities_out_of_fold(
@@ -40,8 +40,7 @@ def cheapest_threshold(
     of equally good thresholds the one nearest to it is taken.
     """
     ideal = costs["false_positive"] / (costs["false_positive"] + costs["false_negative"])
-    tried = np.quantile(probabilities, np.linspace(0, 1, _THRESHOLDS))
-    tried = np.unique([float(f"{value:.4g}") for value in (*tried, ideal)])
+    tried = np.unique([*probabilities, ideal])
     tried = tried[(tried > 0) & (tried < 1)]
     right = np.sort(probabilities[is_positive])
     wrong = np.sort(probabilities[~is_positive])
@@ -50,7 +49,8 @@ def cheapest_threshold(
     each = (costs["false_negative"] * missed + costs["false_positive"] * alarms) / len(is_positive)
     best = np.flatnonzero(each == each.min())
     chosen = best[np.abs(tried[best] - ideal).argmin()]
-    points = [{"threshold": float(t), "cost": float(c)} for t, c in zip(tried, each, strict=True)]
+    shown = np.unique([*np.linspace(0, len(tried) - 1, _POINTS).round().astype(int), chosen])
+    points = [{"threshold": float(tried[at]), "cost": float(each[at])} for at in shown]
     return float(tried[chosen]), {
         "false_positive": float(costs["false_positive"]),
         "false_negative": float(costs["false_negative"]),

@@ -168,7 +168,7 @@ def _number_arguments(
     maximum = round_beyond(high) if high > 0 else 0.0
     if 0 <= low and high <= 1 and not is_whole:
         maximum = 1.0
-    elif 0 <= low and 50 < high <= 100 and {sign, *words_in(header)} & _SHARES:
+    elif 0 <= low and 50 < high <= 100 and {sign, unit_of(header), *words_in(header)} & _SHARES:
         maximum = 100.0
     elif is_whole and 1800 <= low and high <= 2100:
         minimum, maximum = 1800.0, 2100.0

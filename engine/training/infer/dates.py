@@ -113,9 +113,7 @@ def _seconds(field: Date, words: Sequence[str]) -> np.ndarray:
 def _remarks(field: Date, words: list[str], odd: list[str]) -> list[str]:
     remarks = [f"read as gaps: {', '.join(map(quoted, odd))}"] if odd else []
     if len(field.formats) > 1:
-        remarks.append(
-            f"dates are written in {len(field.formats)} formats besides ISO 8601 or in it"
-        )
+        remarks.append(f"dates are written in {len(field.formats)} formats, ISO 8601 not counted")
     for layout in field.formats:
         swapped = layout.translate({ord("d"): "m", ord("m"): "d"})
         if "%m" in layout and not re.search("%Y.?%m.?%d", layout):

@@ -199,7 +199,6 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
         "definition = ModelDefinition(", f"    title={written(_title(draft))},",
         f"    description={written(text)},", "    fields=fields,", "    target=target,",
         *_sample(draft.sample),
-        f"    sample_note={written(f'{file}: say here where it is from')},",
         "    load_data=load_data,", "    build_pipeline=build_pipeline,",
         f"    score={written(score)},", *[f"    seed={seed},"] * bool(seed),
         *[f"    split={written(draft.split)},"] * (draft.split != "digest"),

@@ -5,6 +5,7 @@ import difflib
 import os
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from pathlib import Path
 
 from engine.training.infer.candidates import candidates, choose
@@ -33,6 +34,10 @@ def write_model_file(
     Raise `UnreadableTable` where none can be written, and `ModelFileDiffers` where the file that
     is there has other fields, unless it is to be overwritten.
     """
+    if not 0 <= seed < 2**32:
+        raise UnreadableTable(f"the seed is {seed}: give a whole number from 0 to 2**32 - 1")
+    if not 0 < minutes < inf:
+        raise UnreadableTable(f"minutes is {minutes:g}: give a number above 0, such as 0.5")
     project = file.resolve().parent.parent
     place = without_password(place)
     path = (

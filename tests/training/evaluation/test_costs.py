@@ -33,7 +33,7 @@ def test_threshold_by_cost_is_the_cheapest_of_all(alarm: float, miss: float) -> 
 
     costs = {point["threshold"]: point["cost"] for point in entry["curve"]}
     assert costs == pytest.approx({at: cost(at) for at in costs})
-    assert cost(threshold) == min(costs.values())
+    assert cost(threshold) == min(cost(at) for at in probabilities) == costs[threshold]
     assert threshold == pytest.approx(alarm / (alarm + miss), abs=0.15)
 
 

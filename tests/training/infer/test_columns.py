@@ -49,18 +49,19 @@ def test_numbers_have_a_range_with_room_and_a_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "low", "high"),
+    ("header", "words", "low", "high"),
     [
-        (["-3.5", "12.25"], -5, 20),
-        (["0.25", "0.75"], 0, 1),
-        (["1987", "2003"], 1800, 2100),
-        (["0.001", "950"], 0, 2000),
+        ("x", ["-3.5", "12.25"], -5, 20),
+        ("x", ["0.25", "0.75"], 0, 1),
+        ("x", ["1987", "2003"], 1800, 2100),
+        ("x", ["0.001", "950"], 0, 2000),
+        ("humidity [%]", ["20", "89"], 0, 100),
     ],
 )
 def test_range_when_it_is_widened_keeps_natural_ends(
-    words: list[str], low: float, high: float
+    header: str, words: list[str], low: float, high: float
 ) -> None:
-    arguments = describe_words(words * 9).arguments
+    arguments = describe_words(words * 9, header).arguments
 
     assert (low, high) == (arguments["minimum"], arguments["maximum"])
 

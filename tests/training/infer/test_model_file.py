@@ -135,6 +135,19 @@ def test_durations_are_numbers_of_seconds_in_the_file_too(tmp_path: Path) -> Non
     assert "Number" == {each.name: each.kind for each in drawn.fields}["wait"]
 
 
+def test_codes_of_a_workbook_keep_their_zeros_in_the_file_too(tmp_path: Path) -> None:
+    path, frame = tmp_path / "table.xlsx", make_table(200, 12)
+    codes = ["007", "042", "900", ""] * 50
+    frame.assign(zip=codes).to_excel(path, index=False)
+    drawn = draft_model(str(path), "class", name="trial", sample="data/table.xlsx")
+
+    table = definition_of(model_text(drawn, candidates(drawn)[0])).load_data(path)
+
+    assert ["007", "042", "900"] == table["zip"][:3].tolist() and pd.isna(table["zip"][3])
+    assert "Category" == {each.name: each.kind for each in drawn.fields}["zip"]
+    assert frame["Age"].tolist() == table["Age"].tolist()
+
+
 def test_call_when_it_is_long_is_broken_below_its_first_argument() -> None:
     text = call("Category", {"name": "a", "categories": tuple("abcdefgh" * 6)}, indent=4)
 
@@ -196,6 +209,8 @@ def test_file_when_it_is_there_is_kept_and_the_difference_shown(tmp_path: Path) 
         (["schema", "--from", "{}"], 2, "a model cannot be called 'schema'"),
         (["churn", "--from", "{}"], 1, "no target is named: add --target 'y'"),
         (["churn", "--from", "{}", "--target", "z"], 1, "there is no column 'z'"),
+        (["churn", "--from", "{}", "--seed", "-3"], 1, "the seed is -3"),
+        (["churn", "--from", "{}", "--minutes", "0"], 1, "minutes is 0"),
         (["churn", "--from", "absent.csv"], 1, "there is no file absent.csv"),
     ],
 )
