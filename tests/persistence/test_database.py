@@ -118,7 +118,7 @@ def test_password_when_an_address_cannot_be_read_is_shown_nowhere(
     "rest", ["ana:a@b@host/x", "ana:a/b@host/x", "ana:a#b@host/x", "ana@host/x?password=a"]
 )
 def test_password_when_it_cannot_be_told_from_the_address_is_refused(rest: str) -> None:
-    with pytest.raises(DatabaseError, match="the password cannot be told .* PGPASSWORD"):
+    with pytest.raises(DatabaseError, match=r"the password cannot be told .* PGPASSWORD"):
         without_password(f"postgresql://{rest}")
 
 
