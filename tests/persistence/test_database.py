@@ -114,6 +114,14 @@ def test_password_when_an_address_cannot_be_read_is_shown_nowhere(
     assert "S3cret" not in printed.err + printed.out
 
 
+@pytest.mark.parametrize(
+    "rest", ["ana:a@b@host/x", "ana:a/b@host/x", "ana:a#b@host/x", "ana@host/x?password=a"]
+)
+def test_password_when_it_cannot_be_told_from_the_address_is_refused(rest: str) -> None:
+    with pytest.raises(DatabaseError, match=r"the password cannot be told .* PGPASSWORD"):
+        without_password(f"postgresql://{rest}")
+
+
 def test_password_when_an_address_is_given_for_a_file_is_not_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

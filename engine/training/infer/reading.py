@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from engine.schema.messages import quoted
+from engine.training.infer.layout import Code
 from engine.training.infer.rows import (
     SAMPLE_ROWS,
     header_arguments,
@@ -123,7 +124,10 @@ def _excel(path: Path) -> Source:
     if len(sheets) > 1:
         arguments = {"sheet_name": first, **arguments}
         notes.append(f"the sheet {quoted(first)} is read, of {len(sheets)}")
-    return _typed(pd.read_excel(path, **arguments), "read_excel", arguments, "Excel", notes)
+    # Without it pandas reads the text 007 as the number 7.
+    frame = pd.read_excel(path, **arguments, dtype=object)
+    arguments["dtype"] = Code("object")
+    return _typed(frame, "read_excel", arguments, "Excel", notes)
 
 
 def _not_installed(path: Path, package: str) -> str:

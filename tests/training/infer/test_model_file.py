@@ -135,6 +135,19 @@ def test_durations_are_numbers_of_seconds_in_the_file_too(tmp_path: Path) -> Non
     assert "Number" == {each.name: each.kind for each in drawn.fields}["wait"]
 
 
+def test_codes_of_a_workbook_keep_their_zeros_in_the_file_too(tmp_path: Path) -> None:
+    path, frame = tmp_path / "table.xlsx", make_table(200, 12)
+    codes = ["007", "042", "900", ""] * 50
+    frame.assign(zip=codes).to_excel(path, index=False)
+    drawn = draft_model(str(path), "class", name="trial", sample="data/table.xlsx")
+
+    table = definition_of(model_text(drawn, candidates(drawn)[0])).load_data(path)
+
+    assert ["007", "042", "900"] == table["zip"][:3].tolist() and pd.isna(table["zip"][3])
+    assert "Category" == {each.name: each.kind for each in drawn.fields}["zip"]
+    assert frame["Age"].tolist() == table["Age"].tolist()
+
+
 def test_call_when_it_is_long_is_broken_below_its_first_argument() -> None:
     text = call("Category", {"name": "a", "categories": tuple("abcdefgh" * 6)}, indent=4)
 
