@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 from engine.schema.messages import quoted
 from engine.training.infer.cells import Cells, Draft
@@ -24,22 +23,15 @@ def propose_split(columns: Mapping[str, Cells], drafts: list[Draft]) -> tuple[st
             return f"group:{header}", f"{quoted(header)} repeats: whole groups of it are held out"
     for draft in drafts:
         cells = columns[draft.header]
-        if not cells.gaps and len(cells.counts) >= _FEWEST and _is_course(cells, draft):
+        if not cells.gaps and len(cells.counts) >= _FEWEST and _is_course(draft):
             return f"time:{draft.header}", (
                 f"the rows are in the order of {quoted(draft.header)}: the last ones are held out"
             )
     return "digest", ""
 
 
-def _is_course(cells: Cells, draft: Draft) -> bool:
+def _is_course(draft: Draft) -> bool:
     """Return whether a column has dates, and the rows are in their order."""
-    if draft.kind in ("Date", "DateTime") and draft.values is not None:
-        times = draft.values
-    elif not draft.kind and draft.summary.startswith("a date or time"):
-        words = cells.counts.index.to_series()
-        dates = pd.to_datetime(words, errors="coerce", utc=True, format="ISO8601")
-        times = cells.spread((dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds())
-    else:
+    if draft.kind not in ("Date", "DateTime") or draft.values is None:
         return False
-    steps = np.diff(times)
-    return bool((steps >= 0).mean() >= _IN_ORDER)
+    return bool((np.diff(draft.values) >= 0).mean() >= _IN_ORDER)
