@@ -26,6 +26,9 @@ _BARS, _COLOURS, _PAIRS = 20, 6, 10
 #: A column that alone tells so much of the target is suspect; pairs correlate from here on.
 _SUSPECT, _CORRELATED = 0.97, 0.8
 
+#: A value that is shown of a column without a field stands in so many rows.
+_COMMON = 10
+
 #: Columns whose correlations are computed, and quartile ranges beyond which a value is far off.
 _COMPARED, _FAR = 200, 3
 
@@ -201,20 +204,23 @@ def _means(counts: np.ndarray, sums: np.ndarray, goal: np.ndarray, width: float)
 def _aside(column: pd.Series, goal: np.ndarray) -> str:
     """Say of a column that no field has what tells most about it."""
     filled = column[column.notna() & (column.astype(str).str.strip() != "")]
-    distinct = filled.astype(str).nunique()
     gaps = f", {100 * (1 - len(filled) / len(column)):.2g} % missing" * (len(filled) < len(column))
     if not len(filled):
         return "no value in any row"
-    example = str(filled.iloc[0])[:40]
+    counts = filled.astype(str).value_counts()
+    distinct = len(counts)
+    common = counts.index[0][:40]
     if distinct == 1:
-        return f"always {example}{gaps}"
+        return f"always {common}{gaps}"
     alone = _alone(
         _bars(column if column.dtype.kind in "fiub" else column.astype(str), None)[0], goal
     )
     if distinct > 0.95 * len(filled) and column.dtype.kind != "f":
-        return f"nearly every row has its own value, such as {example}{gaps}"
+        return f"nearly every row has its own value{gaps}"
     tells = " the target nearly by itself" if alone >= _SUSPECT else f" {alone:.2f} of the target"
-    return f"{distinct:,} values, such as {example}{gaps}; alone it tells{tells}"
+    # A value of a few rows may tell who they are.
+    example = f", most often {common}" if counts.iloc[0] >= _COMMON else ""
+    return f"{distinct:,} values{example}{gaps}; alone it tells{tells}"
 
 
 def _pairs(numbers: pd.DataFrame) -> list[tuple[str, str, str]]:

@@ -102,6 +102,8 @@ def test_csv_lines_when_they_are_cut_are_what_the_csv_module_reads(
 
     found = _cut(text.getvalue(), len(header))
 
+    # Unquoted, a carriage return at the end of a row is a part of its end.
+    rows = [*csv.reader(io.StringIO(text.getvalue(), newline=""))]
     assert found is None or [list(row) for row in zip(*found, strict=True)] == rows
 
 

@@ -37,7 +37,7 @@ def test_columns_when_summarised_have_kind_range_gaps_and_unknown_words() -> Non
 
     assert [
         "age: number, 1 to 40, 25 % missing",
-        "work: category, 1 words, most often 'Private', 25 % missing, 25 % unknown",
+        "work: category, 1 word, most often 'Private', 25 % missing, 25 % unknown",
         "late: flag, 75 % true",
     ] == summarise(X, FIELDS)
 

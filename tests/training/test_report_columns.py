@@ -86,15 +86,17 @@ def test_columns_without_a_field_are_listed_with_what_tells_most_about_them() ->
     columns = {
         "chance": CHANCE, "id": [f"row {n}" for n in range(ROWS)], "same": "x", "none": None,
         "later": np.where(GOOD, "paid", "lost"), "list": [[n % 3] for n in range(ROWS)],
+        "name": [f"customer {n // 5}" for n in range(ROWS)],
     }  # fmt: skip
 
     aside = dict(look(columns, number("chance")).aside)
 
-    assert ["id", "same", "none", "later", "list"] == [*aside]
-    assert aside["id"].startswith("nearly every row has its own value, such as row 0")
+    assert ["id", "same", "none", "later", "list", "name"] == [*aside]
+    assert "nearly every row has its own value" == aside["id"]
     assert ("always x", "no value in any row") == (aside["same"], aside["none"])
     assert "the target nearly by itself" in aside["later"]
-    assert aside["list"].startswith("3 values, such as [0]")
+    assert aside["list"].startswith("3 values, most often [0]")
+    assert aside["name"].startswith(f"{ROWS // 5} values; alone")  # each is of five rows
 
 
 @pytest.mark.parametrize(("rows", "width"), [(MOST_ROWS + 50, 2), (100, MOST_PICTURES + 40)])
