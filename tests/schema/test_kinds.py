@@ -3,7 +3,6 @@
 # ruff: noqa: DTZ001  wall clocks have no zone
 
 import json
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from engine.training.train import train
 from persistence.model_persistence import ModelStore
 from tests.audit.ways import MODEL, WAYS, ask
 from tests.support import table_bodies
-from tests.support.application import ask_loop, serve
+from tests.support.application import ask_loop, poster, serve
 from tests.support.models import in_silence
 
 ZONE = ZoneInfo("America/Santiago")
@@ -106,15 +105,6 @@ def expected() -> list[float]:
     y = table["price"].astype(float)
     learnt, *_ = split_rows(X, y, seed=0, is_classification=False)
     return list(build_pipeline().fit(X.iloc[learnt], y.iloc[learnt]).predict(asked))
-
-
-def poster(client: FlaskClient) -> Callable[[str, bytes, dict[str, str]], bytes]:
-    def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
-        answer = client.post(path, data=body, headers=headers)
-        assert 200 == answer.status_code, answer.text
-        return bytes(answer.data)
-
-    return post
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -24,7 +24,7 @@ from engine.training.split import split_rows
 from engine.training.train import train
 from persistence.model_persistence import ModelStore
 from tests.audit.ways import MODEL, WAYS, ask, can_carry
-from tests.support.application import serve
+from tests.support.application import poster, serve
 from tests.support.models import in_silence
 from tests.support.table_bodies import ARROW, PARQUET, write_arrow, write_csv, write_parquet
 
@@ -80,15 +80,6 @@ def text_client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
 @pytest.fixture(scope="module")
 def tree_client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     return client_of(WITHOUT, tmp_path_factory.mktemp("tree"))
-
-
-def poster(client: FlaskClient) -> Callable[[str, bytes, dict[str, str]], bytes]:
-    def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
-        answer = client.post(path, data=body, headers=headers)
-        assert 200 == answer.status_code, answer.text
-        return bytes(answer.data)
-
-    return post
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
 """The application over a store, as the tests make it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask
+from flask.testing import FlaskClient
 
 from app import create_app
 from persistence.model_persistence import ModelStore
@@ -17,6 +18,17 @@ def serve(store: ModelStore, default: str, **settings: Any) -> Flask:
     # Failures are answered as in production, not raised into the test.
     app.testing = False
     return app
+
+
+def poster(client: FlaskClient) -> Callable[[str, bytes, dict[str, str]], bytes]:
+    """Return what posts a body to a service, and returns that of the answer, which is a 200."""
+
+    def post(path: str, body: bytes, headers: dict[str, str]) -> bytes:
+        answer = client.post(path, data=body, headers=headers)
+        assert 200 == answer.status_code, answer.text
+        return bytes(answer.data)
+
+    return post
 
 
 def ask_loop(
