@@ -19,6 +19,7 @@ from engine.training.infer.layout import (
     written,
 )
 from engine.training.infer.loading import load_data_lines
+from engine.training.infer.target import has_two_classes
 
 
 def model_text(
@@ -189,10 +190,8 @@ def _assignment(name: str, function: str, arguments: str) -> str:
 
 
 def _definition(draft: ModelDraft, seed: int) -> list[str]:
-    is_binary = (
-        draft.target.kind == "Flag" or len(draft.target.arguments.get("categories", ())) == 2
-    )
-    score = "rmse" if draft.target.kind == "Number" else "roc_auc" if is_binary else "accuracy"
+    of_classes = "roc_auc" if has_two_classes(draft.target) else "accuracy"
+    score = "rmse" if draft.target.kind == "Number" else of_classes
     file, count = PurePath(draft.sample).name[:40], len(draft.fields)
     text = f"Predicts {draft.target.header[:30]} from {count} columns of {file}."
     lines = [

@@ -172,10 +172,16 @@ def _check_rows(about: str, rows: pd.Series) -> None:
         )
 
 
+def has_two_classes(target: Draft) -> bool:
+    """Return whether a target is a flag, or one of two words."""
+    return target.kind == "Flag" or len(target.arguments.get("categories", ())) == 2
+
+
 def costs_of_errors(target: Draft) -> dict[str, int]:
     """Return the costs of errors where one of two classes is rare, as if both were as frequent."""
-    is_binary = target.kind == "Flag" or len(target.arguments.get("categories", ())) == 2
-    share = float(np.nanmean(target.values)) if is_binary and target.values is not None else 0.5
+    if target.values is None or not has_two_classes(target):
+        return {}
+    share = float(np.nanmean(target.values))
     if _RARE <= share <= 1 - _RARE:
         return {}
     missed, alarm = max(1, round((1 - share) / share)), max(1, round(share / (1 - share)))
