@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
+from engine.cards.facts import uncertainty_text
 from engine.cards.markdown import model_card
 from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.version import decide
@@ -26,6 +27,7 @@ from engine.training.export.runtime_choice import choose_runtime, decided_by
 from engine.training.report import write_report
 from engine.training.served_pipeline import ServedPipeline
 from engine.training.split import Split
+from engine.training.uncertainty import uncertainty
 from persistence.model_persistence import ModelStore
 
 #: Opens a step of the run: ``with step("fit") as say: say("200 trees")``.
@@ -88,10 +90,16 @@ def finish(
         table = fitted.table.iloc[held_out]
         comparison = challenge(store, description, judged, table, promote=promote)
         say(comparison["reason"])
+    with step("uncertainty") as say:
+        doubt, coded = uncertainty(
+            definition, fitted.table, X, fitted.split, judged,
+            lambda some: _judge(served, X.iloc[some], y.iloc[some], description),
+        )  # fmt: skip
+        say(uncertainty_text(doubt))
     with step("report"):
         card: Card = {  # the store adds the other keys
             **description, "remarks": remarks, "scores": scores,
-            "class_scores": class_scores(judged),
+            "class_scores": class_scores(judged), "uncertainty": doubt,
             "impurity_importances": impurity_importances(kept.pipeline),
             "permutation_importances": shuffled or {},
             **runtime,  # type: ignore[typeddict-item]
