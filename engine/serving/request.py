@@ -18,6 +18,14 @@ def _not_counted(rows: int) -> None:
     """Count no rows."""
 
 
+class Options(msgspec.Struct, frozen=True, gc=False):
+    """What the query of a request asks for, beyond the answer or in place of the version's own."""
+
+    threshold: float | None = None  # from which the positive of two classes is predicted
+    explain: bool = False  # whether each answer comes with what every field contributes to it
+    coverage: float | None = None  # of the interval, or the set of classes, of each answer
+
+
 class PredictRequest(msgspec.Struct, frozen=True, gc=False):
     """A request to predict."""
 
@@ -38,3 +46,4 @@ class Chosen(msgspec.Struct, frozen=True, gc=False):
     request: PredictRequest
     version: StoredVersion
     shadow: Candidate | None = None
+    options: Options = Options()
