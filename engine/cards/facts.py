@@ -91,8 +91,10 @@ def uncertainty_text(entry: Mapping[str, Any]) -> str:
         share = f"{100 * measured['mean']:.1f} % of the held-out rows"
         texts.append(f"{100 * measured['coverage']:g} % {what} held {share}")
         if apart := [part for part in measured["parts"] if _is_off(part, measured)]:
-            texts.append(f"they are off by more than 2 points in {len(apart)} of "
-                         f"{len(measured['parts'])} parts of the rows")
+            texts.append(
+                f"they are off by more than 2 points in {len(apart)} of "
+                f"{len(measured['parts'])} parts of the rows"
+            )
     if near:
         alarms = f"{100 * near['false_alarms']:.1f} %"
         texts.append(f"{alarms} of the held-out rows are called unfamiliar")
@@ -126,8 +128,8 @@ def limits(card: Card) -> list[str]:
     ]
     measured = card.get("uncertainty", {}).get("measured", {"parts": ()})
     sentences += [
-        f"A coverage of {measured['coverage']:g} is {part['coverage']:.2f} where {part['field']} is "
-        f"{part['is']} ({part['rows']} rows)."
+        f"A coverage of {measured['coverage']:g} is {part['coverage']:.2f} where {part['field']} "
+        f"is {part['is']} ({part['rows']} rows)."
         for part in measured["parts"]
         if _is_off(part, measured)
     ]

@@ -86,9 +86,7 @@ class AnswerColumn(NamedTuple):
         return [self.labels[at] for at in values] if self.labels else list(values.ravel().tolist())
 
 
-def answer_columns(
-    card: Mapping[str, Any], coverage: float = COVERAGE
-) -> tuple[AnswerColumn, ...]:
+def answer_columns(card: Mapping[str, Any], coverage: float = COVERAGE) -> tuple[AnswerColumn, ...]:
     """List the columns of a version's answers: what was predicted first, identifiers last.
 
     Those of a regression have an interval where its card has one of the coverage.

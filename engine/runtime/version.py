@@ -93,7 +93,7 @@ class StoredVersion:
         classes, choose = self._classes, self._choose
         if classes is None:
             value, intervals = self._runtime.run_record(packed)[0], self._intervals
-            return Prediction(value, interval=intervals and intervals.of(value))
+            return Prediction(value, interval=intervals.of(value) if intervals else None)
         if choose is None:
             outputs = self._runtime.run_matrix(as_matrix(packed))
             return Prediction(_labels(outputs.values, self.card)[0])

@@ -52,8 +52,10 @@ def uncertainty(
         words = _words(X.iloc[split.held_out], inputs)
         entry |= calibrate(judged, trained, words, definition.target.name, times)
     coding = Coding(inputs)
-    known, others = (coding.pack({each.name: X[each.name].iloc[rows].to_numpy() for each in inputs})
-                     for rows in (some, unseen))
+    known, others = (
+        coding.pack({each.name: X[each.name].iloc[rows].to_numpy() for each in inputs})
+        for rows in (some, unseen)
+    )
     coded = code_rows(known, inputs)
     if coded is not None and len(unseen) >= _FEWEST:
         entry["familiarity"] = _familiarity(coded.distances(others, inputs))
@@ -77,7 +79,11 @@ def _familiarity(distances: np.ndarray) -> dict[str, Any]:
         judged, rows = np.split(draw.permutation(distances), [len(distances) // 5])
         alarms.append((judged > _threshold(rows)).mean())
     false_alarms = round(float(np.mean(alarms)), 4)
-    return {"threshold": _threshold(distances), "false_alarms": false_alarms, "rows": len(distances)}
+    return {
+        "threshold": _threshold(distances),
+        "false_alarms": false_alarms,
+        "rows": len(distances),
+    }
 
 
 def _threshold(distances: np.ndarray) -> float:

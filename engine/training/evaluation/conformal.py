@@ -7,6 +7,7 @@ docs/explanation/uncertainty.md compares the methods, and measures how often the
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ BUCKETS = 5
 _OUTSIDE = 5
 
 #: So often are the held-out rows split again, at most so many of them, a fifth to judge on.
-RESPLITS, _MOST_ROWS, _JUDGED = 100, 10_000, 5
+RESPLITS, _MOST_ROWS, _JUDGED = 200, 5_000, 5
 
 #: The coverage of fewer rows is not measured, nor that of rarer words of a field.
 _FEWEST_OF_PART, _MOST_WORDS = 30, 20
@@ -186,7 +187,7 @@ def _by_answer(predicted: np.ndarray) -> dict[str, np.ndarray]:
     return {
         f"{low} to {high}" if low and high else f"up to {high}" if high else f"above {low}":
         places == at
-        for at, (low, high) in enumerate(zip(ends, ends[1:], strict=False))
+        for at, (low, high) in enumerate(pairwise(ends))
     }  # fmt: skip
 
 
