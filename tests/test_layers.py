@@ -42,7 +42,8 @@ MAY_IMPORT = {
     "models": {"engine/preprocessing", "engine/schema", "persistence"},
     # the ground
     "persistence": set(),
-    "settings": set(),
+    "settings": {"env_file"},
+    "env_file": set(),
     # beside the project
     "data": set(),
     "bin": {"settings", "models"},
@@ -59,6 +60,7 @@ MAY_USE = {
     "werkzeug": {"app", "engine/api", "engine/pages"},
     "sqlite3": {"persistence"},
     "psycopg": {"persistence"},
+    "sqlalchemy": {"persistence"},
     "gunicorn": {"gunicorn.conf", "engine/worker"},
     "obstore": {"persistence"},
     "prometheus_client": {"engine/api", "engine/commands"},
@@ -73,7 +75,7 @@ MAY_USE = {
 
 #: Libraries that the service must not need: imported inside functions, if at all.
 HEAVY = {"sklearn", "pandas", "scipy", "matplotlib", "skl2onnx", "onnx", "onnxruntime", "skops",
-         "obstore"}  # fmt: skip
+         "obstore", "sqlalchemy", "psycopg"}  # fmt: skip
 HEAVY_ROOMS = {"engine/training", "engine/preprocessing", "models", "benchmarks", "data"}
 
 #: Rooms that work with any model file, and with none.
