@@ -7,7 +7,6 @@ replaces them to be faster or to say more. No other code tells the kinds apart.
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -20,16 +19,9 @@ from msgspec import convert
 
 from engine.schema.declarations import Policy, is_visible, written, wrong_attributes
 from engine.schema.kinds.read_codes import ReadCodes
+from engine.schema.kinds.spelling import GAP_WORDS
 from engine.schema.messages import quoted, shown
 from engine.schema.problem_codes import Code
-
-#: The words that stand for a gap in a table, as pandas reads them, unless a field declares them.
-GAP_WORDS = frozenset(
-    (
-        "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-        "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
-    )
-)  # fmt: skip
 
 #: The share of unusual values among made-up ones, where a field accepts them.
 UNUSUAL = 1 / 8
@@ -42,8 +34,6 @@ class Finding(NamedTuple):
     detail: str
     is_refused: bool = True
 
-
-_ZEROS = re.compile(r"^(-?\d+)\.0+$", re.ASCII)
 
 #: The kinds, by what a card calls them; a subclass of `Field` enters itself.
 KINDS: "dict[str, type[Field]]" = {}
@@ -161,6 +151,10 @@ class Field:
     def from_array(self, value: Any) -> Any:
         """Return the JSON value that a value of an array of numbers stands for."""
         return self.array_values.get(value, value) if isinstance(value, (int, float)) else value
+
+    def json_value(self, clean: Any) -> Any:
+        """Return the JSON value of what the pipeline sees, as `read` reads it; None for a gap."""
+        return None if clean is None or clean != clean or clean == self.absent else clean
 
     def accepted(self) -> list[str]:
         """List in words the unusual values that a policy accepts, such as ``out of range``."""
@@ -281,6 +275,10 @@ class Field:
         """Return the ends between which all doubles lie that the pipeline may see."""
         return -math.inf, math.inf
 
+    def usual_range(self) -> tuple[float, float]:
+        """Return the declared ends of the range, whether or not values beyond are accepted."""
+        return -math.inf, math.inf
+
     def near(self, values: np.ndarray) -> np.ndarray:
         """Return the clean values that the field accepts next to some doubles."""
         return values[:0]
@@ -292,8 +290,3 @@ class Field:
     def with_limit(self, limit: float) -> "Field":
         """Return the same field, which refuses numbers beyond a size."""
         return self
-
-
-def spelling(number: int | float | Decimal | str) -> str:
-    """Return how a code is spelled: 1 and 1.0, as numbers and as text, are both ``1``."""
-    return _ZEROS.sub(r"\1", str(number))

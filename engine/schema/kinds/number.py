@@ -98,6 +98,10 @@ class Number(Field):
             return text
         return int(text) if text.lstrip("-").isdecimal() else float(text)
 
+    def json_value(self, clean: Any) -> Any:
+        value = super().json_value(clean)
+        return int(value) if self.integer and value is not None else value
+
     @property
     def json_type(self) -> Any:
         limits = Meta(
@@ -223,6 +227,9 @@ class Number(Field):
     def clean_range(self) -> tuple[float, float]:
         is_open = self.out_of_range == "accept"
         return (-self._most, self._most) if is_open else (self._low, self._high)
+
+    def usual_range(self) -> tuple[float, float]:
+        return self._low, self._high
 
 
 def _neighbours(numbers: np.ndarray) -> list[np.ndarray]:
