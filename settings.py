@@ -202,7 +202,7 @@ class Settings:
     prediction_log: str = _setting(
         "",
         _one_of("async", "sync", "off"),
-        "`async`: store after the answer; `sync`: before; `off`; empty: async with SQLAlchemy",
+        "`async`: stored soon; `sync`: stored before the answer; `off`; empty: `async` or `off`",
     )
     prediction_folder: Path = _setting(
         Path("predictions"), Path, "Where predictions wait to be stored"
