@@ -202,7 +202,7 @@ class Settings:
     prediction_log: str = _setting(
         "",
         _one_of("async", "sync", "off"),
-        "`async`: stored soon; `sync`: stored before the answer; `off`; empty: `async` or `off`",
+        "`async`, `sync` (stored before the answer), `off`; empty: async with SQLAlchemy",
     )
     prediction_folder: Path = _setting(
         Path("predictions"), Path, "Where predictions wait to be stored"
