@@ -43,7 +43,8 @@ MAY_IMPORT = {
     "models": {"engine/preprocessing", "engine/schema", "persistence"},
     # the ground
     "persistence": set(),
-    "settings": set(),
+    "settings": {"env_file"},
+    "env_file": set(),
     # beside the project
     "data": set(),
     "bin": {"settings", "models"},

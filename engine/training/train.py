@@ -166,6 +166,8 @@ def describe_fitted(
     card["threshold"] = _threshold(name, definition, kept.threshold, card)
     if definition.request_threshold:
         card["request_threshold"] = True
+    if definition.log_tables != "rows":
+        card["log_tables"] = definition.log_tables
     _check_probabilities(card)
     return card
 
