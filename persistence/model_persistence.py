@@ -5,6 +5,7 @@
     <root>/<model>/<version>/card.sig       the card's signature, where a key is set
     <root>/<model>/<version>/model.onnx     the exported model, if there is one
     <root>/<model>/<version>/model.skops    the fitted pipeline
+    <root>/<model>/<version>/reference.json what the rows looked like that it learnt from
     <root>/<model>/<version>/report.html    how it was trained
 
 A version exists whole or not at all and never changes. Every file's size and

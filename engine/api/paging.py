@@ -65,7 +65,8 @@ def take_parameters(*names: str) -> None:
         return
     if others := sorted(request.args.keys() - set(names))[:5]:
         listed = f"the parameter{'s' * (len(others) > 1)} {', '.join(map(shown, others))}"
-        taken = f"{' and '.join(names)} alone" if names else "none"
+        first, last = ", ".join(names[:-1]), "".join(names[-1:])
+        taken = f"{' and '.join(filter(None, (first, last)))} alone" if names else "none"
         remedy = "leave the others out" if names else "leave out what follows ?"
         raise BadRequest(400, f"the query has {listed}, and this address takes {taken}: {remedy}")
 

@@ -3,8 +3,9 @@
 import io
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from flask import g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -14,18 +15,50 @@ from engine.records.inflate import inflate
 from engine.records.media_types import TABLES
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
+from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
 from engine.serving.prediction import Predictor
-from engine.serving.request import Chosen, PredictRequest
+from engine.serving.request import Chosen, Options, PredictRequest
 
 #: The header in which a client names what it is routed by: the same name, the same version.
 CANARY_KEY = "X-Canary-Key"
 
-#: The parameter of a query that stands for the threshold of its model.
-THRESHOLD = "threshold"
-
 #: How a number is written in a query; Python itself would take `0_1` and the figures of others.
-_NUMBER = re.compile(r"[0-9]*\.?[0-9]+([eE]-?[0-9]+)?")
+_NUMBER = re.compile(r"[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
+
+
+class Parameter(NamedTuple):
+    """A parameter of the query, which bears the name of one of the options."""
+
+    read: Callable[[str], Any]  # returns None for a text that is no value
+    remedy: str
+    why_not: Callable[[StoredVersion], str]  # returns why a version takes none; empty if it does
+
+
+def _share(text: str) -> float | None:
+    number = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return number if 0 < number < 1 else None
+
+
+def _no_threshold(version: StoredVersion) -> str:
+    remedy = "or set request_threshold=True in its model file and train it"
+    return "" if version.card.get("request_threshold") else remedy
+
+
+def _no_explanation(version: StoredVersion) -> str:
+    return "or train it again, since this version has no typical record to compare with"
+
+
+def _no_coverage(version: StoredVersion) -> str:
+    return "or train it again, since this version has no calibration"
+
+
+#: What the query of a request to predict may have, by name.
+PARAMETERS = {
+    "threshold": Parameter(_share, "send one number between 0 and 1, as 0.3", _no_threshold),
+    "explain": Parameter({"true": True, "false": False}.get, "send true or false", _no_explanation),
+    "coverage": Parameter(_share, "send one number between 0 and 1, as 0.9", _no_coverage),
+}
 
 
 def choose_version(
@@ -46,26 +79,35 @@ def choose_version(
             count_rows=count_rows,
         )
     )
-    if (threshold := request.args.get(THRESHOLD)) is not None:
-        chosen = _at_threshold(chosen, threshold)
+    if request.query_string:
+        options = _read_options(chosen.version)
+        shadow, answering = chosen.shadow, chosen.version
+        if options.threshold is not None:  # a candidate in silence has its own
+            shadow, answering = None, answering.at_threshold(options.threshold)
+        chosen = Chosen(chosen.request, answering, shadow, options)
     g.version = chosen.version
     return chosen
 
 
-def _at_threshold(chosen: Chosen, text: str) -> Chosen:
-    """Let a version decide by the threshold of the request; a candidate in silence has its own."""
-    version = chosen.version
-    if not version.card.get("request_threshold"):
-        raise BadRequest(
-            400, f"the query has the parameter '{THRESHOLD}', and {version.name} takes none: leave "
-            "out what follows ?, or set request_threshold=True in its model file and train it",
-        )  # fmt: skip
-    threshold = float(text) if _NUMBER.fullmatch(text) else math.nan
-    if len(request.args.getlist(THRESHOLD)) > 1 or not 0 < threshold < 1:
-        raise BadRequest(
-            400, f"{THRESHOLD} is {shown(text)}: send one number between 0 and 1, as 0.3"
-        )  # fmt: skip
-    return Chosen(chosen.request, version.at_threshold(threshold))
+def _read_options(version: StoredVersion) -> Options:
+    """Read the options in the query; raise `BadRequest` with all that is wrong with them."""
+    options: dict[str, Any] = {}
+    problems = []
+    for name, parameter in PARAMETERS.items():
+        if not (texts := request.args.getlist(name)):
+            continue
+        value = parameter.read(texts[0]) if len(texts) == 1 else None
+        if reason := parameter.why_not(version):
+            problems.append(
+                f"the query has the parameter '{name}', and {version.name} takes none: leave it "
+                f"out, {reason}"
+            )
+        elif value is None:
+            problems.append(f"{name} is {shown(texts[0])}: {parameter.remedy}")
+        options[name] = value
+    if problems:
+        raise BadRequest(400, "; ".join(problems))
+    return Options(**options)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from engine.runtime.exact import ExactRuntime
 from engine.runtime.exact_library import NoExactLibrary
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
+from engine.runtime.reference import FILE
 from engine.runtime.runtimes import Runtime
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import StoredVersion
@@ -44,7 +45,8 @@ _MODULES = {"scikit-learn": "sklearn"}
 def open_version(folder: Path, card: Card) -> StoredVersion:
     """Open a version; raise UntrustedArtifact when a file is not as the card says or cannot run."""
     try:
-        return StoredVersion(card, _open_runtime(folder, card))
+        content = checked_file(folder, card, FILE) if FILE in card["files"] else b""
+        return StoredVersion(card, _open_runtime(folder, card), content)
     except UntrustedArtifact:
         raise
     except ModuleNotFoundError as error:
@@ -81,7 +83,7 @@ def open_pipeline(folder: Path, card: Card) -> Any:
 def _open_runtime(folder: Path, card: Card) -> Runtime:
     run = RUN_FILES[card["runtime"]]
     for name in card["files"]:
-        if name != run:
+        if name not in (run, FILE):
             check_file(folder, card, name)
     fields = Schema.from_json(card["schema"]).inputs
     if card["runtime"] == "native":

@@ -7,13 +7,14 @@ order of the classes and their labels.
 import math
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from engine.runtime.answers import AnswerTemplate, Decisions, Prediction, answer_columns
 from engine.runtime.native import NativeRuntime
+from engine.runtime.reference import Reference, parse_reference
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed
 from engine.schema.card import Card, Decision
@@ -32,7 +33,7 @@ _HUGE = 1e15
 class StoredVersion:
     """One trained, immutable result of a model."""
 
-    def __init__(self, card: Card, runtime: Runtime) -> None:
+    def __init__(self, card: Card, runtime: Runtime, reference: bytes = b"") -> None:
         self.card = card
         self.name = str(card["model"])
         self.version = str(card["version"])
@@ -42,12 +43,18 @@ class StoredVersion:
         self.answer_columns = answer_columns(card)
         self.template = AnswerTemplate(card)
         self._runtime = runtime
+        self._reference = reference
         self._inputs = [place for place, field in enumerate(self.schema.fields) if field.is_input]
         self._classes = card["classes"]
         self._choose = _chooser(card) if card["has_probabilities"] else None
         first = float(card["seconds"]["one_row"])
         rest = float(card["seconds"]["thousand_rows"]) - first
         self._seconds = first, max(0.0, rest) / 999
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """The rows that it learnt from, field by field; None for versions made without."""
+        return parse_reference(self._reference) if self._reference else None
 
     def seconds(self, records: int) -> float:
         """Estimate how long a prediction for so many records takes."""

@@ -3,10 +3,11 @@
 from engine.schema.declarations import Policy
 from engine.schema.kinds.category import MISSING, UNKNOWN, Category
 from engine.schema.kinds.date import Date, DateTime
-from engine.schema.kinds.field import GAP_WORDS, Field, Finding
+from engine.schema.kinds.field import Field, Finding
 from engine.schema.kinds.flag import Flag
 from engine.schema.kinds.identifier import Identifier
 from engine.schema.kinds.number import MAX_EXACT_INTEGER, Number
+from engine.schema.kinds.spelling import GAP_WORDS
 from engine.schema.kinds.text import Text
 
 __all__ = [

@@ -18,6 +18,7 @@ from engine.runtime.version import StoredVersion, non_finite_rows
 from engine.schema.json_decoder import Decoded
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Coding
+from engine.serving.additions import additions
 from engine.serving.answer_body import write_answer
 from engine.serving.candidates import choose, choose_at_once
 from engine.serving.model_cache import ModelCache
@@ -74,7 +75,7 @@ class Predictor:
         with timing.step("predict"):
             decided = _decide(chosen, Decoded(decoded.matrix, is_single))
         with timing.step("write"):
-            content = write_answer(version, decided.decisions, form, warnings)
+            content = write_answer(version, decided.decisions, form, warnings, additions(decided))
         if content is None:
             rows = non_finite_rows(version.decide_matrix(decoded.matrix))
             records = read_body(body, version.schema)

@@ -9,20 +9,22 @@ import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from engine.cards.markdown import model_card
+from engine.runtime.reference import FILE
 from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.version import decide
 from engine.schema.card import Card, Decision, Description, ParityEntry, RuntimeEntry, ScoreEntry
 from engine.schema.definition import ModelDefinition
 from engine.schema.messages import rounded
+from engine.scoring.judged import HeldOutAnswers, judge
+from engine.scoring.metrics import SCORES, class_scores, score
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
-from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import SCORES, class_scores, score
 from engine.training.evaluation.own_scores import own_scores
 from engine.training.evaluation.reference import reference
 from engine.training.evaluation.remarks import label_remarks
 from engine.training.export.limits import limit_remarks
 from engine.training.export.runtime_choice import choose_runtime, decided_by
+from engine.training.reference_file import write_reference
 from engine.training.report import write_report
 from engine.training.served_pipeline import ServedPipeline
 from engine.training.split import Split
@@ -68,7 +70,7 @@ def finish(
     """
     definition, kept, description = fitted.definition, fitted.kept, fitted.description
     X, y, rows, held_out = fitted.X, fitted.y, fitted.split.train, fitted.split.held_out
-    unseen, truth = X.iloc[held_out], y.iloc[held_out]
+    unseen, truth, table = X.iloc[held_out], y.iloc[held_out], fitted.table
     with step("export") as say:
         given = definition, kept.pipeline, _columns(unseen), description
         runtime, files, served = choose_runtime(*given)
@@ -85,8 +87,7 @@ def finish(
     with step("importances") as say:
         shuffled = with_importances and _importances(served, unseen, truth, description, say)
     with step("compare") as say:
-        table = fitted.table.iloc[held_out]
-        comparison = challenge(store, description, judged, table, promote=promote)
+        comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
         say(comparison["reason"])
     with step("report"):
         card: Card = {  # the store adds the other keys
@@ -97,9 +98,9 @@ def finish(
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], definition.schema.inputs),
         }  # fmt: skip
-        files["report.html"] = write_report(
-            card, judged, X.iloc[rows], y.iloc[rows], fitted.table.iloc[rows]
-        )
+        shown = X.iloc[rows], y.iloc[rows], table.iloc[rows]
+        files["report.html"] = write_report(card, judged, *shown)
+        files[FILE] = write_reference(definition, X.iloc[rows], judged)
         files["model-card.md"] = model_card(card).encode()
     return Trained(card, files)
 

@@ -65,9 +65,14 @@ def test_credit_when_sampled_bytes_change_is_refused_unread(
 
     found = corrupt(folder, sample=40)
 
-    assert {"card.json", "model-card.md", RUN_FILE, "model.skops", "report.html"} == set(
-        found["tried"]
-    )
+    assert {
+        "card.json",
+        "model-card.md",
+        RUN_FILE,
+        "model.skops",
+        "reference.json",
+        "report.html",
+    } == set(found["tried"])
     assert ([], [], True) == (found["accepted"], found["reached"], found["whole"])
 
 

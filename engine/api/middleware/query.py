@@ -1,13 +1,13 @@
-"""Parameters in the query of an address: of the routes that predict, /v0 takes a threshold."""
+"""Parameters in the query of an address: of the routes that predict, those of /v0 take some."""
 
 from flask import request
 
 from engine.api.middleware.auth import ACCESS
 from engine.api.paging import take_parameters
-from engine.api.requests import THRESHOLD
+from engine.api.requests import PARAMETERS
 
 
 def refuse_parameters() -> None:
     """Refuse a request to predict whose query would have no effect."""
     if ACCESS.get(request.endpoint or "") == "predict":
-        take_parameters(*([THRESHOLD] if request.endpoint == "predict.predict" else []))
+        take_parameters(*(PARAMETERS if request.endpoint == "predict.predict" else ()))

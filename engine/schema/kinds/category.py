@@ -12,8 +12,9 @@ import numpy as np
 from msgspec import UNSET
 
 from engine.schema.declarations import Policy, is_text, is_whole, written
-from engine.schema.kinds.field import UNUSUAL, Field, Finding, spelling
+from engine.schema.kinds.field import UNUSUAL, Field, Finding
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
+from engine.schema.kinds.spelling import spelling
 from engine.schema.messages import Vocabulary, did_you_mean, quoted, vocabulary
 from engine.schema.problem_codes import Code
 

@@ -21,8 +21,9 @@ from engine.schema.date_formats import (
     pattern_of,
 )
 from engine.schema.declarations import Policy, written, wrong_attributes
-from engine.schema.kinds.field import UNUSUAL, Field, Finding, spelling
+from engine.schema.kinds.field import UNUSUAL, Field, Finding
 from engine.schema.kinds.number import Number
+from engine.schema.kinds.spelling import spelling
 from engine.schema.problem_codes import Code
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  a wall clock has no zone
@@ -121,11 +122,18 @@ class Date(Field):
             raise NoDate(", which has a time of day or an offset")
         return moment
 
+    def to_value(self, clean: Any) -> Any:
+        return self.label(clean) if clean == clean else None
+
     def from_number(self, number: int | float | Decimal) -> Any:
         # pandas reads a column of 20240517 as numbers.
         text = spelling(number)
         is_written_so = any(pattern.fullmatch(text) for pattern in self._patterns[1:])
         return text if is_written_so else super().from_number(number)
+
+    def json_value(self, clean: Any) -> Any:
+        value = super().json_value(clean)
+        return None if value is None else self.label(value)
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "string"} | ({} if self.formats else {"format": self._json_format})
@@ -209,7 +217,12 @@ class Date(Field):
         return None if ends is None else (ends[0] * self._step, ends[1] * self._step)
 
     def clean_range(self) -> tuple[float, float]:
-        low, high = (None, None) if self.out_of_range == "accept" else self._ends
+        return self._range(*((None, None) if self.out_of_range == "accept" else self._ends))
+
+    def usual_range(self) -> tuple[float, float]:
+        return self._range(*self._ends)
+
+    def _range(self, low: float | None, high: float | None) -> tuple[float, float]:
         last = _LAST // self._step * self._step
         return (float(_FIRST) if low is None else low), (float(last) if high is None else high)
 

@@ -7,7 +7,6 @@ replaces them to be faster or to say more. No other code tells the kinds apart.
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -20,16 +19,9 @@ from msgspec import convert
 
 from engine.schema.declarations import Policy, is_visible, written, wrong_attributes
 from engine.schema.kinds.read_codes import ReadCodes
+from engine.schema.kinds.spelling import GAP_WORDS
 from engine.schema.messages import quoted, shown
 from engine.schema.problem_codes import Code
-
-#: The words that stand for a gap in a table, as pandas reads them, unless a field declares them.
-GAP_WORDS = frozenset(
-    (
-        "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-        "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
-    )
-)  # fmt: skip
 
 #: The share of unusual values among made-up ones, where a field accepts them.
 UNUSUAL = 1 / 8
@@ -43,8 +35,6 @@ class Finding(NamedTuple):
     is_refused: bool = True
 
 
-_ZEROS = re.compile(r"^(-?\d+)\.0+$", re.ASCII)
-
 #: The kinds, by what a card calls them; a subclass of `Field` enters itself.
 KINDS: "dict[str, type[Field]]" = {}
 
@@ -54,7 +44,8 @@ class Field:
     """One column of a record, of any kind.
 
     The name is the key in a request; the column is that of the source table, by default
-    the name. The example is a valid value, for people and for the worked example.
+    the name. The example is a valid value, for people and for the worked example. The
+    values of a private field are not logged.
     """
 
     name: str
@@ -63,6 +54,7 @@ class Field:
     unit: str = ""
     description: str = ""
     missing: Policy = "refuse"
+    private: bool = False
 
     kind: ClassVar[str]
     #: What the pipeline sees in place of an accepted gap.
@@ -88,6 +80,7 @@ class Field:
         entry = {
             name: [list(pair) for pair in value.items()] if isinstance(value, Mapping) else value
             for name, value in asdict(self).items()
+            if name != "private" or value
         }
         return {"kind": self.kind, **entry}
 
@@ -103,6 +96,10 @@ class Field:
                 attributes[attribute.name] = make(attributes[attribute.name])
         convert(attributes, kind)  # which checks every type; a whole number stays one below
         return kind(**attributes)
+
+    def to_value(self, clean: Any) -> Any:
+        """Return the JSON value that stands for what the pipeline takes; None for a gap."""
+        return None if clean != clean or clean == self.absent else clean
 
     def expected(self) -> str:
         """Return in words what a valid value is."""
@@ -129,11 +126,7 @@ class Field:
         return Finding(code, detail, policy == "refuse")
 
     def from_cell(self, cell: Any) -> Any:
-        """Return the JSON value that a cell of a table stands for; None for a gap.
-
-        Training, CSV, Arrow and Parquet read their cells here, so that a table means the
-        same everywhere.
-        """
+        """Return the JSON value that a cell of any table stands for; None for a gap."""
         if isinstance(cell, str):
             # Where a gap is refused, the message names the word.
             may_be_gap = cell in GAP_WORDS and (self.missing == "accept" or not cell)
@@ -158,6 +151,10 @@ class Field:
     def from_array(self, value: Any) -> Any:
         """Return the JSON value that a value of an array of numbers stands for."""
         return self.array_values.get(value, value) if isinstance(value, (int, float)) else value
+
+    def json_value(self, clean: Any) -> Any:
+        """Return the JSON value of what the pipeline sees, as `read` reads it; None for a gap."""
+        return None if clean is None or clean != clean or clean == self.absent else clean
 
     def accepted(self) -> list[str]:
         """List in words the unusual values that a policy accepts, such as ``out of range``."""
@@ -251,10 +248,10 @@ class Field:
 
     def _has_valid_example(self) -> bool:
         try:
-            is_value = json.dumps(self.example, allow_nan=False) != "null"
+            is_gap = json.dumps(self.example, allow_nan=False) == "null"
         except (TypeError, ValueError):
             return False
-        return is_value and self.read(self.example)[1] is None
+        return not is_gap and self.read(self.example)[1] is None
 
     def target_contradictions(self) -> list[str]:
         """Return what keeps the field from being a target, each as a sentence."""
@@ -278,6 +275,10 @@ class Field:
         """Return the ends between which all doubles lie that the pipeline may see."""
         return -math.inf, math.inf
 
+    def usual_range(self) -> tuple[float, float]:
+        """Return the declared ends of the range, whether or not values beyond are accepted."""
+        return -math.inf, math.inf
+
     def near(self, values: np.ndarray) -> np.ndarray:
         """Return the clean values that the field accepts next to some doubles."""
         return values[:0]
@@ -289,8 +290,3 @@ class Field:
     def with_limit(self, limit: float) -> "Field":
         """Return the same field, which refuses numbers beyond a size."""
         return self
-
-
-def spelling(number: int | float | Decimal | str) -> str:
-    """Return how a code is spelled: 1 and 1.0, as numbers and as text, are both ``1``."""
-    return _ZEROS.sub(r"\1", str(number))

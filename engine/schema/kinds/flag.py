@@ -10,7 +10,8 @@ import numpy as np
 from msgspec import UNSET
 
 from engine.schema.declarations import is_text, written
-from engine.schema.kinds.field import Field, Finding, spelling
+from engine.schema.kinds.field import Field, Finding
+from engine.schema.kinds.spelling import spelling
 from engine.schema.messages import quoted
 
 #: How flags are written in tables: by JSON, Python, Excel and R.
@@ -47,6 +48,9 @@ class Flag(Field):
             return self._doubles[value], None
         return None, self.finding(value)
 
+    def to_value(self, clean: Any) -> Any:
+        return bool(clean) if clean == clean else None
+
     def from_text(self, text: str) -> Any:
         if text in self.synonyms:
             return text
@@ -56,6 +60,10 @@ class Flag(Field):
         # A number is a flag where the field declares it, as {"1": True, "0": False}.
         code = spelling(number)
         return code if code in self.synonyms else number
+
+    def json_value(self, clean: Any) -> Any:
+        value = super().json_value(clean)
+        return None if value is None else bool(value)
 
     @property
     def json_type(self) -> Any:

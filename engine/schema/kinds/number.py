@@ -89,11 +89,18 @@ class Number(Field):
             return (None if finding.is_refused else number), finding
         return number, None
 
+    def to_value(self, clean: Any) -> Any:
+        return int(clean) if self.integer and clean == clean else super().to_value(clean)
+
     def from_text(self, text: str) -> Any:
         # Digits, point and exponent as in JSON.
         if not _NUMBER.fullmatch(text):
             return text
         return int(text) if text.lstrip("-").isdecimal() else float(text)
+
+    def json_value(self, clean: Any) -> Any:
+        value = super().json_value(clean)
+        return int(value) if self.integer and value is not None else value
 
     @property
     def json_type(self) -> Any:
@@ -220,6 +227,9 @@ class Number(Field):
     def clean_range(self) -> tuple[float, float]:
         is_open = self.out_of_range == "accept"
         return (-self._most, self._most) if is_open else (self._low, self._high)
+
+    def usual_range(self) -> tuple[float, float]:
+        return self._low, self._high
 
 
 def _neighbours(numbers: np.ndarray) -> list[np.ndarray]:

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from engine.schema.declarations import is_text, wrong_attributes
-from engine.schema.kinds.field import Field, Finding, spelling
+from engine.schema.kinds.field import Field, Finding
+from engine.schema.kinds.spelling import spelling
 from engine.schema.problem_codes import Code
 
 #: No text may be longer, in characters: a row of a table has so many bytes at most.

@@ -11,7 +11,7 @@ from sklearn.base import is_classifier, is_regressor
 
 from engine.schema.definition import InvalidDefinition, ModelDefinition
 from engine.schema.fields import MISSING, UNKNOWN, Category, Field, Flag, Number, Text
-from engine.schema.kinds.field import spelling
+from engine.schema.kinds.spelling import spelling
 from engine.schema.messages import quoted
 from engine.training.fitted.columns import adapt, find_columns
 from engine.training.fitted.formats import NotBrought

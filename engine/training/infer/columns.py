@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.schema.kinds.field import spelling
 from engine.schema.kinds.flag import FLAG_WORDS
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
+from engine.schema.kinds.spelling import spelling
 from engine.schema.messages import quoted
 from engine.training.infer.cells import FEW_ODD, Cells, Draft
 from engine.training.infer.dates import dates_of

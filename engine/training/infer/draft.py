@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from engine.schema.kinds.field import GAP_WORDS
+from engine.schema.kinds.spelling import GAP_WORDS
 from engine.schema.messages import quoted
 from engine.training.infer.cells import Cells, Draft, cells_of
 from engine.training.infer.columns import describe

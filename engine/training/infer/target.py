@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from engine.schema.kinds.field import spelling
+from engine.schema.kinds.spelling import spelling
 from engine.schema.messages import did_you_mean, quoted, vocabulary
 from engine.training.infer.cells import Cells, Draft
 from engine.training.infer.columns import (

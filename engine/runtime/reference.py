@@ -1,0 +1,82 @@
+"""What the rows looked like that a version learnt from: `reference.json`, beside its card.
+
+Later rows are compared with it. Each field stands for itself: no row can be put together again.
+"""
+
+from typing import Any
+
+import msgspec
+
+from persistence.store_errors import UntrustedArtifact
+
+#: The file of a version; versions made without one have none.
+FILE = "reference.json"
+
+#: Raise it with any change that an older reader would misunderstand.
+FORMAT = 1
+
+
+class FieldReference(msgspec.Struct, omit_defaults=True):
+    """One field of the training rows.
+
+    Attributes
+    ----------
+    sample : list of float
+        Sorted values of rows drawn at random: numbers, flags, seconds of dates, lengths of texts.
+    counts : dict of str to int
+        Rows by word, where the field has words.
+    missing, unknown, outside : int
+        Rows with a gap, with a word that is not listed, with a value outside the declared range.
+    """
+
+    sample: list[float] = []
+    counts: dict[str, int] = {}
+    missing: int = 0
+    unknown: int = 0
+    outside: int = 0
+
+
+class AnswersReference(msgspec.Struct, omit_defaults=True):
+    """The answers to the held-out rows.
+
+    Attributes
+    ----------
+    rows : int
+        How many there are.
+    counts : dict of str to int
+        Rows by predicted class, in the words of JSON.
+    sample : list of float
+        Sorted answers drawn at random, of a regression.
+    positive : list of float
+        Sorted probabilities of the positive one of two classes, drawn at random.
+    """
+
+    rows: int
+    counts: dict[str, int] = {}
+    sample: list[float] = []
+    positive: list[float] = []
+
+
+class Reference(msgspec.Struct):
+    """The rows that a version learnt from, and its answers to those that were held out.
+
+    A field marked private has no entry among `fields`; `typical` is a record of the median or
+    most frequent value of each field, as JSON, with the example of private and text fields.
+    """
+
+    format: int
+    rows: int
+    fields: dict[str, FieldReference]
+    answers: AnswersReference
+    typical: dict[str, Any]
+
+
+def parse_reference(content: bytes) -> Reference:
+    """Parse the file; raise UntrustedArtifact where this code cannot read it."""
+    try:
+        reference = msgspec.json.decode(content, type=Reference)
+    except msgspec.DecodeError as error:
+        raise UntrustedArtifact(f"{FILE} cannot be read: {error}") from error
+    if reference.format != FORMAT:
+        raise UntrustedArtifact(f"{FILE} has format {reference.format}, this code reads {FORMAT}")
+    return reference
