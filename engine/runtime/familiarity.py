@@ -6,7 +6,7 @@ missing, or a number is far outside of what was common. The distance is the mean
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,12 +46,23 @@ class CodedRows(msgspec.Struct):
         return np.concatenate(nearest) / (_FAR * len(self.edges))
 
 
+def compare(
+    coded: CodedRows, matrix: Any, inputs: Sequence[Field], entry: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return for each of n records whether it is unfamiliar, by the threshold of a card."""
+    stated = {"threshold": entry["threshold"], "false_alarms": entry["false_alarms"]}
+    return [
+        {"is_unfamiliar": distance > entry["threshold"], "distance": distance, **stated}
+        for distance in coded.distances(matrix, inputs).tolist()
+    ]
+
+
 def code_rows(matrix: Any, inputs: Sequence[Field]) -> CodedRows | None:
     """Code training rows; None where all fields are private."""
     edges = {
         field.name: _edges(_numbers(matrix[:, place], field))
         for place, field in enumerate(inputs)
-        if not getattr(field, "private", False)
+        if not field.private
     }
     if not edges:
         return None

@@ -1,6 +1,8 @@
 """The prediction function of every way in: a request's bytes in, an answer's bytes out."""
 
+from collections import ChainMap
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from engine.records.charsets import as_utf8
@@ -21,6 +23,7 @@ from engine.schema.record_schema import Coding
 from engine.serving.additions import additions
 from engine.serving.answer_body import write_answer
 from engine.serving.candidates import choose, choose_at_once
+from engine.serving.doubt import check_sets, doubts
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Decided, Observers, Rest
 from engine.serving.request import ROWS_PER_REQUEST, Chosen, PredictRequest
@@ -55,6 +58,7 @@ class Predictor:
         """
         request, version = chosen.request, chosen.version
         kind = media_type(request.content_type)
+        check_sets(chosen, kind, form)
         if kind in TABLES:
             body = request.body
             upload = body if isinstance(body, Upload) else Upload.of(body)
@@ -75,7 +79,8 @@ class Predictor:
         with timing.step("predict"):
             decided = _decide(chosen, Decoded(decoded.matrix, is_single))
         with timing.step("write"):
-            content = write_answer(version, decided.decisions, form, warnings, additions(decided))
+            added = _merged(additions(decided), doubts(decided, form))
+            content = write_answer(version, decided.decisions, form, warnings, added)
         if content is None:
             rows = non_finite_rows(version.decide_matrix(decoded.matrix))
             records = read_body(body, version.schema)
@@ -175,6 +180,11 @@ def _decide(chosen: Chosen, decoded: Decoded) -> Decided:
         records = matrix if matrix.dtype == object else matrix.tobytes()
         return Decided(chosen, records, version.predict_row(matrix))
     return Decided(chosen, matrix, version.decide_matrix(matrix))
+
+
+def _merged(*additions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join what is added to each prediction from several sides."""
+    return [dict(ChainMap(*parts)) for parts in zip_longest(*additions, fillvalue={})]
 
 
 def _read_matrix(version: StoredVersion, records: Records) -> tuple[Any, list[Accepted]]:

@@ -10,8 +10,8 @@ from engine.runtime.familiarity import CodedRows, code_rows
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field, Flag
 from engine.schema.record_schema import Coding
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation.conformal import calibrate
-from engine.training.evaluation.judged import HeldOutAnswers
 from engine.training.split import Split, split_keys
 
 #: So many training rows say where errors are large, and are coded; as many held-out rows are coded.
@@ -68,7 +68,7 @@ def _words(X: pd.DataFrame, inputs: Sequence[Field]) -> pd.DataFrame:
     return pd.DataFrame({
         field.name: X[field.name].map(flags) if isinstance(field, Flag) else X[field.name]
         for field in inputs
-        if (field.words or isinstance(field, Flag)) and not getattr(field, "private", False)
+        if (field.words or isinstance(field, Flag)) and not field.private
     })  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from engine.runtime.uncertainty import COVERAGE, COVERAGES, in_set, key_of
 from engine.schema.messages import rounded
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 
 #: The answers are cut into so many buckets, as many training rows in each.
 BUCKETS = 5
