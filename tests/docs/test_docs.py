@@ -15,7 +15,7 @@ from build_model import _parser
 from engine.records.rows import MAX_RECORDS
 from engine.schema import Category, Flag, ModelDefinition, Number
 from engine.schema.problem_codes import Code
-from engine.training.evaluation.metrics import SCORES
+from engine.scoring.metrics import SCORES
 from persistence.model_persistence import ModelStore
 from settings import Settings
 from tests.support.application import serve
