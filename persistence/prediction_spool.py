@@ -272,3 +272,34 @@ def read_frames(descriptor: int, position: int, most: int) -> Iterator[tuple[byt
 def note_stored(descriptor: int, position: int) -> None:
     """Note in a file how far a database has it."""
     os.pwrite(descriptor, _POSITION.pack(position), len(_MARK))
+
+
+def spool_files(folder: Path) -> list[Path]:
+    """List the files of the spool, the oldest first; drafts too."""
+    return sorted(path for path in folder.glob("*.*") if path.suffix in (".spool", ".draft"))
+
+
+def last_receipt(path: Path) -> Receipt:
+    """Return what stands for all that a file has now."""
+    position = START
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        while frames := [*read_frames(file.fileno(), position, CHUNK)]:
+            position = frames[-1][1]
+    return path, position
+
+
+def is_written(path: Path) -> bool:
+    """Return whether some process may still write to a file."""
+    with suppress(FileNotFoundError), locked(path, seconds=0) as is_ours:
+        return not is_ours
+    return False
+
+
+def remove(path: Path, position: int) -> bool:
+    """Delete a file that no process writes and that has nothing after a position, if it can be."""
+    with locked(path, seconds=0) as is_ours, path.open("rb") as file:
+        is_new = time.time() - os.fstat(file.fileno()).st_mtime < _PAUSE  # not locked yet, maybe
+        if is_ours and not is_new and not [*read_frames(file.fileno(), position, CHUNK)]:
+            path.unlink()
+            return True
+    return False
