@@ -32,6 +32,7 @@ MAY_IMPORT = {
                    "engine/schema", "persistence"},
     "engine/serving": {"engine/records", "engine/runtime", "engine/cards", "engine/schema",
                        "persistence"},
+    "engine/monitoring": {"engine/runtime", "engine/cards", "engine/schema", "persistence"},
     "engine/training": {"engine/scoring", "engine/runtime", "engine/cards",
                         "engine/preprocessing", "engine/schema", "persistence"},
     "engine/scoring": {"engine/runtime", "engine/schema"},

@@ -20,13 +20,13 @@ def check_sets(chosen: Chosen, kind: str, form: str) -> None:
         )
 
 
-def doubts(decided: Decided, form: str) -> list[dict[str, Any]]:
-    """Return `set` and `unfamiliar` for each record of an answer in JSON, if a version has them."""
+def with_doubts(decided: Decided, added: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
+    """Add `set` and `unfamiliar` for each record of an answer in JSON, if a version has them."""
     options, version = decided.chosen.options, decided.chosen.version
     if form != JSON or (not options.explain and options.coverage is None):
-        return []
+        return added
     matrix, classes = decided.matrix, version.card["classes"]
-    added: list[dict[str, Any]] = [{} for _ in matrix]
+    added = added or [{} for _ in matrix]
     if classes is not None and options.coverage is not None:
         decisions: Any = decided.decisions
         if isinstance(decisions, Prediction):
@@ -34,11 +34,12 @@ def doubts(decided: Decided, form: str) -> list[dict[str, Any]]:
         else:
             shares, chosen = decisions.probabilities, decisions.chosen
         sets = class_sets(version.card, options.coverage, shares, chosen)
-        added = [{"set": entry} for entry in sets]
+        added = [{**addition, "set": each} for addition, each in zip(added, sets, strict=True)]
     entry, reference = version.card.get("uncertainty", {}).get("familiarity"), version.reference
     if entry and reference and reference.coded:
         inputs = version.schema.inputs
         compared = compare(reference.coded, version.inputs(matrix), inputs, entry)
-        for addition, unfamiliar in zip(added, compared, strict=True):
-            addition["unfamiliar"] = unfamiliar
+        added = [
+            {**addition, "unfamiliar": each} for addition, each in zip(added, compared, strict=True)
+        ]
     return added

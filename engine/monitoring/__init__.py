@@ -1,0 +1,1 @@
+"""What becomes of predictions: stored, compared with the truth and with the training rows."""
