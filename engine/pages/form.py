@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from flask import Blueprint, Response, g, has_request_context
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
@@ -23,10 +24,12 @@ from engine.pages.security_headers import digest, security_headers
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, Problem
 from engine.records.strict_json import write_json
+from engine.runtime.uncertainty import COVERAGE, has_limits
 from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
+from engine.serving.request import Options
 
 #: What a field is called in the form; its own name follows.
 _PREFIX = "field."
@@ -68,13 +71,16 @@ def blueprint(shared: Resources) -> Blueprint:
         g.card, g.texts = card, texts  # for the page of a failure
         record = {field.name: field.from_cell(text.strip()) for field, text in texts}
         chosen = choose_version(shared.predictor, write_json(record), model=name)
+        if has_limits(chosen.version.card, COVERAGE):
+            chosen = msgspec.structs.replace(chosen, options=Options(coverage=COVERAGE))
         content = shared.predictor.answer(chosen, JSON)
         assert isinstance(content, bytes)
         answer = json.loads(content)
         notes = [Problem(**warning) for warning in answer.get("warnings", ())]
         version = chosen.version  # a candidate, perhaps
         sentence = _sentence(version.schema.target, answer["prediction"])
-        response = _response(version.card, texts, notes, answer=sentence)
+        doubts = _doubts(version.schema.target, answer["prediction"])
+        response = _response(version.card, texts, notes, answer=sentence, doubts=doubts)
         response.headers.update(version_headers(version))
         return response
 
@@ -87,8 +93,8 @@ def blueprint(shared: Resources) -> Blueprint:
     return routes
 
 
-def _response(*parts: Any, answer: str = "") -> Response:
-    return Response(_write(*parts, answer=answer), content_type=_TYPE)
+def _response(*parts: Any, answer: str = "", doubts: Sequence[str] = ()) -> Response:
+    return Response(_write(*parts, answer=answer, doubts=doubts), content_type=_TYPE)
 
 
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
@@ -101,14 +107,14 @@ def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
 
 def _write(
     card: Card | None, texts: Sequence[tuple[Field, str]], problems: Sequence[Problem] = (), *,
-    failure: Failure | None = None, answer: str = "",
+    failure: Failure | None = None, answer: str = "", doubts: Sequence[str] = (),
 ) -> str:  # fmt: skip
     details: dict[str, str] = {problem.pointer: problem.detail for problem in problems}
     entries = [_entry(field, text, details.pop(_pointer(field), "")) for field, text in texts]
     asks_key = has_request_context() and g.get("asks_key", failure and failure.status == 401)
     return _PAGE.render(
         card=card, entries=entries, others=[*details.values()], failure=failure, answer=answer,
-        asks_key=asks_key, key_name=FORM_KEY, style=Markup(_STYLE),  # noqa: S704 - our own file
+        doubts=doubts, asks_key=asks_key, key_name=FORM_KEY, style=Markup(_STYLE),  # noqa: S704 - our own file
     )  # fmt: skip
 
 
@@ -150,3 +156,21 @@ def _sentence(target: Field, prediction: Mapping[str, Any]) -> str:
         return f"{sentence}."
     percent = "more than 99.9" if 0.999 < probability < 1 else f"{100 * probability:.1f}"
     return f"{sentence}, with a probability of {percent} %."
+
+
+def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
+    """Say how sure that is, as far as the version has an interval, a set or a distance."""
+    texts = []
+    if interval := prediction.get("interval"):
+        low, high = rounded(interval["low"]), rounded(interval["high"])
+        share = f"{interval['coverage']:.0%}"
+        texts.append(
+            f"The true value is from {low} to {high} {target.unit}".rstrip()
+            + f" in {share} of cases."
+        )
+    if entry := prediction.get("set"):
+        classes = ", ".join(map(_text, entry["classes"]))
+        texts.append(f"The true value is among {classes} in {entry['coverage']:.0%} of cases.")
+    if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
+        texts.append("No record like this was among those that the model learnt from.")
+    return texts
