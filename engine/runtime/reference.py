@@ -44,7 +44,7 @@ class AnswersReference(msgspec.Struct, omit_defaults=True):
     rows : int
         How many there are.
     counts : dict of str to int
-        Rows by predicted class, in the words of JSON.
+        Rows by predicted class.
     sample : list of float
         Sorted answers drawn at random, of a regression.
     positive : list of float

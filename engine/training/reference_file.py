@@ -1,12 +1,12 @@
 """Write the reference of a version, which later rows are compared with."""
 
-import json
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
 
+from engine.runtime.answers import class_name
 from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import MISSING, UNKNOWN, Field
@@ -64,7 +64,7 @@ def _answers(judged: HeldOutAnswers, draw: np.random.Generator) -> AnswersRefere
     rows = len(judged.truth)
     if judged.classes is None:
         return AnswersReference(rows, sample=_sample(judged.predicted.astype(np.float64), draw))
-    counts = {json.dumps(each): int((judged.predicted == each).sum()) for each in judged.classes}
+    counts = {class_name(each): int((judged.predicted == each).sum()) for each in judged.classes}
     has_positive = judged.positive is not None and judged.probabilities is not None
     positive = _sample(judged.positive_probability(), draw) if has_positive else []
     return AnswersReference(rows, counts=counts, positive=positive)
