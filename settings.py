@@ -4,16 +4,17 @@ Only the files that are run read this module. They pass plain values to
 everything below them.
 """
 
-import difflib
 import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from env_file import add_env_file
 
 
 def print_any_word() -> None:
@@ -95,8 +96,16 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
+def _database(text: str) -> str:
+    if not re.match(r"(postgres(ql)?(\+psycopg)?|sqlite)://", text):
+        raise ValueError("postgresql://user:password@host/database, or sqlite:///file.sqlite3")
+    return text
+
+
 #: Descriptions of values that must not be shown.
-_HIDDEN: dict[Any, str] = {_secret: "too weak", _signing_keys: "no key, or too weak"}
+_HIDDEN: dict[Any, str] = {
+    _secret: "too weak", _signing_keys: "no key, or too weak", _database: "no address",
+}  # fmt: skip
 
 
 def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
@@ -190,6 +199,27 @@ class Settings:
         25.0, _seconds, "Seconds until an answer must begin, before 504; 0 = no limit"
     )
 
+    prediction_log: str = _setting(
+        "",
+        _one_of("async", "sync", "off"),
+        "`async`, `sync` (stored before the answer), `off`; empty: async with SQLAlchemy",
+    )
+    prediction_folder: Path = _setting(
+        Path("predictions"), Path, "Where predictions wait to be stored"
+    )
+    prediction_spool_bytes: int = _setting(2**30, _whole(2**16), "Most bytes that wait")
+    prediction_log_full: str = _setting(
+        "answer",
+        _one_of("answer", "refuse"),
+        "If no more can wait: `answer` without logging, or `refuse` with 503",
+    )
+    database_url: str = _setting(
+        "", _database, "Database of the log; empty: `log.sqlite3` in `PREDICTION_FOLDER`"
+    )
+    prediction_days: int = _setting(
+        0, _whole(0), "Days until a logged prediction is deleted; 0 = never"
+    )
+
     @property
     def address(self) -> str:
         """Host and port, as in an address."""
@@ -213,7 +243,8 @@ class Settings:
         problems: list[str] = []
         if environment is None:
             environment = os.environ
-            problems += add_env_file(ENV_FILE, os.environ)
+            names = [setting.name.upper() for setting in fields(cls)]
+            problems += add_env_file(ENV_FILE, os.environ, names)
         values: dict[str, Any] = {}
         for setting in fields(cls):
             variable = setting.name.upper()
@@ -240,61 +271,3 @@ class Settings:
 
 #: Settings for this machine alone. `.env.example` shows every one.
 ENV_FILE = Path(__file__).with_name(".env")
-
-#: So alike, from 0 to 1, are a misspelt setting and the one that is meant.
-_ALIKE = 0.8
-
-
-def add_env_file(path: Path, environment: MutableMapping[str, str]) -> list[str]:
-    """Add what a `.env` file says to the environment, which wins; nothing of the file is run.
-
-    Nothing is added when a line cannot be used. The problems are returned, each
-    with the number of its line and without its value, which may be a secret.
-    """
-    if "PYTHON_DOTENV_DISABLED" in environment or not path.is_file():
-        return []
-    try:
-        from dotenv import dotenv_values
-        from dotenv.parser import parse_stream
-
-        text = path.read_text("utf-8-sig")
-    except ImportError:
-        return [f"{path.name} cannot be read without a package: pip install python-dotenv"]
-    except UnicodeDecodeError:
-        return [f"{path.name} is not in UTF-8: save it in that encoding"]
-    except OSError as error:
-        return [f"{path.name} cannot be read: {error.strerror}"]
-    bindings = [*parse_stream(io.StringIO(text))]
-    if problems := [f"{path.name}, line {line}: {what}" for line, what in _wrong_lines(bindings)]:
-        return problems
-    # The command `flask` reads the file too, but replaces "${NAME}" in it.
-    replaced = dotenv_values(stream=io.StringIO(text))
-    for name, value in ((binding.key, binding.value) for binding in bindings if binding.key):
-        if name not in environment or environment[name] == replaced[name]:
-            environment[name] = value or ""
-    return []
-
-
-def _wrong_lines(bindings: list[Any]) -> Iterator[tuple[int, str]]:
-    """Yield the number of each line that cannot be used, and what is wrong with it."""
-    names = [setting.name.upper() for setting in fields(Settings)]
-    lines: dict[str, int] = {}
-    for binding in bindings:
-        # A binding begins with the empty lines and comments before it.
-        blank = re.match(r"(\s*(#.*)?\n)*", binding.original.string)
-        line, name = binding.original.line + (blank[0].count("\n") if blank else 0), binding.key
-        if binding.error or (name and binding.value is None and name not in names):
-            yield line, "cannot be read: write NAME=value, and close every quote"
-        elif name is None:
-            continue
-        elif name not in names and (
-            near := difflib.get_close_matches(name.upper(), names, 1, _ALIKE)
-        ):
-            yield line, f"{name} is not a setting: did you mean {near[0]}?"
-        elif not re.fullmatch("[A-Z][A-Z0-9_]*", name):  # it may be a part of a secret
-            yield line, "the name is not in capital letters: write NAME=value"
-        elif binding.value is None or "\0" in binding.value:
-            yield line, f"{name} has no value: write {name}=value"
-        elif name in lines:
-            yield line, f"{name} is in line {lines[name]} already: delete one of the two"
-        lines.setdefault(name or "", line)

@@ -1,43 +1,67 @@
-"""The prediction log in a database: SQLite, which is a file, or PostgreSQL.
+"""The prediction log in a database: each prediction, outcome and count once.
 
-Every call has a deadline, and raises `DatabaseError` where the database does not do within it
-what is asked of it. Nothing is imported or opened before the first call.
+Every call is one transaction, or one for each block, with a deadline. It raises `DatabaseError`
+where the database does not do within that what is asked of it.
 """
 
-import socket
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import cached_property
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persistence import prediction_queries as queries
-from persistence.database import DatabaseError, hide_passwords, is_address
+import msgspec
+
 from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
-from persistence.prediction_tables import are_current, take_steps
+from persistence.transactions import Transactions
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
-
-#: Seconds that a call may take, and of these to wait for another writer of SQLite.
-SECONDS, BUSY_SECONDS = 30.0, 5.0
+    from sqlalchemy import Connection
 
 #: How many predictions are read, or deleted, in one transaction.
 BLOCK = 5000
+
+_PREDICTION, _OUTCOME = PredictionRow.__struct_fields__, OutcomeRow.__struct_fields__
+
+#: What the database has as text in JSON.
+_JSON = frozenset({"record", "value", "probabilities", "identifiers"})
+
+_SAME_NAME = "o.name = i.name AND o.name_value = i.value AND o.model = i.model"
+
+_ADVANCE = """INSERT INTO prediction_spools (spool, position) VALUES (:spool, :position)
+    ON CONFLICT (spool) DO UPDATE SET position = excluded.position
+    WHERE prediction_spools.position < excluded.position"""
+
+_COUNT = """INSERT INTO prediction_counts (model, hour, version, field, bin, n)
+    VALUES (:model, :hour, :version, :field, :bin, :n)
+    ON CONFLICT (model, hour, version, field, bin)
+    DO UPDATE SET n = prediction_counts.n + excluded.n"""
+
+_OUTCOMES_BY_ID = "DELETE FROM prediction_outcomes WHERE id IN :ids"
+
+_OUTCOMES_BY_NAME = f"""DELETE FROM prediction_outcomes WHERE digest IN (
+    SELECT o.digest FROM prediction_identifiers i JOIN prediction_outcomes o ON {_SAME_NAME}
+    WHERE i.id IN :ids)"""
+
+#: By what is given of a selection, its condition.
+_CONDITIONS = {
+    "model": "p.model = :model",
+    "version": "p.version = :version",
+    "since": "p.at >= :since",
+    "until": "p.at < :until",
+    "key": "p.key = :key",
+    "id": "(p.id = :id OR p.id > :rows AND p.id < :end)",  # the rows of a request, too
+}
 
 
 class PredictionDatabase:
     """The prediction log at an address, as `DATABASE_URL` has it, or in a file of SQLite.
 
-    A call takes ``seconds`` at most.
+    A transaction has ``seconds`` at most.
     """
 
-    def __init__(self, address: str | Path, *, seconds: float = SECONDS) -> None:
-        self._address = str(address)
-        self._seconds = seconds
-        self._is_ready = False
+    def __init__(self, address: str | Path, *, seconds: float = 30.0) -> None:
+        self._transactions = Transactions(str(address), seconds)
 
     def store(
         self, predictions: Sequence[PredictionRow], outcomes: Sequence[OutcomeRow] = (),
@@ -47,202 +71,223 @@ class PredictionDatabase:
 
         Nothing is done where it was reached before. Rows that are there already stay.
         """
-        with self._transaction(writes=True) as connection:
-            if spool and not queries.advance(connection, spool, position):
+        rows = [*map(_plain_prediction, predictions)]
+        names = [
+            {"name": name, "value": _json(value), "model": row.model, "id": row.id}
+            for row in predictions if row.identifiers for name, value in row.identifiers.items()
+        ]  # fmt: skip
+        # In one order, so that two who write at a time never wait for each other.
+        numbers = sorted(map(msgspec.structs.asdict, counts), key=lambda count: [*count.values()])
+        with self._transactions.begin(writes=True) as connection:
+            place = {"spool": spool, "position": position}
+            if spool and not _run(connection, _ADVANCE, place).rowcount:
                 return
-            queries.insert_predictions(connection, predictions)
-            queries.insert_outcomes(connection, outcomes)
-            queries.add_counts(connection, counts)
+            _insert(connection, "prediction_log", rows)
+            _insert(connection, "prediction_identifiers", names)
+            _insert(connection, "prediction_outcomes", [*map(_plain_outcome, outcomes)])
+            if numbers:
+                _run(connection, _COUNT, numbers)
 
     def position(self, spool: str) -> int:
         """Return the position up to which a spool is stored; 0 where nothing of it is."""
-        with self._transaction() as connection:
-            return queries.position(connection, spool)
+        query = "SELECT position FROM prediction_spools WHERE spool = :spool"
+        with self._transactions.begin() as connection:
+            return _run(connection, query, {"spool": spool}).scalar() or 0
 
     def forget(self, spool: str) -> None:
         """Forget the position of a spool that is deleted."""
-        with self._transaction(writes=True) as connection:
-            queries.forget(connection, spool)
+        with self._transactions.begin(writes=True) as connection:
+            query = "DELETE FROM prediction_spools WHERE spool = :spool"
+            _run(connection, query, {"spool": spool})
 
     def select(
         self, selection: Selection = EVERYTHING, *, newest_first: bool = False,
-        most: int | None = None, after: tuple[float, int] | None = None, has_outcome: bool = False,
+        most: int | None = None, after: tuple[float, int] | None = None,
     ) -> Iterator[list[PredictionRow]]:  # fmt: skip
-        """Read predictions in the order of their time, in blocks of at most `BLOCK`.
+        """Read predictions in the order of their time, in blocks; at most so many.
 
-        Parameters
-        ----------
-        most : int, optional
-            How many to read at most.
-        after : tuple of float and int, optional
-            ``at`` and ``place`` of the prediction after which to begin.
-        has_outcome : bool
-            Whether to read only those of which an outcome is stored.
+        The first comes after the one with ``after`` as its ``at`` and ``place``.
         """
+        comes, order = ("<", "DESC") if newest_first else (">", "ASC")
         while most is None or most > 0:
             size = BLOCK if most is None else min(most, BLOCK)
-            with self._transaction() as connection:
-                rows = queries.read_block(
-                    connection, selection, after, size,
-                    newest_first=newest_first, has_outcome=has_outcome,
-                )  # fmt: skip
+            where, values = _where(selection)
+            if after is not None:
+                where += f" AND (p.at, p.place) {comes} (:at, :place)"
+                values |= {"at": after[0], "place": after[1]}
+            query = f"""SELECT {_columns("p", _PREDICTION)} FROM prediction_log p WHERE {where}
+                ORDER BY p.at {order}, p.place {order} LIMIT {size}"""
+            with self._transactions.begin() as connection:
+                rows = [
+                    _read(PredictionRow, _PREDICTION, row)
+                    for row in _run(connection, query, values)
+                ]
             if rows:
                 yield rows
+                after = rows[-1].at, rows[-1].place
             if len(rows) < size:
                 return
             most = None if most is None else most - size
-            after = rows[-1].at, rows[-1].place
 
-    def outcomes(self, predictions: Sequence[PredictionRow]) -> Mapping[str, list[OutcomeRow]]:
-        """Map the id of each of some predictions that has outcomes to these, the latest last."""
-        with self._transaction() as connection:
-            return queries.outcomes_of(connection, predictions)
+    def judged(
+        self, selection: Selection, *, most: int
+    ) -> Iterator[tuple[PredictionRow, list[OutcomeRow]]]:
+        """Read predictions with their outcomes, the latest last; the newest predictions first.
+
+        There are so many outcomes at most.
+        """
+        where, values = _where(selection)
+        columns = f"{_columns('p', _PREDICTION)}, {_columns('o', _OUTCOME)}"
+        query = f"""SELECT {columns} FROM prediction_outcomes o
+            JOIN prediction_log p ON p.id = o.id AND p.model = o.model WHERE {where}
+            UNION ALL SELECT {columns} FROM prediction_outcomes o
+            JOIN prediction_identifiers i ON {_SAME_NAME} JOIN prediction_log p ON p.id = i.id
+            WHERE {where} ORDER BY 2 DESC, {len(_PREDICTION)} DESC LIMIT {most}"""
+        with self._transactions.begin() as connection:
+            found = _run(connection, query, values).all()
+        for head, rows in groupby(found, key=lambda row: row[: len(_PREDICTION)]):
+            prediction = _read(PredictionRow, _PREDICTION, head)
+            outcomes = [_read(OutcomeRow, _OUTCOME, row[len(_PREDICTION) :]) for row in rows]
+            names = prediction.identifiers.items()
+            told = [outcome for outcome in outcomes if outcome.identifiers.items() <= names]
+            if told:
+                yield prediction, sorted(told, key=lambda each: (each.at, each.received_at))
 
     def counts(
-        self, model: str, *, since: float = 0, until: float | None = None,
-        version: str | None = None, fields: Sequence[str] = (), by_hour: bool = False,
-    ) -> list[Count]:  # fmt: skip
-        """Add up the counts of a model in a time, over all hours (then 0) or for each."""
-        with self._transaction() as connection:
-            return queries.read_counts(
-                connection, model, since, until, version=version, fields=fields, by_hour=by_hour
-            )
+        self, model: str, *, since: float = 0, until: float = 1e12, by_hour: bool = False
+    ) -> list[Count]:
+        """Add up the counts of a model in the hours of a time, or list them by hour."""
+        hour, group = ("hour", "hour, ") if by_hour else ("0", "")
+        query = f"""SELECT model, version, {hour}, field, bin, CAST(sum(n) AS BIGINT)
+            FROM prediction_counts
+            WHERE model = :model AND hour >= :first AND hour < :end
+            GROUP BY model, {group}version, field, bin ORDER BY {group}version, field, bin"""
+        hours = {"first": math.floor(since / 3600), "end": math.ceil(until / 3600)}
+        with self._transactions.begin() as connection:
+            found = _run(connection, query, {"model": model, **hours})
+            return [Count(*row) for row in found]
 
-    def count(self, selection: Selection) -> tuple[int, int]:
-        """Return how many predictions and outcomes `delete` would delete."""
-        with self._transaction() as connection:
-            return queries.count(connection, selection)
+    def count(self, selection: Selection) -> int:
+        """Return how many predictions are meant."""
+        where, values = _where(selection)
+        with self._transactions.begin() as connection:
+            query = f"SELECT count(*) FROM prediction_log p WHERE {where}"
+            return int(_run(connection, query, values).scalar() or 0)
 
     def delete(self, selection: Selection) -> tuple[int, int]:
         """Delete predictions and their outcomes; return how many of both.
 
-        The counts stay: they say nothing of a single prediction. What is deleted is overwritten
-        in a file of SQLite.
+        The counts by hour stay, as they say nothing of a single prediction.
         """
-        predictions = outcomes = 0
-        while True:
-            with self._transaction(writes=True) as connection:
-                block = queries.delete_block(connection, selection, BLOCK)
-            predictions, outcomes = predictions + block[0], outcomes + block[1]
-            if block[0] < BLOCK:
-                return predictions, outcomes
+        outcomes, predictions = self._remove(selection, _OUTCOMES_BY_ID, _OUTCOMES_BY_NAME)
+        with self._transactions.begin(writes=True) as connection:
+            if selection.id is not None:
+                query = "DELETE FROM prediction_outcomes WHERE id = :id"
+                outcomes += _run(connection, query, {"id": selection.id}).rowcount
+            for name, value in selection.identifiers.items():
+                inner = _json({name: value})[1:-1]  # in the text, `,` or `}` follows it
+                query = """DELETE FROM prediction_outcomes WHERE
+                    replace(replace(identifiers, :a, ''), :b, '') <> identifiers"""
+                outcomes += _run(connection, query, {"a": f"{inner},", "b": f"{inner}}}"}).rowcount
+        return predictions, outcomes
 
     def prune(self, before: float) -> int:
-        """Delete what is older than a time, the counts too; return how many predictions."""
-        deleted, _ = self.delete(Selection(until=before))
-        with self._transaction(writes=True) as connection:
-            queries.prune_rest(connection, before)
-        return deleted
+        """Delete what is older than a time, counts too; return how many predictions."""
+        _, predictions = self._remove(Selection(until=before))
+        with self._transactions.begin(writes=True) as connection:
+            query = "DELETE FROM prediction_outcomes WHERE received_at < :before"
+            _run(connection, query, {"before": before})
+            query = "DELETE FROM prediction_counts WHERE hour < :hour"
+            _run(connection, query, {"hour": math.floor(before / 3600)})
+        return predictions
 
     def close(self) -> None:
-        """Close the connections that are open."""
-        if "_engine" in self.__dict__:
-            self._engine.dispose()
+        """Close what is open."""
+        self._transactions.close()
 
-    @contextmanager
-    def _transaction(self, *, writes: bool = False) -> Iterator["Connection"]:
-        """Yield a connection; what is done with it is one transaction, and has a deadline."""
-        engine = self._engine
-        from sqlalchemy.exc import SQLAlchemyError
-
-        try:
-            with engine.connect() as connection, _deadline(connection, self._seconds):
-                if not self._is_ready:
-                    with suppress(SQLAlchemyError), connection.begin():
-                        self._is_ready = are_current(connection)
-                if not self._is_ready:
-                    with connection.execution_options(writes=True).begin():
-                        take_steps(connection)
-                    self._is_ready = True
-                with connection.execution_options(writes=writes).begin():
-                    yield connection
-        except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
-            raise DatabaseError(
-                f"the prediction log does not answer: {hide_passwords(''.join(reason))}"
-            ) from error
-
-    @cached_property
-    def _engine(self) -> "Engine":
-        try:
-            from sqlalchemy.exc import ArgumentError
-
-            make = _postgresql if is_address(self._address) else _sqlite
-            return make(self._address, self._seconds)
-        except ImportError as error:  # psycopg raises it where it has no libpq
-            raise DatabaseError(
-                f"the prediction log needs {error.name}, which is not installed: "
-                "pip install -r requirements-serve-log.txt"
-            ) from error
-        except (ValueError, ArgumentError) as error:
-            raise DatabaseError(
-                "DATABASE_URL cannot be read: give postgresql://user@host:5432/database "
-                "or sqlite:///file"
-            ) from error
+    def _remove(self, selection: Selection, *before: str) -> tuple[int, int]:
+        """Delete predictions, after something of theirs; return how much of both."""
+        others = predictions = 0
+        for rows in self.select(selection):
+            ids = {"ids": [row.id for row in rows]}
+            with self._transactions.begin(writes=True) as connection:
+                others += sum(_run(connection, query, ids).rowcount for query in before)
+                _run(connection, "DELETE FROM prediction_identifiers WHERE id IN :ids", ids)
+                query = "DELETE FROM prediction_log WHERE id IN :ids"
+                predictions += _run(connection, query, ids).rowcount
+        return others, predictions
 
 
-def _sqlite(address: str, seconds: float) -> "Engine":
-    from sqlalchemy import create_engine, event
+def _run(connection: "Connection", query: str, values: Any) -> Any:
+    """Run a query with values, or for each of many of them."""
+    from sqlalchemy import bindparam, text
 
-    path = Path(address.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        f"sqlite:///{path}", hide_parameters=True, pool_timeout=seconds, pool_size=2,
-        max_overflow=0, connect_args={"timeout": min(seconds, BUSY_SECONDS)},
-    )  # fmt: skip
-
-    @event.listens_for(engine, "connect")
-    def _open(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # a transaction begins where `_begin` says so
-        for setting in ("journal_mode = WAL", "synchronous = NORMAL", "secure_delete = ON"):
-            connection.execute(f"PRAGMA {setting}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: "Connection") -> None:
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+    statement = text(query)
+    if ":ids" in query:
+        statement = statement.bindparams(bindparam("ids", expanding=True))
+    return connection.execute(statement, values)
 
 
-def _postgresql(address: str, seconds: float) -> "Engine":
-    from sqlalchemy import create_engine
-
-    return create_engine(
-        f"postgresql+psycopg://{address.partition('://')[2]}",
-        hide_parameters=True, pool_size=2, max_overflow=0, pool_timeout=seconds,
-        connect_args={
-            "connect_timeout": max(2, round(min(seconds, 10))),
-            "options": f"-c statement_timeout={round(seconds * 1000)} -c timezone=UTC",
-        },
-    )  # fmt: skip
+def _insert(connection: "Connection", table: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows that are not there yet."""
+    if rows:
+        names, places = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
+        query = f"INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING"
+        _run(connection, query, rows)
 
 
-@contextmanager
-def _deadline(connection: "Connection", seconds: float) -> Iterator[None]:
-    """Let what is done with a connection fail once so many seconds are over."""
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "sqlite":
-        end = time.monotonic() + seconds
-        driver.set_progress_handler(lambda: time.monotonic() > end, 10_000)
-        try:
-            yield
-        finally:
-            driver.set_progress_handler(None, 0)
-        return
-    # The server's own time limit does not help where the network says nothing any more.
-    timer = threading.Timer(seconds + 1, _cut, [driver])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+def _where(selection: Selection) -> tuple[str, dict[str, Any]]:
+    """Return a condition for predictions, and the values in it."""
+    parts, values = ["1 = 1"], {}
+    for name, condition in _CONDITIONS.items():
+        if (value := getattr(selection, name)) is not None:
+            parts.append(condition)
+            values[name] = value
+    if selection.id is not None:
+        values |= {"rows": f"{selection.id}-", "end": f"{selection.id}."}  # "." is next to "-"
+    for number, (name, value) in enumerate(selection.identifiers.items()):
+        parts.append(
+            "p.id IN (SELECT id FROM prediction_identifiers "
+            f"WHERE name = :name{number} AND value = :value{number})"
+        )
+        values |= {f"name{number}": name, f"value{number}": _json(value)}
+    return " AND ".join(parts), values
 
 
-def _cut(driver: Any) -> None:
-    with suppress(OSError), socket.socket(fileno=driver.fileno()) as connection:
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        finally:
-            connection.detach()
+def _columns(table: str, names: Sequence[str]) -> str:
+    return ", ".join(f"{table}.{name}" for name in names)
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """Return what a row of a table has."""
+    values = msgspec.structs.asdict(row)
+    for name in _JSON & values.keys():
+        values[name] = None if values[name] is None else _json(values[name])
+    return values
+
+
+def _plain_prediction(row: PredictionRow) -> dict[str, Any]:
+    values = _plain(row)
+    del values["place"]
+    return values
+
+
+def _plain_outcome(row: OutcomeRow) -> dict[str, Any]:
+    """Return what the row of an outcome has, which is found by its id or its first identifier."""
+    name = min(row.identifiers, default=None)
+    at = row.received_at if row.at is None else row.at
+    found = {"name": name, "name_value": None if name is None else _json(row.identifiers[name])}
+    return {**_plain(row), "digest": row.digest, "at": at, **found}
+
+
+def _read(kind: type, names: Sequence[str], found: Sequence[Any]) -> Any:
+    """Return a row from what a table has."""
+    values = dict(zip(names, found, strict=True))
+    for name in _JSON & values.keys():
+        if values[name] is not None:
+            values[name] = msgspec.json.decode(values[name])
+    return kind(**values)

@@ -38,8 +38,8 @@ class OutcomeRow(msgspec.Struct, frozen=True, kw_only=True):
     source: str  # who says so: the name of an API key, or a file
     received_at: float
     at: float | None = None  # when it became true, where that is said
-    id: str = ""
-    identifiers: Mapping[str, Any] = {}
+    id: str | None = None
+    identifiers: Mapping[str, Any] = {}  # in the order of their names
 
     @property
     def digest(self) -> str:

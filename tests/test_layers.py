@@ -32,8 +32,9 @@ MAY_IMPORT = {
                    "engine/schema", "persistence"},
     "engine/serving": {"engine/records", "engine/runtime", "engine/cards", "engine/schema",
                        "persistence"},
-    "engine/training": {"engine/runtime", "engine/cards", "engine/preprocessing",
-                        "engine/schema", "persistence"},
+    "engine/training": {"engine/scoring", "engine/runtime", "engine/cards",
+                        "engine/preprocessing", "engine/schema", "persistence"},
+    "engine/scoring": {"engine/runtime", "engine/schema"},
     "engine/records": {"engine/runtime", "engine/schema"},
     "engine/cards": {"engine/schema", "persistence"},
     "engine/runtime": {"engine/schema", "persistence"},
@@ -42,7 +43,8 @@ MAY_IMPORT = {
     "models": {"engine/preprocessing", "engine/schema", "persistence"},
     # the ground
     "persistence": set(),
-    "settings": set(),
+    "settings": {"env_file"},
+    "env_file": set(),
     # beside the project
     "data": set(),
     "bin": {"settings", "models"},
@@ -75,7 +77,8 @@ MAY_USE = {
 #: Libraries that the service must not need: imported inside functions, if at all.
 HEAVY = {"sklearn", "pandas", "scipy", "matplotlib", "skl2onnx", "onnx", "onnxruntime", "skops",
          "obstore", "sqlalchemy", "psycopg"}  # fmt: skip
-HEAVY_ROOMS = {"engine/training", "engine/preprocessing", "models", "benchmarks", "data"}
+HEAVY_ROOMS = {"engine/training", "engine/scoring", "engine/preprocessing", "models",
+               "benchmarks", "data"}  # fmt: skip
 
 #: Rooms that work with any model file, and with none.
 MACHINE = {"engine", "persistence", "app", "gunicorn.conf"}

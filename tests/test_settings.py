@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import settings
-from settings import InvalidSettings, Settings, add_env_file
+from env_file import add_env_file
+from settings import InvalidSettings, Settings
 from tests.support.project import copy_project
 from tests.support.serving import environment
 
@@ -18,7 +20,7 @@ def read(folder: Path, content: str | bytes, **given: str) -> tuple[list[str], d
     """Return the problems of a file of this content, and the environment after it."""
     path = folder / ".env"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    problems = add_env_file(path, given)
+    problems = add_env_file(path, given, [field.name.upper() for field in fields(Settings)])
     return problems, given
 
 

@@ -59,6 +59,8 @@ class ModelDefinition:
     split : str
         Which rows are held out: those that a ``digest`` of their fields chooses, the last ones
         (``time:`` and a column), or whole groups (``group:`` and a column).
+    log_tables : str
+        Whether a table is logged by its ``rows``, or as one ``file`` with its digest.
     """
 
     title: str
@@ -77,6 +79,7 @@ class ModelDefinition:
     scores: tuple[str, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
     request_threshold: bool = False
+    log_tables: str = "rows"
     schema: Schema = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,6 +110,8 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
     if (way, column) != ("digest", "") and (way not in ("time", "group") or not column):
         remedy = "give 'digest', or 'time:' or 'group:' with the name of a column after it"
         problems.append(f"split is {written(definition.split)}: {remedy}")
+    if "log_tables" not in wrong and definition.log_tables not in ("rows", "file"):
+        problems.append(f"log_tables is {written(definition.log_tables)}: give 'rows' or 'file'")
     problems += _call_problem("load_data", definition.load_data, definition.sample)
     problems += _call_problem("build_pipeline", definition.build_pipeline)
     problems += _field_problems(definition, has_fields="fields" not in wrong)

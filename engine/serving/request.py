@@ -26,8 +26,12 @@ class Options(msgspec.Struct, frozen=True, gc=False):
     coverage: float | None = None  # of the interval, or the set of classes, of each answer
 
 
-class PredictRequest(msgspec.Struct, frozen=True, gc=False):
-    """A request to predict."""
+class PredictRequest(msgspec.Struct, gc=False):
+    """A request to predict, and whether its prediction is in the log.
+
+    Only the prediction log changes it: it sets the id, or why there is none. The record
+    number n of many, counted from 0, has the id ``<id>-<n>``.
+    """
 
     body: bytes | Upload  # whole, or still arriving
     content_type: str  # the header's value; empty when absent
@@ -38,6 +42,9 @@ class PredictRequest(msgspec.Struct, frozen=True, gc=False):
     canary_key: str = ""  # the name that the client wants to be routed by; empty when absent
     timing: Timing | None = None
     count_rows: Callable[[int], None] = _not_counted  # told of rows before they are predicted
+    came: float = 0.0  # when, as `time.perf_counter` says; 0 where nobody knows
+    prediction_id: str = ""  # 32 hexadecimal digits; empty while nothing is logged
+    unlogged: str = ""  # why nothing is, where it should be: "full", "failed" or "late"
 
 
 class Chosen(msgspec.Struct, frozen=True, gc=False):

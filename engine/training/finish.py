@@ -15,10 +15,10 @@ from engine.runtime.version import decide
 from engine.schema.card import Card, Decision, Description, ParityEntry, RuntimeEntry, ScoreEntry
 from engine.schema.definition import ModelDefinition
 from engine.schema.messages import rounded
+from engine.scoring.judged import HeldOutAnswers, judge
+from engine.scoring.metrics import SCORES, class_scores, score
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
-from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import SCORES, class_scores, score
 from engine.training.evaluation.own_scores import own_scores
 from engine.training.evaluation.reference import reference
 from engine.training.evaluation.remarks import label_remarks

@@ -10,7 +10,7 @@ from engine.runtime.answers import class_name
 from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import MISSING, UNKNOWN, Field
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 
 #: So many values of a field are kept at most. That is enough to notice a shift of a fifth of a
 #: standard deviation, and little enough to keep 100 fields in 2 MB.

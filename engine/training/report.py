@@ -19,7 +19,7 @@ from engine.cards import facts
 from engine.schema.card import Card
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.report_columns import MOST_PICTURES, look_at
 from engine.training.report_scores import meaning
 

@@ -8,10 +8,10 @@ import pandas as pd
 
 from engine.schema.card import Counts, Decision, Description
 from engine.schema.definition import ModelDefinition
+from engine.scoring.metrics import SCORES, not_computable
 from engine.training.card import describe, plain
 from engine.training.columns import summarise
 from engine.training.evaluation.costs import cheapest_threshold, probabilities_out_of_fold
-from engine.training.evaluation.metrics import SCORES, not_computable
 from engine.training.evaluation.own_scores import check_scores
 from engine.training.evaluation.remarks import split_remarks
 from engine.training.export.runtime_choice import PipelineRejectsRecord
@@ -166,6 +166,8 @@ def describe_fitted(
     card["threshold"] = _threshold(name, definition, kept.threshold, card)
     if definition.request_threshold:
         card["request_threshold"] = True
+    if definition.log_tables != "rows":
+        card["log_tables"] = definition.log_tables
     _check_probabilities(card)
     return card
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from persistence.prediction_database import PredictionDatabase
-from persistence.prediction_rows import Count, OutcomeRow, PredictionRow, Selection
+from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
 
 
 def prediction(number: int, **changes: Any) -> PredictionRow:
@@ -52,10 +52,12 @@ def test_deleted_row_when_outcomes_are_of_it_takes_them_along(database: Predicti
     ]  # fmt: skip
     database.store([prediction(n) for n in range(10)], outcomes)
 
+    judged = {number_of(row): told for row, told in database.judged(EVERYTHING, most=99)}
+    assert {4: 2, 5: 1, 6: 1, 7: 1} == {number: len(told) for number, told in judged.items()}
     selection = Selection(identifiers={"order": 2})
-    assert (2, 2) == database.count(selection) == database.delete(selection)
+    assert 2 == database.count(selection)
+    assert (2, 2) == database.delete(selection)
 
-    (stored,) = database.select()
     newest = [row for block in database.select(newest_first=True) for row in block]
-    assert [9, 8, 7, 6, 3, 2, 1, 0] == [number_of(row) for row in newest]
-    assert {6, 7} == {number_of(row) for row in stored if database.outcomes([row])}
+    assert [9, 8, 7, 6, 3, 2, 1, 0] == [*map(number_of, newest)]
+    assert [7, 6] == [number_of(row) for row, _ in database.judged(EVERYTHING, most=99)]

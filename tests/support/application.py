@@ -13,7 +13,7 @@ from settings import Settings
 
 def serve(store: ModelStore, default: str, **settings: Any) -> Flask:
     """Make the application over a store."""
-    settings = {"keys_file": store.root / "no-keys.json", **settings}
+    settings = {"keys_file": store.root / "no-keys.json", "prediction_log": "off", **settings}
     app = create_app(Settings(model_store=store.root, default_model=default, **settings))
     # Failures are answered as in production, not raised into the test.
     app.testing = False

@@ -14,16 +14,16 @@ import numpy as np
 from scipy.special import expit, logit, softmax
 
 from engine.runtime.tolerance import TOLERANCE, spread_of
-from engine.training.evaluation.champion import without_rounding
-from engine.training.evaluation.interval import of_gain
-from engine.training.evaluation.judged import HeldOutAnswers
-from engine.training.evaluation.metrics import (
+from engine.scoring.interval import of_gain
+from engine.scoring.judged import HeldOutAnswers
+from engine.scoring.metrics import (
     CLASSIFICATION,
     REGRESSION,
     SCORES,
     applicable,
     incomparable,
 )
+from engine.training.evaluation.champion import without_rounding
 
 Draw = np.random.Generator
 Make = Callable[[int, Draw], HeldOutAnswers]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 
 ROWS = 400
 

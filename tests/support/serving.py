@@ -44,6 +44,7 @@ def environment(**chosen: Any) -> dict[str, str]:
     """Give this process's environment with no settings but those chosen."""
     names = {one.name.upper() for one in fields(Settings)}
     kept = {name: value for name, value in os.environ.items() if name not in names}
+    chosen = {"prediction_log": "off", **chosen}
     return kept | {name.upper(): str(value) for name, value in chosen.items()}
 
 

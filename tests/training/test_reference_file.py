@@ -14,7 +14,7 @@ from engine.runtime.reference import FILE, parse_reference
 from engine.schema import Category, Date, Flag, ModelDefinition, Number, Text
 from engine.schema.fields import MISSING, UNKNOWN
 from engine.schema.record_schema import Schema
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.reference_file import SAMPLE, write_reference
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import UntrustedArtifact

@@ -20,9 +20,9 @@ from engine.schema import Category, Flag, Number
 from engine.schema.card import Decision
 from engine.schema.definition import ModelDefinition
 from engine.schema.record_schema import Schema
+from engine.scoring.judged import judge
+from engine.scoring.metrics import applicable
 from engine.training.card import positive_class
-from engine.training.evaluation.judged import judge
-from engine.training.evaluation.metrics import applicable
 from engine.training.evaluation.reference import reference
 from engine.training.failures import TrainingFailed
 from engine.training.served_pipeline import Threshold

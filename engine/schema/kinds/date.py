@@ -122,6 +122,9 @@ class Date(Field):
             raise NoDate(", which has a time of day or an offset")
         return moment
 
+    def to_value(self, clean: Any) -> Any:
+        return self.label(clean) if clean == clean else None
+
     def from_number(self, number: int | float | Decimal) -> Any:
         # pandas reads a column of 20240517 as numbers.
         text = spelling(number)

@@ -44,7 +44,8 @@ class Field:
     """One column of a record, of any kind.
 
     The name is the key in a request; the column is that of the source table, by default
-    the name. The example is a valid value, for people and for the worked example.
+    the name. The example is a valid value, for people and for the worked example. The
+    values of a private field are not logged.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Field:
     unit: str = ""
     description: str = ""
     missing: Policy = "refuse"
+    private: bool = False
 
     kind: ClassVar[str]
     #: What the pipeline sees in place of an accepted gap.
@@ -78,6 +80,7 @@ class Field:
         entry = {
             name: [list(pair) for pair in value.items()] if isinstance(value, Mapping) else value
             for name, value in asdict(self).items()
+            if name != "private" or value
         }
         return {"kind": self.kind, **entry}
 
@@ -93,6 +96,10 @@ class Field:
                 attributes[attribute.name] = make(attributes[attribute.name])
         convert(attributes, kind)  # which checks every type; a whole number stays one below
         return kind(**attributes)
+
+    def to_value(self, clean: Any) -> Any:
+        """Return the JSON value that stands for what the pipeline takes; None for a gap."""
+        return None if clean != clean or clean == self.absent else clean
 
     def expected(self) -> str:
         """Return in words what a valid value is."""
@@ -119,11 +126,7 @@ class Field:
         return Finding(code, detail, policy == "refuse")
 
     def from_cell(self, cell: Any) -> Any:
-        """Return the JSON value that a cell of a table stands for; None for a gap.
-
-        Training, CSV, Arrow and Parquet read their cells here, so that a table means the
-        same everywhere.
-        """
+        """Return the JSON value that a cell of any table stands for; None for a gap."""
         if isinstance(cell, str):
             # Where a gap is refused, the message names the word.
             may_be_gap = cell in GAP_WORDS and (self.missing == "accept" or not cell)
@@ -245,10 +248,10 @@ class Field:
 
     def _has_valid_example(self) -> bool:
         try:
-            is_value = json.dumps(self.example, allow_nan=False) != "null"
+            is_gap = json.dumps(self.example, allow_nan=False) == "null"
         except (TypeError, ValueError):
             return False
-        return is_value and self.read(self.example)[1] is None
+        return not is_gap and self.read(self.example)[1] is None
 
     def target_contradictions(self) -> list[str]:
         """Return what keeps the field from being a target, each as a sentence."""

@@ -48,6 +48,9 @@ class Flag(Field):
             return self._doubles[value], None
         return None, self.finding(value)
 
+    def to_value(self, clean: Any) -> Any:
+        return bool(clean) if clean == clean else None
+
     def from_text(self, text: str) -> Any:
         if text in self.synonyms:
             return text

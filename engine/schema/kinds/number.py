@@ -89,6 +89,9 @@ class Number(Field):
             return (None if finding.is_refused else number), finding
         return number, None
 
+    def to_value(self, clean: Any) -> Any:
+        return int(clean) if self.integer and clean == clean else super().to_value(clean)
+
     def from_text(self, text: str) -> Any:
         # Digits, point and exponent as in JSON.
         if not _NUMBER.fullmatch(text):

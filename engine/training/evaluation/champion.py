@@ -13,9 +13,9 @@ from engine.runtime.version import StoredVersion
 from engine.schema.card import ChallengeEntry, Description
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
-from engine.training.evaluation.interval import of_gain
-from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import SCORES, applicable, incomparable
+from engine.scoring.interval import of_gain
+from engine.scoring.judged import HeldOutAnswers, judge
+from engine.scoring.metrics import SCORES, applicable, incomparable
 from engine.training.table import InvalidTable, read_table
 from persistence.model_persistence import ModelStore
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation.progress import progress
 
 #: Rows and repeats of the permutation: enough to rank fields.

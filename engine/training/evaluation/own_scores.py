@@ -11,7 +11,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from engine.schema.card import CostEntry, Description, ScoreEntry
 from engine.schema.definition import ModelDefinition
 from engine.schema.messages import did_you_mean, vocabulary
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.failures import TrainingFailed
 
 #: An interval is by leaving out each of so many blocks of rows.

@@ -8,9 +8,9 @@ import pandas as pd
 from engine.schema.card import Description
 from engine.schema.fields import Field
 from engine.schema.messages import shown
-from engine.training.evaluation.interval import FEWEST_ROWS
-from engine.training.evaluation.judged import HeldOutAnswers
-from engine.training.evaluation.metrics import not_computable
+from engine.scoring.interval import FEWEST_ROWS
+from engine.scoring.judged import HeldOutAnswers
+from engine.scoring.metrics import not_computable
 
 
 def split_remarks(

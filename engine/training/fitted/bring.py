@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from engine.schema.card import Counts, Description
-from engine.training.evaluation.metrics import not_computable
+from engine.scoring.metrics import not_computable
 from engine.training.finish import Fitted, Step, Trained, finish
 from engine.training.fitted.opening import open_fitted
 from engine.training.fitted.schema import define

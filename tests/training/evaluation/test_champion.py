@@ -12,8 +12,8 @@ import pytest
 from build_model import build
 from engine.runtime.loading import as_card, load_version
 from engine.schema.definition import ModelDefinition
+from engine.scoring.judged import HeldOutAnswers, judge
 from engine.training.evaluation.champion import challenge
-from engine.training.evaluation.judged import HeldOutAnswers, judge
 from engine.training.table import read_table
 from persistence.model_persistence import ModelStore
 from persistence.promotions import PromotionConflict

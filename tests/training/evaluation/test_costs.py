@@ -7,8 +7,8 @@ import pytest
 from sklearn import metrics
 
 from engine.schema.card import Description
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation.costs import cheapest_threshold
-from engine.training.evaluation.judged import HeldOutAnswers
 from engine.training.evaluation.own_scores import own_scores
 from engine.training.failures import TrainingFailed
 

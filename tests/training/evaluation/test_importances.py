@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation import importances
 from engine.training.evaluation.importances import permutation_importances
-from engine.training.evaluation.judged import HeldOutAnswers
 
 
 class Line:

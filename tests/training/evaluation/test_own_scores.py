@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation.own_scores import _computed
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from engine.schema import Category, Number
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation.remarks import label_remarks, split_remarks
 
 KIND = Category(name="kind", example="p", categories=("p", "q", "same", "never"))

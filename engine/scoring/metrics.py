@@ -9,9 +9,9 @@ from scipy.stats import rankdata
 
 from engine.schema.card import ScoreEntry
 from engine.schema.messages import shown
-from engine.training.evaluation import interval
-from engine.training.evaluation.interval import FEWEST_ROWS, Estimate, Interval, mean_of
-from engine.training.evaluation.judged import HeldOutAnswers
+from engine.scoring import interval
+from engine.scoring.interval import FEWEST_ROWS, Estimate, Interval, mean_of
+from engine.scoring.judged import HeldOutAnswers
 
 #: The log loss reads a probability below this as this, since some runtimes answer in
 #: single precision, which writes what is nearer to 1 as 1.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.training.evaluation.interval import (
+from engine.scoring.interval import (
     Estimate,
     effective_rows,
     mean_of,
@@ -18,8 +18,8 @@ from engine.training.evaluation.interval import (
     of_share,
     tail_exponent,
 )
-from engine.training.evaluation.judged import HeldOutAnswers
-from engine.training.evaluation.metrics import REGRESSION, SCORES
+from engine.scoring.judged import HeldOutAnswers
+from engine.scoring.metrics import REGRESSION, SCORES
 from tests.support.interval_trials import (
     MANY,
     PAIRS,

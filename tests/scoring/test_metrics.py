@@ -8,8 +8,8 @@ from sklearn import metrics
 
 from engine.runtime.answers import Prediction
 from engine.schema.card import Decision
-from engine.training.evaluation.judged import HeldOutAnswers, judge
-from engine.training.evaluation.metrics import (
+from engine.scoring.judged import HeldOutAnswers, judge
+from engine.scoring.metrics import (
     LEAST_PROBABILITY,
     SCORES,
     applicable,

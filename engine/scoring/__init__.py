@@ -1,0 +1,1 @@
+"""How good answers are beside the truth, with intervals."""

@@ -1,0 +1,254 @@
+"""The spool of the prediction log: files of frames that wait for a drain.
+
+A process appends to a file of its own, which it keeps locked. What `append` has returned
+for outlives the process. Whoever can lock a file knows that nothing is added to it any more.
+
+    <time>-<process>-<random>.spool    16 bytes, then frames: length, CRC-32, content
+    <the same>.draft                   a table that may still be refused; renamed once it is certain
+
+The first 16 bytes are a mark and how far a database has the file. Room on disk is reserved
+before it is written to, so the sizes of the files never add up to more than is allowed, and a
+full disk shows before anything is written. A length of 0 is room that is not written to yet.
+"""
+
+import fcntl
+import os
+import secrets
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from zlib import crc32
+
+from persistence.atomic_files import locked
+
+#: Where the frames of a file begin, and the size from which a process begins another file.
+START, ROTATED = 16, 2**24
+
+#: Room that is reserved at a time, unless all that is allowed is little.
+CHUNK = 2**20
+
+#: Seconds until the next attempt after one has failed.
+_PAUSE = 1.0
+
+_MARK = b"SPOOL\0\0\1"
+_FRAME = struct.Struct("<II")
+_POSITION = struct.Struct("<Q")
+
+#: A file, and how far it must be in the database for something to be there.
+Receipt = tuple[Path, int]
+
+
+class NoRoom(Exception):
+    """Nothing can be appended now; the reason is ``full`` or ``failed``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def frame(content: bytes) -> bytes:
+    """Return a frame with some content."""
+    return _FRAME.pack(len(content), crc32(content)) + content
+
+
+class SpoolFile:
+    """A file that this process writes; a draft is deleted unless it is published."""
+
+    def __init__(self, folder: Path, most: int, kind: str) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.{kind}"
+        self.path = folder / name
+        self.declared: set[int] = set()
+        self.end = 0
+        self._room = 0
+        self._most = most
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            # A drain that is quicker takes the file for one without an owner.
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.fstat(self._descriptor).st_nlink:
+                raise NoRoom("failed")
+            self._write(_MARK + bytes(8))
+        except BaseException:
+            self.close()
+            raise
+
+    def append(self, content: bytes, declared: Mapping[int, bytes]) -> Receipt:
+        """Append a frame, and before it the frames that its numbers need, all at once."""
+        new = declared.keys() - self.declared if declared else ()
+        frames = b"".join([*(frame(declared[number]) for number in new), frame(content)])
+        self._write(frames)
+        self.declared.update(new)
+        return self.path, self.end
+
+    def reserve(self, size: int) -> None:
+        """Reserve room for so many bytes, if need be; raise `NoRoom` or OSError."""
+        needed = self.end + size - self._room
+        if needed <= 0:
+            return
+        with locked(self.path.parent, seconds=0.05) as is_ours:
+            left = self._most - total_bytes(self.path.parent)
+            if needed > left or not is_ours:
+                raise NoRoom("full" if is_ours else "failed")
+            amount = max(needed, min(CHUNK, self._most // 64, left))
+            try:
+                os.posix_fallocate(self._descriptor, self._room, amount)
+            except AttributeError:  # not Linux
+                os.ftruncate(self._descriptor, self._room + amount)
+            self._room += amount
+
+    def _write(self, content: bytes) -> None:
+        self.reserve(len(content))
+        if os.pwrite(self._descriptor, content, self.end) != len(content):
+            raise NoRoom("failed")
+        self.end += len(content)
+
+    def publish(self) -> Receipt:
+        """Turn a draft into a part of the spool, which nobody writes any more."""
+        path = self.path.with_suffix(".spool")
+        os.ftruncate(self._descriptor, self.end)
+        self.path.rename(path)
+        self.path = path
+        self.close()
+        return path, self.end
+
+    def close(self) -> None:
+        """Leave the file to the drain; delete a draft."""
+        if (descriptor := self._descriptor) < 0:
+            return
+        self._descriptor = -1
+        with suppress(OSError):
+            if self.path.suffix == ".draft":
+                self.path.unlink()
+            os.ftruncate(descriptor, self.end)
+        os.close(descriptor)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_descriptor"):
+            self.close()
+
+
+class PredictionSpool:
+    """Appends to the spool in a folder, which has so many bytes at most."""
+
+    def __init__(self, folder: Path, *, most: int) -> None:
+        self.folder = folder
+        self._most = most
+        self._lock = Lock()
+        self._file: SpoolFile | None = None
+        self._trouble = ("", 0.0)  # the reason, and until when nothing is tried
+        os.register_at_fork(after_in_child=self._forget)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether this process has written to it."""
+        return self._file is not None or self._trouble[1] > 0
+
+    def append(self, content: bytes, declared: Mapping[int, bytes]) -> Receipt:
+        """Append the content of a frame; raise `NoRoom` where it is not appended.
+
+        Each of the numbers has the content of a frame that must come before it in a file.
+        """
+        with self._lock:
+            file = self._ready(len(content))
+            try:
+                return file.append(content, declared)
+            except (OSError, NoRoom) as error:
+                raise self._give_up(error) from error
+
+    def reserve(self, size: int) -> None:
+        """Reserve room for what is appended soon; raise `NoRoom`."""
+        with self._lock:
+            file = self._ready(size)
+            try:
+                file.reserve(size)
+            except (OSError, NoRoom) as error:
+                raise self._give_up(error) from error
+
+    def draft(self) -> SpoolFile:
+        """Begin a file that counts once it is published; raise `NoRoom` or OSError."""
+        return SpoolFile(self.folder, self._most, "draft")
+
+    def _ready(self, size: int) -> SpoolFile:
+        """Return the file to append to: where this one is full or given up, another."""
+        if self._file is not None and self._file.end + size > ROTATED:
+            self._file.close()
+            self._file = None
+        if self._file is None:
+            reason, until = self._trouble
+            if time.monotonic() < until:
+                raise NoRoom(reason)
+            try:
+                self._file = SpoolFile(self.folder, self._most, "spool")
+            except (OSError, NoRoom) as error:
+                raise self._give_up(error) from error
+        return self._file
+
+    def _give_up(self, error: Exception) -> NoRoom:
+        """Leave the file, whose end may be torn, to the drain, and try nothing for a while."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        trouble = error if isinstance(error, NoRoom) else NoRoom("failed")
+        self._trouble = trouble.reason, time.monotonic() + _PAUSE
+        return trouble
+
+    def _forget(self) -> None:
+        # The file is locked by the process that has forked this one.
+        self._lock = Lock()
+        if self._file is not None:
+            os.close(self._file._descriptor)
+            self._file._descriptor = -1
+            self._file = None
+
+
+def total_bytes(folder: Path) -> int:
+    """Return the size of all files of the spool, reserved room included."""
+    total = 0
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith((".spool", ".draft")):
+                with suppress(FileNotFoundError):
+                    total += entry.stat().st_size
+    return total
+
+
+def wait_for(receipt: Receipt, seconds: float) -> bool:
+    """Wait until a database has what was appended; return whether it has in time."""
+    path, position = receipt
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            with path.open("rb") as file:
+                content = file.read(START)
+        except FileNotFoundError:
+            return True  # wholly stored, so deleted
+        if _POSITION.unpack_from(content, len(_MARK))[0] >= position:
+            return True
+        time.sleep(0.001)
+    return False
+
+
+def read_frames(descriptor: int, position: int, most: int) -> Iterator[tuple[bytes, int]]:
+    """Yield whole frames of a file from a position on, and where each ends; about so many bytes."""
+    position = max(position, START)
+    content = os.pread(descriptor, most, position)
+    place = 0
+    while len(content) - place >= _FRAME.size:
+        length, digest = _FRAME.unpack_from(content, place)
+        end = place + _FRAME.size + length
+        if end > len(content) and not place:  # the first one is longer than what was read
+            content = os.pread(descriptor, end, position)
+        body = content[place + _FRAME.size : end]
+        if not length or len(body) < length or crc32(body) != digest:
+            return  # room, a frame that is being written, or one that a death has torn
+        yield body, position + end
+        place = end
+
+
+def note_stored(descriptor: int, position: int) -> None:
+    """Note in a file how far a database has it."""
+    os.pwrite(descriptor, _POSITION.pack(position), len(_MARK))
