@@ -122,9 +122,7 @@ def _matters(each: Comparison) -> bool:
     return abs(each.size) >= (RATE if each.psi is None else MOVED) or (each.psi or 0) >= PSI
 
 
-def _fields(
-    card: Mapping[str, Any], reference: Reference, window: Window
-) -> Iterator[Comparison]:
+def _fields(card: Mapping[str, Any], reference: Reference, window: Window) -> Iterator[Comparison]:
     for field in Schema.from_json(card["schema"]).inputs:
         if entry := reference.fields.get(field.name):
             yield from _field(field, entry, reference.rows, window.columns[field.name])
@@ -180,9 +178,7 @@ def _rate(name: str, what: str, p: float, before: float, now: float) -> Comparis
     return Comparison(name, what, now - before, p, reference=before, current=now)
 
 
-def _answers(
-    card: Mapping[str, Any], reference: Reference, window: Window
-) -> Iterator[Comparison]:
+def _answers(card: Mapping[str, Any], reference: Reference, window: Window) -> Iterator[Comparison]:
     answers = reference.answers
     if card["classes"] is None:
         yield from _compared(ANSWER, np.array(answers.sample), np.asarray(window.values))

@@ -11,6 +11,8 @@ import numpy as np
 
 BINS = 10
 
+Counts = Sequence[float] | np.ndarray
+
 #: Words of which fewer rows are expected count together: chi-square needs as many (Cochran, 1954).
 _FEWEST_EXPECTED = 5
 
@@ -23,7 +25,7 @@ class Difference(NamedTuple):
     p: float
 
 
-def psi(reference: Sequence[float], current: Sequence[float]) -> float:
+def psi(reference: Counts, current: Counts) -> float:
     """Return the population stability index of counts by bin; half a row is added to each bin."""
     before, now = (np.asarray(counts, np.float64) + 0.5 for counts in (reference, current))
     before, now = before / before.sum(), now / now.sum()

@@ -108,9 +108,7 @@ def reference_of(made: list[Made], rows: int, draw: Draw) -> Reference:
             continue
         finite = values[np.isfinite(values)]
         sample = np.sort(draw.choice(finite, min(SAMPLE, len(finite)), replace=False))
-        fields[each.field.name] = FieldReference(
-            sample=sample.tolist(), missing=rows - len(finite)
-        )
+        fields[each.field.name] = FieldReference(sample=sample.tolist(), missing=rows - len(finite))
     shares = draw.beta(1, 3, rows // 4)
     positive = np.sort(shares[:SAMPLE])
     sure = int((shares >= 0.5).sum())
@@ -128,9 +126,7 @@ def window_of(made: list[Made], rows: int, draw: Draw) -> Window:
 
 def trial(made: list[Made], shifted: list[Made], trained: int, rows: int, draw: Draw) -> Report:
     """Compare a window of the shifted fields with a reference of others."""
-    return compare(
-        card_of(made), reference_of(made, trained, draw), window_of(shifted, rows, draw)
-    )
+    return compare(card_of(made), reference_of(made, trained, draw), window_of(shifted, rows, draw))
 
 
 def false_alarms(trained: int, rows: int, trials: int) -> tuple[float, float]:
