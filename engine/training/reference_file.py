@@ -41,7 +41,7 @@ def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOu
             for field in inputs
             if not _is_private(field)
         },
-        answers=_answers(judged, draw),
+        answers=describe_answers(judged, draw),
         typical={field.name: _typical(field, X[field.name]) for field in inputs},
     )
     return msgspec.json.encode(reference)
@@ -65,7 +65,8 @@ def _field(field: Field, column: pd.Series, draw: np.random.Generator) -> FieldR
     return FieldReference(sample=_sample(numbers, draw), missing=missing, outside=outside)
 
 
-def _answers(judged: HeldOutAnswers, draw: np.random.Generator) -> AnswersReference:
+def describe_answers(judged: HeldOutAnswers, draw: np.random.Generator) -> AnswersReference:
+    """Describe the answers to held-out rows, and how they differ from the truth."""
     answers = AnswersReference(len(judged.truth))
     if judged.classes is None:
         answers.sample = _sample(judged.predicted.astype(np.float64), draw)

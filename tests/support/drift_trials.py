@@ -6,17 +6,18 @@ Print the tables of docs/explanation/drift.md with::
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from engine.monitoring.drift import Report, Window, compare
+from engine.monitoring.drift import LEVEL, Report, Window, compare
 from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference
 from engine.schema import Category, Flag, Number
 from engine.schema.fields import MISSING, UNKNOWN, Field
 from engine.schema.record_schema import Schema
+from engine.scoring.judged import HeldOutAnswers
 
 Draw = np.random.Generator
 Make = Callable[[int, Draw], Any]
@@ -50,16 +51,18 @@ def numbers(name: str, make: Make, gaps: float = 0.0) -> Made:
     return Made(field, draw)
 
 
-def words(name: str, count: int, gaps: float = 0.0, unknown: float = 0.0) -> Made:
+def words(
+    name: str, count: int, gaps: float = 0.0, unknown: float = 0.0, shares: Any = None
+) -> Made:
     """Make a field of so many words, some frequent and some rare."""
     listed = [f"word {place}" for place in range(count)]
-    shares = np.array(WORDS[count]) / sum(WORDS[count])
+    weights = np.array(shares or WORDS[count])
     field = Category(
         name=name, example=listed[0], categories=tuple(listed), missing="accept", unknown="accept"
     )
 
     def draw(rows: int, draw: Draw) -> np.ndarray:
-        values = draw.choice(np.array(listed, object), rows, p=shares)
+        values = draw.choice(np.array(listed, object), rows, p=weights / weights.sum())
         values[draw.random(rows) < unknown] = UNKNOWN
         values[draw.random(rows) < gaps] = MISSING
         return values
@@ -88,7 +91,7 @@ def twenty() -> list[Made]:
     ]  # fmt: skip
 
 
-def card_of(made: list[Made]) -> Mapping[str, Any]:
+def card_of(made: list[Made]) -> Any:
     """Return as much of a card of two classes as a comparison reads."""
     schema = Schema(tuple(each.field for each in made), Flag(name="target", example=True))
     classes = {"classes": [False, True], "positive": True}
@@ -121,7 +124,9 @@ def window_of(made: list[Made], rows: int, draw: Draw) -> Window:
     """Make a window of rows, whose answers have not moved."""
     shares = draw.beta(1, 3, rows)
     columns = {each.field.name: each.make(rows, draw) for each in made}
-    return Window(columns, (shares >= 0.5).tolist(), np.column_stack([1 - shares, shares]))
+    labels = np.where(shares >= 0.5, "true", "false")
+    both = np.column_stack([1 - shares, shares])
+    return Window(columns, HeldOutAnswers(labels, labels, both, ["false", "true"], "true"))
 
 
 def trial(made: list[Made], shifted: list[Made], trained: int, rows: int, draw: Draw) -> Report:
@@ -136,12 +141,60 @@ def false_alarms(trained: int, rows: int, trials: int) -> tuple[float, float]:
     for _ in range(trials):
         report = trial(made, made, trained, rows, draw)
         alarms += report.verdict == "drift"
-        chances += any(each.p <= 0.01 for each in report.comparisons)
+        chances += any(each.p <= LEVEL for each in report.comparisons)
     return alarms / trials, chances / trials
 
 
-if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+def shifts() -> dict[str, Made]:
+    """Name the shifts of which the power is stated; each replaces one of the twenty fields."""
+    normal: Make = lambda rows, draw: draw.normal(size=rows)  # noqa: E731
+    return {
+        "a mean by half a standard deviation": numbers(
+            "normal_0.0", lambda rows, draw: draw.normal(0.5, size=rows)
+        ),
+        "a spread by a half": numbers(
+            "normal_0.0", lambda rows, draw: draw.normal(0, 1.5, size=rows)
+        ),
+        "a long tail by a half": numbers(
+            "tailed_0.0", lambda rows, draw: draw.lognormal(3, 1, rows) * 1.5
+        ),
+        "5 % of the rows in another unit": numbers(
+            "normal_0.0",
+            lambda rows, draw: normal(rows, draw) * (1 + 99 * (draw.random(rows) < 0.05)),
+        ),
+        "gaps from 3 to 10 %": numbers("normal_0.03", normal, 0.1),
+        "a flag from 10 to 25 %": flags("flag_0.1", 0.25),
+        "unknown words from 1 to 6 %": words("few_unknown", 3, unknown=0.06),
+        "15 % of the rows from one word to another": words("few", 3, shares=(0.45, 0.45, 0.1)),
+    }
+
+
+def powers(trained: int, rows: int, trials: int) -> dict[str, float]:
+    """Return how often each shift is found, and no other."""
+    draw, made, found = np.random.default_rng(trained + rows), twenty(), {}
+    for name, shifted in shifts().items():
+        names = {each.field.name: each for each in (*made, shifted)}
+        reports = (trial(made, [*names.values()], trained, rows, draw) for _ in range(trials))
+        hits = sum(report.shifted == [shifted.field.name] for report in reports)
+        found[name] = hits / trials
+    return found
+
+
+def main(trials: int) -> None:
+    """Print both tables."""
+    print("| training rows | rows in the window | false alarms | significant, however small |")
+    print("| --- | --- | --- | --- |")
     for trained in TRAINED:
         for rows in ROWS:
-            print(trained, rows, false_alarms(trained, rows, count), flush=True)
+            shown, chance = false_alarms(trained, rows, trials)
+            print(f"| {trained:,} | {rows:,} | {shown:.2%} | {chance:.2%} |", flush=True)
+    print()
+    columns = {rows: powers(TRAINED[-1], rows, max(1, trials // 10)) for rows in ROWS[:3]}
+    print("| shift of one of 20 fields |", " | ".join(f"{rows:,} rows" for rows in columns), "|")
+    print("| --- |" + " --- |" * len(columns))
+    for name in shifts():
+        print(f"| {name} |", " | ".join(f"{powers[name]:.0%}" for powers in columns.values()), "|")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
