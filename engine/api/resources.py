@@ -11,6 +11,7 @@ from engine.api.rate_counts import RateLimit
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import Predictor
+from engine.serving.prediction_log import PredictionLog
 from engine.serving.shadow import Shadow
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
@@ -27,6 +28,8 @@ class Resources:
     ----------
     origins : frozenset of str
         The origins whose pages may send requests from a browser.
+    log : PredictionLog or None
+        What logs predictions; None where nothing is logged.
     spans : Any
         `engine.api.middleware.tracing.Spans`; None where requests are not traced.
     progress_of : callable
@@ -52,6 +55,7 @@ class Resources:
     limit: RateLimit
     origins: frozenset[str]
     logs_requests: bool
+    log: PredictionLog | None = None
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)

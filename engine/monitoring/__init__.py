@@ -1,1 +1,1 @@
-"""What became of the answers: kept, compared with the truth, and with what was learnt from."""
+"""What becomes of predictions: stored, compared with the truth and with the training rows."""

@@ -1,6 +1,6 @@
 """What the rows looked like that a version learnt from: `reference.json`, beside its card.
 
-Later rows are compared with it. Each field stands for itself: no row can be put together again.
+Later rows are compared with it. Each sample stands for itself: no row can be put together again.
 """
 
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from engine.runtime.familiarity import CodedRows
 from persistence.store_errors import UntrustedArtifact
 
 #: The file of a version; versions made without one have none.
@@ -71,6 +72,7 @@ class Reference(msgspec.Struct):
 
     A field marked private has no entry among `fields`; `typical` is a record of the median or
     most frequent value of each field, as JSON, with the example of private and text fields.
+    `coded` are some of the rows, in words and tenths of the values.
     """
 
     format: int
@@ -78,6 +80,7 @@ class Reference(msgspec.Struct):
     fields: dict[str, FieldReference]
     answers: AnswersReference
     typical: dict[str, Any]
+    coded: CodedRows | None = None
 
 
 def log_shares(probabilities: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from engine.runtime.answers import class_name
+from engine.runtime.familiarity import CodedRows
 from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference, log_shares
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import MISSING, UNKNOWN, Field
@@ -22,7 +23,10 @@ SAMPLE = 1000
 MOST_BINS, FEWEST_IN_BIN, BIN_SAMPLE = 10, 50, 200
 
 
-def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOutAnswers) -> bytes:
+def write_reference(
+    definition: ModelDefinition, X: pd.DataFrame, judged: HeldOutAnswers,
+    coded: CodedRows | None = None,
+) -> bytes:  # fmt: skip
     """Return the content of `reference.json`.
 
     Parameters
@@ -31,6 +35,8 @@ def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOu
         The training rows, as the pipeline takes them.
     judged : HeldOutAnswers
         The answers to the held-out rows.
+    coded : CodedRows or None
+        Some of the training rows, by which unfamiliar records are found.
     """
     draw, inputs = np.random.default_rng(definition.seed), definition.schema.inputs
     reference = Reference(
@@ -43,6 +49,7 @@ def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOu
         },
         answers=describe_answers(judged, draw),
         typical={field.name: _typical(field, X[field.name]) for field in inputs},
+        coded=coded,
     )
     return msgspec.json.encode(reference)
 
