@@ -1,12 +1,13 @@
 """What the rows looked like that a version learnt from: `reference.json`, beside its card.
 
-Later rows are compared with it. Each field stands for itself: no row can be put together again.
+Later rows are compared with it. Each sample stands for itself: no row can be put together again.
 """
 
 from typing import Any
 
 import msgspec
 
+from engine.runtime.familiarity import CodedRows
 from persistence.store_errors import UntrustedArtifact
 
 #: The file of a version; versions made without one have none.
@@ -62,6 +63,7 @@ class Reference(msgspec.Struct):
 
     A field marked private has no entry among `fields`; `typical` is a record of the median or
     most frequent value of each field, as JSON, with the example of private and text fields.
+    `coded` are some of the rows, in words and tenths of the values.
     """
 
     format: int
@@ -69,6 +71,7 @@ class Reference(msgspec.Struct):
     fields: dict[str, FieldReference]
     answers: AnswersReference
     typical: dict[str, Any]
+    coded: CodedRows | None = None
 
 
 def parse_reference(content: bytes) -> Reference:

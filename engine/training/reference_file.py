@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from engine.runtime.familiarity import CodedRows
 from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import MISSING, UNKNOWN, Field
@@ -17,7 +18,10 @@ from engine.scoring.judged import HeldOutAnswers
 SAMPLE = 1000
 
 
-def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOutAnswers) -> bytes:
+def write_reference(
+    definition: ModelDefinition, X: pd.DataFrame, judged: HeldOutAnswers,
+    coded: CodedRows | None = None,
+) -> bytes:  # fmt: skip
     """Return the content of `reference.json`.
 
     Parameters
@@ -26,6 +30,8 @@ def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOu
         The training rows, as the pipeline takes them.
     judged : HeldOutAnswers
         The answers to the held-out rows.
+    coded : CodedRows or None
+        Some of the training rows, by which unfamiliar records are found.
     """
     draw, inputs = np.random.default_rng(definition.seed), definition.schema.inputs
     reference = Reference(
@@ -38,6 +44,7 @@ def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOu
         },
         answers=_answers(judged, draw),
         typical={field.name: _typical(field, X[field.name]) for field in inputs},
+        coded=coded,
     )
     return msgspec.json.encode(reference)
 
