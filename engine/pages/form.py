@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from flask import Blueprint, Response, g, has_request_context
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
@@ -24,12 +23,11 @@ from engine.pages.security_headers import digest, security_headers
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, Problem
 from engine.records.strict_json import write_json
-from engine.runtime.uncertainty import COVERAGE, has_limits
 from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
-from engine.serving.request import Options
+from engine.serving.doubt import with_coverage
 
 #: What a field is called in the form; its own name follows.
 _PREFIX = "field."
@@ -71,8 +69,7 @@ def blueprint(shared: Resources) -> Blueprint:
         g.card, g.texts = card, texts  # for the page of a failure
         record = {field.name: field.from_cell(text.strip()) for field, text in texts}
         chosen = choose_version(shared.predictor, write_json(record), model=name)
-        if has_limits(chosen.version.card, COVERAGE):
-            chosen = msgspec.structs.replace(chosen, options=Options(coverage=COVERAGE))
+        chosen = with_coverage(chosen)
         content = shared.predictor.answer(chosen, JSON)
         assert isinstance(content, bytes)
         answer = json.loads(content)

@@ -2,13 +2,22 @@
 
 from typing import Any
 
+from msgspec import structs
+
 from engine.records.media_types import JSON, TABLES
 from engine.records.problems import BadRequest
 from engine.runtime.answers import Prediction
 from engine.runtime.familiarity import compare
-from engine.runtime.uncertainty import class_sets
+from engine.runtime.uncertainty import COVERAGE, class_sets, has_limits
 from engine.serving.observers import Decided
-from engine.serving.request import Chosen
+from engine.serving.request import Chosen, Options
+
+
+def with_coverage(chosen: Chosen) -> Chosen:
+    """Return what was chosen, with the default coverage as an option if the version knows it."""
+    if not has_limits(chosen.version.card, COVERAGE):
+        return chosen
+    return structs.replace(chosen, options=Options(coverage=COVERAGE))
 
 
 def check_sets(chosen: Chosen, kind: str, form: str) -> None:

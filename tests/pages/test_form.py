@@ -13,7 +13,6 @@ from werkzeug.test import TestResponse
 
 from engine.pages.form import _entry
 from engine.schema import Category, Date
-from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
@@ -119,23 +118,6 @@ def test_form_when_sent_is_answered_observed_and_warned_of_as_any_prediction(
     assert {"field.pieces"} == form.invalid()
     last = observed()[("parcel",)]
     assert [1, 1] == [first[("parcel",)] - before.get(("parcel",), 0), last - first[("parcel",)]]
-
-
-def test_form_when_sent_says_how_sure_the_answer_is(toy_client: FlaskClient) -> None:
-    values = {"field.area": "1e6", "field.rooms": "99", "field.city": "Natal"}
-    body = {"area": 1e6, "rooms": 99, "city": "Natal"}
-    plain = toy_client.post("/v0/models/rent/predict", json=body).get_json()["prediction"]
-    low, high = (rounded(plain["interval"][end]) for end in ("low", "high"))
-
-    far = Form(post(toy_client, "/models/rent", values))
-    near = Form(post(toy_client, "/models/rent", values | {"field.area": "90", "field.rooms": "2"}))
-    sized = Form(toy_client.get("/models/parcel"))
-    sized = Form(post(toy_client, "/models/parcel", sized.values()))
-
-    assert f"The true value is from {low} to {high} BRL per month in 90% of cases." in far.words
-    assert "No record like this was among those" in far.words
-    assert "No record like this" not in near.words
-    assert re.search("The true value is among (small|medium|large).* in 90% of cases", sized.words)
 
 
 def test_form_when_values_are_invalid_shows_each_problem_beside_the_value_that_was_sent(

@@ -28,7 +28,7 @@ def calibrated(judged: HeldOutAnswers, trained: HeldOutAnswers | None = None) ->
 
 def covered(entry: dict[str, Any], fresh: HeldOutAnswers, coverage: float = 0.9) -> np.ndarray:
     low, high = Intervals({**NUMBER, "uncertainty": entry}, coverage).of_all(fresh.predicted).T
-    return (low <= fresh.truth) & (fresh.truth <= high)
+    return np.asarray((low <= fresh.truth) & (fresh.truth <= high))
 
 
 def test_limits_when_few_rows_are_pooled_are_the_ranks_of_all_errors() -> None:
@@ -89,7 +89,7 @@ def test_sets_when_a_class_is_rare_hold_for_each_class() -> None:
     fresh = classes(draw, 10_000, 0.05)
 
     card = {"classes": [False, True], "uncertainty": entry}
-    sets = class_sets(card, 0.9, fresh.probabilities, fresh.predicted.astype(int))
+    sets = class_sets(card, 0.9, fresh.probabilities, fresh.predicted.astype(int).tolist())
 
     is_in = np.array(
         [truth in row["classes"] for truth, row in zip(fresh.truth, sets, strict=True)]
