@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from engine.api.errors import Failure
 from engine.api.middleware.auth import FORM_KEY, FORM_PATH, form_values
-from engine.api.requests import choose_version
+from engine.api.requests import choose_version, no_explanation
 from engine.api.resources import Resources
 from engine.api.responses import version_headers
 from engine.pages.security_headers import digest, security_headers
@@ -27,7 +27,7 @@ from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
-from engine.serving.doubt import with_coverage
+from engine.serving.doubt import ask_all
 
 #: What a field is called in the form; its own name follows.
 _PREFIX = "field."
@@ -37,6 +37,9 @@ _MOST_CHOICES = 500
 
 #: Longer texts are written in a box.
 _LONG = 200
+
+#: Of an explanation, so many fields are named.
+_MOST_REASONS = 4
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "version.css").read_text() + (_FOLDER / "form.css").read_text()
@@ -69,7 +72,8 @@ def blueprint(shared: Resources) -> Blueprint:
         g.card, g.texts = card, texts  # for the page of a failure
         record = {field.name: field.from_cell(text.strip()) for field, text in texts}
         chosen = choose_version(shared.predictor, write_json(record), model=name)
-        chosen = with_coverage(chosen)
+        is_explained = "explain" in form and not no_explanation(chosen.version)
+        chosen = ask_all(chosen, is_explained=is_explained)
         content = shared.predictor.answer(chosen, JSON)
         assert isinstance(content, bytes)
         answer = json.loads(content)
@@ -170,4 +174,5 @@ def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
         texts.append(f"The true value is among {classes} in {entry['coverage']:.0%} of cases.")
     if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
         texts.append("No record like this was among those that the model learnt from.")
-    return texts
+    reasons = prediction.get("explanation", {}).get("contributions", ())[:_MOST_REASONS]
+    return texts + [f"{reason['text'][:1].upper()}{reason['text'][1:]}." for reason in reasons]

@@ -13,11 +13,10 @@ from engine.serving.observers import Decided
 from engine.serving.request import Chosen, Options
 
 
-def with_coverage(chosen: Chosen) -> Chosen:
+def ask_all(chosen: Chosen, *, is_explained: bool) -> Chosen:
     """Return what was chosen, with the default coverage as an option if the version knows it."""
-    if not has_limits(chosen.version.card, COVERAGE):
-        return chosen
-    return structs.replace(chosen, options=Options(coverage=COVERAGE))
+    coverage = COVERAGE if has_limits(chosen.version.card, COVERAGE) else None
+    return structs.replace(chosen, options=Options(explain=is_explained, coverage=coverage))
 
 
 def check_sets(chosen: Chosen, kind: str, form: str) -> None:

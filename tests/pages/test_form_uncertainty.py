@@ -19,6 +19,10 @@ def test_form_when_sent_says_how_sure_the_answer_is(toy_client: FlaskClient) -> 
     sized = Form(toy_client.get("/models/parcel"))
     sized = Form(post(toy_client, "/models/parcel", sized.values()))
 
+    whys = Form(post(toy_client, "/models/rent", values | {"explain": "on"}))
+
+    assert "Area of 1000000 raised it by" in whys.words
+    assert "raised it" not in far.words
     assert f"The true value is from {low} to {high} BRL per month in 90% of cases." in far.words
     assert "No record like this was among those" in far.words
     assert "No record like this" not in near.words
