@@ -1,1 +1,1 @@
-"""Tests of what becomes of predictions."""
+"""Answers looked at later."""
