@@ -39,10 +39,14 @@ from engine.worker.application import KEY, Application, progress_of
 from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
+from persistence.prediction_database import PredictionDatabase
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings, print_any_word
 
 _log = logging.getLogger(__name__)
+
+#: Seconds that a request or a command waits for one answer of the prediction log's database.
+_LOG_SECONDS = 10.0
 
 #: The name of the service, wherever a person reads it.
 NAME = "Pronto"
@@ -98,6 +102,7 @@ def _resources(settings: Settings) -> Resources:
         ),
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
+        database=PredictionDatabase(_log_address(settings), seconds=_LOG_SECONDS),
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
         progress_of=progress_of,
         service=NAME,
@@ -108,6 +113,11 @@ def _resources(settings: Settings) -> Resources:
         predict_route=settings.aip_predict_route,
         trusts_prefix=settings.forwarded_prefix,
     )
+
+
+def _log_address(settings: Settings) -> str:
+    folder = settings.prediction_folder.resolve()
+    return settings.database_url or f"sqlite:///{folder}/log.sqlite3"
 
 
 def _store(settings: Settings) -> ModelStore:

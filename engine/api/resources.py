@@ -14,6 +14,7 @@ from engine.serving.prediction import Predictor
 from engine.serving.shadow import Shadow
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
+from persistence.prediction_database import PredictionDatabase
 
 #: Where an application has its resources among its extensions.
 KEY = "resources"
@@ -27,6 +28,8 @@ class Resources:
     ----------
     origins : frozenset of str
         The origins whose pages may send requests from a browser.
+    database : PredictionDatabase
+        The predictions that were logged; nothing is opened before it is used.
     spans : Any
         `engine.api.middleware.tracing.Spans`; None where requests are not traced.
     progress_of : callable
@@ -52,6 +55,7 @@ class Resources:
     limit: RateLimit
     origins: frozenset[str]
     logs_requests: bool
+    database: PredictionDatabase
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)
