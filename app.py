@@ -13,6 +13,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 from flask import Flask
@@ -34,12 +35,14 @@ from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Observers
 from engine.serving.prediction import Predictor
+from engine.serving.prediction_log import PredictionLog
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application, progress_of
 from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_spool import PredictionSpool
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings, print_any_word
 
@@ -68,7 +71,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions[KEY] = Application(
         Lifecycle(
             shared.models, shared.metrics, shared.stopping,
-            callers=shared.callers, answers=shared.answers,
+            callers=shared.callers, answers=shared.answers, log=shared.log,
         ),
         shared.metrics,
         Rejections(
@@ -90,9 +93,10 @@ def _resources(settings: Settings) -> Resources:
     )  # fmt: skip
     slots = 4 * settings.web_concurrency + 4
     metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
-    shadow = Shadow(models, metrics)
+    shadow, log = Shadow(models, metrics), _prediction_log(settings, metrics)
     return Resources(
-        predictor=Predictor(models, Observers([metrics, shadow])),
+        predictor=Predictor(models, Observers([metrics, shadow, *([log] if log else [])])),
+        log=log,
         metrics=metrics,
         shadow=shadow,
         callers=_callers(settings),
@@ -118,6 +122,28 @@ def _resources(settings: Settings) -> Resources:
 def _log_address(settings: Settings) -> str:
     folder = settings.prediction_folder.resolve()
     return settings.database_url or f"sqlite:///{folder}/log.sqlite3"
+
+
+def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | None:
+    """Return what logs predictions; None where nothing is logged."""
+    mode, has_library = settings.prediction_log, find_spec("sqlalchemy") is not None
+    if mode in ("async", "sync") and not has_library:
+        needs = "pip install -r requirements-serve-log.txt"
+        raise InvalidSettings(f"PREDICTION_LOG is {mode!r}: install SQLAlchemy, {needs}, or off")
+    if mode == "off" or not has_library:
+        if not mode:
+            _log.info("predictions are not logged: SQLAlchemy is not installed")
+        return None
+    folder = settings.prediction_folder
+    return PredictionLog(
+        PredictionSpool(folder, most=settings.prediction_spool_bytes),
+        is_sync=mode == "sync", refuses=settings.prediction_log_full == "refuse",
+        count_unlogged=metrics.count_unlogged,
+        environment={
+            "DATABASE_URL": _log_address(settings),
+            "PREDICTION_DAYS": str(settings.prediction_days),
+        },
+    )  # fmt: skip
 
 
 def _store(settings: Settings) -> ModelStore:

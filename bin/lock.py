@@ -23,6 +23,7 @@ EXPORTS = {
     "requirements-serve.txt": ["--categories", "serve"],
     "requirements-serve-onnx.txt": ["--categories", "serve-onnx"],
     "requirements-serve-bucket.txt": ["--categories", "serve-bucket"],
+    "requirements-serve-log.txt": ["--categories", "serve-log"],
     "requirements-compiler.txt": ["--categories", "compiler"],
     "requirements-dev.txt": ["--dev-only"],
 }

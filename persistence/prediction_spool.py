@@ -30,6 +30,9 @@ START, ROTATED = 16, 2**24
 #: Room that is reserved at a time, unless all that is allowed is little.
 CHUNK = 2**20
 
+#: The file that a drain locks, and the pipe by which it is woken.
+LOCK, BELL = "drain.lock", "drain.pipe"
+
 #: Seconds until the next attempt after one has failed.
 _PAUSE = 1.0
 
@@ -78,10 +81,12 @@ class SpoolFile:
 
     def append(self, content: bytes, declared: Mapping[int, bytes]) -> Receipt:
         """Append a frame, and before it the frames that its numbers need, all at once."""
-        new = declared.keys() - self.declared if declared else ()
-        frames = b"".join([*(frame(declared[number]) for number in new), frame(content)])
+        frames = frame(content)
+        if not self.declared.issuperset(declared):
+            new = declared.keys() - self.declared
+            frames = b"".join([*(frame(declared[number]) for number in new), frames])
+            self.declared |= new
         self._write(frames)
-        self.declared.update(new)
         return self.path, self.end
 
     def reserve(self, size: int) -> None:
@@ -101,7 +106,8 @@ class SpoolFile:
             self._room += amount
 
     def _write(self, content: bytes) -> None:
-        self.reserve(len(content))
+        if self.end + len(content) > self._room:
+            self.reserve(len(content))
         if os.pwrite(self._descriptor, content, self.end) != len(content):
             raise NoRoom("failed")
         self.end += len(content)
@@ -141,11 +147,6 @@ class PredictionSpool:
         self._file: SpoolFile | None = None
         self._trouble = ("", 0.0)  # the reason, and until when nothing is tried
         os.register_at_fork(after_in_child=self._forget)
-
-    @property
-    def is_used(self) -> bool:
-        """Whether this process has written to it."""
-        return self._file is not None or self._trouble[1] > 0
 
     def append(self, content: bytes, declared: Mapping[int, bytes]) -> Receipt:
         """Append the content of a frame; raise `NoRoom` where it is not appended.
@@ -214,6 +215,25 @@ def total_bytes(folder: Path) -> int:
                 with suppress(FileNotFoundError):
                     total += entry.stat().st_size
     return total
+
+
+def is_drained(folder: Path) -> bool:
+    """Return whether a drain is at work in a folder."""
+    try:
+        with locked(folder / LOCK, seconds=0) as is_ours:
+            return not is_ours
+    except FileNotFoundError:
+        return False
+
+
+def wake(folder: Path) -> None:
+    """Let the drain of a folder, if there is one, look at once."""
+    with suppress(OSError):
+        descriptor = os.open(folder / BELL, os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(descriptor, b"!")
+        finally:
+            os.close(descriptor)
 
 
 def wait_for(receipt: Receipt, seconds: float) -> bool:

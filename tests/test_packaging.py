@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -23,6 +24,7 @@ REQUIREMENTS = {
     "requirements-serve.txt": "serve",
     "requirements-serve-onnx.txt": "serve-onnx",
     "requirements-serve-bucket.txt": "serve-bucket",
+    "requirements-serve-log.txt": "serve-log",
     "requirements-compiler.txt": "compiler",
     "requirements-dev.txt": "develop",
 }
@@ -109,22 +111,28 @@ def test_serving_packages_when_asked_for_leave_the_range_to_packages(section: st
     asked = pipfile()
 
     assert asked[section].keys() <= asked["packages"].keys()
-    assert {"*"} == set(asked[section].values())
+    versions = [one["version"] if isinstance(one, dict) else one for one in asked[section].values()]
+    assert {"*"} == set(versions)
+
+
+def extras(entry: Any) -> list[str]:
+    return list(entry.get("extras", ())) if isinstance(entry, dict) else []
 
 
 @pytest.mark.parametrize("section", SERVING)
 def test_serving_packages_when_followed_are_complete_and_no_more(section: str) -> None:
     named = required(f"requirements-{section}.txt").keys()
-    asked = {normalise(name) for name in pipfile()[section]}
+    asked = {normalise(name): entry for name, entry in pipfile()[section].items()}
 
     needed = {
         normalise(one.name)
         for name in named
+        for extra in ("", *extras(asked.get(name)))
         for one in map(Requirement, metadata.requires(name) or [])
-        if one.marker is None or one.marker.evaluate({"extra": ""})
+        if one.marker is None or one.marker.evaluate({"extra": extra})
     }
 
-    assert asked | needed == named
+    assert asked.keys() | needed == named
 
 
 def test_the_lock_leaves_the_index_to_the_user() -> None:

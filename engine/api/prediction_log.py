@@ -60,7 +60,7 @@ def blueprint(shared: Resources) -> Blueprint:
         if shared.log is None:
             return failure_response(_OFF)
         try:
-            shared.log.append(encode([entry]))
+            shared.log.spool.append(encode([entry]), {})
         except NoRoom:
             response = failure_response(_FULL)
             response.headers["Retry-After"] = "1"

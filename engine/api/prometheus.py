@@ -83,6 +83,7 @@ _COUNTERS: _Described = {
     metrics.INVALID: ("Problems found in records", ("model", "field", "code")),
     metrics.SWAPS: ("Times that a worker began to serve another version", ("model",)),
     metrics.SWAPPING: ("Time that this took, reading the version included", ("model",)),
+    metrics.UNLOGGED: ("Predictions that are not in the log, and should be", ("reason",)),
     metrics.DEATHS: ("Worker processes that died", ("reason",)),
 }
 _GAUGES: _Described = {

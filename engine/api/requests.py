@@ -65,20 +65,20 @@ def choose_version(
     predictor: Predictor, body: bytes | Upload, *, model: str | None = None,
     version: str | None = None,
 ) -> Chosen:  # fmt: skip
-    """Choose the version that answers the request in progress; note it in ``g.version``."""
-    chosen = predictor.choose(
-        PredictRequest(
-            body=body,
-            content_type=request.content_type or "",
-            request_id=g.request_id,
-            model=model,
-            version=version,
-            key=g.get("key"),
-            canary_key=request.headers.get(CANARY_KEY, "").strip(),
-            timing=g.timing,
-            count_rows=count_rows,
-        )
+    """Choose the version that answers the request in progress; note it in ``g``."""
+    g.predict_request = PredictRequest(
+        body=body,
+        content_type=request.content_type or "",
+        request_id=g.request_id,
+        model=model,
+        version=version,
+        key=g.get("key"),
+        canary_key=request.headers.get(CANARY_KEY, "").strip(),
+        timing=g.timing,
+        count_rows=count_rows,
+        came=g.came,
     )
+    chosen = predictor.choose(g.predict_request)
     if request.query_string:
         options = _read_options(chosen.version)
         shadow, answering = chosen.shadow, chosen.version

@@ -11,6 +11,7 @@ from engine.api.rate_counts import RateLimit
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import Predictor
+from engine.serving.prediction_log import PredictionLog
 from engine.serving.shadow import Shadow
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
@@ -30,6 +31,8 @@ class Resources:
         The origins whose pages may send requests from a browser.
     database : PredictionDatabase
         The predictions that were logged; nothing is opened before it is used.
+    log : PredictionLog or None
+        What logs predictions; None where nothing is logged.
     spans : Any
         `engine.api.middleware.tracing.Spans`; None where requests are not traced.
     progress_of : callable
@@ -56,6 +59,7 @@ class Resources:
     origins: frozenset[str]
     logs_requests: bool
     database: PredictionDatabase
+    log: PredictionLog | None = None
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)

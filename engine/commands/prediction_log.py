@@ -118,33 +118,12 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
     selection = read_selection(**options)
     if selection.id is None and selection.key is None and not selection.identifiers:
         raise click.UsageError("name the predictions by --id, --identifier or --key")
-    _drain()
     if not yes:
         count = resources().database.count(selection)
         click.confirm(f"Delete {count} predictions and their outcomes?", abort=True, err=True)
     predictions, outcomes = resources().database.delete(selection)
     text = f"deleted {predictions} predictions and {outcomes} outcomes"
     return CommandResult({"predictions": predictions, "outcomes": outcomes}, text)
-
-
-@log.command()
-@command_output
-def drain() -> CommandResult:
-    """Store what waits in the spool, as the service does in the background.
-
-    \b
-    Examples:
-      flask log drain
-    """
-    count = _drain()
-    return CommandResult({"stored": count}, f"stored {count} predictions")
-
-
-def _drain() -> int:
-    """Store what waits in the spool; return how many predictions."""
-    from engine.monitoring.drain import drain as store
-
-    return store(resources())
 
 
 def _cells(row: PredictionRow) -> list[Any]:

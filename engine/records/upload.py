@@ -30,6 +30,7 @@ class Upload:
         self._stream = stream
         self._length = length
         self._read = 0
+        self.digest: Any = None  # of `hashlib`, where the bytes are to be digested
         if length is not None and length > most:
             raise self._too_long()
 
@@ -45,6 +46,8 @@ class Upload:
         try:
             piece: bytes = self._stream.read(size) if size else b""
             self._read += len(piece)
+            if self.digest is not None:
+                self.digest.update(piece)
             if self._read > self.most:
                 raise self._too_long()
             if self._length is not None and len(piece) < size:

@@ -1,7 +1,7 @@
 """What a service does from its start to its end; gunicorn's hooks call it."""
 
 import gc
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from threading import Event
 from typing import Any
@@ -12,6 +12,7 @@ from engine.serving.clock import Clock
 from engine.serving.hot_swap import Watch, watch
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
+from engine.serving.prediction_log import PredictionLog
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
 from persistence.store_errors import ModelNotFound, StoreError
@@ -28,7 +29,7 @@ class Lifecycle:
 
     def __init__(
         self, models: ModelCache, metrics: Metrics, stopping: Event, *,
-        callers: Callers, answers: IdempotencyCache,
+        callers: Callers, answers: IdempotencyCache, log: PredictionLog | None = None,
     ) -> None:  # fmt: skip
         self._models = models
         self._metrics = metrics
@@ -36,9 +37,11 @@ class Lifecycle:
         self._watch: Watch | None = None
         self._callers = callers
         self._answers = answers
-        # The master starts the processes that read Arrow and Parquet.
-        self.start_process: Callable[[int], Any] = arrow_support.start_reader
-        self.use_starter: Callable[[Callable[..., bool]], None] = arrow_support.use_starter
+        self._log = log
+        # The master starts the processes that read Arrow and Parquet, and store predictions.
+        drains = [(log.start_drain, log.use_starter)] if log else []
+        readers = (arrow_support.start_reader, arrow_support.use_starter)
+        self.processes: Sequence[Any] = [readers, *drains]
 
     def is_guarded(self) -> bool:
         """Return whether a key is required, or the user has allowed access without one."""
@@ -91,7 +94,8 @@ class Lifecycle:
     def begin(self) -> None:
         """Serve the promoted version from the first request on, and watch for the next one."""
         self._watch = watch(self._models, self._metrics, self._stopping)
-        Clock((self._callers.look, self._answers.sweep), self._stopping).start()
+        looks = [self._log.look] if self._log else []
+        Clock((self._callers.look, self._answers.sweep, *looks), self._stopping).start()
 
     def end(self) -> bool:
         """Let the watching thread end; return whether no version is being loaded any more."""

@@ -32,7 +32,7 @@ TRAINED, WORKERS = "model_trained", "worker_processes"
 SWAPS, SWAPPING, REFUSED = "model_swaps", "model_swap_seconds", "model_refused"
 ERRORS, FALLBACKS = "model_errors", "fast_path_fallbacks"
 SHADOW, SHADOW_LARGEST = "model_shadow", "model_shadow_largest_difference"
-DEATHS = "worker_deaths"
+DEATHS, UNLOGGED = "worker_deaths", "prediction_log_unlogged"
 
 #: What a process counts of itself; it goes when the process does.
 OF_THE_LIVING = {IN_FLIGHT, TRAINED, WORKERS, REFUSED}
@@ -159,6 +159,10 @@ class Metrics:
     def count_death(self, reason: str) -> None:
         """Count a worker that has died, by the signal or the exit status."""
         self.tallies.add([((DEATHS, reason), 0, 1)])
+
+    def count_unlogged(self, reason: str, predictions: int) -> None:
+        """Count predictions that should be in the log, and are not."""
+        self.tallies.add([((UNLOGGED, reason), 0, predictions)])
 
     def count_rejection(self, status: int, reason: str | None = None) -> None:
         """Count why a request was refused: a reason, or what the status tells."""

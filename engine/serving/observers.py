@@ -19,6 +19,14 @@ _log = logging.getLogger(__name__)
 _FAILED = "an observer of the predictions failed"
 
 
+class Table(msgspec.Struct, gc=False):
+    """A table that is decided block by block, and may be refused until the last one."""
+
+    kind: str  # its media type
+    rows: int = 0  # that were decided before the block
+    draft: Any = None  # what the prediction log has of it
+
+
 class Decided(msgspec.Struct, frozen=True, gc=False):
     """What a version has decided about the records of a request.
 
@@ -30,6 +38,7 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     chosen: Chosen
     records: Any
     decisions: Prediction | Decisions  # a prediction for a record, decisions for many
+    table: Table | None = None  # of which the records are a block; it comes alone
 
     @property
     def matrix(self) -> Any:

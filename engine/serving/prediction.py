@@ -1,6 +1,7 @@
 """The prediction function of every way in: a request's bytes in, an answer's bytes out."""
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Any
 
 from engine.records.charsets import as_utf8
@@ -22,7 +23,7 @@ from engine.serving.additions import additions
 from engine.serving.answer_body import write_answer
 from engine.serving.candidates import choose, choose_at_once
 from engine.serving.model_cache import ModelCache
-from engine.serving.observers import Decided, Observers, Rest
+from engine.serving.observers import Decided, Observers, Rest, Table
 from engine.serving.request import ROWS_PER_REQUEST, Chosen, PredictRequest
 from engine.serving.table_prediction import answer_table
 from engine.serving.timing import Timing
@@ -86,11 +87,15 @@ class Predictor:
     def answer_table(self, chosen: Chosen, upload: Upload, kind: str, form: type[Writer]) -> Spool:
         """Answer every row of a table, as the function `answer_table`."""
         rests: list[Rest] = []
+        request, table = chosen.request, Table(kind)
+        if chosen.version.card.get("log_tables") == "file" and isinstance(request.body, Upload):
+            request.body.digest = sha256()
 
         def decided(matrix: Any, decisions: Decisions) -> None:
-            rests.extend(self.observers.decided_in_part([Decided(chosen, matrix, decisions)]))
+            block = Decided(chosen, matrix, decisions, table)
+            rests.extend(self.observers.decided_in_part([block]))
+            table.rows += decisions.size
 
-        request = chosen.request
         spool = answer_table(
             chosen.version, upload, kind, form, timing=request.timing, decided=decided,
             count_rows=request.count_rows,

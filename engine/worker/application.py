@@ -92,10 +92,9 @@ class Metrics(Protocol):
 class Lifecycle(Protocol):
     """What the application does when a service starts, forks, reloads and ends."""
 
-    # Starts a process at the request of a worker; it inherits the descriptor.
-    start_process: Callable[[int], Any]
-    # Makes the workers request such processes through a function from now on.
-    use_starter: Callable[[Callable[..., bool]], None]
+    # Of each kind of process what starts one at the request of a worker, given a descriptor that
+    # it may inherit, and what makes the workers request such processes through a function.
+    processes: Sequence[tuple[Callable[[int], Any], Callable[[Callable[..., bool]], None]]]
 
     def is_guarded(self) -> bool:
         """Return whether callers need a key, or the user lets all in."""

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from gunicorn.errors import HaltServer
@@ -21,9 +22,11 @@ def on_starting(server: Any, *, train: str = "") -> None:
     keep_signals_over_forks()
     give_memory_back()
     application = _application(server)
-    starter = Starter(application.lifecycle.start_process, server.log)
-    application.lifecycle.use_starter(starter.ask)
-    _extend(server, Deaths(server.log, application.metrics.count_death), starter)
+    starters = []
+    for start, use in application.lifecycle.processes:
+        starters.append(Starter(start, server.log))
+        use(starters[-1].ask)
+    _extend(server, Deaths(server.log, application.metrics.count_death), starters)
     for address in server.cfg.address if not application.lifecycle.is_guarded() else ():
         host = address[0] if isinstance(address, tuple) else str(address)
         if host not in ("localhost", "::1") and not host.startswith("127."):
@@ -40,7 +43,7 @@ def on_starting(server: Any, *, train: str = "") -> None:
         sys.exit(f"gunicorn: no version of {train} could be trained; the reason stands above")
 
 
-def _extend(server: Any, deaths: Deaths, starter: Starter) -> None:
+def _extend(server: Any, deaths: Deaths, starters: Sequence[Starter]) -> None:
     """Let the master note its workers' deaths and start processes for them; call it once.
 
     gunicorn has no hook that says how a worker has ended, and none for signals.
@@ -61,7 +64,8 @@ def _extend(server: Any, deaths: Deaths, starter: Starter) -> None:
             for pid in workers.keys() - server.WORKERS.keys():
                 workers[pid].tmp.close()
                 server.cfg.child_exit(server, workers[pid])
-        starter.start_requested()
+        for starter in starters:
+            starter.start_requested()
 
     def reload_or_stay() -> None:
         before = server.app.cfg

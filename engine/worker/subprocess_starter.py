@@ -4,7 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 
 class Starter:
@@ -22,8 +22,8 @@ class Starter:
         self._requests, self._requesting = socket.socketpair(type=socket.SOCK_DGRAM)
         self._requests.setblocking(False)
 
-    def ask(self, connection: socket.socket) -> bool:
-        """Request, in a worker, a process at the other end of a connection.
+    def ask(self, connection: socket.socket | IO[bytes]) -> bool:
+        """Request, in a worker, a process at the other end of a connection, or with a file.
 
         Return whether it was requested; it is not where the master is another
         user's process, since what is started would have that user's rights.

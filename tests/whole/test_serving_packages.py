@@ -26,6 +26,7 @@ NEEDED = {
                                "prometheus_client"},
     "requirements-serve-onnx.txt": {"numpy", "onnxruntime"},
     "requirements-serve-bucket.txt": {"obstore"},
+    "requirements-serve-log.txt": {"psycopg", "sqlalchemy"},
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def interpreter(folder: Path, *requirements: str) -> str:
     venv.create(folder, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
     pins = "".join((ROOT / file).read_text() for file in requirements)
-    for name in set(re.findall(r"^([\w.-]+)==", pins, re.MULTILINE)):
+    for name in set(re.findall(r"^([\w.-]+)(?:\[\w+\])?==", pins, re.MULTILINE)):
         package = metadata.distribution(name)
         for part in {file.parts[0] for file in package.files or []} - {"..", "__pycache__"}:
             (site / part).symlink_to(Path(str(package.locate_file(part))))

@@ -17,6 +17,7 @@ from engine.api.fast_path.obstacles import obstacles
 from engine.api.middleware import access_log
 from engine.api.middleware.auth import HEADERS, key_text, may_ask
 from engine.api.middleware.order import ORDER
+from engine.api.middleware.prediction_log import header
 from engine.api.middleware.request_id import is_plain, new_id
 from engine.api.rate_counts import RedisCounts, Standing
 from engine.api.requests import CANARY_KEY
@@ -96,6 +97,7 @@ class FastPath:
         self._callers = resources.callers
         self._limit = resources.limit
         self._logs = resources.logs_requests
+        self._prediction_log = resources.log
         self._doubtful = _DOUBTFUL.union((b"origin",) if resources.origins else ())
         self._metrics = resources.metrics
 
@@ -134,6 +136,9 @@ class FastPath:
         None stands for a request that is left to the application.
         """
         start = time.perf_counter()
+        log = self._prediction_log
+        if log and (log.is_sync or log.refusal(MOST_BYTES)):
+            return [None] * len(requests)
         admitted: list[PredictRequest | None] = [None] * len(requests)
         standings: list[tuple[Standing, int] | None] = [None] * len(requests)
         callers: dict[str, list[int]] = {}
@@ -141,7 +146,7 @@ class FastPath:
             callers.setdefault(head.key, []).append(place)
         for text, places in callers.items():
             try:
-                self._admit(text, places, requests, admitted, standings)
+                self._admit(text, places, requests, admitted, standings, came=start)
             except Exception:  # noqa: BLE001  the application meets it again, and phrases it
                 self._metrics.count_fallback("parse")
         answers = self._predictor.answer_at_once(admitted, self._metrics.count_fallback)
@@ -154,6 +159,7 @@ class FastPath:
     def _admit(
         self, text: str, places: list[int], requests: Sequence[Request],
         admitted: list[PredictRequest | None], standings: list[tuple[Standing, int] | None],
+        *, came: float,
     ) -> None:  # fmt: skip
         """Admit what a caller may ask and is within its limit, at some places of the requests."""
         key = None
@@ -171,7 +177,7 @@ class FastPath:
             head, body, _ = requests[place]
             admitted[place] = PredictRequest(
                 body, head.content_type, head.request_id or new_id(), head.route.model,
-                head.route.version, key, head.canary_key,
+                head.route.version, key, head.canary_key, came=came,
             )  # fmt: skip
 
     def _count(
@@ -197,9 +203,12 @@ class FastPath:
         status, date, kind, length, name, rest = _HEAD
         after = "close" if is_last or head.is_last else "keep-alive"
         limit = "" if standing is None else standing[0].lines(standing[1])
+        predicted = decided.chosen.request
+        logged = header(predicted)
+        lines = f"{logged[0]}: {logged[1]}\r\n{limit}" if logged else limit
         return (
             f"{status}{http_date()}{date}{after}{kind}{len(body)}{length}"
-            f"Cache-Control: no-store\r\n{limit}{name}{decided.chosen.request.request_id}{rest}"
+            f"Cache-Control: no-store\r\n{lines}{name}{predicted.request_id}{rest}"
         ).encode(), body
 
     def _log(

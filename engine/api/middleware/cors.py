@@ -13,7 +13,10 @@ _SENT = (
     "Authorization, Content-Type, Idempotency-Key, token, traceparent, x-api-key, X-Canary-Key, "
     "X-Request-Id"
 )
-_SHOWN = "RateLimit, RateLimit-Policy, Retry-After, X-Model, X-Model-Version, X-Request-Id"
+_SHOWN = (
+    "RateLimit, RateLimit-Policy, Retry-After, X-Model, X-Model-Version, X-Prediction-Id, "
+    "X-Prediction-Log, X-Request-Id"
+)
 
 
 def read_origins(text: str) -> frozenset[str]:

@@ -27,7 +27,10 @@ _NAME = re.compile(
 MOST_BYTES = 2**20
 
 #: The headers that are stored with an answer.
-_HEADERS = ("Content-Type", "X-Model", "X-Model-Version", "Inference-Header-Content-Length")
+_HEADERS = (
+    "Content-Type", "X-Model", "X-Model-Version", "X-Prediction-Id",
+    "Inference-Header-Content-Length",
+)  # fmt: skip
 
 
 def begin() -> Response | None:

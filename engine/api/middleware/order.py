@@ -12,6 +12,7 @@ from engine.api.middleware import (
     compression,
     cors,
     idempotency,
+    prediction_log,
     query,
     rate_limit,
     request_id,
@@ -55,6 +56,7 @@ GUARDING = (
     Middleware(rate_limit.count_request, rate_limit.show_standing, on_loop=True),
     Middleware(query.refuse_parameters, None, on_loop=True),
     Middleware(idempotency.begin, idempotency.store, on_loop=True, end=idempotency.end),
+    Middleware(prediction_log.refuse_early, prediction_log.finish, on_loop=True),
 )
 
 #: All of it. The answer passes it in the opposite order.

@@ -27,9 +27,8 @@ def test_fast_path_when_a_middleware_is_not_in_the_order_is_off(
 
     monkeypatch.setattr(answer, "ORDER", ORDER[:-1])
     assert [
-        "before_request engine.api.middleware.idempotency.begin",
-        "after_request engine.api.middleware.idempotency.store",
-        "teardown_request engine.api.middleware.idempotency.end",
+        "before_request engine.api.middleware.prediction_log.refuse_early",
+        "after_request engine.api.middleware.prediction_log.finish",
     ] == fast_path.obstacles()
 
 
