@@ -3,8 +3,12 @@
 import io
 import re
 import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
 
 from flask import Blueprint, Response, g, request
+from msgspec.structs import asdict
 
 from engine.api.errors import Failure, failure_response
 from engine.api.paging import USUAL, Page, page_bounds, single
@@ -12,12 +16,13 @@ from engine.api.requests import whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.records.json_reader import read_json_body
-from engine.records.logged import describe, read_selection
 from engine.records.media_types import DELIMITERS, JSON, charset_of, media_type
-from engine.records.outcomes import Outcome, read_outcomes, read_table
+from engine.records.outcomes import Outcome, read_outcomes, read_table, seconds_of
 from engine.records.problems import BadRequest
+from engine.schema.messages import shown
 from engine.schema.record_schema import Schema
 from persistence.prediction_entries import Outcomes, encode
+from persistence.prediction_rows import PredictionRow, Selection
 from persistence.prediction_spool import NoRoom
 
 #: The place in the log after which a page begins.
@@ -27,6 +32,32 @@ _OFF = Failure(503, "the prediction log is off, so no outcomes are taken: set PR
 _FULL = Failure(503, "the outcomes cannot be stored now: try again as Retry-After says")
 
 _FILTERS = ("id", "version", "since", "until", "identifier")
+
+
+def read_selection(
+    *, since: str | None = None, until: str | None = None, identifiers: Iterable[str] = (),
+    **texts: Any,
+) -> Selection:  # fmt: skip
+    """Read which predictions are meant; raise `BadRequest` where a text cannot be read."""
+    times = {"since": since, "until": until}
+    values: dict[str, Any] = {name: seconds_of(text) for name, text in times.items()}
+    for name, text in times.items():
+        if text is not None and values[name] is None:
+            remedy = "send a date and time, as 2026-01-31T12:00:00Z"
+            raise BadRequest(400, f"{name} is {shown(text)}: {remedy}")
+    named = {}
+    for text in identifiers:
+        name, is_pair, value = text.partition("=")
+        if not (name and is_pair and value):
+            raise BadRequest(400, f"identifier is {shown(text)}: send NAME=VALUE, as order=7")
+        named[name] = value
+    return Selection(**texts, **values, identifiers=named)
+
+
+def describe(row: PredictionRow) -> dict[str, Any]:
+    """Return what JSON has of a prediction."""
+    values = {name: value for name, value in asdict(row).items() if name != "place"}
+    return {**values, "at": datetime.fromtimestamp(row.at, UTC).isoformat()}
 
 
 def blueprint(shared: Resources) -> Blueprint:

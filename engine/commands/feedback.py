@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from engine.api.prediction_log import read_selection
 from engine.api.resources import resources
 from engine.commands.output import CommandError, CommandResult, command_output, served, table
 from engine.records.json_reader import read_json_body
-from engine.records.logged import read_selection
 from engine.records.outcomes import read_outcomes, read_table
 from engine.records.problems import InvalidRecords
 from engine.schema.record_schema import Schema

@@ -12,10 +12,10 @@ from typing import Any
 import click
 import msgspec
 
+from engine.api.prediction_log import describe, read_selection
 from engine.api.resources import resources
 from engine.commands.output import CommandError, CommandResult, command_output, table
 from engine.records.arrow_support import missing_arrow
-from engine.records.logged import describe, read_selection
 from persistence.atomic_files import replacing
 from persistence.prediction_rows import PredictionRow
 
