@@ -107,6 +107,7 @@ def _resources(settings: Settings) -> Resources:
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         database=PredictionDatabase(_log_address(settings), seconds=_LOG_SECONDS),
+        spool_folder=settings.prediction_folder,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
         progress_of=progress_of,
         service=NAME,

@@ -13,6 +13,7 @@ class VersionEntry(msgspec.Struct, frozen=True, array_like=True, tag="version"):
     version: str
     schema: dict[str, Any]  # of `Schema.to_json`
     classes: list[Any] | None
+    positive: Any  # one of two classes
     reference: dict[str, dict[str, Any]]  # of the card
 
 

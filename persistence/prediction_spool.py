@@ -16,10 +16,11 @@ import os
 import secrets
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 from zlib import crc32
 
 from persistence.atomic_files import locked
@@ -42,6 +43,9 @@ _POSITION = struct.Struct("<Q")
 
 #: A file, and how far it must be in the database for something to be there.
 Receipt = tuple[Path, int]
+
+
+_Done = TypeVar("_Done")
 
 
 class NoRoom(Exception):
@@ -145,7 +149,7 @@ class PredictionSpool:
         self._most = most
         self._lock = Lock()
         self._file: SpoolFile | None = None
-        self._trouble = ("", 0.0)  # the reason, and until when nothing is tried
+        self._reason, self._paused_until = "", 0.0  # after a failure
         os.register_at_fork(after_in_child=self._forget)
 
     def append(self, content: bytes, declared: Mapping[int, bytes]) -> Receipt:
@@ -153,49 +157,36 @@ class PredictionSpool:
 
         Each of the numbers has the content of a frame that must come before it in a file.
         """
-        with self._lock:
-            file = self._ready(len(content))
-            try:
-                return file.append(content, declared)
-            except (OSError, NoRoom) as error:
-                raise self._give_up(error) from error
+        return self._attempt(len(content), lambda file: file.append(content, declared))
 
     def reserve(self, size: int) -> None:
         """Reserve room for what is appended soon; raise `NoRoom`."""
-        with self._lock:
-            file = self._ready(size)
-            try:
-                file.reserve(size)
-            except (OSError, NoRoom) as error:
-                raise self._give_up(error) from error
+        self._attempt(size, lambda file: file.reserve(size))
 
     def draft(self) -> SpoolFile:
         """Begin a file that counts once it is published; raise `NoRoom` or OSError."""
         return SpoolFile(self.folder, self._most, "draft")
 
-    def _ready(self, size: int) -> SpoolFile:
-        """Return the file to append to: where this one is full or given up, another."""
-        if self._file is not None and self._file.end + size > ROTATED:
-            self._file.close()
-            self._file = None
-        if self._file is None:
-            reason, until = self._trouble
-            if time.monotonic() < until:
-                raise NoRoom(reason)
+    def _attempt(self, size: int, act: Callable[[SpoolFile], _Done]) -> _Done:
+        with self._lock:
+            if self._file is None and time.monotonic() < self._paused_until:
+                raise NoRoom(self._reason)
             try:
-                self._file = SpoolFile(self.folder, self._most, "spool")
+                if self._file is not None and self._file.end + size > ROTATED:
+                    self._close()
+                self._file = self._file or SpoolFile(self.folder, self._most, "spool")
+                return act(self._file)
             except (OSError, NoRoom) as error:
-                raise self._give_up(error) from error
-        return self._file
+                # The end of the file may be torn now: it is left to the drain.
+                self._close()
+                self._reason = error.reason if isinstance(error, NoRoom) else "failed"
+                self._paused_until = time.monotonic() + _PAUSE
+                raise NoRoom(self._reason) from error
 
-    def _give_up(self, error: Exception) -> NoRoom:
-        """Leave the file, whose end may be torn, to the drain, and try nothing for a while."""
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
-        trouble = error if isinstance(error, NoRoom) else NoRoom("failed")
-        self._trouble = trouble.reason, time.monotonic() + _PAUSE
-        return trouble
 
     def _forget(self) -> None:
         # The file is locked by the process that has forked this one.
@@ -206,14 +197,17 @@ class PredictionSpool:
             self._file = None
 
 
+def spool_files(folder: Path) -> list[Path]:
+    """List the files of the spool, the oldest first; drafts too."""
+    return sorted(path for path in folder.glob("*.*") if path.suffix in (".spool", ".draft"))
+
+
 def total_bytes(folder: Path) -> int:
     """Return the size of all files of the spool, reserved room included."""
     total = 0
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith((".spool", ".draft")):
-                with suppress(FileNotFoundError):
-                    total += entry.stat().st_size
+    for path in spool_files(folder):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
     return total
 
 
@@ -272,3 +266,29 @@ def read_frames(descriptor: int, position: int, most: int) -> Iterator[tuple[byt
 def note_stored(descriptor: int, position: int) -> None:
     """Note in a file how far a database has it."""
     os.pwrite(descriptor, _POSITION.pack(position), len(_MARK))
+
+
+def last_receipt(path: Path) -> Receipt:
+    """Return what stands for all that a file has now."""
+    position = START
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        while frames := [*read_frames(file.fileno(), position, CHUNK)]:
+            position = frames[-1][1]
+    return path, position
+
+
+def is_written(path: Path) -> bool:
+    """Return whether some process may still write to a file."""
+    with suppress(FileNotFoundError), locked(path, seconds=0) as is_ours:
+        return not is_ours
+    return False
+
+
+def remove(path: Path, position: int) -> bool:
+    """Delete a file that no process writes and that has nothing after a position, if it can be."""
+    with locked(path, seconds=0) as is_ours, path.open("rb") as file:
+        is_new = time.time() - os.fstat(file.fileno()).st_mtime < _PAUSE  # not locked yet, maybe
+        if is_ours and not is_new and not [*read_frames(file.fileno(), position, CHUNK)]:
+            path.unlink()
+            return True
+    return False

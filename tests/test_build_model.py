@@ -121,6 +121,7 @@ def test_build_when_it_runs_prints_a_line_per_step(project: Path) -> None:
         "score",
         "importances",
         "compare",
+        "uncertainty",
         "store",
         "promote",
     ]

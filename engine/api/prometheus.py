@@ -20,16 +20,18 @@ from engine.api.process_metrics import Children, process_metrics
 from engine.runtime.answers import class_name
 from engine.serving import metrics
 from engine.serving.metrics import Metrics
+from engine.serving.prediction_log import PredictionLog
 from engine.serving.shared_counters import Key
+from persistence.drain_status import figures
 
 Series = Mapping[Key, Sequence[float]]
 
 
-def blueprint(counted: Metrics, children: Children) -> Blueprint:
+def blueprint(counted: Metrics, children: Children, log: PredictionLog | None) -> Blueprint:
     """Return the route that Prometheus reads."""
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()
-    registry.register(_Metrics(counted, children))
+    registry.register(_Metrics(counted, children, log))
 
     @routes.get("/metrics")
     def show() -> Response:
@@ -41,9 +43,10 @@ def blueprint(counted: Metrics, children: Children) -> Blueprint:
 
 
 class _Metrics(Collector):
-    def __init__(self, counted: Metrics, children: Children) -> None:
+    def __init__(self, counted: Metrics, children: Children, log: PredictionLog | None) -> None:
         self._counted = counted
         self._children = children
+        self._log = log
 
     def collect(self) -> Iterator[Metric]:
         """Add up what the processes have counted."""
@@ -65,6 +68,7 @@ class _Metrics(Collector):
                 series = {key: numbers for key, numbers in series.items() if any(numbers)}
             yield _filled(GaugeMetricFamily(name, text), name, labels, series)
         yield from _versions(slots)
+        yield from _drain(self._log) if self._log else ()
         yield from process_metrics(self._counted.master, self._children)
 
 
@@ -94,6 +98,20 @@ _GAUGES: _Described = {
         ("model", "version"),
     ),
 }
+
+
+_DRAIN: Mapping[str, tuple[type[Metric], str]] = {
+    "prediction_log_stored": (CounterMetricFamily, "Predictions that the database has got"),
+    "prediction_log_spool_bytes": (GaugeMetricFamily, "Room that waiting predictions take"),
+    "prediction_log_lag_seconds": (GaugeMetricFamily, "Time since no prediction waited"),
+    "prediction_log_drain_up": (GaugeMetricFamily, "Whether a process stores predictions"),
+}
+
+
+def _drain(log: PredictionLog) -> Iterator[Metric]:
+    for name, number in figures(log.spool.folder).items():
+        kind, text = _DRAIN[name]
+        yield kind(name, text, value=number)  # type: ignore[call-arg]
 
 
 def _filled(family: Metric, name: str, labels: Sequence[str], series: Series) -> Metric:

@@ -15,6 +15,7 @@ from engine.records.inflate import inflate
 from engine.records.media_types import TABLES
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
+from engine.runtime.uncertainty import NoCoverage
 from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
 from engine.serving.prediction import Predictor
@@ -50,7 +51,8 @@ def _no_explanation(version: StoredVersion) -> str:
 
 
 def _no_coverage(version: StoredVersion) -> str:
-    return "or train it again, since this version has no calibration"
+    limits = version.card.get("uncertainty", {}).get("limits")
+    return "" if limits else "or train it again, since this version has no calibration"
 
 
 #: What the query of a request to predict may have, by name.
@@ -84,9 +86,18 @@ def choose_version(
         shadow, answering = chosen.shadow, chosen.version
         if options.threshold is not None:  # a candidate in silence has its own
             shadow, answering = None, answering.at_threshold(options.threshold)
+        if options.coverage is not None:
+            answering = _at_coverage(answering, options.coverage)
         chosen = Chosen(chosen.request, answering, shadow, options)
     g.version = chosen.version
     return chosen
+
+
+def _at_coverage(version: StoredVersion, coverage: float) -> StoredVersion:
+    try:
+        return version.at_coverage(coverage)
+    except NoCoverage as reason:
+        raise BadRequest(400, f"coverage is {coverage:g}: {reason}") from reason
 
 
 def _read_options(version: StoredVersion) -> Options:

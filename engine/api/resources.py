@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -59,6 +60,7 @@ class Resources:
     origins: frozenset[str]
     logs_requests: bool
     database: PredictionDatabase
+    spool_folder: Path
     log: PredictionLog | None = None
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]

@@ -13,6 +13,7 @@ _FEW_ROWS = 30
 FIELD_HEADS = ("name", "kind", "unit", "range", "accepted")
 SCORE_HEADS = ("score", "value", "95 % interval", "baseline")
 CLASS_HEADS = ("class", "precision", "recall", "rows")
+UNCERTAINTY_HEADS = ("where", "is", "rows", "coverage")
 IMPORTANCE_HEADS = ("field", "mean", "std")
 
 
@@ -69,6 +70,41 @@ def class_rows(card: Card) -> list[list[str]]:
     ]
 
 
+def uncertainty_rows(card: Card) -> list[list[str]]:
+    """Return a row of `UNCERTAINTY_HEADS` for each part of the held-out rows, and for all."""
+    measured = card.get("uncertainty", {}).get("measured")
+    if not measured:
+        return []
+    rows = [["all rows", "", str(card["uncertainty"]["rows"]), f"{measured['mean']:.3f}"]]
+    return rows + [
+        [part["field"], part["is"], str(part["rows"]), f"{part['coverage']:.3f}"]
+        for part in measured["parts"]
+    ]
+
+
+def uncertainty_text(entry: Mapping[str, Any]) -> str:
+    """Say how often what a card has of the doubt in its answers held, or why it has nothing."""
+    measured, near = entry.get("measured"), entry.get("familiarity")
+    texts = [entry.get("remark", "")]
+    if measured:
+        what = "intervals" if "edges" in entry else "sets"
+        share = f"{100 * measured['mean']:.1f} % of the held-out rows"
+        texts.append(f"{100 * measured['coverage']:g} % {what} held {share}")
+        if apart := [part for part in measured["parts"] if _is_off(part, measured)]:
+            texts.append(
+                f"they are off by more than 2 points in {len(apart)} of "
+                f"{len(measured['parts'])} parts of the rows"
+            )
+    if near:
+        alarms = f"{100 * near['false_alarms']:.1f} %"
+        texts.append(f"{alarms} of the held-out rows are called unfamiliar")
+    return "; ".join(filter(None, texts)) or "the answers have none"
+
+
+def _is_off(part: Mapping[str, Any], measured: Mapping[str, Any]) -> bool:
+    return abs(part["coverage"] - measured["coverage"]) > 0.02  # type: ignore[no-any-return]
+
+
 def importance_rows(card: Card) -> list[list[str]]:
     """Return a row of `IMPORTANCE_HEADS` for each field, the most important first."""
     weights = card["permutation_importances"]
@@ -90,6 +126,15 @@ def limits(card: Card) -> list[str]:
         for name, score in scores
         if score.get("remark")
     ]
+    measured = card.get("uncertainty", {}).get("measured", {"parts": ()})
+    sentences += [
+        f"A coverage of {measured['coverage']:g} is {part['coverage']:.2f} where {part['field']} "
+        f"is {part['is']} ({part['rows']} rows)."
+        for part in measured["parts"]
+        if _is_off(part, measured)
+    ]
+    if remark := card.get("uncertainty", {}).get("remark"):
+        sentences.append(f"The answers have no stated uncertainty: {remark}.")
     if level := [
         name for name, score in scores if score["low"] <= score["baseline"] <= score["high"]
     ]:

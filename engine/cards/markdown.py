@@ -34,6 +34,11 @@ def model_card(card: Card) -> str:
     ]
     if rows := facts.class_rows(card):
         parts += ["## By class", _table(facts.CLASS_HEADS, rows)]
+    if rows := facts.uncertainty_rows(card):
+        parts += [
+            "## Coverage of its 90 % intervals or sets",
+            _table(facts.UNCERTAINTY_HEADS, rows),
+        ]
     if challenge := card.get("challenge"):
         parts += ["## Beside the promoted version", *_challenge(challenge)]
     parts += [

@@ -118,12 +118,34 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
     selection = read_selection(**options)
     if selection.id is None and selection.key is None and not selection.identifiers:
         raise click.UsageError("name the predictions by --id, --identifier or --key")
+    _drain()
     if not yes:
         count = resources().database.count(selection)
         click.confirm(f"Delete {count} predictions and their outcomes?", abort=True, err=True)
     predictions, outcomes = resources().database.delete(selection)
     text = f"deleted {predictions} predictions and {outcomes} outcomes"
     return CommandResult({"predictions": predictions, "outcomes": outcomes}, text)
+
+
+@log.command()
+@command_output
+def drain() -> CommandResult:
+    """Store what waits in the spool, as the service does in the background.
+
+    \b
+    Examples:
+      flask log drain
+    """
+    _drain()
+    return CommandResult({"stored": True}, "nothing waits in the spool any more")
+
+
+def _drain() -> None:
+    """Store what waits in the spool."""
+    from engine.monitoring.drain import empty
+
+    if not empty(resources().spool_folder, resources().database):
+        raise CommandError("the spool is not yet stored, by the drain that runs: try again")
 
 
 def _cells(row: PredictionRow) -> list[Any]:

@@ -1,1 +1,1 @@
-"""What is known of models while they serve: the log is drained, quality and drift measured."""
+"""What becomes of predictions: stored, compared with the truth and with the training rows."""

@@ -27,8 +27,8 @@ SHOWN = (
     "version", "title", "description", "task", "schema", "classes", "positive", "threshold",
     "has_probabilities", "example", "trained_by", "created_at", "estimator", "trees",
     "hyperparameters", "seed", "data", "code", "libraries", "score", "scores", "class_scores",
-    "remarks", "impurity_importances", "permutation_importances", "challenge", "runtime",
-    "runtime_reason", "parity", "spread", "seconds", "files", "digest",
+    "remarks", "uncertainty", "impurity_importances", "permutation_importances", "challenge",
+    "runtime", "runtime_reason", "parity", "spread", "seconds", "files", "digest",
 )  # fmt: skip
 
 _STYLE = (Path(__file__).parent / "templates" / "version.css").read_text()
@@ -122,6 +122,7 @@ def _scores(card: Card, compared: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _tables(card: Card) -> list[tuple[str, Sequence[str], list[list[str]]]]:
     tables = (
         ("By class", facts.CLASS_HEADS, facts.class_rows(card)),
+        ("Coverage of intervals or sets", facts.UNCERTAINTY_HEADS, facts.uncertainty_rows(card)),
         ("Fields", facts.FIELD_HEADS, facts.field_rows(card)),
         ("Parameters", ("name", "value"), _rows(card["hyperparameters"])),
         ("Libraries", ("name", "version"), _rows(card["libraries"])),

@@ -136,7 +136,7 @@ class _JsonRows:
     Attributes
     ----------
     end : bytes
-        The bracket that is open at the end of a row, apart from the row's own.
+        What is open at the end of a row, apart from the row's own bracket.
     """
 
     def __init__(self, columns: Sequence[AnswerColumn]) -> None:
@@ -148,7 +148,8 @@ class _JsonRows:
             parts = [_encode(part) + b":" for part in column.keys]
             keys = [key + b"{" + parts[0], *(b"," + part for part in parts[1:])] if parts else [key]
             self._columns.append((column, keys, labels))
-            begin = b"}," if parts else b","
+            constants = _encode(dict(column.constants))[1:-1]
+            begin = (b"," + constants if constants else b"") + (b"}," if parts else b",")
         self.end = begin[:-1]
 
     def write(self, decisions: Decisions, ends: list[bytes]) -> bytes:

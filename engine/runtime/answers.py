@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from engine.runtime.uncertainty import COVERAGE, has_limits
 from engine.schema.kinds.field import KINDS, Field
 
 _encode = msgspec.json.Encoder().encode
@@ -25,6 +26,7 @@ class Prediction(msgspec.Struct, frozen=True, gc=False):
     probabilities: tuple[float, ...] | None = None  # one per class of the card, in its order
     probability: float | None = None  # that of the predicted class
     identifiers: Mapping[str, Any] | None = None  # of the record, where its model has any
+    interval: tuple[float, float] | None = None  # where a regression has one
 
 
 class Decisions(NamedTuple):
@@ -34,6 +36,7 @@ class Decisions(NamedTuple):
     numbers: Any  # the doubles that a regression predicts, of shape (n,)
     probabilities: Any  # of shape (n, n_classes)
     identifiers: Mapping[str, list[Any]] | None = None  # the values of each, n of them
+    interval: Any = None  # of shape (n, 2)
 
     @property
     def size(self) -> int:
@@ -45,7 +48,8 @@ class Decisions(NamedTuple):
         shares = None if self.probabilities is None else tuple(self.probabilities[0].tolist())
         identifiers = {name: values[0] for name, values in (self.identifiers or {}).items()} or None
         if self.chosen is None or classes is None:
-            return Prediction(float(self.numbers[0]), identifiers=identifiers)
+            interval = None if self.interval is None else tuple(self.interval[0].tolist())
+            return Prediction(float(self.numbers[0]), None, None, identifiers, interval)
         at = self.chosen[0]
         value = classes[at] if at >= 0 else math.nan  # a record without an answer
         return Prediction(value, shares, None if shares is None else shares[at], identifiers)
@@ -63,6 +67,7 @@ class AnswerColumn(NamedTuple):
     labels: tuple[Any, ...] = ()  # the classes that the values stand for
     keys: tuple[str, ...] = ()  # of the numbers in each value; each is a column of a table
     key_prefix: str = ""  # what comes before the keys in a table
+    constants: Mapping[str, Any] = MappingProxyType({})  # which JSON has behind the keys
     tensor: str = ""  # its name as an output of the Open Inference Protocol; empty for none
     schema: Mapping[str, Any] = MappingProxyType({})  # of each number; empty: the target's own
     description: str = ""
@@ -81,14 +86,23 @@ class AnswerColumn(NamedTuple):
         return [self.labels[at] for at in values] if self.labels else list(values.ravel().tolist())
 
 
-def answer_columns(card: Mapping[str, Any]) -> tuple[AnswerColumn, ...]:
-    """List the columns of a version's answers: what was predicted first, identifiers last."""
+def answer_columns(card: Mapping[str, Any], coverage: float = COVERAGE) -> tuple[AnswerColumn, ...]:
+    """List the columns of a version's answers: what was predicted first, identifiers last.
+
+    Those of a regression have an interval where its card has one of the coverage.
+    """
     entries = card["schema"]["fields"]
     echoes = [
         _echo(Field.from_json(entry)) for entry in entries if not KINDS[entry["kind"]].is_input
     ]
     if card["classes"] is None:
-        return (AnswerColumn("value", attrgetter("numbers"), tensor="predict"), *echoes)
+        value = AnswerColumn("value", attrgetter("numbers"), tensor="predict")
+        interval = AnswerColumn(
+            "interval", attrgetter("interval"), keys=("low", "high"), key_prefix="interval_",
+            constants={"coverage": coverage}, schema={"type": "number"},
+            description="Between both lies the true value of a share of all records: the coverage",
+        )  # fmt: skip
+        return (value, *([interval] if has_limits(card, coverage) else []), *echoes)
     classes = tuple(card["classes"])
     value = AnswerColumn("value", attrgetter("chosen"), labels=classes, tensor="predict")
     if not card["has_probabilities"]:
@@ -129,14 +143,18 @@ def prediction_json(columns: Sequence[AnswerColumn], prediction: Prediction) -> 
             answer |= prediction.identifiers or {}
             continue
         value = getattr(prediction, column.name)
-        answer[column.name] = dict(zip(column.keys, value, strict=True)) if column.keys else value
+        if column.keys:
+            value = {**dict(zip(column.keys, value, strict=True)), **column.constants}
+        answer[column.name] = value
     return answer
 
 
-def answer_json(card: Mapping[str, Any], prediction: Prediction, date: Any) -> dict[str, Any]:
+def answer_json(
+    card: Mapping[str, Any], prediction: Prediction, date: Any, coverage: float = COVERAGE
+) -> dict[str, Any]:
     """Return the answer to one record as JSON has it."""
     return {
-        "prediction": prediction_json(answer_columns(card), prediction),
+        "prediction": prediction_json(answer_columns(card, coverage), prediction),
         "prediction_time": date,
         "model": {"name": card["model"], "version": card["version"]},
     }
@@ -148,15 +166,16 @@ class AnswerTemplate:
     There is a form for each class, and one for a number.
     """
 
-    def __init__(self, card: Mapping[str, Any]) -> None:
+    def __init__(self, card: Mapping[str, Any], coverage: float = COVERAGE) -> None:
         classes = card["classes"]
         self._is_number = classes is None
         shares: Any = tuple(map(_slot, range(len(classes)))) if card["has_probabilities"] else None
-        predictions = {None: Prediction(_slot(0))} if classes is None else {
+        number = Prediction(_slot(0), interval=(_slot(1), _slot(2)))
+        predictions = {None: number} if classes is None else {
             label: Prediction(label, shares, _slot(place)) for place, label in enumerate(classes)
         }  # fmt: skip
         self._forms = {
-            label: _form(answer_json(card, prediction, msgspec.Raw(b'"\0date\0"')))
+            label: _form(answer_json(card, prediction, msgspec.Raw(b'"\0date\0"'), coverage))
             for label, prediction in predictions.items()
         }
 
@@ -165,13 +184,13 @@ class AnswerTemplate:
         value: Any = prediction.value
         numbers: tuple[float, ...] | None = prediction.probabilities
         if self._is_number:
-            value, numbers = None, (value,)
+            value, numbers = None, (value, *(prediction.interval or ()))
         if (form := self._forms.get(value)) is None:
             return None
         parts, places = form
         parts = parts.copy()
         if numbers:
-            if not math.isfinite(sum(numbers)):
+            if not math.isfinite(prediction.value if self._is_number else sum(numbers)):
                 return None
             written = _encode(numbers)[1:-1].split(b",")
             parts[1:-2:2] = [written[place] for place in places]

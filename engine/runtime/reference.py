@@ -1,12 +1,14 @@
 """What the rows looked like that a version learnt from: `reference.json`, beside its card.
 
-Later rows are compared with it. Each field stands for itself: no row can be put together again.
+Later rows are compared with it. Each sample stands for itself: no row can be put together again.
 """
 
 from typing import Any
 
 import msgspec
+import numpy as np
 
+from engine.runtime.familiarity import CodedRows
 from persistence.store_errors import UntrustedArtifact
 
 #: The file of a version; versions made without one have none.
@@ -37,24 +39,32 @@ class FieldReference(msgspec.Struct, omit_defaults=True):
 
 
 class AnswersReference(msgspec.Struct, omit_defaults=True):
-    """The answers to the held-out rows.
+    """The answers to the held-out rows, and how they differ from the truth.
 
     Attributes
     ----------
     rows : int
         How many there are.
     counts : dict of str to int
-        Rows by predicted class, in the words of JSON.
+        Rows by predicted class.
     sample : list of float
         Sorted answers drawn at random, of a regression.
     positive : list of float
         Sorted probabilities of the positive one of two classes, drawn at random.
+    slope, offsets : float, list of float
+        The softmax of slope * log p + offset of each class is calibrated.
+    edges, residuals : list of float, list of lists of float
+        Of a regression: what the truth is above the answer, by bins of the answer.
     """
 
     rows: int
     counts: dict[str, int] = {}
     sample: list[float] = []
     positive: list[float] = []
+    slope: float = 1.0
+    offsets: list[float] = []
+    edges: list[float] = []
+    residuals: list[list[float]] = []
 
 
 class Reference(msgspec.Struct):
@@ -62,6 +72,7 @@ class Reference(msgspec.Struct):
 
     A field marked private has no entry among `fields`; `typical` is a record of the median or
     most frequent value of each field, as JSON, with the example of private and text fields.
+    `coded` are some of the rows, in words and tenths of the values.
     """
 
     format: int
@@ -69,6 +80,13 @@ class Reference(msgspec.Struct):
     fields: dict[str, FieldReference]
     answers: AnswersReference
     typical: dict[str, Any]
+    coded: CodedRows | None = None
+
+
+def log_shares(probabilities: np.ndarray) -> np.ndarray:
+    """Return the logarithms of probabilities, of which a forest answers 0 and 1, too."""
+    logs: np.ndarray = np.log(np.clip(probabilities, 1e-4, 1))
+    return logs
 
 
 def parse_reference(content: bytes) -> Reference:

@@ -17,6 +17,7 @@ from engine.runtime.native import NativeRuntime
 from engine.runtime.reference import Reference, parse_reference
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed
+from engine.runtime.uncertainty import COVERAGE, Intervals, limits_at
 from engine.schema.card import Card, Decision
 from engine.schema.json_decoder import Decoder, as_matrix
 from engine.schema.record_schema import Schema, dtype_of
@@ -47,6 +48,8 @@ class StoredVersion:
         self._inputs = [place for place, field in enumerate(self.schema.fields) if field.is_input]
         self._classes = card["classes"]
         self._choose = _chooser(card) if card["has_probabilities"] else None
+        self.coverage = COVERAGE
+        self._intervals = Intervals.of_card(card, COVERAGE)
         first = float(card["seconds"]["one_row"])
         rest = float(card["seconds"]["thousand_rows"]) - first
         self._seconds = first, max(0.0, rest) / 999
@@ -68,6 +71,19 @@ class StoredVersion:
         other._choose = _chooser(other.card)
         return other
 
+    def at_coverage(self, coverage: float) -> "StoredVersion":
+        """Return the same version with intervals of another coverage.
+
+        Raise `NoCoverage` where it knows of none, nor of sets.
+        """
+        limits_at(self.card, coverage)
+        other = copy(self)
+        other.coverage = coverage
+        other.answer_columns = answer_columns(self.card, coverage)
+        other.template = AnswerTemplate(self.card, coverage)
+        other._intervals = Intervals.of_card(self.card, coverage)
+        return other
+
     def predict(self, columns: Columns) -> list[Prediction]:
         """Predict for clean columns of equal length, one prediction per record."""
         return decide(self._runtime.run(columns), self.card)
@@ -76,7 +92,8 @@ class StoredVersion:
         """Predict for one clean record, as `Decoder.pack` returns it."""
         classes, choose = self._classes, self._choose
         if classes is None:
-            return Prediction(self._runtime.run_record(packed)[0])
+            value, intervals = self._runtime.run_record(packed)[0], self._intervals
+            return Prediction(value, interval=intervals.of(value) if intervals else None)
         if choose is None:
             outputs = self._runtime.run_matrix(as_matrix(packed))
             return Prediction(_labels(outputs.values, self.card)[0])
@@ -86,16 +103,22 @@ class StoredVersion:
 
     def decide_matrix(self, matrix: Any) -> Decisions:
         """Predict for clean records in the form of `Decoded.matrix`, column by column."""
+        decisions = decide_columns(self._runtime.run_matrix(self.inputs(matrix)), self.card)
+        if self._intervals:
+            decisions = decisions._replace(interval=self._intervals.of_all(decisions.numbers))
         if not self.schema.identifiers:
-            return decide_columns(self._runtime.run_matrix(matrix), self.card)
-        inputs = matrix[:, self._inputs]
-        inputs = inputs.astype(dtype_of(self.schema.inputs), copy=False)
-        decisions = decide_columns(self._runtime.run_matrix(inputs), self.card)
+            return decisions
         return decisions._replace(
             identifiers={
                 name: matrix[:, at].tolist() for name, at in self.schema.identifiers.items()
             }
         )
+
+    def inputs(self, matrix: Any) -> Any:
+        """Return what the pipeline sees of clean records."""
+        if not self.schema.identifiers:
+            return matrix
+        return matrix[:, self._inputs].astype(dtype_of(self.schema.inputs), copy=False)
 
     def predict_row(self, matrix: Any) -> Prediction:
         """Predict for the only record of a matrix, whatever its type."""

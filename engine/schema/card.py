@@ -142,6 +142,7 @@ class Card(Description, Importances, RuntimeEntry):
     remarks: NotRequired[list[str]]
     scores: dict[str, ScoreEntry]
     class_scores: list[dict[str, Any]]
+    uncertainty: NotRequired[dict[str, Any]]  # of the answers, by the held-out rows
     challenge: NotRequired[ChallengeEntry]
     reference: dict[str, dict[str, Any]]
     format: NotRequired[int]

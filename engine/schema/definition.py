@@ -56,6 +56,8 @@ class ModelDefinition:
         threshold by them, on answers to training rows that were left out of a fit.
     request_threshold : bool
         Whether a request may name a threshold of its own, as ``?threshold=0.3``.
+    interval : bool
+        Whether the answers of a regression come with an interval.
     split : str
         Which rows are held out: those that a ``digest`` of their fields chooses, the last ones
         (``time:`` and a column), or whole groups (``group:`` and a column).
@@ -79,6 +81,7 @@ class ModelDefinition:
     scores: tuple[str, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
     request_threshold: bool = False
+    interval: bool = True
     log_tables: str = "rows"
     schema: Schema = field(init=False)
 

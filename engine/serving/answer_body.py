@@ -42,7 +42,7 @@ def write_answer(
     numbers = decisions.probabilities or ((value,) if isinstance(value, float) else ())
     if not all(map(math.isfinite, numbers)):
         return None
-    answer = answer_json(version.card, decisions, http_date())
+    answer = answer_json(version.card, decisions, http_date(), version.coverage)
     if warnings:
         answer["warnings"] = [warning.problem._asdict() for warning in warnings]
     return _encode(answer) + b"\n"

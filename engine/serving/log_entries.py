@@ -34,8 +34,9 @@ def know(version: StoredVersion, number: int) -> Known:
     card, fields = version.card, version.schema.fields
     classes: Any = card["classes"]
     entry = VersionEntry(
-        number, version.name, version.version, card["schema"], classes, card["reference"]
-    )
+        number, version.name, version.version, card["schema"], classes, card["positive"],
+        card["reference"],
+    )  # fmt: skip
     return Known(
         number, encode([entry]), [place for place, field in enumerate(fields) if field.private],
         {label: place for place, label in enumerate(classes or ())},
@@ -84,5 +85,5 @@ def many(
 def _values(matrix: Any, private: list[int]) -> Any:
     if private:
         matrix = matrix.copy()
-        matrix[:, private] = None if matrix.dtype == object else np.nan
+        matrix[:, private] = 0.0
     return matrix.tolist() if matrix.dtype == object else matrix.tobytes()

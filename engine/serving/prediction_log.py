@@ -136,6 +136,8 @@ class PredictionLog:
         self.is_sync = is_sync
         self.is_strict = is_sync or refuses
         self._count_unlogged = count_unlogged
+        for reason in ("full", "failed", "late"):
+            count_unlogged(reason, 0)  # an alert sees the first one, too
         self._environment = environment
         self._known: dict[tuple[str, str], Known] = {}
         self._numbers = count()

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
+from engine.cards.facts import uncertainty_text
 from engine.cards.markdown import model_card
+from engine.runtime.familiarity import CodedRows
 from engine.runtime.reference import FILE
 from engine.runtime.runtimes import Columns, Runtime
 from engine.runtime.version import decide
@@ -28,6 +31,7 @@ from engine.training.reference_file import write_reference
 from engine.training.report import write_report
 from engine.training.served_pipeline import ServedPipeline
 from engine.training.split import Split
+from engine.training.uncertainty import uncertainty
 from persistence.model_persistence import ModelStore
 
 #: Opens a step of the run: ``with step("fit") as say: say("200 trees")``.
@@ -81,26 +85,27 @@ def finish(
         baseline = _baseline(X, y, rows, held_out, description)
         scores = score(judged, baseline)
         scores |= own_scores(definition.scores, description, judged, baseline)
-        own = label_remarks(judged, kept.fitted.predict(unseen), description)
-        remarks = [*fitted.remarks, *own]
+        remarks = fitted.remarks + label_remarks(judged, kept.fitted.predict(unseen), description)
         say("\n".join([*(_score_line(name, entry) for name, entry in scores.items()), *remarks]))
     with step("importances") as say:
         shuffled = with_importances and _importances(served, unseen, truth, description, say)
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
         say(comparison["reason"])
+    with step("uncertainty") as say:
+        doubt, coded = _uncertainty(fitted, judged, served, description)
+        say(uncertainty_text(doubt))
     with step("report"):
         card: Card = {  # the store adds the other keys
-            **description, "remarks": remarks, "scores": scores,
-            "class_scores": class_scores(judged),
+            **description, "remarks": remarks, "scores": scores, "uncertainty": doubt,
+            "class_scores": class_scores(judged), "permutation_importances": shuffled or {},
             "impurity_importances": impurity_importances(kept.pipeline),
-            "permutation_importances": shuffled or {},
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], definition.schema.inputs),
         }  # fmt: skip
         shown = X.iloc[rows], y.iloc[rows], table.iloc[rows]
         files["report.html"] = write_report(card, judged, *shown)
-        files[FILE] = write_reference(definition, X.iloc[rows], judged)
+        files[FILE] = write_reference(definition, X.iloc[rows], judged, coded)
         files["model-card.md"] = model_card(card).encode()
     return Trained(card, files)
 
@@ -108,6 +113,16 @@ def finish(
 def _judge(served: Runtime, X: pd.DataFrame, y: pd.Series, card: Decision) -> HeldOutAnswers:
     """Answer rows with the runtime that will serve, and collect the answers with the truth."""
     return judge(y.to_numpy(), decide(served.run(_columns(X)), card), card)
+
+
+def _uncertainty(
+    fitted: Fitted, judged: HeldOutAnswers, served: Runtime, card: Description
+) -> tuple[dict[str, Any], CodedRows | None]:
+    X, y = fitted.X, fitted.y
+    return uncertainty(
+        fitted.definition, fitted.table, X, fitted.split, judged,
+        lambda rows: _judge(served, X.iloc[rows], y.iloc[rows], card),
+    )  # fmt: skip
 
 
 def _columns(X: pd.DataFrame) -> Columns:

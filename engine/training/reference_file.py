@@ -1,13 +1,16 @@
 """Write the reference of a version, which later rows are compared with."""
 
-import json
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 
-from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference
+from engine.runtime.answers import class_name
+from engine.runtime.familiarity import CodedRows
+from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference, log_shares
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import MISSING, UNKNOWN, Field
 from engine.scoring.judged import HeldOutAnswers
@@ -16,8 +19,14 @@ from engine.scoring.judged import HeldOutAnswers
 #: standard deviation, and little enough to keep 100 fields in 2 MB.
 SAMPLE = 1000
 
+#: Residuals are kept by so many bins of the answer at most, of so many rows each.
+MOST_BINS, FEWEST_IN_BIN, BIN_SAMPLE = 10, 50, 200
 
-def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOutAnswers) -> bytes:
+
+def write_reference(
+    definition: ModelDefinition, X: pd.DataFrame, judged: HeldOutAnswers,
+    coded: CodedRows | None = None,
+) -> bytes:  # fmt: skip
     """Return the content of `reference.json`.
 
     Parameters
@@ -26,6 +35,8 @@ def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOu
         The training rows, as the pipeline takes them.
     judged : HeldOutAnswers
         The answers to the held-out rows.
+    coded : CodedRows or None
+        Some of the training rows, by which unfamiliar records are found.
     """
     draw, inputs = np.random.default_rng(definition.seed), definition.schema.inputs
     reference = Reference(
@@ -36,8 +47,9 @@ def write_reference(definition: ModelDefinition, X: pd.DataFrame, judged: HeldOu
             for field in inputs
             if not _is_private(field)
         },
-        answers=_answers(judged, draw),
+        answers=describe_answers(judged, draw),
         typical={field.name: _typical(field, X[field.name]) for field in inputs},
+        coded=coded,
     )
     return msgspec.json.encode(reference)
 
@@ -60,20 +72,59 @@ def _field(field: Field, column: pd.Series, draw: np.random.Generator) -> FieldR
     return FieldReference(sample=_sample(numbers, draw), missing=missing, outside=outside)
 
 
-def _answers(judged: HeldOutAnswers, draw: np.random.Generator) -> AnswersReference:
-    rows = len(judged.truth)
+def describe_answers(judged: HeldOutAnswers, draw: np.random.Generator) -> AnswersReference:
+    """Describe the answers to held-out rows, and how they differ from the truth."""
+    answers = AnswersReference(len(judged.truth))
     if judged.classes is None:
-        return AnswersReference(rows, sample=_sample(judged.predicted.astype(np.float64), draw))
-    counts = {json.dumps(each): int((judged.predicted == each).sum()) for each in judged.classes}
-    has_positive = judged.positive is not None and judged.probabilities is not None
-    positive = _sample(judged.positive_probability(), draw) if has_positive else []
-    return AnswersReference(rows, counts=counts, positive=positive)
+        answers.sample = _sample(judged.predicted.astype(np.float64), draw)
+        answers.edges, bins = _bins(judged.predicted)
+        errors = judged.truth - judged.predicted
+        answers.residuals = [
+            _sample(errors[bins == place], draw, BIN_SAMPLE)
+            for place in range(len(answers.edges) + 1)
+        ]
+        return answers
+    tally = ((label, int((judged.predicted == label).sum())) for label in judged.classes)
+    answers.counts = {class_name(label): rows for label, rows in tally}
+    if judged.probabilities is not None:
+        answers.slope, *answers.offsets = _calibration(judged)
+        if judged.positive is not None:
+            answers.positive = _sample(judged.positive_probability(), draw)
+    return answers
 
 
-def _sample(numbers: np.ndarray, draw: np.random.Generator) -> list[float]:
+def _bins(answers: np.ndarray) -> tuple[list[float], np.ndarray]:
+    """Return the inner edges of bins with about as many answers each, and the bin of each."""
+    shares = np.linspace(0, 1, max(1, min(MOST_BINS, len(answers) // FEWEST_IN_BIN)) + 1)[1:-1]
+    edges = np.unique(np.quantile(answers, shares, method="lower"))
+    edges = edges[edges > answers.min()]  # so no bin is empty
+    return list(edges.tolist()), np.searchsorted(edges, answers, side="right")
+
+
+def _calibration(judged: HeldOutAnswers) -> list[float]:
+    """Fit a slope and an offset per class to log-probabilities, with the least log loss.
+
+    For two classes it is Platt's scaling (1999). A penalty that weighs as much as one row keeps
+    the offsets of classes without rows near 0.
+    """
+    assert judged.classes is not None and judged.probabilities is not None
+    logs = log_shares(judged.probabilities)
+    is_class = np.stack([judged.truth == label for label in judged.classes], axis=1)
+    start = np.array([1.0, *np.zeros(logs.shape[1])])
+
+    def loss(at: np.ndarray) -> tuple[float, np.ndarray]:
+        scaled = log_softmax(at[0] * logs + at[1:], axis=1)
+        rest, change = np.exp(scaled) - is_class, at - start
+        gradient = np.array([(rest * logs).sum(), *rest.sum(axis=0)]) + change
+        return (change @ change / 2 - scaled[is_class].sum()) / len(logs), gradient / len(logs)
+
+    return list(minimize(loss, start, jac=True, method="L-BFGS-B").x.tolist())
+
+
+def _sample(numbers: np.ndarray, draw: np.random.Generator, most: int = SAMPLE) -> list[float]:
     """Return some numbers, sorted, so that none tells the row that it is from."""
-    if len(numbers) > SAMPLE:
-        numbers = draw.choice(numbers, SAMPLE, replace=False)
+    if len(numbers) > most:
+        numbers = draw.choice(numbers, most, replace=False)
     return list(np.sort(numbers).tolist())
 
 

@@ -66,7 +66,7 @@ def test_prediction_when_of_two_classes_follows_the_threshold(toy_client: FlaskC
 def test_prediction_when_of_a_number_has_no_probability(toy_client: FlaskClient) -> None:
     prediction = predict(toy_client, "rent", EXAMPLES["rent"])["prediction"]
 
-    assert {"value"} == set(prediction)
+    assert {"value", "interval"} == set(prediction)
     # The rows are made at 30 a square metre and 100 more in Recife.
     assert 1765 == pytest.approx(prediction["value"], abs=30)
 

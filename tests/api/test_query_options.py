@@ -9,7 +9,7 @@ from tests.support.application import serve
 @pytest.mark.parametrize(
     ("query", "sentences"),
     [
-        ("coverage=2&threshold=0.3", ["parameter 'threshold'", "parameter 'coverage'"]),
+        ("coverage=2&threshold=0.3", ["parameter 'threshold'", "coverage is '2'"]),
         ("cover=1", ["'cover'", "takes threshold, explain and coverage alone"]),
     ],
 )

@@ -37,7 +37,7 @@ def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -
     """What the service shows once each thing has happened."""
     store = copied(two_parcels, tmp_path_factory.mktemp("monitored"))
     old, new = try_version(store, "shadow")
-    app = serve(store, "parcel")
+    app = serve(store, "parcel", prediction_log="async", prediction_folder=store.root / "log")
     client, counted = app.test_client(), app.extensions["resources"].metrics
     client.post("/v0/predict", json={})
     client.post("/v0/predict", json=EXAMPLES["parcel"])

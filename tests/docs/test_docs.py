@@ -216,6 +216,7 @@ def test_every_key_of_model_info_is_documented(client: FlaskClient) -> None:
 NAMED = {
     "scores": "score", "hyperparameters": "name", "libraries": "name", "files": "file",
     "impurity_importances": "feature", "permutation_importances": "field",
+    "uncertainty.limits": "coverage",
     "reference": "field", "reference.<field>.counts": "category",
 }  # fmt: skip
 
@@ -239,6 +240,7 @@ def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: 
     cards = [store.read_card(name) for store in (credit_store, toy_store) for name in store.names()]
     costs = dict.fromkeys(("false_positive", "false_negative", "rows", "curve"))
     more = {"data": {"held_out_from": 0.0}, "costs": costs, "request_threshold": True}
+    more["uncertainty"] = {"remark": ""}
     more["log_tables"] = "file"
     with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **more}
     imported = {"file": "model.pkl", "format": "pickle", "sha256": "", "libraries": {"<name>": "2"}}

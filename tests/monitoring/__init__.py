@@ -1,1 +1,1 @@
-"""What watches a model that is served."""
+"""Answers looked at later."""

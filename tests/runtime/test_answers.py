@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from bisect import bisect_right
 from typing import Any
 
 import msgspec
@@ -26,12 +27,13 @@ from engine.runtime.answers import (
 )
 from engine.runtime.loading import load_version
 from engine.runtime.version import StoredVersion
+from engine.schema.record_schema import Coding
 from persistence.model_persistence import ModelStore
 
 #: As a column of a later feature would be: two numbers for each record.
-INTERVAL = AnswerColumn(
-    "interval", lambda decisions: np.tile([0.25, 0.75], (decisions.size, 1)),
-    keys=("low", "high"), key_prefix="interval_", tensor="interval",
+RANGE = AnswerColumn(
+    "range", lambda decisions: np.tile([0.25, 0.75], (decisions.size, 1)),
+    keys=("low", "high"), key_prefix="range_", tensor="range",
     schema={"type": "number"},
 )  # fmt: skip
 
@@ -40,7 +42,7 @@ INTERVAL = AnswerColumn(
 def version(toy_store: ModelStore, request: pytest.FixtureRequest) -> StoredVersion:
     """A version whose answers have one column more."""
     version = load_version(toy_store, request.param)
-    version.answer_columns = (*version.answer_columns, INTERVAL)
+    version.answer_columns = (*version.answer_columns, RANGE)
     return version
 
 
@@ -48,11 +50,7 @@ def version(toy_store: ModelStore, request: pytest.FixtureRequest) -> StoredVers
 def decisions(version: StoredVersion) -> Decisions:
     record = version.card["example"]["record"]
     columns = version.schema.columns([record, record])
-    prediction, _ = version.predict(columns)
-    if version.card["classes"] is None:
-        return Decisions(None, np.array([prediction.value] * 2), None)
-    rows = np.array([prediction.probabilities] * 2) if prediction.probabilities else None
-    return Decisions([version.card["classes"].index(prediction.value)] * 2, None, rows)
+    return version.decide_matrix(Coding(version.schema.fields).pack(columns))
 
 
 def write(version: StoredVersion, decisions: Decisions, form: str) -> bytes:
@@ -60,11 +58,16 @@ def write(version: StoredVersion, decisions: Decisions, form: str) -> bytes:
 
 
 def expected(version: StoredVersion) -> dict[str, Any]:
-    example = version.card["example"]
+    example, interval = version.card["example"], None
+    if version.card["classes"] is None:
+        margins = version.card["uncertainty"]["limits"]["0.9"]
+        low, high = margins[bisect_right(version.card["uncertainty"]["edges"], example["value"])]
+        interval = example["value"] + low, example["value"] + high
     prediction = Prediction(
         example["value"],
         tuple(example["probabilities"]) if example["probabilities"] else None,
         example["probability"],
+        interval=interval,
     )
     return prediction_json(version.answer_columns[:-1], prediction)
 
@@ -76,7 +79,7 @@ def test_column_when_added_is_in_json_and_in_lines(
     lines = [json.loads(line) for line in write(version, decisions, LINES).splitlines()]
 
     assert whole == lines
-    assert {"low": 0.25, "high": 0.75} == whole[1].pop("interval")
+    assert {"low": 0.25, "high": 0.75} == whole[1].pop("range")
     assert [*expected(version)] == [*whole[1]]
     assert expected(version)["value"] == pytest.approx(whole[1]["value"])
 
@@ -85,18 +88,18 @@ def test_column_when_added_is_in_tables(version: StoredVersion, decisions: Decis
     header, *rows = csv.reader(io.StringIO(write(version, decisions, CSV).decode()))
     table = pa.ipc.open_stream(write(version, decisions, ARROW)).read_all()
 
-    assert ["interval_low", "interval_high", "warnings"] == header[-3:]
+    assert ["range_low", "range_high", "warnings"] == header[-3:]
     assert ["0.25", "0.75", ""] == rows[1][-3:]
     assert header == table.column_names
-    assert [0.75, 0.75] == table["interval_high"].to_pylist()
+    assert [0.75, 0.75] == table["range_high"].to_pylist()
 
 
 def test_column_when_added_is_an_output_of_tensors(
     version: StoredVersion, decisions: Decisions
 ) -> None:
-    assert "interval" == list_outputs(version)[-1]
+    assert "range" == list_outputs(version)[-1]
 
-    request = InferRequest([], lambda row, name: "", outputs={"interval": False})
+    request = InferRequest([], lambda row, name: "", outputs={"range": False})
     response = write_answer(version, request, decisions, [])
 
     (output,) = json.loads(response.data)["outputs"]
@@ -107,8 +110,8 @@ def test_column_when_added_is_an_output_of_tensors(
 def test_column_when_added_is_described(version: StoredVersion) -> None:
     schema = _prediction_schema(version.answer_columns, version.name)
 
-    assert ["low", "high"] == schema["properties"]["interval"]["required"]
-    assert "interval" in schema["required"]
+    assert ["low", "high"] == schema["properties"]["range"]["required"]
+    assert "range" in schema["required"]
 
 
 def test_prediction_when_written_alone_is_that_of_the_list(
@@ -116,7 +119,7 @@ def test_prediction_when_written_alone_is_that_of_the_list(
 ) -> None:
     columns = version.answer_columns[:-1]
     version.answer_columns = columns
-    (prediction,) = version.predict(version.schema.columns([version.card["example"]["record"]]))
+    prediction = decisions.first(version.card["classes"])
 
     whole = json.loads(write(version, decisions, JSON))["predictions"]
 

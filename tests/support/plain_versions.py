@@ -47,6 +47,7 @@ def write_plain(
         if one["name"] == "rooms":
             one |= {"name": renamed, "column": renamed}
     right = factor * record["area"]
+    del card["uncertainty"]  # which is that of other answers
     card |= {
         "created_at": made.isoformat(),
         "runtime": "onnx",

@@ -69,7 +69,7 @@ def test_table_when_it_comes_in_chunks_is_answered_row_by_row(
 
     lines = content.splitlines()
     assert 200 == status, content[:500]
-    assert b"value,warnings" == lines[0]
+    assert b"value,interval_low,interval_high,warnings" == lines[0]
     assert [lines[1]] * rows == lines[1:]
 
 

@@ -88,6 +88,7 @@ def _prediction_schema(columns: tuple[AnswerColumn, ...], model: str) -> dict[st
         if column.description:
             value["description"] = column.description
         parts = dict.fromkeys(column.keys, value)
+        parts |= {name: {"type": "number"} for name in column.constants}
         properties[column.name] = _object(parts) if parts else value
     properties[columns[0].name] = {"$ref": f"#/components/schemas/{model}_value"}
     return _object(properties)

@@ -213,4 +213,4 @@ def test_service_when_pyarrow_is_not_installed_says_how_to(toy_client: FlaskClie
     for line, status in ((arrow, 415), (parquet, 415), (unwished, 406)):
         assert line.startswith(f"{status} application/problem+json")
         assert "pip install pyarrow" in line
-    assert other.startswith("200 text/csv value,warnings ")
+    assert other.startswith("200 text/csv value,interval_low,")
