@@ -28,6 +28,7 @@ def model_values(card: Card) -> dict[str, Any]:
         "parameters": [
             *(["threshold"] if card.get("request_threshold") else []),
             *(["explain"] if FILE in card.get("files", ()) and is_number_known else []),
+            *(["coverage"] if card.get("uncertainty", {}).get("limits") else []),
         ],
         "record_schema": record_schema(schema),
         "columns_schema": record_schema(schema, is_columns=True),
@@ -98,6 +99,10 @@ def _prediction_schema(columns: tuple[AnswerColumn, ...], card: Card) -> dict[st
     properties[columns[0].name] = {"$ref": f"#/components/schemas/{card['model']}_value"}
     described = _object(properties)
     added: dict[str, Any] = {"explanation": {"$ref": "#/components/schemas/Explanation"}}
+    if card.get("uncertainty"):
+        added["unfamiliar"] = {"$ref": "#/components/schemas/Unfamiliar"}
+    if card.get("uncertainty", {}).get("limits") and columns[0].labels:
+        added["set"] = {"$ref": "#/components/schemas/ClassSet"}
     if card.get("reasons"):
         added["reasons"] = {"type": "array", "items": {"$ref": "#/components/schemas/Contribution"}}
     described["properties"] = properties | added
