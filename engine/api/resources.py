@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.serving.prediction_log import PredictionLog
 from engine.serving.shadow import Shadow
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
+from persistence.prediction_database import PredictionDatabase
 
 #: Where an application has its resources among its extensions.
 KEY = "resources"
@@ -28,6 +30,8 @@ class Resources:
     ----------
     origins : frozenset of str
         The origins whose pages may send requests from a browser.
+    database : PredictionDatabase
+        The predictions that were logged; nothing is opened before it is used.
     log : PredictionLog or None
         What logs predictions; None where nothing is logged.
     spans : Any
@@ -55,6 +59,8 @@ class Resources:
     limit: RateLimit
     origins: frozenset[str]
     logs_requests: bool
+    database: PredictionDatabase
+    spool_folder: Path
     log: PredictionLog | None = None
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]

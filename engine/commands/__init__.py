@@ -1,8 +1,10 @@
 """The command line: what `flask` can do beside serving."""
 
 from engine.commands.candidates import canary, shadow
+from engine.commands.feedback import feedback, quality
 from engine.commands.keys import keys
 from engine.commands.predict import predict
+from engine.commands.prediction_log import log
 from engine.commands.retention import pin, prune, unpin
 from engine.commands.versions import models
 
@@ -10,4 +12,4 @@ for command in (canary, shadow, prune, pin, unpin):
     models.add_command(command)
 
 #: Every command; `app.py` hands them to Flask.
-COMMANDS = (models, predict, keys)
+COMMANDS = (models, predict, keys, log, feedback, quality)

@@ -100,11 +100,15 @@ class Predictor:
             rests.extend(self.observers.decided_in_part([block]))
             table.rows += decisions.size
 
-        spool = answer_table(
-            chosen.version, upload, kind, form, timing=request.timing, decided=decided,
-            count_rows=request.count_rows,
-        )  # fmt: skip
-        self.observers.finish(rests)
+        try:
+            spool = answer_table(
+                chosen.version, upload, kind, form, timing=request.timing, decided=decided,
+                count_rows=request.count_rows,
+            )  # fmt: skip
+            self.observers.finish(rests)
+        finally:  # what refuses a table may hold it for long
+            table.draft = None
+            rests.clear()
         return spool
 
     def answer_at_once(
