@@ -27,7 +27,7 @@ def mount(app: Flask, shared: Resources, *, pages: Iterable[Blueprint], children
         predict.blueprint(shared.predictor, max_table_bytes=shared.max_table_bytes),
         catalog.blueprint(shared.models),
         openapi.blueprint(shared),
-        prometheus.blueprint(shared.metrics, children, shared.log),
+        prometheus.blueprint(shared.metrics, children, shared.log, shared.reports),
         *(protocol.routes(shared) for protocol in PROTOCOLS),
         *pages,
     ):

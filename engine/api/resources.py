@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, current_app
 
 from engine.api.rate_counts import RateLimit
+from engine.monitoring.drift_reports import DriftReports
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import Predictor
@@ -28,6 +29,8 @@ class Resources:
     ----------
     origins : frozenset of str
         The origins whose pages may send requests from a browser.
+    reports : DriftReports
+        The last drift report of each model.
     log : PredictionLog or None
         What logs predictions; None where nothing is logged.
     spans : Any
@@ -55,6 +58,7 @@ class Resources:
     limit: RateLimit
     origins: frozenset[str]
     logs_requests: bool
+    reports: DriftReports
     log: PredictionLog | None = None
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
