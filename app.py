@@ -42,11 +42,15 @@ from engine.worker.application import KEY, Application, progress_of
 from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
+from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_spool import PredictionSpool
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings, print_any_word
 
 _log = logging.getLogger(__name__)
+
+#: Seconds that a request or a command waits for one answer of the prediction log's database.
+_LOG_SECONDS = 10.0
 
 #: The name of the service, wherever a person reads it.
 NAME = "Pronto"
@@ -106,6 +110,8 @@ def _resources(settings: Settings) -> Resources:
         reports=DriftReports(
             settings.prediction_folder, settings.drift_webhook, settings.drift_webhook_secret
         ),
+        database=PredictionDatabase(_log_address(settings), seconds=_LOG_SECONDS),
+        spool_folder=settings.prediction_folder,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
         progress_of=progress_of,
         service=NAME,
@@ -116,6 +122,11 @@ def _resources(settings: Settings) -> Resources:
         predict_route=settings.aip_predict_route,
         trusts_prefix=settings.forwarded_prefix,
     )
+
+
+def _log_address(settings: Settings) -> str:
+    folder = settings.prediction_folder.resolve()
+    return settings.database_url or f"sqlite:///{folder}/log.sqlite3"
 
 
 def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | None:
@@ -134,7 +145,7 @@ def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | Non
         is_sync=mode == "sync", refuses=settings.prediction_log_full == "refuse",
         count_unlogged=metrics.count_unlogged,
         environment={
-            "DATABASE_URL": settings.database_url or f"sqlite:///{folder.resolve()}/log.sqlite3",
+            "DATABASE_URL": _log_address(settings),
             "PREDICTION_DAYS": str(settings.prediction_days),
         },
     )  # fmt: skip

@@ -73,7 +73,7 @@ class PredictionDatabase:
         """
         rows = [*map(_plain_prediction, predictions)]
         names = [
-            {"name": name, "value": _json(value), "model": row.model, "id": row.id}
+            {"name": name, "value": str(value), "model": row.model, "id": row.id}
             for row in predictions if row.identifiers for name, value in row.identifiers.items()
         ]  # fmt: skip
         # In one order, so that two who write at a time never wait for each other.
@@ -148,7 +148,7 @@ class PredictionDatabase:
         for head, rows in groupby(found, key=lambda row: row[: len(_PREDICTION)]):
             prediction = _read(PredictionRow, _PREDICTION, head)
             outcomes = [_read(OutcomeRow, _OUTCOME, row[len(_PREDICTION) :]) for row in rows]
-            names = prediction.identifiers.items()
+            names = {name: str(value) for name, value in prediction.identifiers.items()}.items()
             told = [outcome for outcome in outcomes if outcome.identifiers.items() <= names]
             if told:
                 yield prediction, sorted(told, key=lambda each: (each.at, each.received_at))
@@ -185,7 +185,7 @@ class PredictionDatabase:
                 query = "DELETE FROM prediction_outcomes WHERE id = :id"
                 outcomes += _run(connection, query, {"id": selection.id}).rowcount
             for name, value in selection.identifiers.items():
-                inner = _json({name: value})[1:-1]  # in the text, `,` or `}` follows it
+                inner = _json({name: str(value)})[1:-1]  # in the text, `,` or `}` follows it
                 query = """DELETE FROM prediction_outcomes WHERE
                     replace(replace(identifiers, :a, ''), :b, '') <> identifiers"""
                 outcomes += _run(connection, query, {"a": f"{inner},", "b": f"{inner}}}"}).rowcount
@@ -250,7 +250,7 @@ def _where(selection: Selection) -> tuple[str, dict[str, Any]]:
             "p.id IN (SELECT id FROM prediction_identifiers "
             f"WHERE name = :name{number} AND value = :value{number})"
         )
-        values |= {f"name{number}": name, f"value{number}": _json(value)}
+        values |= {f"name{number}": name, f"value{number}": str(value)}
     return " AND ".join(parts), values
 
 
@@ -280,7 +280,7 @@ def _plain_outcome(row: OutcomeRow) -> dict[str, Any]:
     """Return what the row of an outcome has, which is found by its id or its first identifier."""
     name = min(row.identifiers, default=None)
     at = row.received_at if row.at is None else row.at
-    found = {"name": name, "name_value": None if name is None else _json(row.identifiers[name])}
+    found = {"name": name, "name_value": None if name is None else row.identifiers[name]}
     return {**_plain(row), "digest": row.digest, "at": at, **found}
 
 

@@ -39,7 +39,7 @@ class OutcomeRow(msgspec.Struct, frozen=True, kw_only=True):
     received_at: float
     at: float | None = None  # when it became true, where that is said
     id: str | None = None
-    identifiers: Mapping[str, Any] = {}  # in the order of their names
+    identifiers: Mapping[str, str] = {}  # in the order of their names
 
     @property
     def digest(self) -> str:

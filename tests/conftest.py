@@ -22,6 +22,7 @@ from tests.support.models import (
     make_once,
     train_once,
 )
+from tests.support.postgresql import Postgresql, run_postgresql
 from tests.support.project import ROOT, SAMPLE, why_no_sample
 from tests.support.s3 import s3_server, variables
 
@@ -85,6 +86,13 @@ def s3() -> Iterator[int]:
     """The port of an S3 server."""
     with s3_server() as port:
         yield port
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    """A PostgreSQL server."""
+    with run_postgresql() as server:
+        yield server
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from engine.runtime.memory import NotEnoughMemory
 from engine.schema.messages import did_you_mean, vocabulary
 from engine.schema.problem_codes import Code
 from engine.serving.loads import StillLoading
+from persistence.database import DatabaseError
 from persistence.store_errors import (
     ModelNotFound,
     StoreUnavailable,
@@ -56,6 +57,10 @@ _TROUBLES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, int, 
     (
         StoreUnavailable, "a version cannot be read", 503,
         "the store of the versions does not answer; the service log says why",
+    ),
+    (
+        DatabaseError, "the prediction log cannot be read", 503,
+        "the prediction log does not answer: try again; the service log says why",
     ),
 )  # fmt: skip
 

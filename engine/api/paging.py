@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from flask import Response, request
 
@@ -27,7 +27,8 @@ class Page(NamedTuple):
     def link(self, response: Response) -> Response:
         """Add the address of the next page, which is relative to that of the request."""
         if self.next is not None:
-            address = f"?limit={self.limit}&after={quote(self.next, safe='')}"
+            others = {**request.args.to_dict(flat=False), "limit": self.limit, "after": self.next}
+            address = f"?{urlencode(others, doseq=True)}"
             response.headers["Link"] = f'<{address}>; rel="next"'
         return response
 
@@ -47,16 +48,25 @@ def page_of(
     usual : int
         How many entries a page has unless the request says so.
     """
-    take_parameters("limit", "after")
-    limit, after = _single("limit"), _single("after")
+    limit, after = page_bounds(pattern)
+    length = limit or usual
+    rest = names if after is None else [name for name in names if is_after(name, after)]
+    page = rest[:length]
+    return Page(page, page[-1] if len(rest) > length else None, length)
+
+
+def page_bounds(pattern: re.Pattern[str], *others: str) -> tuple[int | None, str | None]:
+    """Return how many entries the request asks for, and after which; it may have other parameters.
+
+    Raise `BadRequest` if they are not valid.
+    """
+    take_parameters("limit", "after", *others)
+    limit, after = single("limit"), single("after")
     if limit is not None and not (re.fullmatch("[0-9]{1,4}", limit) and 1 <= int(limit) <= MOST):
         raise BadRequest(400, f"limit is {limit[:80]!r}: send a whole number from 1 to {MOST}")
     if after is not None and not pattern.fullmatch(after):
         raise BadRequest(400, f"after is {after[:80]!r}: send what `next` is in the page before")
-    length = usual if limit is None else int(limit)
-    rest = names if after is None else [name for name in names if is_after(name, after)]
-    page = rest[:length]
-    return Page(page, page[-1] if len(rest) > length else None, length)
+    return None if limit is None else int(limit), after
 
 
 def take_parameters(*names: str) -> None:
@@ -71,7 +81,8 @@ def take_parameters(*names: str) -> None:
         raise BadRequest(400, f"the query has {listed}, and this address takes {taken}: {remedy}")
 
 
-def _single(name: str) -> str | None:
+def single(name: str) -> str | None:
+    """Return a parameter of the query; raise `BadRequest` if it is there more than once."""
     values = request.args.getlist(name)
     if len(values) > 1:
         raise BadRequest(400, f"{name} is there {len(values)} times: send it once")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -16,6 +17,7 @@ from engine.serving.prediction_log import PredictionLog
 from engine.serving.shadow import Shadow
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
+from persistence.prediction_database import PredictionDatabase
 
 #: Where an application has its resources among its extensions.
 KEY = "resources"
@@ -31,6 +33,8 @@ class Resources:
         The origins whose pages may send requests from a browser.
     reports : DriftReports
         The last drift report of each model.
+    database : PredictionDatabase
+        The predictions that were logged; nothing is opened before it is used.
     log : PredictionLog or None
         What logs predictions; None where nothing is logged.
     spans : Any
@@ -59,6 +63,8 @@ class Resources:
     origins: frozenset[str]
     logs_requests: bool
     reports: DriftReports
+    database: PredictionDatabase
+    spool_folder: Path
     log: PredictionLog | None = None
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]

@@ -2,8 +2,10 @@
 
 from engine.commands.candidates import canary, shadow
 from engine.commands.check_drift import check_drift
+from engine.commands.feedback import feedback, quality
 from engine.commands.keys import keys
 from engine.commands.predict import predict
+from engine.commands.prediction_log import log
 from engine.commands.retention import pin, prune, unpin
 from engine.commands.versions import models
 
@@ -11,4 +13,4 @@ for command in (canary, shadow, prune, pin, unpin):
     models.add_command(command)
 
 #: Every command; `app.py` hands them to Flask.
-COMMANDS = (models, predict, keys, check_drift)
+COMMANDS = (models, predict, keys, log, feedback, quality, check_drift)

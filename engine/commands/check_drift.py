@@ -122,7 +122,7 @@ def _train(name: str, data: Path | None) -> str:
     folder = Path(current_app.root_path)
     command = [sys.executable, str(folder / "build_model.py"), *arguments]
     code = subprocess.run(  # noqa: S603  our own command; a model of that name is stored
-        command, cwd=folder, stdout=sys.stderr, check=False
+        command, cwd=folder, stdout=2, check=False
     ).returncode
     return "done" if code == 0 else f"build_model.py ended with exit code {code}"
 

@@ -16,6 +16,7 @@ from engine.api.resources import resources
 from engine.records.problems import BadRequest
 from engine.serving.model_cache import ModelCache
 from persistence.api_keys import InvalidKeys
+from persistence.database import DatabaseError
 from persistence.promotions import PromotionConflict, VersionInUse
 from persistence.store_errors import StoreError, VersionNotFound
 
@@ -49,7 +50,7 @@ def command_output(
             result = command(**options)
         except (
             CommandError, BadRequest, InvalidKeys, StoreError,
-            PromotionConflict, VersionInUse, OSError,
+            DatabaseError, PromotionConflict, VersionInUse, OSError,
         ) as error:  # fmt: skip
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # nobody reads the output any more: click ends silently

@@ -1,16 +1,13 @@
 """A table of SQLite or PostgreSQL is read as a model file's load_data reads it."""
 
 import os
-import shutil
 import sqlite3
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from sqlalchemy import create_engine
 
 from build_model import main
 from engine.training.infer.write import write_model_file
@@ -21,11 +18,10 @@ from persistence.database import (
     read_database,
     without_password,
 )
-from tests.support.serving import free_port, wait_until
+from tests.support.postgresql import PASSWORD, Postgresql
 from tests.training.infer import monsters
 from tests.training.infer.test_model_file import definition_of
 
-PASSWORD = "p@ss/word"  # noqa: S105
 ODD_NAME = 'odd "name"; DROP TABLE x'
 
 
@@ -151,63 +147,21 @@ def test_command_when_given_a_database_without_a_table_ends_with_a_sentence(
     assert "name a table or view with --table: customers" in capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[int]:
-    """The port of a PostgreSQL of the tests' own, which asks for a password."""
-    programs = [*Path("/usr/lib/postgresql").glob("*/bin"), *map(Path, os.get_exec_path())]
-    bin_ = next((each for each in programs if (each / "initdb").exists()), None)
-    if bin_ is None:
-        pytest.skip("there is no initdb: install the Debian package postgresql")
-    port, user = free_port(), "nobody" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp())
-    (folder / "password").write_text(PASSWORD)
-    if user:  # the server refuses to run as root
-        for path in (folder, folder / "password"):
-            shutil.chown(path, user)
-    make = ["initdb", "-D", f"{folder}/data", "-U", "ana", "-A", "scram-sha-256", "--no-sync"]
-    make += ["--pwfile", f"{folder}/password"]
-    run = ["postgres", "-D", f"{folder}/data", "-h", "127.0.0.1", "-p", str(port), "-F"]
-    options = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL}
-    subprocess.run([bin_ / make[0], *make[1:]], check=True, **options)  # type: ignore[call-overload]
-    process = subprocess.Popen(
-        [bin_ / run[0], *run[1:], "-k", str(folder)], stderr=subprocess.DEVNULL, **options
-    )  # type: ignore[call-overload]
-    try:
-        wait_until(lambda: _fill(port), "PostgreSQL")
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder)
-
-
-def _fill(port: int) -> bool:
-    """Write the table, where the server answers."""
-    import psycopg
-    from sqlalchemy import create_engine
-
-    try:
-        psycopg.connect(
-            host="127.0.0.1", port=port, user="ana", password=PASSWORD, dbname="postgres"
-        )
-    except psycopg.OperationalError:
-        return False
-    address = f"postgresql+psycopg://ana:{PASSWORD.replace('@', '%40')}@127.0.0.1:{port}/postgres"
-    engine = create_engine(address)
-    monsters.plain().to_sql("customers", engine, index=False)
-    engine.dispose()
-    return True
-
-
 @pytest.mark.slow
 def test_model_file_when_written_from_postgresql_reads_it_without_the_password(
-    postgresql: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgresql: Postgresql, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setenv("PGPASSWORD", "")
+    engine = create_engine(postgresql.address.replace("postgres:", "postgresql+psycopg:"))
+    monsters.plain().to_sql("customers", engine, index=False)
+    engine.dispose()
     (tmp_path / "data").mkdir()
     (tmp_path / "models").mkdir()
-    file, place = tmp_path / "models/shop.py", f"postgres://ana@127.0.0.1:{postgresql}/postgres"
+    file, place = (
+        tmp_path / "models/shop.py",
+        f"postgres://ana@127.0.0.1:{postgresql.port}/postgres",
+    )
 
     with pytest.raises(ValueError, match=r"the database cannot be read: .*password"):
         write_model_file(file, place, "y", table="customers", overwrite=False, say=print)

@@ -1,13 +1,19 @@
 """The prediction log in a database has each row once, and finds, adds up and deletes rows."""
 
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
+import sqlalchemy
 
+from persistence.database import DatabaseError
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
+from tests.support.postgresql import Postgresql
 
 
 def prediction(number: int, **changes: Any) -> PredictionRow:
@@ -24,9 +30,23 @@ def number_of(row: PredictionRow) -> int:
     return int(row.id, 16)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/folder/log.sqlite3"
+    address: str = request.getfixturevalue("postgresql").address
+    with psycopg.connect(address) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return address
+
+
 @pytest.fixture
-def database(tmp_path: Path) -> PredictionDatabase:
-    return PredictionDatabase(tmp_path / "log.sqlite3")
+def database(address: str) -> Iterator[PredictionDatabase]:
+    database = PredictionDatabase(address, seconds=2)
+    yield database
+    database.close()
 
 
 def test_row_when_stored_again_is_there_once(database: PredictionDatabase) -> None:
@@ -47,17 +67,136 @@ def test_row_when_stored_again_is_there_once(database: PredictionDatabase) -> No
 def test_deleted_row_when_outcomes_are_of_it_takes_them_along(database: PredictionDatabase) -> None:
     told: dict[str, Any] = {"model": "shop", "value": False, "source": "s", "received_at": 5.0}
     outcomes = [
-        OutcomeRow(**told, id=prediction(4).id), OutcomeRow(**told, identifiers={"order": 2}),
-        OutcomeRow(**told, identifiers={"order": 3}),
+        OutcomeRow(**told, id=prediction(4).id), OutcomeRow(**told, identifiers={"order": "2"}),
+        OutcomeRow(**told, identifiers={"order": "3"}),
     ]  # fmt: skip
     database.store([prediction(n) for n in range(10)], outcomes)
 
     judged = {number_of(row): told for row, told in database.judged(EVERYTHING, most=99)}
     assert {4: 2, 5: 1, 6: 1, 7: 1} == {number: len(told) for number, told in judged.items()}
-    selection = Selection(identifiers={"order": 2})
+    selection = Selection(identifiers={"order": "2"})
     assert 2 == database.count(selection)
     assert (2, 2) == database.delete(selection)
 
     newest = [row for block in database.select(newest_first=True) for row in block]
     assert [9, 8, 7, 6, 3, 2, 1, 0] == [*map(number_of, newest)]
     assert [7, 6] == [number_of(row) for row, _ in database.judged(EVERYTHING, most=99)]
+
+
+def test_page_when_after_a_row_goes_on_there(database: PredictionDatabase) -> None:
+    database.store([prediction(number, at=5.0) for number in range(5)])
+
+    (first,) = database.select(newest_first=True, most=2)
+    (rest,) = database.select(newest_first=True, after=(first[-1].at, first[-1].place))
+
+    assert [[4, 3], [2, 1, 0]] == [[*map(number_of, first)], [*map(number_of, rest)]]
+
+
+@pytest.mark.parametrize(
+    ("selection", "numbers"),
+    [
+        (Selection(key="bo", model="shop"), [1]), (Selection(version="v2"), [2]),
+        (Selection(since=1001.0, until=1003.0), [1, 2]), (Selection(model="none"), []),
+        (Selection(id=f"{3:032x}"), [3]), (Selection(identifiers={"order": 0}), [0, 1]),
+        (Selection(identifiers={"order": "'; DROP TABLE prediction_log; --"}), []),
+    ],
+)  # fmt: skip
+def test_selection_when_given_means_these(
+    database: PredictionDatabase, selection: Selection, numbers: list[int]
+) -> None:
+    rows = [prediction(0), prediction(1, key="bo"), prediction(2, version="v2")]
+    database.store([*rows, prediction(3, id=f"{3:032x}-1")])
+
+    found = [row for block in database.select(selection) for row in block]
+
+    assert numbers == [int(row.id[:32], 16) for row in found]
+    assert len(numbers) == database.count(selection)
+
+
+def test_prune_when_old_deletes_what_is_older(database: PredictionDatabase) -> None:
+    counts = [Count("shop", "v1", hour, "age", "0", 1) for hour in (0, 1)]
+    told: dict[str, Any] = {"model": "shop", "value": True, "source": ""}
+    outcomes = [OutcomeRow(**told, id=prediction(1).id, received_at=at, at=at) for at in (5.0, 9e9)]
+    database.store([prediction(1, at=5.0), prediction(2, at=7200.0)], outcomes, counts)
+
+    assert 1 == database.prune(before=3600.0)
+
+    (rows,) = database.select()
+    assert [2] == [*map(number_of, rows)]
+    assert [1] == [count.n for count in database.counts("shop", by_hour=True)]
+    database.store([prediction(1)])
+    assert 1 == len([*database.judged(EVERYTHING, most=9)])
+
+
+def test_code_when_tables_are_of_a_later_release_goes_on(
+    database: PredictionDatabase, address: str
+) -> None:
+    database.store([prediction(1)])
+    kinds = address.replace("postgres:", "postgresql+psycopg:")
+    engine = sqlalchemy.create_engine(kinds)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE prediction_log ADD COLUMN mood TEXT")
+        connection.exec_driver_sql("INSERT INTO prediction_log_steps VALUES (2)")
+    engine.dispose()
+
+    database = PredictionDatabase(address)
+    database.store([prediction(2)])
+    assert [1, 2] == [number_of(row) for block in database.select() for row in block]
+    database.close()
+
+
+def test_sqlite_when_another_writes_is_given_up_in_time(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    database = PredictionDatabase(path, seconds=0.1)
+    database.store([prediction(1)])
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(DatabaseError, match="does not answer: database is locked"):
+            database.store([prediction(2)])
+        assert [[1]] == [[*map(number_of, rows)] for rows in database.select()]  # reading goes on
+
+    database.store([prediction(2)])
+    assert 2 == database.count(EVERYTHING)
+
+
+def test_sqlite_when_a_query_takes_long_is_given_up(tmp_path: Path) -> None:
+    database = PredictionDatabase(tmp_path / "log.sqlite3", seconds=0.05)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+
+    with pytest.raises(DatabaseError, match="interrupted"), database._transactions.begin() as some:
+        some.exec_driver_sql(endless)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("postgres://ana:S3cret@127.0.0.1:1/x", "does not answer: connection"),
+        ("postgres://ana:S3cret@127.0.0.1:x/x", "DATABASE_URL cannot be read"),
+        ("/dev/null/x/log.sqlite3", "Not a directory"),
+    ],
+)
+def test_database_when_it_is_not_there_is_named_without_its_password(
+    address: str, words: str
+) -> None:
+    with pytest.raises(DatabaseError, match=words) as refused:
+        PredictionDatabase(address, seconds=2).count(EVERYTHING)
+
+    assert "S3cret" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_postgresql_when_it_says_nothing_any_more_is_given_up_and_comes_back(
+    postgresql: Postgresql,
+) -> None:
+    database = PredictionDatabase(postgresql.address, seconds=1)
+    before = database.count(EVERYTHING)
+    postgresql.freeze()
+    try:
+        with pytest.raises(DatabaseError, match="does not answer"):
+            database.count(EVERYTHING)
+    finally:
+        postgresql.thaw()
+
+    assert before == database.count(EVERYTHING)
+    database.close()

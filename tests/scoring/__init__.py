@@ -1,1 +1,1 @@
-"""Tests of training/evaluation."""
+"""Tests of scoring."""

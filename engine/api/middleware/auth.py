@@ -33,6 +33,8 @@ ACCESS: Mapping[str, str] = {
     "version_page.show": "read",
     "predict.predict": "predict",
     "form.page": "predict",
+    "prediction_log.show": "log",
+    "prediction_log.tell": "feedback",
     **{
         f"{protocol.name}.{view}": scope
         for protocol in PROTOCOLS
@@ -45,6 +47,9 @@ FORM_PATH, FORM_KEY = "/models", "key"
 
 #: A form has no more values.
 MOST_VALUES = 10_000
+
+#: Without keys anybody could read what others have sent.
+_FAR = "the prediction log is read with a key: make one by `flask keys make NAME --scope log`"
 
 #: The headers in which a key may come; the first that is there counts.
 HEADERS = ("x-api-key", "authorization", "token")
@@ -88,6 +93,8 @@ def check_caller() -> Response | None:
     g.key = None
     callers = resources().callers
     scope = ACCESS.get(request.endpoint or "")
+    if scope == "log" and not (callers.need_keys or callers.is_open or _is_near()):
+        return failure_response(Failure(403, _FAR))
     if scope == PUBLIC or not callers.need_keys:
         return None
     text = key_text(request.headers.get(name, "") for name in HEADERS)
@@ -110,6 +117,11 @@ def check_caller() -> Response | None:
     if name is not None:
         raise ModelNotFound(name)
     return failure_response(Failure(403, "this key may not use the default model"))
+
+
+def _is_near() -> bool:
+    """Return whether the request comes from this machine, and through no proxy on it."""
+    return request.remote_addr in ("127.0.0.1", "::1") and "X-Forwarded-For" not in request.headers
 
 
 def form_values() -> Mapping[str, str]:

@@ -1,0 +1,121 @@
+"""The routes of the prediction log: what was predicted, and what became true of it."""
+
+import io
+import re
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, g, request
+from msgspec.structs import asdict
+
+from engine.api.errors import Failure, failure_response
+from engine.api.paging import USUAL, Page, page_bounds, single
+from engine.api.requests import whole_body
+from engine.api.resources import Resources
+from engine.api.responses import json_response
+from engine.records.json_reader import read_json_body
+from engine.records.media_types import DELIMITERS, JSON, charset_of, media_type
+from engine.records.outcomes import Outcome, read_outcomes, read_table, seconds_of
+from engine.records.problems import BadRequest
+from engine.schema.messages import shown
+from engine.schema.record_schema import Schema
+from persistence.prediction_entries import Outcomes, encode
+from persistence.prediction_rows import PredictionRow, Selection
+from persistence.prediction_spool import NoRoom
+
+#: The place in the log after which a page begins.
+_PLACE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,20})?)-([0-9]{1,18})")
+
+_OFF = Failure(503, "the prediction log is off, so no outcomes are taken: set PREDICTION_LOG")
+_FULL = Failure(503, "the outcomes cannot be stored now: try again as Retry-After says")
+
+_FILTERS = ("id", "version", "since", "until", "identifier")
+
+
+def read_selection(
+    *, since: str | None = None, until: str | None = None, identifiers: Iterable[str] = (),
+    **texts: Any,
+) -> Selection:  # fmt: skip
+    """Read which predictions are meant; raise `BadRequest` where a text cannot be read."""
+    times = {"since": since, "until": until}
+    values: dict[str, Any] = {name: seconds_of(text) for name, text in times.items()}
+    for name, text in times.items():
+        if text is not None and values[name] is None:
+            remedy = "send a date and time, as 2026-01-31T12:00:00Z"
+            raise BadRequest(400, f"{name} is {shown(text)}: {remedy}")
+    named = {}
+    for text in identifiers:
+        name, is_pair, value = text.partition("=")
+        if not (name and is_pair and value):
+            raise BadRequest(400, f"identifier is {shown(text)}: send NAME=VALUE, as order=7")
+        named[name] = value
+    return Selection(**texts, **values, identifiers=named)
+
+
+def describe(row: PredictionRow) -> dict[str, Any]:
+    """Return what JSON has of a prediction."""
+    values = {name: value for name, value in asdict(row).items() if name != "place"}
+    return {**values, "at": datetime.fromtimestamp(row.at, UTC).isoformat()}
+
+
+def blueprint(shared: Resources) -> Blueprint:
+    """Return the routes that read the log and take outcomes."""
+    routes = Blueprint("prediction_log", __name__)
+
+    @routes.get("/v0/models/<name>/predictions")
+    def show(name: str) -> Response:
+        """List the logged predictions of a model, the newest first."""
+        shared.models.card(name)  # which there is
+        limit, after = page_bounds(_PLACE, *_FILTERS)
+        length, place = limit or USUAL, after and _PLACE.fullmatch(after)
+        values = {each: single(each) for each in _FILTERS if each != "identifier"}
+        named = request.args.getlist("identifier")
+        found = shared.database.select(
+            read_selection(model=name, identifiers=named, **values), newest_first=True,
+            most=length + 1, after=(float(place[1]), int(place[2])) if place else None,
+        )  # fmt: skip
+        rows = next(found, [])
+        last = rows[length - 1] if len(rows) > length else None
+        page = Page([], f"{last.at!r}-{last.place}" if last else None, length)
+        listed = {"predictions": [describe(row) for row in rows[:length]], "next": page.next}
+        return page.link(json_response({"model": name, **listed}))
+
+    @routes.post("/v0/models/<name>/feedback")
+    def tell(name: str) -> Response:
+        """Take what became true, as JSON or CSV, to be stored soon."""
+        outcomes = _outcomes(Schema.from_json(shared.models.card(name)["schema"]))
+        source = g.key.name if g.get("key") else ""
+        entry = Outcomes(name, source, time.time(), [tuple(outcome) for outcome in outcomes])
+        if shared.log is None:
+            return failure_response(_OFF)
+        try:
+            shared.log.spool.append(encode([entry]), {})
+        except NoRoom:
+            response = failure_response(_FULL)
+            response.headers["Retry-After"] = "1"
+            return response
+        response = json_response({"accepted": len(outcomes)})
+        response.status_code = 202
+        return response
+
+    return routes
+
+
+def _outcomes(schema: Schema) -> list[Outcome]:
+    """Read the outcomes that the request has."""
+    content_type = request.content_type or ""
+    kind, body = media_type(content_type), whole_body()
+    if kind == JSON:
+        value = read_json_body(body)
+        is_single = not isinstance(value, list)
+        return read_outcomes([value] if is_single else value, schema, is_single=is_single)
+    if kind not in DELIMITERS:
+        raise BadRequest(415, f"outcomes do not come as {kind}: send {JSON} or text/csv")
+    try:
+        text = body.decode(charset_of(content_type)).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise BadRequest(400, f"the body is not {error.encoding}: send that, or UTF-8") from error
+    rows = read_table(io.StringIO(text, newline=""), schema, delimiter=DELIMITERS[kind])
+    return read_outcomes(rows, schema)

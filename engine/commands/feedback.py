@@ -1,0 +1,132 @@
+"""`flask feedback` and `flask quality`: what became true, and how good predictions were."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.api.prediction_log import read_selection
+from engine.api.resources import resources
+from engine.commands.output import CommandError, CommandResult, command_output, served, table
+from engine.records.json_reader import read_json_body
+from engine.records.outcomes import read_outcomes, read_table
+from engine.records.problems import InvalidRecords
+from engine.schema.record_schema import Schema
+from persistence.prediction_rows import OutcomeRow
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--model", metavar="NAME", help="The model; by default DEFAULT_MODEL.")
+@click.option("--value-column", "column", default="", metavar="COLUMN",
+              help="The column with what became true, if not value or the target's.")  # fmt: skip
+@command_output
+def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
+    """Store what became true of predictions, from FILE: CSV, JSON or JSON lines.
+
+    A row has the id of a prediction, or an identifier of its record; a value; and
+    at, when it became true, if that is known. Other columns are passed over. A
+    file that is read again changes nothing.
+
+    \b
+    Examples:
+      flask feedback repaid.csv --model credit
+      flask feedback orders.csv --model shop --value-column Status
+    """
+    name = served().default if model is None else model
+    schema = Schema.from_json(served().store.read_card(name)["schema"])
+    try:
+        outcomes = read_outcomes(_rows(file, schema, column), schema)
+    except InvalidRecords as error:
+        errors = [
+            {"row": int(row or 0) + 1, "field": field, "detail": problem.detail}
+            for problem in error.problems
+            for _, row, field in [f"{problem.pointer}//".split("/", 3)[:3]]
+        ]
+        raise CommandError(f"{click.format_filename(file)} is not valid", errors) from error
+    now = time.time()
+    rows = [
+        OutcomeRow(
+            model=name, value=value, source=file.name, received_at=now, at=at,
+            id=None if isinstance(target, dict) else target,
+            identifiers=target if isinstance(target, dict) else {},
+        )
+        for target, value, at in outcomes
+    ]  # fmt: skip
+    resources().database.store((), rows)
+    return CommandResult({"model": name, "outcomes": len(rows)}, f"stored {len(rows)} outcomes")
+
+
+def _rows(file: Path, schema: Schema, column: str) -> Iterator[Any]:
+    """Yield the outcomes in a file, as JSON has them."""
+    if file.suffix.lower() == ".json":
+        value = read_json_body(file.read_bytes())
+        yield from value if isinstance(value, list) else [value]
+        return
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        if file.suffix.lower() in (".jsonl", ".ndjson"):
+            yield from (read_json_body(line.encode()) for line in lines if line.strip())
+            return
+        head = lines.readline()
+        lines.seek(0)
+        delimiter = max(",;\t", key=head.count)
+        yield from read_table(lines, schema, delimiter=delimiter, value=column, takes_others=True)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--version", metavar="VERSION", help="Of this version alone.")
+@click.option("--since", metavar="TIME", help="Of predictions from this time on, in ISO 8601.")
+@click.option("--until", metavar="TIME", help="Of predictions before this time.")
+@click.option("--by", default="", metavar="FIELD", help="Also by the values of a field.")
+@click.option("--every", type=click.Choice(["day", "week", "month"]), help="Also by time.")
+@command_output
+def quality(name: str, *, by: str, every: str | None, **options: Any) -> CommandResult:
+    """Show how good predictions were, as far as it is known what became true.
+
+    Scores have intervals of 95 %; below 30 outcomes there are none. The newest
+    200,000 outcomes count.
+
+    \b
+    Examples:
+      flask quality credit
+      flask quality credit --since 2026-01-01 --every month
+      flask quality credit --by job --json
+    """
+    from engine.monitoring.quality import MOST, measure
+
+    store = served().store
+    promoted = store.read_card(name)
+    _check_segment(by, Schema.from_json(promoted["schema"]))
+
+    def card_of(version: str) -> Any:
+        return store.read_card(name, version) if version in store.versions(name) else promoted
+
+    judged = resources().database.judged(read_selection(model=name, **options), most=MOST)
+    measured = measure(judged, card_of, by=by, every=every or "")
+    rows = [row for group in measured["groups"] for row in _shown(group)]
+    head = ("version", every or "", by, "outcomes", "score", "value", "95 % interval")
+    text = table(head, rows) if rows else f"no outcome of {name} is known: flask feedback FILE"
+    return CommandResult({"model": name, **measured}, text)
+
+
+def _check_segment(by: str, schema: Schema) -> None:
+    fields = [field.name for field in schema.inputs if field.kind in ("category", "flag")]
+    if by and by not in fields:
+        listed = ", ".join(fields) or "none"
+        raise CommandError(f"{by!r} is not a category or flag of this model; there are: {listed}")
+
+
+def _shown(group: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Yield what a table shows of a group, a row for each score."""
+    head = [*(str(group[key]) for key in ("version", "period", "segment", "n"))]
+    if "note" in group:
+        yield [*head, group["note"], "", ""]
+        return
+    for name, score in group["scores"].items():
+        yield [*head, name, f"{score['value']:.4g}", f"{score['low']:.4g} to {score['high']:.4g}"]
+    if "calibration" in group:
+        error, chance = (group["calibration"][key] for key in ("ece", "ece_by_chance"))
+        yield [*head, "calibration error", f"{error:.4g}", f"{chance:.4g} by chance alone"]

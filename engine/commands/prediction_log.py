@@ -1,0 +1,190 @@
+"""`flask log`: read, export and delete what was predicted."""
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from engine.api.prediction_log import describe, read_selection
+from engine.api.resources import resources
+from engine.commands.output import CommandError, CommandResult, command_output, table
+from engine.records.arrow_support import missing_arrow
+from persistence.atomic_files import replacing
+from persistence.prediction_rows import PredictionRow
+
+#: The columns of an export; what is an object in JSON is its text.
+COLUMNS = tuple(name for name in PredictionRow.__struct_fields__ if name != "place")
+_NUMBERS = {"probability", "seconds", "rows"}
+
+_FILTERS = (
+    click.option("--model", metavar="NAME", help="Of this model."),
+    click.option("--version", metavar="VERSION", help="Of this version."),
+    click.option("--since", metavar="TIME", help="From this time on, in ISO 8601."),
+    click.option("--until", metavar="TIME", help="Before this time."),
+    click.option("--key", metavar="NAME", help="Sent with the API key of this name."),
+    click.option("--id", metavar="ID", help="With this X-Prediction-Id."),
+    click.option("--identifier", "identifiers", multiple=True, metavar="NAME=VALUE",
+                 help="With this identifier; repeatable."),
+)  # fmt: skip
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which predictions are meant."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+@click.group("log")
+def log() -> None:
+    """Read, export and delete the predictions that were logged."""
+
+
+@log.command()
+@filters
+@click.option("-n", "most", type=click.IntRange(1, 1000), default=20, show_default=True,
+              help="How many.")  # fmt: skip
+@command_output
+def tail(most: int, **options: Any) -> CommandResult:
+    """Show the newest predictions, the newest last.
+
+    \b
+    Examples:
+      flask log tail
+      flask log tail --model credit --identifier order=7 --json
+    """
+    found = resources().database.select(read_selection(**options), newest_first=True, most=most)
+    rows = [describe(row) for row in next(found, [])][::-1]
+    shown = ("at", "model", "version", "value", "probability", "key", "id")
+    text = table(shown, [[row[name] for name in shown] for row in rows])
+    return CommandResult({"predictions": rows}, text if rows else "no prediction is logged")
+
+
+@log.command()
+@filters
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
+              help="The .csv or .parquet file to write; by default CSV is printed.")  # fmt: skip
+@command_output
+def export(output: Path | None, **options: Any) -> CommandResult:
+    """Write predictions as CSV or Parquet, the oldest first.
+
+    Records, probabilities and identifiers are JSON in one column each.
+
+    \b
+    Examples:
+      flask log export --model credit --since 2026-01-01 --output january.parquet
+      flask log export --identifier customer=4711
+    """
+    blocks = resources().database.select(read_selection(**options))
+    suffix = output.suffix.lower() if output else ".csv"
+    if suffix not in (".csv", ".parquet"):
+        raise click.UsageError("name an --output that ends in .csv or .parquet")
+    name = click.format_filename(output) if output else ""
+    if output and output.exists():
+        raise CommandError(f"{name} is there already: name another --output")
+    count = 0
+    with _opened(output) as file, (_parquet if suffix == ".parquet" else _csv)(file) as write:
+        for rows in blocks:
+            write([_cells(row) for row in rows])
+            count += len(rows)
+    if output:
+        click.echo(f"{count} predictions written to {name}", err=True)
+    return CommandResult({"predictions": count, "output": name}, "")
+
+
+@log.command()
+@filters
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@command_output
+def delete(*, yes: bool, **options: Any) -> CommandResult:
+    """Delete predictions and what became true of them.
+
+    Name them by --id, --identifier or --key; other options narrow the choice.
+    What waits in the spool is stored first, so that nothing comes back. The
+    counts by hour stay: they say nothing of a single prediction.
+
+    \b
+    Examples:
+      flask log delete --identifier customer=4711
+      flask log delete --id 019abc32f3d7a1c34f5c7a2e6a8d9b10 --yes
+    """
+    selection = read_selection(**options)
+    if selection.id is None and selection.key is None and not selection.identifiers:
+        raise click.UsageError("name the predictions by --id, --identifier or --key")
+    _drain()
+    if not yes:
+        count = resources().database.count(selection)
+        click.confirm(f"Delete {count} predictions and their outcomes?", abort=True, err=True)
+    predictions, outcomes = resources().database.delete(selection)
+    text = f"deleted {predictions} predictions and {outcomes} outcomes"
+    return CommandResult({"predictions": predictions, "outcomes": outcomes}, text)
+
+
+@log.command()
+@command_output
+def drain() -> CommandResult:
+    """Store what waits in the spool, as the service does in the background.
+
+    \b
+    Examples:
+      flask log drain
+    """
+    _drain()
+    return CommandResult({"stored": True}, "nothing waits in the spool any more")
+
+
+def _drain() -> None:
+    """Store what waits in the spool."""
+    from engine.monitoring.drain import empty
+
+    if not empty(resources().spool_folder, resources().database):
+        raise CommandError("the spool is not yet stored, by the drain that runs: try again")
+
+
+def _cells(row: PredictionRow) -> list[Any]:
+    values = describe(row)
+    for name in ("record", "value", "probabilities", "identifiers"):
+        if not isinstance(values[name], (str, type(None))):
+            values[name] = msgspec.json.encode(values[name]).decode()
+    return [values[name] for name in COLUMNS]
+
+
+def _opened(output: Path | None) -> AbstractContextManager[Any]:
+    if output is None:
+        return nullcontext(sys.stdout.buffer)
+    path = output.resolve()
+    return replacing(path, path.with_name(f".writing-{os.getpid()}"))
+
+
+@contextmanager
+def _csv(file: Any) -> Iterator[Callable[[Any], Any]]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    yield writer.writerows
+    text.detach()
+
+
+@contextmanager
+def _parquet(file: Any) -> Iterator[Callable[[Any], Any]]:
+    if reason := missing_arrow():
+        raise CommandError(reason)
+    import pyarrow
+    from pyarrow.parquet import ParquetWriter
+
+    kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in COLUMNS}
+    schema = pyarrow.schema(kinds)
+
+    def write(rows: list[list[Any]]) -> None:
+        columns = map(list, zip(*rows, strict=True))
+        writer.write_table(pyarrow.table(dict(zip(COLUMNS, columns, strict=True)), schema))
+
+    with ParquetWriter(file, schema) as writer:
+        yield write

@@ -1,0 +1,115 @@
+"""The commands of the prediction log find, export and delete predictions and judge them."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from persistence.model_persistence import ModelStore
+from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_rows import PredictionRow
+from tests.support.application import serve
+
+IDS = [f"{number:032x}" for number in range(40)]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> PredictionDatabase:
+    """The log of a service, with 40 predictions of parcel."""
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    rows = [
+        PredictionRow(
+            id=id_, at=1000.0 + place, model="parcel", version="v1", value="small",
+            record={"colour": "red"}, key="ana" if place < 3 else "bo",
+            identifiers={"order": place // 2},
+        )
+        for place, id_ in enumerate(IDS)
+    ]  # fmt: skip
+    database.store(rows)
+    return database
+
+
+@pytest.fixture
+def run(
+    database: PredictionDatabase, toy_store: ModelStore, tmp_path: Path
+) -> Callable[..., Result]:
+    """Run a command of flask over that log."""
+    settings = {"prediction_folder": tmp_path, "database_url": ""}
+    runner = serve(toy_store, "parcel", **settings).test_cli_runner()
+    return lambda *arguments: runner.invoke(args=[*map(str, arguments)])
+
+
+def read(result: Result) -> Any:
+    assert 0 == result.exit_code, result.output
+    return json.loads(result.stdout)
+
+
+def test_tail_when_filtered_shows_the_newest_of_these(run: Callable[..., Result]) -> None:
+    shown = read(run("log", "tail", "--json", "-n", 2))["predictions"]
+
+    assert IDS[-2:] == [row["id"] for row in shown]
+    assert "1970-01-01T00:17:19+00:00" == shown[-1]["at"]
+    assert IDS[38] in run("log", "tail").stdout
+    filters = "--key", "ana", "--identifier", "order=1", "--since", "1970-01-01T00:16:41Z"
+    assert [IDS[2]] == [
+        row["id"] for row in read(run("log", "tail", "--json", *filters))["predictions"]
+    ]
+    assert "no prediction is logged" in run("log", "tail", "--model", "rent").stdout
+    assert "since is 'soon': send a date" in run("log", "tail", "--since", "soon").stderr
+
+
+def test_export_when_as_csv_or_parquet_has_every_prediction(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    rows = [*csv.DictReader(io.StringIO(run("log", "export").stdout))]
+
+    assert IDS == [row["id"] for row in rows]
+    assert ("small", '{"colour":"red"}', '{"order":19}') == tuple(
+        rows[-1][name] for name in ("value", "record", "identifiers")
+    )
+    file = tmp_path / "log.parquet"
+    assert 40 == read(run("log", "export", "--output", file, "--json"))["predictions"]
+    pandas = pytest.importorskip("pandas")
+    assert IDS == pandas.read_parquet(file)["id"].tolist()
+    assert "is there already" in run("log", "export", "--output", file).stderr
+
+
+def test_delete_when_by_identifier_deletes_these_and_asks(
+    run: Callable[..., Result], database: PredictionDatabase
+) -> None:
+    assert 2 == run("log", "delete", "--model", "parcel", "--yes").exit_code
+    assert 1 == run("log", "delete", "--key", "ana").exit_code  # nobody has said yes
+
+    assert (
+        2 == read(run("log", "delete", "--identifier", "order=1", "--yes", "--json"))["predictions"]
+    )
+
+    (rows,) = database.select()
+    assert [*IDS[:2], *IDS[4:]] == [row.id for row in rows]
+
+
+def test_quality_when_outcomes_come_from_a_file_is_theirs(
+    run: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = tmp_path / "truth.csv"
+    truth = ["large" if place % 4 == 0 else "small" for place in range(40)]
+    lines = [f"{id_},{value},n" for id_, value in zip(IDS, truth, strict=True)]
+    file.write_text("\n".join(["id,size,note", *lines]))
+
+    assert {"model": "parcel", "outcomes": 40} == read(run("feedback", file, "--json"))
+    run("feedback", file)  # which changes nothing
+    measured = read(run("quality", "parcel", "--by", "colour", "--json"))
+
+    (group,) = measured["groups"]
+    assert (40, "red", 0.75) == (group["n"], group["segment"], group["scores"]["accuracy"]["value"])
+    assert 0 == measured["contradicted"]
+    assert "accuracy" in run("quality", "parcel").stdout
+    assert "not a category" in run("quality", "parcel", "--by", "weight").stderr
+    file.write_text(f"id,size\n{IDS[0]},tiny\nx,small\n")
+    refused = run("feedback", file)
+    assert "row 1, value: is 'tiny'" in refused.stderr and "row 2, id: is 'x'" in refused.stderr

@@ -1,0 +1,78 @@
+"""Outcomes are read as the target's field reads its values, and every problem is named."""
+
+import io
+from typing import Any
+
+import pytest
+
+from engine.records.outcomes import Outcome, read_outcomes, read_table, seconds_of
+from engine.records.problems import BadRequest, InvalidRecords
+from engine.schema.fields import Category, Field, Flag, Identifier, Number
+from engine.schema.record_schema import Schema
+
+ID = "0" * 32
+FIELDS: tuple[Field, ...] = (
+    Number(name="age", example=30),
+    Identifier(name="order", column="Order no", example=7),
+    Identifier(name="secret", example="x", private=True),
+)
+SCHEMA = Schema(FIELDS, Flag(name="paid", column="Status", example=True, synonyms={"yes": True}))
+
+
+def test_outcome_when_valid_has_the_value_that_the_service_answers() -> None:
+    told = [
+        {"id": ID, "value": "yes"},
+        {"id": f"{ID}-12", "value": False, "at": "2026-01-31T12:00:00+01:00"},
+        {"identifiers": {"order": 7.0}, "value": True, "at": 5},
+    ]
+
+    assert [
+        Outcome(ID, True, None), Outcome(f"{ID}-12", False, 1769857200.0),
+        Outcome({"order": "7"}, True, 5.0),
+    ] == read_outcomes(told, SCHEMA)  # fmt: skip
+    numbers = Schema(FIELDS, Category(name="rank", example=1, categories=(0, 1)))
+    assert 1 == read_outcomes([{"id": ID, "value": "1"}], numbers)[0].value
+
+
+def test_outcomes_when_invalid_are_refused_with_every_problem() -> None:
+    told = [
+        {"value": True}, {"id": ID, "identifiers": {"order": 1}, "value": True},
+        {"id": "../x", "value": 3, "at": "soon", "why": 1}, 5,
+        {"identifiers": {"age": 1, "order": None, "secret": "x"}, "value": True},
+    ]  # fmt: skip
+
+    with pytest.raises(InvalidRecords) as refused:
+        read_outcomes(told, SCHEMA)
+
+    assert {
+        "/0", "/1", "/2/id", "/2/value", "/2/at", "/2/why", "/3", "/3/value",
+        "/4/identifiers/age", "/4/identifiers/order", "/4/identifiers/secret",
+    } == {problem.pointer for problem in refused.value.problems}  # fmt: skip
+    with pytest.raises(InvalidRecords, match="1 problem"):
+        read_outcomes([], SCHEMA)
+
+
+def table(text: str, **options: Any) -> list[Outcome]:
+    return read_outcomes(read_table(io.StringIO(text), SCHEMA, **options), SCHEMA)
+
+
+def test_table_when_read_has_the_outcomes_of_its_rows() -> None:
+    assert [Outcome(ID, True, None), Outcome({"order": "A1"}, False, 0.0)] == table(
+        f"id,Order no,value,at\n{ID},9,yes,\n,A1,false,1970-01-01\n"
+    )
+    theirs = "order;Status;note\n7;true;x\n"
+    assert [Outcome({"order": "7"}, True, None)] == table(theirs, delimiter=";", takes_others=True)
+    assert table(f"id,value\n{ID},true\n") == table(f"id,Z\n{ID},true\n", value="Z")
+
+
+@pytest.mark.parametrize(
+    "text", ["id,worth\n", "id,value,other\n", "id,id,value\n", "", 'id,value\n"x']
+)
+def test_table_when_its_header_does_not_fit_is_refused(text: str) -> None:
+    with pytest.raises((BadRequest, InvalidRecords)):
+        table(text)
+
+
+@pytest.mark.parametrize("when", [True, "x", None, [], float("inf"), 10**400, "9" * 30])
+def test_time_when_none_is_none(when: Any) -> None:
+    assert seconds_of(when) is None
