@@ -46,8 +46,12 @@ def _no_threshold(version: StoredVersion) -> str:
     return "" if version.card.get("request_threshold") else remedy
 
 
-def _no_explanation(version: StoredVersion) -> str:
-    return "or train it again, since this version has no typical record to compare with"
+def no_explanation(version: StoredVersion) -> str:
+    """Return why a version explains no answers; empty when it does."""
+    if version.card["classes"] is not None and not version.card["has_probabilities"]:
+        return "since it has no probabilities to explain"
+    remedy = "or train it again, since this version has no typical record to compare with"
+    return remedy if version.reference is None else ""
 
 
 def _no_coverage(version: StoredVersion) -> str:
@@ -58,7 +62,7 @@ def _no_coverage(version: StoredVersion) -> str:
 #: What the query of a request to predict may have, by name.
 PARAMETERS = {
     "threshold": Parameter(_share, "send one number between 0 and 1, as 0.3", _no_threshold),
-    "explain": Parameter({"true": True, "false": False}.get, "send true or false", _no_explanation),
+    "explain": Parameter({"true": True, "false": False}.get, "send true or false", no_explanation),
     "coverage": Parameter(_share, "send one number between 0 and 1, as 0.9", _no_coverage),
 }
 

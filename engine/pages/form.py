@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from engine.api.errors import Failure
 from engine.api.middleware.auth import FORM_KEY, FORM_PATH, form_values
-from engine.api.requests import choose_version
+from engine.api.requests import choose_version, no_explanation
 from engine.api.resources import Resources
 from engine.api.responses import version_headers
 from engine.pages.security_headers import digest, security_headers
@@ -27,6 +27,7 @@ from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
+from engine.serving.doubt import ask_all
 
 #: What a field is called in the form; its own name follows.
 _PREFIX = "field."
@@ -36,6 +37,9 @@ _MOST_CHOICES = 500
 
 #: Longer texts are written in a box.
 _LONG = 200
+
+#: Of an explanation, so many fields are named.
+_MOST_REASONS = 4
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "version.css").read_text() + (_FOLDER / "form.css").read_text()
@@ -68,13 +72,16 @@ def blueprint(shared: Resources) -> Blueprint:
         g.card, g.texts = card, texts  # for the page of a failure
         record = {field.name: field.from_cell(text.strip()) for field, text in texts}
         chosen = choose_version(shared.predictor, write_json(record), model=name)
+        is_explained = "explain" in form and not no_explanation(chosen.version)
+        chosen = ask_all(chosen, is_explained=is_explained)
         content = shared.predictor.answer(chosen, JSON)
         assert isinstance(content, bytes)
         answer = json.loads(content)
         notes = [Problem(**warning) for warning in answer.get("warnings", ())]
         version = chosen.version  # a candidate, perhaps
         sentence = _sentence(version.schema.target, answer["prediction"])
-        response = _response(version.card, texts, notes, answer=sentence)
+        doubts = _doubts(version.schema.target, answer["prediction"])
+        response = _response(version.card, texts, notes, answer=sentence, doubts=doubts)
         response.headers.update(version_headers(version))
         return response
 
@@ -87,8 +94,8 @@ def blueprint(shared: Resources) -> Blueprint:
     return routes
 
 
-def _response(*parts: Any, answer: str = "") -> Response:
-    return Response(_write(*parts, answer=answer), content_type=_TYPE)
+def _response(*parts: Any, answer: str = "", doubts: Sequence[str] = ()) -> Response:
+    return Response(_write(*parts, answer=answer, doubts=doubts), content_type=_TYPE)
 
 
 def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
@@ -101,14 +108,14 @@ def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
 
 def _write(
     card: Card | None, texts: Sequence[tuple[Field, str]], problems: Sequence[Problem] = (), *,
-    failure: Failure | None = None, answer: str = "",
+    failure: Failure | None = None, answer: str = "", doubts: Sequence[str] = (),
 ) -> str:  # fmt: skip
     details: dict[str, str] = {problem.pointer: problem.detail for problem in problems}
     entries = [_entry(field, text, details.pop(_pointer(field), "")) for field, text in texts]
     asks_key = has_request_context() and g.get("asks_key", failure and failure.status == 401)
     return _PAGE.render(
         card=card, entries=entries, others=[*details.values()], failure=failure, answer=answer,
-        asks_key=asks_key, key_name=FORM_KEY, style=Markup(_STYLE),  # noqa: S704 - our own file
+        doubts=doubts, asks_key=asks_key, key_name=FORM_KEY, style=Markup(_STYLE),  # noqa: S704 - our own file
     )  # fmt: skip
 
 
@@ -150,3 +157,22 @@ def _sentence(target: Field, prediction: Mapping[str, Any]) -> str:
         return f"{sentence}."
     percent = "more than 99.9" if 0.999 < probability < 1 else f"{100 * probability:.1f}"
     return f"{sentence}, with a probability of {percent} %."
+
+
+def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
+    """Say how sure that is, as far as the version has an interval, a set or a distance."""
+    texts = []
+    if interval := prediction.get("interval"):
+        low, high = rounded(interval["low"]), rounded(interval["high"])
+        share = f"{interval['coverage']:.0%}"
+        texts.append(
+            f"The true value is from {low} to {high} {target.unit}".rstrip()
+            + f" in {share} of cases."
+        )
+    if entry := prediction.get("set"):
+        classes = ", ".join(map(_text, entry["classes"]))
+        texts.append(f"The true value is among {classes} in {entry['coverage']:.0%} of cases.")
+    if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
+        texts.append("No record like this was among those that the model learnt from.")
+    reasons = prediction.get("explanation", {}).get("contributions", ())[:_MOST_REASONS]
+    return texts + [f"{reason['text'][:1].upper()}{reason['text'][1:]}." for reason in reasons]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.runtime.exact_contents import turning_points
 from engine.runtime.exact_library import Library, open_library
 from engine.runtime.parallel import in_slices
 from engine.runtime.runtimes import Columns, Outputs, Runtime
@@ -107,6 +108,9 @@ class ExactRuntime(Runtime):
         workspace, outputs = self._workspaces.mine
         self._run_record(workspace, packed)
         return self._unpack(outputs)
+
+    def turning_points(self) -> dict[int, Any]:
+        return turning_points(self._file)
 
     def margins(self, columns: Columns) -> Any:
         """Return what a classifier without probabilities decides by; None for other models."""

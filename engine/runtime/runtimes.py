@@ -40,6 +40,13 @@ class Runtime(Protocol):
         numbers = outputs.values if outputs.probabilities is None else outputs.probabilities
         return tuple(map(float, numbers.ravel().tolist()))
 
+    def turning_points(self) -> dict[int, Any]:
+        """Return the numbers at which answers turn, by the places of the fields; known fields only.
+
+        An answer is the same between two neighbouring ones, the greater one included.
+        """
+        return {}
+
 
 class MarginRuntime(Runtime, Protocol):
     """Runs a version that can be compared with its pipeline."""

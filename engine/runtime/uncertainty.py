@@ -65,7 +65,10 @@ class Intervals:
         """Return the interval of an answer."""
         low, high = self._limits[bisect_right(self._edges, value)]
         low, high, least, most = value + low, value + high, self._least, self._most
-        return (least if low < least else low), (most if high > most else high)
+        return (
+            least if low < least else most if low > most else low,
+            least if high < least else most if high > most else high,
+        )
 
     def of_all(self, values: Any) -> Any:
         """Return the intervals of n answers, of shape (n, 2)."""

@@ -38,7 +38,7 @@ class StoredVersion:
         self.card = card
         self.name = str(card["model"])
         self.version = str(card["version"])
-        self.is_quick = not isinstance(runtime, NativeRuntime)
+        self.is_quick = not (isinstance(runtime, NativeRuntime) or card.get("reasons"))
         self.schema = Schema.from_json(card["schema"])
         self.decoder = Decoder(self.schema)
         self.answer_columns = answer_columns(card)
@@ -70,6 +70,11 @@ class StoredVersion:
         other.card = {**self.card, "threshold": threshold}
         other._choose = _chooser(other.card)
         return other
+
+    @cached_property
+    def turning_points(self) -> dict[int, Any]:
+        """The runtime's turning points, by the places among all fields."""
+        return {self._inputs[at]: found for at, found in self._runtime.turning_points().items()}
 
     def at_coverage(self, coverage: float) -> "StoredVersion":
         """Return the same version with intervals of another coverage.

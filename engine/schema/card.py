@@ -55,6 +55,7 @@ class Description(Decision):
     has_probabilities: bool
     costs: NotRequired[CostEntry]
     request_threshold: NotRequired[bool]
+    reasons: NotRequired[int]  # that come with an answer of the negative class
     log_tables: NotRequired[str]  # "file" where tables are logged by their digest
     trained_by: NotRequired[str]
     created_at: str

@@ -56,6 +56,8 @@ class ModelDefinition:
         threshold by them, on answers to training rows that were left out of a fit.
     request_threshold : bool
         Whether a request may name a threshold of its own, as ``?threshold=0.3``.
+    reasons : int
+        How many reasons come with an answer that is not the positive of two classes; 0 for none.
     interval : bool
         Whether the answers of a regression come with an interval.
     split : str
@@ -81,6 +83,7 @@ class ModelDefinition:
     scores: tuple[str, ...] = ()
     costs: Mapping[str, float] = field(default_factory=dict)
     request_threshold: bool = False
+    reasons: int = 0
     interval: bool = True
     log_tables: str = "rows"
     schema: Schema = field(init=False)
@@ -109,6 +112,8 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
         problems.append(f"threshold is {definition.threshold}: give a number between 0 and 1")
     if "seed" not in wrong and not 0 <= definition.seed < 2**32:
         problems.append(f"seed is {definition.seed}: give a whole number from 0 to 2**32 - 1")
+    if "reasons" not in wrong and definition.reasons < 0:
+        problems.append(f"reasons is {definition.reasons}: give how many, or 0 for none")
     way, _, column = definition.split.partition(":") if "split" not in wrong else ("digest", "", "")
     if (way, column) != ("digest", "") and (way not in ("time", "group") or not column):
         remedy = "give 'digest', or 'time:' or 'group:' with the name of a column after it"
@@ -225,7 +230,9 @@ def _target_problems(definition: ModelDefinition) -> list[str]:
         number = f"{len(classes)} classes" if classes else "a regression"
         remedy = "leave it out, it is for two classes"
         problems.append(f"threshold is {definition.threshold} with {number}: {remedy}")
-    if len(classes) != 2 and (definition.costs or definition.request_threshold):
-        name = "costs" if definition.costs else "request_threshold"
+    given = (
+        name for name in ("costs", "request_threshold", "reasons") if getattr(definition, name)
+    )
+    if len(classes) != 2 and (name := next(given, None)):
         problems.append(f"{name} is given with another target than two classes: leave it out")
     return problems

@@ -2,13 +2,21 @@
 
 from typing import Any
 
+from msgspec import structs
+
 from engine.records.media_types import JSON, TABLES
 from engine.records.problems import BadRequest
 from engine.runtime.answers import Prediction
 from engine.runtime.familiarity import compare
-from engine.runtime.uncertainty import class_sets
+from engine.runtime.uncertainty import COVERAGE, class_sets, has_limits
 from engine.serving.observers import Decided
-from engine.serving.request import Chosen
+from engine.serving.request import Chosen, Options
+
+
+def ask_all(chosen: Chosen, *, is_explained: bool) -> Chosen:
+    """Return what was chosen, with the default coverage as an option if the version knows it."""
+    coverage = COVERAGE if has_limits(chosen.version.card, COVERAGE) else None
+    return structs.replace(chosen, options=Options(explain=is_explained, coverage=coverage))
 
 
 def check_sets(chosen: Chosen, kind: str, form: str) -> None:

@@ -19,7 +19,7 @@ from engine.runtime.version import StoredVersion, non_finite_rows
 from engine.schema.json_decoder import Decoded
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Coding
-from engine.serving.additions import additions
+from engine.serving.additions import additions, check_form
 from engine.serving.answer_body import write_answer
 from engine.serving.candidates import choose, choose_at_once
 from engine.serving.doubt import check_sets, with_doubts
@@ -57,6 +57,7 @@ class Predictor:
         """
         request, version = chosen.request, chosen.version
         kind = media_type(request.content_type)
+        check_form(chosen.options, kind, form)
         check_sets(chosen, kind, form)
         if kind in TABLES:
             body = request.body
@@ -78,7 +79,7 @@ class Predictor:
         with timing.step("predict"):
             decided = _decide(chosen, Decoded(decoded.matrix, is_single))
         with timing.step("write"):
-            added = with_doubts(decided, additions(decided), form)
+            added = with_doubts(decided, additions(decided, form), form)
             content = write_answer(version, decided.decisions, form, warnings, added)
         if content is None:
             rows = non_finite_rows(version.decide_matrix(decoded.matrix))
@@ -99,11 +100,15 @@ class Predictor:
             rests.extend(self.observers.decided_in_part([block]))
             table.rows += decisions.size
 
-        spool = answer_table(
-            chosen.version, upload, kind, form, timing=request.timing, decided=decided,
-            count_rows=request.count_rows,
-        )  # fmt: skip
-        self.observers.finish(rests)
+        try:
+            spool = answer_table(
+                chosen.version, upload, kind, form, timing=request.timing, decided=decided,
+                count_rows=request.count_rows,
+            )  # fmt: skip
+            self.observers.finish(rests)
+        finally:  # what refuses a table may hold it for long
+            table.draft = None
+            rests.clear()
         return spool
 
     def answer_at_once(

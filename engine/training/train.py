@@ -166,6 +166,8 @@ def describe_fitted(
     card["threshold"] = _threshold(name, definition, kept.threshold, card)
     if definition.request_threshold:
         card["request_threshold"] = True
+    if definition.reasons:
+        card["reasons"] = definition.reasons
     if definition.log_tables != "rows":
         card["log_tables"] = definition.log_tables
     _check_probabilities(card)
@@ -192,4 +194,9 @@ def _check_probabilities(card: Description) -> None:
         raise PipelineRejectsRecord(
             f"score {card['score']!r} needs probabilities, and {card['estimator']} has none: "
             "choose 'accuracy', or wrap it in CalibratedClassifierCV"
+        )
+    if "reasons" in card and not card["has_probabilities"]:
+        raise PipelineRejectsRecord(
+            f"reasons need probabilities, and {card['estimator']} has none: leave `reasons` out, "
+            "or wrap it in CalibratedClassifierCV"
         )

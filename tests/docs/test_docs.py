@@ -240,8 +240,8 @@ def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: 
     cards = [store.read_card(name) for store in (credit_store, toy_store) for name in store.names()]
     costs = dict.fromkeys(("false_positive", "false_negative", "rows", "curve"))
     more = {"data": {"held_out_from": 0.0}, "costs": costs, "request_threshold": True}
+    more |= {"log_tables": "file", "reasons": 4}
     more["uncertainty"] = {"remark": ""}
-    more["log_tables"] = "file"
     with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **more}
     imported = {"file": "model.pkl", "format": "pickle", "sha256": "", "libraries": {"<name>": "2"}}
     found = {key for card in (*cards, with_gain, {"imported": imported}) for key in keys(card)}

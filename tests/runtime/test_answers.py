@@ -108,7 +108,7 @@ def test_column_when_added_is_an_output_of_tensors(
 
 
 def test_column_when_added_is_described(version: StoredVersion) -> None:
-    schema = _prediction_schema(version.answer_columns, version.name)
+    schema = _prediction_schema(version.answer_columns, version.card)
 
     assert ["low", "high"] == schema["properties"]["range"]["required"]
     assert "range" in schema["required"]

@@ -32,6 +32,7 @@ ACCESS: Mapping[str, str] = {
     "catalog.show_model_info": "read",
     "version_page.show": "read",
     "predict.predict": "predict",
+    "what_if.find": "predict",
     "form.page": "predict",
     "prediction_log.show": "log",
     "prediction_log.tell": "feedback",

@@ -133,9 +133,10 @@ def _model_paths(values: Mapping[str, Any], *, is_default: bool) -> dict[str, An
             operation["responses"] |= failures([404], template["failure"])
     alias = _fill(template, "paths", {**values, "prefix": "", "identifier": f"inference_{name}"})
     described = {**paths, **versions, f"/inference/{name}": alias["/predict"]}
-    for path in described if values["has_request_threshold"] else ():
-        if operation := described[path].get("post"):
-            operation.setdefault("parameters", []).append(template["threshold_parameter"])
+    parameters = [template[f"{parameter}_parameter"] for parameter in values["parameters"]]
+    for path in described if parameters else ():
+        if path.endswith(("/predict", f"/inference/{name}")):
+            described[path]["post"].setdefault("parameters", []).extend(parameters)
     return described
 
 

@@ -10,6 +10,7 @@ from engine.records.media_types import JSON
 from engine.records.rows import MAX_RECORDS
 from engine.records.strict_json import write_json
 from engine.runtime.answers import AnswerColumn, answer_columns, class_name
+from engine.runtime.reference import FILE
 from engine.schema.card import Card
 from engine.schema.fields import Field
 from engine.schema.record_schema import UNNAMED, Schema
@@ -19,16 +20,21 @@ def model_values(card: Card) -> dict[str, Any]:
     """Return what templates need of a version: its names, its schemas and its example."""
     schema = Schema.from_json(card["schema"])
     columns = answer_columns(card)
+    is_number_known = card["classes"] is None or card["has_probabilities"]
     return {
         "model": card["model"],
         "version": card["version"],
         "title": card["title"],
-        "has_request_threshold": card.get("request_threshold", False),
+        "parameters": [
+            *(["threshold"] if card.get("request_threshold") else []),
+            *(["explain"] if FILE in card.get("files", ()) and is_number_known else []),
+            *(["coverage"] if card.get("uncertainty", {}).get("limits") else []),
+        ],
         "record_schema": record_schema(schema),
         "columns_schema": record_schema(schema, is_columns=True),
         "row_schema": _row_schema(schema),
         "value_schema": _value_schema(columns[0], schema),
-        "prediction_schema": _prediction_schema(columns, card["model"]),
+        "prediction_schema": _prediction_schema(columns, card),
         "answer_forms": {
             form.media_type: {
                 "schema": {"type": "string"}
@@ -81,7 +87,7 @@ def _value_schema(column: AnswerColumn, schema: Schema) -> dict[str, Any]:
     return {"type": kinds[type(column.labels[0])], "enum": [*column.labels]}
 
 
-def _prediction_schema(columns: tuple[AnswerColumn, ...], model: str) -> dict[str, Any]:
+def _prediction_schema(columns: tuple[AnswerColumn, ...], card: Card) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for column in columns:
         value = {**column.schema}
@@ -90,8 +96,17 @@ def _prediction_schema(columns: tuple[AnswerColumn, ...], model: str) -> dict[st
         parts = dict.fromkeys(column.keys, value)
         parts |= {name: {"type": "number"} for name in column.constants}
         properties[column.name] = _object(parts) if parts else value
-    properties[columns[0].name] = {"$ref": f"#/components/schemas/{model}_value"}
-    return _object(properties)
+    properties[columns[0].name] = {"$ref": f"#/components/schemas/{card['model']}_value"}
+    described = _object(properties)
+    added: dict[str, Any] = {"explanation": {"$ref": "#/components/schemas/Explanation"}}
+    if card.get("uncertainty"):
+        added["unfamiliar"] = {"$ref": "#/components/schemas/Unfamiliar"}
+    if card.get("uncertainty", {}).get("limits") and columns[0].labels:
+        added["set"] = {"$ref": "#/components/schemas/ClassSet"}
+    if card.get("reasons"):
+        added["reasons"] = {"type": "array", "items": {"$ref": "#/components/schemas/Contribution"}}
+    described["properties"] = properties | added
+    return described
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

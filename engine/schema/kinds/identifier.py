@@ -17,7 +17,9 @@ from engine.schema.problem_codes import Code
 _MOST = 2**63
 
 #: What the answers call their own columns and outputs.
-_TAKEN = frozenset(("value", "probability", "probabilities", "warnings", "predict"))
+_TAKEN = frozenset(
+    ("value", "probability", "probabilities", "warnings", "predict", "explanation", "reasons")
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,7 +44,7 @@ class _Errors:
         Where a bucket has few rows, the errors of all count, each as a share of its bucket's.
         """
         fewest = np.bincount(self.buckets, minlength=len(self.scales)).min()
-        if fewest * (1 - coverage) < _OUTSIDE:
+        if fewest * (1 - max(coverage, COVERAGE)) < _OUTSIDE:
             ends = _between(self.errors[rows] / self.scales[self.buckets[rows]], coverage)
             return None if ends is None else self.scales[:, None] * ends
         own = [self.errors[rows[self.buckets[rows] == place]] for place in range(len(self.scales))]

@@ -11,8 +11,9 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )  # fmt: skip
 
+from engine.runtime.exact_contents import Link
 from engine.training.exact.column_tests import Tests
-from engine.training.exact.exact_file import ExactFile, Link, Sums
+from engine.training.exact.exact_file import ExactFile, Sums
 from engine.training.exact.forests import tree_nodes
 from engine.training.exact.layout import Nodes, add_trees
 from engine.training.exact.preparation import Preparation

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.runtime.exact_contents import SlotKind
 from engine.training.exact.column_tests import Tests
-from engine.training.exact.exact_file import SlotKind
 from engine.training.exact.preparation import Preparation
 from engine.training.exact.refusal import NotExact
 from engine.training.exact.steps import Column, Shape

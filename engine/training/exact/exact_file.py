@@ -4,62 +4,19 @@
 """
 
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.runtime.exact_contents import HEADER, MEMBER, SLOT, TERM, Link, SlotKind
 from engine.training.exact.refusal import NotExact
 
 _MAGIC = b"exact 1\n"
-
-HEADER = np.dtype([("magic", "S8"), ("counts", "<u4", (12,)), ("divisor", "<f8")])
-SLOT = np.dtype(
-    [("field", "<u4"), ("kind", "<u4"), ("first_table", "<u4"), ("n_codes", "<u4"),
-     ("gap", "<f8"), ("shift", "<f8"), ("scale", "<f8"), ("reserved", "<f8")]
-)  # fmt: skip
-MEMBER = np.dtype(
-    [("kind", "<u4"), ("link", "<u4"), ("width", "<u4"), ("n_outputs", "<u4"),
-     ("first_tree", "<u4"), ("n_trees", "<u4"), ("first_term", "<u4"), ("n_terms", "<u4"),
-     ("first_base", "<u4"), ("is_single", "<u4"), ("has_sets", "<u4"), ("reserved", "<u4"),
-     ("divisor", "<f8"), ("weight", "<f8")]
-)  # fmt: skip
-TREE = np.dtype([("root", "<u4"), ("depth", "<u4"), ("output", "<u4"), ("reserved", "<u4")])
-NODE = np.dtype([("value", "<f8"), ("left", "<u4"), ("slot", "<u2"), ("is_set", "<u2")])
-_TERM = np.dtype([("slot", "<u4"), ("first_coefficient", "<u4")])
 
 #: The output of a tree whose leaves are vectors, one number for each output.
 VECTORS = 0xFFFFFFFF
 #: The slot of leaves until the number of slots, which it becomes, is final.
 LEAF = 0xFFFF
-
-
-class SlotKind(IntEnum):
-    """How a slot is computed from a record."""
-
-    NUMBER = 0
-    TABLE = 1
-    SUB_DIV = 2
-    MUL_ADD = 3
-    PRESENCE = 4
-    YEAR = 5
-    MONTH = 6
-    DAY = 7
-    WEEKDAY = 8
-    HOUR = 9
-    SINCE = 10
-
-
-class Link(IntEnum):
-    """How a member's sums become its outputs."""
-
-    NONE = 0
-    SIGMOID = 1
-    SOFTMAX = 2
-    EXP = 3
-    ONE_VS_REST = 5
-    EXPM1 = 6
-    SIGMOIDS = 7
 
 
 class Slot(NamedTuple):
@@ -142,7 +99,7 @@ class ExactFile:
 
     def add_linear(self, sums: Sums, slots: Sequence[int], coefficients: Any) -> None:
         """Add a member that is a sum of slots, each times its coefficients, a row for each."""
-        terms = np.zeros(len(slots), _TERM)
+        terms = np.zeros(len(slots), TERM)
         terms["slot"] = slots
         width = len(sums.bases)
         terms["first_coefficient"] = self.values(coefficients) + width * np.arange(len(slots))

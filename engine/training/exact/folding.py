@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.runtime.exact_contents import SlotKind
 from engine.training.exact.column_tests import Tests
 from engine.training.exact.crossings import Crossings
-from engine.training.exact.exact_file import ExactFile, Slot, SlotKind
+from engine.training.exact.exact_file import ExactFile, Slot
 from engine.training.exact.preparation import Preparation
 
 #: A field with more columns than this, such as one-hot ones, is tested by sets of codes.

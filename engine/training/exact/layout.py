@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.runtime.exact_contents import NODE, TREE
 from engine.training.exact.column_tests import Tests
-from engine.training.exact.exact_file import LEAF, NODE, TREE, VECTORS, ExactFile, Sums
+from engine.training.exact.exact_file import LEAF, VECTORS, ExactFile, Sums
 from engine.training.exact.folding import fold
 from engine.training.exact.preparation import Preparation
 from engine.training.exact.refusal import NotExact

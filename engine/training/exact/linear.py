@@ -8,7 +8,8 @@ from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 from sklearn.linear_model._glm.glm import _GeneralizedLinearRegressor
 from sklearn.linear_model._stochastic_gradient import BaseSGDClassifier
 
-from engine.training.exact.exact_file import ExactFile, Link, Slot, SlotKind, Sums
+from engine.runtime.exact_contents import Link, SlotKind
+from engine.training.exact.exact_file import ExactFile, Slot, Sums
 from engine.training.exact.preparation import Preparation
 from engine.training.exact.refusal import NotExact
 from engine.training.exact.steps import Column, Shape

@@ -13,9 +13,10 @@ import numpy as np
 from sklearn import config_context
 
 from engine.preprocessing.date_parts import DAY, END, FIRST
+from engine.runtime.exact_contents import SlotKind
 from engine.runtime.native import frame
 from engine.schema.fields import Field
-from engine.training.exact.exact_file import Slot, SlotKind
+from engine.training.exact.exact_file import Slot
 from engine.training.exact.refusal import NotExact
 from engine.training.exact.steps import Column, Shape, columns_after
 

@@ -31,7 +31,7 @@ from sklearn.preprocessing import (
 from sklearn.utils import check_array
 
 from engine.preprocessing.date_parts import CYCLES, DAY, DateParts
-from engine.training.exact.exact_file import SlotKind
+from engine.runtime.exact_contents import SlotKind
 from engine.training.exact.refusal import NotExact
 
 #: Functions of one number that never fall where they are defined.

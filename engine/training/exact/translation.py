@@ -12,9 +12,10 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import BaggingClassifier, BaggingRegressor, VotingClassifier, VotingRegressor
 from sklearn.pipeline import Pipeline
 
+from engine.runtime.exact_contents import Link
 from engine.schema.fields import Field
 from engine.training.exact.boosting import GRADIENT, HISTOGRAM, add_gradient, add_histogram
-from engine.training.exact.exact_file import ExactFile, Link
+from engine.training.exact.exact_file import ExactFile
 from engine.training.exact.forests import (
     FORESTS,
     TREES,

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.runtime.exact_contents import Link
 from engine.training.exact.column_tests import Tests
-from engine.training.exact.exact_file import ExactFile, Link, Sums
+from engine.training.exact.exact_file import ExactFile, Sums
 from engine.training.exact.layout import Nodes, add_trees
 from engine.training.exact.preparation import Preparation
 from engine.training.exact.refusal import NotExact

@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.runtime.answers import Prediction
 from engine.runtime.exact import ExactRuntime
+from engine.runtime.exact_contents import has_equal_bits, thresholds
 from engine.runtime.exact_library import NoExactLibrary
 from engine.runtime.loading import RUN_FILES
 from engine.runtime.native import REJECTIONS, NativeRuntime
@@ -25,7 +26,6 @@ from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field
 from engine.schema.record_schema import Schema, is_double
 from engine.training.artifact import dump_pipeline
-from engine.training.exact.contents import has_equal_bits, thresholds
 from engine.training.exact.refusal import NotExact
 from engine.training.exact.translation import translate
 from engine.training.export.challenge import Challenge, joined

@@ -57,11 +57,16 @@ MATRIX = (
     ("/v0/predict", "POST", "predict"),
     ("/v0/models/<name>/predict", "POST", "predict"),
     ("/v0/models/<name>/versions/<version>/predict", "POST", "predict"),
+    ("/v0/whatif", "POST", "predict"),
+    ("/v0/models/<name>/whatif", "POST", "predict"),
+    ("/v0/models/<name>/versions/<version>/whatif", "POST", "predict"),
     ("/inference/<name>", "POST", "predict"),
 )
 
 #: Those that ask the default model.
-OF_DEFAULT = ("/v0/predict", "/v0/model_info", "/invocations", "/predict", "/vertex/predict")
+OF_DEFAULT = (
+    "/v0/predict", "/v0/whatif", "/v0/model_info", "/invocations", "/predict", "/vertex/predict"
+)  # fmt: skip
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")
 CELLS = [

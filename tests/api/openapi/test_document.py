@@ -177,7 +177,8 @@ def test_description_when_a_model_gives_no_probabilities_names_none(
 ) -> None:
     schemas = describe(toy_client)["components"]["schemas"]
 
-    assert {"value", "interval"} == set(schemas["rent_prediction"]["properties"])
+    added = {"explanation", "unfamiliar"}
+    assert {"value", "interval", *added} == set(schemas["rent_prediction"]["properties"])
     assert ["large", "medium", "small"] == schemas["parcel_value"]["enum"]
     assert {"type": "integer", "enum": [0, 1]} == schemas["coin_value"]
 

@@ -10,11 +10,11 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from engine.runtime.exact import ExactRuntime
+from engine.runtime.exact_contents import thresholds
 from engine.runtime.native import NativeRuntime, frame
 from engine.runtime.trusted_types import load_pipeline
 from engine.schema import Category, Flag, Number
 from engine.training.artifact import dump_pipeline
-from engine.training.exact.contents import thresholds
 from engine.training.exact.translation import translate
 from engine.training.export.challenge import Challenge, joined
 from engine.training.export.thresholds import Splits, splits

@@ -14,12 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from engine.runtime.exact import ExactRuntime
+from engine.runtime.exact_contents import HEADER, MEMBER, SLOT, Link, has_equal_bits
 from engine.runtime.native import NativeRuntime, frame
 from engine.runtime.trusted_types import load_pipeline
 from engine.schema import Number
 from engine.training.artifact import dump_pipeline
-from engine.training.exact.contents import has_equal_bits
-from engine.training.exact.exact_file import HEADER, MEMBER, SLOT, Link
 from engine.training.exact.translation import translate
 from engine.training.export.thresholds import Splits
 from engine.training.served_pipeline import served

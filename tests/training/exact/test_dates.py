@@ -18,9 +18,9 @@ from sklearn.tree import DecisionTreeRegressor
 
 from engine.preprocessing.date_parts import DateParts
 from engine.runtime.exact import ExactRuntime
+from engine.runtime.exact_contents import has_equal_bits, thresholds
 from engine.runtime.native import NativeRuntime, frame
 from engine.schema import Date, DateTime, Number
-from engine.training.exact.contents import has_equal_bits, thresholds
 from engine.training.exact.refusal import NotExact
 from engine.training.exact.translation import translate
 from engine.training.export.challenge import Challenge, joined

@@ -1,0 +1,192 @@
+"""What would have to change for another answer: nothing smaller does, where the answer says so."""
+
+import json
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from engine.runtime.loading import load_version
+from persistence.model_persistence import ModelStore
+from tests.api.test_explain import without_reference
+from tests.support.application import serve
+from tests.support.models import EXAMPLES
+
+PARCEL, RENT = EXAMPLES["parcel"], EXAMPLES["rent"]
+
+#: All values of two fields, and a grid of a third.
+GRID: dict[str, Any] = {
+    "weight": np.linspace(0, 100, 201).tolist(), "pieces": [*range(1, 51)], "fragile": [True, False]
+}  # fmt: skip
+
+
+def ask(client: FlaskClient, model: str, **question: Any) -> Any:
+    answer = client.post(f"/v0/models/{model}/whatif", json=question)
+    assert 200 == answer.status_code, answer.text
+    return answer.get_json()
+
+
+def scales(store: ModelStore) -> dict[str, float]:
+    """Return the middle four fifths of the training rows, as the reference has them."""
+    folder = store.root / "parcel" / store.read_card("parcel")["version"]
+    fields = json.loads((folder / "reference.json").read_text())["fields"]
+    ends = {name: np.quantile(fields[name]["sample"], (0.1, 0.9)) for name in ("weight", "pieces")}
+    return {name: high - low for name, (low, high) in ends.items()}
+
+
+def smallest_of_grid(store: ModelStore, record: Any, target: str) -> tuple[int, float] | None:
+    """Try all of the grid: the fewest fields that reach the target, and their least sum."""
+    version, scale = load_version(store, "parcel"), scales(store)
+    for size in range(1, 4):
+        sums = []
+        for names in combinations(GRID, size):
+            rows = [*product(*(GRID[name] for name in names))]
+            columns = {name: [value] * len(rows) for name, value in record.items()}
+            columns |= dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+            columns["fragile"] = [float(value) for value in columns["fragile"]]
+            predictions = version.predict(columns)
+            costs = [
+                np.abs(np.array(columns[name], float) - record[name]) / scale.get(name, 1.0)
+                for name in names
+            ]
+            is_hit = [prediction.value == target for prediction in predictions]
+            sums += np.sum(costs, axis=0)[is_hit].tolist()
+        if sums:
+            return size, min(sums)
+    return None
+
+
+@pytest.mark.parametrize("target", ["small", "medium", "large"])
+@pytest.mark.parametrize("weight", [5.0, 60.0])
+def test_what_if_finds_nothing_larger_than_a_grid_does(
+    toy_client: FlaskClient, toy_store: ModelStore, weight: float, target: str
+) -> None:
+    record = {**PARCEL, "weight": weight}
+
+    found = ask(toy_client, "parcel", record=record, may_change=[*GRID], target=target)
+
+    changes = {each["field"]: each["to"] for each in found["changes"]}
+    answer = toy_client.post("/v0/predict", json={**record, **changes}).get_json()
+    assert found["answer"] == answer["prediction"]
+    assert target == found["answer"]["value"]
+    assert all(record[each["field"]] == each["from"] for each in found["changes"])
+    scale = scales(toy_store)
+    sizes = [abs(value - record[name]) / scale.get(name, 1) for name, value in changes.items()]
+    assert pytest.approx(sum(sizes)) == found["distance"]
+    if toy_client.post("/v0/predict", json=record).get_json()["prediction"]["value"] == target:
+        assert ([], 0) == (found["changes"], found["distance"])
+        return
+    grid = smallest_of_grid(toy_store, record, target)
+    assert grid is not None
+    assert "smallest" == found["proof"]
+    assert (len(changes), found["distance"]) <= (grid[0], grid[1] + 1e-9)
+
+
+def test_what_if_stays_within_the_ends_of_the_request(toy_client: FlaskClient) -> None:
+    heavy = {**PARCEL, "weight": 99.5, "pieces": 50}
+    few = [{"field": "pieces", "minimum": 20, "maximum": 40}, "fragile"]
+
+    far = ask(toy_client, "parcel", record=heavy, may_change=["pieces", "weight"], target="small")
+    none = ask(toy_client, "parcel", record=heavy, may_change=few, target="small")
+
+    assert far["found"]
+    assert ("none exists", False) == (none["reason"], none["found"])
+
+
+def test_what_if_of_a_number_comes_close_to_the_least_change(toy_client: FlaskClient) -> None:
+    now = toy_client.post("/v0/models/rent/predict", json=RENT).get_json()["prediction"]["value"]
+    one_more = {**RENT, "area": RENT["area"] + 1}
+    more = toy_client.post("/v0/models/rent/predict", json=one_more).get_json()["prediction"][
+        "value"
+    ]
+    slope = more - now
+    goals = {"at_least": now + 10 * slope}, {"at_most": now - 10 * slope}
+
+    up, down = (
+        ask(toy_client, "rent", record=RENT, may_change=["area"], target=each) for each in goals
+    )
+
+    assert ["smallest tried"] * 2 == [up["proof"], down["proof"]]
+    assert pytest.approx(RENT["area"] + 10, rel=0.02) == up["changes"][0]["to"]
+    assert up["answer"]["value"] >= goals[0]["at_least"]
+    assert pytest.approx(RENT["area"] - 10, rel=0.02) == down["changes"][0]["to"]
+    assert down["answer"]["value"] <= goals[1]["at_most"]
+    far = ask(
+        toy_client, "rent", record=RENT, may_change=[{"field": "area", "maximum": 90}, "city"],
+        target={"at_least": 10**6},
+    )  # fmt: skip
+    assert {"found": False, "reason": "none found in 2 s"} == {
+        key: far[key] for key in ("found", "reason")
+    }
+
+
+def test_what_if_of_a_pipeline_finds_a_change_that_predicts_so(toy_client: FlaskClient) -> None:
+    record = {"size": -2.0, "edge": -1.0}
+
+    found = ask(toy_client, "coin", record=record, may_change=["size", "edge"], target=1)
+
+    changed = {**record, **{each["field"]: each["to"] for each in found["changes"]}}
+    answer = toy_client.post("/v0/models/coin/predict", json=changed).get_json()["prediction"]
+    assert (1, "smallest tried") == (answer["value"], found["proof"])
+
+
+def test_what_if_of_a_gap_and_of_words_costs_one_each(toy_client: FlaskClient) -> None:
+    record = {**PARCEL, "weight": 99, "pieces": 1, "height": None, "shape": "ball"}
+
+    found = ask(
+        toy_client, "parcel", record=record, may_change=["height", "shape", "weight"],
+        target="small",
+    )  # fmt: skip
+
+    assert ["weight"] == [each["field"] for each in found["changes"]]
+
+
+def test_what_if_when_it_is_not_valid_says_all_that_is_wrong(toy_client: FlaskClient) -> None:
+    question = {
+        "record": {**PARCEL, "weight": -1}, "target": "huge",
+        "may_change": ["weight", "weight", "size", {"field": "fragile", "minimum": True},
+                       {"field": "height", "minimum": "low"}],
+    }  # fmt: skip
+
+    answer = toy_client.post("/v0/models/parcel/whatif", json=question)
+
+    assert 400 == answer.status_code  # a truth value is no end of a range
+    question["may_change"][3] = {"field": "fragile", "minimum": 0}  # type: ignore[index]
+    answer = toy_client.post("/v0/models/parcel/whatif", json=question)
+    assert 422 == answer.status_code
+    pointers = [each["pointer"] for each in answer.get_json()["errors"]]
+    assert ["/record/weight", "/target", *(f"/may_change/{n}" for n in range(1, 5))] == pointers
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        ({"may_change": ["weight"], "target": "small"}, "missing required field `record`"),
+        ({"record": PARCEL, "may_change": [], "target": "small"}, "length >= 1"),
+        ({"record": PARCEL, "may_change": ["weight"], "target": "small", "seconds": 60}, "<= 10"),
+        ({"record": PARCEL, "may_change": ["weight"], "target": "small", "x": 1}, "`x`"),
+        ([], "Expected `object`"),
+    ],
+)
+def test_what_if_when_it_is_no_question_is_refused(
+    toy_client: FlaskClient, question: Any, sentence: str
+) -> None:
+    answer = toy_client.post("/v0/models/parcel/whatif", json=question)
+
+    assert 400 == answer.status_code
+    assert sentence in answer.get_json()["detail"]
+
+
+def test_what_if_of_a_version_without_a_reference_is_refused(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    client = serve(without_reference(toy_store, tmp_path), "parcel").test_client()
+    question = {"record": PARCEL, "may_change": ["weight"], "target": "small"}
+
+    answer = client.post("/v0/models/parcel/whatif", json=question)
+
+    assert 400 == answer.status_code
+    assert "train it again" in answer.get_json()["detail"]

@@ -1,0 +1,206 @@
+"""What was appended before an answer is in the database once, whatever is killed meanwhile.
+
+The long form kills 1,000 times on each database: ``make log-kills rounds=1000``.
+"""
+
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from engine.monitoring import drain
+from persistence import prediction_spool
+from persistence.database import DatabaseError
+from persistence.drain_status import figures
+from persistence.model_persistence import ModelStore
+from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_entries import decode, encode
+from persistence.prediction_rows import ANSWER
+from persistence.prediction_spool import PredictionSpool, read_frames, spool_files, total_bytes
+from tests.support.logged import ask, drained, logging, spooled
+
+#: In the long form all rounds are those of the environment.
+ROUNDS = os.environ.get("LOG_KILLS")
+
+
+def forked(work: Callable[[], object]) -> int:
+    """Do some work in a process of its own, which may be killed; return its number."""
+    if child := os.fork():
+        return child
+    try:
+        work()
+    finally:
+        os._exit(0)
+
+
+def answer_for_ever(app: Flask, told: int) -> None:
+    """Answer predictions; write the id of each down once it could be answered."""
+    chance = SystemRandom()
+    while True:
+        ids = ask(app, chance.randint(1, 5))
+        os.write(told, "".join(f"{each}\n" for each in ids if each).encode())
+
+
+def kill(children: list[int]) -> None:
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rounds"),
+    [
+        ("sqlite", 4), pytest.param("sqlite", 50, marks=pytest.mark.slow),
+        pytest.param("postgresql", 50, marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_predictions_when_all_are_killed_are_stored_once(
+    toy_store: ModelStore, tmp_path: Path, request: pytest.FixtureRequest, kind: str, rounds: int
+) -> None:
+    app = logging(toy_store, tmp_path / "log")
+    is_sqlite = kind == "sqlite"
+    address = "" if is_sqlite else request.getfixturevalue("postgresql").address
+    told = os.open(tmp_path / "told", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+
+    def work() -> None:
+        database = PredictionDatabase(address or tmp_path / "log/log.sqlite3")
+        drain.run(tmp_path / "log", database, days=0)
+
+    for _ in range(int(ROUNDS or rounds)):
+        children = [forked(lambda: answer_for_ever(app, told)) for _ in range(2)]
+        children.append(forked(work))
+        time.sleep(SystemRandom().uniform(0.01, 0.15))
+        kill(children)
+
+    ids = (tmp_path / "told").read_text().split()
+    stored = drained(tmp_path / "log", address)
+    database = PredictionDatabase(address or tmp_path / "log/log.sqlite3")
+    counted = sum(each.n for each in database.counts("parcel") if each.field == ANSWER)
+    database.close()
+    print(f"{kind}: {int(ROUNDS or rounds)} rounds, {len(ids)} answered, {len(stored)} stored")
+    assert set() == {*ids} - stored.keys(), "lost"
+    assert len(ids) == len({*ids})
+    assert counted == len(stored), "counted twice, or not at all"
+
+
+def test_file_when_its_end_is_torn_is_stored_up_to_it(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    app = logging(toy_store, tmp_path / "log")
+    whole = [ask(app)[0] for _ in range(2)]
+    content = spooled(tmp_path / "log").rstrip(b"\0")
+    (torn,) = ask(app)
+    longer = spooled(tmp_path / "log").rstrip(b"\0")
+
+    for end in range(len(content), len(longer)):
+        path = tmp_path / "00000000000000000001-1-0.spool"
+        path.write_bytes(longer[:end] + bytes(50))
+        with path.open("rb") as file:
+            assert len(content) == [*read_frames(file.fileno(), 0, 2**20)][-1][1], end
+    assert [*drained(tmp_path)] == whole
+    assert longer[: len(content)] == content
+    assert torn in drained(tmp_path / "log")
+
+
+def test_file_when_stored_is_deleted_once_nobody_writes_it(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_spool, "_PAUSE", 0.0)
+    app = logging(toy_store, tmp_path)
+    first = ask(app)
+    assert first == [*drained(tmp_path)]
+    assert 1 == len(spool_files(tmp_path)), "its process writes it"
+
+    app.extensions["resources"].log.spool._close()
+    assert first == [*drained(tmp_path)]
+    assert [] == spool_files(tmp_path)
+    assert 0 == figures(tmp_path)["prediction_log_spool_bytes"]
+
+
+def test_predictions_when_the_database_is_locked_wait_in_order(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    app = logging(toy_store, tmp_path)
+    ids = ask(app)
+    drained(tmp_path)
+    database = PredictionDatabase(tmp_path / "log.sqlite3", seconds=0.2)
+    draining = drain.Drain(tmp_path, database)
+    other = sqlite3.connect(tmp_path / "log.sqlite3", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    ids += [ask(app)[0] for _ in range(3)]
+
+    with pytest.raises(DatabaseError):
+        draining.store()
+    ids += ask(app)
+    other.execute("COMMIT")
+    draining.store()
+
+    rows = [row.id for block in database.select() for row in block]
+    assert ids == rows
+    other.close()
+    database.close()
+
+
+def test_frame_when_it_cannot_be_read_keeps_back_no_other(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    app = logging(toy_store, tmp_path)
+    before = ask(app)
+    spool = app.extensions["resources"].log.spool
+    spool.append(b"\xc1", {})
+    after = ask(app)
+
+    assert [*before, *after] == [*drained(tmp_path)]
+    assert b"\xc1" == (tmp_path / drain.ASIDE).read_bytes()
+
+
+def test_drain_when_another_runs_ends_and_when_nobody_writes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "LINGER_SECONDS", 0.05)
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+
+    drain.run(tmp_path, database, days=0)
+    assert drain.empty(tmp_path, database)
+    database.close()
+
+
+def test_spool_when_many_processes_append_stays_within_its_bound(tmp_path: Path) -> None:
+    most = 2**18
+
+    def fill() -> None:
+        spool = PredictionSpool(tmp_path, most=most)
+        while True:
+            spool.append(encode([]) + os.urandom(3000), {})
+
+    children = [forked(fill) for _ in range(4)]
+    sizes = []
+    while children:
+        sizes.append(total_bytes(tmp_path))
+        child, _ = os.waitpid(children[-1], os.WNOHANG)
+        children = children[:-1] if child else children
+
+    assert max(sizes) <= most
+    frames = 0
+    for path in spool_files(tmp_path):
+        with path.open("rb") as file:
+            frames += sum(1 for _ in read_frames(file.fileno(), 0, 2**20))
+    assert frames * 3009 > most / 2
+
+
+def test_entries_when_written_are_read_again() -> None:
+    from persistence.prediction_entries import Outcomes, TableFile
+
+    entries: list[Any] = [
+        Outcomes("m", "s", 1.0, [("id", True, None), ({"order": 7}, 2.5, 3.0)]),
+        TableFile(0, "i", 1.0, 0.1, "", "r", "sha", "text/csv", 3, [1, 2]),
+    ]
+
+    assert entries == decode(encode(entries))
