@@ -71,7 +71,7 @@ class PredictionDatabase:
 
         Nothing is done where it was reached before. Rows that are there already stay.
         """
-        rows = [*map(_plain_prediction, predictions)]
+        rows = [*map(_plain, predictions)]
         names = [
             {"name": name, "value": str(value), "model": row.model, "id": row.id}
             for row in predictions if row.identifiers for name, value in row.identifiers.items()
@@ -91,14 +91,11 @@ class PredictionDatabase:
     def position(self, spool: str) -> int:
         """Return the position up to which a spool is stored; 0 where nothing of it is."""
         query = "SELECT position FROM prediction_spools WHERE spool = :spool"
-        with self._transactions.begin() as connection:
-            return _run(connection, query, {"spool": spool}).scalar() or 0
+        return self._scalar(query, {"spool": spool})
 
     def forget(self, spool: str) -> None:
         """Forget the position of a spool that is deleted."""
-        with self._transactions.begin(writes=True) as connection:
-            query = "DELETE FROM prediction_spools WHERE spool = :spool"
-            _run(connection, query, {"spool": spool})
+        self._change("DELETE FROM prediction_spools WHERE spool = :spool", spool=spool)
 
     def select(
         self, selection: Selection = EVERYTHING, *, newest_first: bool = False,
@@ -118,10 +115,8 @@ class PredictionDatabase:
             query = f"""SELECT {_columns("p", _PREDICTION)} FROM prediction_log p WHERE {where}
                 ORDER BY p.at {order}, p.place {order} LIMIT {size}"""
             with self._transactions.begin() as connection:
-                rows = [
-                    _read(PredictionRow, _PREDICTION, row)
-                    for row in _run(connection, query, values)
-                ]
+                found = _run(connection, query, values)
+                rows = [_read(PredictionRow, _PREDICTION, row) for row in found]
             if rows:
                 yield rows
                 after = rows[-1].at, rows[-1].place
@@ -170,9 +165,7 @@ class PredictionDatabase:
     def count(self, selection: Selection) -> int:
         """Return how many predictions are meant."""
         where, values = _where(selection)
-        with self._transactions.begin() as connection:
-            query = f"SELECT count(*) FROM prediction_log p WHERE {where}"
-            return int(_run(connection, query, values).scalar() or 0)
+        return self._scalar(f"SELECT count(*) FROM prediction_log p WHERE {where}", values)
 
     def delete(self, selection: Selection) -> tuple[int, int]:
         """Delete predictions and their outcomes; return how many of both.
@@ -180,30 +173,36 @@ class PredictionDatabase:
         The counts by hour stay, as they say nothing of a single prediction.
         """
         outcomes, predictions = self._remove(selection, _OUTCOMES_BY_ID, _OUTCOMES_BY_NAME)
-        with self._transactions.begin(writes=True) as connection:
-            if selection.id is not None:
-                query = "DELETE FROM prediction_outcomes WHERE id = :id"
-                outcomes += _run(connection, query, {"id": selection.id}).rowcount
-            for name, value in selection.identifiers.items():
-                inner = _json({name: str(value)})[1:-1]  # in the text, `,` or `}` follows it
-                query = """DELETE FROM prediction_outcomes WHERE
-                    replace(replace(identifiers, :a, ''), :b, '') <> identifiers"""
-                outcomes += _run(connection, query, {"a": f"{inner},", "b": f"{inner}}}"}).rowcount
+        if selection.id is not None:
+            query = "DELETE FROM prediction_outcomes WHERE id = :id"
+            outcomes += self._change(query, id=selection.id)
+        for name, value in selection.identifiers.items():
+            inner = _json({name: str(value)})[1:-1]  # in the text, `,` or `}` follows it
+            query = """DELETE FROM prediction_outcomes WHERE
+                replace(replace(identifiers, :a, ''), :b, '') <> identifiers"""
+            outcomes += self._change(query, a=f"{inner},", b=f"{inner}}}")
         return predictions, outcomes
 
     def prune(self, before: float) -> int:
         """Delete what is older than a time, counts too; return how many predictions."""
         _, predictions = self._remove(Selection(until=before))
-        with self._transactions.begin(writes=True) as connection:
-            query = "DELETE FROM prediction_outcomes WHERE received_at < :before"
-            _run(connection, query, {"before": before})
-            query = "DELETE FROM prediction_counts WHERE hour < :hour"
-            _run(connection, query, {"hour": math.floor(before / 3600)})
+        query = "DELETE FROM prediction_outcomes WHERE received_at < :before"
+        self._change(query, before=before)
+        query = "DELETE FROM prediction_counts WHERE hour < :hour"
+        self._change(query, hour=math.floor(before / 3600))
         return predictions
 
     def close(self) -> None:
         """Close what is open."""
         self._transactions.close()
+
+    def _scalar(self, query: str, values: Any) -> int:
+        with self._transactions.begin() as connection:
+            return int(_run(connection, query, values).scalar() or 0)
+
+    def _change(self, query: str, **values: Any) -> int:
+        with self._transactions.begin(writes=True) as connection:
+            return int(_run(connection, query, values).rowcount)
 
     def _remove(self, selection: Selection, *before: str) -> tuple[int, int]:
         """Delete predictions, after something of theirs; return how much of both."""
@@ -265,14 +264,9 @@ def _json(value: Any) -> str:
 def _plain(row: Any) -> dict[str, Any]:
     """Return what a row of a table has."""
     values = msgspec.structs.asdict(row)
+    values.pop("place", None)
     for name in _JSON & values.keys():
         values[name] = None if values[name] is None else _json(values[name])
-    return values
-
-
-def _plain_prediction(row: PredictionRow) -> dict[str, Any]:
-    values = _plain(row)
-    del values["place"]
     return values
 
 
