@@ -181,6 +181,7 @@ class PredictionDatabase:
             query = """DELETE FROM prediction_outcomes WHERE
                 replace(replace(identifiers, :a, ''), :b, '') <> identifiers"""
             outcomes += self._change(query, a=f"{inner},", b=f"{inner}}}")
+        self._transactions.overwrite()
         return predictions, outcomes
 
     def prune(self, before: float) -> int:
