@@ -69,6 +69,7 @@ def test_deleted_row_when_outcomes_are_of_it_takes_them_along(database: Predicti
     outcomes = [
         OutcomeRow(**told, id=prediction(4).id), OutcomeRow(**told, identifiers={"order": "2"}),
         OutcomeRow(**told, identifiers={"order": "3"}),
+        OutcomeRow(**told, identifiers={"order": "4", "shop": "x"}),  # no prediction has both
     ]  # fmt: skip
     database.store([prediction(n) for n in range(10)], outcomes)
     later = [msgspec.structs.replace(outcome, received_at=9.0) for outcome in outcomes]
@@ -107,6 +108,17 @@ def test_deleted_row_when_in_sqlite_is_in_no_file_any_more(tmp_path: Path) -> No
     assert (100, 0) == database.delete(Selection(key="x"))
 
     assert not any(b"Xaver" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_counts_when_of_a_window_are_the_sum_of_its_hours(database: PredictionDatabase) -> None:
+    numbers = {hour: 10**k for k, hour in enumerate((22, 25, 47, 48, 71, 73))}
+    database.store([], [], [Count("shop", "v1", h, "age", "0", n) for h, n in numbers.items()])
+
+    for first, end in ((0, 100), (22, 73), (23, 48), (25, 47), (47, 49), (24, 72), (30, 40)):
+        (*found,) = database.counts("shop", since=first * 3600, until=end * 3600)
+        inside = [n for hour, n in numbers.items() if first <= hour < end]
+        assert ([sum(inside)] if inside else []) == [count.n for count in found]
+    assert numbers == {c.hour: c.n for c in database.counts("shop", by_hour=True)}
 
 
 def test_page_when_after_a_row_goes_on_there(database: PredictionDatabase) -> None:
