@@ -177,7 +177,7 @@ def test_spool_when_many_processes_append_stays_within_its_bound(tmp_path: Path)
 
     def fill() -> None:
         spool = PredictionSpool(tmp_path, most=most)
-        while True:
+        for _ in range(200):
             spool.append(encode([]) + os.urandom(3000), {})
 
     children = [forked(fill) for _ in range(4)]

@@ -20,10 +20,10 @@ def test_predictions_when_served_are_stored_and_the_drain_ends(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
     folder, ids = tmp_path / "log", []
-    settings = {"prediction_log": "async", "prediction_folder": folder}
     with running(
-        tmp_path, model_store=toy_store.root, default_model="parcel", **settings
-    ) as server:
+        tmp_path, model_store=toy_store.root, default_model="parcel", prediction_log="async",
+        prediction_folder=folder,
+    ) as server:  # fmt: skip
         connection = server.connect()
         for number in range(300):
             if number == 150:
