@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.monitoring.drift import judged_rows
+from engine.runtime.uncertainty import COVERAGE, Intervals
 from engine.schema.card import Card
 from engine.scoring.interval import mean_of, of_gain, of_share
 from engine.scoring.judged import HeldOutAnswers
@@ -78,6 +79,11 @@ def _quality(columns: Sequence[Sequence[Any]], card: Card) -> dict[str, Any]:
         if name in _SCORES:
             estimate = score.estimate(judged)
             scores[name] = _with_interval(estimate.value, *score.interval(estimate))
+    intervals = Intervals.of_card(card, COVERAGE)
+    if intervals is not None:
+        low, high = np.asarray(intervals.of_all(judged.predicted)).T
+        share = mean_of(((low <= judged.truth) & (judged.truth <= high)) * 1.0)
+        scores["interval_coverage"] = _with_interval(share.value, *of_share(share))
     quality: dict[str, Any] = {"n": len(rows), "scores": scores}
     if judged.probabilities is not None:
         quality["calibration"] = _calibration(judged)
