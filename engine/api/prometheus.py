@@ -111,7 +111,10 @@ _GAUGES: _Described = {
 _DRAIN: Mapping[str, tuple[type[Metric], str]] = {
     "prediction_log_stored": (CounterMetricFamily, "Predictions that the database has got"),
     "prediction_log_spool_bytes": (GaugeMetricFamily, "Room that waiting predictions take"),
-    "prediction_log_lag_seconds": (GaugeMetricFamily, "Time since no prediction waited"),
+    "prediction_log_lag_seconds": (
+        GaugeMetricFamily,
+        "How long predictions have waited for the database",
+    ),
     "prediction_log_drain_up": (GaugeMetricFamily, "Whether a process stores predictions"),
 }
 

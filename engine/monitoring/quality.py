@@ -11,6 +11,7 @@ import numpy as np
 from engine.monitoring.drift import judged_rows
 from engine.monitoring.estimate import SCORES, expected_scores
 from engine.runtime.reference import Reference
+from engine.runtime.uncertainty import COVERAGE, Intervals
 from engine.schema.card import Card
 from engine.scoring.interval import mean_of, of_gain, of_share
 from engine.scoring.judged import HeldOutAnswers
@@ -90,6 +91,11 @@ def _quality(
     for name in expected.keys() & scores.keys():
         holds = expected[name].low <= scores[name]["value"] <= expected[name].high
         scores[name]["expected"] = {**msgspec.to_builtins(expected[name]), "holds": holds}
+    intervals = Intervals.of_card(card, COVERAGE)
+    if intervals is not None:
+        low, high = np.asarray(intervals.of_all(judged.predicted)).T
+        share = mean_of(((low <= judged.truth) & (judged.truth <= high)) * 1.0)
+        scores["interval_coverage"] = _with_interval(share.value, *of_share(share))
     quality: dict[str, Any] = {"n": len(rows), "scores": scores}
     if judged.probabilities is not None:
         quality["calibration"] = _calibration(judged)
