@@ -13,6 +13,7 @@ class DrainStatus(msgspec.Struct):
 
     stored: int = 0  # predictions, since the folder was made
     empty_at: float = 0.0  # seconds since 1970; what came before is stored
+    damaged: int = 0  # frames and files that could not be read
     error: str = ""  # why the database does not take what waits
 
     def write(self, folder: Path) -> None:
@@ -36,6 +37,7 @@ def figures(folder: Path) -> dict[str, float]:
     begun_at = int(oldest.name.partition("-")[0]) / 1e9 if oldest else time.time()
     return {
         "prediction_log_stored": status.stored,
+        "prediction_log_damaged": status.damaged,
         "prediction_log_spool_bytes": total_bytes(folder),
         "prediction_log_lag_seconds": max(0.0, time.time() - max(status.empty_at, begun_at)),
         "prediction_log_drain_up": is_drained(folder),

@@ -13,20 +13,20 @@ full disk shows before anything is written. A length of 0 is room that is not wr
 
 import fcntl
 import os
+import re
 import secrets
-import struct
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
-from zlib import crc32
 
 from persistence.atomic_files import locked
+from persistence.spool_reading import MARK, Receipt, frame
 
-#: Where the frames of a file begin, and the size from which a process begins another file.
-START, ROTATED = 16, 2**24
+#: The size from which a process begins another file.
+ROTATED = 2**24
 
 #: Room that is reserved at a time, unless all that is allowed is little.
 CHUNK = 2**20
@@ -37,13 +37,7 @@ LOCK, BELL = "drain.lock", "drain.pipe"
 #: Seconds until the next attempt after one has failed.
 _PAUSE = 1.0
 
-_MARK = b"SPOOL\0\0\1"
-_FRAME = struct.Struct("<II")
-_POSITION = struct.Struct("<Q")
-
-#: A file, and how far it must be in the database for something to be there.
-Receipt = tuple[Path, int]
-
+_NAME = re.compile(r"[0-9]{20}-[0-9]+-[0-9a-f]+\.(spool|draft)")
 
 _Done = TypeVar("_Done")
 
@@ -54,11 +48,6 @@ class NoRoom(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def frame(content: bytes) -> bytes:
-    """Return a frame with some content."""
-    return _FRAME.pack(len(content), crc32(content)) + content
 
 
 class SpoolFile:
@@ -78,7 +67,7 @@ class SpoolFile:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.fstat(self._descriptor).st_nlink:
                 raise NoRoom("failed")
-            self._write(_MARK + bytes(8))
+            self._write(MARK + bytes(8))
         except BaseException:
             self.close()
             raise
@@ -113,6 +102,8 @@ class SpoolFile:
         if self.end + len(content) > self._room:
             self.reserve(len(content))
         if os.pwrite(self._descriptor, content, self.end) != len(content):
+            raise NoRoom("failed")
+        if not os.fstat(self._descriptor).st_nlink:  # somebody has deleted the file
             raise NoRoom("failed")
         self.end += len(content)
 
@@ -198,8 +189,16 @@ class PredictionSpool:
 
 
 def spool_files(folder: Path) -> list[Path]:
-    """List the files of the spool, the oldest first; drafts too."""
-    return sorted(path for path in folder.glob("*.*") if path.suffix in (".spool", ".draft"))
+    """List the files of the spool, the oldest first; drafts too.
+
+    What else is in the folder is none, links and pipes with such a name included.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [e.name for e in entries if e.is_file(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    return [folder / name for name in sorted(filter(_NAME.fullmatch, names))]
 
 
 def total_bytes(folder: Path) -> int:
@@ -228,66 +227,3 @@ def wake(folder: Path) -> None:
             os.write(descriptor, b"!")
         finally:
             os.close(descriptor)
-
-
-def wait_for(receipt: Receipt, seconds: float) -> bool:
-    """Wait until a database has what was appended; return whether it has in time."""
-    path, position = receipt
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            with path.open("rb") as file:
-                content = file.read(START)
-        except FileNotFoundError:
-            return True  # wholly stored, so deleted
-        if _POSITION.unpack_from(content, len(_MARK))[0] >= position:
-            return True
-        time.sleep(0.001)
-    return False
-
-
-def read_frames(descriptor: int, position: int, most: int) -> Iterator[tuple[bytes, int]]:
-    """Yield whole frames of a file from a position on, and where each ends; about so many bytes."""
-    position = max(position, START)
-    content = os.pread(descriptor, most, position)
-    place = 0
-    while len(content) - place >= _FRAME.size:
-        length, digest = _FRAME.unpack_from(content, place)
-        end = place + _FRAME.size + length
-        if end > len(content) and not place:  # the first one is longer than what was read
-            content = os.pread(descriptor, end, position)
-        body = content[place + _FRAME.size : end]
-        if not length or len(body) < length or crc32(body) != digest:
-            return  # room, a frame that is being written, or one that a death has torn
-        yield body, position + end
-        place = end
-
-
-def note_stored(descriptor: int, position: int) -> None:
-    """Note in a file how far a database has it."""
-    os.pwrite(descriptor, _POSITION.pack(position), len(_MARK))
-
-
-def last_receipt(path: Path, position: int = START) -> Receipt:
-    """Return what stands for all that a file has now, given the end of some frame in it."""
-    with suppress(FileNotFoundError), path.open("rb") as file:
-        while frames := [*read_frames(file.fileno(), position, CHUNK)]:
-            position = frames[-1][1]
-    return path, position
-
-
-def is_written(path: Path) -> bool:
-    """Return whether some process may still write to a file."""
-    with suppress(FileNotFoundError), locked(path, seconds=0) as is_ours:
-        return not is_ours
-    return False
-
-
-def remove(path: Path, position: int) -> bool:
-    """Delete a file that no process writes and that has nothing after a position, if it can be."""
-    with locked(path, seconds=0) as is_ours, path.open("rb") as file:
-        is_new = time.time() - os.fstat(file.fileno()).st_mtime < _PAUSE  # not locked yet, maybe
-        if is_ours and not is_new and not [*read_frames(file.fileno(), position, CHUNK)]:
-            path.unlink()
-            return True
-    return False

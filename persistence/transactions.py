@@ -101,6 +101,8 @@ def _sqlite(address: str, seconds: float) -> "Engine":
 
     path = Path(address.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():  # SQLite would let others read it, and gives its journal the same rights
+        path.touch(mode=0o600)
     engine = create_engine(
         f"sqlite:///{path}", hide_parameters=True, pool_timeout=seconds, pool_size=2,
         max_overflow=0, connect_args={"timeout": min(seconds, _BUSY_SECONDS)},

@@ -39,6 +39,9 @@ def read_selection(
     **texts: Any,
 ) -> Selection:  # fmt: skip
     """Read which predictions are meant; raise `BadRequest` where a text cannot be read."""
+    for text in (*texts.values(), *identifiers):
+        if text is not None and "\0" in text:  # PostgreSQL takes it in no text
+            raise BadRequest(400, f"{shown(text)} has a character that is none: leave it out")
     times = {"since": since, "until": until}
     values: dict[str, Any] = {name: seconds_of(text) for name, text in times.items()}
     for name, text in times.items():

@@ -110,6 +110,7 @@ _GAUGES: _Described = {
 
 _DRAIN: Mapping[str, tuple[type[Metric], str]] = {
     "prediction_log_stored": (CounterMetricFamily, "Predictions that the database has got"),
+    "prediction_log_damaged": (CounterMetricFamily, "Frames and files that could not be read"),
     "prediction_log_spool_bytes": (GaugeMetricFamily, "Room that waiting predictions take"),
     "prediction_log_lag_seconds": (
         GaugeMetricFamily,

@@ -115,14 +115,17 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
       flask log delete --identifier customer=4711
       flask log delete --id 019abc32f3d7a1c34f5c7a2e6a8d9b10 --yes
     """
+    from engine.monitoring.drain import erase_stored
+
     selection = read_selection(**options)
-    if selection.id is None and selection.key is None and not selection.identifiers:
+    if not (selection.id or selection.key or selection.identifiers):
         raise click.UsageError("name the predictions by --id, --identifier or --key")
     _drain()
     if not yes:
         count = resources().database.count(selection)
         click.confirm(f"Delete {count} predictions and their outcomes?", abort=True, err=True)
     predictions, outcomes = resources().database.delete(selection)
+    erase_stored(resources().spool_folder, resources().database)
     text = f"deleted {predictions} predictions and {outcomes} outcomes"
     return CommandResult({"predictions": predictions, "outcomes": outcomes}, text)
 

@@ -17,24 +17,25 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from engine.monitoring.log_rows import LogRows, Rows
 from persistence.atomic_files import locked
 from persistence.database import DatabaseError
 from persistence.drain_status import DrainStatus
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_entries import VersionEntry, decode
-from persistence.prediction_spool import (
-    BELL,
-    LOCK,
+from persistence.prediction_spool import BELL, LOCK, spool_files, wake
+from persistence.spool_reading import (
+    DAMAGED,
     START,
+    erase,
     is_written,
     last_receipt,
     note_stored,
     read_frames,
     remove,
-    spool_files,
     wait_for,
-    wake,
 )
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,15 @@ _DAY = 86_400
 ASIDE = "unreadable.frames"
 
 
+#: How the content of a frame begins that was deleted; no list of entries begins so.
+_ERASED = b"\0"
+
+
+def _has_content(content: bytes) -> bool:
+    """Return whether the content of a frame is neither damaged nor deleted."""
+    return content[:1] not in (b"", _ERASED)
+
+
 class _Source:
     """A file of the spool, and how far it is stored."""
 
@@ -68,7 +78,7 @@ class _Source:
         place = START
         while place < self.position and (frames := [*read_frames(self.descriptor, place, BATCH)]):
             for content, place in frames:
-                if place <= self.position:
+                if _has_content(content) and place <= self.position:
                     self.log.rows(e for e in decode(content) if isinstance(e, VersionEntry))
         note_stored(self.descriptor, self.position)
 
@@ -85,13 +95,19 @@ class Drain:
 
     def store(self) -> None:
         """Store what waits now, the oldest file first; raise `DatabaseError` where that fails."""
-        begun_at = time.time()
+        begun_at, trouble = time.time(), None
         for path in spool_files(self.folder):
-            with suppress(FileNotFoundError):  # a draft that was published, or given up
+            try:
                 if path.suffix == ".spool":
                     self._store_file(path)
                 else:
                     remove(path, path.stat().st_size)
+            except FileNotFoundError:
+                pass  # a draft that was published, or given up
+            except OSError as error:  # one that cannot be read keeps back no other
+                trouble = error
+        if trouble is not None:
+            raise trouble
         self.status.empty_at, self.status.error = begun_at, ""
         self.note()
 
@@ -108,7 +124,7 @@ class Drain:
         _, end = last_receipt(path, source.position)  # what comes meanwhile waits for other files
         while source.position < end:
             frames = [*read_frames(source.descriptor, source.position, BATCH)]
-            rows = self._rows(source, [content for content, _ in frames])
+            rows = self._rows(source, [content for content, _ in frames if content[:1] != _ERASED])
             position = frames[-1][1]
             self._database.store(
                 rows.predictions, rows.outcomes, rows.counts, spool=path.name, position=position
@@ -120,6 +136,12 @@ class Drain:
         if remove(path, source.position):
             os.close(self._sources.pop(path).descriptor)
             self._database.forget(path.name)
+            if path.with_suffix(DAMAGED).exists():
+                self._count_damage()
+
+    def _count_damage(self) -> None:
+        self.status.damaged += 1
+        self._noted = 0.0  # so that it is written at once
 
     def _rows(self, source: _Source, contents: list[bytes]) -> Rows:
         """Return the rows of frames; one that cannot be read is set aside."""
@@ -128,6 +150,7 @@ class Drain:
         except Exception as error:  # noqa: BLE001  it must not keep back all others
             if len(contents) == 1:
                 _log.error("a frame of %s is set aside: %s", source.path.name, type(error).__name__)
+                self._count_damage()
                 with (self.folder / ASIDE).open("ab") as file:
                     file.write(contents[0])
                 return Rows()
@@ -153,6 +176,20 @@ def empty(folder: Path, database: PredictionDatabase, *, seconds: float = 60.0) 
             return True
     wake(folder)
     return all(wait_for(last_receipt(path), seconds) for path in spool_files(folder))
+
+
+def erase_stored(folder: Path, database: PredictionDatabase) -> None:
+    """Overwrite what a database has of the files that processes still write."""
+
+    def is_kept(content: bytes) -> bool:
+        if not _has_content(content):
+            return True
+        return any(isinstance(entry, VersionEntry) for entry in decode(content))
+
+    for path in spool_files(folder):
+        if path.suffix == ".spool":
+            with suppress(msgspec.DecodeError):
+                erase(path, database.position(path.name), is_kept)
 
 
 def run(folder: Path, database: PredictionDatabase, *, days: int) -> None:
@@ -194,11 +231,11 @@ def main() -> None:
     logging.basicConfig(format="prediction log: %(message)s")
     folder = Path(sys.argv[1])
     database = PredictionDatabase(os.environ["DATABASE_URL"], seconds=CALL_SECONDS)
-    with suppress(DatabaseError):
-        database.position("")  # imports much, which would take long after the next line
-    os.nice(19)
     with locked(folder / LOCK, seconds=1) as is_ours:
         if is_ours:
+            with suppress(DatabaseError):
+                database.position("")  # imports much, which would take long after the next line
+            os.nice(19)
             run(folder, database, days=int(os.environ.get("PREDICTION_DAYS") or 0))
             database.close()
 

@@ -30,13 +30,12 @@ from persistence.prediction_spool import (
     LOCK,
     NoRoom,
     PredictionSpool,
-    Receipt,
     SpoolFile,
     is_drained,
     total_bytes,
-    wait_for,
     wake,
 )
+from persistence.spool_reading import Receipt, wait_for
 
 _log = logging.getLogger(__name__)
 

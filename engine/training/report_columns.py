@@ -102,6 +102,8 @@ def _goal(y: pd.Series, target: Field) -> tuple[np.ndarray, list[str]]:
 def _look(column: pd.Series, field: Field, goal: np.ndarray, groups: list[str]) -> ColumnLook:
     bars, labels, text = _bars(column, field)
     gaps = float((bars < 0).mean()) if len(bars) else 0.0
+    if field.private:
+        return ColumnLook(field.name, field.unit, "private", gaps, _alone(bars, goal), Markup(""))
     shown = f"{text}, {100 * gaps:.2g} % missing" if gaps else text
     picture = _picture(bars, labels, goal, groups, f"{field.name}: {text}")
     return ColumnLook(field.name, field.unit, shown, gaps, _alone(bars, goal), picture)

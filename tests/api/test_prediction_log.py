@@ -11,7 +11,7 @@ from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_entries import Outcomes, decode
 from persistence.prediction_rows import PredictionRow
-from persistence.prediction_spool import read_frames
+from persistence.spool_reading import read_frames
 from tests.support.answers import found, read_problem
 from tests.support.application import serve
 
@@ -55,7 +55,10 @@ def test_predictions_when_paged_are_listed_once_and_as_filtered(client: FlaskCli
     assert [] == client.get("/v0/models/rent/predictions").get_json()["predictions"]
 
 
-@pytest.mark.parametrize("query", ["after=x", "since=soon", "identifier=7", "limit=0", "key=ana"])
+@pytest.mark.parametrize(
+    "query",
+    ["after=x", "since=soon", "identifier=7", "limit=0", "key=ana", "id=%00", "identifier=a=%00"],
+)
 def test_predictions_when_the_query_is_wrong_are_refused(client: FlaskClient, query: str) -> None:
     read_problem(client.get(f"{PREDICTIONS}?{query}"), 400)
     read_problem(client.get("/v0/models/none/predictions"), 404)

@@ -14,6 +14,7 @@ from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import PredictionRow
 from tests.support.application import serve
+from tests.support.logged import spooled
 
 IDS = [f"{number:032x}" for number in range(40)]
 
@@ -83,6 +84,7 @@ def test_delete_when_by_identifier_deletes_these_and_asks(
     run: Callable[..., Result], database: PredictionDatabase
 ) -> None:
     assert 2 == run("log", "delete", "--model", "parcel", "--yes").exit_code
+    assert 2 == run("log", "delete", "--key", "", "--yes").exit_code  # all that came without one
     assert 1 == run("log", "delete", "--key", "ana").exit_code  # nobody has said yes
 
     assert (
@@ -138,5 +140,6 @@ def test_log_when_served_judged_and_deleted_has_each_prediction_once(
     client.post("/v0/predict", json=record)  # which waits in the spool
     deleted = read(runner.invoke(args=["log", "delete", "--id", ids[3], "--yes", "--json"]))
     assert {"predictions": 27, "outcomes": 27} == deleted
+    assert ids[3].encode() not in spooled(tmp_path), "what a process still writes has it no more"
     rows = read(runner.invoke(args=["log", "tail", "--json"]))["predictions"]
     assert 4 == len(rows) and record == rows[-1]["record"]

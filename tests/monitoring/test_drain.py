@@ -16,14 +16,15 @@ import pytest
 from flask import Flask
 
 from engine.monitoring import drain
-from persistence import prediction_spool
+from persistence import prediction_spool, spool_reading
 from persistence.database import DatabaseError
 from persistence.drain_status import figures
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_entries import decode, encode
 from persistence.prediction_rows import ANSWER
-from persistence.prediction_spool import PredictionSpool, read_frames, spool_files, total_bytes
+from persistence.prediction_spool import PredictionSpool, spool_files, total_bytes
+from persistence.spool_reading import read_frames
 from tests.support.logged import ask, drained, logging, spooled
 from tests.support.models import EXAMPLES
 
@@ -113,7 +114,7 @@ def test_file_when_its_end_is_torn_is_stored_up_to_it(
 def test_file_when_stored_is_deleted_once_nobody_writes_it(
     toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prediction_spool, "_PAUSE", 0.0)
+    monkeypatch.setattr(spool_reading, "_PAUSE", 0.0)
     app = logging(toy_store, tmp_path)
     first = ask(app)
     assert first == [*drained(tmp_path)]

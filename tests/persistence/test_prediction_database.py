@@ -110,6 +110,13 @@ def test_deleted_row_when_in_sqlite_is_in_no_file_any_more(tmp_path: Path) -> No
     assert not any(b"Xaver" in path.read_bytes() for path in tmp_path.iterdir())
 
 
+def test_sqlite_when_made_is_for_its_owner_alone(tmp_path: Path) -> None:
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store([prediction(1)])
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    database.close()
+
+
 def test_counts_when_of_a_window_are_the_sum_of_its_hours(database: PredictionDatabase) -> None:
     numbers = {hour: 10**k for k, hour in enumerate((22, 25, 47, 48, 71, 73))}
     database.store([], [], [Count("shop", "v1", h, "age", "0", n) for h, n in numbers.items()])

@@ -50,6 +50,15 @@ def test_columns_when_looked_at_are_ordered_by_what_they_tell_alone() -> None:
     assert {"copy", "word", "gaps"} == {line.partition(" ")[0] for line in seen.suspects}
 
 
+def test_column_when_its_field_is_private_shows_no_value() -> None:
+    field = Number(name="salary", example=1.0, private=True)
+
+    (column,) = look({"salary": 777_000.0 + GOOD}, field).columns
+
+    assert ("private", "") == (column.text, column.picture)
+    assert 1 == pytest.approx(column.alone, abs=0.03)
+
+
 def test_ratio_when_the_target_is_a_number_is_that_of_its_means() -> None:
     shop = np.array(["a", "b", "c", "d"])[np.arange(ROWS) % 4]
     price = np.where(shop == "a", 1.0, 0.0) + CHANCE
