@@ -28,6 +28,7 @@ from engine.api.rate_counts import Rate, RateLimit, RedisCounts, SharedCounts
 from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
+from engine.monitoring.drift_reports import DriftReports
 from engine.pages import api_docs, form, version
 from engine.records.strict_json import write_json
 from engine.serving.lifecycle import Lifecycle
@@ -106,6 +107,9 @@ def _resources(settings: Settings) -> Resources:
         ),
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
+        reports=DriftReports(
+            settings.prediction_folder, settings.drift_webhook, settings.drift_webhook_secret
+        ),
         database=PredictionDatabase(_log_address(settings), seconds=_LOG_SECONDS),
         spool_folder=settings.prediction_folder,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from env_file import add_env_file
 
@@ -74,6 +75,14 @@ def _signing_keys(text: str) -> str:
                 raise ValueError("ed25519-private: or ed25519-public: and 32 bytes in base64")
         else:
             _secret(key)
+    return text
+
+
+def _webhook(text: str) -> str:
+    parts = urlsplit(text)
+    is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
+    if not (parts.hostname and (parts.scheme == "https" or is_here)) or "@" in parts.netloc:
+        raise ValueError("https://host/path, or http:// on this machine")
     return text
 
 
@@ -216,6 +225,8 @@ class Settings:
     database_url: str = _setting(
         "", _database, "Database of the log; empty: `log.sqlite3` in `PREDICTION_FOLDER`"
     )
+    drift_webhook: str = _setting("", _webhook, "Address for reports of drift")
+    drift_webhook_secret: str = _setting("", _secret, "Secret that signs these reports")
     prediction_days: int = _setting(
         0, _whole(0), "Days until a logged prediction is deleted; 0 = never"
     )

@@ -12,7 +12,7 @@ class DrainStatus(msgspec.Struct):
     """How far a drain is."""
 
     stored: int = 0  # predictions, since the folder was made
-    empty_at: float = 0.0  # when nothing waited, in seconds since 1970
+    empty_at: float = 0.0  # seconds since 1970; what came before is stored
     error: str = ""  # why the database does not take what waits
 
     def write(self, folder: Path) -> None:

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
+from persistence.prediction_rows import (
+    EVERYTHING,
+    Count,
+    OutcomeRow,
+    PredictionRow,
+    Selection,
+    columns_of,
+    json_text,
+    outcome_columns,
+    row_of,
+)
 from persistence.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -22,9 +32,6 @@ if TYPE_CHECKING:
 BLOCK = 5000
 
 _PREDICTION, _OUTCOME = PredictionRow.__struct_fields__, OutcomeRow.__struct_fields__
-
-#: What the database has as text in JSON.
-_JSON = frozenset({"record", "value", "probabilities", "identifiers"})
 
 _SAME_NAME = "o.name = i.name AND o.name_value = i.value AND o.model = i.model"
 
@@ -36,6 +43,9 @@ _COUNT = """INSERT INTO prediction_counts (model, hour, version, field, bin, n)
     VALUES (:model, :hour, :version, :field, :bin, :n)
     ON CONFLICT (model, hour, version, field, bin)
     DO UPDATE SET n = prediction_counts.n + excluded.n"""
+
+#: The same by day: a month of hours takes too long to add up.
+_COUNT_DAY = _COUNT.replace("prediction_counts", "prediction_daily_counts").replace("hour", "day")
 
 _OUTCOMES_BY_ID = "DELETE FROM prediction_outcomes WHERE id IN :ids"
 
@@ -71,7 +81,7 @@ class PredictionDatabase:
 
         Nothing is done where it was reached before. Rows that are there already stay.
         """
-        rows = [*map(_plain_prediction, predictions)]
+        rows = [*map(columns_of, predictions)]
         names = [
             {"name": name, "value": str(value), "model": row.model, "id": row.id}
             for row in predictions if row.identifiers for name, value in row.identifiers.items()
@@ -84,21 +94,19 @@ class PredictionDatabase:
                 return
             _insert(connection, "prediction_log", rows)
             _insert(connection, "prediction_identifiers", names)
-            _insert(connection, "prediction_outcomes", [*map(_plain_outcome, outcomes)])
+            _insert(connection, "prediction_outcomes", [*map(outcome_columns, outcomes)])
             if numbers:
                 _run(connection, _COUNT, numbers)
+                _run(connection, _COUNT_DAY, [n | {"day": n["hour"] // 24} for n in numbers])
 
     def position(self, spool: str) -> int:
         """Return the position up to which a spool is stored; 0 where nothing of it is."""
         query = "SELECT position FROM prediction_spools WHERE spool = :spool"
-        with self._transactions.begin() as connection:
-            return _run(connection, query, {"spool": spool}).scalar() or 0
+        return self._scalar(query, {"spool": spool})
 
     def forget(self, spool: str) -> None:
         """Forget the position of a spool that is deleted."""
-        with self._transactions.begin(writes=True) as connection:
-            query = "DELETE FROM prediction_spools WHERE spool = :spool"
-            _run(connection, query, {"spool": spool})
+        self._change("DELETE FROM prediction_spools WHERE spool = :spool", spool=spool)
 
     def select(
         self, selection: Selection = EVERYTHING, *, newest_first: bool = False,
@@ -118,10 +126,8 @@ class PredictionDatabase:
             query = f"""SELECT {_columns("p", _PREDICTION)} FROM prediction_log p WHERE {where}
                 ORDER BY p.at {order}, p.place {order} LIMIT {size}"""
             with self._transactions.begin() as connection:
-                rows = [
-                    _read(PredictionRow, _PREDICTION, row)
-                    for row in _run(connection, query, values)
-                ]
+                found = _run(connection, query, values)
+                rows = [row_of(PredictionRow, _PREDICTION, row) for row in found]
             if rows:
                 yield rows
                 after = rows[-1].at, rows[-1].place
@@ -138,41 +144,49 @@ class PredictionDatabase:
         """
         where, values = _where(selection)
         columns = f"{_columns('p', _PREDICTION)}, {_columns('o', _OUTCOME)}"
+        # A cross join has SQLite begin with the outcomes, which are fewer.
         query = f"""SELECT {columns} FROM prediction_outcomes o
-            JOIN prediction_log p ON p.id = o.id AND p.model = o.model WHERE {where}
+            CROSS JOIN prediction_log p WHERE p.id = o.id AND p.model = o.model AND {where}
             UNION ALL SELECT {columns} FROM prediction_outcomes o
-            JOIN prediction_identifiers i ON {_SAME_NAME} JOIN prediction_log p ON p.id = i.id
-            WHERE {where} ORDER BY 2 DESC, {len(_PREDICTION)} DESC LIMIT {most}"""
+            CROSS JOIN prediction_identifiers i CROSS JOIN prediction_log p
+            WHERE {_SAME_NAME} AND p.id = i.id AND {where}
+            ORDER BY 2 DESC, {len(_PREDICTION)} DESC LIMIT {most}"""
         with self._transactions.begin() as connection:
             found = _run(connection, query, values).all()
         for head, rows in groupby(found, key=lambda row: row[: len(_PREDICTION)]):
-            prediction = _read(PredictionRow, _PREDICTION, head)
-            outcomes = [_read(OutcomeRow, _OUTCOME, row[len(_PREDICTION) :]) for row in rows]
+            prediction = row_of(PredictionRow, _PREDICTION, head)
+            outcomes = [row_of(OutcomeRow, _OUTCOME, row[len(_PREDICTION) :]) for row in rows]
             names = {name: str(value) for name, value in prediction.identifiers.items()}.items()
             told = [outcome for outcome in outcomes if outcome.identifiers.items() <= names]
             if told:
                 yield prediction, sorted(told, key=lambda each: (each.at, each.received_at))
 
     def counts(
-        self, model: str, *, since: float = 0, until: float = 1e12, by_hour: bool = False
-    ) -> list[Count]:
-        """Add up the counts of a model in the hours of a time, or list them by hour."""
+        self, model: str, field: str | None = None, *, since: float = 0, until: float = 1e12,
+        by_hour: bool = False,
+    ) -> list[Count]:  # fmt: skip
+        """Add up the counts of a model, or of one field, in a time, or list them by hour."""
+        first, end = math.floor(since / 3600), math.ceil(until / 3600)
+        days = {"first_day": math.ceil(first / 24), "end_day": end // 24}
+        if by_hour or days["first_day"] >= days["end_day"]:
+            days = {"first_day": 0, "end_day": 0}
         hour, group = ("hour", "hour, ") if by_hour else ("0", "")
-        query = f"""SELECT model, version, {hour}, field, bin, CAST(sum(n) AS BIGINT)
-            FROM prediction_counts
-            WHERE model = :model AND hour >= :first AND hour < :end
+        query = f"""SELECT model, version, {hour}, field, bin, CAST(sum(n) AS BIGINT) FROM (
+                SELECT model, version, hour, field, bin, n FROM prediction_counts
+                WHERE model = :model AND hour >= :first AND hour < :end
+                AND (hour < :first_day * 24 OR hour >= :end_day * 24)
+                UNION ALL SELECT model, version, 0, field, bin, n FROM prediction_daily_counts
+                WHERE model = :model AND day >= :first_day AND day < :end_day
+            ) AS counted WHERE {"1 = 1" if field is None else "field = :field"}
             GROUP BY model, {group}version, field, bin ORDER BY {group}version, field, bin"""
-        hours = {"first": math.floor(since / 3600), "end": math.ceil(until / 3600)}
+        values = {"model": model, "field": field, "first": first, "end": end, **days}
         with self._transactions.begin() as connection:
-            found = _run(connection, query, {"model": model, **hours})
-            return [Count(*row) for row in found]
+            return [Count(*row) for row in _run(connection, query, values)]
 
     def count(self, selection: Selection) -> int:
         """Return how many predictions are meant."""
         where, values = _where(selection)
-        with self._transactions.begin() as connection:
-            query = f"SELECT count(*) FROM prediction_log p WHERE {where}"
-            return int(_run(connection, query, values).scalar() or 0)
+        return self._scalar(f"SELECT count(*) FROM prediction_log p WHERE {where}", values)
 
     def delete(self, selection: Selection) -> tuple[int, int]:
         """Delete predictions and their outcomes; return how many of both.
@@ -180,30 +194,39 @@ class PredictionDatabase:
         The counts by hour stay, as they say nothing of a single prediction.
         """
         outcomes, predictions = self._remove(selection, _OUTCOMES_BY_ID, _OUTCOMES_BY_NAME)
-        with self._transactions.begin(writes=True) as connection:
-            if selection.id is not None:
-                query = "DELETE FROM prediction_outcomes WHERE id = :id"
-                outcomes += _run(connection, query, {"id": selection.id}).rowcount
-            for name, value in selection.identifiers.items():
-                inner = _json({name: str(value)})[1:-1]  # in the text, `,` or `}` follows it
-                query = """DELETE FROM prediction_outcomes WHERE
-                    replace(replace(identifiers, :a, ''), :b, '') <> identifiers"""
-                outcomes += _run(connection, query, {"a": f"{inner},", "b": f"{inner}}}"}).rowcount
+        if selection.id is not None:
+            query = "DELETE FROM prediction_outcomes WHERE id = :id"
+            outcomes += self._change(query, id=selection.id)
+        for name, value in selection.identifiers.items():
+            inner = json_text({name: str(value)})[1:-1]  # in the text, `,` or `}` follows it
+            query = """DELETE FROM prediction_outcomes WHERE
+                replace(replace(identifiers, :a, ''), :b, '') <> identifiers"""
+            outcomes += self._change(query, a=f"{inner},", b=f"{inner}}}")
+        self._transactions.overwrite()
         return predictions, outcomes
 
     def prune(self, before: float) -> int:
         """Delete what is older than a time, counts too; return how many predictions."""
         _, predictions = self._remove(Selection(until=before))
-        with self._transactions.begin(writes=True) as connection:
-            query = "DELETE FROM prediction_outcomes WHERE received_at < :before"
-            _run(connection, query, {"before": before})
-            query = "DELETE FROM prediction_counts WHERE hour < :hour"
-            _run(connection, query, {"hour": math.floor(before / 3600)})
+        query = "DELETE FROM prediction_outcomes WHERE received_at < :before"
+        self._change(query, before=before)
+        query = "DELETE FROM prediction_counts WHERE hour < :hour"
+        self._change(query, hour=math.floor(before / 3600))
+        query = "DELETE FROM prediction_daily_counts WHERE day < :day"
+        self._change(query, day=math.floor(before / 86400))
         return predictions
 
     def close(self) -> None:
         """Close what is open."""
         self._transactions.close()
+
+    def _scalar(self, query: str, values: Any) -> int:
+        with self._transactions.begin() as connection:
+            return int(_run(connection, query, values).scalar() or 0)
+
+    def _change(self, query: str, **values: Any) -> int:
+        with self._transactions.begin(writes=True) as connection:
+            return int(_run(connection, query, values).rowcount)
 
     def _remove(self, selection: Selection, *before: str) -> tuple[int, int]:
         """Delete predictions, after something of theirs; return how much of both."""
@@ -256,38 +279,3 @@ def _where(selection: Selection) -> tuple[str, dict[str, Any]]:
 
 def _columns(table: str, names: Sequence[str]) -> str:
     return ", ".join(f"{table}.{name}" for name in names)
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _plain(row: Any) -> dict[str, Any]:
-    """Return what a row of a table has."""
-    values = msgspec.structs.asdict(row)
-    for name in _JSON & values.keys():
-        values[name] = None if values[name] is None else _json(values[name])
-    return values
-
-
-def _plain_prediction(row: PredictionRow) -> dict[str, Any]:
-    values = _plain(row)
-    del values["place"]
-    return values
-
-
-def _plain_outcome(row: OutcomeRow) -> dict[str, Any]:
-    """Return what the row of an outcome has, which is found by its id or its first identifier."""
-    name = min(row.identifiers, default=None)
-    at = row.received_at if row.at is None else row.at
-    found = {"name": name, "name_value": None if name is None else row.identifiers[name]}
-    return {**_plain(row), "digest": row.digest, "at": at, **found}
-
-
-def _read(kind: type, names: Sequence[str], found: Sequence[Any]) -> Any:
-    """Return a row from what a table has."""
-    values = dict(zip(names, found, strict=True))
-    for name in _JSON & values.keys():
-        if values[name] is not None:
-            values[name] = msgspec.json.decode(values[name])
-    return kind(**values)

@@ -1,6 +1,6 @@
 """What the prediction log has: predictions, outcomes, and counts of both kinds of numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -73,3 +73,37 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 #: All predictions.
 EVERYTHING = Selection()
+
+#: What the database has as text in JSON.
+_JSON = frozenset({"record", "value", "probabilities", "identifiers"})
+
+
+def json_text(value: Any) -> str:
+    """Return a value as text in JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def columns_of(row: Any) -> dict[str, Any]:
+    """Return what the row of a table has."""
+    values = msgspec.structs.asdict(row)
+    values.pop("place", None)
+    for name in _JSON & values.keys():
+        values[name] = None if values[name] is None else json_text(values[name])
+    return values
+
+
+def outcome_columns(row: OutcomeRow) -> dict[str, Any]:
+    """Return what the row of an outcome has, which is found by its id or its first identifier."""
+    name = min(row.identifiers, default=None)
+    at = row.received_at if row.at is None else row.at
+    found = {"name": name, "name_value": None if name is None else row.identifiers[name]}
+    return {**columns_of(row), "digest": row.digest, "at": at, **found}
+
+
+def row_of(kind: type, names: Sequence[str], found: Sequence[Any]) -> Any:
+    """Return a row from what a table has."""
+    values = dict(zip(names, found, strict=True))
+    for name in _JSON & values.keys():
+        if values[name] is not None:
+            values[name] = msgspec.json.decode(values[name])
+    return kind(**values)

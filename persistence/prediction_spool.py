@@ -268,9 +268,8 @@ def note_stored(descriptor: int, position: int) -> None:
     os.pwrite(descriptor, _POSITION.pack(position), len(_MARK))
 
 
-def last_receipt(path: Path) -> Receipt:
-    """Return what stands for all that a file has now."""
-    position = START
+def last_receipt(path: Path, position: int = START) -> Receipt:
+    """Return what stands for all that a file has now, given the end of some frame in it."""
     with suppress(FileNotFoundError), path.open("rb") as file:
         while frames := [*read_frames(file.fileno(), position, CHUNK)]:
             position = frames[-1][1]

@@ -63,6 +63,13 @@ class Transactions:
                 take_steps(connection)
         self._is_prepared = True
 
+    def overwrite(self) -> None:
+        """Take what SQLite has deleted out of its journal, too, unless somebody still reads it."""
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect() as connection:
+                driver: Any = connection.connection.driver_connection
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close what is open."""
         if "_engine" in self.__dict__:
@@ -77,7 +84,7 @@ class Transactions:
             return make(self._address, self._seconds)
         except ImportError as error:  # psycopg raises it where it has no libpq
             raise DatabaseError(
-                f"the prediction log needs {error.name}, which is not installed: "
+                f"the prediction log needs {error.name or 'psycopg'}, which is not installed: "
                 "pip install -r requirements-serve-log.txt"
             ) from error
         except OSError as error:

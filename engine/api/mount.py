@@ -29,7 +29,7 @@ def mount(app: Flask, shared: Resources, *, pages: Iterable[Blueprint], children
         catalog.blueprint(shared.models),
         prediction_log.blueprint(shared),
         openapi.blueprint(shared),
-        prometheus.blueprint(shared.metrics, children, shared.log),
+        prometheus.blueprint(shared.metrics, children, shared.log, shared.reports),
         *(protocol.routes(shared) for protocol in PROTOCOLS),
         *pages,
     ):

@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from engine.api.process_metrics import Children, process_metrics
+from engine.monitoring.drift_reports import DriftReports
 from engine.runtime.answers import class_name
 from engine.serving import metrics
 from engine.serving.metrics import Metrics
@@ -27,11 +28,13 @@ from persistence.drain_status import figures
 Series = Mapping[Key, Sequence[float]]
 
 
-def blueprint(counted: Metrics, children: Children, log: PredictionLog | None) -> Blueprint:
+def blueprint(
+    counted: Metrics, children: Children, log: PredictionLog | None, reports: DriftReports
+) -> Blueprint:
     """Return the route that Prometheus reads."""
     routes = Blueprint("metrics", __name__)
     registry = CollectorRegistry()
-    registry.register(_Metrics(counted, children, log))
+    registry.register(_Metrics(counted, children, log, reports))
 
     @routes.get("/metrics")
     def show() -> Response:
@@ -43,10 +46,14 @@ def blueprint(counted: Metrics, children: Children, log: PredictionLog | None) -
 
 
 class _Metrics(Collector):
-    def __init__(self, counted: Metrics, children: Children, log: PredictionLog | None) -> None:
+    def __init__(
+        self, counted: Metrics, children: Children, log: PredictionLog | None,
+        reports: DriftReports,
+    ) -> None:  # fmt: skip
         self._counted = counted
         self._children = children
         self._log = log
+        self._reports = reports
 
     def collect(self) -> Iterator[Metric]:
         """Add up what the processes have counted."""
@@ -69,6 +76,7 @@ class _Metrics(Collector):
             yield _filled(GaugeMetricFamily(name, text), name, labels, series)
         yield from _versions(slots)
         yield from _drain(self._log) if self._log else ()
+        yield from _drift(self._reports)
         yield from process_metrics(self._counted.master, self._children)
 
 
@@ -103,9 +111,29 @@ _GAUGES: _Described = {
 _DRAIN: Mapping[str, tuple[type[Metric], str]] = {
     "prediction_log_stored": (CounterMetricFamily, "Predictions that the database has got"),
     "prediction_log_spool_bytes": (GaugeMetricFamily, "Room that waiting predictions take"),
-    "prediction_log_lag_seconds": (GaugeMetricFamily, "Time since no prediction waited"),
+    "prediction_log_lag_seconds": (
+        GaugeMetricFamily,
+        "How long predictions have waited for the database",
+    ),
     "prediction_log_drain_up": (GaugeMetricFamily, "Whether a process stores predictions"),
 }
+
+
+def _drift(reports: DriftReports) -> Iterator[Metric]:
+    """Yield what the last report of each model says of its fields; nothing before one is made."""
+    checked = GaugeMetricFamily(
+        "model_drift_checked_at", "When drift was checked", labels=["model"]
+    )
+    drift = GaugeMetricFamily(
+        "model_drift",
+        "Whether a field has shifted when drift was checked",
+        labels=["model", "field"],
+    )
+    for report in reports.read():
+        checked.add_metric([report.model], report.checked_at)
+        for field in dict.fromkeys(each.field for each in report.comparisons):
+            drift.add_metric([report.model, field], field in report.shifted)
+    yield from (checked, drift)
 
 
 def _drain(log: PredictionLog) -> Iterator[Metric]:

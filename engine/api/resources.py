@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, current_app
 
 from engine.api.rate_counts import RateLimit
+from engine.monitoring.drift_reports import DriftReports
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import Predictor
@@ -30,6 +31,8 @@ class Resources:
     ----------
     origins : frozenset of str
         The origins whose pages may send requests from a browser.
+    reports : DriftReports
+        The last drift report of each model.
     database : PredictionDatabase
         The predictions that were logged; nothing is opened before it is used.
     log : PredictionLog or None
@@ -59,6 +62,7 @@ class Resources:
     limit: RateLimit
     origins: frozenset[str]
     logs_requests: bool
+    reports: DriftReports
     database: PredictionDatabase
     spool_folder: Path
     log: PredictionLog | None = None

@@ -1,6 +1,7 @@
 """The command line: what `flask` can do beside serving."""
 
 from engine.commands.candidates import canary, shadow
+from engine.commands.check_drift import check_drift
 from engine.commands.feedback import feedback, quality
 from engine.commands.keys import keys
 from engine.commands.predict import predict
@@ -12,4 +13,4 @@ for command in (canary, shadow, prune, pin, unpin):
     models.add_command(command)
 
 #: Every command; `app.py` hands them to Flask.
-COMMANDS = (models, predict, keys, log, feedback, quality)
+COMMANDS = (models, predict, keys, log, feedback, quality, check_drift)

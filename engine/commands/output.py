@@ -1,6 +1,6 @@
 """The output of every command: a text or one JSON document, and errors in sentences.
 
-Exit codes: 0 done, 1 refused or invalid input, 2 wrong usage.
+Exit codes: 0 done, 1 refused or invalid input, 2 wrong usage, unless a command says otherwise.
 """
 
 import errno
@@ -34,10 +34,13 @@ class CommandResult(NamedTuple):
 
     document: Mapping[str, Any]
     text: str
+    code: int = 0  # of the exit
 
 
-def command_output(command: Callable[..., CommandResult]) -> Callable[..., None]:
-    """Make a command print its result, and its errors without a traceback."""
+def command_output(
+    command: Callable[..., CommandResult], *, refused: int = 1
+) -> Callable[..., None]:
+    """Make a command print its result, and its errors without a traceback; then `refused` exits."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, nothing else.")
     @with_appcontext
@@ -51,11 +54,13 @@ def command_output(command: Callable[..., CommandResult]) -> Callable[..., None]
         ) as error:  # fmt: skip
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # nobody reads the output any more: click ends silently
-            _refuse(error, as_json=as_json)
+            _refuse(error, as_json=as_json, code=refused)
         if as_json:
             _print_json(result.document)
         elif result.text:
             click.echo(result.text)
+        if result.code:
+            click.get_current_context().exit(result.code)
 
     return run
 
@@ -81,7 +86,7 @@ def indented(text: str) -> str:
     return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
 
 
-def _refuse(error: Exception, *, as_json: bool) -> NoReturn:
+def _refuse(error: Exception, *, as_json: bool, code: int) -> NoReturn:
     reason = str(error)
     if isinstance(error, OSError):
         file = f"{click.format_filename(error.filename)}: " if error.filename else ""
@@ -98,7 +103,7 @@ def _refuse(error: Exception, *, as_json: bool) -> NoReturn:
         click.echo(f"  {', '.join(places)}: {detail}" if places else detail, err=True)
     if as_json:
         _print_json({"error": reason} | ({"errors": list(errors)} if errors else {}))
-    context.exit(1)
+    context.exit(code)
 
 
 def _print_json(document: Mapping[str, Any]) -> None:

@@ -34,14 +34,15 @@ def kind_of(path: Path, format_name: str | None) -> str:
 
 
 def answer_file(
-    version: StoredVersion, path: Path, kind: str, form: str, layout: TextLayout | None = None
-) -> Spool:
+    version: StoredVersion, path: Path, kind: str, form: str, layout: TextLayout | None = None,
+    **options: Any,
+) -> Spool:  # fmt: skip
     """Answer every record of a file, and show on a terminal how far it is read."""
     layout = layout or recognise(path, kind, version.schema)
     try:
         with path.open("rb") as file, _progress(file) as (stream, size):
             return file_prediction.answer_file(
-                version, stream, path, size=size, kind=kind, form=form, layout=layout
+                version, stream, path, size=size, kind=kind, form=form, layout=layout, **options
             )
     except InvalidFile as error:
         raise CommandError(f"{click.format_filename(path)}{error}", error.errors) from error

@@ -85,13 +85,14 @@ class Drain:
 
     def store(self) -> None:
         """Store what waits now, the oldest file first; raise `DatabaseError` where that fails."""
+        begun_at = time.time()
         for path in spool_files(self.folder):
             with suppress(FileNotFoundError):  # a draft that was published, or given up
                 if path.suffix == ".spool":
                     self._store_file(path)
                 else:
                     remove(path, path.stat().st_size)
-        self.status.empty_at, self.status.error = time.time(), ""
+        self.status.empty_at, self.status.error = begun_at, ""
         self.note()
 
     def note(self, error: str = "") -> None:
@@ -104,7 +105,9 @@ class Drain:
     def _store_file(self, path: Path) -> None:
         source = self._sources.get(path) or _Source(path, self._database)
         self._sources[path] = source
-        while frames := [*read_frames(source.descriptor, source.position, BATCH)]:
+        _, end = last_receipt(path, source.position)  # what comes meanwhile waits for other files
+        while source.position < end:
+            frames = [*read_frames(source.descriptor, source.position, BATCH)]
             rows = self._rows(source, [content for content, _ in frames])
             position = frames[-1][1]
             self._database.store(
@@ -189,9 +192,11 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends by itself, when all is stored
     logging.basicConfig(format="prediction log: %(message)s")
-    os.nice(19)
     folder = Path(sys.argv[1])
     database = PredictionDatabase(os.environ["DATABASE_URL"], seconds=CALL_SECONDS)
+    with suppress(DatabaseError):
+        database.position("")  # imports much, which would take long after the next line
+    os.nice(19)
     with locked(folder / LOCK, seconds=1) as is_ours:
         if is_ours:
             run(folder, database, days=int(os.environ.get("PREDICTION_DAYS") or 0))

@@ -5,8 +5,9 @@ shifted where the difference is no chance, all comparisons of the report taken t
 large enough to matter. Rows are taken as independent: those of one batch or customer are not.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,9 +27,10 @@ from engine.schema.card import Card
 from engine.schema.fields import MISSING, UNKNOWN, Field
 from engine.schema.record_schema import Coding, Schema
 from engine.scoring.judged import HeldOutAnswers
+from persistence.prediction_rows import PredictionRow
 
 #: With fewer rows nothing is said.
-FEWEST_ROWS = 200
+FEWEST_ROWS = 100
 
 #: Rows that have not moved are to be reported in 1 % of cases at most. Chi-square is only nearly
 #: right where words are rare, so it is tested at half of that.
@@ -75,8 +77,19 @@ class Comparison(msgspec.Struct, omit_defaults=True):
     current: float | None = None
 
 
+class Expected(msgspec.Struct):
+    """A score to expect, and the ends between which 95 of 100 measured ones are to lie."""
+
+    value: float
+    low: float
+    high: float
+
+
 class Report(msgspec.Struct):
-    """What a comparison has found; `verdict` is "drift", "none" or "unknown", with a reason."""
+    """What a comparison has found; `verdict` is "drift", "none" or "unknown", with a reason.
+
+    `expected` are the scores to expect of the answers, whose truth may come later.
+    """
 
     model: str
     version: str
@@ -84,11 +97,36 @@ class Report(msgspec.Struct):
     verdict: str
     reason: str
     comparisons: list[Comparison] = []
+    expected: dict[str, Expected] = {}
+    checked_at: float = 0.0  # seconds since 1970
 
     @property
     def shifted(self) -> list[str]:
         """The fields that have shifted, each once."""
         return [*dict.fromkeys(each.field for each in self.comparisons if each.is_shifted)]
+
+
+def judged_rows(rows: Sequence[PredictionRow], truth: Sequence[Any], card: Card) -> HeldOutAnswers:
+    """Return predictions beside their true values; classes become texts."""
+    values = [row.value for row in rows]
+    if card["classes"] is None:
+        return HeldOutAnswers(np.array(truth, dtype=float), np.array(values, dtype=float))
+    labels, shares = [*map(class_name, card["classes"])], None
+    if all(row.probabilities for row in rows):
+        named = [row.probabilities or {} for row in rows]
+        shares = np.array([[each.get(label, 0.0) for label in labels] for each in named])
+    true, predicted = (np.array([*map(class_name, each)]) for each in (truth, values))
+    return HeldOutAnswers(true, predicted, shares, labels, class_name(card["positive"]))
+
+
+def logged_window(card: Card, rows: Sequence[PredictionRow]) -> Window:
+    """Return the rows of the log that one version has answered one by one."""
+    rows = [row for row in rows if row.record is not None]
+    columns = {
+        field.name: [field.read((row.record or {}).get(field.name))[0] for row in rows]
+        for field in Schema.from_json(card["schema"]).inputs
+    }
+    return Window(columns, judged_rows(rows, [row.value for row in rows], card))
 
 
 def answered_window(card: Card, matrix: Any, decisions: Decisions) -> Window:
@@ -105,7 +143,7 @@ def answered_window(card: Card, matrix: Any, decisions: Decisions) -> Window:
 def compare(card: Card, reference: Reference | None, window: Window) -> Report:
     """Compare a window with the reference of the version that has answered it."""
     rows = len(window.answers.predicted)
-    report = Report(str(card["model"]), str(card["version"]), rows, "unknown", "")
+    report = Report(card["model"], card["version"], rows, "unknown", "", checked_at=time.time())
     if reference is None:
         report.reason = "the version was trained before references were kept: train it again"
     elif rows < FEWEST_ROWS:

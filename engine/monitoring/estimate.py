@@ -8,9 +8,9 @@ changes, only the truth shows it. docs/explanation/drift.md measures it.
 
 from dataclasses import replace
 
-import msgspec
 import numpy as np
 
+from engine.monitoring.drift import Expected
 from engine.runtime.reference import AnswersReference, log_shares
 from engine.scoring.judged import HeldOutAnswers
 from engine.scoring.metrics import applicable
@@ -25,14 +25,6 @@ FEWEST_ROWS = 100
 
 #: A share explained is not among them: what truths vary by is not drawn.
 SCORES = ("accuracy", "roc_auc", "log_loss", "mae", "rmse")
-
-
-class Expected(msgspec.Struct):
-    """A score to expect, and the ends between which 95 of 100 measured ones are to lie."""
-
-    value: float
-    low: float
-    high: float
 
 
 def expected_scores(answers: HeldOutAnswers, reference: AnswersReference) -> dict[str, Expected]:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.runtime.answers import class_name
+from engine.monitoring.drift import judged_rows
+from engine.runtime.uncertainty import COVERAGE, Intervals
 from engine.schema.card import Card
 from engine.scoring.interval import mean_of, of_gain, of_share
 from engine.scoring.judged import HeldOutAnswers
@@ -72,31 +73,21 @@ def _quality(columns: Sequence[Sequence[Any]], card: Card) -> dict[str, Any]:
     rows, truth = columns
     if len(rows) < FEWEST:
         return {"n": len(rows), "note": f"not enough yet: {len(rows)} of {FEWEST} outcomes"}
-    judged = _judged(rows, truth, card)
+    judged = judged_rows(rows, truth, card)
     scores = {}
     for name, score in applicable(judged).items():
         if name in _SCORES:
             estimate = score.estimate(judged)
             scores[name] = _with_interval(estimate.value, *score.interval(estimate))
+    intervals = Intervals.of_card(card, COVERAGE)
+    if intervals is not None:
+        low, high = np.asarray(intervals.of_all(judged.predicted)).T
+        share = mean_of(((low <= judged.truth) & (judged.truth <= high)) * 1.0)
+        scores["interval_coverage"] = _with_interval(share.value, *of_share(share))
     quality: dict[str, Any] = {"n": len(rows), "scores": scores}
     if judged.probabilities is not None:
         quality["calibration"] = _calibration(judged)
     return quality
-
-
-def _judged(rows: Sequence[PredictionRow], truth: Sequence[Any], card: Card) -> HeldOutAnswers:
-    classes = card["classes"]
-    values = [row.value for row in rows]
-    if classes is None:
-        return HeldOutAnswers(np.array(truth, dtype=float), np.array(values, dtype=float))
-    shares = None
-    labels = [class_name(label) for label in classes]
-    if all(row.probabilities for row in rows):
-        shares = np.array(
-            [[(row.probabilities or {}).get(name, 0.0) for name in labels] for row in rows]
-        )
-    true, predicted = (np.array([*map(class_name, each)]) for each in (truth, values))
-    return HeldOutAnswers(true, predicted, shares, labels, class_name(card["positive"]))
 
 
 def _calibration(judged: HeldOutAnswers) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from engine.runtime.exact import ExactRuntime
 from engine.runtime.exact_library import NoExactLibrary
 from engine.runtime.native import NativeRuntime
 from engine.runtime.onnx import OnnxRuntime
-from engine.runtime.reference import FILE
+from engine.runtime.reference import FILE, Reference, parse_reference
 from engine.runtime.runtimes import Runtime
 from engine.runtime.trusted_types import load_pipeline
 from engine.runtime.version import StoredVersion
@@ -141,6 +141,14 @@ def as_card(stored: Mapping[str, Any]) -> Card:
             f"the card of {whose} does not describe a model: {error!r}"
         ) from error
     return cast("Card", stored)
+
+
+def read_reference(store: ModelStore, card: Card) -> Reference | None:
+    """Return the reference of a version that is not opened; None where it has none."""
+    with store.while_stored(card["model"], card["version"]):
+        if FILE not in card["files"]:
+            return None
+        return parse_reference(checked_file(store.files(card), card, FILE))
 
 
 def load_version(store: ModelStore, name: str, version: str | None = None) -> StoredVersion:

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from engine.records.media_types import ARROW, CSV, PARQUET
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.spool import Spool
 from engine.records.upload import Upload
+from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 from engine.schema.record_schema import Schema
 from engine.serving.table_prediction import answer_table
@@ -56,7 +57,7 @@ def recognise(path: Path, kind: str, schema: Schema) -> TextLayout:
 
 def answer_file(
     version: StoredVersion, stream: Any, path: Path, *, size: int | None, kind: str, form: str,
-    layout: TextLayout,
+    layout: TextLayout, decided: Callable[[Any, Decisions], None] = lambda matrix, decisions: None,
 ) -> Spool:  # fmt: skip
     """Answer every record of a file, as the service answers it; raise `InvalidFile` if it cannot.
 
@@ -70,10 +71,14 @@ def answer_file(
         Its length in bytes; None for a pipe.
     kind, form : str
         The media types of the file and of the answer.
+    decided : callable
+        As of `answer_table`.
     """
     upload = as_utf8(Upload(stream, length=size, most=sys.maxsize), layout.charset)
     try:
-        return answer_table(version, upload, kind, WRITERS[form], delimiter=layout.delimiter)
+        return answer_table(
+            version, upload, kind, WRITERS[form], delimiter=layout.delimiter, decided=decided
+        )
     except BadRequest as error:
         is_file = kind == ARROW and path.is_file() and path.open("rb").read(6) == b"ARROW1"
         hint = ": it is an Arrow file, write a stream (pyarrow.ipc.new_stream)" if is_file else ""

@@ -43,19 +43,13 @@ def write_reference(
         format=FORMAT,
         rows=len(X),
         fields={
-            field.name: _field(field, X[field.name], draw)
-            for field in inputs
-            if not _is_private(field)
+            field.name: _field(field, X[field.name], draw) for field in inputs if not field.private
         },
         answers=describe_answers(judged, draw),
         typical={field.name: _typical(field, X[field.name]) for field in inputs},
         coded=coded,
     )
     return msgspec.json.encode(reference)
-
-
-def _is_private(field: Field) -> bool:
-    return bool(getattr(field, "private", False))
 
 
 def _field(field: Field, column: pd.Series, draw: np.random.Generator) -> FieldReference:
@@ -130,7 +124,7 @@ def _sample(numbers: np.ndarray, draw: np.random.Generator, most: int = SAMPLE) 
 
 def _typical(field: Field, column: pd.Series) -> Any:
     """Return the median or the most frequent value, as JSON; None where that is a gap."""
-    if _is_private(field) or (field.is_text and not field.words):
+    if field.private or (field.is_text and not field.words):
         return field.example  # which the model file shows anyway: no row's own text
     if field.words:
         counts = column[column != UNKNOWN].value_counts()

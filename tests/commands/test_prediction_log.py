@@ -113,3 +113,30 @@ def test_quality_when_outcomes_come_from_a_file_is_theirs(
     file.write_text(f"id,size\n{IDS[0]},tiny\nx,small\n")
     refused = run("feedback", file)
     assert "row 1, value: is 'tiny'" in refused.stderr and "row 2, id: is 'x'" in refused.stderr
+
+
+def test_log_when_served_judged_and_deleted_has_each_prediction_once(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"prediction_log": "async", "prediction_folder": tmp_path}
+    app = serve(toy_store, "parcel", **settings)
+    client, runner = app.test_client(), app.test_cli_runner()
+    record = toy_store.read_card("parcel")["example"]["record"]
+    answers = [client.post("/v0/predict", json=record) for _ in range(3)]
+    answers.append(client.post("/v0/predict", json=[record] * 27))
+    ids = [answer.headers["X-Prediction-Id"] for answer in answers]
+    value = answers[0].get_json()["prediction"]["value"]
+    every = [*ids[:3], *(f"{ids[3]}-{number}" for number in range(27))]
+    told = [{"id": id_, "value": value} for id_ in every]
+    assert 202 == client.post("/v0/models/parcel/feedback", json=told).status_code
+
+    assert 0 == runner.invoke(args=["log", "drain"]).exit_code
+
+    (group,) = read(runner.invoke(args=["quality", "parcel", "--json"]))["groups"]
+    assert (30, 1.0) == (group["n"], group["scores"]["accuracy"]["value"])
+    assert 0 < group["scores"]["log_loss"]["value"] < 1
+    client.post("/v0/predict", json=record)  # which waits in the spool
+    deleted = read(runner.invoke(args=["log", "delete", "--id", ids[3], "--yes", "--json"]))
+    assert {"predictions": 27, "outcomes": 27} == deleted
+    rows = read(runner.invoke(args=["log", "tail", "--json"]))["predictions"]
+    assert 4 == len(rows) and record == rows[-1]["record"]

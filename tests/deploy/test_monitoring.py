@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from engine.monitoring.drift import Comparison, Report
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 from tests.support.candidates import copied, try_version
@@ -29,7 +30,7 @@ PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
 VARIABLES = DASHBOARD["templating"]["list"]
 
 #: What Prometheus itself has, beside functions, which a bracket follows.
-WORDS = {"by", "or", "unless", "le"}
+WORDS = {"by", "and", "or", "unless", "le"}
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,8 @@ def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -
     counted.count_swap("parcel", 0.1)
     counted.count_death("SIGKILL")
     counted.count_fallback("predict")
+    shifted = [Comparison("weight", "values", 0.5, 1e-9, is_shifted=True, psi=1.0)]
+    app.extensions["resources"].reports.keep(Report("parcel", new, 500, "drift", "", shifted))
     store.change("rent", lambda known: known.promote("20200101T000000Z-00000"))  # type: ignore[union-attr]
     client.post("/v0/models/rent/predict", json=EXAMPLES["rent"])
     wait_until(lambda: "model_shadow_records_total{" in client.get("/metrics").text, "a comparison")
@@ -56,7 +59,7 @@ def exposed(two_parcels: ModelStore, tmp_path_factory: pytest.TempPathFactory) -
 
 def named(expression: str) -> set[str]:
     """Find the metrics that an expression asks for."""
-    plain = re.sub(r'"[^"]*"|\[[^\]]*\]|\bby \([^)]*\)|\{[^}]*\}', " ", expression)
+    plain = re.sub(r'"[^"]*"|\[[^\]]*\]|\b(?:by|on) \([^)]*\)|\{[^}]*\}', " ", expression)
     return {
         word for word in re.findall(r"\b[a-z][a-z_]+\b(?!\s*\()", plain) if word not in WORDS
     } - {"job"}

@@ -177,7 +177,7 @@ def test_spool_when_many_processes_append_stays_within_its_bound(tmp_path: Path)
 
     def fill() -> None:
         spool = PredictionSpool(tmp_path, most=most)
-        while True:
+        for _ in range(200):
             spool.append(encode([]) + os.urandom(3000), {})
 
     children = [forked(fill) for _ in range(4)]
@@ -204,3 +204,29 @@ def test_entries_when_written_are_read_again() -> None:
     ]
 
     assert entries == decode(encode(entries))
+
+
+@pytest.mark.slow
+def test_predictions_when_postgresql_says_nothing_wait_and_come_in_order(
+    toy_store: ModelStore, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    server = request.getfixturevalue("postgresql")
+    app = logging(toy_store, tmp_path)
+    ids = ask(app)
+    database = PredictionDatabase(server.address, seconds=1)
+    draining = drain.Drain(tmp_path, database)
+    draining.store()
+
+    server.freeze()
+    try:
+        ids += [ask(app)[0] for _ in range(3)]
+        with pytest.raises(DatabaseError):
+            draining.store()
+        ids += ask(app)
+    finally:
+        server.thaw()
+    draining.store()
+
+    stored = [row.id for block in database.select() for row in block]
+    assert ids == [each for each in stored if each in ids]
+    database.close()

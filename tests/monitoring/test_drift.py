@@ -81,7 +81,7 @@ def test_report_when_the_difference_is_sure_and_small_names_nothing() -> None:
 def test_report_when_there_are_few_rows_says_how_many() -> None:
     report = compared(rows=FEWEST_ROWS - 1)
 
-    assert ("unknown", "not enough yet: 199 of 200 rows") == (report.verdict, report.reason)
+    assert ("unknown", "not enough yet: 99 of 100 rows") == (report.verdict, report.reason)
     assert [] == report.comparisons
 
 

@@ -8,6 +8,7 @@ import pytest
 from sklearn import metrics
 
 from engine.monitoring.quality import measure
+from engine.schema.fields import Number
 from persistence.prediction_rows import OutcomeRow, PredictionRow
 
 DAY = 86400.0
@@ -93,5 +94,11 @@ def test_quality_when_of_numbers_has_their_errors_and_below_30_outcomes_nothing(
     )
     root = metrics.root_mean_squared_error(pairs[:, 1], pairs[:, 0])
     assert root == pytest.approx(group["scores"]["rmse"]["value"])
+    field = Number(name="y", example=0.0).to_json()
+    uncertainty = {"edges": [0.0], "limits": {"0.9": [[-1.0, 1.0], [-2.0, 2.0]]}}
+    card |= {"schema": {"target": field}, "uncertainty": uncertainty}
+    (group,) = measure([judged(*pair) for pair in pairs.tolist()], lambda version: card)["groups"]
+    inside = np.abs(pairs[:, 0] - pairs[:, 1]) <= np.where(pairs[:, 0] < 0, 1.0, 2.0)
+    assert inside.mean() == pytest.approx(group["scores"]["interval_coverage"]["value"])
     (few,) = measure([judged(1.0, 2.0)] * 29, lambda version: card)["groups"]
     assert "not enough yet: 29 of 30 outcomes" == few["note"]

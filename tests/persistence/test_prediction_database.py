@@ -69,8 +69,11 @@ def test_deleted_row_when_outcomes_are_of_it_takes_them_along(database: Predicti
     outcomes = [
         OutcomeRow(**told, id=prediction(4).id), OutcomeRow(**told, identifiers={"order": "2"}),
         OutcomeRow(**told, identifiers={"order": "3"}),
+        OutcomeRow(**told, identifiers={"order": "4", "shop": "x"}),  # no prediction has both
     ]  # fmt: skip
     database.store([prediction(n) for n in range(10)], outcomes)
+    later = [msgspec.structs.replace(outcome, received_at=9.0) for outcome in outcomes]
+    database.store([], later)  # told again
 
     judged = {number_of(row): told for row, told in database.judged(EVERYTHING, most=99)}
     assert {4: 2, 5: 1, 6: 1, 7: 1} == {number: len(told) for number, told in judged.items()}
@@ -81,6 +84,41 @@ def test_deleted_row_when_outcomes_are_of_it_takes_them_along(database: Predicti
     newest = [row for block in database.select(newest_first=True) for row in block]
     assert [9, 8, 7, 6, 3, 2, 1, 0] == [*map(number_of, newest)]
     assert [7, 6] == [number_of(row) for row, _ in database.judged(EVERYTHING, most=99)]
+
+
+def test_outcomes_when_contradicting_are_ordered_by_when_they_came_true(
+    database: PredictionDatabase,
+) -> None:
+    told: dict[str, Any] = {"model": "shop", "source": "", "id": prediction(1).id}
+    times = [("c", 7.0, None), ("a", 9.0, 1.0), ("b", 8.0, 2.0), ("d", 9.0, 7.0)]
+    outcomes = [OutcomeRow(**told, value=v, received_at=came, at=at) for v, came, at in times]
+    other = OutcomeRow(**told | {"model": "rent"}, value="z", received_at=99.0)
+
+    database.store([], [*outcomes, other])  # before their prediction
+    database.store([prediction(1)])
+
+    ((_, found),) = database.judged(EVERYTHING, most=9)
+    assert ["a", "b", "c", "d"] == [outcome.value for outcome in found]
+
+
+def test_deleted_row_when_in_sqlite_is_in_no_file_any_more(tmp_path: Path) -> None:
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store([prediction(n, record={"name": "Xaver"}, key="x") for n in range(100)])
+
+    assert (100, 0) == database.delete(Selection(key="x"))
+
+    assert not any(b"Xaver" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_counts_when_of_a_window_are_the_sum_of_its_hours(database: PredictionDatabase) -> None:
+    numbers = {hour: 10**k for k, hour in enumerate((22, 25, 47, 48, 71, 73))}
+    database.store([], [], [Count("shop", "v1", h, "age", "0", n) for h, n in numbers.items()])
+
+    for first, end in ((0, 100), (22, 73), (23, 48), (25, 47), (47, 49), (24, 72), (30, 40)):
+        (*found,) = database.counts("shop", since=first * 3600, until=end * 3600)
+        inside = [n for hour, n in numbers.items() if first <= hour < end]
+        assert ([sum(inside)] if inside else []) == [count.n for count in found]
+    assert numbers == {c.hour: c.n for c in database.counts("shop", by_hour=True)}
 
 
 def test_page_when_after_a_row_goes_on_there(database: PredictionDatabase) -> None:

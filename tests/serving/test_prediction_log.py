@@ -189,7 +189,7 @@ def test_log_when_strict_and_full_refuses_before_work(
 ) -> None:
     app = logging(toy_store, tmp_path, prediction_spool_bytes=2**16, prediction_log_full="refuse")
     ids: list[str] = []
-    while "" not in ids:
+    while "" not in ids and len(ids) < 5000:
         ids += ask(app, 10)
     decided = app.extensions["resources"].predictor.observers
     decided.add(type("Seen", (), {"decided": lambda self, batch: pytest.fail("it has worked")})())

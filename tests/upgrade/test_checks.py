@@ -57,7 +57,7 @@ def test_check_when_left_out_lets_the_upgrade_through(
 def copy_project(folder: Path) -> None:
     """Copy this project as it is, without what it makes."""
     left_out = (".git", ".venv", ".setup", ".bench", "artifacts", "__pycache__", ".*_cache",
-                ".hypothesis", ".model-cache", ".env")  # fmt: skip
+                ".hypothesis", ".model-cache", "predictions", ".env")  # fmt: skip
     shutil.copytree(
         ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(*left_out), dirs_exist_ok=True
     )

@@ -18,7 +18,7 @@ NUMBER["schema"]["target"]["example"] = 1.0
 def numbers(draw: np.random.Generator, n: int, *, skew: float = 0.0) -> HeldOutAnswers:
     """Draw true values and answers, whose errors grow with the answers by the skew."""
     predicted = draw.uniform(0, 10, n)
-    errors = draw.exponential(1, n) * (1 + skew * predicted)
+    errors = draw.normal(0, 1, n) * (1 + skew * predicted)
     return HeldOutAnswers(predicted + errors, predicted)
 
 
@@ -55,7 +55,8 @@ def test_intervals_when_errors_grow_hold_for_small_and_large_answers(rows: int) 
     draw = np.random.default_rng(3)
     hits = np.zeros((100, 5))
     for trial in hits:
-        entry = calibrated_quickly(numbers(draw, rows, skew=2), numbers(draw, 300, skew=2))
+        trained = numbers(draw, 300, skew=2) if rows < 400 else None  # then each bucket counts
+        entry = calibrated_quickly(numbers(draw, rows, skew=2), trained)
         fresh = numbers(draw, 500, skew=2)
         fifths = np.minimum(fresh.predicted // 2, 4)
         trial[:] = [covered(entry, fresh)[fifths == each].mean() for each in range(5)]
@@ -67,7 +68,7 @@ def test_intervals_when_errors_grow_hold_for_small_and_large_answers(rows: int) 
     assert by_fifth == pytest.approx(by_fifth.mean(), abs=0.02 if rows == 400 else 0.05)
 
 
-def calibrated_quickly(judged: HeldOutAnswers, trained: HeldOutAnswers) -> dict[str, Any]:
+def calibrated_quickly(judged: HeldOutAnswers, trained: HeldOutAnswers | None) -> dict[str, Any]:
     """Calibrate without measuring the coverage, which takes longest."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.training.evaluation.conformal.RESPLITS", 1)
@@ -99,6 +100,24 @@ def test_sets_when_a_class_is_rare_hold_for_each_class() -> None:
     assert min(len(row["classes"]) for row in sets) == 1
 
 
+def test_set_when_no_class_is_likely_enough_has_the_predicted_one() -> None:
+    card = {"classes": ["a", "b"], "uncertainty": {"rows": 9, "limits": {"0.9": [0.9, 0.8]}}}
+
+    sets = class_sets(card, 0.9, [[0.6, 0.4], [0.1, 0.9]], [0, 1])
+
+    assert [["a"], ["b"]] == [entry["classes"] for entry in sets]
+
+
+def test_coverage_is_measured_on_rows_that_did_not_make_the_limits() -> None:
+    means = [
+        calibrated(numbers(np.random.default_rng(seed), 30))["measured"]["mean"]
+        for seed in range(8)
+    ]
+
+    # Of 24 rows the least and the largest error are the limits; no own row is outside of them.
+    assert 1 - 2 / 25 == pytest.approx(np.mean(means), abs=0.01)
+
+
 def test_class_when_it_has_too_few_rows_is_in_every_set() -> None:
     judged = classes(np.random.default_rng(5), 200, 0.03)
     rows = int(judged.truth.sum())
@@ -114,7 +133,7 @@ def test_part_when_its_errors_are_larger_is_named() -> None:
     judged = numbers(draw, 1000)
     words = pd.DataFrame({"city": np.where(draw.random(1000) < 0.3, "far", "near")})
     far = words["city"].to_numpy() == "far"
-    judged.truth[far] += draw.normal(0, 5, far.sum())
+    judged.truth[far] += draw.normal(0, 3, far.sum())
 
     entry = calibrate(judged, None, words, "y", times=far.astype(float))
 
@@ -133,7 +152,5 @@ def test_interval_when_the_target_ends_ends_there_too() -> None:
 
     intervals = Intervals(card, 0.9)
 
-    low, _ = entry["limits"]["0.9"][0]
-    assert (2.1 + low, 3.0) == intervals.of(2.1)
-    assert [[2.1 + low, 3.0], [2.0, 2.0]] == intervals.of_all([2.1, -1e308]).tolist()
-    assert (2.0, 2.0) == intervals.of(-1e308)
+    assert [(2.0, 3.0), (2.0, 2.0)] == [intervals.of(2.5), intervals.of(-1e308)]
+    assert [[2.0, 3.0], [2.0, 2.0]] == intervals.of_all([2.5, -1e308]).tolist()

@@ -1,0 +1,81 @@
+"""The last drift report of each model: kept for the metrics, and sent to a webhook."""
+
+import hmac
+import threading
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from engine.monitoring.drift import Report
+from persistence.atomic_files import replace_file
+
+#: Seconds until the receiver of a report must have answered.
+DEADLINE = 10.0
+
+
+class NotSent(Exception):
+    """The webhook did not take a report; the message says why."""
+
+
+class DriftReports:
+    """Keeps reports in a folder, and sends them to an address, signed with a secret."""
+
+    def __init__(self, folder: Path, webhook: str = "", secret: str = "") -> None:
+        self._folder = folder
+        self._webhook = webhook
+        self._secret = secret
+
+    def keep(self, report: Report) -> None:
+        """Replace the last report of a model."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._folder / f"drift-{report.model}.json"
+        replace_file(path, msgspec.json.encode(report), mode=0o600)
+
+    def read(self) -> list[Report]:
+        """Return the last report of each model; one that cannot be read is passed over."""
+        reports = []
+        for path in sorted(self._folder.glob("drift-*.json")):
+            with suppress(OSError, msgspec.DecodeError):
+                reports.append(msgspec.json.decode(path.read_bytes(), type=Report))
+        return reports
+
+    def send(self, report: Report) -> None:
+        """Post a report as JSON; raise `NotSent` unless the answer is 2xx within the deadline.
+
+        ``X-Signature`` is ``t=<unix time>,v1=<HMAC-SHA256 of time, point and body, in hex>``, so
+        the receiver can refuse what is forged, and what is old.
+        """
+        if not (self._webhook and self._secret):
+            raise NotSent("set DRIFT_WEBHOOK and DRIFT_WEBHOOK_SECRET")
+        body, moment = msgspec.json.encode(report), str(int(time.time()))
+        signed = hmac.digest(self._secret.encode(), f"{moment}.".encode() + body, "sha256").hex()
+        headers = {"Content-Type": "application/json", "X-Signature": f"t={moment},v1={signed}"}
+        try:
+            status = self._post(body, headers)
+        except (OSError, ValueError) as error:
+            raise NotSent(f"DRIFT_WEBHOOK does not answer: {error or 'too late'}") from error
+        if not 200 <= status < 300:
+            raise NotSent(f"DRIFT_WEBHOOK answers with status {status}")
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> int:
+        """Return the status of the answer; a redirection is not followed."""
+        from http.client import HTTPConnection, HTTPException, HTTPSConnection
+
+        parts = urlsplit(self._webhook)
+        protocol = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        place = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        with closing(protocol(parts.hostname or "", parts.port, timeout=DEADLINE)) as connection:
+            connection.connect()
+            # The time limit of a socket begins anew with every byte.
+            timer = threading.Timer(DEADLINE, connection.sock.shutdown, [2])
+            timer.start()
+            try:
+                connection.request("POST", place, body, headers)
+                return connection.getresponse().status
+            except HTTPException as error:
+                raise OSError(str(error) or "its answer is not HTTP") from error
+            finally:
+                timer.cancel()
