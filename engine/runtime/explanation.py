@@ -149,7 +149,7 @@ def _text(field: Field, value: Any, contribution: float) -> str:
     if value is None or value == UNKNOWN:
         subject = f"the {'gap' if value is None else 'unknown word'} in {field.name}"
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        subject = f"{field.name} of {plain(value)}"
+        subject = f"{field.name} of {plain(value) if value % 1 == 0 else format(value, 'g')}"
     if not contribution:
         return f"{subject} changed nothing"
     size = abs(contribution)

@@ -88,11 +88,9 @@ def _spread(sample: Any) -> float:
 
 
 def _cheapest(move: Move, points: Any) -> Any:
-    """Return the cheapest value between each two turning points, the present ones left out."""
+    """Return the cheapest value between each two turning points."""
     values = move.values[np.argsort(move.costs(move.values), kind="stable")]
-    between, first = np.unique(np.searchsorted(points, values), return_index=True)
-    is_same = (between == np.searchsorted(points, move.now)) & (move.now == move.now)
-    return np.sort(values[first[~is_same]])
+    return np.sort(values[np.unique(np.searchsorted(points, values), return_index=True)[1]])
 
 
 class Search:
@@ -120,7 +118,7 @@ class Search:
                 beam, found = self._extended(beam)
             if found is not None:
                 found = found if is_proven else self._made_smaller(found)
-                return Result(found, float(self._costs(found[None])[0]), is_proven)
+                return Result(found, float(np.nan_to_num(self._costs(found[None])[0])), is_proven)
             if not self._has_time(1):
                 return Result(None, 0.0, is_proven=False)
         return Result(None, 0.0, is_proven)

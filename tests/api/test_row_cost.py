@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from engine.runtime.loading import load_version
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_problem
 from tests.support.application import serve
@@ -34,6 +35,28 @@ FORMS: dict[str, tuple[str, str, Any]] = {
 def left(answer: Any) -> int:
     """Give how many requests are left."""
     return int(answer.headers["RateLimit"].partition("r=")[2].partition(";")[0])
+
+
+def test_explanations_and_what_ifs_count_by_what_they_compute(toy_store: ModelStore) -> None:
+    client = serve(toy_store, "parcel", rate_limit=f"100/{LONG}").test_client()
+    question = {"record": RECORD, "may_change": ["fragile"], "target": "small", "seconds": 3}
+    reference = load_version(toy_store, "parcel").reference
+    assert reference is not None
+    is_fragile, is_express = (reference.typical[name] for name in ("fragile", "express"))
+    odd = {**RECORD, "weight": 1, "pieces": 49, "height": 1, "shape": "unheard of",
+           "fragile": not is_fragile, "express": not is_express}  # fmt: skip
+    used: list[int] = []
+
+    for path, body in (
+        ("/v0/predict?explain=true", RECORD), ("/v0/predict?explain=true", [odd] * 20),
+        ("/v0/whatif", question),
+    ):  # fmt: skip
+        answer = client.post(path, json=body)
+        assert 200 == answer.status_code
+        used.append(100 - sum(used) - left(answer))
+
+    assert [1, 4] == [used[0], used[2]]
+    assert used[1] > 1
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from engine.runtime.explanation import coded
 from engine.runtime.loading import load_version
+from engine.runtime.what_if import move_of
 from persistence.model_persistence import ModelStore
 from tests.api.test_explain import without_reference
 from tests.support.application import serve
@@ -86,14 +88,35 @@ def test_what_if_finds_nothing_larger_than_a_grid_does(
 
 
 def test_what_if_stays_within_the_ends_of_the_request(toy_client: FlaskClient) -> None:
-    heavy = {**PARCEL, "weight": 99.5, "pieces": 50}
-    few = [{"field": "pieces", "minimum": 20, "maximum": 40}, "fragile"]
+    heavy = {**PARCEL, "weight": 30, "pieces": 50, "fragile": False}
+    free = ask(toy_client, "parcel", record=heavy, may_change=["pieces"], target="small")
+    pieces = free["changes"][0]["to"]
+    less, more = (
+        {"field": "pieces", "minimum": 1, "maximum": pieces - 2},
+        {"field": "pieces", "minimum": pieces + 1},
+    )  # fmt: skip
 
-    far = ask(toy_client, "parcel", record=heavy, may_change=["pieces", "weight"], target="small")
-    none = ask(toy_client, "parcel", record=heavy, may_change=few, target="small")
+    below = ask(toy_client, "parcel", record=heavy, may_change=[less], target="small")
+    none = ask(toy_client, "parcel", record=heavy, may_change=[more], target="small")
 
-    assert far["found"]
+    assert below["changes"][0]["to"] <= pieces - 2
     assert ("none exists", False) == (none["reason"], none["found"])
+
+
+def test_move_of_whole_numbers_reaches_both_sides_of_each_turning_point(
+    toy_store: ModelStore,
+) -> None:
+    version = load_version(toy_store, "parcel")
+    places = {field.name: place for place, field in enumerate(version.schema.fields)}
+    place = places["pieces"]
+    version.turning_points[place] = np.array([5.0, 7.5, 5000.0])
+    row = np.array([coded(field, PARCEL[field.name]) for field in version.schema.fields])
+
+    move = move_of(version, row, place, 1.0, 1e9)
+
+    assert PARCEL["pieces"] == 3
+    assert [6, 8, 5001] == [value for value in move.values.tolist() if value > 5]
+    assert move.is_complete
 
 
 def test_what_if_of_a_number_comes_close_to_the_least_change(toy_client: FlaskClient) -> None:
@@ -154,11 +177,22 @@ def test_what_if_when_it_is_not_valid_says_all_that_is_wrong(toy_client: FlaskCl
     answer = toy_client.post("/v0/models/parcel/whatif", json=question)
 
     assert 400 == answer.status_code  # a truth value is no end of a range
-    question["may_change"][3] = {"field": "fragile", "minimum": 0}  # type: ignore[index]
+    question["may_change"][3] = {"field": "fragile", "minimum": "yes"}  # type: ignore[index]
     answer = toy_client.post("/v0/models/parcel/whatif", json=question)
     assert 422 == answer.status_code
     pointers = [each["pointer"] for each in answer.get_json()["errors"]]
     assert ["/record/weight", "/target", *(f"/may_change/{n}" for n in range(1, 5))] == pointers
+
+
+def test_what_if_takes_no_truth_value_for_a_class_that_is_a_number(
+    toy_client: FlaskClient,
+) -> None:
+    question = {"record": {"size": -2, "edge": -1}, "may_change": ["size"], "target": True}
+
+    answer = toy_client.post("/v0/models/coin/whatif", json=question)
+
+    assert 422 == answer.status_code
+    assert ["/target"] == [each["pointer"] for each in answer.get_json()["errors"]]
 
 
 @pytest.mark.parametrize(

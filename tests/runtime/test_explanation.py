@@ -103,11 +103,44 @@ def test_explanation_when_sampled_is_as_near_as_its_error_says(
     assert pytest.approx(sum(expected.values()), abs=1e-9) == sum(got.values())
 
 
+def test_drawn_orders_are_exact_where_no_more_than_two_fields_act_together() -> None:
+    def answers(coalitions: Any) -> Any:
+        return 1.0 * coalitions[:, 0] * coalitions[:, 1] - 2.0 * coalitions[:, 2]
+
+    shares, error = explanation._drawn(answers, 4, 16)
+
+    assert pytest.approx([0.5, 0.5, -2, 0]) == shares.tolist()
+    assert pytest.approx(0, abs=1e-12) == error
+
+
 def test_explanation_when_it_would_take_too_long_is_refused(toy_store: ModelStore) -> None:
     version = load_version(toy_store, "parcel")
 
     with pytest.raises(NotExplained, match="takes too long"):
         explained(version, row_of(version, PARCEL), 1, most_rows=20)
+
+
+def test_explanation_of_the_typical_record_has_nothing_to_say(toy_store: ModelStore) -> None:
+    version = load_version(toy_store, "parcel")
+    row = row_of(version, PARCEL)  # its gaps are no difference to a typical gap
+    gap = np.where(np.isnan(row), row, typical_row(version, row))
+    assert version.reference is not None
+    typical = dict(version.reference.typical, height=None, express=None)
+    version.reference.typical.update(typical)
+
+    found, rows = explained(version, gap, 1)
+
+    assert {0.0} == {each["contribution"] for each in found["contributions"]}
+    assert rows <= 2
+
+
+def test_explanation_when_an_answer_between_is_not_finite_is_refused(
+    toy_store: ModelStore,
+) -> None:
+    version = load_version(toy_store, "rent")
+
+    with np.errstate(all="ignore"), pytest.raises(NotExplained, match="no finite"):
+        explained(version, row_of(version, {**RENT, "area": 1e308}), None)
 
 
 @pytest.mark.parametrize(

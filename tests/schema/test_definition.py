@@ -274,6 +274,11 @@ def test_flag_of_an_old_card_that_says_1_is_false_reads_true_as_true(synonyms: A
             {"request_threshold": True, "target": number(name="y"), "score": "r2"},
             "request_threshold is given with another target than two classes",
         ),
+        (
+            {"reasons": 3, "target": number(name="y"), "score": "r2"},
+            "reasons is given with another target than two classes",
+        ),
+        ({"reasons": -1}, "reasons is -1: give how many, or 0 for none"),
     ],
 )
 def test_definition_when_it_says_how_to_judge_wrongly_is_refused(

@@ -103,6 +103,9 @@ def as_json(row: dict[str, Any]) -> dict[str, Any]:
         for name, share in row.items()
         if name.startswith("probability_")
     }
+    if "interval_low" in row:
+        ends = {end: float(row[f"interval_{end}"]) for end in ("low", "high")}
+        return {"value": row["value"], "interval": {**ends, "coverage": 0.9}}
     if not shares:
         return {"value": row["value"]}
     probability = float(row["probability"])
