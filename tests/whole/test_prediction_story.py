@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import random
+import runpy
 import signal
 import subprocess
 import sys
@@ -23,7 +24,6 @@ import psycopg
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from data.make_credit_sample import make_applicant
 from models import find
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
@@ -110,6 +110,7 @@ class Clients:
 def applicants(draw: random.Random, count: int) -> list[tuple[dict[str, Any], bool]]:
     """Invent applicants as those of the sample, as JSON records, and who is a good payer."""
     fields = find("credit").fields
+    make_applicant = runpy.run_path(str(ROOT / "data/make_credit_sample.py"))["make_applicant"]
     found = []
     for _ in range(count):
         row = make_applicant(draw)
@@ -147,7 +148,7 @@ def command(*arguments: str, settings: dict[str, Any]) -> tuple[int, Any]:
 def test_story_from_the_first_prediction_to_the_report(
     credit_store: ModelStore, address: str, tmp_path: Path
 ) -> None:
-    settings = {
+    settings: dict[str, Any] = {
         "model_store": credit_store.root, "default_model": "credit", "prediction_log": "async",
         "prediction_folder": tmp_path / "predictions", "database_url": address,
     }  # fmt: skip
