@@ -87,7 +87,7 @@ def _is_whole(descriptor: int, position: int) -> bool:
     end = position + _FRAME.size + length
     if not length or end > os.fstat(descriptor).st_size:
         return False
-    return crc32(os.pread(descriptor, length, position + _FRAME.size)) == digest
+    return bool(crc32(os.pread(descriptor, length, position + _FRAME.size)) == digest)
 
 
 def note_stored(descriptor: int, position: int) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def test_file_when_it_cannot_be_opened_keeps_back_no_other(
             raise PermissionError(13, "denied", str(path))
         return opened(path, *rest)
 
-    monkeypatch.setattr(drain.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(PermissionError):
         drained(tmp_path)
     monkeypatch.undo()
@@ -108,8 +109,8 @@ def test_drain_when_another_runs_opens_no_database(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["drain", str(tmp_path)])
     monkeypatch.setenv("DATABASE_URL", str(tmp_path / "log.sqlite3"))
-    monkeypatch.setattr(drain.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(drain.os, "nice", lambda _: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(os, "nice", lambda _: None)
     (tmp_path / LOCK).touch()
     with locked(tmp_path / LOCK):
         drain.main()
