@@ -147,7 +147,7 @@ def _listed(
 def _plain(number: float) -> str:
     """Write a number with six digits, or with all that it has in front of the point."""
     is_whole = number % 1 == 0
-    return plain(number) if is_whole or abs(number) >= 1e5 else format(number, "g")  # noqa: PLR2004
+    return plain(number) if is_whole or abs(number) >= 1e5 else format(number, "g")
 
 
 def _text(field: Field, value: Any, contribution: float) -> str:

@@ -93,7 +93,7 @@ def calibrate(
     times : ndarray of shape (n,) or None
         The times of the held-out rows, where these are the last.
     keys : ndarray of shape (n,) or None
-        Equal for rows that belong together, such as those of a group: a new row has none of its own.
+        Equal for rows that belong together, as those of a group; a new row has none of its own.
     """
     n, entry = len(judged.truth), {}
     if judged.classes is None:
