@@ -13,6 +13,8 @@ from engine.commands.output import CommandError, CommandResult, command_output, 
 from engine.records.json_reader import read_json_body
 from engine.records.outcomes import read_outcomes, read_table
 from engine.records.problems import InvalidRecords
+from engine.runtime.loading import as_card, read_reference
+from engine.runtime.reference import Reference
 from engine.schema.record_schema import Schema
 from persistence.prediction_rows import OutcomeRow
 
@@ -105,9 +107,13 @@ def quality(name: str, *, by: str, every: str | None, **options: Any) -> Command
         return store.read_card(name, version) if version in store.versions(name) else promoted
 
     judged = resources().database.judged(read_selection(model=name, **options), most=MOST)
-    measured = measure(judged, card_of, by=by, every=every or "")
+
+    def reference_of(card: Any) -> Reference | None:
+        return read_reference(store, as_card(card))
+
+    measured = measure(judged, card_of, by=by, every=every or "", reference_of=reference_of)
     rows = [row for group in measured["groups"] for row in _shown(group)]
-    head = ("version", every or "", by, "outcomes", "score", "value", "95 % interval")
+    head = ("version", every or "", by, "outcomes", "score", "value", "95 % interval", "expected")
     text = table(head, rows) if rows else f"no outcome of {name} is known: flask feedback FILE"
     return CommandResult({"model": name, **measured}, text)
 
@@ -123,10 +129,14 @@ def _shown(group: Mapping[str, Any]) -> Iterator[list[str]]:
     """Yield what a table shows of a group, a row for each score."""
     head = [*(str(group[key]) for key in ("version", "period", "segment", "n"))]
     if "note" in group:
-        yield [*head, group["note"], "", ""]
+        yield [*head, group["note"], "", "", ""]
         return
     for name, score in group["scores"].items():
-        yield [*head, name, f"{score['value']:.4g}", f"{score['low']:.4g} to {score['high']:.4g}"]
+        ends, expected = f"{score['low']:.4g} to {score['high']:.4g}", ""
+        if beside := score.get("expected"):
+            note = "" if beside["holds"] else ", which does not hold"
+            expected = f"{beside['low']:.4g} to {beside['high']:.4g}{note}"
+        yield [*head, name, f"{score['value']:.4g}", ends, expected]
     if "calibration" in group:
         error, chance = (group["calibration"][key] for key in ("ece", "ece_by_chance"))
-        yield [*head, "calibration error", f"{error:.4g}", f"{chance:.4g} by chance alone"]
+        yield [*head, "calibration error", f"{error:.4g}", f"{chance:.4g} by chance alone", ""]

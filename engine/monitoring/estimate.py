@@ -20,6 +20,9 @@ Draw = np.random.Generator
 #: So many times truths are drawn for all rows.
 DRAWS = 100
 
+#: So many rows stand for all of them, so that 100 draws take seconds.
+MOST_ROWS = 20_000
+
 #: Residuals of fewer held-out rows do not tell how far answers are off.
 FEWEST_ROWS = 100
 
@@ -33,7 +36,9 @@ def expected_scores(answers: HeldOutAnswers, reference: AnswersReference) -> dic
     has_ground = bool(reference.residuals) if is_regression else answers.probabilities is not None
     if not has_ground or reference.rows < FEWEST_ROWS or not len(answers.predicted):
         return {}
-    draw = np.random.default_rng(0)
+    draw, rows = np.random.default_rng(0), len(answers.predicted)
+    if (used := min(rows, MOST_ROWS)) < rows:
+        answers = _some(answers, draw.choice(rows, used, replace=False))
     scores: dict[str, list[float]] = {}
     for _ in range(DRAWS):
         draws = _numbers if is_regression else _classes
@@ -42,8 +47,14 @@ def expected_scores(answers: HeldOutAnswers, reference: AnswersReference) -> dic
             if name in SCORES:
                 scores.setdefault(name, []).append(score.estimate(judged).value)
     # What the reference tells rests on rows, too: both deviations add up.
-    widening = 1.96 * (1 + len(answers.predicted) / reference.rows) ** 0.5
+    widening = 1.96 * (used / rows + used / reference.rows) ** 0.5
     return {name: _around(np.array(values), widening) for name, values in scores.items()}
+
+
+def _some(answers: HeldOutAnswers, places: np.ndarray) -> HeldOutAnswers:
+    shares = None if answers.probabilities is None else answers.probabilities[places]
+    truth, predicted = answers.truth[places], answers.predicted[places]
+    return replace(answers, truth=truth, predicted=predicted, probabilities=shares)
 
 
 def _around(values: np.ndarray, widening: float) -> Expected:

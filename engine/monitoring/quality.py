@@ -1,13 +1,16 @@
 """Quality: logged predictions beside what became true, by version, time and segment."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from engine.monitoring.drift import judged_rows
+from engine.monitoring.estimate import SCORES, expected_scores
+from engine.runtime.reference import Reference
 from engine.runtime.uncertainty import COVERAGE, Intervals
 from engine.schema.card import Card
 from engine.scoring.interval import mean_of, of_gain, of_share
@@ -20,9 +23,6 @@ FEWEST = 30
 
 #: So many outcomes are read at most: the newest.
 MOST = 200_000
-
-#: The scores that are computed of a model that is served.
-_SCORES = ("accuracy", "roc_auc", "log_loss", "mae", "rmse")
 
 #: How the time of predictions is named, by how long a period is.
 PERIODS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
@@ -41,6 +41,7 @@ class Group(NamedTuple):
 def measure(
     judged: Iterable[tuple[PredictionRow, list[OutcomeRow]]], card_of: Callable[[str], Card],
     *, by: str = "", every: str = "",
+    reference_of: Callable[[Card], Reference | None] = lambda card: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Compute the quality of each group of predictions; the latest outcome of each counts.
 
@@ -52,6 +53,9 @@ def measure(
         The field whose values make segments.
     every : str
         One of `PERIODS`.
+    reference_of : callable
+        The reference of a version, by which scores are expected without the truth. They are
+        put beside those of all its predictions, not of parts.
     """
     groups: dict[Group, list[tuple[PredictionRow, Any]]] = defaultdict(list)
     contradicted = 0
@@ -61,14 +65,18 @@ def measure(
         group = Group(row.version, moment.strftime(PERIODS[every]) if every else "", segment)
         groups[group].append((row, outcomes[-1].value))
         contradicted += any(outcome.value != outcomes[-1].value for outcome in outcomes)
-    entries = [
-        {**group._asdict(), **_quality([*zip(*pairs, strict=True)], card_of(group.version))}
-        for group, pairs in sorted(groups.items(), key=lambda item: [*map(str, item[0])])
-    ]
+    entries = []
+    for group, pairs in sorted(groups.items(), key=lambda item: [*map(str, item[0])]):
+        card = card_of(group.version)
+        reference = None if by or every else reference_of(card)
+        quality = _quality([*zip(*pairs, strict=True)], card, reference)
+        entries.append({**group._asdict(), **quality})
     return {"groups": entries, "contradicted": contradicted}
 
 
-def _quality(columns: Sequence[Sequence[Any]], card: Card) -> dict[str, Any]:
+def _quality(
+    columns: Sequence[Sequence[Any]], card: Card, reference: Reference | None
+) -> dict[str, Any]:
     """Return the scores of predictions with their true values."""
     rows, truth = columns
     if len(rows) < FEWEST:
@@ -76,9 +84,13 @@ def _quality(columns: Sequence[Sequence[Any]], card: Card) -> dict[str, Any]:
     judged = judged_rows(rows, truth, card)
     scores = {}
     for name, score in applicable(judged).items():
-        if name in _SCORES:
+        if name in SCORES:
             estimate = score.estimate(judged)
             scores[name] = _with_interval(estimate.value, *score.interval(estimate))
+    expected = expected_scores(judged, reference.answers) if reference else {}
+    for name in expected.keys() & scores.keys():
+        holds = expected[name].low <= scores[name]["value"] <= expected[name].high
+        scores[name]["expected"] = {**msgspec.to_builtins(expected[name]), "holds": holds}
     intervals = Intervals.of_card(card, COVERAGE)
     if intervals is not None:
         low, high = np.asarray(intervals.of_all(judged.predicted)).T
@@ -125,6 +137,6 @@ def _calibration(judged: HeldOutAnswers) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _with_interval(value: float, low: float, high: float, remark: str) -> Mapping[str, Any]:
+def _with_interval(value: float, low: float, high: float, remark: str) -> dict[str, Any]:
     entry = {"value": value, "low": low, "high": high}
     return {**entry, "remark": remark.replace("held-out rows", "predictions")} if remark else entry

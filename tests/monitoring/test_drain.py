@@ -25,6 +25,7 @@ from persistence.prediction_entries import decode, encode
 from persistence.prediction_rows import ANSWER
 from persistence.prediction_spool import PredictionSpool, read_frames, spool_files, total_bytes
 from tests.support.logged import ask, drained, logging, spooled
+from tests.support.models import EXAMPLES
 
 #: In the long form all rounds are those of the environment.
 ROUNDS = os.environ.get("LOG_KILLS")
@@ -230,3 +231,18 @@ def test_predictions_when_postgresql_says_nothing_wait_and_come_in_order(
     stored = [row.id for block in database.select() for row in block]
     assert ids == [each for each in stored if each in ids]
     database.close()
+
+
+def test_files_when_a_process_begins_another_describe_all_their_versions(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_spool, "ROTATED", 6000)
+    app = logging(toy_store, tmp_path)
+    client, ids = app.test_client(), []
+    for _ in range(12):
+        ids += ask(app)
+        answer = client.post("/v0/models/rent/predict", json=EXAMPLES["rent"])
+        ids.append(answer.headers["X-Prediction-Id"])
+
+    assert len(spool_files(tmp_path)) > 1
+    assert {*ids} == drained(tmp_path).keys()

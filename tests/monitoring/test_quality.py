@@ -8,6 +8,7 @@ import pytest
 from sklearn import metrics
 
 from engine.monitoring.quality import measure
+from engine.runtime.reference import AnswersReference, Reference
 from engine.schema.fields import Number
 from persistence.prediction_rows import OutcomeRow, PredictionRow
 
@@ -102,3 +103,27 @@ def test_quality_when_of_numbers_has_their_errors_and_below_30_outcomes_nothing(
     assert inside.mean() == pytest.approx(group["scores"]["interval_coverage"]["value"])
     (few,) = measure([judged(1.0, 2.0)] * 29, lambda version: card)["groups"]
     assert "not enough yet: 29 of 30 outcomes" == few["note"]
+
+
+def test_scores_when_the_relation_has_changed_are_not_those_expected(binary: Any) -> None:
+    _, shares, rows = binary
+
+    def with_truth(chances: np.ndarray) -> list[Any]:
+        truth = np.random.default_rng(1).uniform(size=400) < chances
+        return [
+            judged(row.value, bool(true), int(row.id), probabilities=row.probabilities)
+            for (row, _), true in zip(rows, truth, strict=True)
+        ]
+
+    answers = AnswersReference(500, offsets=[0.0, 0.0])
+    reference = Reference(1, 2000, {}, answers, {})
+
+    def beside(rows: list[Any], **options: Any) -> dict[str, Any]:
+        groups = measure(rows, lambda version: CARD, reference_of=lambda card: reference, **options)
+        scores = groups["groups"][0]["scores"]
+        return {name: score.get("expected") for name, score in scores.items()}
+
+    held, missed = beside(with_truth(shares)), beside(with_truth(np.full(400, 0.5)))
+    assert [True] * 3 == [expected["holds"] for expected in held.values()]
+    assert [False] * 3 == [expected["holds"] for expected in missed.values()]
+    assert [None] * 3 == [*beside(rows, by="job").values()]

@@ -15,7 +15,7 @@ import pytest
 from flask import Flask
 
 from engine.monitoring import drain
-from engine.serving import prediction_log
+from engine.serving import prediction_log, table_prediction
 from persistence import prediction_spool
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
@@ -87,6 +87,7 @@ def test_records_when_many_have_the_id_of_their_request_and_their_number(
     toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prediction_log, "MOST_BYTES", 1000)  # so that the table is a draft
+    monkeypatch.setattr(table_prediction, "_MOST_NUMBERS", 2000)  # and has several blocks
     app = logging(toy_store, tmp_path)
     client = app.test_client()
 
