@@ -100,7 +100,9 @@ def _sqlite(address: str, seconds: float) -> "Engine":
     from sqlalchemy import create_engine, event
 
     path = Path(address.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(mode=0o600)  # it has what callers have sent
     engine = create_engine(
         f"sqlite:///{path}", hide_parameters=True, pool_timeout=seconds, pool_size=2,
         max_overflow=0, connect_args={"timeout": min(seconds, _BUSY_SECONDS)},
