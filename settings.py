@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from env_file import add_env_file
+from engine.env_file import add_env_file
 
 
 def print_any_word() -> None:

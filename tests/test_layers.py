@@ -46,8 +46,7 @@ MAY_IMPORT = {
     "models": {"engine/preprocessing", "engine/schema", "persistence"},
     # the ground
     "persistence": set(),
-    "settings": {"env_file"},
-    "env_file": set(),
+    "settings": {"engine"},
     # beside the project
     "data": set(),
     "bin": {"settings", "models"},

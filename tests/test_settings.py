@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import settings
-from env_file import add_env_file
+from engine.env_file import add_env_file
 from settings import InvalidSettings, Settings
 from tests.support.project import copy_project
 from tests.support.serving import environment

@@ -127,6 +127,9 @@ def limits(card: Card) -> list[str]:
         if score.get("remark")
     ]
     measured = card.get("uncertainty", {}).get("measured", {"parts": ()})
+    if measured["parts"] and _is_off({"coverage": measured["mean"]}, measured):
+        off = f"is {measured['mean']:.2f} for all rows together"
+        sentences.append(f"A coverage of {measured['coverage']:g} {off}.")
     sentences += [
         f"A coverage of {measured['coverage']:g} is {part['coverage']:.2f} where {part['field']} "
         f"is {part['is']} ({part['rows']} rows)."

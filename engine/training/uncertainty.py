@@ -45,12 +45,13 @@ def uncertainty(
         np.sort(draw.permutation(rows)[:_MOST_ROWS]) for rows in (split.train, split.held_out)
     )
     entry: dict[str, Any] = {}
+    keys = split_keys(definition, table, X)[split.held_out]
+    times = keys if split.way.startswith("time:") else None
+    together = keys if times is None else None
     if judged.classes is None or judged.probabilities is not None:
-        is_timed = split.way.startswith("time:")
-        times = split_keys(definition, table, X)[split.held_out] if is_timed else None
         trained = answer(some) if judged.classes is None else None
         words = _words(X.iloc[split.held_out], inputs)
-        entry |= calibrate(judged, trained, words, definition.target.name, times)
+        entry |= calibrate(judged, trained, words, definition.target.name, times, together)
     coding = Coding(inputs)
     known, others = (
         coding.pack({each.name: X[each.name].iloc[rows].to_numpy() for each in inputs})

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from engine.runtime.explanation import coded
 from engine.runtime.loading import load_version
-from engine.runtime.what_if import move_of
+from engine.runtime.what_if import Search, move_of
 from persistence.model_persistence import ModelStore
 from tests.api.test_explain import without_reference
 from tests.support.application import serve
@@ -144,6 +144,24 @@ def test_what_if_of_a_number_comes_close_to_the_least_change(toy_client: FlaskCl
     assert {"found": False, "reason": "none found in 2 s"} == {
         key: far[key] for key in ("found", "reason")
     }
+
+
+def test_what_if_when_no_value_is_known_says_not_that_none_exists(
+    toy_store: ModelStore,
+) -> None:
+    version = load_version(toy_store, "rent")
+    assert version.reference is not None
+    place = [field.name for field in version.schema.fields].index("rooms")
+    row = np.array([coded(f, version.reference.typical[f.name]) for f in version.schema.fields])
+    version.reference.fields.pop("rooms")  # as of a private field
+
+    move = move_of(version, row, place, -np.inf, np.inf)
+    result = Search(
+        version, row, [move], lambda decisions: (decisions.numbers > 1e9, -decisions.numbers),
+        seconds=1,
+    ).find()  # fmt: skip
+
+    assert (0, False) == (len(move.values), result.is_proven)
 
 
 def test_what_if_of_a_pipeline_finds_a_change_that_predicts_so(toy_client: FlaskClient) -> None:

@@ -5,7 +5,7 @@ probability (Vovk, Gammerman and Shafer, 2005). Nothing is assumed of the model 
 docs/explanation/uncertainty.md compares the methods, and measures how often they hold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -49,7 +49,8 @@ class _Ranked:
         the least probability of a class in a set, 0 where the class has few rows.
         """
         fewest = np.bincount(self.groups, minlength=len(self.scales)).min()
-        is_apart = self.shares is not None or fewest * (1 - COVERAGE) >= _OUTSIDE
+        is_enough = fewest * (1 - max(coverage, COVERAGE)) >= _OUTSIDE - 1e-9
+        is_apart = self.shares is not None or is_enough
         ends = []
         for group in range(len(self.scales)):
             own = rows[self.groups[rows] == group] if is_apart else rows
@@ -62,7 +63,8 @@ class _Ranked:
             else:
                 low, high = numbers[[outside // 2 - 1, outside // 2 - outside]]
                 ends.append([low * self.scales[group], high * self.scales[group]])
-        return np.array(ends) if np.any(ends) else None
+        # A number may be answered without any error; sets of all classes say nothing.
+        return np.array(ends) if self.shares is None or np.any(ends) else None
 
     def are_covered(self, limits: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return which rows have the truth within limits."""
@@ -76,7 +78,7 @@ class _Ranked:
 
 def calibrate(
     judged: HeldOutAnswers, trained: HeldOutAnswers | None, segments: pd.DataFrame, target: str,
-    times: np.ndarray | None = None,
+    times: np.ndarray | None = None, keys: np.ndarray | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return what a card has of the intervals, or sets of classes, of the answers.
 
@@ -90,6 +92,8 @@ def calibrate(
         The name of what is predicted.
     times : ndarray of shape (n,) or None
         The times of the held-out rows, where these are the last.
+    keys : ndarray of shape (n,) or None
+        Equal for rows that belong together, as those of a group; a new row has none of its own.
     """
     n, entry = len(judged.truth), {}
     if judged.classes is None:
@@ -100,12 +104,34 @@ def calibrate(
         answers = _shares(judged)
         parts = {str(label): answers.groups == at for at, label in enumerate(judged.classes)}
     limits = {key_of(each): answers.limits(np.arange(n), each) for each in COVERAGES}
+    if judged.classes is None:
+        _widen([each for each in limits.values() if each is not None])
     entry |= {"rows": n, "limits": {key: x.tolist() for key, x in limits.items() if x is not None}}
     if limits[key_of(COVERAGE)] is None:
         return entry | {"remark": f"{n} held-out rows are too few for a coverage of {COVERAGE:.0%}"}
     parts_of = {target: parts} | {str(name): _words(segments[name]) for name in segments}
-    measured = _measure(answers, n, parts_of, times)
+    measured = _measure(answers, n, parts_of, times, keys)
     return entry | ({"measured": measured} if measured["mean"] else {})
+
+
+def _widen(limits: list[np.ndarray]) -> None:
+    """Make no interval narrower than one of less coverage, which may have margins by bucket."""
+    for less, more in pairwise(limits):
+        more[:, 0] = np.minimum(less[:, 0], more[:, 0])
+        more[:, 1] = np.maximum(less[:, 1], more[:, 1])
+
+
+def resplits(
+    count: int, n: int, keys: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield so often a fifth of n rows to judge on, and the others; equal keys stay together."""
+    draw = np.random.default_rng(0)
+    numbers = np.arange(n) if keys is None else np.unique(keys, return_inverse=True)[1]
+    for _ in range(count):
+        ranks = draw.permutation(numbers.max() + 1)[numbers]
+        order = np.argsort(ranks, kind="stable")[:_MOST_ROWS]
+        last = ranks[order[-(-len(order) // _JUDGED) - 1]]
+        yield order[ranks[order] <= last], order[ranks[order] > last]
 
 
 def _edges(answers: np.ndarray) -> np.ndarray:
@@ -153,14 +179,11 @@ def _words(column: pd.Series) -> dict[str, np.ndarray]:
 
 def _measure(
     answers: _Ranked, n: int, parts_of: Mapping[str, Mapping[str, np.ndarray]],
-    times: np.ndarray | None,
+    times: np.ndarray | None, keys: np.ndarray | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure how often limits by some of the rows hold for the others, over all and by parts."""
-    draw = np.random.default_rng(0)
     hits, trials = np.zeros(n), np.zeros(n)
-    for _ in range(RESPLITS):
-        order = draw.permutation(n)[:_MOST_ROWS]
-        judged, rows = np.split(order, [-(-len(order) // _JUDGED)])
+    for judged, rows in resplits(RESPLITS, n, keys):
         if (limits := answers.limits(rows, COVERAGE)) is not None:
             hits[judged] += answers.are_covered(limits, judged)
             trials[judged] += 1

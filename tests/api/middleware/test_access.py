@@ -60,6 +60,8 @@ MATRIX = (
     ("/v0/whatif", "POST", "predict"),
     ("/v0/models/<name>/whatif", "POST", "predict"),
     ("/v0/models/<name>/versions/<version>/whatif", "POST", "predict"),
+    ("/v0/models/<name>/predictions", "GET", "log"),
+    ("/v0/models/<name>/feedback", "POST", "feedback"),
     ("/inference/<name>", "POST", "predict"),
 )
 

@@ -22,7 +22,7 @@ from tests.support.models import EXAMPLES, TOYS
 FOR_PEOPLE = {"/", "/docs", "/models/<name>", "/openapi.json", "/static/<path:filename>"}
 
 #: Blueprints that are described for any model at once.
-OF_ANY = ("catalog.", "version_page.", "v1.", "v2.")
+OF_ANY = ("catalog.", "prediction_log.", "version_page.", "v1.", "v2.")
 
 
 def is_of_any(endpoint: str) -> bool:
@@ -70,9 +70,10 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
     OpenAPIV31SpecValidator(document).validate()
     versions = "/v0/models/{name}/versions"
     catalog = {"/v0/models", "/v0/models/{name}", versions, f"{versions}/{{version}}"}
+    log = {"/v0/models/{name}/predictions", "/v0/models/{name}/feedback"}
     hosts = {"/ping", "/version", "/execution-parameters"}
     own = {path for path in document["paths"] if not path.startswith(("/v1", "/v2"))}
-    assert {"/health", "/livez", "/readyz", "/metrics", *catalog, *hosts} == own
+    assert {"/health", "/livez", "/readyz", "/metrics", *catalog, *log, *hosts} == own
 
 
 def test_description_when_compared_with_the_routes_has_each_and_no_other(

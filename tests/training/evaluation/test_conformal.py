@@ -50,6 +50,52 @@ def test_limits_when_rows_are_few_end_where_no_row_would_be_outside(rows: int, m
     assert (rows < 19) == ("too few for a coverage of 90%" in entry.get("remark", ""))
 
 
+@pytest.mark.parametrize("rows", [199, 260, 600, 1200])
+def test_limits_when_there_are_enough_rows_are_there_for_each_coverage(rows: int) -> None:
+    judged = numbers(np.random.default_rng(2), rows, skew=2)
+
+    entry = calibrated_quickly(judged, None)
+
+    assert 50 == len(entry["limits"])
+    lows, highs = np.array([*entry["limits"].values()]).transpose(2, 0, 1)
+    assert (np.diff(lows, axis=0) <= 0).all()
+    assert (np.diff(highs, axis=0) >= 0).all()
+
+
+def test_intervals_when_most_answers_are_exact_have_no_width() -> None:
+    predicted = np.arange(300) % 7.0
+    errors = np.where(np.arange(300) % 60 == 0, 1.0, 0.0)
+
+    for truth in (predicted, predicted + errors):
+        entry = calibrated(HeldOutAnswers(truth, predicted))
+
+        assert "remark" not in entry
+        assert [[0, 0]] * 5 == entry["limits"]["0.9"]
+        assert (truth == predicted).mean() == pytest.approx(entry["measured"]["mean"], abs=0.005)
+
+
+@pytest.mark.parametrize("groups", [5, 20])
+def test_coverage_when_rows_are_of_groups_is_measured_on_other_groups(groups: int) -> None:
+    measured, fresh = [], []
+    for seed in range(40):
+        draw = np.random.default_rng(seed)
+        judged, keys = grouped(draw, groups)
+        entry = calibrate(judged, None, pd.DataFrame(), "y", keys=keys)
+        measured.append(entry["measured"]["mean"])
+        fresh.append(covered(entry, grouped(draw, 100)[0]).mean())
+
+    # A fifth of the groups is missing when the coverage is measured, so it is a bit lower.
+    assert groups == 20 or np.mean(fresh) < 0.8
+    assert np.mean(fresh) - 0.08 < np.mean(measured) < np.mean(fresh) + 0.02
+
+
+def grouped(draw: np.random.Generator, groups: int) -> tuple[HeldOutAnswers, np.ndarray]:
+    """Draw answers to 20 rows of each group, whose rows err alike; and the groups."""
+    keys, predicted = np.repeat(np.arange(groups), 20), draw.normal(size=20 * groups)
+    errors = draw.normal(0, 2, groups)[keys] + draw.normal(0, 0.5, len(keys))
+    return HeldOutAnswers(predicted + errors, predicted), keys
+
+
 @pytest.mark.parametrize("rows", [25, 60, 400])
 def test_intervals_when_errors_grow_hold_for_small_and_large_answers(rows: int) -> None:
     draw = np.random.default_rng(3)
