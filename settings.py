@@ -113,7 +113,8 @@ def _database(text: str) -> str:
 
 #: Descriptions of values that must not be shown.
 _HIDDEN: dict[Any, str] = {
-    _secret: "too weak", _signing_keys: "no key, or too weak", _database: "no address",
+    _secret: "too weak", _signing_keys: "no key, or too weak",
+    _database: "not an address of PostgreSQL or SQLite",
 }  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def _sqlite(address: str, seconds: float) -> "Engine":
     from sqlalchemy import create_engine, event
 
     path = Path(address.removeprefix("sqlite:///"))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():  # SQLite would let others read it, and gives its journal the same rights
         path.touch(mode=0o600)
     engine = create_engine(

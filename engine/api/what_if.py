@@ -58,7 +58,9 @@ def blueprint(predictor: Predictor) -> Blueprint:
         try:
             question = msgspec.convert(read_json_body(body), _Question)
         except msgspec.ValidationError as error:
-            raise BadRequest(400, f"the body is no question, {error}: see /docs") from error
+            raise BadRequest(
+                400, f"the body is not a what-if question, {error}: see /docs"
+            ) from error
         # A second of searching counts as a request.
         chosen.request.count_rows(1 + int(question.seconds * ROWS_PER_REQUEST))
         return json_response(_answer(chosen.version, question))
@@ -122,14 +124,12 @@ def _read_goal(version: StoredVersion, target: Any) -> Any:
     """Return the goal that a target is for a version; or a problem."""
     classes = version.card["classes"]
     if classes is not None:
-        places = [
-            place for place, label in enumerate(classes)
-            if label == target and isinstance(label, bool) == isinstance(target, bool)
-        ]  # fmt: skip
+        field = version.schema.target
+        clean, finding = field.read(target)
+        value = None if finding and finding.is_refused else str(field.json_value(clean))
+        places = [place for place, label in enumerate(classes) if str(label) == value]
         if not places:
-            return Problem(
-                "/target", f"is {shown(target)}: send {version.schema.target.expected()}"
-            )
+            return Problem("/target", f"is {shown(target)}: send {field.expected()}")
         return lambda decisions: (
             np.equal(decisions.chosen, places[0]), -decisions.probabilities[:, places[0]],
         )  # fmt: skip

@@ -15,10 +15,10 @@ from flask import current_app
 
 from engine.api.prediction_log import read_selection
 from engine.api.resources import resources
-from engine.commands.output import CommandError, CommandResult, command_output, table
+from engine.commands.output import CommandError, CommandResult, command_output, missing, table
 from engine.commands.table_files import answer_file, kind_of
 from engine.monitoring.drift import Report, Window, answered_window, compare, logged_window
-from engine.monitoring.drift_reports import NotSent
+from engine.monitoring.drift_reports import CANNOT_SEND, NotSent
 from engine.runtime.answers import Decisions
 from engine.runtime.loading import as_card, load_version, read_reference
 from engine.schema.card import Card
@@ -65,9 +65,9 @@ def check_drift(
 
         from engine.monitoring.estimate import expected_scores
     except ModuleNotFoundError as error:
-        raise CommandError(
-            f"{error.name} is not installed: pip install -r requirements.txt"
-        ) from error
+        raise missing(error) from error
+    if webhook and not resources().reports.can_send:
+        raise CommandError(f"--webhook has no address or no secret: {CANNOT_SEND}")
     window = _in_file(card, data, rows) if data else _in_log(card, rows, times)
     report = compare(card, reference, window)
     if reference and report.verdict != "unknown":

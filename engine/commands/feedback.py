@@ -9,7 +9,14 @@ import click
 
 from engine.api.prediction_log import read_selection
 from engine.api.resources import resources
-from engine.commands.output import CommandError, CommandResult, command_output, served, table
+from engine.commands.output import (
+    CommandError,
+    CommandResult,
+    command_output,
+    missing,
+    served,
+    table,
+)
 from engine.records.json_reader import read_json_body
 from engine.records.outcomes import read_outcomes, read_table
 from engine.records.problems import InvalidRecords
@@ -58,7 +65,7 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
         for target, value, at in outcomes
     ]  # fmt: skip
     resources().database.store((), rows)
-    return CommandResult({"model": name, "outcomes": len(rows)}, f"stored {len(rows)} outcomes")
+    return CommandResult({"model": name, "outcomes": len(rows)}, f"{len(rows)} outcomes are stored")
 
 
 def _rows(file: Path, schema: Schema, column: str) -> Iterator[Any]:
@@ -97,7 +104,10 @@ def quality(name: str, *, by: str, every: str | None, **options: Any) -> Command
       flask quality credit --since 2026-01-01 --every month
       flask quality credit --by job --json
     """
-    from engine.monitoring.quality import MOST, measure
+    try:
+        from engine.monitoring.quality import MOST, measure
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
 
     store = served().store
     promoted = store.read_card(name)
@@ -114,7 +124,11 @@ def quality(name: str, *, by: str, every: str | None, **options: Any) -> Command
     measured = measure(judged, card_of, by=by, every=every or "", reference_of=reference_of)
     rows = [row for group in measured["groups"] for row in _shown(group)]
     head = ("version", every or "", by, "outcomes", "score", "value", "95 % interval", "expected")
-    text = table(head, rows) if rows else f"no outcome of {name} is known: flask feedback FILE"
+    text = (
+        table(head, rows)
+        if rows
+        else f"no outcome of {name} is known: store some with `flask feedback FILE`"
+    )
     return CommandResult({"model": name, **measured}, text)
 
 

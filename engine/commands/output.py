@@ -65,6 +65,12 @@ def command_output(
     return run
 
 
+def missing(error: ModuleNotFoundError) -> CommandError:
+    """Return the refusal of a command that needs a package which is not installed."""
+    package = (error.name or "scipy").partition(".")[0]
+    return CommandError(f"{package} is not installed: pip install -r requirements.txt")
+
+
 def served() -> ModelCache:
     """Return the models of the application that the command belongs to."""
     return resources().models

@@ -63,8 +63,10 @@ def tail(most: int, **options: Any) -> CommandResult:
     found = resources().database.select(read_selection(**options), newest_first=True, most=most)
     rows = [describe(row) for row in next(found, [])][::-1]
     shown = ("at", "model", "version", "value", "probability", "key", "id")
+    is_narrow = any(options.values())
+    none = "no logged prediction matches these options" if is_narrow else "no prediction is logged"
     text = table(shown, [[row[name] for name in shown] for row in rows])
-    return CommandResult({"predictions": rows}, text if rows else "no prediction is logged")
+    return CommandResult({"predictions": rows}, text if rows else none)
 
 
 @log.command()

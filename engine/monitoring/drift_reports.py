@@ -15,6 +15,9 @@ from persistence.atomic_files import replace_file
 #: Seconds until the receiver of a report must have answered.
 DEADLINE = 10.0
 
+#: What to do where a report cannot be sent to anybody.
+CANNOT_SEND = "set DRIFT_WEBHOOK and DRIFT_WEBHOOK_SECRET"
+
 
 class NotSent(Exception):
     """The webhook did not take a report; the message says why."""
@@ -42,14 +45,19 @@ class DriftReports:
                 reports.append(msgspec.json.decode(path.read_bytes(), type=Report))
         return reports
 
+    @property
+    def can_send(self) -> bool:
+        """Whether there are an address and a secret."""
+        return bool(self._webhook and self._secret)
+
     def send(self, report: Report) -> None:
         """Post a report as JSON; raise `NotSent` unless the answer is 2xx within the deadline.
 
         ``X-Signature`` is ``t=<unix time>,v1=<HMAC-SHA256 of time, point and body, in hex>``, so
         the receiver can refuse what is forged, and what is old.
         """
-        if not (self._webhook and self._secret):
-            raise NotSent("set DRIFT_WEBHOOK and DRIFT_WEBHOOK_SECRET")
+        if not self.can_send:
+            raise NotSent(CANNOT_SEND)
         body, moment = msgspec.json.encode(report), str(int(time.time()))
         signed = hmac.digest(self._secret.encode(), f"{moment}.".encode() + body, "sha256").hex()
         headers = {"Content-Type": "application/json", "X-Signature": f"t={moment},v1={signed}"}

@@ -164,14 +164,16 @@ def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
     texts = []
     if interval := prediction.get("interval"):
         low, high = rounded(interval["low"]), rounded(interval["high"])
-        share = f"{interval['coverage']:.0%}"
+        share = f"{100 * interval['coverage']:.0f} %"
         texts.append(
             f"The true value is from {low} to {high} {target.unit}".rstrip()
             + f" in {share} of cases."
         )
     if entry := prediction.get("set"):
         classes = ", ".join(map(_text, entry["classes"]))
-        texts.append(f"The true value is among {classes} in {entry['coverage']:.0%} of cases.")
+        texts.append(
+            f"In {100 * entry['coverage']:.0f} % of cases, the true value is one of: {classes}."
+        )
     if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
         texts.append("No record like this was among those that the model learnt from.")
     reasons = prediction.get("explanation", {}).get("contributions", ())[:_MOST_REASONS]

@@ -59,6 +59,10 @@ def read_table(
         target, fields = schema.target, {field.name: field for field in schema.fields}
         usual = (each for each in ("value", target.name, target.column) if each in names)
         value = value or next(usual, "value")
+        if takes_others and names and value not in names:
+            place = f"the column {shown(value)} with what became true"
+            columns = shown(",".join(names))
+            raise BadRequest(400, f"the header is {columns}: {place} is absent, so name another")
         others = {*names} - {value, "id", "at", *identifiers}
         if value not in names or (others and not takes_others):
             listed = ", ".join(["id", *schema.identifiers, "value", "at"])

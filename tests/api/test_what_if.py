@@ -167,7 +167,7 @@ def test_what_if_when_no_value_is_known_says_not_that_none_exists(
 def test_what_if_of_a_pipeline_finds_a_change_that_predicts_so(toy_client: FlaskClient) -> None:
     record = {"size": -2.0, "edge": -1.0}
 
-    found = ask(toy_client, "coin", record=record, may_change=["size", "edge"], target=1)
+    found = ask(toy_client, "coin", record=record, may_change=["size", "edge"], target="1")
 
     changed = {**record, **{each["field"]: each["to"] for each in found["changes"]}}
     answer = toy_client.post("/v0/models/coin/predict", json=changed).get_json()["prediction"]

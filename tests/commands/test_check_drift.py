@@ -1,6 +1,7 @@
 """`flask check-drift`: what it prints, how it ends, whom it tells."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,20 @@ def test_rows_of_the_log_when_they_have_not_moved_are_no_drift(app: Flask, logge
 def test_rows_of_the_log_when_they_have_moved_are_drift(app: Flask, logged: Any) -> None:
     logged(300, shift=1.6)
 
-    code, report, said = run(app, "--webhook")
+    code, report, _ = run(app)
 
     assert (1, "drift") == (code, report["verdict"])
     assert ["area", "(answer)"] == report["shifted"]
-    assert "the report is not sent: set DRIFT_WEBHOOK" in said
     metrics = app.test_client().get("/metrics").text
     assert 'model_drift{field="area",model="rent"} 1.0' in metrics
     assert 'model_drift{field="city",model="rent"} 0.0' in metrics
+
+
+def test_webhook_when_it_is_not_set_is_refused_before_there_is_drift(app: Flask) -> None:
+    code, document, _ = run(app, "--webhook")
+
+    assert 2 == code
+    assert "set DRIFT_WEBHOOK and DRIFT_WEBHOOK_SECRET" in document["error"]
 
 
 def test_text_when_printed_names_every_field(app: Flask, logged: Any) -> None:
@@ -192,3 +199,17 @@ def test_training_when_drifted_gets_the_same_data(
     assert ("done" if code == 0 else "build_model.py ended with exit code 1") == report[
         "retraining"
     ]
+
+
+@pytest.mark.parametrize("command", [("check-drift", MODEL), ("quality", MODEL)])
+def test_command_without_scipy_names_it(
+    app: Flask, command: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("monitoring.quality", "monitoring.estimate", "scoring.interval"):
+        monkeypatch.delitem(sys.modules, f"engine.{name}", raising=False)
+    for name in ("scipy", "scipy.special", "scipy.optimize"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not installed
+
+    done = app.test_cli_runner().invoke(args=[*command])
+
+    assert "scipy is not installed: pip install -r requirements.txt" in done.stderr

@@ -60,7 +60,7 @@ def test_tail_when_filtered_shows_the_newest_of_these(run: Callable[..., Result]
     assert [IDS[2]] == [
         row["id"] for row in read(run("log", "tail", "--json", *filters))["predictions"]
     ]
-    assert "no prediction is logged" in run("log", "tail", "--model", "rent").stdout
+    assert "no logged prediction matches" in run("log", "tail", "--model", "rent").stdout
     assert "since is 'soon': send a date" in run("log", "tail", "--since", "soon").stderr
 
 

@@ -23,7 +23,8 @@ def test_form_when_sent_says_how_sure_the_answer_is(toy_client: FlaskClient) -> 
 
     assert "Area of 1000000 raised it by" in whys.words
     assert "raised it" not in far.words
-    assert f"The true value is from {low} to {high} BRL per month in 90% of cases." in far.words
+    assert f"The true value is from {low} to {high} BRL per month in 90 % of cases." in far.words
     assert "No record like this was among those" in far.words
     assert "No record like this" not in near.words
-    assert re.search("The true value is among (small|medium|large).* in 90% of cases", sized.words)
+    sentence = "In 90 % of cases, the true value is one of: (small|medium|large)"
+    assert re.search(sentence, sized.words)

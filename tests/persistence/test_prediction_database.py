@@ -245,3 +245,12 @@ def test_postgresql_when_it_says_nothing_any_more_is_given_up_and_comes_back(
 
     assert before == database.count(EVERYTHING)
     database.close()
+
+
+def test_sqlite_when_it_is_made_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "log.sqlite3"
+
+    PredictionDatabase(path).store([prediction(1)])
+
+    assert 0o700 == path.parent.stat().st_mode & 0o777
+    assert {0o600} == {each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
