@@ -42,7 +42,7 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
     \b
     Examples:
       flask feedback repaid.csv --model credit
-      flask feedback orders.csv --model shop --value-column Status
+      flask feedback orders.csv --model credit --value-column Status
     """
     name = served().default if model is None else model
     schema = Schema.from_json(served().store.read_card(name)["schema"])

@@ -72,6 +72,10 @@ def test_help_of_every_command_has_examples_and_each_runs(
     Path("applicants.csv").write_text(records.lower())
     table = pyarrow.csv.read_csv("applicants.csv", convert_options=texts())
     pq.write_table(table, "applicants.parquet")
+    Path("repaid.csv").write_text(f"id,value\n{'0' * 32},true\n")
+    Path("orders.csv").write_text(f"id,Status\n{'0' * 32},good\n")
+    # No prediction is logged here, so drift cannot be told.
+    codes = {0, 1, 2} if path == "flask check-drift" else {0}
 
     assert examples
     for words in examples:
@@ -79,8 +83,9 @@ def test_help_of_every_command_has_examples_and_each_runs(
         asked = [old if re.fullmatch(r"\d{8}T\d{6}Z-\w{5}", one) else one for one in words[1:]]
         keys = {"keys_file": tmp_path / "keys.json", "signing_key": SIGNING_KEY}
         app = serve(store, "credit", **keys)
-        done = app.test_cli_runner().invoke(args=asked)
-        assert 0 == done.exit_code, (words, done.stderr)
+        done = app.test_cli_runner().invoke(args=asked, input="y\n")
+        assert done.exit_code in codes, (words, done.stderr)
+        assert "Usage:" not in done.stderr, words
         assert "--json" not in words or json.loads(done.stdout)
 
 
