@@ -37,7 +37,7 @@ class _Reach(msgspec.Struct, forbid_unknown_fields=True):
 class _Question(msgspec.Struct, forbid_unknown_fields=True):
     record: Any
     may_change: Annotated[list[str | _Range], msgspec.Meta(min_length=1, max_length=1000)]
-    target: bool | int | str | _Reach
+    target: bool | int | float | str | _Reach
     seconds: Annotated[float, msgspec.Meta(gt=0, le=10)] = 2.0
 
 
@@ -125,6 +125,10 @@ def _read_goal(version: StoredVersion, target: Any) -> Any:
     classes = version.card["classes"]
     if classes is not None:
         field = version.schema.target
+        if isinstance(target, _Reach):
+            target = {
+                name: end for name, end in msgspec.structs.asdict(target).items() if end is not None
+            }
         clean, finding = field.read(target)
         value = None if finding and finding.is_refused else str(field.json_value(clean))
         places = [place for place, label in enumerate(classes) if str(label) == value]

@@ -78,7 +78,8 @@ GETS = ["/", "/docs", "/openapi.json", "/health", "/livez", "/readyz", "/metrics
          "/version", "/execution-parameters", VERTEX["aip_health_route"], "/v0/models",
          "/v0/models/parcel", "/v0/models/parcel/versions", "/v0/model_info", "/v1/models",
          "/v0/models/parcel/versions/x/model_info", "/v1/models/parcel", "/v2", "/v2/models",
-         "/v2/health/ready", "/v2/models/parcel", "/v2/models/parcel/ready"]  # fmt: skip
+         "/v2/health/ready", "/v2/models/parcel", "/v2/models/parcel/ready",
+        "/v0/models/parcel/predictions"]  # fmt: skip
 
 _ODD = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"),
                max_size=12)  # fmt: skip

@@ -55,7 +55,10 @@ def describe(
     of_default = values | (model_values(default) if default else {})
     any_model = default or next(iter(cards.values()), None)
     protocols = [load_template(protocol.description) for protocol in PROTOCOLS]
-    paths = _fill(fixed, "paths", values | ({"any_model": any_model["model"]} if any_model else {}))
+    example = {}
+    if any_model:
+        example = {"any_model": any_model["model"], "any_value": any_model["example"]["value"]}
+    paths = _fill(fixed, "paths", values | example)
     schemas = _fill(fixed, "schemas", values)
     for template in protocols:
         paths |= _fill(template, "paths", of_default)

@@ -21,6 +21,8 @@ def model_values(card: Card) -> dict[str, Any]:
     schema = Schema.from_json(card["schema"])
     columns = answer_columns(card)
     is_number_known = card["classes"] is None or card["has_probabilities"]
+    movable = [each.name for each in schema.inputs if each.classes is not None or not each.is_text]
+    value = card["example"]["value"]
     return {
         "model": card["model"],
         "version": card["version"],
@@ -30,6 +32,10 @@ def model_values(card: Card) -> dict[str, Any]:
             *(["explain"] if FILE in card.get("files", ()) and is_number_known else []),
             *(["coverage"] if card.get("uncertainty", {}).get("limits") else []),
         ],
+        "movable": movable,
+        **({"moved": movable[0]} if movable else {}),
+        "goal": {"at_least": value} if card["classes"] is None else value,
+        "goal_schema": "Reach" if card["classes"] is None else f"{card['model']}_value",
         "record_schema": record_schema(schema),
         "columns_schema": record_schema(schema, is_columns=True),
         "row_schema": _row_schema(schema),

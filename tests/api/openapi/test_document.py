@@ -131,8 +131,8 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
                 sent += 1
     # One record, a list, columns, CSV and lines; three models by name, by version and at their
     # second address, and one as the default. Six forms of an invocation, and vetiver's list.
-    # Then tensors, twice, an index and instances.
-    assert 57 + 4 == sent
+    # Then tensors, twice, an index and instances. And seven what-ifs.
+    assert 57 + 4 + 7 == sent
 
 
 def test_answers_when_there_are_warnings_or_problems_are_as_described(
