@@ -150,7 +150,7 @@ def audited(
         running(
             folder, until="/readyz", config=config(folder) + more, tmpdir=temporary,
             model_store=store.root, default_model="parcel", web_concurrency=1, max_wait_seconds=0,
-            **VERTEX,
+            prediction_folder=temporary / "predictions", **VERTEX,
         ) as server,
     ):  # fmt: skip
         for asked in first:
@@ -254,8 +254,9 @@ def serving(server: Server) -> set[int]:
 
 
 def leftovers(temporary: Path) -> list[Path]:
-    """List files in the service's temporary folder but that of the kept answers."""
-    return [one for one in temporary.iterdir() if not one.name.startswith("answers-")]
+    """List files in the service's temporary folder but those of the kept answers and the log."""
+    own = ("answers-", "predictions")
+    return [one for one in temporary.iterdir() if not one.name.startswith(own)]
 
 
 def stored(store: ModelStore) -> dict[Path, bytes]:
