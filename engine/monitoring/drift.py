@@ -25,7 +25,7 @@ from engine.runtime.answers import Decisions, class_name
 from engine.runtime.reference import FieldReference, Reference
 from engine.schema.card import Card
 from engine.schema.fields import MISSING, UNKNOWN, Field
-from engine.schema.record_schema import Coding, Schema
+from engine.schema.record_schema import Coding, Schema, numbers_of
 from engine.scoring.judged import HeldOutAnswers
 from persistence.prediction_rows import PredictionRow
 
@@ -196,10 +196,8 @@ def _field(field: Field, entry: FieldReference, rows: int, column: Any) -> Itera
 
 def _numbers(field: Field, column: Any) -> np.ndarray:
     """Return the numbers of a column without its gaps; of texts, their lengths."""
-    if field.is_text:
-        return np.array([len(text) for text in column if text], np.float64)
-    numbers = np.asarray(column, np.float64)
-    return numbers[np.isfinite(numbers)]
+    numbers = numbers_of(field, column)
+    return np.asarray(numbers[np.isfinite(numbers)])
 
 
 def _compared(name: str, sample: np.ndarray, numbers: np.ndarray) -> Iterator[Comparison]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.runtime.answers import class_name
 from engine.schema.kinds.category import MISSING
-from engine.schema.record_schema import Coding, Schema, dtype_of
+from engine.schema.record_schema import Coding, Schema, dtype_of, numbers_of
 from persistence.prediction_entries import Entry, Outcomes, Predictions, TableFile, VersionEntry
 from persistence.prediction_rows import ANSWER, PROBABILITY, Count, OutcomeRow, PredictionRow
 
@@ -65,8 +65,7 @@ class _Version:
             if field.words:
                 counts[field.name] = Counter(values.tolist())
             elif edges is not None:
-                if field.is_text:
-                    values = np.array([len(text) or np.nan for text in values])
+                values = numbers_of(field, values)
                 is_gap = np.isnan(values)
                 places = np.searchsorted(edges, values[~is_gap], side="right")
                 counted = np.bincount(places, minlength=len(edges) + 1).tolist()

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from engine.schema.fields import Field, Flag
+from engine.schema.record_schema import numbers_of
 
 #: The codes of the tenths are 0 to 9. The others are that far from them, and from each other.
 _FAR = 9
@@ -73,10 +74,7 @@ def _numbers(column: Any, field: Field) -> Any:
     """Return the numbers of a column that are cut into tenths; none for words and flags."""
     if field.words or isinstance(field, Flag):
         return np.empty(0)
-    if field.is_text:
-        lengths = np.array([len(text) for text in column], dtype=np.float64)
-        return np.where(lengths > 0, lengths, np.nan)
-    return column.astype(np.float64)
+    return numbers_of(field, column)
 
 
 def _edges(numbers: Any) -> list[float]:

@@ -166,6 +166,13 @@ def dtype_of(fields: Iterable[Field]) -> type:
     return float if all(map(is_double, fields)) else object
 
 
+def numbers_of(field: Field, column: Iterable[Any]) -> Any:
+    """Return clean values without words as doubles, texts by their lengths; NaN for a gap."""
+    if not field.is_text:
+        return np.asarray(column, np.float64)
+    return np.array([len(text or "") or np.nan for text in column], np.float64)
+
+
 class Coding:
     """Turns clean columns into a matrix of doubles, a column per field, and back."""
 

@@ -13,6 +13,7 @@ from engine.runtime.familiarity import CodedRows
 from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference, log_shares
 from engine.schema.definition import ModelDefinition
 from engine.schema.fields import MISSING, UNKNOWN, Field
+from engine.schema.record_schema import numbers_of
 from engine.scoring.judged import HeldOutAnswers
 
 #: So many values of a field are kept at most. That is enough to notice a shift of a fifth of a
@@ -57,8 +58,7 @@ def _field(field: Field, column: pd.Series, draw: np.random.Generator) -> FieldR
         counts = {str(word): int(n) for word, n in column.value_counts(sort=False).items()}
         missing, unknown = counts.pop(MISSING, 0), counts.pop(UNKNOWN, 0)
         return FieldReference(counts=dict(sorted(counts.items())), missing=missing, unknown=unknown)
-    values = column.str.len().replace(0, np.nan) if field.is_text else column
-    numbers = values.to_numpy(dtype=np.float64)
+    numbers = numbers_of(field, column)
     numbers = numbers[np.isfinite(numbers)]
     low, high = field.usual_range()
     outside = int(((numbers < low) | (numbers > high)).sum())

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from engine.schema.fields import MISSING, UNKNOWN, Field
+from engine.schema.record_schema import numbers_of
 
 BINS = 10
 
@@ -22,7 +23,7 @@ def reference(X: pd.DataFrame, fields: Sequence[Field]) -> dict[str, dict[str, A
     return {
         field.name: _words(X[field.name], field.words)
         if field.words
-        else _numbers(_sizes(X[field.name]) if field.is_text else X[field.name].to_numpy(float))
+        else _numbers(numbers_of(field, X[field.name]))
         for field in fields
     }
 
@@ -32,12 +33,6 @@ def _words(column: pd.Series, words: Sequence[str]) -> dict[str, Any]:
     counts = {word: rows[word] for word in words}
     missing, unknown = counts.pop(MISSING, 0), counts.pop(UNKNOWN, 0)
     return {"counts": counts, "missing": missing, "unknown": unknown}
-
-
-def _sizes(column: pd.Series) -> np.ndarray:
-    """Return the lengths of texts; NaN for a gap."""
-    lengths = column.str.len().to_numpy(dtype=np.float64)
-    return np.where(lengths > 0, lengths, np.nan)
 
 
 def _numbers(values: np.ndarray) -> dict[str, Any]:
