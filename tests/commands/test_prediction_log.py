@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from persistence import prediction_spool
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import PredictionRow
@@ -118,8 +119,9 @@ def test_quality_when_outcomes_come_from_a_file_is_theirs(
 
 
 def test_log_when_served_judged_and_deleted_has_each_prediction_once(
-    toy_store: ModelStore, tmp_path: Path
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(prediction_spool, "ROTATED_SECONDS", 0.0)
     settings: dict[str, Any] = {"prediction_log": "async", "prediction_folder": tmp_path}
     app = serve(toy_store, "parcel", **settings)
     client, runner = app.test_client(), app.test_cli_runner()
@@ -140,6 +142,8 @@ def test_log_when_served_judged_and_deleted_has_each_prediction_once(
     client.post("/v0/predict", json=record)  # which waits in the spool
     deleted = read(runner.invoke(args=["log", "delete", "--id", ids[3], "--yes", "--json"]))
     assert {"predictions": 27, "outcomes": 27} == deleted
-    assert ids[3].encode() not in spooled(tmp_path), "what a process still writes has it no more"
+    app.extensions["resources"].log.look()
+    assert 0 == runner.invoke(args=["log", "drain"]).exit_code
+    assert ids[3].encode() not in spooled(tmp_path)
     rows = read(runner.invoke(args=["log", "tail", "--json"]))["predictions"]
     assert 4 == len(rows) and record == rows[-1]["record"]
