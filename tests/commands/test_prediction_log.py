@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,21 @@ def test_quality_when_outcomes_come_from_a_file_is_theirs(
     file.write_text(f"id,size\n{IDS[0]},tiny\nx,small\n")
     refused = run("feedback", file)
     assert "row 1, value: is 'tiny'" in refused.stderr and "row 2, id: is 'x'" in refused.stderr
+
+
+def test_drain_when_predictions_are_too_old_deletes_them(
+    database: PredictionDatabase, toy_store: ModelStore, tmp_path: Path
+) -> None:
+    settings = {"prediction_folder": tmp_path, "prediction_days": 30}
+    runner = serve(toy_store, "parcel", **settings).test_cli_runner()
+    recent = PredictionRow(
+        id="1", at=time.time(), model="parcel", version="v1", value="small", record={}
+    )
+    database.store([recent])
+
+    assert 0 == runner.invoke(args=["log", "drain"]).exit_code
+
+    assert ["1"] == [row.id for rows in database.select() for row in rows]
 
 
 def test_log_when_served_judged_and_deleted_has_each_prediction_once(
