@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.runtime.coarsening import coarsen, decimals_of
 from engine.runtime.uncertainty import COVERAGE, COVERAGES, in_set, key_of
 from engine.schema.messages import rounded
 from engine.scoring.judged import HeldOutAnswers
@@ -135,7 +136,8 @@ def resplits(
 
 
 def _edges(answers: np.ndarray) -> np.ndarray:
-    return np.unique(np.quantile(answers, np.arange(1, BUCKETS) / BUCKETS, method="lower"))
+    edges = np.quantile(answers, np.arange(1, BUCKETS) / BUCKETS, method="lower")
+    return np.unique(coarsen(edges, decimals_of(answers)))
 
 
 def _errors(judged: HeldOutAnswers, trained: HeldOutAnswers | None, edges: np.ndarray) -> _Ranked:
