@@ -104,8 +104,7 @@ def finish(
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], shared),
         }  # fmt: skip
-        shown = X.iloc[rows], y.iloc[rows], table.iloc[rows]
-        files["report.html"] = write_report(card, judged, *shown)
+        files["report.html"] = write_report(card, judged, *(x.iloc[rows] for x in (X, y, table)))
         files[FILE] = write_reference(definition, X.iloc[rows], judged, coded)
         files["model-card.md"] = model_card(card).encode()
     return Trained(card, files)

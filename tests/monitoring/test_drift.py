@@ -113,9 +113,9 @@ def test_report_when_a_column_is_empty_or_constant_is_no_error(value: float) -> 
 
 def test_reports_when_nothing_moves_are_seldom_wrong() -> None:
     # The tables of docs/explanation/drift.md have thousands.
-    shown, _ = false_alarms(1000, 200, trials=12)
+    shown = false_alarms(1000, 200, trials=12)[:, 0]
 
-    assert shown <= 1 / 12
+    assert shown.sum() <= 1
 
 
 @pytest.mark.slow
