@@ -8,6 +8,7 @@ large enough to matter. Rows are taken as independent: those of one batch or cus
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from engine.runtime.answers import Decisions, Prediction, class_name
 from engine.runtime.coarsening import coarsen
 from engine.runtime.reference import AnswersReference, FieldReference, Reference
 from engine.schema.card import Card
-from engine.schema.fields import MISSING, UNKNOWN, Field
+from engine.schema.fields import MISSING, UNKNOWN, Date, Field
 from engine.schema.record_schema import Coding, Schema, numbers_of
 from engine.scoring.judged import HeldOutAnswers, judge
 from persistence.prediction_rows import PredictionRow
@@ -147,7 +148,10 @@ def compare(card: Card, reference: Reference | None, window: Window) -> Report:
     elif rows < FEWEST_ROWS:
         report.reason = f"not enough yet: {rows} of {FEWEST_ROWS} rows"
     else:
-        for field in Schema.from_json(card["schema"]).inputs:
+        fields = Schema.from_json(card["schema"]).inputs
+        dates = [field.name for field in fields if isinstance(field, Date)]
+        dated = {*product(dates, ("values", "beyond"))}  # time passes, which is no drift
+        for field in fields:
             if entry := reference.fields.get(field.name):
                 column = window.columns[field.name]
                 report.comparisons += _field(field, entry, reference.rows, column)
@@ -155,7 +159,8 @@ def compare(card: Card, reference: Reference | None, window: Window) -> Report:
         adjusted = holm([comparison.p for comparison in report.comparisons])
         for comparison, p in zip(report.comparisons, adjusted, strict=True):
             comparison.p = p
-            comparison.is_shifted = p <= LEVEL and _matters(comparison)
+            moves_by_nature = (comparison.field, comparison.what) in dated
+            comparison.is_shifted = p <= LEVEL and _matters(comparison) and not moves_by_nature
         report.verdict = "drift" if report.shifted else "none"
         report.reason = f"shifted: {', '.join(report.shifted)}" if report.shifted else "no shift"
     return report

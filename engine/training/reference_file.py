@@ -141,5 +141,6 @@ def _typical(field: Field, column: pd.Series) -> Any:
     if 2 * len(numbers) < len(column):
         return None
     median = coarsen(numbers[(len(numbers) - 1) // 2], decimals_of(numbers))
-    accepted = field.near(np.clip([median], *field.clean_range()))
+    with np.errstate(over="ignore"):  # there is no single next to a large double
+        accepted = field.near(np.clip([median], *field.clean_range()))
     return field.json_value(float(accepted[0] if len(accepted) else median))

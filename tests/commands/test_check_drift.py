@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flask import Flask
 
@@ -125,6 +126,29 @@ def test_window_when_it_has_few_rows_cannot_be_told(
     code, report, _ = run(app, *options)
 
     assert (2, "unknown", reason) == (code, report["verdict"], report["reason"])
+
+
+def test_tables_that_are_logged_by_their_files_are_named(
+    app: Flask, toy_store: ModelStore, tmp_path: Path
+) -> None:
+    row, version = rows_of(toy_store, 1)[0], toy_store.promoted(MODEL)
+    tables = [
+        msgspec.structs.replace(
+            row, id=f"{place:032x}", record=None, value={}, rows=500, sha256="0"
+        )
+        for place in range(1, 3)
+    ]
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store([row, *tables])
+    database.close()
+
+    code, report, _ = run(app)
+
+    assert (2, 1, version) == (code, report["rows"], report["version"])
+    assert (
+        "1 of 100 rows; 2 tables are logged without their rows: give them by --data"
+        in (report["reason"])
+    )
 
 
 @pytest.mark.parametrize(
