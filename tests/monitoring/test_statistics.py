@@ -77,7 +77,7 @@ def test_words_when_compared_have_the_chi_square_of_scipy() -> None:
 def test_psi_when_two_values_fill_the_deciles_is_that_of_both(share: float) -> None:
     reference, current = (np.arange(1000) < 1000 * share) * 1.0, np.arange(500) % 2 * 1.0
 
-    counts = [[1000 * (1 - share), 1000 * share], [250, 250]]
+    counts = np.array([[1000 * (1 - share), 1000 * share], [250, 250]])
 
     assert psi(*counts) == pytest.approx(compare_numbers(np.sort(reference), current).psi)
 
