@@ -80,7 +80,8 @@ def check_drift(
         document["webhook"] = _send(report)
     if report.verdict == "drift" and retrain == "if-drifted":
         document["retraining"] = _train(name, data)
-    return CommandResult(document, _text(report, card), _CODES[report.verdict])
+    done = [f"\n{step}: {document[step]}" for step in ("webhook", "retraining") if step in document]
+    return CommandResult(document, _text(report, card) + "".join(done), _CODES[report.verdict])
 
 
 def _in_log(card: Card, most: int, times: dict[str, Any]) -> tuple[Window, int]:

@@ -217,6 +217,8 @@ def test_training_when_drifted_gets_the_same_data(
     _, idle, _ = run(app)
     exit_code, report, _ = run(app, "--retrain", "if-drifted")
 
+    text = app.test_cli_runner().invoke(args=["check-drift", MODEL, "--retrain", "if-drifted"])
+    assert f"\nretraining: {report['retraining']}\n" in text.stdout
     assert "retraining" not in idle
     assert 1 == exit_code
     assert ["rent", "--promote", "if-better"] == json.loads((tmp_path / "arguments").read_text())
