@@ -12,6 +12,7 @@ full disk shows before anything is written. A length of 0 is room that is not wr
 """
 
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -22,8 +23,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from persistence.atomic_files import locked
+from persistence.atomic_files import locked, replace_file
 from persistence.spool_reading import MARK, Receipt, frame
+
+_log = logging.getLogger(__name__)
 
 #: The size from which a process begins another file.
 ROTATED = 2**24
@@ -65,7 +68,7 @@ class SpoolFile:
         try:
             # A drain that is quicker takes the file for one without an owner.
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.fstat(self._descriptor).st_nlink:
+            if self.is_deleted():
                 raise NoRoom("failed")
             self._write(MARK + bytes(8))
         except BaseException:
@@ -99,13 +102,16 @@ class SpoolFile:
             self._room += amount
 
     def _write(self, content: bytes) -> None:
-        if self.end + len(content) > self._room:
-            self.reserve(len(content))
-        if os.pwrite(self._descriptor, content, self.end) != len(content):
+        size = len(content)
+        if self.end + size > self._room:
+            self.reserve(size)
+        if os.pwrite(self._descriptor, content, self.end) != size:
             raise NoRoom("failed")
-        if not os.fstat(self._descriptor).st_nlink:  # somebody has deleted the file
-            raise NoRoom("failed")
-        self.end += len(content)
+        self.end += size
+
+    def is_deleted(self) -> bool:
+        """Return whether somebody has deleted the file, or its folder."""
+        return not os.fstat(self._descriptor).st_nlink
 
     def publish(self) -> Receipt:
         """Turn a draft into a part of the spool, which nobody writes any more."""
@@ -117,15 +123,22 @@ class SpoolFile:
         return path, self.end
 
     def close(self) -> None:
-        """Leave the file to the drain; delete a draft."""
+        """Leave the file to the drain, written again if somebody has deleted it; delete a draft."""
         if (descriptor := self._descriptor) < 0:
             return
-        self._descriptor = -1
-        with suppress(OSError):
+        try:
             if self.path.suffix == ".draft":
-                self.path.unlink()
+                self.path.unlink(missing_ok=True)
+            elif self.is_deleted():
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                replace_file(self.path, os.pread(descriptor, self.end, 0), mode=0o600)
+                _log.warning("%s was deleted, and is written again", self.path)
             os.ftruncate(descriptor, self.end)
-        os.close(descriptor)
+        except OSError as error:
+            _log.error("%s may be lost: %s", self.path, error)
+        finally:
+            self._descriptor = -1
+            os.close(descriptor)
 
     def __del__(self) -> None:
         if hasattr(self, "_descriptor"):
@@ -148,17 +161,23 @@ class PredictionSpool:
 
         Each of the numbers has the content of a frame that must come before it in a file.
         """
-        return self._attempt(len(content), lambda file: file.append(content, declared))
+        return self._attempt(len(content), SpoolFile.append, content, declared)
 
     def reserve(self, size: int) -> None:
         """Reserve room for what is appended soon; raise `NoRoom`."""
-        self._attempt(size, lambda file: file.reserve(size))
+        self._attempt(size, SpoolFile.reserve, size)
 
     def draft(self) -> SpoolFile:
         """Begin a file that counts once it is published; raise `NoRoom` or OSError."""
         return SpoolFile(self.folder, self._most, "draft")
 
-    def _attempt(self, size: int, act: Callable[[SpoolFile], _Done]) -> _Done:
+    def look(self) -> None:
+        """Save what a deleted file has; call it once a second, as `append` does not look."""
+        with self._lock:
+            if self._file is not None and self._file.is_deleted():
+                self._close()
+
+    def _attempt(self, size: int, act: Callable[..., _Done], *arguments: object) -> _Done:
         with self._lock:
             if self._file is None and time.monotonic() < self._paused_until:
                 raise NoRoom(self._reason)
@@ -166,7 +185,7 @@ class PredictionSpool:
                 if self._file is not None and self._file.end + size > ROTATED:
                     self._close()
                 self._file = self._file or SpoolFile(self.folder, self._most, "spool")
-                return act(self._file)
+                return act(self._file, *arguments)
             except (OSError, NoRoom) as error:
                 # The end of the file may be torn now: it is left to the drain.
                 self._close()

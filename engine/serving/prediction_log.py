@@ -213,6 +213,7 @@ class PredictionLog:
 
     def look(self) -> None:
         """Have a drain started where something waits and there is none; call it once a second."""
+        self.spool.look()
         folder, now = self.spool.folder, time.monotonic()
         if now < self._next_start or not total_bytes(folder) or is_drained(folder):
             return
