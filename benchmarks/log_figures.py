@@ -14,12 +14,13 @@ import os
 import statistics
 import sys
 import time
+import timeit
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
@@ -35,7 +36,7 @@ from engine.serving.observers import Decided, Observers, Rest
 from engine.serving.prediction import Predictor
 from engine.serving.prediction_log import PredictionLog
 from engine.serving.request import PredictRequest
-from persistence.drain_status import DrainStatus
+from persistence.drain_status import figures
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import EVERYTHING, PredictionRow, Selection
@@ -61,14 +62,6 @@ _COPY = f"""INSERT INTO prediction_log (id, at, {_COPIED})
     WHERE place <= {{}} ORDER BY place"""  # noqa: S608
 
 
-class Sustained(NamedTuple):
-    """What a service has answered, and what of it a database had by then, per second."""
-
-    answered: float
-    stored: float
-    lost: int  # of all answers, once everything is stored
-
-
 class _Service:
     """This service's predictions in this process, noted for a prediction log."""
 
@@ -88,11 +81,12 @@ class _Service:
     def decide(self, size: int, first: int = 0) -> list[Decided]:
         """Predict so many records, which are asked for at once."""
         bodies = (self._bodies[place % len(self._bodies)] for place in range(first, first + size))
-        now = time.perf_counter()
         self._predictor.answer_at_once(
-            [PredictRequest(body, "application/json", os.urandom(16).hex(), None, came=now)
-             for body in bodies]
-        )  # fmt: skip
+            [
+                PredictRequest(body, "application/json", os.urandom(16).hex(), None)
+                for body in bodies
+            ]
+        )
         return self.batch
 
 
@@ -137,18 +131,13 @@ def drain_rate(service: _Service, address: str, rows: int) -> float:
     return rows / seconds
 
 
-@contextmanager
-def opened(address: str) -> Iterator[PredictionDatabase]:
-    """Open a database."""
-    database = PredictionDatabase(address, seconds=_DEADLINE)
-    try:
-        yield database
-    finally:
-        database.close()
+def opened(address: str) -> "closing[PredictionDatabase]":
+    """Open a database until the block ends."""
+    return closing(PredictionDatabase(address, seconds=_DEADLINE))
 
 
-def sustain(ask: Callable[[Server], int], address: str) -> Sustained:
-    """Let a service be asked, and return how far its log comes meanwhile."""
+def sustain(ask: Callable[[Server], int], address: str) -> tuple[float, float, int]:
+    """Let a service be asked; return what it answered and stored per second, and what was lost."""
     with TemporaryDirectory(dir=BENCH) as folder:
         chosen = {"prediction_log": "async", "prediction_folder": folder, "database_url": address}
         with opened(address) as database, serving(STORE, MODEL, **chosen) as server:
@@ -160,14 +149,14 @@ def sustain(ask: Callable[[Server], int], address: str) -> Sustained:
             stored, seconds = rows() - before, time.monotonic() - begun
             _wait_for_drain(folder)
             lost = max(0, answered - (rows() - before))  # wrk does not count its last ones
-    return Sustained(answered / seconds, stored / seconds, lost)
+    return answered / seconds, stored / seconds, lost
 
 
 def _wait_for_drain(folder: str) -> None:
-    """Wait until all that has been answered so far is stored."""
-    end = time.time()
-    while DrainStatus.read(Path(folder)).empty_at < end:
-        assert time.time() < end + _DEADLINE, "the drain does not come to an end"
+    """Wait until nothing waits to be stored any more."""
+    end = time.monotonic() + _DEADLINE
+    while figures(Path(folder))["prediction_log_spool_bytes"]:
+        assert time.monotonic() < end, "the drain does not come to an end"
         time.sleep(0.1)
 
 
@@ -183,8 +172,7 @@ def ask_steadily(questions: Questions, server: Server, *, rate: int, seconds: fl
 
 def ask_without_rest(questions: Questions, server: Server, *, seconds: float) -> int:
     """Ask as fast as is answered; return how many predictions were."""
-    script = BENCH / "log-figures.lua"
-    body = json.dumps(questions.record).encode()
+    script, body = BENCH / "log-figures.lua", json.dumps(questions.record).encode()
     wrk.write_script(script, body, {"Content-Type": "application/json"})
     url = f"http://127.0.0.1:{server.port}/v0/predict"
     return wrk.run(url, script, connections=32, seconds=max(1, round(seconds))).requests
@@ -220,18 +208,10 @@ def query_times(database: PredictionDatabase, field: str) -> dict[str, float]:
         )
         for days in (7, 30) for what, name in (("one field", field), ("all fields", None))
     } | {
-        "the newest 50 predictions": lambda: next(
-            database.select(model, newest_first=True, most=50)
-        ),
+        "the newest 50 predictions": lambda: [*database.select(model, newest_first=True, most=50)],
         "one prediction by id": lambda: next(database.select(Selection(id=newest.id))),
     }  # fmt: skip
-    return {name: max(_seconds(query) for _ in range(5)) for name, query in queries.items()}
-
-
-def _seconds(query: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    assert query()
-    return time.perf_counter() - begun
+    return {name: max(timeit.repeat(query, repeat=5, number=1)) for name, query in queries.items()}
 
 
 @contextmanager
@@ -257,12 +237,12 @@ def _storing(
     service: _Service, questions: Questions, address: str, options: argparse.Namespace
 ) -> list[str]:
     """Measure what is stored per second; return the cells of a row, the lost predictions last."""
-    cells = [f"{drain_rate(service, address, min(WAITING, options.rows)):,.0f}"]
-    lost = 0
+    cells, lost = [f"{drain_rate(service, address, min(WAITING, options.rows)):,.0f}"], 0
     for ask in (partial(ask_steadily, rate=options.rate), ask_without_rest):
-        each = sustain(partial(ask, questions, seconds=options.seconds), address)
-        cells.append(f"{each.stored:,.0f} of {each.answered:,.0f}")
-        lost += each.lost
+        ask = partial(ask, questions, seconds=options.seconds)
+        answered, stored, missing = sustain(ask, address)
+        cells.append(f"{stored:,.0f} of {answered:,.0f}")
+        lost += missing
     return [*cells, str(lost)]
 
 
@@ -293,12 +273,12 @@ def main(arguments: list[str] | None = None) -> int:
                 queries[name] = _queries(service, address, options.rows, version)
         except pytest.skip.Exception as reason:
             print(f"{name}: {reason}", file=sys.stderr)
-    head = ("", "waiting only", f"at {options.rate:,} per second", "as fast as answered", "lost")
+    loads = ("of a full spool", f"at {options.rate:,} per second", "as fast as answered")
     names = [*next(iter(queries.values()))]
     text = "\n\n".join([
         machine(),
         table(("appending, µs per prediction", "one at once", "32 at once"), [("", *appends)]),
-        table(("predictions stored per second", *head[1:]), storing),
+        table(("predictions stored per second", *loads, "lost"), storing),
         table(("seconds", *queries), [(n, *(q[n] for q in queries.values())) for n in names]),
     ])  # fmt: skip
     print(text)

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persistence.database import DatabaseError, hide_passwords, is_address
+from persistence.database import DatabaseError, RefusedRow, hide_passwords, is_address
 from persistence.prediction_tables import are_current, take_steps
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class Transactions:
     def begin(self, *, writes: bool = False) -> Iterator["Connection"]:
         """Yield a connection; what is done with it is done as a whole, in time, or not at all.
 
-        Raise `DatabaseError` where it is not done.
+        Raise `DatabaseError` where it is not done; `RefusedRow` where the values are the reason.
         """
         engine = self._engine
-        from sqlalchemy.exc import SQLAlchemyError
+        from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
         try:
             with engine.connect() as connection, _deadline(connection, self._seconds):
@@ -49,10 +49,13 @@ class Transactions:
                 with connection.execution_options(writes=writes).begin():
                     yield connection
         except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[:1]
-            raise DatabaseError(
-                f"the prediction log does not answer: {hide_passwords(''.join(reason))}"
-            ) from error
+            origin = getattr(error, "orig", None)
+            reason = hide_passwords("".join(str(origin or error).strip().splitlines()[:1]))
+            # PostgreSQL: 54 is a limit that the values exceed.
+            is_limit = str(getattr(origin, "sqlstate", None)).startswith("54")
+            if is_limit or isinstance(error, (DataError, IntegrityError)):
+                raise RefusedRow(f"the prediction log refuses a row: {reason}") from error
+            raise DatabaseError(f"the prediction log does not answer: {reason}") from error
 
     def _prepare(self, connection: "Connection") -> None:
         """Make the tables, or what they lack; nobody is kept waiting where nothing is to do."""

@@ -12,6 +12,7 @@ from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import PredictionRow
 from persistence.prediction_spool import spool_files
+from persistence.spool_reading import ASIDE
 from tests.support.application import ask_loop, serve
 from tests.support.models import EXAMPLES
 
@@ -42,6 +43,11 @@ def drained(folder: Path, address: str | Path = "") -> dict[str, PredictionRow]:
         database.close()
     assert len({row.id for row in rows}) == len(rows)
     return {row.id: row for row in rows}
+
+
+def set_aside(folder: Path) -> list[dict[str, Any]]:
+    """Return what could not be stored."""
+    return [json.loads(line) for line in (folder / ASIDE).read_text().splitlines()]
 
 
 def spooled(folder: Path) -> bytes:
