@@ -39,9 +39,6 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX prediction_outcomes_by_id ON prediction_outcomes (id)",
         "CREATE INDEX prediction_outcomes_by_name ON prediction_outcomes (name, name_value, model)",
         """CREATE TABLE prediction_counts (
-            model TEXT, hour INTEGER, version TEXT, field TEXT, bin TEXT, n BIGINT NOT NULL,
-            PRIMARY KEY (model, hour, version, field, bin)) {compact}""",
-        """CREATE TABLE prediction_daily_counts (
             model TEXT, day INTEGER, version TEXT, field TEXT, bin TEXT, n BIGINT NOT NULL,
             PRIMARY KEY (model, day, version, field, bin)) {compact}""",
         "CREATE TABLE prediction_spools (spool TEXT PRIMARY KEY, position BIGINT NOT NULL)",
