@@ -57,8 +57,11 @@ _CONDITIONS = {
     "since": "p.at >= :since",
     "until": "p.at < :until",
     "key": "p.key = :key",
-    "id": "(p.id = :id OR p.id > :rows AND p.id < :end)",  # the rows of a request, too
+    "id": "p.id >= :id AND p.id < :end",  # the rows of a request, too
 }
+
+#: Few predictions have these: a query has to begin with them, however many others there are.
+_RARE = ("key", "id", "identifiers")
 
 
 class PredictionDatabase:
@@ -239,12 +242,15 @@ def _insert(connection: "Connection", table: str, rows: Sequence[dict[str, Any]]
 def _where(selection: Selection) -> tuple[str, dict[str, Any]]:
     """Return a condition for predictions, and the values in it."""
     parts, values = ["1 = 1"], {}
+    is_rare = any(getattr(selection, name) for name in _RARE)
     for name, condition in _CONDITIONS.items():
         if (value := getattr(selection, name)) is not None:
-            parts.append(condition)
+            # No index serves `IS TRUE`. SQLite, without statistics, would choose that of the model.
+            is_beside = is_rare and name not in _RARE
+            parts.append(f"({condition}) IS TRUE" if is_beside else condition)
             values[name] = value
     if selection.id is not None:
-        values |= {"rows": f"{selection.id}-", "end": f"{selection.id}."}  # "." is next to "-"
+        values["end"] = f"{selection.id}."  # "." is next to the "-" of rows
     for number, (name, value) in enumerate(selection.identifiers.items()):
         parts.append(
             "p.id IN (SELECT id FROM prediction_identifiers "

@@ -27,7 +27,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             probability DOUBLE PRECISION, probabilities TEXT, seconds DOUBLE PRECISION,
             key TEXT, request_id TEXT, identifiers TEXT, rows BIGINT, sha256 TEXT)""",
         "CREATE INDEX prediction_log_by_time ON prediction_log (at, place)",
-        "CREATE INDEX prediction_log_by_model ON prediction_log (model, at, place)",
+        "CREATE INDEX prediction_log_by_model ON prediction_log (model, at, place, version)",
+        "CREATE INDEX prediction_log_by_key ON prediction_log (key, at, place)",
         """CREATE TABLE prediction_identifiers (
             name TEXT, value TEXT, model TEXT, id {id}, PRIMARY KEY (name, value, model, id)
         ) {compact}""",

@@ -63,11 +63,19 @@ class Transactions:
         self._is_prepared = True
 
     def overwrite(self) -> None:
-        """Take what SQLite has deleted out of its journal, too, unless somebody still reads it."""
+        """Take what SQLite has deleted out of its journal, too.
+
+        Raise `DatabaseError` where another process reads what was there before.
+        """
         if self._engine.dialect.name == "sqlite":
             with self._engine.connect() as connection:
                 driver: Any = connection.connection.driver_connection
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                (is_busy, *_) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy:
+                raise DatabaseError(
+                    "it is deleted, but the journal of the database still has it, as another "
+                    "process reads from there: run this again once that has ended"
+                )
 
     def close(self) -> None:
         """Close what is open."""

@@ -27,6 +27,7 @@ from engine.runtime.loading import as_card, read_reference
 from engine.runtime.reference import Reference
 from engine.schema.messages import shown
 from engine.schema.record_schema import Schema
+from persistence.prediction_database import BLOCK
 from persistence.prediction_rows import OutcomeRow
 
 
@@ -71,7 +72,8 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
         )
         for target, value, at in outcomes
     ]  # fmt: skip
-    resources().database.store((), rows)
+    for start in range(0, len(rows), BLOCK):  # each within its deadline
+        resources().database.store((), rows[start : start + BLOCK])
     return CommandResult({"model": name, "outcomes": len(rows)}, f"{len(rows)} outcomes are stored")
 
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 
 from persistence.database import DatabaseError
-from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_database import PredictionDatabase, _where
 from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
 from tests.support.logged import counted
 from tests.support.postgresql import Postgresql
@@ -85,6 +85,8 @@ def test_deleted_row_when_outcomes_are_of_it_takes_them_along(database: Predicti
     newest = [row for block in database.select(newest_first=True) for row in block]
     assert [9, 8, 7, 6, 3, 2, 1, 0] == [*map(number_of, newest)]
     assert [7, 6] == [number_of(row) for row, _ in database.judged(EVERYTHING, most=99)]
+    assert (0, 1) == database.delete(Selection(identifiers={"shop": "x"}))  # without a prediction
+    assert (0, 0) == database.delete(Selection(identifiers={"shop": "x"}))
 
 
 def test_outcomes_when_contradicting_are_ordered_by_when_they_came_true(
@@ -106,7 +108,17 @@ def test_deleted_row_when_in_sqlite_is_in_no_file_any_more(tmp_path: Path) -> No
     database = PredictionDatabase(tmp_path / "log.sqlite3")
     database.store([prediction(n, record={"name": "Xaver"}, key="x") for n in range(100)])
 
-    assert (100, 0) == database.delete(Selection(key="x"))
+    database.close()
+    with sqlite3.connect(tmp_path / "log.sqlite3", isolation_level=None) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM prediction_log").fetchone()
+        hasty = PredictionDatabase(tmp_path / "log.sqlite3", seconds=0.1)
+        with pytest.raises(DatabaseError, match="run this again"):
+            hasty.delete(Selection(key="x"))
+        hasty.close()
+    reader.close()
+
+    assert (0, 0) == database.delete(Selection(key="x"))
 
     assert not any(b"Xaver" in path.read_bytes() for path in tmp_path.iterdir())
 
@@ -237,3 +249,23 @@ def test_sqlite_when_it_is_made_is_readable_by_its_owner_alone(tmp_path: Path) -
 
     assert 0o700 == path.parent.stat().st_mode & 0o777
     assert {0o600} == {each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "selection", [Selection(id="0" * 32), Selection(identifiers={"order": 1}), Selection(key="bo")]
+)
+def test_sqlite_when_few_predictions_are_meant_searches_no_others(
+    tmp_path: Path, selection: Selection
+) -> None:
+    """Else these take as long as all of a model's predictions, beyond the deadline."""
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store([prediction(1)])
+    narrow = msgspec.structs.replace(selection, model="shop", version="v1", since=1.0, until=2e9)
+    where, values = _where(narrow)
+    query = f"EXPLAIN QUERY PLAN SELECT * FROM prediction_log p WHERE {where} ORDER BY at, place"  # noqa: S608
+
+    with database._transactions.begin() as connection:
+        steps = [row.detail for row in connection.execute(sqlalchemy.text(query), values)]
+
+    assert not [step for step in steps if "SCAN" in step or "(model=?" in step or "(at" in step]
+    assert [step for step in steps if "(id" in step or "(key=?" in step]

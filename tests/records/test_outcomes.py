@@ -70,6 +70,16 @@ def test_table_when_read_has_the_outcomes_of_its_rows() -> None:
     assert table(f"id,value\n{ID},true\n") == table(f"id,Z\n{ID},true\n", column="Z")
 
 
+@pytest.mark.parametrize("charset", ["utf-8-sig", "utf-16"])
+def test_table_when_excel_has_written_it_has_its_numbers(charset: str) -> None:
+    text = f"sep=;\r\nid;value;at\r\n{ID};1234,5;2026-01-31 12:00\r\n{ID};2,0;\r\n;;\r\n"
+    schema = Schema(FIELDS, Number(name="price", example=1.5))
+
+    assert [Outcome(ID, 1234.5, 1769860800.0), Outcome(ID, 2.0, None)] == table(
+        text.encode(charset), schema, charset=charset.removesuffix("-sig")
+    )
+
+
 @pytest.mark.parametrize(
     "text", ["id,worth\n", "id,value\nx,true,1\n", "id,id,value\n", "", 'id,value\n"x']
 )
