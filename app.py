@@ -112,6 +112,7 @@ def _resources(settings: Settings) -> Resources:
         ),
         database=PredictionDatabase(_log_address(settings), seconds=_LOG_SECONDS),
         spool_folder=settings.prediction_folder,
+        prediction_days=settings.prediction_days,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,
         progress_of=progress_of,
         service=NAME,

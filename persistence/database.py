@@ -21,6 +21,10 @@ class DatabaseError(ValueError):
     """A table of a database cannot be read; the message says why, and what to do."""
 
 
+class RefusedRow(DatabaseError):
+    """A database does not take a row, and never will; it takes others."""
+
+
 def is_database(place: str) -> bool:
     """Return whether a place is the address of a database or the name of its file."""
     return "://" in place or place.lower().endswith((*_FILES, ".url"))

@@ -35,9 +35,11 @@ _PREDICTION, _OUTCOME = PredictionRow.__struct_fields__, OutcomeRow.__struct_fie
 
 _SAME_NAME = "o.name = i.name AND o.name_value = i.value AND o.model = i.model"
 
-_ADVANCE = """INSERT INTO prediction_spools (spool, position) VALUES (:spool, :position)
-    ON CONFLICT (spool) DO UPDATE SET position = excluded.position
-    WHERE prediction_spools.position < excluded.position"""
+_ADVANCE = """UPDATE prediction_spools SET position = :position
+    WHERE spool = :spool AND position = :after"""
+
+_BEGIN = """INSERT INTO prediction_spools (spool, position) VALUES (:spool, :position)
+    ON CONFLICT DO NOTHING"""
 
 _COUNT = """INSERT INTO prediction_counts (model, day, version, field, bin, n)
     VALUES (:model, :day, :version, :field, :bin, :n)
@@ -75,11 +77,12 @@ class PredictionDatabase:
 
     def store(
         self, predictions: Sequence[PredictionRow], outcomes: Sequence[OutcomeRow] = (),
-        counts: Sequence[Count] = (), *, spool: str = "", position: int = 0,
-    ) -> None:  # fmt: skip
-        """Store what a spool has up to a position, in one transaction with the position.
+        counts: Sequence[Count] = (), *, spool: str = "", after: int = 0, position: int = 0,
+    ) -> bool:  # fmt: skip
+        """Store what a spool has between two positions, in one transaction with the second.
 
-        Nothing is done where it was reached before. Rows that are there already stay.
+        Nothing is done, and False returned, where the spool is not stored just up to the
+        first. Rows that are there already stay.
         """
         rows = [*map(columns_of, predictions)]
         names = [
@@ -90,13 +93,17 @@ class PredictionDatabase:
         numbers = sorted(map(msgspec.structs.asdict, counts), key=lambda count: [*count.values()])
         with self._transactions.begin(writes=True) as connection:
             place = {"spool": spool, "position": position}
-            if spool and not _run(connection, _ADVANCE, place).rowcount:
-                return
+            if spool and not (
+                _run(connection, _ADVANCE, {**place, "after": after}).rowcount if after
+                else _run(connection, _BEGIN, place).rowcount
+            ):  # fmt: skip
+                return False
             _insert(connection, "prediction_log", rows)
             _insert(connection, "prediction_identifiers", names)
             _insert(connection, "prediction_outcomes", [*map(outcome_columns, outcomes)])
             if numbers:
                 _run(connection, _COUNT, numbers)
+        return True
 
     def position(self, spool: str) -> int:
         """Return the position up to which a spool is stored; 0 where nothing of it is."""

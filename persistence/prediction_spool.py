@@ -3,12 +3,12 @@
 A process appends to a file of its own, which it keeps locked. What `append` has returned
 for outlives the process. Whoever can lock a file knows that nothing is added to it any more.
 
-    <time>-<process>-<random>.spool    16 bytes, then frames: length, CRC-32, content
+    <time>-<process>-<random>.spool    8 bytes, then frames: length, CRC-32, content
     <the same>.draft                   a table that may still be refused; renamed once it is certain
 
-The first 16 bytes are a mark and how far a database has the file. Room on disk is reserved
-before it is written to, so the sizes of the files never add up to more than is allowed, and a
-full disk shows before anything is written. A length of 0 is room that is not written to yet.
+The first 8 bytes say how far a database has the file. Room on disk is reserved before it is
+written to, so the sizes of the files never add up to more than is allowed, and a full disk shows
+before anything is written. A length of 0 is room that is not written to yet.
 """
 
 import fcntl
@@ -23,10 +23,11 @@ from threading import Lock
 from typing import TypeVar
 
 from persistence.atomic_files import locked
-from persistence.spool_reading import MARK, Receipt, frame
+from persistence.spool_reading import ASIDE, START, Receipt, frame, stored_position
 
-#: The size from which a process begins another file.
-ROTATED = 2**24
+#: The size from which a process begins another file, and the seconds after which it leaves one
+#: that a database has begun to take, so that what was stored is soon deleted.
+ROTATED, ROTATED_SECONDS = 2**24, 5.0
 
 #: Room that is reserved at a time, unless all that is allowed is little.
 CHUNK = 2**20
@@ -54,20 +55,23 @@ class SpoolFile:
     """A file that this process writes; a draft is deleted unless it is published."""
 
     def __init__(self, folder: Path, most: int, kind: str) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.{kind}"
-        self.path = folder / name
+        self.process, self.begun_at = os.getpid(), time.monotonic()
         self.declared: set[int] = set()
         self.end = 0
         self._room = 0
         self._most = most
-        self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        self._descriptor = -1
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while self._descriptor < 0:
+            name = f"{time.time_ns():020d}-{self.process}-{secrets.token_hex(4)}.{kind}"
+            self.path = folder / name
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            if not os.fstat(self._descriptor).st_nlink:  # a drain took it for one without an owner
+                os.close(self._descriptor)
+                self._descriptor = -1
         try:
-            # A drain that is quicker takes the file for one without an owner.
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.fstat(self._descriptor).st_nlink:
-                raise NoRoom("failed")
-            self._write(MARK + bytes(8))
+            self._write(bytes(START))
         except BaseException:
             self.close()
             raise
@@ -88,7 +92,7 @@ class SpoolFile:
         if needed <= 0:
             return
         with locked(self.path.parent, seconds=0.05) as is_ours:
-            left = self._most - total_bytes(self.path.parent)
+            left = self._most - total_bytes(self.path.parent, ASIDE)
             if needed > left or not is_ours:
                 raise NoRoom("full" if is_ours else "failed")
             amount = max(needed, min(CHUNK, self._most // 64, left))
@@ -116,20 +120,25 @@ class SpoolFile:
         self.close()
         return path, self.end
 
+    @property
+    def is_old(self) -> bool:
+        """Whether a database has begun to take the file, and it was begun a while ago."""
+        is_old = time.monotonic() > self.begun_at + ROTATED_SECONDS
+        return is_old and stored_position(self._descriptor) > START
+
     def close(self) -> None:
         """Leave the file to the drain; delete a draft."""
-        if (descriptor := self._descriptor) < 0:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
             return
-        self._descriptor = -1
-        with suppress(OSError):
-            if self.path.suffix == ".draft":
-                self.path.unlink()
-            os.ftruncate(descriptor, self.end)
+        if self.process == os.getpid():  # not a child that was forked meanwhile
+            with suppress(OSError):
+                if self.path.suffix == ".draft":
+                    self.path.unlink()
+                os.ftruncate(descriptor, self.end)
         os.close(descriptor)
 
-    def __del__(self) -> None:
-        if hasattr(self, "_descriptor"):
-            self.close()
+    __del__ = close
 
 
 class PredictionSpool:
@@ -141,7 +150,6 @@ class PredictionSpool:
         self._lock = Lock()
         self._file: SpoolFile | None = None
         self._reason, self._paused_until = "", 0.0  # after a failure
-        os.register_at_fork(after_in_child=self._forget)
 
     def append(self, content: bytes, declared: Mapping[int, bytes]) -> Receipt:
         """Append the content of a frame; raise `NoRoom` where it is not appended.
@@ -158,12 +166,20 @@ class PredictionSpool:
         """Begin a file that counts once it is published; raise `NoRoom` or OSError."""
         return SpoolFile(self.folder, self._most, "draft")
 
+    def rotate(self) -> None:
+        """Leave a file that is old to the drain, so that what was stored is soon deleted."""
+        with self._lock:
+            if self._file is not None and self._file.is_old:
+                self._close()
+
     def _attempt(self, size: int, act: Callable[[SpoolFile], _Done]) -> _Done:
         with self._lock:
             if self._file is None and time.monotonic() < self._paused_until:
                 raise NoRoom(self._reason)
             try:
-                if self._file is not None and self._file.end + size > ROTATED:
+                if (file := self._file) is not None and (
+                    file.end + size > ROTATED or file.process != os.getpid()
+                ):
                     self._close()
                 self._file = self._file or SpoolFile(self.folder, self._most, "spool")
                 return act(self._file)
@@ -177,14 +193,6 @@ class PredictionSpool:
     def _close(self) -> None:
         if self._file is not None:
             self._file.close()
-            self._file = None
-
-    def _forget(self) -> None:
-        # The file is locked by the process that has forked this one.
-        self._lock = Lock()
-        if self._file is not None:
-            os.close(self._file._descriptor)
-            self._file._descriptor = -1
             self._file = None
 
 
@@ -201,10 +209,10 @@ def spool_files(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(filter(_NAME.fullmatch, names))]
 
 
-def total_bytes(folder: Path) -> int:
-    """Return the size of all files of the spool, reserved room included."""
+def total_bytes(folder: Path, *others: str) -> int:
+    """Return the size of all files of the spool, reserved room included, and of others."""
     total = 0
-    for path in spool_files(folder):
+    for path in [*spool_files(folder), *(folder / name for name in others)]:
         with suppress(FileNotFoundError):
             total += path.stat().st_size
     return total

@@ -3,29 +3,22 @@
 `persistence.prediction_spool` says what is in them, and writes them.
 """
 
-import logging
 import os
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from zlib import crc32
 
 from persistence.atomic_files import locked
 
-_log = logging.getLogger(__name__)
-
 #: Where the frames of a file begin, and about how many bytes are read at a time.
-START, CHUNK = 16, 2**20
+START, CHUNK = 8, 2**20
 
-#: How a file ends that has something at its end that cannot be read.
-DAMAGED = ".damaged"
+#: The file of what cannot be read or stored; its size counts as that of the spool.
+ASIDE = "unstored.jsonl"
 
-#: Seconds after its last change in which a file may be one that is not locked yet.
-_PAUSE = 1.0
-
-MARK = b"SPOOL\0\0\1"
 _FRAME = struct.Struct("<II")
 _POSITION = struct.Struct("<Q")
 
@@ -38,6 +31,17 @@ def frame(content: bytes) -> bytes:
     return _FRAME.pack(len(content), crc32(content)) + content
 
 
+def note_stored(descriptor: int, position: int) -> None:
+    """Note in a file how far a database has it."""
+    os.pwrite(descriptor, _POSITION.pack(position), 0)
+
+
+def stored_position(descriptor: int) -> int:
+    """Return how far a database has a file."""
+    head = os.pread(descriptor, START, 0)
+    return max(START, _POSITION.unpack(head)[0]) if len(head) == START else START
+
+
 def wait_for(receipt: Receipt, seconds: float) -> bool:
     """Wait until a database has what was appended; return whether it has in time."""
     path, position = receipt
@@ -45,11 +49,10 @@ def wait_for(receipt: Receipt, seconds: float) -> bool:
     while time.monotonic() < end:
         try:
             with path.open("rb") as file:
-                content = file.read(START)
+                if stored_position(file.fileno()) >= position:
+                    return True
         except FileNotFoundError:
             return True  # wholly stored, so deleted
-        if _POSITION.unpack_from(content, len(MARK))[0] >= position:
-            return True
         time.sleep(0.001)
     return False
 
@@ -90,25 +93,6 @@ def _is_whole(descriptor: int, position: int) -> bool:
     return bool(crc32(os.pread(descriptor, length, position + _FRAME.size)) == digest)
 
 
-def note_stored(descriptor: int, position: int) -> None:
-    """Note in a file how far a database has it."""
-    os.pwrite(descriptor, _POSITION.pack(position), len(MARK))
-
-
-def erase(path: Path, position: int, keeps: Callable[[bytes], bool]) -> None:
-    """Overwrite with zeros what frames up to a position have, but for those that are kept."""
-    with suppress(FileNotFoundError), path.open("r+b") as file:
-        place = START
-        while frames := [*read_frames(file.fileno(), place, CHUNK)]:
-            for content, end in frames:
-                if end > position:
-                    return
-                if not keeps(content):
-                    zeros = bytes(end - place - _FRAME.size)
-                    os.pwrite(file.fileno(), frame(zeros), place)
-                place = end
-
-
 def last_receipt(path: Path, position: int = START) -> Receipt:
     """Return what stands for all that a file has now, given the end of some frame in it."""
     with suppress(FileNotFoundError), path.open("rb") as file:
@@ -117,26 +101,25 @@ def last_receipt(path: Path, position: int = START) -> Receipt:
     return path, position
 
 
-def is_written(path: Path) -> bool:
-    """Return whether some process may still write to a file."""
-    with suppress(FileNotFoundError), locked(path, seconds=0) as is_ours:
-        return not is_ours
-    return False
+def waiting_bytes(descriptor: int) -> int:
+    """Return how many bytes of a file a database does not have; reserved room is none of them."""
+    position, end = stored_position(descriptor), os.fstat(descriptor).st_size
+    while end > position:
+        begin = max(position, end - 2**16)
+        if content := os.pread(descriptor, end - begin, begin).rstrip(b"\0"):
+            return begin + len(content) - position
+        end = begin
+    return 0
 
 
-def remove(path: Path, position: int) -> bool:
-    """Delete a file that no process writes and that has nothing after a position, if it can be.
+def remove(path: Path, position: int) -> bytes | None:
+    """Delete a file that no process writes and that has no frame after a position.
 
-    If bytes are there that are no frame, the file is kept under another name.
+    Return what it has there that is no frame; None where the file stays.
     """
     with locked(path, seconds=0) as is_ours, path.open("rb") as file:
-        is_new = time.time() - os.fstat(file.fileno()).st_mtime < _PAUSE  # not locked yet, maybe
-        if is_ours and not is_new and not [*read_frames(file.fileno(), position, CHUNK)]:
-            file.seek(position)
-            if size := len(file.read().rstrip(b"\0")):
-                kept = path.rename(path.with_suffix(DAMAGED))
-                _log.error("%d bytes cannot be read after byte %d of %s", size, position, kept.name)
-            else:
-                path.unlink()
-            return True
-    return False
+        if not is_ours or [*read_frames(file.fileno(), position, CHUNK)]:
+            return None
+        file.seek(position)
+        path.unlink()
+        return file.read().rstrip(b"\0")

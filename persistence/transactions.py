@@ -12,7 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persistence.database import DatabaseError, is_address, open_engine, reason_of
+from persistence.database import (
+    DatabaseError,
+    RefusedRow,
+    is_address,
+    open_engine,
+    reason_of,
+)
 from persistence.prediction_tables import are_current, take_steps
 
 if TYPE_CHECKING:
@@ -37,10 +43,10 @@ class Transactions:
     def begin(self, *, writes: bool = False) -> Iterator["Connection"]:
         """Yield a connection; what is done with it is done as a whole, in time, or not at all.
 
-        Raise `DatabaseError` where it is not done.
+        Raise `DatabaseError` where it is not done; `RefusedRow` where the values are the reason.
         """
         engine = self._engine
-        from sqlalchemy.exc import SQLAlchemyError
+        from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
         try:
             with engine.connect() as connection, _deadline(connection, self._seconds):
@@ -49,6 +55,10 @@ class Transactions:
                 with connection.execution_options(writes=writes).begin():
                     yield connection
         except SQLAlchemyError as error:
+            # PostgreSQL: 54 is a limit that the values exceed.
+            is_limit = str(getattr(getattr(error, "orig", None), "sqlstate", None)).startswith("54")
+            if is_limit or isinstance(error, (DataError, IntegrityError)):
+                raise RefusedRow(f"the prediction log refuses a row: {reason_of(error)}") from error
             raise DatabaseError(
                 f"the prediction log does not answer: {reason_of(error)}"
             ) from error

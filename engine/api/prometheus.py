@@ -110,11 +110,14 @@ _GAUGES: _Described = {
 
 _DRAIN: Mapping[str, tuple[type[Metric], str]] = {
     "prediction_log_stored": (CounterMetricFamily, "Predictions that the database has got"),
-    "prediction_log_damaged": (CounterMetricFamily, "Frames and files that could not be read"),
-    "prediction_log_spool_bytes": (GaugeMetricFamily, "Room that waiting predictions take"),
+    "prediction_log_damaged": (
+        CounterMetricFamily,
+        "Rows, or parts of files, that could not be stored",
+    ),
+    "prediction_log_spool_bytes": (GaugeMetricFamily, "Bytes of the predictions that wait"),
     "prediction_log_lag_seconds": (
         GaugeMetricFamily,
-        "How long predictions have waited for the database",
+        "How long the oldest of them has waited",
     ),
     "prediction_log_drain_up": (GaugeMetricFamily, "Whether a process stores predictions"),
 }

@@ -15,7 +15,7 @@ from engine.records.inflate import inflate
 from engine.records.media_types import TABLES
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
-from engine.runtime.uncertainty import NoCoverage
+from engine.runtime.coverage import NoCoverage
 from engine.runtime.version import StoredVersion
 from engine.schema.messages import shown
 from engine.serving.prediction import Predictor

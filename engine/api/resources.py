@@ -35,6 +35,8 @@ class Resources:
         The last drift report of each model.
     database : PredictionDatabase
         The predictions that were logged; nothing is opened before it is used.
+    prediction_days : int
+        Days until a logged prediction is deleted; 0 for never.
     log : PredictionLog or None
         What logs predictions; None where nothing is logged.
     spans : Any
@@ -65,6 +67,7 @@ class Resources:
     reports: DriftReports
     database: PredictionDatabase
     spool_folder: Path
+    prediction_days: int
     log: PredictionLog | None = None
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]

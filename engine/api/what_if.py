@@ -1,9 +1,9 @@
 """The route that answers which change of a record would lead to another answer."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from flask import Blueprint, Response
 
@@ -11,34 +11,31 @@ from engine.api.requests import choose_version, no_explanation, whole_body
 from engine.api.responses import json_response
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords, Problem
-from engine.records.rows import Records, pointer_to
+from engine.records.rows import Records, pointer_to, repeated_keys
 from engine.records.validation import read_records
 from engine.runtime.answers import prediction_json
 from engine.runtime.explanation import coded, differing
 from engine.runtime.version import StoredVersion
-from engine.runtime.what_if import Goal, Result, Search, move_of
-from engine.schema.messages import shown
+from engine.runtime.what_if import Goal, Move, Search, move_of
+from engine.schema.messages import plain, shown
+from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Coding
 from engine.serving.prediction import Predictor
 from engine.serving.request import ROWS_PER_REQUEST
 
+_KEYS = ("record", "may_change", "target", "seconds")
 
-class _Range(msgspec.Struct, forbid_unknown_fields=True):
-    field: str
-    minimum: float | str | None = None
-    maximum: float | str | None = None
-
-
-class _Reach(msgspec.Struct, forbid_unknown_fields=True):
-    at_least: float | None = None
-    at_most: float | None = None
+#: So many fields may be named, and so many seconds may a search take; or that many by default.
+_MOST_FIELDS, _MOST_SECONDS, _SECONDS = 1000, 10, 2.0
 
 
-class _Question(msgspec.Struct, forbid_unknown_fields=True):
-    record: Any
-    may_change: Annotated[list[str | _Range], msgspec.Meta(min_length=1, max_length=1000)]
-    target: bool | int | float | str | _Reach
-    seconds: Annotated[float, msgspec.Meta(gt=0, le=10)] = 2.0
+class _Question(NamedTuple):
+    """The record, as the row of a matrix; which fields may change; what to reach; how long."""
+
+    row: Any
+    moves: Sequence[Move]
+    goal: Goal
+    seconds: float
 
 
 def blueprint(predictor: Predictor) -> Blueprint:
@@ -55,12 +52,7 @@ def blueprint(predictor: Predictor) -> Blueprint:
         if reason := no_explanation(chosen.version):
             whose = f"{chosen.version.name} cannot be asked what if"
             raise BadRequest(400, f"{whose}: take another version, {reason}")
-        try:
-            question = msgspec.convert(read_json_body(body), _Question)
-        except msgspec.ValidationError as error:
-            raise BadRequest(
-                400, f"the body is not a what-if question, {error}: see /docs"
-            ) from error
+        question = _read(chosen.version, read_json_body(body))
         # A second of searching counts as a request.
         chosen.request.count_rows(1 + int(question.seconds * ROWS_PER_REQUEST))
         return json_response(_answer(chosen.version, question))
@@ -69,23 +61,50 @@ def blueprint(predictor: Predictor) -> Blueprint:
 
 
 def _answer(version: StoredVersion, question: _Question) -> dict[str, Any]:
-    row, problems = None, list[Problem]()
+    row, moves, goal, seconds = question
+    search = Search(version, row, moves, goal, seconds=seconds)
+    changed, is_proven = search.find()
+    found = None if changed is None else _describe(version, row, changed, goal)
+    if found is None:
+        is_none = changed is None and is_proven
+        reason = "none exists" if is_none else f"none found in {plain(seconds)} s"
+        found = {"found": False, "reason": reason}
+    else:
+        found["distance"] = float(search.cost(changed[None])[0])
+        found["proof"] = "smallest" if is_proven else "smallest tried"
+    return {**found, "model": {"name": version.name, "version": version.version}}
+
+
+def _read(version: StoredVersion, question: Any) -> _Question:
+    """Read a question; raise `InvalidRecords` with all that is wrong with it."""
+    if not isinstance(question, dict):
+        keys = ", ".join(_KEYS)
+        raise BadRequest(400, f"the body is {shown(question)}: send an object of {keys}, see /docs")
+    problems = repeated_keys(question)
+    problems += [
+        Problem(pointer_to(key), f"is not a key of a question: send {', '.join(_KEYS)}", Code.EXTRA)
+        for key in question.keys() - {*_KEYS}
+    ]
+    row = None
     try:
-        row = _read_record(version, question.record)
+        row = _read_record(version, question.get("record"))
     except InvalidRecords as error:
         problems += error.problems
-    goal, *ranges = (_read_goal(version, question.target), *_read_ranges(version, question))
+    goal = _read_goal(version, question.get("target"))
+    seconds = question.get("seconds", _SECONDS)
+    if not _is_number(seconds) or not 0 < seconds <= _MOST_SECONDS:
+        remedy = f"send a number above 0, up to {_MOST_SECONDS}"
+        problems.append(Problem("/seconds", f"is {shown(seconds)}: {remedy}"))
+    ranges = [*_read_ranges(version, question.get("may_change"))]
     problems += [entry for entry in (goal, *ranges) if isinstance(entry, Problem)]
     if problems:
         raise InvalidRecords(problems)
-    moves = [move_of(version, row, *entry) for entry in ranges]
-    result = Search(version, row, moves, goal, seconds=question.seconds).find()
-    found = _describe(version, row, goal, result)
-    if found is None:
-        is_none = result.row is None and result.is_proven
-        late = f"none found in {question.seconds:g} s"
-        found = {"found": False, "reason": "none exists" if is_none else late}
-    return {**found, "model": {"name": version.name, "version": version.version}}
+    return _Question(row, [move_of(version, row, *entry) for entry in ranges], goal, seconds)
+
+
+def _is_number(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max
 
 
 def _read_record(version: StoredVersion, record: Any) -> Any:
@@ -95,77 +114,84 @@ def _read_record(version: StoredVersion, record: Any) -> Any:
     return Coding(version.schema.fields).pack(columns)[0]
 
 
-def _read_ranges(version: StoredVersion, question: _Question) -> Iterator[Any]:
+def _read_ranges(version: StoredVersion, entries: Any) -> Iterator[Any]:
     """Yield the places of the fields that may change with the ends of their ranges, or problems."""
+    if not (isinstance(entries, list) and 0 < len(entries) <= _MOST_FIELDS):
+        remedy = f"send a list of 1 to {_MOST_FIELDS} fields"
+        yield Problem("/may_change", f"is {shown(entries)}: {remedy}")
+        return
     places = {
         field.name: place
         for place, field in enumerate(version.schema.fields)
         if field.is_input and (field.classes is not None or not field.is_text)
     }
-    for number, entry in enumerate(question.may_change):
-        given = entry if isinstance(entry, _Range) else _Range(entry)
-        at = f"/may_change/{number}"
-        if (place := places.pop(given.field, None)) is None:
+    for number, entry in enumerate(entries):
+        given = entry if isinstance(entry, dict) else {"field": entry}
+        at, name = f"/may_change/{number}", given.get("field")
+        yield from repeated_keys(given, at=at)
+        for key in given.keys() - {"field", "minimum", "maximum"}:
+            yield Problem(at + pointer_to(key), "is not a key of a range: leave it out", Code.EXTRA)
+        place = places.pop(name, None) if isinstance(name, str) else None
+        if place is None:
             listed = ", ".join(places) or "no more"
-            yield Problem(at, f"is {shown(given.field)}: send each field once, of {listed}")
+            yield Problem(at, f"is {shown(name)}: send each field once, of {listed}")
             continue
         field = version.schema.fields[place]
         ends = [*field.usual_range()]
-        for side, end in enumerate((given.minimum, given.maximum)):
-            if end is not None:
-                ends[side], finding = field.read(end)
-                wrong = finding.detail if finding else f"has ends, and {field.name} has none"
-                if finding or field.classes is not None:
-                    yield Problem(at, wrong)
+        for side, key in enumerate(("minimum", "maximum")):
+            if given.get(key) is None:
+                continue
+            end, finding = field.read(given[key])
+            if finding or field.classes is not None:
+                wrong = finding.detail if finding else f"is an end, and {name} has none"
+                yield Problem(f"{at}/{key}", wrong)
+            else:
+                ends[side] = end
+        if ends[0] > ends[1]:
+            yield Problem(at, f"has no value from {plain(ends[0])} to {plain(ends[1])}: widen it")
         yield place, *ends
 
 
 def _read_goal(version: StoredVersion, target: Any) -> Any:
     """Return the goal that a target is for a version; or a problem."""
     classes = version.card["classes"]
-    if classes is not None:
-        field = version.schema.target
-        if isinstance(target, _Reach):
-            target = {
-                name: end for name, end in msgspec.structs.asdict(target).items() if end is not None
-            }
-        clean, finding = field.read(target)
-        value = None if finding and finding.is_refused else str(field.json_value(clean))
-        places = [place for place, label in enumerate(classes) if str(label) == value]
-        if not places:
-            return Problem("/target", f"is {shown(target)}: send {field.expected()}")
-        return lambda decisions: (
-            np.equal(decisions.chosen, places[0]), -decisions.probabilities[:, places[0]],
-        )  # fmt: skip
-    reach = target if isinstance(target, _Reach) else _Reach()
-    sign, end = (1, reach.at_least) if reach.at_most is None else (-1, reach.at_most)
-    if end is None or None not in (reach.at_least, reach.at_most):
+    if classes is None:
+        return _read_number(target)
+    field = version.schema.target
+    clean, finding = field.read(target)
+    value = None if finding and finding.is_refused else str(field.json_value(clean))
+    places = [place for place, label in enumerate(classes) if str(label) == value]
+    if not places:
+        return Problem("/target", f"is {shown(target)}: send {field.expected()}")
+    return lambda decisions: (
+        np.equal(decisions.chosen, places[0]), -decisions.probabilities[:, places[0]],
+    )  # fmt: skip
+
+
+def _read_number(target: Any) -> Any:
+    """Return the goal of a number that is to be reached; or a problem."""
+    (key, end), *others = target.items() if isinstance(target, dict) and target else [("", 0)]
+    sign = {"at_least": 1, "at_most": -1}.get(key)
+    if sign is None or others or not _is_number(end):
         remedy = 'send {"at_least": 5.0} or {"at_most": 5.0}, with a number of your own'
-        return Problem("/target", f"is no number to reach: {remedy}")
+        return Problem("/target", f"is not a number to reach: {remedy}")
     return lambda decisions: (
         sign * decisions.numbers >= sign * end, np.nan_to_num(-sign * decisions.numbers, nan=np.inf)
     )  # fmt: skip
 
 
-def _describe(
-    version: StoredVersion, row: Any, goal: Goal, result: Result
-) -> dict[str, Any] | None:
+def _describe(version: StoredVersion, row: Any, changed: Any, goal: Goal) -> dict[str, Any] | None:
     """Describe a change, with each value as a client would send it; None if it misses the goal."""
-    if result.row is None:
-        return None
-    columns = Coding(version.schema.fields).unpack(np.stack([row, result.row]))
-    changes, changed = [], row.copy()
-    for place in differing(version, row, result.row):
+    columns = Coding(version.schema.fields).unpack(np.stack([row, changed]))
+    changes, sent = [], row.copy()
+    for place in differing(version, row, changed):
         field = version.schema.fields[place]
         before, after = map(field.json_value, columns[field.name].tolist())
         changes.append({"field": field.name, "from": before, "to": after})
-        changed[place] = coded(field, after)
-    decisions = version.decide_matrix(changed[None])
+        sent[place] = coded(field, after)
+    decisions = version.decide_matrix(sent[None])
     if not goal(decisions)[0][0]:
         return None
-    prediction = decisions.first(version.card["classes"])
-    return {
-        "found": True, "changes": changes, "distance": result.cost,
-        "answer": prediction_json(version.answer_columns, prediction),
-        "proof": "smallest" if result.is_proven else "smallest tried",
-    }  # fmt: skip
+    prediction = decisions.prediction(0, version.card["classes"])
+    answer = prediction_json(version.answer_columns, prediction)
+    return {"found": True, "changes": changes, "answer": answer}

@@ -119,8 +119,6 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
       flask log delete --identifier customer=4711
       flask log delete --id 019abc32f3d7a1c34f5c7a2e6a8d9b10 --yes
     """
-    from engine.monitoring.drain import erase_stored
-
     selection = read_selection(**options)
     if not (selection.id or selection.key or selection.identifiers):
         raise click.UsageError("name the predictions by --id, --identifier or --key")
@@ -129,7 +127,6 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
         count = resources().database.count(selection)
         click.confirm(f"Delete {count} predictions and their outcomes?", abort=True, err=True)
     predictions, outcomes = resources().database.delete(selection)
-    erase_stored(resources().spool_folder, resources().database)
     text = f"deleted {predictions} predictions and {outcomes} outcomes"
     if not (predictions or outcomes):
         text = f"{_NO_MATCH}, and no outcome: nothing is deleted"
@@ -139,7 +136,9 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
 @log.command()
 @command_output
 def drain() -> CommandResult:
-    """Store what waits in the spool, as the service does in the background.
+    """Do what the service does in the background: store what waits in the spool.
+
+    It deletes what is older than PREDICTION_DAYS, too.
 
     \b
     Examples:
@@ -153,7 +152,8 @@ def _drain() -> None:
     """Store what waits in the spool."""
     from engine.monitoring.drain import empty
 
-    if not empty(resources().spool_folder, resources().database):
+    shared = resources()
+    if not empty(shared.spool_folder, shared.database, days=shared.prediction_days):
         raise CommandError("the spool is not yet stored, by the drain that runs: try again")
 
 

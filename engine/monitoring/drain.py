@@ -1,10 +1,12 @@
 """The drain of the prediction log: what waits in the spool goes to the database, exactly once.
 
-    python -m engine.monitoring.drain FOLDER    with DATABASE_URL and PREDICTION_DAYS
+    python -m engine.monitoring.drain FOLDER PARENT    with DATABASE_URL and PREDICTION_DAYS
 
-One process for a folder, which gives way to answers. A transaction stores rows together with the
-position up to which their file is stored. So whatever ends this process or the database, the
-next one goes on from there. A file is deleted once all of it is stored and no process writes it.
+One process for a folder, which gives way to answers and ends after its parent. A transaction
+stores rows together with the position up to which their file is stored. So whatever ends this
+process or the database, the next one goes on from there. A file is deleted once all of it is
+stored and no process writes it. What cannot be read, and a row that the database refuses, is
+set aside in a file, so that it keeps back nothing else.
 """
 
 import logging
@@ -15,22 +17,20 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 
 import msgspec
 
 from engine.monitoring.log_rows import LogRows, Rows
 from persistence.atomic_files import locked
-from persistence.database import DatabaseError
+from persistence.database import DatabaseError, RefusedRow
 from persistence.drain_status import DrainStatus
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_entries import VersionEntry, decode
 from persistence.prediction_spool import BELL, LOCK, spool_files, wake
 from persistence.spool_reading import (
-    DAMAGED,
-    START,
-    erase,
-    is_written,
+    ASIDE,
     last_receipt,
     note_stored,
     read_frames,
@@ -46,56 +46,47 @@ BATCH, CALL_SECONDS = 2**20, 10.0
 #: Seconds between two looks at a spool without news, and the longest pause after failures.
 LOOK_SECONDS, MOST_PAUSE = 0.25, 30.0
 
-#: Seconds after which a drain ends that no process writes for.
-LINGER_SECONDS = 8.0
-
 #: Seconds between two deletions of what is too old.
 _PRUNE_SECONDS = 3600.0
 
 _DAY = 86_400
 
-#: The file of frames that cannot be read as rows.
-ASIDE = "unreadable.frames"
-
-
-#: How the content of a frame begins that was deleted; no list of entries begins so.
-_ERASED = b"\0"
-
-
-def _has_content(content: bytes) -> bool:
-    """Return whether the content of a frame is neither damaged nor deleted."""
-    return content[:1] not in (b"", _ERASED)
+#: What says nothing of the rows that are to be stored: they wait.
+_FAILURES = (DatabaseError, OSError, MemoryError)
 
 
 class _Source:
     """A file of the spool, and how far it is stored."""
 
-    def __init__(self, path: Path, database: PredictionDatabase) -> None:
-        self.path = path
-        self.position = max(START, database.position(path.name))
+    def __init__(self, path: Path, descriptor: int, database: PredictionDatabase) -> None:
+        self.name = path.name
+        self.descriptor = descriptor
+        self.position = database.position(path.name)
         self.log = LogRows()
-        self.descriptor = os.open(path, os.O_RDWR)
-        place = START
+        place = 0
         while place < self.position and (frames := [*read_frames(self.descriptor, place, BATCH)]):
-            for content, place in frames:
-                if _has_content(content) and place <= self.position:
+            place = frames[-1][1]
+            for content, _ in frames:
+                with suppress(msgspec.DecodeError):  # it was set aside
                     self.log.rows(e for e in decode(content) if isinstance(e, VersionEntry))
         note_stored(self.descriptor, self.position)
 
 
 class Drain:
-    """Stores what waits in a folder; `status` says how far it is."""
+    """Stores what waits in a folder, and deletes what is older than some days; 0: nothing."""
 
-    def __init__(self, folder: Path, database: PredictionDatabase) -> None:
+    def __init__(self, folder: Path, database: PredictionDatabase, *, days: int = 0) -> None:
         self.folder = folder
         self.status = DrainStatus.read(folder)
+        self._written = copy(self.status)
         self._database = database
+        self._days = days
         self._sources: dict[Path, _Source] = {}
-        self._noted = 0.0
+        self._noted, self._next_prune = 0.0, 0.0
 
     def store(self) -> None:
         """Store what waits now, the oldest file first; raise `DatabaseError` where that fails."""
-        begun_at, trouble = time.time(), None
+        failure = None
         for path in spool_files(self.folder):
             try:
                 if path.suffix == ".spool":
@@ -105,108 +96,128 @@ class Drain:
             except FileNotFoundError:
                 pass  # a draft that was published, or given up
             except OSError as error:  # one that cannot be read keeps back no other
-                trouble = error
-        if trouble is not None:
-            raise trouble
-        self.status.empty_at, self.status.error = begun_at, ""
+                failure = error
+        if failure is not None:
+            raise failure
+        if self._days and time.monotonic() >= self._next_prune:
+            self._database.prune(time.time() - self._days * _DAY)
+            self._next_prune = time.monotonic() + _PRUNE_SECONDS
         self.note()
 
     def note(self, error: str = "") -> None:
-        """Write the status, once a second, or at once with an error."""
-        if error or time.monotonic() > self._noted + 1:
-            self._noted, self.status.error = time.monotonic(), error
+        """Write the status where it has changed, once a second, or at once with an error."""
+        self.status.error = error
+        if self.status != self._written and (error or time.monotonic() > self._noted + 1):
+            self._noted, self._written = time.monotonic(), copy(self.status)
             with suppress(OSError):
                 self.status.write(self.folder)
 
     def _store_file(self, path: Path) -> None:
-        source = self._sources.get(path) or _Source(path, self._database)
-        self._sources[path] = source
-        _, end = last_receipt(path, source.position)  # what comes meanwhile waits for other files
-        while source.position < end:
-            frames = [*read_frames(source.descriptor, source.position, BATCH)]
-            rows = self._rows(source, [content for content, _ in frames if content[:1] != _ERASED])
-            position = frames[-1][1]
-            self._database.store(
-                rows.predictions, rows.outcomes, rows.counts, spool=path.name, position=position
-            )
-            source.position = position
-            note_stored(source.descriptor, position)
-            self.status.stored += len(rows.predictions)
-            self.note()
-        if remove(path, source.position):
-            os.close(self._sources.pop(path).descriptor)
+        with path.open("r+b", buffering=0) as file:
+            source = self._sources.get(path) or _Source(path, file.fileno(), self._database)
+            self._sources[path], source.descriptor = source, file.fileno()
+            _, end = last_receipt(path, source.position)  # what comes meanwhile has to wait
+            while source.position < end:
+                frames = [*read_frames(source.descriptor, source.position, BATCH)]
+                self._store_frames(source, frames)
+                self.note()
+        rest = remove(path, source.position)
+        if rest is not None:
+            del self._sources[path]
+            if rest:
+                self._set_aside(source, rest, "no frame")
             self._database.forget(path.name)
-            if path.with_suffix(DAMAGED).exists():
-                self._count_damage()
 
-    def _count_damage(self) -> None:
-        self.status.damaged += 1
-        self._noted = 0.0  # so that it is written at once
-
-    def _rows(self, source: _Source, contents: list[bytes]) -> Rows:
-        """Return the rows of frames; one that cannot be read is set aside."""
+    def _store_frames(self, source: _Source, frames: list[tuple[bytes, int]]) -> None:
+        """Store frames, in halves where they cannot be stored all at once."""
+        position, rows = frames[-1][1], Rows()
         try:
-            return source.log.rows([entry for content in contents for entry in decode(content)])
-        except Exception as error:  # noqa: BLE001  it must not keep back all others
-            if len(contents) == 1:
-                _log.error("a frame of %s is set aside: %s", source.path.name, type(error).__name__)
-                self._count_damage()
-                with (self.folder / ASIDE).open("ab") as file:
-                    file.write(contents[0])
-                return Rows()
-        rows = Rows()
-        for content in contents:
-            part = self._rows(source, [content])
-            rows.predictions += part.predictions
-            rows.outcomes += part.outcomes
-            rows.counts += part.counts
-        return rows
+            rows = source.log.rows([entry for content, _ in frames for entry in decode(content)])
+            self._advance(source, position, rows)
+        except RefusedRow:
+            if len(frames) == 1:
+                self._store_rows(source, position, rows)
+        except _FAILURES:
+            raise
+        except Exception as error:  # noqa: BLE001  a frame that cannot be read keeps back no other
+            if len(frames) == 1:
+                size = position - source.position
+                content = os.pread(source.descriptor, size, source.position)
+                self._set_aside(source, content, type(error).__name__)
+                self._advance(source, position, Rows())
+        half = len(frames) // 2
+        for part in (frames[:half], frames[half:]) if source.position < position else ():
+            self._store_frames(source, part)
+
+    def _store_rows(self, source: _Source, position: int, rows: Rows) -> None:
+        """Store the rows of a frame one by one, and set aside those that are refused."""
+        single = [Rows(predictions=[row]) for row in rows.predictions]
+        single += [Rows(outcomes=[row]) for row in rows.outcomes]
+        for row in single:
+            try:
+                self._database.store(row.predictions, row.outcomes)
+                self.status.stored += len(row.predictions)
+            except RefusedRow as error:
+                self._set_aside(source, row, str(error))
+        counts = Rows(counts=rows.counts)
+        try:
+            self._advance(source, position, counts)
+        except RefusedRow as error:
+            self._set_aside(source, counts, str(error))
+            self._advance(source, position, Rows())
+
+    def _advance(self, source: _Source, position: int, rows: Rows) -> None:
+        """Store rows with the position up to which the file is stored then."""
+        is_next = self._database.store(
+            rows.predictions, rows.outcomes, rows.counts,
+            spool=source.name, after=source.position, position=position,
+        )  # fmt: skip
+        if not is_next:
+            self._sources.clear()
+            raise DatabaseError(f"the position of {source.name} has changed: it is read again")
+        source.position = position
+        note_stored(source.descriptor, position)
+        self.status.stored += len(rows.predictions)
+
+    def _set_aside(self, source: _Source, content: bytes | Rows, reason: str) -> None:
+        """Keep what cannot be stored in a file; bytes are in base64."""
+        _log.error("a part of %s is set aside in %s: %s", source.name, ASIDE, reason)
+        line = {"spool": source.name, "after": source.position, "reason": reason}
+        descriptor = os.open(self.folder / ASIDE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(msgspec.json.encode({**line, "content": content}) + b"\n")
+        self.status.damaged += 1
+        self._noted = 0.0  # so that the status is written at once
 
 
-def empty(folder: Path, database: PredictionDatabase, *, seconds: float = 60.0) -> bool:
-    """Store what waits now, or let the drain that runs do so; return whether all is stored.
+def empty(
+    folder: Path, database: PredictionDatabase, *, days: int = 0, seconds: float = 60.0
+) -> bool:
+    """Do what a drain does, or let the one that runs do so; return whether all is stored.
 
     Raise `DatabaseError` where the database does not take it.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / LOCK).touch()
+    (folder / LOCK).touch(mode=0o600)
     with locked(folder / LOCK, seconds=0) as is_ours:
         if is_ours:
-            Drain(folder, database).store()
+            Drain(folder, database, days=days).store()
             return True
     wake(folder)
     return all(wait_for(last_receipt(path), seconds) for path in spool_files(folder))
 
 
-def erase_stored(folder: Path, database: PredictionDatabase) -> None:
-    """Overwrite what a database has of the files that processes still write."""
-
-    def is_kept(content: bytes) -> bool:
-        if not _has_content(content):
-            return True
-        return any(isinstance(entry, VersionEntry) for entry in decode(content))
-
-    for path in spool_files(folder):
-        if path.suffix == ".spool":
-            with suppress(msgspec.DecodeError):
-                erase(path, database.position(path.name), is_kept)
-
-
-def run(folder: Path, database: PredictionDatabase, *, days: int) -> None:
-    """Store what comes until no process has written for a while; nothing where another drains."""
+def run(drain: Drain, *, parent: int) -> None:
+    """Store what comes until a process has ended, and once more after that."""
     with suppress(FileExistsError):
-        os.mkfifo(folder / BELL, 0o600)
-    bell = os.open(folder / BELL, os.O_RDWR | os.O_NONBLOCK)
-    drain = Drain(folder, database)
-    now = needed_at = time.monotonic()
-    failures, next_try, next_prune = 0, now, now
-    while now < needed_at + LINGER_SECONDS:
-        if now >= next_try:
+        os.mkfifo(drain.folder / BELL, 0o600)
+    bell = os.open(drain.folder / BELL, os.O_RDWR | os.O_NONBLOCK)
+    failures, next_try, is_last = 0, 0.0, False
+    while not is_last:
+        is_last = os.getppid() != parent
+        if is_last or time.monotonic() >= next_try:
             try:
                 drain.store()
-                if days and now >= next_prune:
-                    next_prune = now + _PRUNE_SECONDS
-                    database.prune(time.time() - days * _DAY)
                 failures, pause = 0, LOOK_SECONDS
             except (DatabaseError, OSError) as error:
                 failures += 1
@@ -214,14 +225,10 @@ def run(folder: Path, database: PredictionDatabase, *, days: int) -> None:
                 drain.note(str(error))
                 _log.warning("predictions wait: %s", error)
             next_try = time.monotonic() + pause
-        is_rung = select.select([bell], [], [], max(0.0, min(next_try - now, 1.0)))[0]
-        if is_rung:
+        seconds = 0.0 if is_last else max(0.0, min(next_try - time.monotonic(), 1.0))
+        if select.select([bell], [], [], seconds)[0]:
             os.read(bell, 2**16)
-        now = time.monotonic()
-        if is_rung and not failures:
-            next_try = now
-        if any(map(is_written, spool_files(folder))):
-            needed_at = now
+            next_try = next_try if failures else 0.0
 
 
 def main() -> None:
@@ -236,7 +243,8 @@ def main() -> None:
             with suppress(DatabaseError):
                 database.position("")  # imports much, which would take long after the next line
             os.nice(19)
-            run(folder, database, days=int(os.environ.get("PREDICTION_DAYS") or 0))
+            days = int(os.environ.get("PREDICTION_DAYS") or 0)
+            run(Drain(folder, database, days=days), parent=int(sys.argv[2]))
             database.close()
 
 

@@ -22,7 +22,7 @@ from persistence.prediction_rows import ANSWER, PROBABILITY, Count, OutcomeRow, 
 PRIVATE = "(private)"
 
 
-class Rows(msgspec.Struct):
+class Rows(msgspec.Struct, omit_defaults=True):
     """What becomes of some entries."""
 
     predictions: list[PredictionRow] = []

@@ -10,8 +10,8 @@ import numpy as np
 
 from engine.monitoring.drift import judged_rows
 from engine.monitoring.estimate import SCORES, expected_scores
+from engine.runtime.coverage import COVERAGE, Intervals
 from engine.runtime.reference import Reference
-from engine.runtime.uncertainty import COVERAGE, Intervals
 from engine.schema.card import Card
 from engine.scoring.interval import mean_of, of_gain, of_share
 from engine.scoring.judged import HeldOutAnswers

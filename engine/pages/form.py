@@ -13,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, g, has_request_context
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
+from msgspec import structs
 
 from engine.api.errors import Failure
 from engine.api.middleware.auth import FORM_KEY, FORM_PATH, form_values
@@ -25,9 +26,9 @@ from engine.records.problems import PROBLEMS_LISTED, Problem
 from engine.records.strict_json import write_json
 from engine.schema.card import Card
 from engine.schema.fields import Field
-from engine.schema.messages import rounded
+from engine.schema.messages import plain
 from engine.schema.record_schema import Schema
-from engine.serving.doubt import ask_all
+from engine.serving.additions import all_options
 
 #: What a field is called in the form; its own name follows.
 _PREFIX = "field."
@@ -40,6 +41,9 @@ _LONG = 200
 
 #: Of an explanation, so many fields are named.
 _MOST_REASONS = 4
+
+#: Numbers are written with so many digits.
+_DIGITS = 6
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "version.css").read_text() + (_FOLDER / "form.css").read_text()
@@ -73,7 +77,8 @@ def blueprint(shared: Resources) -> Blueprint:
         record = {field.name: field.from_cell(text.strip()) for field, text in texts}
         chosen = choose_version(shared.predictor, write_json(record), model=name)
         is_explained = "explain" in form and not no_explanation(chosen.version)
-        chosen = ask_all(chosen, is_explained=is_explained)
+        options = all_options(chosen.version, is_explained=is_explained)
+        chosen = structs.replace(chosen, options=options)
         content = shared.predictor.answer(chosen, JSON)
         assert isinstance(content, bytes)
         answer = json.loads(content)
@@ -151,7 +156,7 @@ def _text(value: Any) -> str:
 def _sentence(target: Field, prediction: Mapping[str, Any]) -> str:
     """Say what is predicted, and how probable that is."""
     value, probability = prediction["value"], prediction.get("probability")
-    text = rounded(value) if isinstance(value, float) else _text(value)
+    text = plain(value, _DIGITS) if isinstance(value, float) else _text(value)
     sentence = f"{target.name.replace('_', ' ')} is {text} {target.unit}".strip()
     if probability is None:
         return f"{sentence}."
@@ -163,18 +168,18 @@ def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
     """Say how sure that is, as far as the version has an interval, a set or a distance."""
     texts = []
     if interval := prediction.get("interval"):
-        low, high = rounded(interval["low"]), rounded(interval["high"])
-        share = f"{100 * interval['coverage']:.0f} %"
-        texts.append(
-            f"The true value is from {low} to {high} {target.unit}".rstrip()
-            + f" in {share} of cases."
-        )
+        low, high = (plain(interval[end], _DIGITS) for end in ("low", "high"))
+        unit = f" {target.unit}" if target.unit else ""
+        texts.append(f"In {_percent(interval)} of cases, the true value is {low} to {high}{unit}.")
     if entry := prediction.get("set"):
-        classes = ", ".join(map(_text, entry["classes"]))
-        texts.append(
-            f"In {100 * entry['coverage']:.0f} % of cases, the true value is one of: {classes}."
-        )
+        others = [_text(label) for label in entry["classes"] if label != prediction["value"]]
+        also = f"It could also be {' or '.join(others)}" if others else "Nothing else is likely"
+        texts.append(f"{also}: such a list has the true value in {_percent(entry)} of cases.")
     if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
-        texts.append("No record like this was among those that the model learnt from.")
+        texts.append("This record is unlike all rows that the model learnt from.")
     reasons = prediction.get("explanation", {}).get("contributions", ())[:_MOST_REASONS]
     return texts + [f"{reason['text'][:1].upper()}{reason['text'][1:]}." for reason in reasons]
+
+
+def _percent(entry: Mapping[str, Any]) -> str:
+    return f"{100 * entry['coverage']:.0f} %"

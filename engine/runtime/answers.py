@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from engine.runtime.uncertainty import COVERAGE, has_limits
+from engine.runtime.coverage import COVERAGE, has_limits
 from engine.schema.kinds.field import KINDS, Field
 
 _encode = msgspec.json.Encoder().encode
@@ -43,14 +43,15 @@ class Decisions(NamedTuple):
         """The number of records."""
         return len(self.numbers if self.chosen is None else self.chosen)
 
-    def first(self, classes: Sequence[Any] | None) -> Prediction:
-        """Return the first answer as a prediction."""
-        shares = None if self.probabilities is None else tuple(self.probabilities[0].tolist())
-        identifiers = {name: values[0] for name, values in (self.identifiers or {}).items()} or None
+    def prediction(self, row: int, classes: Sequence[Any] | None) -> Prediction:
+        """Return the answer for one of the records."""
+        shares = None if self.probabilities is None else tuple(self.probabilities[row].tolist())
+        echoes = (self.identifiers or {}).items()
+        identifiers = {name: values[row] for name, values in echoes} or None
         if self.chosen is None or classes is None:
-            interval = None if self.interval is None else tuple(self.interval[0].tolist())
-            return Prediction(float(self.numbers[0]), None, None, identifiers, interval)
-        at = self.chosen[0]
+            interval = None if self.interval is None else tuple(self.interval[row].tolist())
+            return Prediction(float(self.numbers[row]), None, None, identifiers, interval)
+        at = self.chosen[row]
         value = classes[at] if at >= 0 else math.nan  # a record without an answer
         return Prediction(value, shares, None if shares is None else shares[at], identifiers)
 
@@ -150,11 +151,18 @@ def prediction_json(columns: Sequence[AnswerColumn], prediction: Prediction) -> 
 
 
 def answer_json(
-    card: Mapping[str, Any], prediction: Prediction, date: Any, coverage: float = COVERAGE
-) -> dict[str, Any]:
-    """Return the answer to one record as JSON has it."""
+    card: Mapping[str, Any], answered: Prediction | Sequence[Prediction], date: Any,
+    coverage: float = COVERAGE,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the answer to one record, or many, as JSON has it."""
+    columns = answer_columns(card, coverage)
+    predicted: dict[str, Any]
+    if isinstance(answered, Prediction):
+        predicted = {"prediction": prediction_json(columns, answered)}
+    else:
+        predicted = {"predictions": [prediction_json(columns, row) for row in answered]}
     return {
-        "prediction": prediction_json(answer_columns(card, coverage), prediction),
+        **predicted,
         "prediction_time": date,
         "model": {"name": card["model"], "version": card["version"]},
     }

@@ -144,20 +144,13 @@ def _listed(
     return listed
 
 
-def _plain(number: float) -> str:
-    """Write a number with six digits, or with all that it has in front of the point."""
-    is_whole = number % 1 == 0
-    return plain(number) if is_whole or abs(number) >= 1e5 else format(number, "g")
-
-
 def _text(field: Field, value: Any, contribution: float) -> str:
     subject = f"{field.name} being {str(value).lower() if isinstance(value, bool) else value}"
     if value is None or value == UNKNOWN:
         subject = f"the {'gap' if value is None else 'unknown word'} in {field.name}"
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        subject = f"{field.name} of {_plain(value)}"
+        subject = f"{field.name} of {plain(value, 6)}"
     if not contribution:
         return f"{subject} changed nothing"
-    size = abs(contribution)
-    amount = f"{size:.2g}" if size < 99.5 else f"{size:,.0f}"
-    return f"{subject} {'raised' if contribution > 0 else 'lowered'} it by {amount}"
+    verb = "raised" if contribution > 0 else "lowered"
+    return f"{subject} {verb} it by {plain(abs(contribution), 2)}"

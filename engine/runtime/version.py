@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from engine.runtime.answers import AnswerTemplate, Decisions, Prediction, answer_columns
+from engine.runtime.coverage import COVERAGE, Intervals, limits_at
 from engine.runtime.native import NativeRuntime
 from engine.runtime.reference import Reference, parse_reference
 from engine.runtime.runtimes import Columns, Outputs, Runtime
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed
-from engine.runtime.uncertainty import COVERAGE, Intervals, limits_at
 from engine.schema.card import Card, Decision
 from engine.schema.json_decoder import Decoder, as_matrix
 from engine.schema.record_schema import Schema, dtype_of
@@ -130,7 +130,7 @@ class StoredVersion:
         if matrix.dtype != object:
             return self.predict_one(matrix.tobytes())
         decisions = self.decide_matrix(matrix)
-        return decisions.first(self._classes)
+        return decisions.prediction(0, self._classes)
 
     def no_answer(self, record: Any) -> str:
         """Return in words that clean values, of shape (n_fields,), have no finite answer, and why.

@@ -48,14 +48,6 @@ class Move(NamedTuple):
         return np.asarray((values != self.now) & (values == values), np.float64)
 
 
-class Result(NamedTuple):
-    """The row that a search has found, if any, and whether none is smaller, or exists at all."""
-
-    row: Any
-    cost: float
-    is_proven: bool
-
-
 def move_of(version: StoredVersion, row: Any, place: int, low: float, high: float) -> Move:
     """Return how a field of a record may change; numbers stay between two ends."""
     field, now = version.schema.fields[place], row[place]
@@ -104,24 +96,29 @@ class Search:
         self._is_complete = all(move.is_complete for move in moves)
         self._end = time.monotonic() + seconds
 
-    def find(self) -> Result:
-        """Return the smallest change that was found."""
-        beam = self._row[None]
+    def find(self) -> tuple[Any, bool]:
+        """Return the smallest changed row that was found, if any, and whether that is proven."""
+        beam, is_proven = self._row[None], self._is_complete
         if self._ask(beam)[0][0]:
-            return Result(self._row, 0.0, is_proven=True)
-        is_proven = self._is_complete
-        for size, total in enumerate(_totals(self._moves), start=1):
-            is_tried = total <= _MOST_TRIED and self._has_time(2 * total)
-            found, is_tried = self._try_all(size) if is_tried else (None, False)
+            return self._row, True
+        # How many changes of one field there are, of two, and so on.
+        totals = np.ones(1)
+        for move in self._moves:
+            totals = np.convolve(totals, [1, len(move.values)])
+        for size, total in enumerate(totals[1:].tolist(), start=1):
+            row, is_tried = self._try_all(size) if self._can_try(total) else (None, False)
             is_proven = is_proven and is_tried
-            if found is None and not (is_tried and size == len(self._moves)):
-                beam, found = self._extended(beam)
-            if found is not None:
-                found = found if is_proven else self._made_smaller(found)
-                return Result(found, float(np.nan_to_num(self._costs(found[None])[0])), is_proven)
+            if row is None and not (is_tried and size == len(self._moves)):
+                beam, row = self._extended(beam)
+            if row is not None:
+                return row if is_proven else self._made_smaller(row), is_proven
             if not self._has_time(1):
-                return Result(None, 0.0, is_proven=False)
-        return Result(None, 0.0, is_proven)
+                return None, False
+        return None, is_proven
+
+    def cost(self, rows: Any) -> Any:
+        """Return the sum of what the fields of each of n rows cost."""
+        return sum((move.costs(rows[:, move.place]) for move in self._moves), np.zeros(len(rows)))
 
     def _ask(self, rows: Any) -> tuple[Any, Any]:
         return self._goal(self._version.decide_matrix(rows))
@@ -129,8 +126,8 @@ class Search:
     def _has_time(self, rows: int) -> bool:
         return time.monotonic() + self._version.seconds(rows) < self._end
 
-    def _costs(self, rows: Any) -> Any:
-        return sum(move.costs(rows[:, move.place]) for move in self._moves)
+    def _can_try(self, total: float) -> bool:
+        return total <= _MOST_TRIED and self._has_time(2 * int(total))
 
     def _try_all(self, size: int) -> tuple[Any, bool]:
         """Return the smallest change of so many fields, and whether all were tried."""
@@ -157,7 +154,7 @@ class Search:
         """Change a further field of hopeful changes; return the most hopeful, and the cheapest."""
         parts = [beam[:0]]
         for move in self._moves:
-            free = beam[[_is_same(value, move.now) for value in beam[:, move.place]]]
+            free = beam[move.costs(beam[:, move.place]) == 0]
             some = np.linspace(0, len(move.values) - 1, min(_VALUES, len(move.values)))
             values = move.values[some.astype(np.intp)]
             rows = np.repeat(free, len(values), axis=0)
@@ -167,7 +164,7 @@ class Search:
         if not len(rows) or not self._has_time(len(rows)):
             return beam, None
         hits, distances = self._ask(rows)
-        costs = self._costs(rows)
+        costs = self.cost(rows)
         if hits.any():
             return beam, rows[int(np.where(hits, costs, np.inf).argmin())]
         return rows[np.lexsort((costs, distances))[:_HOPEFUL]], None
@@ -187,16 +184,3 @@ class Search:
             if len(rows) and self._has_time(len(rows)) and (hits := self._ask(rows)[0]).any():
                 row = rows[int(hits.argmax())]
         return row
-
-
-def _is_same(first: Any, second: Any) -> bool:
-    return bool(first == second or (first != first and second != second))
-
-
-def _totals(moves: Sequence[Move]) -> list[int]:
-    """Return how many changes of one field there are, of two, and so on."""
-    totals = [1] + [0] * len(moves)
-    for move in moves:
-        for size in range(len(moves), 0, -1):
-            totals[size] += totals[size - 1] * len(move.values)
-    return totals[1:]

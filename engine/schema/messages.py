@@ -4,6 +4,7 @@ import re
 import unicodedata
 from bisect import bisect
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -15,6 +16,8 @@ _ALIKE = 0.66
 _STEM = 4
 #: Scores below it have too few digits among four decimals, as for a target of 1e-9.
 _SMALL = 1e-3
+#: Smaller numbers, and their inverses, have an exponent.
+_FEW_ZEROS = 1e-15
 #: Zero-width joiners, which belong to words of some scripts.
 JOINERS = re.compile("([\u200c\u200d])")
 
@@ -36,7 +39,9 @@ def shown(value: Any) -> str:
 
 def rounded(value: float, *, sign: str = "") -> str:
     """Write a score: with four decimals, or the digits that count when it is very small."""
-    return format(value, f"{sign}.4g" if 0 < abs(value) < _SMALL else f"{sign}.4f")
+    if not 0 < abs(value) < _SMALL:
+        return format(value, f"{sign}.4f")
+    return (sign if value > 0 else "") + plain(value, 4)
 
 
 def quoted(word: str) -> str:
@@ -72,10 +77,17 @@ def did_you_mean(word: str, words: Vocabulary) -> str:
     return f" (did you mean {quoted(nearest)}?)" if nearest else ""
 
 
-def plain(number: float) -> str:
-    """Write a number without exponent where it is whole, 10000 and not 1e+04."""
-    is_short = float(number).is_integer() and abs(number) < 10**15
-    return str(int(number)) if is_short else str(number)
+def plain(number: float, digits: int | None = None) -> str:
+    """Write a number for people: without an exponent, unless it would have too many zeros.
+
+    With so many digits that count, and all that it has in front of the point; else with all.
+    """
+    if not _FEW_ZEROS <= abs(number) < 1 / _FEW_ZEROS:
+        return str(number or 0)
+    if digits:
+        is_long = abs(number) >= 10**digits
+        number = round(number) if is_long else float(format(number, f".{digits}g"))
+    return format(Decimal(str(number)), "f").removesuffix(".0")
 
 
 def _folded(word: str) -> str:

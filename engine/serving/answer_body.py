@@ -8,7 +8,6 @@ import msgspec
 
 from engine.records.forms import WRITERS
 from engine.records.http_date import http_date
-from engine.records.media_types import JSON
 from engine.records.validation import Accepted
 from engine.records.writers import write_with
 from engine.runtime.answers import Decisions, Prediction, answer_json
@@ -29,28 +28,26 @@ def write_answer(
     The form, a media type, is for many records; a single record is answered in JSON. Additions,
     one for each record, become part of the predictions in JSON.
     """
-    if additions:
-        content = write_answer(version, decisions, JSON, warnings)
-        return content and _with_additions(content, additions)
-    if not isinstance(decisions, Prediction):
+    answered: Prediction | list[Prediction]
+    if isinstance(decisions, Prediction):
+        if not (warnings or decisions.identifiers or additions):
+            return version.template.write(decisions, http_date())
+        value = decisions.value
+        numbers = decisions.probabilities or ((value,) if isinstance(value, float) else ())
+        if not all(map(math.isfinite, numbers)):
+            return None
+        answered = decisions
+    else:
         if non_finite_rows(decisions):
             return None
-        return write_with(WRITERS[form], version, decisions, warnings).whole()
-    if not warnings and not decisions.identifiers:
-        return version.template.write(decisions, http_date())
-    value = decisions.value
-    numbers = decisions.probabilities or ((value,) if isinstance(value, float) else ())
-    if not all(map(math.isfinite, numbers)):
-        return None
-    answer = answer_json(version.card, decisions, http_date(), version.coverage)
+        if not additions:
+            return write_with(WRITERS[form], version, decisions, warnings).whole()
+        classes = version.card["classes"]
+        answered = [decisions.prediction(row, classes) for row in range(decisions.size)]
+    answer = answer_json(version.card, answered, http_date(), version.coverage)
+    predictions = answer["predictions"] if "predictions" in answer else [answer["prediction"]]
+    for prediction, keys in zip(predictions, additions, strict=False):  # there may be none
+        prediction |= keys
     if warnings:
         answer["warnings"] = [warning.problem._asdict() for warning in warnings]
-    return _encode(answer) + b"\n"
-
-
-def _with_additions(content: bytes, additions: Sequence[Mapping[str, Any]]) -> bytes:
-    answer = msgspec.json.decode(content)
-    predictions = answer["predictions"] if "predictions" in answer else [answer["prediction"]]
-    for prediction, addition in zip(predictions, additions, strict=True):
-        prediction |= addition
     return _encode(answer) + b"\n"

@@ -22,7 +22,6 @@ from engine.schema.record_schema import Coding
 from engine.serving.additions import additions, check_form
 from engine.serving.answer_body import write_answer
 from engine.serving.candidates import choose, choose_at_once
-from engine.serving.doubt import check_sets, with_doubts
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Decided, Observers, Rest, Table
 from engine.serving.request import ROWS_PER_REQUEST, Chosen, PredictRequest
@@ -57,8 +56,7 @@ class Predictor:
         """
         request, version = chosen.request, chosen.version
         kind = media_type(request.content_type)
-        check_form(chosen.options, kind, form)
-        check_sets(chosen, kind, form)
+        check_form(chosen, kind, form)
         if kind in TABLES:
             body = request.body
             upload = body if isinstance(body, Upload) else Upload.of(body)
@@ -79,7 +77,7 @@ class Predictor:
         with timing.step("predict"):
             decided = _decide(chosen, Decoded(decoded.matrix, is_single))
         with timing.step("write"):
-            added = with_doubts(decided, additions(decided, form), form)
+            added = additions(decided, form)
             content = write_answer(version, decided.decisions, form, warnings, added)
         if content is None:
             rows = non_finite_rows(version.decide_matrix(decoded.matrix))

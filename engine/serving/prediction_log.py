@@ -32,7 +32,7 @@ from persistence.prediction_spool import (
     PredictionSpool,
     SpoolFile,
     is_drained,
-    total_bytes,
+    spool_files,
     wake,
 )
 from persistence.spool_reading import Receipt, wait_for
@@ -138,6 +138,7 @@ class PredictionLog:
         for reason in ("full", "failed", "late"):
             count_unlogged(reason, 0)  # an alert sees the first one, too
         self._environment = environment
+        self._prunes = environment.get("PREDICTION_DAYS", "0") != "0"
         self._known: dict[tuple[str, str], Known] = {}
         self._numbers = count()
         self._starter: Callable[..., bool] = lambda lock: False
@@ -212,12 +213,16 @@ class PredictionLog:
         return self._known[key]
 
     def look(self) -> None:
-        """Have a drain started where something waits and there is none; call it once a second."""
+        """Have a drain started where it has work and there is none; call it once a second."""
+        self.spool.rotate()
         folder, now = self.spool.folder, time.monotonic()
-        if now < self._next_start or not total_bytes(folder) or is_drained(folder):
+        has_work = self._prunes or spool_files(folder)
+        if now < self._next_start or not has_work or is_drained(folder):
             return
         self._next_start = now + START_SECONDS
-        with (folder / LOCK).open("ab") as lock:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / LOCK).touch(mode=0o600)
+        with (folder / LOCK).open("rb") as lock:
             if not self._starter(lock):
                 self.start_drain(lock.fileno())
 
@@ -226,9 +231,10 @@ class PredictionLog:
         self._starter = starter
 
     def start_drain(self, _: int) -> None:
-        """Start a drain of the folder, which ends by itself."""
+        """Start a drain of the folder, which ends after this process."""
+        folder, parent = self.spool.folder.resolve(), os.getpid()
         self._drain = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "engine.monitoring.drain", str(self.spool.folder.resolve())],
+            [sys.executable, "-m", "engine.monitoring.drain", str(folder), str(parent)],
             cwd=Path(__file__).parents[2], stdin=subprocess.DEVNULL,
             env={**os.environ, **self._environment},
         )  # fmt: skip

@@ -11,7 +11,7 @@ from engine.schema.definition import ModelDefinition
 from engine.schema.fields import Field, Flag
 from engine.schema.record_schema import Coding
 from engine.scoring.judged import HeldOutAnswers
-from engine.training.evaluation.conformal import calibrate
+from engine.training.evaluation.conformal import calibrate, splits_of
 from engine.training.split import Split, split_keys
 
 #: So many training rows say where errors are large, and are coded; as many held-out rows are coded.
@@ -19,8 +19,6 @@ _MOST_ROWS = 2000
 
 #: The share of the held-out rows that are as near as a familiar record, and how many it takes.
 _FAMILIAR, _FEWEST = 0.99, 20
-
-_RESPLITS = 100
 
 
 def uncertainty(
@@ -45,13 +43,14 @@ def uncertainty(
         np.sort(draw.permutation(rows)[:_MOST_ROWS]) for rows in (split.train, split.held_out)
     )
     entry: dict[str, Any] = {}
-    keys = split_keys(definition, table, X)[split.held_out]
-    times = keys if split.way.startswith("time:") else None
-    together = keys if times is None else None
+    keys, is_by_time = split_keys(definition, table, X), split.way.startswith("time:")
     if judged.classes is None or judged.probabilities is not None:
         trained = answer(some) if judged.classes is None else None
         words = _words(X.iloc[split.held_out], inputs)
-        entry |= calibrate(judged, trained, words, definition.target.name, times, together)
+        entry |= calibrate(
+            judged, trained, words, definition.target.name, keys[split.held_out],
+            is_by_time=is_by_time,
+        )  # fmt: skip
     coding = Coding(inputs)
     known, others = (
         coding.pack({each.name: X[each.name].iloc[rows].to_numpy() for each in inputs})
@@ -59,7 +58,9 @@ def uncertainty(
     )
     coded = code_rows(known, inputs)
     if coded is not None and len(unseen) >= _FEWEST:
-        entry["familiarity"] = _familiarity(coded.distances(others, inputs))
+        entry["familiarity"] = _familiarity(
+            coded.distances(others, inputs), keys[unseen], is_by_time=is_by_time
+        )
     return entry, coded
 
 
@@ -73,20 +74,20 @@ def _words(X: pd.DataFrame, inputs: Sequence[Field]) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _familiarity(distances: np.ndarray) -> dict[str, Any]:
+def _familiarity(distances: np.ndarray, keys: np.ndarray, *, is_by_time: bool) -> dict[str, Any]:
     """Return the threshold of distances, and how many rows are beyond one that others made."""
-    draw, alarms = np.random.default_rng(0), []
-    for _ in range(_RESPLITS):
-        judged, rows = np.split(draw.permutation(distances), [len(distances) // 5])
-        alarms.append((judged > _threshold(rows)).mean())
-    false_alarms = round(float(np.mean(alarms)), 4)
+    alarms = [
+        np.concatenate([distances[judged] > _threshold(distances[rows]) for judged, rows in splits])
+        for splits in splits_of(len(distances), keys, is_by_time=is_by_time)
+        if splits
+    ]
     return {
         "threshold": _threshold(distances),
-        "false_alarms": false_alarms,
+        "false_alarms": round(max(float(are_beyond.mean()) for are_beyond in alarms), 4),
         "rows": len(distances),
     }
 
 
 def _threshold(distances: np.ndarray) -> float:
     rank = min(len(distances), int(np.ceil(_FAMILIAR * (len(distances) + 1))))
-    return float(np.sort(distances)[rank - 1])
+    return float(np.sort(distances)[rank - 1]) if rank else np.inf

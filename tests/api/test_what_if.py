@@ -156,12 +156,12 @@ def test_what_if_when_no_value_is_known_says_not_that_none_exists(
     version.reference.fields.pop("rooms")  # as of a private field
 
     move = move_of(version, row, place, -np.inf, np.inf)
-    result = Search(
+    search = Search(
         version, row, [move], lambda decisions: (decisions.numbers > 1e9, -decisions.numbers),
         seconds=1,
-    ).find()  # fmt: skip
+    )  # fmt: skip
 
-    assert (0, False) == (len(move.values), result.is_proven)
+    assert (0, (None, False)) == (len(move.values), search.find())
 
 
 def test_what_if_of_a_pipeline_finds_a_change_that_predicts_so(toy_client: FlaskClient) -> None:
@@ -187,19 +187,25 @@ def test_what_if_of_a_gap_and_of_words_costs_one_each(toy_client: FlaskClient) -
 
 def test_what_if_when_it_is_not_valid_says_all_that_is_wrong(toy_client: FlaskClient) -> None:
     question = {
-        "record": {**PARCEL, "weight": -1}, "target": "huge",
-        "may_change": ["weight", "weight", "size", {"field": "fragile", "minimum": True},
-                       {"field": "height", "minimum": "low"}],
+        "record": {**PARCEL, "weight": -1}, "target": "huge", "seconds": 60, "why": "not",
+        "may_change": [
+            "weight", "weight", "size", {"field": "fragile", "minimum": True}, 7,
+            {"field": "height", "minimum": "low", "least": 1},
+            {"field": "pieces", "minimum": 9, "maximum": 3},
+        ],
     }  # fmt: skip
 
     answer = toy_client.post("/v0/models/parcel/whatif", json=question)
 
-    assert 400 == answer.status_code  # a truth value is no end of a range
-    question["may_change"][3] = {"field": "fragile", "minimum": "yes"}  # type: ignore[index]
-    answer = toy_client.post("/v0/models/parcel/whatif", json=question)
     assert 422 == answer.status_code
-    pointers = [each["pointer"] for each in answer.get_json()["errors"]]
-    assert ["/record/weight", "/target", *(f"/may_change/{n}" for n in range(1, 5))] == pointers
+    details = {each["pointer"]: each["detail"] for each in answer.get_json()["errors"]}
+    assert {
+        "/why", "/record/weight", "/target", "/seconds", "/may_change/1", "/may_change/2",
+        "/may_change/3/minimum", "/may_change/4", "/may_change/5/minimum", "/may_change/5/least",
+        "/may_change/6",
+    } == set(details)  # fmt: skip
+    assert "is 60: send a number above 0, up to 10" == details["/seconds"]
+    assert "has no value from 9 to 3: widen it" == details["/may_change/6"]
 
 
 def test_what_if_takes_no_truth_value_for_a_class_that_is_a_number(
@@ -213,23 +219,62 @@ def test_what_if_takes_no_truth_value_for_a_class_that_is_a_number(
     assert ["/target"] == [each["pointer"] for each in answer.get_json()["errors"]]
 
 
-@pytest.mark.parametrize(
-    ("question", "sentence"),
-    [
-        ({"may_change": ["weight"], "target": "small"}, "missing required field `record`"),
-        ({"record": PARCEL, "may_change": [], "target": "small"}, "length >= 1"),
-        ({"record": PARCEL, "may_change": ["weight"], "target": "small", "seconds": 60}, "<= 10"),
-        ({"record": PARCEL, "may_change": ["weight"], "target": "small", "x": 1}, "`x`"),
-        ([], "Expected `object`"),
-    ],
-)
-def test_what_if_when_it_is_no_question_is_refused(
-    toy_client: FlaskClient, question: Any, sentence: str
+@pytest.mark.parametrize("may_change", [None, [], "weight", {}, ["weight"] * 1001, [[]], [None]])
+@pytest.mark.parametrize("seconds", [0, -1, "2", True, 10**400])
+def test_what_if_when_it_is_wrongly_shaped_names_each_part(
+    toy_client: FlaskClient, may_change: Any, seconds: Any
 ) -> None:
+    question = {"record": [], "may_change": may_change, "target": [1], "seconds": seconds}
+
     answer = toy_client.post("/v0/models/parcel/whatif", json=question)
 
+    assert 422 == answer.status_code
+    pointers = {each["pointer"].removesuffix("/0") for each in answer.get_json()["errors"]}
+    assert {"/record", "/may_change", "/target", "/seconds"} <= pointers
+
+
+@pytest.mark.parametrize(
+    "target",
+    [None, 5, "5", {}, {"at_least": None}, {"at_least": 10**400}, {"at_least": True},
+     {"at_least": 1, "at_most": 2}, {"more": 1}],
+)  # fmt: skip
+def test_what_if_of_a_number_when_none_is_named_is_refused(
+    toy_client: FlaskClient, target: Any
+) -> None:
+    question = {"record": RENT, "may_change": ["area"], "target": target}
+
+    answer = toy_client.post("/v0/models/rent/whatif", json=question)
+
+    assert 422 == answer.status_code
+    assert ["/target"] == [each["pointer"] for each in answer.get_json()["errors"]]
+
+
+@pytest.mark.parametrize("question", [[], "what", 5, None])
+def test_what_if_when_it_is_not_an_object_is_refused(
+    toy_client: FlaskClient, question: Any
+) -> None:
+    body = json.dumps(question)
+
+    answer = toy_client.post("/v0/models/parcel/whatif", data=body, content_type="application/json")
+
     assert 400 == answer.status_code
-    assert sentence in answer.get_json()["detail"]
+    assert "send an object of record, may_change, target" in answer.get_json()["detail"]
+
+
+def test_move_proposes_neither_a_gap_nor_an_unlisted_word(toy_store: ModelStore) -> None:
+    version = load_version(toy_store, "parcel")
+    row = np.array([coded(field, PARCEL[field.name]) for field in version.schema.fields])
+    accepting = [
+        (place, field) for place, field in enumerate(version.schema.fields)
+        if field.missing == "accept" or "unknown" in field.accepted()
+    ]  # fmt: skip
+
+    for place, field in accepting:
+        values = move_of(version, row, place, *field.usual_range()).values
+        words = [field.words[int(value)] for value in values] if field.words else []
+        assert len(values) and np.isfinite(values).all()
+        assert set(words) <= set(field.classes or ())
+    assert accepting
 
 
 def test_what_if_of_a_version_without_a_reference_is_refused(

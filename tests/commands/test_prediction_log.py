@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from persistence import prediction_spool
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import ANSWER, Count, PredictionRow
@@ -124,9 +126,25 @@ def test_quality_when_outcomes_come_from_a_file_is_theirs(
     assert "row 1, value: is 'tiny'" in refused.stderr and "row 2, id: is 'x'" in refused.stderr
 
 
-def test_log_when_served_judged_and_deleted_has_each_prediction_once(
-    toy_store: ModelStore, tmp_path: Path
+def test_drain_when_predictions_are_too_old_deletes_them(
+    database: PredictionDatabase, toy_store: ModelStore, tmp_path: Path
 ) -> None:
+    settings = {"prediction_folder": tmp_path, "prediction_days": 30}
+    runner = serve(toy_store, "parcel", **settings).test_cli_runner()
+    recent = PredictionRow(
+        id="1", at=time.time(), model="parcel", version="v1", value="small", record={}
+    )
+    database.store([recent])
+
+    assert 0 == runner.invoke(args=["log", "drain"]).exit_code
+
+    assert ["1"] == [row.id for rows in database.select() for row in rows]
+
+
+def test_log_when_served_judged_and_deleted_has_each_prediction_once(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_spool, "ROTATED_SECONDS", 0.0)
     settings: dict[str, Any] = {"prediction_log": "async", "prediction_folder": tmp_path}
     app = serve(toy_store, "parcel", **settings)
     client, runner = app.test_client(), app.test_cli_runner()
@@ -147,6 +165,8 @@ def test_log_when_served_judged_and_deleted_has_each_prediction_once(
     client.post("/v0/predict", json=record)  # which waits in the spool
     deleted = read(runner.invoke(args=["log", "delete", "--id", ids[3], "--yes", "--json"]))
     assert {"predictions": 27, "outcomes": 27} == deleted
-    assert ids[3].encode() not in spooled(tmp_path), "what a process still writes has it no more"
+    app.extensions["resources"].log.look()
+    assert 0 == runner.invoke(args=["log", "drain"]).exit_code
+    assert ids[3].encode() not in spooled(tmp_path)
     rows = read(runner.invoke(args=["log", "tail", "--json"]))["predictions"]
     assert 4 == len(rows) and record == rows[-1]["record"]

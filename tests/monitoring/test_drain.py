@@ -3,6 +3,7 @@
 The long form kills 1,000 times on each database: ``make log-kills rounds=1000``.
 """
 
+import base64
 import os
 import signal
 import sqlite3
@@ -16,7 +17,7 @@ import pytest
 from flask import Flask
 
 from engine.monitoring import drain
-from persistence import prediction_spool, spool_reading
+from persistence import prediction_spool
 from persistence.database import DatabaseError
 from persistence.drain_status import figures
 from persistence.model_persistence import ModelStore
@@ -24,8 +25,8 @@ from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_entries import decode, encode
 from persistence.prediction_rows import ANSWER
 from persistence.prediction_spool import PredictionSpool, spool_files, total_bytes
-from persistence.spool_reading import read_frames
-from tests.support.logged import ask, counted, drained, logging, spooled
+from persistence.spool_reading import frame, read_frames
+from tests.support.logged import ask, counted, drained, logging, set_aside, spooled
 from tests.support.models import EXAMPLES
 
 #: In the long form all rounds are those of the environment.
@@ -73,7 +74,7 @@ def test_predictions_when_all_are_killed_are_stored_once(
 
     def work() -> None:
         database = PredictionDatabase(address or tmp_path / "log/log.sqlite3")
-        drain.run(tmp_path / "log", database, days=0)
+        drain.run(drain.Drain(tmp_path / "log", database), parent=os.getppid())
 
     for _ in range(int(ROUNDS or rounds)):
         children = [forked(lambda: answer_for_ever(app, told)) for _ in range(2)]
@@ -111,19 +112,41 @@ def test_file_when_its_end_is_torn_is_stored_up_to_it(
     assert torn in drained(tmp_path / "log")
 
 
-def test_file_when_stored_is_deleted_once_nobody_writes_it(
+def test_file_when_stored_is_soon_left_by_its_process_and_deleted(
     toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool_reading, "_PAUSE", 0.0)
+    monkeypatch.setattr(prediction_spool, "ROTATED_SECONDS", 0.0)
     app = logging(toy_store, tmp_path)
-    first = ask(app)
-    assert first == [*drained(tmp_path)]
+    ids, spool = ask(app), app.extensions["resources"].log.spool
+    spool.rotate()
+    ids += ask(app)
+    assert 1 == len(spool_files(tmp_path)), "nothing of it is stored, so it gets no second file"
+    assert {*ids} == drained(tmp_path).keys()
     assert 1 == len(spool_files(tmp_path)), "its process writes it"
 
-    app.extensions["resources"].log.spool._close()
-    assert first == [*drained(tmp_path)]
+    spool.rotate()
+    assert {*ids} == drained(tmp_path).keys()
     assert [] == spool_files(tmp_path)
-    assert 0 == figures(tmp_path)["prediction_log_spool_bytes"]
+    ids += ask(app)
+    assert {*ids} == drained(tmp_path).keys()
+
+
+def test_figures_when_nothing_waits_are_zero_though_files_are_written(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    app, before = logging(toy_store, tmp_path), time.time()
+    ask(app)
+    drained(tmp_path)
+    assert total_bytes(tmp_path) > 1000
+    idle = figures(tmp_path)
+
+    assert (0, 0) == (idle["prediction_log_spool_bytes"], idle["prediction_log_lag_seconds"])
+    ids = ask(app, 3)
+    busy = figures(tmp_path)
+    assert len("".join(ids)) < busy["prediction_log_spool_bytes"] < 3000
+    assert 0 < busy["prediction_log_lag_seconds"] <= time.time() - before
+    assert 1 == busy["prediction_log_stored"]
+    assert {0o600} == {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
 
 
 def test_predictions_when_the_database_is_locked_wait_in_order(
@@ -154,23 +177,27 @@ def test_frame_when_it_cannot_be_read_keeps_back_no_other(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
     app = logging(toy_store, tmp_path)
-    before = ask(app)
+    ids = ask(app)
     spool = app.extensions["resources"].log.spool
     spool.append(b"\xc1", {})
-    after = ask(app)
+    ids += ask(app)
 
-    assert [*before, *after] == [*drained(tmp_path)]
-    assert b"\xc1" == (tmp_path / drain.ASIDE).read_bytes()
+    assert ids == [*drained(tmp_path)]
+    (line,) = set_aside(tmp_path)
+    assert frame(b"\xc1") == base64.b64decode(line["content"])
+    ids += ask(app)
+    assert ids == [*drained(tmp_path)], "the next drain passes over it, too"
+    assert 1 == figures(tmp_path)["prediction_log_damaged"]
 
 
-def test_drain_when_another_runs_ends_and_when_nobody_writes_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_drain_when_its_parent_has_ended_stores_what_waits_and_ends(
+    toy_store: ModelStore, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(drain, "LINGER_SECONDS", 0.05)
-    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    ids, database = ask(logging(toy_store, tmp_path)), PredictionDatabase(tmp_path / "log.sqlite3")
 
-    drain.run(tmp_path, database, days=0)
-    assert drain.empty(tmp_path, database)
+    drain.run(drain.Drain(tmp_path, database), parent=0)
+
+    assert ids == [row.id for block in database.select() for row in block]
     database.close()
 
 

@@ -53,9 +53,10 @@ def database(address: str) -> Iterator[PredictionDatabase]:
 def test_row_when_stored_again_is_there_once(database: PredictionDatabase) -> None:
     rows, count = [prediction(1), prediction(2)], Count("shop", "v1", 3, "age", "0", 2)
 
-    database.store(rows[:1], (), [count], spool="a", position=10)
-    database.store(rows, (), [count], spool="a", position=10)  # the spool is where it was
-    database.store(rows, (), [count], spool="a", position=20)
+    assert database.store(rows[:1], (), [count], spool="a", position=10)
+    for after in (0, 5, 20):  # where the spool is not
+        assert not database.store(rows, (), [count], spool="a", after=after, position=15)
+    assert database.store(rows, (), [count], spool="a", after=10, position=20)
 
     (stored,) = database.select()
     assert rows == [msgspec.structs.replace(row, place=0) for row in stored]

@@ -119,7 +119,7 @@ def test_prediction_when_written_alone_is_that_of_the_list(
 ) -> None:
     columns = version.answer_columns[:-1]
     version.answer_columns = columns
-    prediction = decisions.first(version.card["classes"])
+    prediction = decisions.prediction(0, version.card["classes"])
 
     whole = json.loads(write(version, decisions, JSON))["predictions"]
 

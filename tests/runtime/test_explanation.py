@@ -147,8 +147,9 @@ def test_explanation_when_an_answer_between_is_not_finite_is_refused(
     ("value", "contribution", "text"),
     [
         (129.0, -0.0812, "income of 129 lowered it by 0.081"),
-        (129.5, 1234.5, "income of 129.5 raised it by 1,234"),
-        (1234567.5, 99.7, "income of 1234567.5 raised it by 100"),
+        (129.5, 1234.5, "income of 129.5 raised it by 1234"),
+        (1234567.5, 99.7, "income of 1234568 raised it by 100"),
+        (129.0, 7.6e-05, "income of 129 raised it by 0.000076"),
         (None, 0.5, "the gap in income raised it by 0.5"),
         ("rent", 0.0, "income being rent changed nothing"),
         (True, -1.0, "income being true lowered it by 1"),

@@ -95,7 +95,8 @@ def test_rows_like_those_of_training_are_rarely_beyond_the_threshold() -> None:
     for seed in range(20):
         coded = code_rows(pack(inputs, **drawn(300, seed)), inputs)
         assert coded is not None
-        entry = _familiarity(coded.distances(pack(inputs, **drawn(200, seed + 100)), inputs))
+        distances = coded.distances(pack(inputs, **drawn(200, seed + 100)), inputs)
+        entry = _familiarity(distances, np.arange(200.0), is_by_time=False)
         fresh = coded.distances(pack(inputs, **drawn(500, seed + 200)), inputs)
         rates.append(((fresh > entry["threshold"]).mean(), entry["false_alarms"]))
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from engine.schema.messages import did_you_mean, quoted, rounded, shown, vocabulary
+from engine.schema.messages import did_you_mean, plain, quoted, rounded, shown, vocabulary
 
 HOMES = vocabulary(["owner", "parents", "rent", "aluguel", "propria", "São Paulo", "Évora", "Київ"])
 
@@ -65,9 +65,24 @@ def test_suggestion_when_there_are_many_words_compares_the_neighbours_in_the_alp
     ("value", "text"),
     [
         (0.69567, "0.6957"), (0.0, "0.0000"), (63.78984, "63.7898"), (1.7e9, "1700000000.0000"),
-        (1.0068e-9, "1.007e-09"), (-0.00012345, "-0.0001234"), (float("nan"), "nan"),
+        (1.0068e-9, "0.000000001007"), (1e-30, "1e-30"),
+        (-0.00012345, "-0.0001234"), (float("nan"), "nan"),
     ],
 )  # fmt: skip
 def test_score_when_it_is_small_has_the_digits_that_count(value: float, text: str) -> None:
     assert text == rounded(value)
     assert text.removeprefix("-") == rounded(abs(value), sign="+").removeprefix("+")
+
+
+@pytest.mark.parametrize(
+    ("number", "digits", "text"),
+    [
+        (10_000.0, None, "10000"), (1e-5, None, "0.00001"), (0.1, None, "0.1"), (-0.0, None, "0"),
+        (7.6123e-5, 2, "0.000076"), (1234.5, 2, "1234"), (99.7, 2, "100"), (129.25, 6, "129.25"),
+        (1e22, 6, "1e+22"), (1e-20, None, "1e-20"), (float("inf"), 2, "inf"),
+    ],
+)  # fmt: skip
+def test_number_when_people_read_it_has_no_exponent(
+    number: float, digits: int | None, text: str
+) -> None:
+    assert text == plain(number, digits)

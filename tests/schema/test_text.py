@@ -236,7 +236,10 @@ def test_cell_when_a_word_for_a_gap_is_one(field: Field) -> None:
     (Text(name="a", example="b", maximum_length=2**21), "the lengths are 1 to 2097152"),
     (ANY_TEXT(name="a", example="b", maximum_length="9"), "maximum_length is '9': give a"),
     (Text(name="a", example=""), "the example is '': give text of 1 to 1,000 characters"),
-    (Identifier(name="value", example="b"), "the answers have a column of this name"),
+    *(
+        (Identifier(name=name, example="b"), "the answers have a column of this name")
+        for name in ("value", "interval", "interval_high", "explanation", "set", "unfamiliar")
+    ),
     (Identifier(name="a", example="b", maximum_length=0), "maximum_length is 0"),
 ])  # fmt: skip
 def test_field_when_it_contradicts_itself_is_refused(field: Field, problem: str) -> None:

@@ -16,7 +16,7 @@ from flask import Flask
 
 from engine.monitoring import drain
 from engine.serving import prediction_log, table_prediction
-from persistence import prediction_spool, spool_reading
+from persistence import prediction_spool
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_spool import spool_files, total_bytes
@@ -169,8 +169,7 @@ def test_value_when_its_field_is_private_reaches_no_disk(
 def test_spool_when_full_is_told_counted_and_used_again_once_it_is_drained(
     toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (prediction_spool, spool_reading):
-        monkeypatch.setattr(module, "_PAUSE", 0.0)
+    monkeypatch.setattr(prediction_spool, "_PAUSE", 0.0)
     app = logging(toy_store, tmp_path, prediction_spool_bytes=2**16)
     ids: list[str] = []
     while "" not in ids:

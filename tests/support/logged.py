@@ -12,6 +12,7 @@ from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import Count, PredictionRow
 from persistence.prediction_spool import spool_files
+from persistence.spool_reading import ASIDE
 from tests.support.application import ask_loop, serve
 from tests.support.models import EXAMPLES
 
@@ -49,6 +50,11 @@ def counted(database: PredictionDatabase) -> list[Count]:
     query = "SELECT model, version, day, field, bin, n FROM prediction_counts ORDER BY day, n"
     with database._transactions.begin() as connection:
         return [Count(*row) for row in connection.exec_driver_sql(query)]
+
+
+def set_aside(folder: Path) -> list[dict[str, Any]]:
+    """Return what could not be stored."""
+    return [json.loads(line) for line in (folder / ASIDE).read_text().splitlines()]
 
 
 def spooled(folder: Path) -> bytes:

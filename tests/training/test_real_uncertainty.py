@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from engine.runtime.uncertainty import Intervals
+from engine.runtime.coverage import Intervals
 from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation import conformal
 from tests.support.project import ROOT

@@ -8,6 +8,8 @@ import pytest
 
 from persistence.drain_status import figures
 from persistence.model_persistence import ModelStore
+from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_rows import EVERYTHING, PredictionRow
 from persistence.prediction_spool import is_drained, spool_files
 from tests.support.logged import drained
 from tests.support.models import EXAMPLES
@@ -41,3 +43,18 @@ def test_predictions_when_served_are_stored_and_the_drain_ends(
 
     assert [] == spool_files(folder)
     assert ids == [*drained(folder)]
+
+
+def test_predictions_when_old_are_deleted_though_nobody_asks(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    folder, database = tmp_path / "log", PredictionDatabase(tmp_path / "log/log.sqlite3")
+    database.store([PredictionRow(id="1", at=5.0, model="m", version="v", value=1, record={})])
+
+    with running(
+        tmp_path, model_store=toy_store.root, default_model="parcel", prediction_log="async",
+        prediction_folder=folder, prediction_days=30,
+    ):  # fmt: skip
+        wait_until(lambda: not database.count(EVERYTHING), "the deletion")
+    wait_until(lambda: not is_drained(folder), "the end of the drain")
+    database.close()

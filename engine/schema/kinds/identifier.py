@@ -18,8 +18,9 @@ _MOST = 2**63
 
 #: What the answers call their own columns and outputs.
 _TAKEN = frozenset(
-    ("value", "probability", "probabilities", "warnings", "predict", "explanation", "reasons")
-)
+    ("value", "interval", "interval_low", "interval_high", "probability", "probabilities",
+     "warnings", "predict", "explanation", "reasons", "set", "unfamiliar")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

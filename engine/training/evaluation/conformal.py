@@ -5,7 +5,7 @@ probability (Vovk, Gammerman and Shafer, 2005). Nothing is assumed of the model 
 docs/explanation/uncertainty.md compares the methods, and measures how often they hold.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine.runtime.uncertainty import COVERAGE, COVERAGES, in_set, key_of
-from engine.schema.messages import rounded
+from engine.runtime.coverage import COVERAGE, COVERAGES, in_set, key_of
+from engine.schema.messages import plain
 from engine.scoring.judged import HeldOutAnswers
 
 #: The answers are cut into so many buckets, at fifths of the training rows' answers. Each has
@@ -26,6 +26,10 @@ RESPLITS, _MOST_ROWS, _JUDGED = 200, 5_000, 5
 
 #: The coverage of rarer words of a field is not measured, nor that of more words.
 _FEWEST_OF_PART, _MOST_WORDS = 30, 20
+
+#: The rows that are judged, and those that make the limits; and a field, its word and its rows.
+_Split = tuple[np.ndarray, np.ndarray]
+_Part = tuple[str, str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class _Ranked:
 
 def calibrate(
     judged: HeldOutAnswers, trained: HeldOutAnswers | None, segments: pd.DataFrame, target: str,
-    times: np.ndarray | None = None, keys: np.ndarray | None = None,
+    keys: np.ndarray | None = None, *, is_by_time: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Return what a card has of the intervals, or sets of classes, of the answers.
 
@@ -90,27 +94,25 @@ def calibrate(
         The words of the held-out rows, by which the coverage is measured, too.
     target : str
         The name of what is predicted.
-    times : ndarray of shape (n,) or None
-        The times of the held-out rows, where these are the last.
     keys : ndarray of shape (n,) or None
-        Equal for rows that belong together, as those of a group; a new row has none of its own.
+        Equal for rows that belong together, as those of a group; or the times of the rows.
     """
     n, entry = len(judged.truth), {}
     if judged.classes is None:
         edges = _edges((trained or judged).predicted)
-        answers, parts = _errors(judged, trained, edges), _by_answer(judged.predicted)
+        answers, names = _errors(judged, trained, edges), _ranges(edges)
         entry["edges"] = edges.tolist()
     else:
-        answers = _shares(judged)
-        parts = {str(label): answers.groups == at for at, label in enumerate(judged.classes)}
+        answers, names = _shares(judged), [str(label) for label in judged.classes]
     limits = {key_of(each): answers.limits(np.arange(n), each) for each in COVERAGES}
     if judged.classes is None:
         _widen([each for each in limits.values() if each is not None])
     entry |= {"rows": n, "limits": {key: x.tolist() for key, x in limits.items() if x is not None}}
     if limits[key_of(COVERAGE)] is None:
         return entry | {"remark": f"{n} held-out rows are too few for a coverage of {COVERAGE:.0%}"}
-    parts_of = {target: parts} | {str(name): _words(segments[name]) for name in segments}
-    measured = _measure(answers, n, parts_of, times, keys)
+    parts = [(target, name, np.flatnonzero(answers.groups == at)) for at, name in enumerate(names)]
+    parts += [part for name in segments for part in _words(segments[name])]
+    measured = _measure(answers, parts, keys, is_by_time=is_by_time)
     return entry | ({"measured": measured} if measured["mean"] else {})
 
 
@@ -121,13 +123,22 @@ def _widen(limits: list[np.ndarray]) -> None:
         more[:, 1] = np.maximum(less[:, 1], more[:, 1])
 
 
-def resplits(
-    count: int, n: int, keys: np.ndarray | None = None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield so often a fifth of n rows to judge on, and the others; equal keys stay together."""
-    draw = np.random.default_rng(0)
-    numbers = np.arange(n) if keys is None else np.unique(keys, return_inverse=True)[1]
-    for _ in range(count):
+def splits_of(
+    n: int, keys: np.ndarray | None = None, *, is_by_time: bool = False
+) -> tuple[Iterator[_Split], list[_Split]]:
+    """Split n rows at random, `RESPLITS` times; by time also into the last fifth and the others.
+
+    At random, rows of equal keys stay together, unless these are times.
+    """
+    if keys is None or not is_by_time:
+        return _resplits(np.arange(n) if keys is None else keys), []
+    before, last = np.split(np.argsort(keys, kind="stable"), [n - n // _JUDGED])
+    return _resplits(np.arange(n)), [(last, before)]
+
+
+def _resplits(keys: np.ndarray) -> Iterator[_Split]:
+    draw, numbers = np.random.default_rng(0), np.unique(keys, return_inverse=True)[1]
+    for _ in range(RESPLITS):
         ranks = draw.permutation(numbers.max() + 1)[numbers]
         order = np.argsort(ranks, kind="stable")[:_MOST_ROWS]
         last = ranks[order[-(-len(order) // _JUDGED) - 1]]
@@ -136,6 +147,12 @@ def resplits(
 
 def _edges(answers: np.ndarray) -> np.ndarray:
     return np.unique(np.quantile(answers, np.arange(1, BUCKETS) / BUCKETS, method="lower"))
+
+
+def _ranges(edges: np.ndarray) -> list[str]:
+    """Write the ranges of the answers in each bucket."""
+    ends = [plain(edge, 4) for edge in edges.tolist()]
+    return [f"below {ends[0]}", *map(" to ".join, pairwise(ends)), f"from {ends[-1]}"]
 
 
 def _errors(judged: HeldOutAnswers, trained: HeldOutAnswers | None, edges: np.ndarray) -> _Ranked:
@@ -162,47 +179,38 @@ def _shares(judged: HeldOutAnswers) -> _Ranked:
     return _Ranked(of_truth, truth, np.ones(len(places)), judged.probabilities, chosen)
 
 
-def _by_answer(predicted: np.ndarray) -> dict[str, np.ndarray]:
-    """Return which rows are in each fifth of the answers, by its range."""
-    edges = _edges(predicted)
-    places = np.searchsorted(edges, predicted)
-    names = [f"{low} to {high}" for low, high in pairwise(map(rounded, edges))]
-    first, last = rounded(edges[0]), rounded(edges[-1])
-    names = [f"up to {first}", *names, f"above {last}"]
-    return {name: places == at for at, name in enumerate(names)}
-
-
-def _words(column: pd.Series) -> dict[str, np.ndarray]:
+def _words(column: pd.Series) -> list[_Part]:
     counts = column.value_counts()[:_MOST_WORDS]
-    return {word: (column == word).to_numpy() for word in counts.index[counts >= _FEWEST_OF_PART]}
+    words = counts.index[counts >= _FEWEST_OF_PART]
+    return [(str(column.name), word, np.flatnonzero(column == word)) for word in words]
 
 
 def _measure(
-    answers: _Ranked, n: int, parts_of: Mapping[str, Mapping[str, np.ndarray]],
-    times: np.ndarray | None, keys: np.ndarray | None,
-) -> dict[str, Any]:  # fmt: skip
+    answers: _Ranked, parts: list[_Part], keys: np.ndarray | None, *, is_by_time: bool
+) -> dict[str, Any]:
     """Measure how often limits by some of the rows hold for the others, over all and by parts."""
-    hits, trials = np.zeros(n), np.zeros(n)
-    for judged, rows in resplits(RESPLITS, n, keys):
+    anew, later = splits_of(len(answers.numbers), keys, is_by_time=is_by_time)
+    hits, trials = _count(answers, anew)
+    shares = [(*part, hits[part[2]].sum(), trials[part[2]].sum()) for part in parts]
+    if later:
+        held, of = _count(answers, later)
+        shares.append(("time", "the last fifth", np.flatnonzero(of), held.sum(), of.sum()))
+    return {
+        "coverage": COVERAGE, "resplits": RESPLITS,
+        "mean": round(float(hits.sum() / max(trials.sum(), 1)), 4),
+        "parts": [
+            {"field": field, "is": word, "rows": len(rows), "coverage": round(float(held / of), 4)}
+            for field, word, rows, held, of in shares
+            if of
+        ],
+    }  # fmt: skip
+
+
+def _count(answers: _Ranked, splits: Iterable[_Split]) -> tuple[np.ndarray, np.ndarray]:
+    """Count for each row how often limits by others held for it, and how often it was judged."""
+    hits, trials = np.zeros((2, len(answers.numbers)))
+    for judged, rows in splits:
         if (limits := answers.limits(rows, COVERAGE)) is not None:
             hits[judged] += answers.are_covered(limits, judged)
             trials[judged] += 1
-    parts = [
-        (field, word, int(rows.sum()), hits[rows].sum() / max(trials[rows].sum(), 1))
-        for field, words in parts_of.items()
-        for word, rows in words.items()
-        if rows.any()
-    ]
-    if times is not None:  # the last fifth, by limits from the rows before
-        rows, judged = np.split(np.argsort(times, kind="stable"), [n - n // _JUDGED])
-        if len(judged) and (limits := answers.limits(rows, COVERAGE)) is not None:
-            share = answers.are_covered(limits, judged).mean()
-            parts.append(("time", "the last fifth", len(judged), share))
-    mean = hits.sum() / max(trials.sum(), 1)
-    return {
-        "coverage": COVERAGE, "resplits": RESPLITS, "mean": round(float(mean), 4),
-        "parts": [
-            {"field": field, "is": word, "rows": count, "coverage": round(float(share), 4)}
-            for field, word, count, share in parts
-        ],
-    }  # fmt: skip
+    return hits, trials

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from engine.cards.facts import uncertainty_text
-from engine.runtime.uncertainty import Intervals, class_sets
+from engine.runtime.coverage import Intervals, class_sets
 from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation.conformal import calibrate
 
@@ -181,7 +181,7 @@ def test_part_when_its_errors_are_larger_is_named() -> None:
     far = words["city"].to_numpy() == "far"
     judged.truth[far] += draw.normal(0, 3, far.sum())
 
-    entry = calibrate(judged, None, words, "y", times=far.astype(float))
+    entry = calibrate(judged, None, words, "y", keys=far.astype(float), is_by_time=True)
 
     parts = {(part["field"], part["is"]): part for part in entry["measured"]["parts"]}
     assert 0.9 == pytest.approx(entry["measured"]["mean"], abs=0.02)
