@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -102,6 +102,9 @@ drain: test-deps  ## Stop 1,000 services under load; no request may be lost: mak
 
 log-kills: test-deps  ## Kill what logs predictions 1,000 times on each database: make log-kills rounds=100
 	@LOG_KILLS=$(or $(rounds),1000) $(python) -m pytest -n 0 -s tests/monitoring/test_drain.py -k killed
+
+log-figures: test-deps  ## Measure the prediction log, at so many rows: make log-figures rows=10000000
+	@$(python) -m benchmarks.log_figures $(if $(rows),--rows $(rows)) $(args)
 
 signals: test-deps  ## Reload, stop, kill and upgrade under load, 100 times each: make signals rounds=25
 	@SIGNAL_ROUNDS=$(or $(rounds),100) $(python) -m pytest -n 0 tests/whole/test_signals.py \

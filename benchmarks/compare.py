@@ -21,14 +21,14 @@ from benchmarks import environments, processes, wrk
 from benchmarks.contender import Contender
 from benchmarks.environments import NotInstalled
 from benchmarks.machine import describe, main_versions
-from benchmarks.measuring import Floor, Round, measure, measure_floor
+from benchmarks.measuring import Floor, LogShare, Round, measure, measure_floor, measure_log
 from benchmarks.page import Conditions, Entry, page, tables
 from benchmarks.plot import draw
 from benchmarks.questions import Questions, prepare
-from benchmarks.roster import CONSTANT, CONTENDERS, OURS, QUICK
+from benchmarks.roster import CONSTANT, CONTENDERS, LOGGED, OURS, QUICK, UNLOGGED
 from benchmarks.running import NotStarted, WrongAnswer
 from benchmarks.running import prepare as prepare_contender
-from benchmarks.summary import best_way, compare, lowest, summarise
+from benchmarks.summary import best_way, compare, lowest, middle, summarise
 
 PAGE = environments.ROOT / "docs/reference/benchmark.md"
 
@@ -77,18 +77,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     processes.adopt_orphans()
     questions = prepare()
     outcomes = _outcomes(options)
-    floors = _run_rounds(outcomes, questions, options.rounds, options.seconds)
+    log = Outcome(LOGGED, Path(sys.prefix)) if options.here else _install(LOGGED)
+    floors, shares = _run_rounds(
+        outcomes, log.environment, questions, options.rounds, options.seconds
+    )
     RAW.write_text(json.dumps({one.contender.name: [*map(asdict, one.rounds)] for one in outcomes}))
     entries = _entries(outcomes)
     floor = lowest(floors) if floors else None
+    share = middle(shares) if shares else None
     if options.quick or options.here or options.only or outcomes[0].reason:
-        print(f"\n{tables(entries, floor)}")
+        print(f"\n{tables(entries, floor, share)}")
     else:
         conditions = Conditions(
             describe(), datetime.now(UTC).date().isoformat(), wrk.version(),
             options.rounds, options.seconds,
         )  # fmt: skip
-        PAGE.write_text(page(entries, floor, conditions))
+        PAGE.write_text(page(entries, floor, share, conditions))
         draw(entries, PAGE.with_suffix(".svg"))
         print(f"wrote {PAGE.relative_to(environments.ROOT)} and its plot")
     return 1 if outcomes[0].reason else 0
@@ -118,9 +122,9 @@ def _install(one: Contender) -> Outcome:
 
 
 def _run_rounds(
-    outcomes: list[Outcome], questions: Questions, rounds: int, seconds: int
-) -> list[Floor]:
-    floors = []
+    outcomes: list[Outcome], logged: Path | None, questions: Questions, rounds: int, seconds: int
+) -> tuple[list[Floor], list[LogShare]]:
+    floors, shares = [], []
     for number in range(rounds):
         turn = number % len(outcomes)
         for outcome in [*outcomes[turn:], *outcomes[:turn]]:
@@ -137,7 +141,12 @@ def _run_rounds(
             except FAILURES as error:
                 reason = getattr(error, "stderr", "") or error
                 print(f"the floor could not be measured: {reason}", file=sys.stderr)
-    return floors
+        if logged:
+            try:
+                shares.append(measure_log(UNLOGGED, LOGGED, logged, questions, seconds=seconds))
+            except FAILURES as error:
+                print(f"the prediction log could not be measured: {error}", file=sys.stderr)
+    return floors, shares
 
 
 def _with_onnxruntime(outcomes: Sequence[Outcome]) -> Path | None:

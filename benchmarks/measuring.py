@@ -5,9 +5,10 @@ import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 from benchmarks import processes, wrk
 from benchmarks.contender import Contender
@@ -89,6 +90,13 @@ class Floor:
     session_many: float
 
 
+class LogShare(NamedTuple):
+    """Of the requests per second without a prediction log, the share that is left with one."""
+
+    few: float
+    more: float
+
+
 def measure(
     one: Contender, environment: Path, questions: Questions, *, seconds: int, ways: Sequence[Way]
 ) -> Round:
@@ -124,6 +132,24 @@ def measure(
             bulk={title: load.rate * len(questions.records) for title, load in bulk.items()},
             bulk_failures=sum(load.failures for load in bulk.values()),
         )
+
+
+def measure_log(
+    unlogged: Contender, logged: Contender, environment: Path, questions: Questions, *, seconds: int
+) -> LogShare:
+    """Measure this service without and with its prediction log, whose drain runs meanwhile."""
+    single = Question([questions.record], [questions.probability])
+    rates: list[list[float]] = []
+    for one in (unlogged, logged):
+        with TemporaryDirectory(dir=BENCH) as folder:
+            one = replace(one, variables={**one.variables, "PREDICTION_FOLDER": folder})
+            with running(one, environment, single) as started:
+                _load(started, one.one, single, connections=MORE, seconds=1)
+                rates.append(
+                    [_load(started, one.one, single, connections=n, seconds=seconds).rate
+                     for n in (FEW, MORE)]
+                )  # fmt: skip
+    return LogShare(*(logged / unlogged for unlogged, logged in zip(*rates, strict=True)))
 
 
 def measure_floor(

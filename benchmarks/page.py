@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.measuring import BULK, FEW, MORE, Floor
+from benchmarks.measuring import BULK, FEW, MORE, Floor, LogShare
 from benchmarks.questions import ROWS, TOLERANCE
 from benchmarks.summary import Figures, Ratios
 
@@ -22,6 +22,10 @@ _RATIOS_NOTE = (
 _SINGLE_NOTE = (
     "p50 and p99 are milliseconds; CPU is microseconds per request, of all processes of the "
     "server. Failures are answers that are no 2xx and socket errors, of all loads.\n"
+)
+_LOG_NOTE = (
+    "`PREDICTION_LOG=async` beside `off`, with SQLite, while the drain runs. The other tables are "
+    "without a log.\n"
 )
 
 
@@ -60,8 +64,8 @@ class Conditions:
     seconds: int
 
 
-def tables(entries: Sequence[Entry], floor: Floor | None) -> str:
-    """Write every table: ratios first, then figures, then the floor."""
+def tables(entries: Sequence[Entry], floor: Floor | None, share: LogShare | None) -> str:
+    """Write every table: ratios first, then figures, then the log and the floor."""
     (ours, *_) = entries
     parts = [
         "## How many times better\n", _ratios(entries),
@@ -70,6 +74,10 @@ def tables(entries: Sequence[Entry], floor: Floor | None) -> str:
         _SINGLE_NOTE,
         "## Start, memory, size, bulk\n", _others(entries),
     ]  # fmt: skip
+    if share:
+        head = ("Requests per second", f"at {FEW} connection", f"at {MORE}")
+        row = ("with the prediction log, of those without", *map(figure, share))
+        parts += ["## The prediction log\n", table(head, [row]), _LOG_NOTE]
     if floor and ours.figures:
         parts += ["## The floor\n", _floor(floor, ours.figures)]
     out = [f"- {one.title}: {scrub(one.reason)}" for one in entries if one.reason]
@@ -78,7 +86,9 @@ def tables(entries: Sequence[Entry], floor: Floor | None) -> str:
     return "\n".join(part if part.startswith(("|", "#", "-")) else _wrapped(part) for part in parts)
 
 
-def page(entries: Sequence[Entry], floor: Floor | None, conditions: Conditions) -> str:
+def page(
+    entries: Sequence[Entry], floor: Floor | None, share: LogShare | None, conditions: Conditions
+) -> str:
     """Write the page."""
     versions = [f"- {one.title}: {', '.join(one.versions)}" for one in entries if one.versions]
     return "\n".join(
@@ -92,7 +102,7 @@ def page(entries: Sequence[Entry], floor: Floor | None, conditions: Conditions) 
                 "The load generator shared the machine.\n"
             ),
             "![Requests per second of every contender](benchmark.svg)\n",
-            tables(entries, floor),
+            tables(entries, floor, share),
             METHOD.read_text().format(
                 few=FEW, more=MORE, bulk=BULK, rows=f"{ROWS:,}", tolerance=f"{TOLERANCE:g}",
                 seconds=conditions.seconds, wrk=conditions.wrk,

@@ -35,7 +35,10 @@ _GRANIAN = (
 
 #: This service is asked as in production: with a key, which is checked, limited and counted.
 KEY = secrets.token_urlsafe(32)
-EVERYTHING = {"TRAIN_IF_ABSENT": "false", "API_KEY": KEY, "RATE_LIMIT": "999999999/60"}
+EVERYTHING = {
+    "TRAIN_IF_ABSENT": "false", "API_KEY": KEY, "RATE_LIMIT": "999999999/60",
+    "PREDICTION_LOG": "off",
+}  # fmt: skip
 
 OURS = Contender(
     name="ours",
@@ -48,6 +51,13 @@ OURS = Contender(
     many=tuple(replace(way, key=KEY) for way in OURS_MANY),
     is_at_root=True,
 )
+
+#: No contenders: what the prediction log costs, where its packages are installed.
+UNLOGGED = replace(
+    OURS, name="unlogged", environment="logged", many=(),
+    requirements=(requirements_of_ours(), "-r requirements-serve-log.txt"),
+)  # fmt: skip
+LOGGED = replace(UNLOGGED, name="logged", variables=EVERYTHING | {"PREDICTION_LOG": "async"})
 
 #: No contender, but a part of the floor: what this service's worker costs by itself.
 CONSTANT = replace(

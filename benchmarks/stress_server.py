@@ -57,7 +57,8 @@ def serving(store: Path, model: str, **settings: object) -> Iterator[Server]:
         When it does not answer in time.
     """
     chosen = {"host": "127.0.0.1", "port": _free_port(), "model_store": store}
-    chosen |= {"default_model": model, "train_if_absent": False, "open_access": True} | settings
+    chosen |= {"default_model": model, "train_if_absent": False, "open_access": True}
+    chosen |= {"prediction_log": "off"} | settings
     variables = {name.upper(): str(value) for name, value in chosen.items()}
     log = BENCH / "logs" / "service.log"
     log.parent.mkdir(parents=True, exist_ok=True)

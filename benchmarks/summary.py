@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchmarks.measuring import Floor, Round, Window
+from benchmarks.measuring import Floor, LogShare, Round, Window
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,11 @@ def lowest(floors: Sequence[Floor]) -> Floor:
         many=median(one.many for one in floors),
         session_many=median(one.session_many for one in floors),
     )
+
+
+def middle(shares: Sequence[LogShare]) -> LogShare:
+    """Return the medians of what is left with a prediction log."""
+    return LogShare(median(one.few for one in shares), median(one.more for one in shares))
 
 
 def _window(windows: Sequence[Window]) -> Window:

@@ -241,9 +241,11 @@ def _run(connection: "Connection", query: str, values: Any) -> Any:
 def _insert(connection: "Connection", table: str, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows that are not there yet."""
     if rows:
-        names, places = ", ".join(rows[0]), ", ".join(f":{name}" for name in rows[0])
-        query = f"INSERT INTO {table} ({names}) VALUES ({places}) ON CONFLICT DO NOTHING"
-        _run(connection, query, rows)
+        # The driver takes them as they are, which takes half the time.
+        mark = "?" if connection.dialect.name == "sqlite" else "%s"
+        names, marks = ", ".join(rows[0]), ", ".join([mark] * len(rows[0]))
+        query = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+        connection.exec_driver_sql(query, [tuple(row.values()) for row in rows])
 
 
 def _where(selection: Selection) -> tuple[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ before anything is written. A length of 0 is room that is not written to yet.
 """
 
 import fcntl
+import logging
 import os
 import re
 import secrets
@@ -22,8 +23,10 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from persistence.atomic_files import locked
+from persistence.atomic_files import locked, replace_file
 from persistence.spool_reading import ASIDE, START, Receipt, frame, stored_position
+
+_log = logging.getLogger(__name__)
 
 #: The size from which a process begins another file, and the seconds after which it leaves one
 #: that a database has begun to take, so that what was stored is soon deleted.
@@ -67,7 +70,7 @@ class SpoolFile:
             self.path = folder / name
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            if not os.fstat(self._descriptor).st_nlink:  # a drain took it for one without an owner
+            if self.is_deleted:  # a drain took it for one without an owner
                 os.close(self._descriptor)
                 self._descriptor = -1
         try:
@@ -103,13 +106,17 @@ class SpoolFile:
             self._room += amount
 
     def _write(self, content: bytes) -> None:
-        if self.end + len(content) > self._room:
-            self.reserve(len(content))
-        if os.pwrite(self._descriptor, content, self.end) != len(content):
+        size = len(content)
+        if self.end + size > self._room:
+            self.reserve(size)
+        if os.pwrite(self._descriptor, content, self.end) != size:
             raise NoRoom("failed")
-        if not os.fstat(self._descriptor).st_nlink:  # somebody has deleted the file
-            raise NoRoom("failed")
-        self.end += len(content)
+        self.end += size
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether somebody has deleted the file, or its folder."""
+        return not os.fstat(self._descriptor).st_nlink
 
     def publish(self) -> Receipt:
         """Turn a draft into a part of the spool, which nobody writes any more."""
@@ -127,15 +134,21 @@ class SpoolFile:
         return is_old and stored_position(self._descriptor) > START
 
     def close(self) -> None:
-        """Leave the file to the drain; delete a draft."""
+        """Leave the file to the drain, written again if it was deleted; delete a draft."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
         if self.process == os.getpid():  # not a child that was forked meanwhile
-            with suppress(OSError):
+            try:
                 if self.path.suffix == ".draft":
-                    self.path.unlink()
+                    self.path.unlink(missing_ok=True)
+                elif not os.fstat(descriptor).st_nlink:
+                    self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    replace_file(self.path, os.pread(descriptor, self.end, 0), mode=0o600)
+                    _log.warning("%s was deleted, and is written again", self.path)
                 os.ftruncate(descriptor, self.end)
+            except OSError as error:
+                _log.error("%s may be lost: %s", self.path, error)
         os.close(descriptor)
 
     __del__ = close
@@ -156,23 +169,26 @@ class PredictionSpool:
 
         Each of the numbers has the content of a frame that must come before it in a file.
         """
-        return self._attempt(len(content), lambda file: file.append(content, declared))
+        return self._attempt(len(content), SpoolFile.append, content, declared)
 
     def reserve(self, size: int) -> None:
         """Reserve room for what is appended soon; raise `NoRoom`."""
-        self._attempt(size, lambda file: file.reserve(size))
+        self._attempt(size, SpoolFile.reserve, size)
 
     def draft(self) -> SpoolFile:
         """Begin a file that counts once it is published; raise `NoRoom` or OSError."""
         return SpoolFile(self.folder, self._most, "draft")
 
     def rotate(self) -> None:
-        """Leave a file that is old to the drain, so that what was stored is soon deleted."""
+        """Leave a file that is old, or was deleted, to the drain; call it once a second.
+
+        So what was stored is soon deleted, and a folder that is deleted loses nothing.
+        """
         with self._lock:
-            if self._file is not None and self._file.is_old:
+            if self._file is not None and (self._file.is_old or self._file.is_deleted):
                 self._close()
 
-    def _attempt(self, size: int, act: Callable[[SpoolFile], _Done]) -> _Done:
+    def _attempt(self, size: int, act: Callable[..., _Done], *arguments: object) -> _Done:
         with self._lock:
             if self._file is None and time.monotonic() < self._paused_until:
                 raise NoRoom(self._reason)
@@ -182,7 +198,7 @@ class PredictionSpool:
                 ):
                     self._close()
                 self._file = self._file or SpoolFile(self.folder, self._most, "spool")
-                return act(self._file)
+                return act(self._file, *arguments)
             except (OSError, NoRoom) as error:
                 # The end of the file may be torn now: it is left to the drain.
                 self._close()

@@ -46,7 +46,7 @@ def know(version: StoredVersion, number: int) -> Known:
 
 def new_id() -> str:
     """Return 32 digits: of the milliseconds, so that an index grows at its end, and random ones."""
-    return f"{time.time_ns() // 1_000_000 << 80 | getrandbits(80):032x}"
+    return (time.time_ns() // 1_000_000 << 80 | getrandbits(80)).to_bytes(16).hex()
 
 
 def context(request: PredictRequest) -> tuple[float, float, str, str]:

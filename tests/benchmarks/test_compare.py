@@ -15,7 +15,7 @@ import pytest
 from benchmarks import processes, wrk
 from benchmarks.contender import Contender
 from benchmarks.machine import main_versions
-from benchmarks.measuring import Floor, Round, Window
+from benchmarks.measuring import Floor, LogShare, Round, Window
 from benchmarks.page import Conditions, Entry, figure, page, scrub, table, tables
 from benchmarks.plot import draw
 from benchmarks.questions import is_right
@@ -139,16 +139,17 @@ def test_table_when_written_sets_numbers_to_the_right() -> None:
 def test_page_when_written_keeps_to_the_rules_of_the_docs() -> None:
     conditions = Conditions("a machine, 2 cores", "2026-01-02", "4.1.0", rounds=5, seconds=5)
 
-    text = page(entries(), FLOOR, conditions)
+    text = page(entries(), FLOOR, LogShare(0.91, 0.87), conditions)
 
     assert [] == [line for line in text.splitlines() if len(line) > 120]
     assert not re.search(r"https?://|/srv", text)
     assert "{" not in text
     assert "| another | 20.0 | 20.0 | 20.0 | 20.0 | 20.0 |" in text
+    assert "| with the prediction log, of those without | 0.91 | 0.87 |" in text
 
 
 def test_contender_when_out_of_the_comparison_is_named_with_its_reason() -> None:
-    text = tables(entries(), None)
+    text = tables(entries(), None, None)
 
     assert "- a third: NotInstalled: pip: nothing at ... for it" in text
     assert "The floor" not in text
@@ -242,4 +243,5 @@ def test_comparison_when_run_here_prints_what_this_service_does() -> None:
     assert 0 == done.returncode, done.stdout + done.stderr
     assert re.search(r"^\| this service \| [\d,.]+ ", done.stdout, re.MULTILINE)
     assert "a bare session, arrays ready" in done.stdout
+    assert re.search(r"^\| with the prediction log, of those without \| \d", done.stdout, re.M)
     assert "One answer for all requests costs" in re.sub(r"\s+", " ", done.stdout)
