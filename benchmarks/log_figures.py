@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from benchmarks import load, wrk
 from benchmarks.environments import BENCH, ROOT
@@ -41,6 +42,7 @@ from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import EVERYTHING, PredictionRow, Selection
 from persistence.prediction_spool import PredictionSpool
+from tests.support.logged import counted
 from tests.support.postgresql import run_postgresql
 
 PAGE = ROOT / "docs/how-to/prediction-log.md"
@@ -184,14 +186,14 @@ def enlarge(service: _Service, database: PredictionDatabase, rows: int) -> int:
     with TemporaryDirectory(dir=BENCH) as folder:
         fill(service, Path(folder), hourly)
         Drain(Path(folder), database).store()
-    counts = database.counts(MODEL, by_hour=True)
+    counts = counted(database)
     now = int(time.time() * 1000)
     for hour in range(1, HOURS):
         prefix = f"{now - hour * 3_600_000:012x}"
         with database._transactions.begin(writes=True) as connection:
             connection.exec_driver_sql(_COPY.format(prefix, hour * 3600, hourly))
         database.store(
-            (), (), [msgspec.structs.replace(each, hour=each.hour - hour) for each in counts]
+            (), (), [msgspec.structs.replace(each, day=each.day - hour // 24) for each in counts]
         )
     with database._transactions.begin(writes=True) as connection:
         connection.exec_driver_sql("ANALYZE")
@@ -203,8 +205,8 @@ def query_times(database: PredictionDatabase, field: str) -> dict[str, float]:
     now, model = time.time(), Selection(model=MODEL)
     (newest,) = next(database.select(model, newest_first=True, most=1))
     queries: dict[str, Callable[[], object]] = {
-        f"counts by hour of {days} days, {what}": partial(
-            database.counts, MODEL, name, since=now - days * 86_400, by_hour=True
+        f"counts by day of {days} days, {what}": partial(
+            _read_counts, database, name, since=int(now // 86_400) - days
         )
         for days in (7, 30) for what, name in (("one field", field), ("all fields", None))
     } | {
@@ -212,6 +214,16 @@ def query_times(database: PredictionDatabase, field: str) -> dict[str, float]:
         "one prediction by id": lambda: next(database.select(Selection(id=newest.id))),
     }  # fmt: skip
     return {name: max(timeit.repeat(query, repeat=5, number=1)) for name, query in queries.items()}
+
+
+def _read_counts(database: PredictionDatabase, field: str | None, *, since: int) -> None:
+    """Read what a dashboard reads: the counts of a field, or of all, from a day on."""
+    values = {"model": MODEL, "day": since, "field": field}
+    of_field = "AND field = :field" if field else ""
+    query = f"""SELECT day, version, field, bin, n FROM prediction_counts
+        WHERE model = :model AND day >= :day {of_field} ORDER BY day"""  # noqa: S608
+    with database._transactions.begin() as connection:
+        connection.execute(text(query), values).all()
 
 
 @contextmanager
