@@ -23,14 +23,14 @@ from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import ANSWER
 from persistence.prediction_spool import spool_files
 from persistence.spool_reading import read_frames
-from tests.support.logged import ask, drained, logging, set_aside
+from tests.support.logged import ask, counted, drained, logging, set_aside
 from tests.support.postgresql import Postgresql
 
 
 def stored(database: PredictionDatabase) -> list[str]:
     """Return the ids that a database has, where as many answers are counted."""
     ids = [row.id for block in database.select() for row in block]
-    assert len(ids) == sum(count.n for count in database.counts("parcel", ANSWER))
+    assert len(ids) == sum(count.n for count in counted(database) if count.field == ANSWER)
     return ids
 
 
