@@ -68,8 +68,10 @@ def check_drift(
         raise missing(error) from error
     if webhook and not resources().reports.can_send:
         raise CommandError(f"--webhook has no address or no secret: {CANNOT_SEND}")
-    window = _in_file(card, data, rows) if data else _in_log(card, rows, times)
+    window, tables = (_in_file(card, data, rows), 0) if data else _in_log(card, rows, times)
     report = compare(card, reference, window)
+    if report.verdict == "unknown" and tables:
+        report.reason += f"; {tables} tables are logged without their rows: give them by --data"
     if reference and report.verdict != "unknown":
         report.expected = expected_scores(window.answers, reference.answers)
     resources().reports.keep(report)
@@ -78,13 +80,16 @@ def check_drift(
         document["webhook"] = _send(report)
     if report.verdict == "drift" and retrain == "if-drifted":
         document["retraining"] = _train(name, data)
-    return CommandResult(document, _text(report, card), _CODES[report.verdict])
+    done = [f"\n{step}: {document[step]}" for step in ("webhook", "retraining") if step in document]
+    return CommandResult(document, _text(report, card) + "".join(done), _CODES[report.verdict])
 
 
-def _in_log(card: Card, rows: int, times: dict[str, Any]) -> Window:
+def _in_log(card: Card, most: int, times: dict[str, Any]) -> tuple[Window, int]:
+    """Return the newest rows of the log, and how many tables it has without their rows."""
     selection = read_selection(model=card["model"], version=card["version"], **times)
-    blocks = resources().database.select(selection, newest_first=True, most=rows)
-    return logged_window(card, [*chain.from_iterable(blocks)])
+    blocks = resources().database.select(selection, newest_first=True, most=most)
+    rows = [*chain.from_iterable(blocks)]
+    return logged_window(card, rows), sum(row.record is None for row in rows)
 
 
 def _in_file(card: Card, path: Path, most: int) -> Window:

@@ -113,8 +113,10 @@ def quality(name: str, *, by: str, every: str | None, **options: Any) -> Command
     promoted = store.read_card(name)
     _check_segment(by, Schema.from_json(promoted["schema"]))
 
+    deleted = {**promoted, "uncertainty": {}, "files": {}}  # its own are not known any more
+
     def card_of(version: str) -> Any:
-        return store.read_card(name, version) if version in store.versions(name) else promoted
+        return store.read_card(name, version) if version in store.versions(name) else deleted
 
     judged = resources().database.judged(read_selection(model=name, **options), most=MOST)
 

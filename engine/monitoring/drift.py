@@ -8,6 +8,7 @@ large enough to matter. Rows are taken as independent: those of one batch or cus
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,12 +22,13 @@ from engine.monitoring.statistics import (
     compare_words,
     holm,
 )
-from engine.runtime.answers import Decisions, class_name
-from engine.runtime.reference import FieldReference, Reference
+from engine.runtime.answers import Decisions, Prediction, class_name
+from engine.runtime.coarsening import coarsen
+from engine.runtime.reference import AnswersReference, FieldReference, Reference
 from engine.schema.card import Card
-from engine.schema.fields import MISSING, UNKNOWN, Field
+from engine.schema.fields import MISSING, UNKNOWN, Date, Field
 from engine.schema.record_schema import Coding, Schema, numbers_of
-from engine.scoring.judged import HeldOutAnswers
+from engine.scoring.judged import HeldOutAnswers, judge
 from persistence.prediction_rows import PredictionRow
 
 #: With fewer rows nothing is said.
@@ -44,7 +46,7 @@ ANSWER, PROBABILITY = "(answer)", "(probability)"
 
 
 class Window(NamedTuple):
-    """Rows with their answers, whose classes are texts: the truth of these is not looked at.
+    """Rows with their answers, whose truth is not looked at.
 
     The columns have the values of each field as the pipeline takes them.
     """
@@ -103,20 +105,16 @@ class Report(msgspec.Struct):
     @property
     def shifted(self) -> list[str]:
         """The fields that have shifted, each once."""
-        return [*dict.fromkeys(each.field for each in self.comparisons if each.is_shifted)]
+        return [*dict.fromkeys(entry.field for entry in self.comparisons if entry.is_shifted)]
 
 
 def judged_rows(rows: Sequence[PredictionRow], truth: Sequence[Any], card: Card) -> HeldOutAnswers:
-    """Return predictions beside their true values; classes become texts."""
-    values = [row.value for row in rows]
-    if card["classes"] is None:
-        return HeldOutAnswers(np.array(truth, dtype=float), np.array(values, dtype=float))
-    labels, shares = [*map(class_name, card["classes"])], None
-    if all(row.probabilities for row in rows):
-        named = [row.probabilities or {} for row in rows]
-        shares = np.array([[each.get(label, 0.0) for label in labels] for each in named])
-    true, predicted = (np.array([*map(class_name, each)]) for each in (truth, values))
-    return HeldOutAnswers(true, predicted, shares, labels, class_name(card["positive"]))
+    """Return predictions beside their true values."""
+    names = [*map(class_name, card["classes"] or ())]
+    shares = (row.probabilities and tuple(map(row.probabilities.get, names)) for row in rows)
+    predictions = [*map(Prediction, (row.value for row in rows), shares)]  # type: ignore[arg-type]
+    dtype = float if card["classes"] is None else object  # of texts, whatever their length
+    return judge(np.array(truth, dtype), predictions, card)
 
 
 def logged_window(card: Card, rows: Sequence[PredictionRow]) -> Window:
@@ -132,11 +130,12 @@ def logged_window(card: Card, rows: Sequence[PredictionRow]) -> Window:
 def answered_window(card: Card, matrix: Any, decisions: Decisions) -> Window:
     """Return records as a version has decoded them, with its answers."""
     columns = Coding(Schema.from_json(card["schema"]).fields).unpack(matrix)
-    if decisions.chosen is None:
-        return Window(columns, HeldOutAnswers(decisions.numbers, decisions.numbers))
-    labels = [*map(class_name, card["classes"])]
-    chosen, positive = np.array(labels)[decisions.chosen], class_name(card["positive"])
-    answers = HeldOutAnswers(chosen, chosen, decisions.probabilities, labels, positive)
+    values = decisions.numbers
+    if decisions.chosen is not None:
+        values = np.array(card["classes"], object)[decisions.chosen]
+    answers = HeldOutAnswers(
+        values, values, decisions.probabilities, card["classes"], card["positive"]
+    )
     return Window(columns, answers)
 
 
@@ -149,25 +148,27 @@ def compare(card: Card, reference: Reference | None, window: Window) -> Report:
     elif rows < FEWEST_ROWS:
         report.reason = f"not enough yet: {rows} of {FEWEST_ROWS} rows"
     else:
-        fields = _fields(card, reference, window)
-        report.comparisons = [*fields, *_answers(reference, window.answers)]
-        adjusted = holm([each.p for each in report.comparisons])
-        for each, p in zip(report.comparisons, adjusted, strict=True):
-            each.p = p
-            each.is_shifted = p <= LEVEL and _matters(each)
+        fields = Schema.from_json(card["schema"]).inputs
+        dates = [field.name for field in fields if isinstance(field, Date)]
+        dated = {*product(dates, ("values", "beyond"))}  # time passes, which is no drift
+        for field in fields:
+            if entry := reference.fields.get(field.name):
+                column = window.columns[field.name]
+                report.comparisons += _field(field, entry, reference.rows, column)
+        report.comparisons += _answers(reference.answers, window.answers)
+        adjusted = holm([comparison.p for comparison in report.comparisons])
+        for comparison, p in zip(report.comparisons, adjusted, strict=True):
+            comparison.p = p
+            moves_by_nature = (comparison.field, comparison.what) in dated
+            comparison.is_shifted = p <= LEVEL and _matters(comparison) and not moves_by_nature
         report.verdict = "drift" if report.shifted else "none"
         report.reason = f"shifted: {', '.join(report.shifted)}" if report.shifted else "no shift"
     return report
 
 
-def _matters(each: Comparison) -> bool:
-    return abs(each.size) >= (RATE if each.psi is None else MOVED) or (each.psi or 0) >= PSI
-
-
-def _fields(card: Mapping[str, Any], reference: Reference, window: Window) -> Iterator[Comparison]:
-    for field in Schema.from_json(card["schema"]).inputs:
-        if entry := reference.fields.get(field.name):
-            yield from _field(field, entry, reference.rows, window.columns[field.name])
+def _matters(comparison: Comparison) -> bool:
+    least = RATE if comparison.psi is None else MOVED
+    return abs(comparison.size) >= least or (comparison.psi or 0) >= PSI
 
 
 def _field(field: Field, entry: FieldReference, rows: int, column: Any) -> Iterator[Comparison]:
@@ -176,14 +177,14 @@ def _field(field: Field, entry: FieldReference, rows: int, column: Any) -> Itera
     if field.words:
         words = Counter(column)
         missing, unknown = words.pop(MISSING, 0), words.pop(UNKNOWN, 0)
-        if entry.counts and words:
-            yield _values(name, compare_words(entry.counts, words))
+        yield from _words(name, entry.counts, words)
     else:
-        numbers = _numbers(field, column)
+        numbers = numbers_of(field, column)  # of texts, their lengths
+        numbers = numbers[np.isfinite(numbers)]
         missing = size - len(numbers)
         low, high = field.usual_range()
         outside = int(((numbers < low) | (numbers > high)).sum())
-        yield from _compared(name, np.array(entry.sample), numbers)
+        yield from _numbers(name, entry.sample, entry.decimals, numbers)
     for what, before, now in (
         ("gaps", entry.missing, missing),
         ("unknown", entry.unknown, unknown),
@@ -194,16 +195,29 @@ def _field(field: Field, entry: FieldReference, rows: int, column: Any) -> Itera
             yield _rate(name, what, p, before / rows, now / size)
 
 
-def _numbers(field: Field, column: Any) -> np.ndarray:
-    """Return the numbers of a column without its gaps; of texts, their lengths."""
-    numbers = numbers_of(field, column)
-    return np.asarray(numbers[np.isfinite(numbers)])
-
-
-def _compared(name: str, sample: np.ndarray, numbers: np.ndarray) -> Iterator[Comparison]:
-    """Compare numbers with a sorted sample: their values, and how many lie beyond it."""
-    if not (len(sample) and len(numbers)):
+def _answers(before: AnswersReference, answers: HeldOutAnswers) -> Iterator[Comparison]:
+    if answers.classes is None:
+        yield from _numbers(ANSWER, before.sample, before.decimals, answers.predicted)
         return
+    words = Counter(map(class_name, answers.predicted.tolist()))
+    yield from _words(ANSWER, before.counts, words)
+    if before.positive and answers.probabilities is not None:
+        shares = coarsen(answers.positive_probability(), before.decimals)
+        yield _values(PROBABILITY, compare_numbers(np.array(before.positive), shares))
+
+
+def _words(name: str, counts: Mapping[str, int], words: Counter[str]) -> Iterator[Comparison]:
+    if any(counts.values()) and words:
+        yield _values(name, compare_words(counts, words))
+
+
+def _numbers(
+    name: str, kept: list[float], decimals: int | None, numbers: np.ndarray
+) -> Iterator[Comparison]:
+    """Compare numbers with a sorted sample: their values, and how many lie beyond it."""
+    if not (kept and len(numbers)):
+        return
+    sample, numbers = np.array(kept), coarsen(numbers, decimals)
     yield _values(name, compare_numbers(sample, numbers))
     if hits := max(int((numbers < sample[0]).sum()), int((numbers > sample[-1]).sum())):
         p = beyond(len(sample), len(numbers), hits)
@@ -216,14 +230,3 @@ def _values(name: str, difference: Difference) -> Comparison:
 
 def _rate(name: str, what: str, p: float, before: float, now: float) -> Comparison:
     return Comparison(name, what, now - before, p, reference=before, current=now)
-
-
-def _answers(reference: Reference, answers: HeldOutAnswers) -> Iterator[Comparison]:
-    before = reference.answers
-    if answers.classes is None:
-        yield from _compared(ANSWER, np.array(before.sample), answers.predicted)
-        return
-    yield _values(ANSWER, compare_words(before.counts, Counter(answers.predicted.tolist())))
-    if before.positive and answers.probabilities is not None:
-        sample = np.array(before.positive)
-        yield _values(PROBABILITY, compare_numbers(sample, answers.positive_probability()))

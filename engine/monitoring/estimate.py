@@ -38,7 +38,7 @@ def expected_scores(answers: HeldOutAnswers, reference: AnswersReference) -> dic
         return {}
     draw, rows = np.random.default_rng(0), len(answers.predicted)
     if (used := min(rows, MOST_ROWS)) < rows:
-        answers = _some(answers, draw.choice(rows, used, replace=False))
+        answers = answers.take(draw.choice(rows, used, replace=False))
     scores: dict[str, list[float]] = {}
     for _ in range(DRAWS):
         draws = _numbers if is_regression else _classes
@@ -49,12 +49,6 @@ def expected_scores(answers: HeldOutAnswers, reference: AnswersReference) -> dic
     # What the reference tells rests on rows, too: both deviations add up.
     widening = 1.96 * (used / rows + used / reference.rows) ** 0.5
     return {name: _around(np.array(values), widening) for name, values in scores.items()}
-
-
-def _some(answers: HeldOutAnswers, places: np.ndarray) -> HeldOutAnswers:
-    shares = None if answers.probabilities is None else answers.probabilities[places]
-    truth, predicted = answers.truth[places], answers.predicted[places]
-    return replace(answers, truth=truth, predicted=predicted, probabilities=shares)
 
 
 def _around(values: np.ndarray, widening: float) -> Expected:

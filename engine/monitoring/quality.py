@@ -82,11 +82,9 @@ def _quality(
     if len(rows) < FEWEST:
         return {"n": len(rows), "note": f"not enough yet: {len(rows)} of {FEWEST} outcomes"}
     judged = judged_rows(rows, truth, card)
-    scores = {}
-    for name, score in applicable(judged).items():
-        if name in SCORES:
-            estimate = score.estimate(judged)
-            scores[name] = _with_interval(estimate.value, *score.interval(estimate))
+    scores = {
+        name: score.entry(judged) for name, score in applicable(judged).items() if name in SCORES
+    }
     expected = expected_scores(judged, reference.answers) if reference else {}
     for name in expected.keys() & scores.keys():
         holds = expected[name].low <= scores[name]["value"] <= expected[name].high
@@ -95,7 +93,10 @@ def _quality(
     if intervals is not None:
         low, high = np.asarray(intervals.of_all(judged.predicted)).T
         share = mean_of(((low <= judged.truth) & (judged.truth <= high)) * 1.0)
-        scores["interval_coverage"] = _with_interval(share.value, *of_share(share))
+        scores["interval_coverage"] = of_share(share).entry(share.value)
+    for score in scores.values():
+        if "remark" in score:
+            score["remark"] = score["remark"].replace("held-out rows", "predictions")
     quality: dict[str, Any] = {"n": len(rows), "scores": scores}
     if judged.probabilities is not None:
         quality["calibration"] = _calibration(judged)
@@ -131,12 +132,5 @@ def _calibration(judged: HeldOutAnswers) -> dict[str, Any]:
             {"n": n, "probability": mean, "came_true": share.value, "low": low, "high": high}
         )
     bias = mean_of(shares - came)
-    return {
-        "ece": ece, "ece_by_chance": chance, "bins": bins,
-        "bias": _with_interval(bias.value, *of_gain(bias)),
-    }  # fmt: skip
-
-
-def _with_interval(value: float, low: float, high: float, remark: str) -> dict[str, Any]:
-    entry = {"value": value, "low": low, "high": high}
-    return {**entry, "remark": remark.replace("held-out rows", "predictions")} if remark else entry
+    interval = of_gain(bias).entry(bias.value)
+    return {"ece": ece, "ece_by_chance": chance, "bins": bins, "bias": interval}

@@ -37,13 +37,15 @@ def compare_numbers(reference: np.ndarray, current: np.ndarray) -> Difference:
     from scipy.stats import ks_2samp
 
     test = ks_2samp(reference, current, method="asymp")
-    deciles = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(reference, deciles, method="lower"))
-    counts = (
+    deciles = np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1], method="lower")
+    fills_one = np.nextafter(deciles[1:][np.diff(deciles) == 0], np.inf)  # so it has its own bin
+    edges = np.unique([*deciles, *fills_one])
+    counts = np.stack([
         np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
         for values in (reference, current)
-    )
-    return Difference(psi(*counts), float(test.statistic), float(test.pvalue))
+    ])  # fmt: skip
+    bins = counts[:, counts.any(axis=0)]
+    return Difference(psi(*bins), float(test.statistic), float(test.pvalue))
 
 
 def compare_words(reference: Mapping[str, int], current: Mapping[str, int]) -> Difference:

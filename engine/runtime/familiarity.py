@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from engine.runtime.coarsening import coarsen, decimals_of
 from engine.schema.fields import Field, Flag
 from engine.schema.record_schema import numbers_of
 
@@ -83,9 +84,9 @@ def _edges(numbers: Any) -> list[float]:
     if not len(finite):
         return []
     low, high = np.quantile(finite, [0.01, 0.99])
-    inner = np.unique(np.quantile(finite, np.arange(1, 10) / 10, method="lower"))
-    reach = high - low
-    return [float(low - reach), *map(float, inner), float(high + reach)]
+    inner = np.quantile(finite, np.arange(1, 10) / 10, method="lower")
+    ends = coarsen(np.array([2 * low - high, *inner, 2 * high - low]), decimals_of(finite))
+    return [ends[0].item(), *np.unique(ends[1:-1]).tolist(), ends[-1].item()]
 
 
 def _codes(matrix: Any, inputs: Sequence[Field], edges: dict[str, list[float]]) -> Any:

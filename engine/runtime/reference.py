@@ -1,6 +1,7 @@
 """What the rows looked like that a version learnt from: `reference.json`, beside its card.
 
 Later rows are compared with it. Each sample stands for itself: no row can be put together again.
+Its numbers are rounded, except in versions made before they were.
 """
 
 from typing import Any
@@ -25,6 +26,8 @@ class FieldReference(msgspec.Struct, omit_defaults=True):
     ----------
     sample : list of float
         Sorted values of rows drawn at random: numbers, flags, seconds of dates, lengths of texts.
+    decimals : int or None
+        Digits after the point, below 0 before it, to which they are rounded; None for all.
     counts : dict of str to int
         Rows by word, where the field has words.
     missing, unknown, outside : int
@@ -32,6 +35,7 @@ class FieldReference(msgspec.Struct, omit_defaults=True):
     """
 
     sample: list[float] = []
+    decimals: int | None = None
     counts: dict[str, int] = {}
     missing: int = 0
     unknown: int = 0
@@ -51,6 +55,8 @@ class AnswersReference(msgspec.Struct, omit_defaults=True):
         Sorted answers drawn at random, of a regression.
     positive : list of float
         Sorted probabilities of the positive one of two classes, drawn at random.
+    decimals : int or None
+        To how many digits the answers or probabilities are rounded.
     slope, offsets : float, list of float
         The softmax of slope * log p + offset of each class is calibrated.
     edges, residuals : list of float, list of lists of float
@@ -61,6 +67,7 @@ class AnswersReference(msgspec.Struct, omit_defaults=True):
     counts: dict[str, int] = {}
     sample: list[float] = []
     positive: list[float] = []
+    decimals: int | None = None
     slope: float = 1.0
     offsets: list[float] = []
     edges: list[float] = []

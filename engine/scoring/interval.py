@@ -4,7 +4,7 @@ Nothing is drawn at random. docs/explanation/intervals.md measures how often the
 hold, and when a remark takes the place of that promise.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import special
@@ -57,6 +57,11 @@ class Interval(NamedTuple):
     low: float
     high: float
     remark: str = ""
+
+    def entry(self, value: float) -> dict[str, Any]:
+        """Return what a card or a document has of a score; most have no remark."""
+        ends = {"value": value, "low": self.low, "high": self.high}
+        return ends | ({"remark": self.remark} if self.remark else {})
 
 
 def mean_of(values: np.ndarray) -> Estimate:

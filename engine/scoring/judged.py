@@ -1,7 +1,7 @@
 """The held-out rows with the answers of a model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,14 +38,20 @@ class HeldOutAnswers:
         assert self.probabilities is not None and self.classes is not None
         return self.probabilities[:, list(self.classes).index(self.positive)]
 
+    def take(self, rows: Any) -> "HeldOutAnswers":
+        """Return some rows: by a slice, their places, or truth values."""
+        return replace(
+            self, truth=self.truth[rows], predicted=self.predicted[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
+        )  # fmt: skip
+
 
 def judge(
-    truth: Sequence[Any], predictions: Sequence[Prediction], card: Decision
+    truth: Sequence[Any] | np.ndarray, predictions: Sequence[Prediction], card: Decision
 ) -> HeldOutAnswers:
     """Collect true values and predictions."""
-    rows = [prediction.probabilities for prediction in predictions]
-    values = [prediction.value for prediction in predictions]
+    shares = [prediction.probabilities for prediction in predictions]
     true = np.asarray(truth)
-    predicted = np.asarray(values, dtype=true.dtype)
-    probabilities = None if rows[0] is None else np.array(rows)
+    predicted = np.array([prediction.value for prediction in predictions], true.dtype)
+    probabilities = np.array(shares) if all(shares) else None
     return HeldOutAnswers(true, predicted, probabilities, card["classes"], card["positive"])

@@ -105,6 +105,11 @@ class Score:
     needs_probabilities: bool = False
     is_root: bool = False
 
+    def entry(self, judged: HeldOutAnswers) -> dict[str, Any]:
+        """Return the score of answers with its interval."""
+        estimate = self.estimate(judged)
+        return self.interval(estimate).entry(estimate.value)
+
     def gain(self, ours: Estimate, theirs: Estimate) -> Estimate:
         """Return by how much one of two models is better on the same rows, 0 if by nothing.
 
@@ -183,14 +188,8 @@ def score(judged: HeldOutAnswers, baseline: HeldOutAnswers) -> dict[str, ScoreEn
     """
     result: dict[str, ScoreEntry] = {}
     for name, metric in applicable(judged).items():
-        estimate = metric.estimate(judged)
-        low, high, remark = metric.interval(estimate)
-        result[name] = {
-            "value": estimate.value, "low": low, "high": high,
-            "baseline": metric.estimate(baseline).value,
-        }  # fmt: skip
-        if remark:
-            result[name]["remark"] = remark
+        plain = metric.estimate(baseline).value
+        result[name] = {**metric.entry(judged), "baseline": plain}  # type: ignore[typeddict-item]
     return result
 
 

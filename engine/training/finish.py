@@ -96,15 +96,15 @@ def finish(
         doubt, coded = _uncertainty(fitted, judged, served, description)
         say(uncertainty_text(doubt))
     with step("report"):
+        shared = [field for field in definition.schema.inputs if not field.private]
         card: Card = {  # the store adds the other keys
             **description, "remarks": remarks, "scores": scores, "uncertainty": doubt,
             "class_scores": class_scores(judged), "permutation_importances": shuffled or {},
             "impurity_importances": impurity_importances(kept.pipeline),
             **runtime,  # type: ignore[typeddict-item]
-            "challenge": comparison, "reference": reference(X.iloc[rows], definition.schema.inputs),
+            "challenge": comparison, "reference": reference(X.iloc[rows], shared),
         }  # fmt: skip
-        shown = X.iloc[rows], y.iloc[rows], table.iloc[rows]
-        files["report.html"] = write_report(card, judged, *shown)
+        files["report.html"] = write_report(card, judged, *(x.iloc[rows] for x in (X, y, table)))
         files[FILE] = write_reference(definition, X.iloc[rows], judged, coded)
         files["model-card.md"] = model_card(card).encode()
     return Trained(card, files)

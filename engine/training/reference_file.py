@@ -9,12 +9,14 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from engine.runtime.answers import class_name
+from engine.runtime.coarsening import coarsen, decimals_of
 from engine.runtime.familiarity import CodedRows
 from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference, log_shares
 from engine.schema.definition import ModelDefinition
-from engine.schema.fields import MISSING, UNKNOWN, Field
+from engine.schema.fields import UNKNOWN, Field
 from engine.schema.record_schema import numbers_of
 from engine.scoring.judged import HeldOutAnswers
+from engine.training.evaluation.reference import count_words
 
 #: So many values of a field are kept at most. That is enough to notice a shift of a fifth of a
 #: standard deviation, and little enough to keep 100 fields in 2 MB.
@@ -55,26 +57,27 @@ def write_reference(
 
 def _field(field: Field, column: pd.Series, draw: np.random.Generator) -> FieldReference:
     if field.words:
-        counts = {str(word): int(n) for word, n in column.value_counts(sort=False).items()}
-        missing, unknown = counts.pop(MISSING, 0), counts.pop(UNKNOWN, 0)
-        return FieldReference(counts=dict(sorted(counts.items())), missing=missing, unknown=unknown)
+        return FieldReference(**count_words(column, field.words))
     numbers = numbers_of(field, column)
     numbers = numbers[np.isfinite(numbers)]
     low, high = field.usual_range()
     outside = int(((numbers < low) | (numbers > high)).sum())
-    missing = len(column) - len(numbers)
-    return FieldReference(sample=_sample(numbers, draw), missing=missing, outside=outside)
+    missing, decimals = len(column) - len(numbers), decimals_of(numbers)
+    sample = _sample(numbers, draw, decimals)
+    return FieldReference(sample, decimals, missing=missing, outside=outside)
 
 
 def describe_answers(judged: HeldOutAnswers, draw: np.random.Generator) -> AnswersReference:
     """Describe the answers to held-out rows, and how they differ from the truth."""
     answers = AnswersReference(len(judged.truth))
     if judged.classes is None:
-        answers.sample = _sample(judged.predicted.astype(np.float64), draw)
-        answers.edges, bins = _bins(judged.predicted)
+        predicted = judged.predicted.astype(np.float64)
+        answers.decimals = decimals_of(predicted)
+        answers.sample = _sample(predicted, draw, answers.decimals)
+        answers.edges, bins = _bins(coarsen(predicted, answers.decimals))
         errors = judged.truth - judged.predicted
         answers.residuals = [
-            _sample(errors[bins == place], draw, BIN_SAMPLE)
+            _sample(errors[bins == place], draw, decimals_of(errors), BIN_SAMPLE)
             for place in range(len(answers.edges) + 1)
         ]
         return answers
@@ -83,7 +86,9 @@ def describe_answers(judged: HeldOutAnswers, draw: np.random.Generator) -> Answe
     if judged.probabilities is not None:
         answers.slope, *answers.offsets = _calibration(judged)
         if judged.positive is not None:
-            answers.positive = _sample(judged.positive_probability(), draw)
+            shares = judged.positive_probability()
+            answers.decimals = decimals_of(shares)
+            answers.positive = _sample(shares, draw, answers.decimals)
     return answers
 
 
@@ -115,11 +120,13 @@ def _calibration(judged: HeldOutAnswers) -> list[float]:
     return list(minimize(loss, start, jac=True, method="L-BFGS-B").x.tolist())
 
 
-def _sample(numbers: np.ndarray, draw: np.random.Generator, most: int = SAMPLE) -> list[float]:
-    """Return some numbers, sorted, so that none tells the row that it is from."""
+def _sample(
+    numbers: np.ndarray, draw: np.random.Generator, decimals: int | None, most: int = SAMPLE
+) -> list[float]:
+    """Return some numbers, rounded and sorted, so that none tells the row that it is from."""
     if len(numbers) > most:
         numbers = draw.choice(numbers, most, replace=False)
-    return list(np.sort(numbers).tolist())
+    return list(np.sort(coarsen(numbers, decimals)).tolist())
 
 
 def _typical(field: Field, column: pd.Series) -> Any:
@@ -130,6 +137,10 @@ def _typical(field: Field, column: pd.Series) -> Any:
         counts = column[column != UNKNOWN].value_counts()
         return field.json_value(counts.index[0]) if len(counts) else field.example
     numbers = np.sort(column.to_numpy(dtype=np.float64))  # gaps last
-    values = int(np.isfinite(numbers).sum())
-    place = (values - 1) // 2 if 2 * values >= len(numbers) else -1
-    return field.json_value(float(numbers[place]))
+    numbers = numbers[np.isfinite(numbers)]
+    if 2 * len(numbers) < len(column):
+        return None
+    median = coarsen(numbers[(len(numbers) - 1) // 2], decimals_of(numbers))
+    with np.errstate(over="ignore"):  # there is no single next to a large double
+        accepted = field.near(np.clip([median], *field.clean_range()))
+    return field.json_value(float(accepted[0] if len(accepted) else median))

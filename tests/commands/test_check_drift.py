@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flask import Flask
 
@@ -127,6 +128,29 @@ def test_window_when_it_has_few_rows_cannot_be_told(
     assert (2, "unknown", reason) == (code, report["verdict"], report["reason"])
 
 
+def test_tables_that_are_logged_by_their_files_are_named(
+    app: Flask, toy_store: ModelStore, tmp_path: Path
+) -> None:
+    row, version = rows_of(toy_store, 1)[0], toy_store.promoted(MODEL)
+    tables = [
+        msgspec.structs.replace(
+            row, id=f"{place:032x}", record=None, value={}, rows=500, sha256="0"
+        )
+        for place in range(1, 3)
+    ]
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store([row, *tables])
+    database.close()
+
+    code, report, _ = run(app)
+
+    assert (2, 1, version) == (code, report["rows"], report["version"])
+    assert (
+        "1 of 100 rows; 2 tables are logged without their rows: give them by --data"
+        in (report["reason"])
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -193,6 +217,8 @@ def test_training_when_drifted_gets_the_same_data(
     _, idle, _ = run(app)
     exit_code, report, _ = run(app, "--retrain", "if-drifted")
 
+    text = app.test_cli_runner().invoke(args=["check-drift", MODEL, "--retrain", "if-drifted"])
+    assert f"\nretraining: {report['retraining']}\n" in text.stdout
     assert "retraining" not in idle
     assert 1 == exit_code
     assert ["rent", "--promote", "if-better"] == json.loads((tmp_path / "arguments").read_text())

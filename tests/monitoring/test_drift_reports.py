@@ -100,6 +100,16 @@ def test_report_when_nobody_listens_says_so(tmp_path: Path) -> None:
         DriftReports(tmp_path, address, SECRET).send(REPORT)
 
 
+def test_report_when_tls_fails_is_not_sent(tmp_path: Path) -> None:
+    with (
+        receiver() as (address, got),
+        pytest.raises(NotSent, match=r"DRIFT_WEBHOOK does not answer: .*SSL"),
+    ):
+        DriftReports(tmp_path, address.replace("http:", "https:"), SECRET).send(REPORT)
+
+    assert [] == got
+
+
 def test_report_without_a_secret_is_not_sent(tmp_path: Path) -> None:
     with receiver() as (address, got), pytest.raises(NotSent, match="DRIFT_WEBHOOK_SECRET"):
         DriftReports(tmp_path, address).send(REPORT)

@@ -1,5 +1,6 @@
 """The statistics of drift are those of SciPy, and hold where samples are small or odd."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -27,29 +28,58 @@ def test_psi_when_bins_are_filled_is_the_sum_of_both_entropies() -> None:
     assert 0 < psi([0, 10], [10, 0]) < 20  # an empty bin is not infinitely far
 
 
-def test_numbers_when_compared_have_the_statistics_of_scipy() -> None:
+def pairs(count: int) -> Any:
+    """Draw pairs of samples of all sizes: some continuous, some rounded so that many are equal."""
     draw = np.random.default_rng(3)
-    reference, current = np.sort(draw.normal(size=1000)), draw.normal(0.3, size=500)
-
-    difference = compare_numbers(reference, current)
-
-    expected = stats.ks_2samp(reference, current, method="asymp")
-    assert (expected.statistic, expected.pvalue) == (difference.moved, difference.p)
-    edges = np.quantile(reference, np.linspace(0.1, 0.9, 9), method="lower")
-    counts = [np.histogram(rows, [-99, *edges, 99])[0] for rows in (reference, current)]
-    assert difference.psi == pytest.approx(psi(*counts))
+    for place in range(count):
+        sizes = draw.integers(20, 1000, 2)
+        samples = (
+            draw.lognormal(shift, 1, size) for shift, size in zip((1, 1.1), sizes, strict=True)
+        )
+        yield [np.sort(np.round(sample, place % 4)) for sample in samples]
 
 
-def test_words_when_frequent_have_the_chi_square_of_scipy() -> None:
-    reference, current = {"a": 500, "b": 300, "c": 200}, {"a": 40, "b": 30, "d": 30}
+def test_numbers_when_compared_have_the_statistics_of_scipy() -> None:
+    for reference, current in pairs(1000):
+        difference = compare_numbers(reference, current)
 
-    difference = compare_words(reference, current)
+        expected = stats.ks_2samp(reference, current, method="asymp")
+        assert (expected.statistic, expected.pvalue) == (difference.moved, difference.p)
+        deciles = np.quantile(reference, np.linspace(0.1, 0.9, 9), method="lower").tolist()
+        filled = {edge for edge in deciles if deciles.count(edge) > 1}
+        bins = [
+            Counter((sum(edge < x for edge in deciles), sum(edge <= x for edge in deciles))
+                    if x in filled else sum(edge <= x for edge in deciles) for x in sample.tolist())
+            for sample in (reference, current)
+        ]  # fmt: skip
+        every = [*{**bins[0], **bins[1]}]
+        shares = [np.array([counts[each] + 0.5 for each in every]) for counts in bins]
+        both = stats.entropy(*shares) + stats.entropy(*shares[::-1])
+        assert both == pytest.approx(difference.psi)
 
-    table = [[500, 300, 200, 0], [40, 30, 0, 30]]
-    expected = stats.chi2_contingency(table, correction=False).pvalue
-    pooled = stats.chi2_contingency([[500, 300, 200], [40, 30, 30]], correction=False).pvalue
-    assert difference.p in (pytest.approx(expected), pytest.approx(pooled))
-    assert difference.moved >= 0.1
+
+def test_words_when_compared_have_the_chi_square_of_scipy() -> None:
+    for numbers in pairs(1000):
+        words = [Counter(np.minimum(sample, 9).astype(int).astype(str)) for sample in numbers]
+
+        difference = compare_words(*words)
+
+        every = sorted({**words[0], **words[1]})
+        table = np.array([[counts[word] for word in every] for counts in words])
+        is_rare = stats.contingency.expected_freq(table).min(axis=0) < 5
+        pooled = np.column_stack([table[:, ~is_rare], table[:, is_rare].sum(axis=1)])
+        pooled = pooled if is_rare.any() else pooled[:, :-1]
+        expected = stats.chi2_contingency(pooled, correction=False).pvalue
+        assert expected == pytest.approx(difference.p)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_psi_when_two_values_fill_the_deciles_is_that_of_both(share: float) -> None:
+    reference, current = (np.arange(1000) < 1000 * share) * 1.0, np.arange(500) % 2 * 1.0
+
+    counts = np.array([[1000 * (1 - share), 1000 * share], [250, 250]])
+
+    assert psi(*counts) == pytest.approx(compare_numbers(np.sort(reference), current).psi)
 
 
 @pytest.mark.parametrize(

@@ -1,33 +1,34 @@
 """How often a drift report is wrong, and how often it finds a shift: on made-up rows.
 
-Print the tables of docs/explanation/drift.md with::
+Print the tables of docs/explanation/drift.md, or the row of one size, with::
 
     python -m tests.support.drift_trials
+    python -m tests.support.drift_trials 20000 10000 2000
 """
 
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from engine.monitoring.drift import LEVEL, Report, Window, compare
-from engine.runtime.reference import FORMAT, AnswersReference, FieldReference, Reference
+from engine.runtime.reference import Reference, parse_reference
 from engine.schema import Category, Flag, Number
 from engine.schema.fields import MISSING, UNKNOWN, Field
 from engine.schema.record_schema import Schema
+from engine.scoring.interval import mean_of, of_share
 from engine.scoring.judged import HeldOutAnswers
+from engine.training.reference_file import write_reference
 
 Draw = np.random.Generator
 Make = Callable[[int, Draw], Any]
 
 #: Windows and tables of the trials.
 ROWS, TRAINED = (100, 200, 500, 2000, 10_000), (1000, 20_000)
-
-#: As training keeps them.
-SAMPLE = 1000
 
 WORDS = {3: (0.6, 0.3, 0.1), 12: tuple(0.5**place for place in range(12)), 60: (1.0,) * 60}
 
@@ -94,39 +95,33 @@ def twenty() -> list[Made]:
 
 def card_of(made: list[Made]) -> Any:
     """Return as much of a card of two classes as a comparison reads."""
-    schema = Schema(tuple(each.field for each in made), Flag(name="target", example=True))
     classes = {"classes": [False, True], "positive": True}
-    return {"model": "made", "version": "up", "schema": schema.to_json(), **classes}
+    return {"model": "made", "version": "up", "schema": schema_of(made).to_json(), **classes}
+
+
+def schema_of(made: list[Made]) -> Schema:
+    """Return the schema of made fields and a target of two classes."""
+    return Schema(tuple(each.field for each in made), Flag(name="target", example=True))
 
 
 def reference_of(made: list[Made], rows: int, draw: Draw) -> Reference:
-    """Make the reference of so many training rows, and of a quarter as many held-out ones."""
-    fields = {}
-    for each in made:
-        values = each.make(rows, draw)
-        if each.field.words:
-            tally = dict(Counter(values.tolist()))
-            gaps, unknown = tally.pop(MISSING, 0), tally.pop(UNKNOWN, 0)
-            fields[each.field.name] = FieldReference(counts=tally, missing=gaps, unknown=unknown)
-            continue
-        finite = values[np.isfinite(values)]
-        sample = np.sort(draw.choice(finite, min(SAMPLE, len(finite)), replace=False))
-        fields[each.field.name] = FieldReference(sample=sample.tolist(), missing=rows - len(finite))
-    shares = draw.beta(1, 3, rows // 4)
-    positive = np.sort(shares[:SAMPLE])
-    sure = int((shares >= 0.5).sum())
-    counts = {"false": len(shares) - sure, "true": sure}
-    answers = AnswersReference(len(shares), counts=counts, positive=positive.tolist())
-    return Reference(FORMAT, rows, fields, answers, {})
+    """Write and read the reference of so many training rows, and of a quarter held out."""
+    X = pd.DataFrame({each.field.name: each.make(rows, draw) for each in made})
+    definition: Any = SimpleNamespace(schema=schema_of(made), seed=int(draw.integers(2**32)))
+    return parse_reference(write_reference(definition, X, answers_of(rows // 4, draw)))
+
+
+def answers_of(rows: int, draw: Draw) -> HeldOutAnswers:
+    """Make answers of two classes; the truth is not looked at."""
+    shares = draw.beta(1, 3, rows)
+    both = np.column_stack([1 - shares, shares])
+    return HeldOutAnswers(shares >= 0.5, shares >= 0.5, both, [False, True], True)
 
 
 def window_of(made: list[Made], rows: int, draw: Draw) -> Window:
     """Make a window of rows, whose answers have not moved."""
-    shares = draw.beta(1, 3, rows)
     columns = {each.field.name: each.make(rows, draw) for each in made}
-    labels = np.where(shares >= 0.5, "true", "false")
-    both = np.column_stack([1 - shares, shares])
-    return Window(columns, HeldOutAnswers(labels, labels, both, ["false", "true"], "true"))
+    return Window(columns, answers_of(rows, draw))
 
 
 def trial(made: list[Made], shifted: list[Made], trained: int, rows: int, draw: Draw) -> Report:
@@ -134,15 +129,14 @@ def trial(made: list[Made], shifted: list[Made], trained: int, rows: int, draw: 
     return compare(card_of(made), reference_of(made, trained, draw), window_of(shifted, rows, draw))
 
 
-def false_alarms(trained: int, rows: int, trials: int) -> tuple[float, float]:
-    """Return the shares of reports with a false alarm: shown, and by chance alone."""
+def false_alarms(trained: int, rows: int, trials: int) -> np.ndarray:
+    """Return which reports have a false alarm: as shown, and by chance alone; shape (n, 2)."""
     draw, made = np.random.default_rng(trained + rows), twenty()
-    alarms = chances = 0
-    for _ in range(trials):
-        report = trial(made, made, trained, rows, draw)
-        alarms += report.verdict == "drift"
-        chances += any(each.p <= LEVEL for each in report.comparisons)
-    return alarms / trials, chances / trials
+    reports = (trial(made, made, trained, rows, draw) for _ in range(trials))
+    return np.array([
+        (report.verdict == "drift", any(each.p <= LEVEL for each in report.comparisons))
+        for report in reports
+    ], float)  # fmt: skip
 
 
 def shifts() -> dict[str, Made]:
@@ -180,16 +174,23 @@ def powers(trained: int, rows: int, trials: int) -> dict[str, float]:
     return found
 
 
+def print_alarms(trained: int, rows: int, trials: int) -> None:
+    """Print a row of the first table, with Wilson's interval of 95 %."""
+    shown, chance = false_alarms(trained, rows, trials).T
+    low, high, _ = of_share(mean_of(shown))
+    interval = f"{shown.mean():.2%} ({low:.2%} to {high:.2%})"
+    print(f"| {trained:,} | {rows:,} | {trials:,} | {interval} | {chance.mean():.2%} |", flush=True)
+
+
 def main(trials: int) -> None:
     """Print both tables."""
-    print("| training rows | rows in the window | false alarms | significant, however small |")
-    print("| --- | --- | --- | --- |")
+    print("| training rows | rows in the window | reports | false alarms | whatever the size |")
+    print("| --- | --- | --- | --- | --- |")
     for trained in TRAINED:
         for rows in ROWS:
-            shown, chance = false_alarms(trained, rows, trials)
-            print(f"| {trained:,} | {rows:,} | {shown:.2%} | {chance:.2%} |", flush=True)
+            print_alarms(trained, rows, trials)
     print()
-    columns = {rows: powers(TRAINED[-1], rows, max(1, trials // 20)) for rows in ROWS[1:4]}
+    columns = {rows: powers(TRAINED[-1], rows, max(1, trials // 20)) for rows in ROWS[:4]}
     print("| shift of one of 20 fields |", " | ".join(f"{rows:,} rows" for rows in columns), "|")
     print("| --- |" + " --- |" * len(columns))
     for name in shifts():
@@ -197,4 +198,7 @@ def main(trials: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    if len(sys.argv) == 4:
+        print_alarms(*map(int, sys.argv[1:]))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,13 +51,14 @@ def test_reference_when_written_describes_each_field_by_itself() -> None:
     reference = written(ROWS)
 
     assert {
-        "age": {"sample": [2, 30, 40, 70], "outside": 1},
-        "work": {"counts": {"a": 1}, "missing": 1, "unknown": 2},
-        "late": {"sample": [0, 1, 1], "missing": 1},
-        "day": {"sample": [0, DAY, 2 * DAY, 3 * DAY]},
-        "note": {"sample": [1, 2, 7], "missing": 1},
+        "age": {"sample": [2, 30, 40, 70], "decimals": 1, "outside": 1},
+        "work": {"counts": {"a": 1, "b": 0}, "missing": 1, "unknown": 2},
+        "late": {"sample": [0, 1, 1], "decimals": 3, "missing": 1},
+        "day": {"sample": [0, DAY, 2 * DAY, 3 * DAY], "decimals": -2},
+        "note": {"sample": [1, 2, 7], "decimals": 2, "missing": 1},
     } == reference["fields"]
     assert (1, 4) == (reference["format"], reference["rows"])
+    assert reference == msgspec.to_builtins(parse_reference(json.dumps(reference).encode()))
     assert [1, 2, 5] == reference["answers"]["sample"]
 
 
@@ -85,10 +87,40 @@ def test_sample_when_there_are_many_rows_is_small_and_tells_no_row() -> None:
     fields = written(many)["fields"]
 
     ages, days = (np.array(fields[name]["sample"]) for name in ("age", "day"))
-    assert SAMPLE == len(ages) == len(set(ages))
-    assert (np.diff(ages) > 0).all()
-    assert not (ages == days / DAY).all()  # each field has drawn rows of its own
+    assert SAMPLE == len(ages)
+    assert (np.diff(ages) >= 0).all()
+    # Each field has drawn rows of its own; 4,000 days are rounded to more than one.
+    assert not (np.round(ages * DAY, -5) == days).all()
     assert written(many) == written(many)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_numbers_when_kept_have_no_more_digits_than_the_step(scale: float) -> None:
+    numbers = np.random.default_rng(2).lognormal(0, 2, 700) * scale
+    rows = pd.concat([ROWS] * 175, ignore_index=True).assign(age=numbers)
+    fields = (Number(name="age", example=1, minimum=scale / 1e6), *FIELDS[1:])
+    judged = HeldOutAnswers(numbers[::-1], numbers)
+
+    reference = json.loads(write_reference(definition_of(fields), rows, judged))
+
+    entry, answers = reference["fields"]["age"], reference["answers"]
+    low, high = np.quantile(numbers, [0.1, 0.9])
+    assert 300 < (high - low) * 10.0 ** entry["decimals"] < 4000
+    kept = [*entry["sample"], *answers["sample"], *answers["edges"], reference["typical"]["age"]]
+    assert all(number == float(f"{number:.{max(entry['decimals'], 0)}f}") for number in kept)
+    assert not {*numbers.tolist(), *(numbers[::-1] - numbers).tolist()} & {
+        *kept, *(each for bin_ in answers["residuals"] for each in bin_ if each),
+    }  # fmt: skip
+    assert np.abs(np.sort(numbers) - entry["sample"]).max() <= 0.51 * 10.0 ** -entry["decimals"]
+
+
+def test_typical_number_when_rounding_leaves_the_range_is_its_end() -> None:
+    rows = ROWS.assign(age=[0.051, 0.052, 0.053, 900.0])
+    field = Number(name="age", example=1, minimum=0.0505)
+
+    reference = json.loads(write_reference(definition_of((field, *FIELDS[1:])), rows, JUDGED))
+
+    assert 0.0505 == reference["typical"]["age"]
 
 
 def test_answers_when_there_are_classes_are_counted() -> None:

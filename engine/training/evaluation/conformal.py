@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.runtime.coarsening import coarsen, decimals_of
 from engine.runtime.coverage import COVERAGE, COVERAGES, in_set, key_of
 from engine.schema.messages import plain
 from engine.scoring.judged import HeldOutAnswers
@@ -146,7 +147,8 @@ def _resplits(keys: np.ndarray) -> Iterator[_Split]:
 
 
 def _edges(answers: np.ndarray) -> np.ndarray:
-    return np.unique(np.quantile(answers, np.arange(1, BUCKETS) / BUCKETS, method="lower"))
+    edges = np.quantile(answers, np.arange(1, BUCKETS) / BUCKETS, method="lower")
+    return np.unique(coarsen(edges, decimals_of(answers)))
 
 
 def _ranges(edges: np.ndarray) -> list[str]:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,14 +95,7 @@ def _measure(run: Callable[[], object]) -> float:
 def _parts(answers: HeldOutAnswers, rows: int) -> Iterator[HeldOutAnswers]:
     """Yield answers in parts of so many rows."""
     for start in range(0, len(answers.truth), rows):
-        part = slice(start, start + rows)
-        shares = answers.probabilities
-        yield replace(
-            answers,
-            truth=answers.truth[part],
-            predicted=answers.predicted[part],
-            probabilities=None if shares is None else shares[part],
-        )
+        yield answers.take(slice(start, start + rows))
 
 
 def _names(pipeline: Any, count: int) -> list[str]:

@@ -1,7 +1,6 @@
 """Scores that a model file names beside the built-in ones: scikit-learn's scorers, and costs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ def own_scores(
     for name, compute in computed.items():
         try:
             value, plain = compute(judged), compute(baseline)
-            others = np.array([compute(_rows(judged, blocks != at)) for at in np.unique(blocks)])
+            others = np.array([compute(judged.take(blocks != at)) for at in np.unique(blocks)])
         except Exception as error:
             remedy = "choose another, such as f1_macro for several classes"
             cause = str(error).splitlines()[0]
@@ -115,11 +114,3 @@ def _cost(answers: HeldOutAnswers, costs: CostEntry) -> float:
     is_positive = answers.truth == answers.positive
     each = np.where(is_positive, costs["false_negative"], costs["false_positive"])
     return float(np.mean(each * ~is_right))
-
-
-def _rows(answers: HeldOutAnswers, chosen: np.ndarray) -> HeldOutAnswers:
-    shares = answers.probabilities
-    return replace(
-        answers, truth=answers.truth[chosen], predicted=answers.predicted[chosen],
-        probabilities=None if shares is None else shares[chosen],
-    )  # fmt: skip

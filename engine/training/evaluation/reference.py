@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.runtime.coarsening import coarsen, decimals_of
 from engine.schema.fields import MISSING, UNKNOWN, Field
 from engine.schema.record_schema import numbers_of
 
@@ -17,18 +18,19 @@ def reference(X: pd.DataFrame, fields: Sequence[Field]) -> dict[str, dict[str, A
     """Count the training rows per field.
 
     Numbers, flags and dates, and the lengths of texts, have ``edges`` (the k
-    inner edges, at the deciles), ``counts`` (k + 1 bins, each closed on the left)
+    inner edges, at the deciles, rounded), ``counts`` (k + 1 bins, each closed on the left)
     and ``missing``. Categories have ``counts`` by word, ``missing`` and ``unknown``.
     """
     return {
-        field.name: _words(X[field.name], field.words)
+        field.name: count_words(X[field.name], field.words)
         if field.words
         else _numbers(numbers_of(field, X[field.name]))
         for field in fields
     }
 
 
-def _words(column: pd.Series, words: Sequence[str]) -> dict[str, Any]:
+def count_words(column: pd.Series, words: Sequence[str]) -> dict[str, Any]:
+    """Count the rows by word, with a gap, and with a word that is not listed."""
     rows = Counter(column.tolist())
     counts = {word: rows[word] for word in words}
     missing, unknown = counts.pop(MISSING, 0), counts.pop(UNKNOWN, 0)
@@ -38,10 +40,11 @@ def _words(column: pd.Series, words: Sequence[str]) -> dict[str, Any]:
 def _numbers(values: np.ndarray) -> dict[str, Any]:
     finite = values[np.isfinite(values)]
     deciles = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges: Any = np.unique(np.quantile(finite, deciles, method="lower")) if len(finite) else []
+    edges: Any = np.quantile(finite, deciles, method="lower") if len(finite) else np.empty(0)
+    edges = np.unique(coarsen(edges, decimals_of(finite)))
     counts = np.bincount(np.searchsorted(edges, finite, side="right"), minlength=len(edges) + 1)
     return {
-        "edges": [float(edge) for edge in edges],
+        "edges": edges.tolist(),
         "counts": counts.tolist(),
         "missing": int(len(values) - len(finite)),
     }
