@@ -6,11 +6,12 @@ The packages that read it are optional: SQLAlchemy, and psycopg for PostgreSQL.
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+    from sqlalchemy import Engine
 
 _POSTGRESQL = re.compile(r"(postgres|postgresql)(\+psycopg)?://")
 _FILES = (".db", ".sqlite", ".sqlite3")
@@ -85,27 +86,44 @@ def hide_passwords(text: str) -> str:
     return re.sub(r"(\w:/+[^:@/\s]*):[^@\s]*@", r"\1@", text)
 
 
+def open_engine(address: str, **options: Any) -> "Engine":
+    """Return what connects to the database at an address, as `address_of` writes it.
+
+    Raise `DatabaseError` where a package is missing or the address cannot be read.
+    """
+    try:
+        from sqlalchemy import create_engine
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            return create_engine(address, hide_parameters=True, **options)
+        except (ValueError, ArgumentError) as error:
+            raise DatabaseError(
+                "the address of the database cannot be read: "
+                "give postgresql://user@host:5432/database or sqlite:///file"
+            ) from error
+    except ImportError as error:  # psycopg raises it where it has no libpq
+        raise DatabaseError(
+            f"a database needs {error.name or 'psycopg'}, which is not installed: "
+            "run .venv/bin/pip install -r requirements-serve-log.txt"
+        ) from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return in one line, without passwords, why a database has not done what it should."""
+    reason = str(getattr(error, "orig", None) or error).strip()
+    return hide_passwords(reason.partition("\n")[0])
+
+
 def read_database(place: str | Path, table: str) -> "DataFrame":
     """Read a table or view; PostgreSQL takes the password from the address or PGPASSWORD.
 
     Raise `DatabaseError` where there is none of that name, or the database does not answer.
     """
-    address = address_of(place)
-    try:
-        import sqlalchemy
-        from pandas import read_sql_table
+    engine = open_engine(address_of(place))
+    import sqlalchemy
+    from pandas import read_sql_table
 
-        engine = sqlalchemy.create_engine(address, hide_parameters=True)
-    except ImportError as error:  # psycopg raises it where it has no libpq
-        package = "sqlalchemy" if error.name == "sqlalchemy" else "psycopg[binary]"
-        raise DatabaseError(
-            f"a database needs {package}, which is not installed: "
-            f"run .venv/bin/pip install '{package}', or save the table as CSV"
-        ) from error
-    except (ValueError, sqlalchemy.exc.ArgumentError) as error:
-        raise DatabaseError(
-            "the address cannot be read: give postgresql://user@host:5432/database"
-        ) from error
     schema, _, name = table.rpartition(".")
     try:
         with engine.connect() as connection:
@@ -119,7 +137,6 @@ def read_database(place: str | Path, table: str) -> "DataFrame":
                 raise DatabaseError(f"{what}name a table or view with --table: {listed}")
             return read_sql_table(name, connection, schema=schema or None)
     except sqlalchemy.exc.SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise DatabaseError(f"the database cannot be read: {reason}") from error
+        raise DatabaseError(f"the database cannot be read: {reason_of(error)}") from error
     finally:
         engine.dispose()

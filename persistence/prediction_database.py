@@ -41,13 +41,10 @@ _ADVANCE = """UPDATE prediction_spools SET position = :position
 _BEGIN = """INSERT INTO prediction_spools (spool, position) VALUES (:spool, :position)
     ON CONFLICT DO NOTHING"""
 
-_COUNT = """INSERT INTO prediction_counts (model, hour, version, field, bin, n)
-    VALUES (:model, :hour, :version, :field, :bin, :n)
-    ON CONFLICT (model, hour, version, field, bin)
+_COUNT = """INSERT INTO prediction_counts (model, day, version, field, bin, n)
+    VALUES (:model, :day, :version, :field, :bin, :n)
+    ON CONFLICT (model, day, version, field, bin)
     DO UPDATE SET n = prediction_counts.n + excluded.n"""
-
-#: The same by day: a month of hours takes too long to add up.
-_COUNT_DAY = _COUNT.replace("prediction_counts", "prediction_daily_counts").replace("hour", "day")
 
 _OUTCOMES_BY_ID = "DELETE FROM prediction_outcomes WHERE id IN :ids"
 
@@ -62,8 +59,11 @@ _CONDITIONS = {
     "since": "p.at >= :since",
     "until": "p.at < :until",
     "key": "p.key = :key",
-    "id": "(p.id = :id OR p.id > :rows AND p.id < :end)",  # the rows of a request, too
+    "id": "p.id >= :id AND p.id < :end",  # the rows of a request, too
 }
+
+#: Few predictions have these: a query has to begin with them, however many others there are.
+_RARE = ("key", "id", "identifiers")
 
 
 class PredictionDatabase:
@@ -103,7 +103,6 @@ class PredictionDatabase:
             _insert(connection, "prediction_outcomes", [*map(outcome_columns, outcomes)])
             if numbers:
                 _run(connection, _COUNT, numbers)
-                _run(connection, _COUNT_DAY, [n | {"day": n["hour"] // 24} for n in numbers])
         return True
 
     def position(self, spool: str) -> int:
@@ -168,27 +167,11 @@ class PredictionDatabase:
             if told:
                 yield prediction, sorted(told, key=lambda each: (each.at, each.received_at))
 
-    def counts(
-        self, model: str, field: str | None = None, *, since: float = 0, until: float = 1e12,
-        by_hour: bool = False,
-    ) -> list[Count]:  # fmt: skip
-        """Add up the counts of a model, or of one field, in a time, or list them by hour."""
-        first, end = math.floor(since / 3600), math.ceil(until / 3600)
-        days = {"first_day": math.ceil(first / 24), "end_day": end // 24}
-        if by_hour or days["first_day"] >= days["end_day"]:
-            days = {"first_day": 0, "end_day": 0}
-        hour, group = ("hour", "hour, ") if by_hour else ("0", "")
-        query = f"""SELECT model, version, {hour}, field, bin, CAST(sum(n) AS BIGINT) FROM (
-                SELECT model, version, hour, field, bin, n FROM prediction_counts
-                WHERE model = :model AND hour >= :first AND hour < :end
-                AND (hour < :first_day * 24 OR hour >= :end_day * 24)
-                UNION ALL SELECT model, version, 0, field, bin, n FROM prediction_daily_counts
-                WHERE model = :model AND day >= :first_day AND day < :end_day
-            ) AS counted WHERE {"1 = 1" if field is None else "field = :field"}
-            GROUP BY model, {group}version, field, bin ORDER BY {group}version, field, bin"""
-        values = {"model": model, "field": field, "first": first, "end": end, **days}
+    def versions(self, model: str) -> list[str]:
+        """Return the versions of a model that predictions are logged of, by the counts."""
+        query = "SELECT DISTINCT version FROM prediction_counts WHERE model = :model"
         with self._transactions.begin() as connection:
-            return [Count(*row) for row in _run(connection, query, values)]
+            return sorted(_run(connection, query, {"model": model}).scalars())
 
     def count(self, selection: Selection) -> int:
         """Return how many predictions are meant."""
@@ -198,17 +181,16 @@ class PredictionDatabase:
     def delete(self, selection: Selection) -> tuple[int, int]:
         """Delete predictions and their outcomes; return how many of both.
 
-        The counts by hour stay, as they say nothing of a single prediction.
+        The counts by day stay, as they say nothing of a single prediction.
         """
         outcomes, predictions = self._remove(selection, _OUTCOMES_BY_ID, _OUTCOMES_BY_NAME)
         if selection.id is not None:
             query = "DELETE FROM prediction_outcomes WHERE id = :id"
             outcomes += self._change(query, id=selection.id)
         for name, value in selection.identifiers.items():
-            inner = json_text({name: str(value)})[1:-1]  # in the text, `,` or `}` follows it
-            query = """DELETE FROM prediction_outcomes WHERE
-                replace(replace(identifiers, :a, ''), :b, '') <> identifiers"""
-            outcomes += self._change(query, a=f"{inner},", b=f"{inner}}}")
+            query = """DELETE FROM prediction_outcomes
+                WHERE replace(identifiers, :pair, '') <> identifiers"""
+            outcomes += self._change(query, pair=json_text({name: str(value)})[1:-1])
         self._transactions.overwrite()
         return predictions, outcomes
 
@@ -217,9 +199,7 @@ class PredictionDatabase:
         _, predictions = self._remove(Selection(until=before))
         query = "DELETE FROM prediction_outcomes WHERE received_at < :before"
         self._change(query, before=before)
-        query = "DELETE FROM prediction_counts WHERE hour < :hour"
-        self._change(query, hour=math.floor(before / 3600))
-        query = "DELETE FROM prediction_daily_counts WHERE day < :day"
+        query = "DELETE FROM prediction_counts WHERE day < :day"
         self._change(query, day=math.floor(before / 86400))
         return predictions
 
@@ -271,12 +251,15 @@ def _insert(connection: "Connection", table: str, rows: Sequence[dict[str, Any]]
 def _where(selection: Selection) -> tuple[str, dict[str, Any]]:
     """Return a condition for predictions, and the values in it."""
     parts, values = ["1 = 1"], {}
+    is_rare = any(getattr(selection, name) for name in _RARE)
     for name, condition in _CONDITIONS.items():
         if (value := getattr(selection, name)) is not None:
-            parts.append(condition)
+            # No index serves `IS TRUE`. SQLite, without statistics, would choose that of the model.
+            is_beside = is_rare and name not in _RARE
+            parts.append(f"({condition}) IS TRUE" if is_beside else condition)
             values[name] = value
     if selection.id is not None:
-        values |= {"rows": f"{selection.id}-", "end": f"{selection.id}."}  # "." is next to "-"
+        values["end"] = f"{selection.id}."  # "." is next to the "-" of rows
     for number, (name, value) in enumerate(selection.identifiers.items()):
         parts.append(
             "p.id IN (SELECT id FROM prediction_identifiers "

@@ -49,11 +49,11 @@ class OutcomeRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How many records had a field in one of its bins, within one hour."""
+    """How many records had a field in one of its bins, within one day."""
 
     model: str
     version: str
-    hour: int  # hours since 1970
+    day: int  # days since 1970, in UTC
     field: str
     bin: str
     n: int

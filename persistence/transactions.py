@@ -12,7 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persistence.database import DatabaseError, RefusedRow, hide_passwords, is_address
+from persistence.database import (
+    DatabaseError,
+    RefusedRow,
+    is_address,
+    open_engine,
+    reason_of,
+)
 from persistence.prediction_tables import are_current, take_steps
 
 if TYPE_CHECKING:
@@ -49,13 +55,13 @@ class Transactions:
                 with connection.execution_options(writes=writes).begin():
                     yield connection
         except SQLAlchemyError as error:
-            origin = getattr(error, "orig", None)
-            reason = hide_passwords("".join(str(origin or error).strip().splitlines()[:1]))
             # PostgreSQL: 54 is a limit that the values exceed.
-            is_limit = str(getattr(origin, "sqlstate", None)).startswith("54")
+            is_limit = str(getattr(getattr(error, "orig", None), "sqlstate", None)).startswith("54")
             if is_limit or isinstance(error, (DataError, IntegrityError)):
-                raise RefusedRow(f"the prediction log refuses a row: {reason}") from error
-            raise DatabaseError(f"the prediction log does not answer: {reason}") from error
+                raise RefusedRow(f"the prediction log refuses a row: {reason_of(error)}") from error
+            raise DatabaseError(
+                f"the prediction log does not answer: {reason_of(error)}"
+            ) from error
 
     def _prepare(self, connection: "Connection") -> None:
         """Make the tables, or what they lack; nobody is kept waiting where nothing is to do."""
@@ -67,11 +73,19 @@ class Transactions:
         self._is_prepared = True
 
     def overwrite(self) -> None:
-        """Take what SQLite has deleted out of its journal, too, unless somebody still reads it."""
+        """Take what SQLite has deleted out of its journal, too.
+
+        Raise `DatabaseError` where another process reads what was there before.
+        """
         if self._engine.dialect.name == "sqlite":
             with self._engine.connect() as connection:
                 driver: Any = connection.connection.driver_connection
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                (is_busy, *_) = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy:
+                raise DatabaseError(
+                    "it is deleted, but the journal of the database still has it, as another "
+                    "process reads from there: run this again once that has ended"
+                )
 
     def close(self) -> None:
         """Close what is open."""
@@ -80,36 +94,24 @@ class Transactions:
 
     @cached_property
     def _engine(self) -> "Engine":
-        try:
-            from sqlalchemy.exc import ArgumentError
-
-            make = _postgresql if is_address(self._address) else _sqlite
-            return make(self._address, self._seconds)
-        except ImportError as error:  # psycopg raises it where it has no libpq
-            raise DatabaseError(
-                f"the prediction log needs {error.name or 'psycopg'}, which is not installed: "
-                "pip install -r requirements-serve-log.txt"
-            ) from error
-        except OSError as error:
-            raise DatabaseError(f"the prediction log cannot be made: {error}") from error
-        except (ValueError, ArgumentError) as error:
-            raise DatabaseError(
-                "DATABASE_URL cannot be read: give postgresql://user@host:5432/database "
-                "or sqlite:///file"
-            ) from error
+        options = {"pool_size": 2, "max_overflow": 0, "pool_timeout": self._seconds}
+        make = _postgresql if is_address(self._address) else _sqlite
+        return make(self._address, self._seconds, options)
 
 
-def _sqlite(address: str, seconds: float) -> "Engine":
-    from sqlalchemy import create_engine, event
-
+def _sqlite(address: str, seconds: float, options: dict[str, Any]) -> "Engine":
     path = Path(address.removeprefix("sqlite:///"))
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():  # SQLite would let others read it, and gives its journal the same rights
-        path.touch(mode=0o600)
-    engine = create_engine(
-        f"sqlite:///{path}", hide_parameters=True, pool_timeout=seconds, pool_size=2,
-        max_overflow=0, connect_args={"timeout": min(seconds, _BUSY_SECONDS)},
-    )  # fmt: skip
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (
+            not path.exists()
+        ):  # SQLite would let others read it, and gives its journal the same rights
+            path.touch(mode=0o600)
+    except OSError as error:
+        raise DatabaseError(f"the prediction log cannot be made: {error}") from error
+    waits = {"timeout": min(seconds, _BUSY_SECONDS)}
+    engine = open_engine(f"sqlite:///{path}", connect_args=waits, **options)
+    from sqlalchemy import event
 
     @event.listens_for(engine, "connect")
     def _open(connection: Any, _record: Any) -> None:
@@ -125,17 +127,13 @@ def _sqlite(address: str, seconds: float) -> "Engine":
     return engine
 
 
-def _postgresql(address: str, seconds: float) -> "Engine":
-    from sqlalchemy import create_engine
-
-    return create_engine(
-        f"postgresql+psycopg://{address.partition('://')[2]}",
-        hide_parameters=True, pool_size=2, max_overflow=0, pool_timeout=seconds,
-        pool_recycle=_RECYCLE_SECONDS, connect_args={
-            "connect_timeout": max(2, round(min(seconds, 10))),
-            "options": f"-c statement_timeout={round(seconds * 1000)} -c timezone=UTC",
-        },
-    )  # fmt: skip
+def _postgresql(address: str, seconds: float, options: dict[str, Any]) -> "Engine":
+    limits = {
+        "connect_timeout": max(2, round(min(seconds, 10))),
+        "options": f"-c statement_timeout={round(seconds * 1000)} -c timezone=UTC",
+    }
+    address = f"postgresql+psycopg://{address.partition('://')[2]}"
+    return open_engine(address, connect_args=limits, pool_recycle=_RECYCLE_SECONDS, **options)
 
 
 @contextmanager

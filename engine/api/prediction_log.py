@@ -1,6 +1,5 @@
 """The routes of the prediction log: what was predicted, and what became true of it."""
 
-import io
 import re
 import time
 from collections.abc import Iterable
@@ -15,9 +14,8 @@ from engine.api.paging import USUAL, Page, page_bounds, single
 from engine.api.requests import whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response
-from engine.records.json_reader import read_json_body
-from engine.records.media_types import DELIMITERS, JSON, charset_of, media_type
-from engine.records.outcomes import Outcome, read_outcomes, read_table, seconds_of
+from engine.records.media_types import charset_of, media_type
+from engine.records.outcomes import read_outcomes, seconds_of
 from engine.records.problems import BadRequest
 from engine.schema.messages import shown
 from engine.schema.record_schema import Schema
@@ -88,7 +86,10 @@ def blueprint(shared: Resources) -> Blueprint:
     @routes.post("/v0/models/<name>/feedback")
     def tell(name: str) -> Response:
         """Take what became true, as JSON or CSV, to be stored soon."""
-        outcomes = _outcomes(Schema.from_json(shared.models.card(name)["schema"]))
+        schema = Schema.from_json(shared.models.card(name)["schema"])
+        content_type = request.content_type or ""
+        kind, charset = media_type(content_type), charset_of(content_type)
+        outcomes = read_outcomes(whole_body(), kind, schema, charset=charset)
         source = g.key.name if g.get("key") else ""
         entry = Outcomes(name, source, time.time(), [tuple(outcome) for outcome in outcomes])
         if shared.log is None:
@@ -104,21 +105,3 @@ def blueprint(shared: Resources) -> Blueprint:
         return response
 
     return routes
-
-
-def _outcomes(schema: Schema) -> list[Outcome]:
-    """Read the outcomes that the request has."""
-    content_type = request.content_type or ""
-    kind, body = media_type(content_type), whole_body()
-    if kind == JSON:
-        value = read_json_body(body)
-        is_single = not isinstance(value, list)
-        return read_outcomes([value] if is_single else value, schema, is_single=is_single)
-    if kind not in DELIMITERS:
-        raise BadRequest(415, f"outcomes do not come as {kind}: send {JSON} or text/csv")
-    try:
-        text = body.decode(charset_of(content_type)).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise BadRequest(400, f"the body is not {error.encoding}: send that, or UTF-8") from error
-    rows = read_table(io.StringIO(text, newline=""), schema, delimiter=DELIMITERS[kind])
-    return read_outcomes(rows, schema)

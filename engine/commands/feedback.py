@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from engine.commands.output import (
     served,
     table,
 )
-from engine.records.json_reader import read_json_body
-from engine.records.outcomes import read_outcomes, read_table
+from engine.records.charsets import recognised_charset
+from engine.records.forms import SUFFIXES
+from engine.records.media_types import CSV, JSON
+from engine.records.outcomes import read_outcomes
 from engine.records.problems import InvalidRecords
 from engine.runtime.loading import as_card, read_reference
 from engine.runtime.reference import Reference
+from engine.schema.messages import shown
 from engine.schema.record_schema import Schema
+from persistence.prediction_database import BLOCK
 from persistence.prediction_rows import OutcomeRow
 
 
@@ -46,8 +51,11 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
     """
     name = served().default if model is None else model
     schema = Schema.from_json(served().store.read_card(name)["schema"])
+    content, suffix = file.read_bytes(), file.suffix.lower()
+    kind = JSON if suffix == ".json" else SUFFIXES.get(suffix, CSV)
+    charset = recognised_charset(BytesIO(content).read)
     try:
-        outcomes = read_outcomes(_rows(file, schema, column), schema)
+        outcomes = read_outcomes(content, kind, schema, charset=charset, column=column)
     except InvalidRecords as error:
         errors = [
             {"row": int(row or 0) + 1, "field": field, "detail": problem.detail}
@@ -64,24 +72,9 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
         )
         for target, value, at in outcomes
     ]  # fmt: skip
-    resources().database.store((), rows)
+    for start in range(0, len(rows), BLOCK):  # each within its deadline
+        resources().database.store((), rows[start : start + BLOCK])
     return CommandResult({"model": name, "outcomes": len(rows)}, f"{len(rows)} outcomes are stored")
-
-
-def _rows(file: Path, schema: Schema, column: str) -> Iterator[Any]:
-    """Yield the outcomes in a file, as JSON has them."""
-    if file.suffix.lower() == ".json":
-        value = read_json_body(file.read_bytes())
-        yield from value if isinstance(value, list) else [value]
-        return
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        if file.suffix.lower() in (".jsonl", ".ndjson"):
-            yield from (read_json_body(line.encode()) for line in lines if line.strip())
-            return
-        head = lines.readline()
-        lines.seek(0)
-        delimiter = max(",;\t", key=head.count)
-        yield from read_table(lines, schema, delimiter=delimiter, value=column, takes_others=True)
 
 
 @click.command()
@@ -112,6 +105,7 @@ def quality(name: str, *, by: str, every: str | None, **options: Any) -> Command
     store = served().store
     promoted = store.read_card(name)
     _check_segment(by, Schema.from_json(promoted["schema"]))
+    _check_version(name, options["version"])
 
     deleted = {**promoted, "uncertainty": {}, "files": {}}  # its own are not known any more
 
@@ -129,9 +123,17 @@ def quality(name: str, *, by: str, every: str | None, **options: Any) -> Command
     text = (
         table(head, rows)
         if rows
-        else f"no outcome of {name} is known: store some with `flask feedback FILE`"
+        else f"no outcome of {name}'s predictions is known: store some with `flask feedback FILE`"
     )
     return CommandResult({"model": name, **measured}, text)
+
+
+def _check_version(name: str, version: str | None) -> None:
+    if version and version not in (versions := resources().database.versions(name)):
+        listed = ", ".join(versions) or "none"
+        raise CommandError(
+            f"no prediction of version {shown(version)} is logged; there are: {listed}"
+        )
 
 
 def _check_segment(by: str, schema: Schema) -> None:

@@ -4,10 +4,9 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 import msgspec
@@ -22,6 +21,8 @@ from persistence.prediction_rows import PredictionRow
 #: The columns of an export; what is an object in JSON is its text.
 COLUMNS = tuple(name for name in PredictionRow.__struct_fields__ if name != "place")
 _NUMBERS = {"probability", "seconds", "rows"}
+
+_NO_MATCH = "no logged prediction matches these options"
 
 _FILTERS = (
     click.option("--model", metavar="NAME", help="Of this model."),
@@ -63,8 +64,7 @@ def tail(most: int, **options: Any) -> CommandResult:
     found = resources().database.select(read_selection(**options), newest_first=True, most=most)
     rows = [describe(row) for row in next(found, [])][::-1]
     shown = ("at", "model", "version", "value", "probability", "key", "id")
-    is_narrow = any(options.values())
-    none = "no logged prediction matches these options" if is_narrow else "no prediction is logged"
+    none = _NO_MATCH if any(options.values()) else "no prediction is logged"
     text = table(shown, [[row[name] for name in shown] for row in rows])
     return CommandResult({"predictions": rows}, text if rows else none)
 
@@ -88,16 +88,18 @@ def export(output: Path | None, **options: Any) -> CommandResult:
     suffix = output.suffix.lower() if output else ".csv"
     if suffix not in (".csv", ".parquet"):
         raise click.UsageError("name an --output that ends in .csv or .parquet")
-    name = click.format_filename(output) if output else ""
-    if output and output.exists():
-        raise CommandError(f"{name} is there already: name another --output")
-    count = 0
-    with _opened(output) as file, (_parquet if suffix == ".parquet" else _csv)(file) as write:
-        for rows in blocks:
-            write([_cells(row) for row in rows])
-            count += len(rows)
-    if output:
-        click.echo(f"{count} predictions written to {name}", err=True)
+    if output is None:
+        if click.get_current_context().params["as_json"]:
+            raise click.UsageError("with --json predictions go to a file: name it with --output")
+        name, count = "standard output", _write_csv(sys.stdout.buffer, blocks)
+    else:
+        name, path = click.format_filename(output), output.resolve()
+        if path.exists():
+            raise CommandError(f"{name} is there already: name another --output")
+        write = _write_parquet if suffix == ".parquet" else _write_csv
+        with replacing(path, path.with_name(f".writing-{os.getpid()}"), mode=0o600) as file:
+            count = write(file, blocks)
+    click.echo(f"{count} predictions written to {name}", err=True)
     return CommandResult({"predictions": count, "output": name}, "")
 
 
@@ -110,7 +112,7 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
 
     Name them by --id, --identifier or --key; other options narrow the choice.
     What waits in the spool is stored first, so that nothing comes back. The
-    counts by hour stay: they say nothing of a single prediction.
+    counts by day stay: they say nothing of a single prediction.
 
     \b
     Examples:
@@ -126,6 +128,8 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
         click.confirm(f"Delete {count} predictions and their outcomes?", abort=True, err=True)
     predictions, outcomes = resources().database.delete(selection)
     text = f"deleted {predictions} predictions and {outcomes} outcomes"
+    if not (predictions or outcomes):
+        text = f"{_NO_MATCH}, and no outcome: nothing is deleted"
     return CommandResult({"predictions": predictions, "outcomes": outcomes}, text)
 
 
@@ -161,35 +165,29 @@ def _cells(row: PredictionRow) -> list[Any]:
     return [values[name] for name in COLUMNS]
 
 
-def _opened(output: Path | None) -> AbstractContextManager[Any]:
-    if output is None:
-        return nullcontext(sys.stdout.buffer)
-    path = output.resolve()
-    return replacing(path, path.with_name(f".writing-{os.getpid()}"))
-
-
-@contextmanager
-def _csv(file: Any) -> Iterator[Callable[[Any], Any]]:
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+def _write_csv(file: IO[bytes], blocks: Iterable[list[PredictionRow]]) -> int:
+    """Write predictions, and return how many they are."""
+    text, count = io.TextIOWrapper(file, encoding="utf-8", newline=""), 0
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    yield writer.writerows
+    for rows in blocks:
+        writer.writerows(map(_cells, rows))
+        count += len(rows)
     text.detach()
+    return count
 
 
-@contextmanager
-def _parquet(file: Any) -> Iterator[Callable[[Any], Any]]:
+def _write_parquet(file: IO[bytes], blocks: Iterable[list[PredictionRow]]) -> int:
     if reason := missing_arrow():
         raise CommandError(reason)
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
     kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in COLUMNS}
-    schema = pyarrow.schema(kinds)
-
-    def write(rows: list[list[Any]]) -> None:
-        columns = map(list, zip(*rows, strict=True))
-        writer.write_table(pyarrow.table(dict(zip(COLUMNS, columns, strict=True)), schema))
-
+    schema, count = pyarrow.schema(kinds), 0
     with ParquetWriter(file, schema) as writer:
-        yield write
+        for rows in blocks:
+            columns = map(list, zip(*map(_cells, rows), strict=True))
+            writer.write_table(pyarrow.table([*columns], schema=schema))
+            count += len(rows)
+    return count

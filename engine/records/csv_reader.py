@@ -7,6 +7,7 @@ column is not plainly valid the block is read again, cell by cell, to name every
 import csv
 import re
 from collections.abc import Generator, Iterator, Sequence
+from itertools import chain
 from operator import methodcaller
 from typing import Any
 
@@ -60,13 +61,16 @@ def read_csv(
             first += len(records)
 
 
-def read_rows(upload: Upload, schema: Schema, *, delimiter: str = ",") -> Iterator[Sequence[str]]:
-    """Read the same header and rows as `read_csv`, as text."""
+def read_rows(
+    upload: Upload, schema: Schema, *, delimiter: str = ","
+) -> tuple[Layout, Iterator[Sequence[str]]]:
+    """Read the same header and rows as `read_csv`, the rows as text."""
     lines = Lines(upload, delimiter)
     layout = _read_layout(lines, schema)
-    yield layout.names
-    for cells, rows in _pieces(lines, layout):
-        yield from rows if cells is None else _transposed(cells)
+    pieces = _pieces(lines, layout)
+    return layout, chain.from_iterable(
+        rows if cells is None else _transposed(cells) for cells, rows in pieces
+    )
 
 
 def _read_layout(lines: Lines, schema: Schema) -> Layout:

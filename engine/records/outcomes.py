@@ -1,21 +1,26 @@
 """Outcomes: what became true of a prediction, which its id names or identifiers of its record."""
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from engine.records.charsets import as_utf8
+from engine.records.csv_layout import SWAPPED
+from engine.records.csv_reader import read_rows
+from engine.records.json_reader import read_json_body
+from engine.records.media_types import CSV, DELIMITERS, JSON, LINES
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
-from engine.records.rows import pointer_to, refuse_repeated_names, repeated_keys
+from engine.records.rows import pointer_to, repeated_keys
+from engine.records.upload import Upload
 from engine.schema.messages import shown
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Schema
 
 _ID = re.compile(r"[0-9a-f]{32}(-[0-9]{1,9})?")
 
-#: No time in seconds since 1970 is larger.
-_MOST_SECONDS = 1e11
+#: Times as numbers are from 1973 to 5138: others are days, as spreadsheets count, or milliseconds.
+_LEAST_SECONDS, _MOST_SECONDS = 1e8, 1e11
 
 
 class Outcome(NamedTuple):
@@ -26,59 +31,80 @@ class Outcome(NamedTuple):
     at: float | None
 
 
-def read_outcomes(rows: Iterable[Any], schema: Schema, *, is_single: bool = False) -> list[Outcome]:
-    """Read outcomes from JSON values; raise `InvalidRecords` with every problem."""
+def read_outcomes(
+    content: bytes, kind: str, schema: Schema, *, charset: str = "utf-8", column: str = ""
+) -> list[Outcome]:
+    """Read the outcomes in a body, or a file, of a media type.
+
+    Raise `InvalidRecords` with every problem, and `BadRequest` where they cannot be read at all.
+
+    Parameters
+    ----------
+    charset : str
+        Of a table, a value of `CHARSETS`.
+    column : str
+        Where a table has the values, if not in ``value`` or the target's column.
+    """
+    if kind == JSON:
+        value = read_json_body(content)
+        is_single = not isinstance(value, list)
+        return _checked([value] if is_single else value, schema, is_single=is_single)
+    if kind == LINES:
+        rows = (read_json_body(line) for line in content.splitlines() if line.strip())
+        return _checked(rows, schema)
+    if kind not in DELIMITERS:
+        raise BadRequest(415, f"outcomes do not come as {kind}: send {JSON}, {LINES} or {CSV}")
+    return _checked(_table_rows(Upload.of(content), charset, schema, column), schema)
+
+
+def _table_rows(
+    upload: Upload, charset: str, schema: Schema, column: str
+) -> Iterator[dict[str, Any]]:
+    """Yield what the rows of a table are in JSON; columns that mean nothing are passed over."""
+    head = (upload.in_memory() or b"").partition(b"\n")[0]
+    delimiter = max(",;\t", key=lambda sign: head.count(sign.encode()))
+    layout, rows = read_rows(as_utf8(upload, charset), schema, delimiter=delimiter)
+    names, target = layout.names, schema.target
+    usual = [name for name in ("value", target.name, target.column) if name in names]
+    column = column or next(iter(usual), "value")
+    if column not in names:
+        remedy = f"there has to be a column {shown(column)} with what became true"
+        raise BadRequest(400, f"the header is {shown(','.join(names))}: {remedy}")
+    columns = schema.find_columns(names).sources
+    places = [place for name, place in schema.identifiers.items() if name in columns]
+    identifiers = [schema.fields[place] for place in places]
+    has_commas = layout.has_decimal_commas and target.classes is None
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(names):
+            detail = f"row {number} has {len(row)} cells and the header {len(names)}"
+            raise BadRequest(400, f"{detail}: send a cell for each column")
+        cells = dict(zip(names, row, strict=True))
+        outcome: dict[str, Any] = {name: cells[name] for name in ("id", "at") if cells.get(name)}
+        value = cells[column].translate(SWAPPED) if has_commas else cells[column]
+        outcome["value"] = target.from_cell(value)
+        if "id" not in outcome:
+            named = {
+                field.name: field.from_cell(cells[columns[field.name]]) for field in identifiers
+            }
+            outcome["identifiers"] = {
+                name: cell for name, cell in named.items() if cell is not None
+            }
+        yield outcome
+
+
+def _checked(rows: Iterable[Any], schema: Schema, *, is_single: bool = False) -> list[Outcome]:
+    """Check outcomes, which are JSON values; raise `InvalidRecords` with every problem."""
     outcomes: list[Outcome] = []
     problems: list[Problem] = []
-    for row, told in enumerate(rows):
+    for row, value in enumerate(rows):
         if len(problems) > PROBLEMS_LISTED:
             break
-        outcomes.append(_read(told, schema, problems, "" if is_single else f"/{row}"))
+        outcomes.append(_read(value, schema, problems, "" if is_single else f"/{row}"))
     if not outcomes:
         problems.append(Problem("", "there are no outcomes: send at least one", Code.NO_RECORDS))
     if problems:
         raise InvalidRecords(problems)
     return outcomes
-
-
-def read_table(
-    lines: Iterable[str], schema: Schema, *, delimiter: str = ",", value: str = "",
-    takes_others: bool = False,
-) -> Iterator[dict[str, Any]]:  # fmt: skip
-    """Yield what the rows of a CSV table are in JSON; raise `BadRequest` if it cannot be read.
-
-    The value is in the column named, or else in ``value`` or in that of the target. Other
-    columns than ``id``, ``at`` and those of the identifiers are refused or passed over.
-    """
-    table = csv.DictReader(lines, delimiter=delimiter, restkey="", strict=True)
-    try:
-        names = [*(table.fieldnames or ())]
-        refuse_repeated_names(names, "header")
-        identifiers = {name: schema.sources[name] for name in names if name in schema.sources}
-        identifiers = {name: of for name, of in identifiers.items() if of in schema.identifiers}
-        target, fields = schema.target, {field.name: field for field in schema.fields}
-        usual = (each for each in ("value", target.name, target.column) if each in names)
-        value = value or next(usual, "value")
-        if takes_others and names and value not in names:
-            place = f"the column {shown(value)} with what became true"
-            columns = shown(",".join(names))
-            raise BadRequest(400, f"the header is {columns}: {place} is absent, so name another")
-        others = {*names} - {value, "id", "at", *identifiers}
-        if value not in names or (others and not takes_others):
-            listed = ", ".join(["id", *schema.identifiers, "value", "at"])
-            raise BadRequest(400, f"the header is {shown(','.join(names))}: send some of {listed}")
-        for row in table:
-            told = {name: row[name] for name in ("id", "at") if row.get(name)}
-            told |= {"": ...} if "" in row else {}
-            told["value"] = target.from_cell(row[value])
-            named = {of: fields[of].from_cell(row[name]) for name, of in identifiers.items()}
-            if "id" not in told:
-                told["identifiers"] = {
-                    name: cell for name, cell in named.items() if cell is not None
-                }
-            yield told
-    except csv.Error as error:
-        raise BadRequest(400, f"line {table.line_num} is not CSV: {error}") from error
 
 
 def _read(told: Any, schema: Schema, problems: list[Problem], at: str) -> Outcome:
@@ -135,8 +161,8 @@ def seconds_of(when: Any) -> float | None:
     try:
         if isinstance(when, str) and not when.replace(".", "", 1).isdecimal():
             moment = datetime.fromisoformat(when)
-            when = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
         seconds = float("nan" if isinstance(when, bool) else when)
     except (TypeError, ValueError, OverflowError):
         return None
-    return seconds if abs(seconds) < _MOST_SECONDS else None
+    return seconds if _LEAST_SECONDS <= seconds < _MOST_SECONDS else None

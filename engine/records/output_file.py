@@ -5,6 +5,7 @@ import io
 import sys
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -103,8 +104,9 @@ def _csv_records(file: Any) -> Iterator[bytes]:
 def _join_csv(source: Source, answers: Iterator[bytes]) -> Iterator[bytes]:
     with source.path.open("rb") as file:
         text = source.open_text(file)
-        rows = read_rows(text, source.schema, delimiter=source.delimiter)
-        for number, (row, answer) in enumerate(_pairs(rows, answers)):
+        layout, rows = read_rows(text, source.schema, delimiter=source.delimiter)
+        lines = chain([layout.names], rows)
+        for number, (row, answer) in enumerate(_pairs(lines, answers)):
             if not number:
                 _refuse_repeated(row, next(csv.reader(io.StringIO(answer.decode(), newline=""))))
             yield csv_line(row) + b"," + answer

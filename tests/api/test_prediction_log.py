@@ -64,13 +64,27 @@ def test_predictions_when_the_query_is_wrong_are_refused(client: FlaskClient, qu
     read_problem(client.get("/v0/models/none/predictions"), 404)
 
 
-def test_log_when_without_keys_is_read_from_this_machine_alone(
+def test_log_when_without_keys_is_for_this_machine_alone(
     client: FlaskClient, tmp_path: Path
 ) -> None:
     far = {"environ_base": {"REMOTE_ADDR": "10.0.0.7"}}
-    proxied = {"headers": {"X-Forwarded-For": "10.0.0.7"}}
+    told = {"id": IDS[0], "value": "small"}
     assert "--scope log" in read_problem(client.get(PREDICTIONS, **far), 403)["detail"]
-    read_problem(client.get(PREDICTIONS, **proxied), 403)
+    assert (
+        "--scope feedback" in read_problem(client.post(FEEDBACK, json=told, **far), 403)["detail"]
+    )
+    for name, value, is_near in (
+        ("X-Forwarded-For", "10.0.0.7", False), ("Via", "1.1 proxy", False),
+        ("Host", "rebound.example", False), ("Host", "127.0.0.1.rebound.example:8000", False),
+        ("Host", "[::1", False), ("Host", "localhost:8000", True), ("Host", "[::1]:8000", True),
+        ("Host", "127.0.0.1", True), ("Origin", "https://page.example", False),
+        ("Origin", "null", False), ("Origin", "http://127.0.0.1:8000", True),
+    ):  # fmt: skip
+        assert client.get(PREDICTIONS, headers={name: value}).status_code == (
+            200 if is_near else 403
+        )
+        answer = client.post(FEEDBACK, json=told, headers={name: value})
+        assert answer.status_code == (202 if is_near else 403), (name, value)
 
     headers = {}
     for scope in ("read", "log", "feedback"):
@@ -80,7 +94,6 @@ def test_log_when_without_keys_is_read_from_this_machine_alone(
     client.application.extensions["resources"].callers.look()
     statuses = [client.get(PREDICTIONS, headers=headers[s], **far).status_code for s in headers]
     assert [403, 200, 403] == statuses
-    told = {"id": IDS[0], "value": "small"}
     statuses = [client.post(FEEDBACK, json=told, headers=headers[s]).status_code for s in headers]
     assert [403, 403, 202] == statuses
 
@@ -102,7 +115,7 @@ def spooled(folder: Path) -> list[Any]:
 def test_outcomes_when_sent_are_in_the_spool_before_the_answer(
     client: FlaskClient, tmp_path: Path
 ) -> None:
-    told = [{"id": IDS[0], "value": "small", "at": 5}, {"id": f"{IDS[1]}-3", "value": "large"}]
+    told = [{"id": IDS[0], "value": "small", "at": 5e8}, {"id": f"{IDS[1]}-3", "value": "large"}]
 
     assert {"accepted": 2} == client.post(FEEDBACK, json=told).get_json()
     assert 202 == client.post(FEEDBACK, json=told[0]).status_code
@@ -112,7 +125,7 @@ def test_outcomes_when_sent_are_in_the_spool_before_the_answer(
 
     first, second, third = spooled(tmp_path)
     assert isinstance(first, Outcomes) and "parcel" == first.model
-    assert [(IDS[0], "small", 5.0), (f"{IDS[1]}-3", "large", None)] == [*map(tuple, first.outcomes)]
+    assert [(IDS[0], "small", 5e8), (f"{IDS[1]}-3", "large", None)] == [*map(tuple, first.outcomes)]
     assert (1, (IDS[2], "medium", None)) == (len(second.outcomes), tuple(third.outcomes[0]))
 
 
@@ -125,7 +138,7 @@ def test_outcomes_when_invalid_are_refused_whole(client: FlaskClient, tmp_path: 
     assert [] == [*tmp_path.glob("*.spool")]
     for body, kind, status in (
         (b"{", "application/json", 400),
-        (b"x", "application/x-ndjson", 415),
+        (b"x", "application/vnd.apache.parquet", 415),
     ):
         read_problem(client.post(FEEDBACK, data=body, content_type=kind), status)
 

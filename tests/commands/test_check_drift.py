@@ -12,7 +12,7 @@ from flask import Flask
 from engine.runtime.loading import load_version
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
-from persistence.prediction_rows import PredictionRow
+from persistence.prediction_rows import OutcomeRow, PredictionRow
 from tests.monitoring.test_drift_reports import SECRET, receiver
 from tests.support.application import serve
 from tests.support.toys import rent
@@ -149,6 +149,27 @@ def test_tables_that_are_logged_by_their_files_are_named(
         "1 of 100 rows; 2 tables are logged without their rows: give them by --data"
         in (report["reason"])
     )
+
+
+@pytest.mark.parametrize("deleted", ["", "20200101T000000Z-00000"])
+def test_quality_of_a_deleted_version_is_not_judged_by_another(
+    app: Flask, toy_store: ModelStore, tmp_path: Path, deleted: str
+) -> None:
+    rows = rows_of(toy_store, 200)
+    rows = [msgspec.structs.replace(row, version=deleted or row.version) for row in rows]
+    outcomes = [
+        OutcomeRow(model=MODEL, value=row.value * 1.01, source="", received_at=SENT, id=row.id)
+        for row in rows
+    ]
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store(rows, outcomes)
+    database.close()
+
+    done = app.test_cli_runner().invoke(args=["quality", MODEL, "--json"])
+
+    scores = json.loads(done.stdout)["groups"][0]["scores"]
+    assert {"mae", "rmse"} <= {*scores}
+    assert bool(deleted) == ("interval_coverage" not in scores)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from click.testing import Result
 from persistence import prediction_spool
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
-from persistence.prediction_rows import PredictionRow
+from persistence.prediction_rows import ANSWER, Count, PredictionRow
 from tests.support.application import serve
 from tests.support.logged import spooled
 
@@ -33,7 +33,7 @@ def database(tmp_path: Path) -> PredictionDatabase:
         )
         for place, id_ in enumerate(IDS)
     ]  # fmt: skip
-    database.store(rows)
+    database.store(rows, (), [Count("parcel", "v1", 0, ANSWER, "small", 40)])
     return database
 
 
@@ -79,7 +79,10 @@ def test_export_when_as_csv_or_parquet_has_every_prediction(
     assert 40 == read(run("log", "export", "--output", file, "--json"))["predictions"]
     pandas = pytest.importorskip("pandas")
     assert IDS == pandas.read_parquet(file)["id"].tolist()
+    assert 0o600 == file.stat().st_mode & 0o777, "it has what people sent"
     assert "is there already" in run("log", "export", "--output", file).stderr
+    assert 2 == run("log", "export", "--json").exit_code  # CSV is no JSON document
+    assert "0 predictions written" in run("log", "export", "--version", "none").stderr
 
 
 def test_delete_when_by_identifier_deletes_these_and_asks(
@@ -92,6 +95,8 @@ def test_delete_when_by_identifier_deletes_these_and_asks(
     assert (
         2 == read(run("log", "delete", "--identifier", "order=1", "--yes", "--json"))["predictions"]
     )
+
+    assert "nothing is deleted" in run("log", "delete", "--id", "x", "--yes").stdout
 
     (rows,) = database.select()
     assert [*IDS[:2], *IDS[4:]] == [row.id for row in rows]
@@ -114,6 +119,8 @@ def test_quality_when_outcomes_come_from_a_file_is_theirs(
     assert 0 == measured["contradicted"]
     assert "accuracy" in run("quality", "parcel").stdout
     assert "not a category" in run("quality", "parcel", "--by", "weight").stderr
+    refused = run("quality", "parcel", "--version", "v2")
+    assert 1 == refused.exit_code and "there are: v1\n" in refused.stderr
     file.write_text(f"id,size\n{IDS[0]},tiny\nx,small\n")
     refused = run("feedback", file)
     assert "row 1, value: is 'tiny'" in refused.stderr and "row 2, id: is 'x'" in refused.stderr

@@ -26,7 +26,7 @@ from persistence.prediction_entries import decode, encode
 from persistence.prediction_rows import ANSWER
 from persistence.prediction_spool import PredictionSpool, spool_files, total_bytes
 from persistence.spool_reading import frame, read_frames
-from tests.support.logged import ask, drained, logging, set_aside, spooled
+from tests.support.logged import ask, counted, drained, logging, set_aside, spooled
 from tests.support.models import EXAMPLES
 
 #: In the long form all rounds are those of the environment.
@@ -85,12 +85,12 @@ def test_predictions_when_all_are_killed_are_stored_once(
     ids = (tmp_path / "told").read_text().split()
     stored = drained(tmp_path / "log", address)
     database = PredictionDatabase(address or tmp_path / "log/log.sqlite3")
-    counted = sum(each.n for each in database.counts("parcel") if each.field == ANSWER)
+    total = sum(each.n for each in counted(database) if each.field == ANSWER)
     database.close()
     print(f"{kind}: {int(ROUNDS or rounds)} rounds, {len(ids)} answered, {len(stored)} stored")
     assert set() == {*ids} - stored.keys(), "lost"
     assert len(ids) == len({*ids})
-    assert counted == len(stored), "counted twice, or not at all"
+    assert total == len(stored), "counted twice, or not at all"
 
 
 def test_file_when_its_end_is_torn_is_stored_up_to_it(

@@ -15,7 +15,7 @@ from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_entries import Outcomes, encode
 from persistence.prediction_rows import ANSWER, EVERYTHING
 from persistence.spool_reading import ASIDE
-from tests.support.logged import ask, drained, logging, set_aside
+from tests.support.logged import ask, counted, drained, logging, set_aside
 from tests.support.models import EXAMPLES
 from tests.support.postgresql import Postgresql
 
@@ -59,8 +59,8 @@ def test_row_when_refused_is_set_aside_and_all_others_are_stored(
     rows = [row for content in contents for part in content.values() for row in part]
     assert [f"{table}-13", "refused"] == [row["id"] for row in rows]
     assert EXAMPLES["parcel"] == rows[0]["record"]
-    counted = sum(count.n for count in database.counts("parcel", ANSWER))
-    assert 26 == counted, "what was answered is counted, whether or not it is stored"
+    total = sum(count.n for count in counted(database) if count.field == ANSWER)
+    assert 26 == total, "what was answered is counted, whether or not it is stored"
     figure = figures(tmp_path)
     assert (2, 25) == (figure["prediction_log_damaged"], figure["prediction_log_stored"])
     assert 0 == figure["prediction_log_spool_bytes"]

@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy
 
 from persistence.database import DatabaseError
-from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_database import PredictionDatabase, _where
 from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
+from tests.support.logged import counted
 from tests.support.postgresql import Postgresql
 
 
@@ -59,7 +60,7 @@ def test_row_when_stored_again_is_there_once(database: PredictionDatabase) -> No
 
     (stored,) = database.select()
     assert rows == [msgspec.structs.replace(row, place=0) for row in stored]
-    assert [Count("shop", "v1", 0, "age", "0", 4)] == database.counts("shop")
+    assert [Count("shop", "v1", 3, "age", "0", 4)] == counted(database)
     assert (20, 0) == (database.position("a"), database.position("b"))
     database.forget("a")
     assert 0 == database.position("a")
@@ -85,6 +86,8 @@ def test_deleted_row_when_outcomes_are_of_it_takes_them_along(database: Predicti
     newest = [row for block in database.select(newest_first=True) for row in block]
     assert [9, 8, 7, 6, 3, 2, 1, 0] == [*map(number_of, newest)]
     assert [7, 6] == [number_of(row) for row, _ in database.judged(EVERYTHING, most=99)]
+    assert (0, 1) == database.delete(Selection(identifiers={"shop": "x"}))  # without a prediction
+    assert (0, 0) == database.delete(Selection(identifiers={"shop": "x"}))
 
 
 def test_outcomes_when_contradicting_are_ordered_by_when_they_came_true(
@@ -106,27 +109,19 @@ def test_deleted_row_when_in_sqlite_is_in_no_file_any_more(tmp_path: Path) -> No
     database = PredictionDatabase(tmp_path / "log.sqlite3")
     database.store([prediction(n, record={"name": "Xaver"}, key="x") for n in range(100)])
 
-    assert (100, 0) == database.delete(Selection(key="x"))
+    database.close()
+    with sqlite3.connect(tmp_path / "log.sqlite3", isolation_level=None) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM prediction_log").fetchone()
+        hasty = PredictionDatabase(tmp_path / "log.sqlite3", seconds=0.1)
+        with pytest.raises(DatabaseError, match="run this again"):
+            hasty.delete(Selection(key="x"))
+        hasty.close()
+    reader.close()
+
+    assert (0, 0) == database.delete(Selection(key="x"))
 
     assert not any(b"Xaver" in path.read_bytes() for path in tmp_path.iterdir())
-
-
-def test_sqlite_when_made_is_for_its_owner_alone(tmp_path: Path) -> None:
-    database = PredictionDatabase(tmp_path / "log.sqlite3")
-    database.store([prediction(1)])
-    assert {0o600} == {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
-    database.close()
-
-
-def test_counts_when_of_a_window_are_the_sum_of_its_hours(database: PredictionDatabase) -> None:
-    numbers = {hour: 10**k for k, hour in enumerate((22, 25, 47, 48, 71, 73))}
-    database.store([], [], [Count("shop", "v1", h, "age", "0", n) for h, n in numbers.items()])
-
-    for first, end in ((0, 100), (22, 73), (23, 48), (25, 47), (47, 49), (24, 72), (30, 40)):
-        (*found,) = database.counts("shop", since=first * 3600, until=end * 3600)
-        inside = [n for hour, n in numbers.items() if first <= hour < end]
-        assert ([sum(inside)] if inside else []) == [count.n for count in found]
-    assert numbers == {c.hour: c.n for c in database.counts("shop", by_hour=True)}
 
 
 def test_page_when_after_a_row_goes_on_there(database: PredictionDatabase) -> None:
@@ -160,16 +155,16 @@ def test_selection_when_given_means_these(
 
 
 def test_prune_when_old_deletes_what_is_older(database: PredictionDatabase) -> None:
-    counts = [Count("shop", "v1", hour, "age", "0", 1) for hour in (0, 1)]
+    counts = [Count("shop", "v1", day, "age", "0", 1) for day in (0, 1)]
     told: dict[str, Any] = {"model": "shop", "value": True, "source": ""}
     outcomes = [OutcomeRow(**told, id=prediction(1).id, received_at=at, at=at) for at in (5.0, 9e9)]
-    database.store([prediction(1, at=5.0), prediction(2, at=7200.0)], outcomes, counts)
+    database.store([prediction(1, at=5.0), prediction(2, at=9e4)], outcomes, counts)
 
-    assert 1 == database.prune(before=3600.0)
+    assert 1 == database.prune(before=86_400.0)
 
     (rows,) = database.select()
     assert [2] == [*map(number_of, rows)]
-    assert [1] == [count.n for count in database.counts("shop", by_hour=True)]
+    assert [1] == [count.day for count in counted(database)]
     database.store([prediction(1)])
     assert 1 == len([*database.judged(EVERYTHING, most=9)])
 
@@ -218,7 +213,7 @@ def test_sqlite_when_a_query_takes_long_is_given_up(tmp_path: Path) -> None:
     ("address", "words"),
     [
         ("postgres://ana:S3cret@127.0.0.1:1/x", "does not answer: connection"),
-        ("postgres://ana:S3cret@127.0.0.1:x/x", "DATABASE_URL cannot be read"),
+        ("postgres://ana:S3cret@127.0.0.1:x/x", "address of the database cannot be read"),
         ("/dev/null/x/log.sqlite3", "Not a directory"),
     ],
 )
@@ -255,3 +250,23 @@ def test_sqlite_when_it_is_made_is_readable_by_its_owner_alone(tmp_path: Path) -
 
     assert 0o700 == path.parent.stat().st_mode & 0o777
     assert {0o600} == {each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "selection", [Selection(id="0" * 32), Selection(identifiers={"order": 1}), Selection(key="bo")]
+)
+def test_sqlite_when_few_predictions_are_meant_searches_no_others(
+    tmp_path: Path, selection: Selection
+) -> None:
+    """Else these take as long as all of a model's predictions, beyond the deadline."""
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store([prediction(1)])
+    narrow = msgspec.structs.replace(selection, model="shop", version="v1", since=1.0, until=2e9)
+    where, values = _where(narrow)
+    query = f"EXPLAIN QUERY PLAN SELECT * FROM prediction_log p WHERE {where} ORDER BY at, place"  # noqa: S608
+
+    with database._transactions.begin() as connection:
+        steps = [row.detail for row in connection.execute(sqlalchemy.text(query), values)]
+
+    assert not [step for step in steps if "SCAN" in step or "(model=?" in step or "(at" in step]
+    assert [step for step in steps if "(id" in step or "(key=?" in step]

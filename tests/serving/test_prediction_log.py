@@ -21,7 +21,7 @@ from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_spool import spool_files, total_bytes
 from tests.support.application import ask_loop
-from tests.support.logged import ask, drained, logging, plain, spooled
+from tests.support.logged import ask, counted, drained, logging, plain, spooled
 from tests.support.models import EXAMPLES, unstored
 
 RECORD = EXAMPLES["parcel"]
@@ -162,7 +162,7 @@ def test_value_when_its_field_is_private_reaches_no_disk(
     for row in drained(tmp_path / "log").values():
         assert {**odd, "weight": "(private)", "colour": "(private)"} == row.record
     database = PredictionDatabase(tmp_path / "log/log.sqlite3")
-    assert {"weight", "colour"}.isdisjoint(count.field for count in database.counts("parcel"))
+    assert {"weight", "colour"}.isdisjoint(count.field for count in counted(database))
     database.close()
 
 

@@ -10,7 +10,7 @@ from flask import Flask
 from engine.monitoring.drain import Drain
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
-from persistence.prediction_rows import PredictionRow
+from persistence.prediction_rows import Count, PredictionRow
 from persistence.prediction_spool import spool_files
 from persistence.spool_reading import ASIDE
 from tests.support.application import ask_loop, serve
@@ -43,6 +43,13 @@ def drained(folder: Path, address: str | Path = "") -> dict[str, PredictionRow]:
         database.close()
     assert len({row.id for row in rows}) == len(rows)
     return {row.id: row for row in rows}
+
+
+def counted(database: PredictionDatabase) -> list[Count]:
+    """Return the counts by day, which dashboards read of their table."""
+    query = "SELECT model, version, day, field, bin, n FROM prediction_counts ORDER BY day, n"
+    with database._transactions.begin() as connection:
+        return [Count(*row) for row in connection.exec_driver_sql(query)]
 
 
 def set_aside(folder: Path) -> list[dict[str, Any]]:

@@ -5,6 +5,8 @@ decides by the same `Callers` and the same `may_ask`.
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
@@ -49,8 +51,12 @@ FORM_PATH, FORM_KEY = "/models", "key"
 #: A form has no more values.
 MOST_VALUES = 10_000
 
-#: Without keys anybody could read what others have sent.
-_FAR = "the prediction log is read with a key: make one by `flask keys make NAME --scope log`"
+#: Scopes that need a key, except on this machine: without one anybody could read what others have
+#: sent, or say what became true.
+_NEAR_SCOPES = ("log", "feedback")
+
+#: The headers by which proxies say that they pass a request on.
+_PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 
 #: The headers in which a key may come; the first that is there counts.
 HEADERS = ("x-api-key", "authorization", "token")
@@ -94,8 +100,9 @@ def check_caller() -> Response | None:
     g.key = None
     callers = resources().callers
     scope = ACCESS.get(request.endpoint or "")
-    if scope == "log" and not (callers.need_keys or callers.is_open or _is_near()):
-        return failure_response(Failure(403, _FAR))
+    if scope in _NEAR_SCOPES and not (callers.need_keys or callers.is_open or _is_near()):
+        remedy = f"make one by `flask keys make NAME --scope {scope}`"
+        return failure_response(Failure(403, f"this needs a key, except on this machine: {remedy}"))
     if scope == PUBLIC or not callers.need_keys:
         return None
     text = key_text(request.headers.get(name, "") for name in HEADERS)
@@ -121,8 +128,26 @@ def check_caller() -> Response | None:
 
 
 def _is_near() -> bool:
-    """Return whether the request comes from this machine, and through no proxy on it."""
-    return request.remote_addr in ("127.0.0.1", "::1") and "X-Forwarded-For" not in request.headers
+    """Return whether a request comes from this machine: through no proxy, from no foreign page.
+
+    A page's host may be made to lead here (DNS rebinding): its request has that host. Other pages
+    may send forms here, with their origin.
+    """
+    headers = request.headers
+    is_direct = not any(name in headers for name in _PROXY_HEADERS)
+    hosts = [request.host, *headers.getlist("Origin")]
+    return (
+        is_direct and request.remote_addr in ("127.0.0.1", "::1") and all(map(_is_loopback, hosts))
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether a host, or an origin, is this machine."""
+    try:
+        name = urlsplit(host if "//" in host else f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def form_values() -> Mapping[str, str]:
