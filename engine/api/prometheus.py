@@ -141,7 +141,11 @@ def _drift(reports: DriftReports) -> Iterator[Metric]:
 
 
 def _drain(log: PredictionLog) -> Iterator[Metric]:
-    for name, number in figures(log.spool.folder).items():
+    try:
+        numbers = figures(log.spool.folder)
+    except OSError:  # a folder that cannot be read hides no other metric
+        return
+    for name, number in numbers.items():
         kind, text = _DRAIN[name]
         yield kind(name, text, value=number)  # type: ignore[call-arg]
 

@@ -95,6 +95,8 @@ def uncertainty_text(entry: Mapping[str, Any]) -> str:
                 f"they are off by more than 2 points in {len(apart)} of "
                 f"{len(measured['parts'])} parts of the rows"
             )
+    elif "rows" in entry and not entry.get("remark"):
+        texts.append(f"{entry['rows']} held-out rows are too few to measure the coverage")
     if near:
         alarms = f"{100 * near['false_alarms']:.1f} %"
         texts.append(f"{alarms} of the held-out rows are called unfamiliar")
@@ -126,18 +128,7 @@ def limits(card: Card) -> list[str]:
         for name, score in scores
         if score.get("remark")
     ]
-    measured = card.get("uncertainty", {}).get("measured", {"parts": ()})
-    if measured["parts"] and _is_off({"coverage": measured["mean"]}, measured):
-        off = f"is {measured['mean']:.2f} for all rows together"
-        sentences.append(f"A coverage of {measured['coverage']:g} {off}.")
-    sentences += [
-        f"A coverage of {measured['coverage']:g} is {part['coverage']:.2f} where {part['field']} "
-        f"is {part['is']} ({part['rows']} rows)."
-        for part in measured["parts"]
-        if _is_off(part, measured)
-    ]
-    if remark := card.get("uncertainty", {}).get("remark"):
-        sentences.append(f"The answers have no stated uncertainty: {remark}.")
+    sentences += _uncertainty_limits(card.get("uncertainty", {}))
     if level := [
         name for name, score in scores if score["low"] <= score["baseline"] <= score["high"]
     ]:
@@ -150,6 +141,24 @@ def limits(card: Card) -> list[str]:
     if accepting := [f"{name} ({policies})" for name, *_, policies in field_rows(card) if policies]:
         sentences.append(f"Some fields accept what was rare in training: {', '.join(accepting)}.")
     return sentences
+
+
+def _uncertainty_limits(entry: Mapping[str, Any]) -> list[str]:
+    """Say why there is no coverage, that it was not measured, or where it is not as stated."""
+    if remark := entry.get("remark"):
+        return [f"The answers have no stated uncertainty: {remark}."]
+    if not (measured := entry.get("measured")):
+        rows = entry.get("rows")
+        return [f"The coverage is not measured: {rows} held-out rows are too few."] if rows else []
+    parts = [{"coverage": measured["mean"]}, *measured["parts"]]
+    off = [
+        f"{part['coverage']:.2f} "
+        + (f"where {part['field']} is {part['is']} ({part['rows']} rows)" if "is" in part else
+           "for all rows together")
+        for part in parts
+        if _is_off(part, measured)
+    ]  # fmt: skip
+    return [f"A coverage of {measured['coverage']:g} is {', '.join(off)}."] if off else []
 
 
 def _share(share: float | None) -> str:

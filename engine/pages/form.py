@@ -43,7 +43,7 @@ _LONG = 200
 _MOST_REASONS = 4
 
 #: Numbers are written with so many digits.
-_DIGITS = 6
+_DIGITS = 5
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "version.css").read_text() + (_FOLDER / "form.css").read_text()
@@ -174,7 +174,7 @@ def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
     if entry := prediction.get("set"):
         others = [_text(label) for label in entry["classes"] if label != prediction["value"]]
         also = f"It could also be {' or '.join(others)}" if others else "Nothing else is likely"
-        texts.append(f"{also}: such a list has the true value in {_percent(entry)} of cases.")
+        texts.append(f"{also}. In {_percent(entry)} of cases, the true value is among those named.")
     if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
         texts.append("This record is unlike all rows that the model learnt from.")
     reasons = prediction.get("explanation", {}).get("contributions", ())[:_MOST_REASONS]

@@ -120,9 +120,10 @@ def _scores(card: Card, compared: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _tables(card: Card) -> list[tuple[str, Sequence[str], list[list[str]]]]:
+    coverage = f"Coverage of {'sets of classes' if card['classes'] else 'intervals'}"
     tables = (
         ("By class", facts.CLASS_HEADS, facts.class_rows(card)),
-        ("Coverage of intervals or sets", facts.UNCERTAINTY_HEADS, facts.uncertainty_rows(card)),
+        (coverage, facts.UNCERTAINTY_HEADS, facts.uncertainty_rows(card)),
         ("Fields", facts.FIELD_HEADS, facts.field_rows(card)),
         ("Parameters", ("name", "value"), _rows(card["hyperparameters"])),
         ("Libraries", ("name", "version"), _rows(card["libraries"])),

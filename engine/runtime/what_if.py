@@ -22,6 +22,8 @@ _ROWS, _MOST_TRIED = 2**13, 2**22
 _HOPEFUL, _VALUES = 32, 64
 #: So many whole numbers are tried one by one where nothing is known of a model.
 _MOST_WHOLE = 2000
+#: A number that reaches the goal is brought 32 times nearer to the least one, so many times.
+_ROUNDS = 4
 
 #: Tells of decisions which reach the goal, and how far each is from it.
 Goal = Callable[[Decisions], tuple[Any, Any]]
@@ -106,12 +108,12 @@ class Search:
         for move in self._moves:
             totals = np.convolve(totals, [1, len(move.values)])
         for size, total in enumerate(totals[1:].tolist(), start=1):
-            row, is_tried = self._try_all(size) if self._can_try(total) else (None, False)
+            hits, is_tried = self._try_all(size) if self._can_try(total) else (beam[:0], False)
             is_proven = is_proven and is_tried
-            if row is None and not (is_tried and size == len(self._moves)):
-                beam, row = self._extended(beam)
-            if row is not None:
-                return row if is_proven else self._made_smaller(row), is_proven
+            if not len(hits) and not (is_tried and size == len(self._moves)):
+                beam, hits = self._extended(beam)
+            if len(hits):
+                return self._smallest(hits, is_proven=is_proven), is_proven
             if not self._has_time(1):
                 return None, False
         return None, is_proven
@@ -130,8 +132,11 @@ class Search:
         return total <= _MOST_TRIED and self._has_time(2 * int(total))
 
     def _try_all(self, size: int) -> tuple[Any, bool]:
-        """Return the smallest change of so many fields, and whether all were tried."""
-        best, least = None, np.inf
+        """Return the smallest change of each set of so many fields, and whether all were tried.
+
+        Where these are proven to be the smallest, those that are larger than others are left out.
+        """
+        hits, least = [self._row[None][:0]], np.inf
         for moves in combinations(self._moves, size):
             costs = reduce(np.add.outer, [move.costs(move.values) for move in moves])
             order = np.argsort(costs, axis=None, kind="stable")
@@ -141,17 +146,18 @@ class Search:
                 rows = np.tile(self._row, (len(part), 1))
                 for move, at in zip(moves, np.unravel_index(part, costs.shape), strict=True):
                     rows[:, move.place] = move.values[at]
-                hits = self._ask(rows)[0]
-                if hits.any():
-                    first = int(hits.argmax())
-                    best, least = rows[first], costs.ravel()[part[first]]
+                is_hit = self._ask(rows)[0]
+                if is_hit.any():
+                    first = int(is_hit.argmax())
+                    hits.append(rows[first : first + 1])
+                    least = costs.ravel()[part[first]] if self._is_complete else np.inf
                     break
                 if not self._has_time(1):
-                    return best, False
-        return best, True
+                    return np.concatenate(hits), False
+        return np.concatenate(hits), True
 
     def _extended(self, beam: Any) -> tuple[Any, Any]:
-        """Change a further field of hopeful changes; return the most hopeful, and the cheapest."""
+        """Change a further field of hopeful changes; return the most hopeful, and hits."""
         parts = [beam[:0]]
         for move in self._moves:
             free = beam[move.costs(beam[:, move.place]) == 0]
@@ -162,25 +168,39 @@ class Search:
             parts.append(rows)
         rows = np.concatenate(parts)
         if not len(rows) or not self._has_time(len(rows)):
-            return beam, None
+            return beam, beam[:0]
         hits, distances = self._ask(rows)
-        costs = self.cost(rows)
-        if hits.any():
-            return beam, rows[int(np.where(hits, costs, np.inf).argmin())]
-        return rows[np.lexsort((costs, distances))[:_HOPEFUL]], None
+        costs, fields = self.cost(rows), np.repeat(np.arange(len(parts)), [*map(len, parts)])
+        hopeful = rows[np.lexsort((costs, distances))[:_HOPEFUL]]
+        # The cheapest of each field that was changed last: another may become smaller.
+        order = np.flatnonzero(hits)[np.argsort(costs[hits], kind="stable")]
+        return hopeful, rows[order[np.unique(fields[order], return_index=True)[1]]]
+
+    def _smallest(self, hits: Any, *, is_proven: bool) -> Any:
+        """Return the smallest of changes: of the fewest fields, the cheapest."""
+        hits = hits[np.argsort(self.cost(hits), kind="stable")][:_HOPEFUL]
+        if is_proven:
+            return hits[0]
+        hits = np.stack([self._made_smaller(row) for row in hits])
+        counts = sum(move.costs(hits[:, move.place]) > 0 for move in self._moves)
+        return hits[np.lexsort((self.cost(hits), counts))[0]]
 
     def _made_smaller(self, row: Any) -> Any:
         """Move the changed fields back, one after the other, as far as the goal allows."""
         for move in self._moves * 2:
-            own = move.costs(row[move.place])
-            near = self._version.schema.fields[move.place].near(
-                np.linspace(move.now, row[move.place], 33) if move.scale else move.values
-            )
-            values = np.concatenate([[move.now], move.values, near])
-            costs = move.costs(values)
-            order = np.argsort(costs, kind="stable")[: int((costs < own).sum())]
-            rows = np.tile(row, (len(order), 1))
-            rows[:, move.place] = values[order]
-            if len(rows) and self._has_time(len(rows)) and (hits := self._ask(rows)[0]).any():
-                row = rows[int(hits.argmax())]
+            field, less = self._version.schema.fields[move.place], move.now
+            for _ in range(_ROUNDS):
+                ends = less, row[move.place]
+                near = field.near(np.linspace(*ends, 33) if move.scale else move.values)
+                values = np.concatenate([[move.now], move.values, near])
+                costs, own = move.costs(values), move.costs(row[move.place])
+                order = np.argsort(costs, kind="stable")[: int((costs < own).sum())]
+                rows = np.tile(row, (len(order), 1))
+                rows[:, move.place] = values[order]
+                if not len(rows) or not self._has_time(len(rows)):
+                    break
+                if not (hits := self._ask(rows)[0]).any():
+                    break
+                first = int(hits.argmax())
+                row, less = rows[first], rows[max(0, first - 1), move.place]
         return row

@@ -19,8 +19,8 @@ from persistence.prediction_entries import Predictions, VersionEntry, encode
 MOST_BYTES = 2**20
 
 
-class Known(msgspec.Struct, frozen=True):
-    """What is known of a version whose decisions become entries."""
+class LoggedVersion(msgspec.Struct, frozen=True):
+    """A version as its entries refer to it."""
 
     number: int
     frame: bytes  # the content of the frame that describes it
@@ -29,15 +29,15 @@ class Known(msgspec.Struct, frozen=True):
     shares: struct.Struct  # the probabilities of a record
 
 
-def know(version: StoredVersion, number: int) -> Known:
-    """Return what is to be known of a version, which a process calls by a number."""
+def logged_version(version: StoredVersion, number: int) -> LoggedVersion:
+    """Describe a version, which a process calls by a number."""
     card, fields = version.card, version.schema.fields
     classes: Any = card["classes"]
     entry = VersionEntry(
         number, version.name, version.version, card["schema"], classes, card["positive"],
         card["reference"],
     )  # fmt: skip
-    return Known(
+    return LoggedVersion(
         number, encode([entry]), [place for place, field in enumerate(fields) if field.private],
         {label: place for place, label in enumerate(classes or ())},
         struct.Struct(f"<{len(classes or ())}d"),
@@ -55,20 +55,23 @@ def context(request: PredictRequest) -> tuple[float, float, str, str]:
     return time.time(), seconds, request.key.name if request.key else "", request.request_id
 
 
-def one(known: Known, prediction_id: str, decided: Decided, prediction: Prediction) -> Predictions:
+def single_entry(
+    version: LoggedVersion, prediction_id: str, decided: Decided, prediction: Prediction
+) -> Predictions:
     """Return the entry of a record that came alone."""
     value, shares, records = prediction.value, prediction.probabilities, decided.records
-    answers = [known.places[value]] if known.places else struct.pack("<d", value)
-    if known.private or not isinstance(records, bytes):
-        records = _values(decided.matrix, known.private)
-    packed = b"" if shares is None else known.shares.pack(*shares)
+    answers = [version.places[value]] if version.places else struct.pack("<d", value)
+    if version.private or not isinstance(records, bytes):
+        records = _values(decided.matrix, version.private)
+    packed = b"" if shares is None else version.shares.pack(*shares)
     head = context(decided.chosen.request)
-    return Predictions(known.number, prediction_id, None, *head, records, answers, packed)
+    return Predictions(version.number, prediction_id, None, *head, records, answers, packed)
 
 
-def many(
-    known: Known, prediction_id: str, decided: Decided, decisions: Decisions, *, first: int = 0
-) -> Iterator[Predictions]:
+def record_entries(
+    version: LoggedVersion, prediction_id: str, decided: Decided, decisions: Decisions, *,
+    first: int = 0,
+) -> Iterator[Predictions]:  # fmt: skip
     """Yield the entries of many records; `first` is the number of the first of them."""
     matrix, head = decided.records, context(decided.chosen.request)
     step = max(1, MOST_BYTES // (8 * matrix.shape[1]))
@@ -77,9 +80,9 @@ def many(
         rows = slice(start, start + step)
         answers = np.asarray(numbers[rows], "<f8").tobytes() if chosen is None else chosen[rows]
         packed = b"" if shares is None else np.asarray(shares[rows], "<f8").tobytes()
-        records = _values(matrix[rows], known.private)
+        records = _values(matrix[rows], version.private)
         number = first + start
-        yield Predictions(known.number, prediction_id, number, *head, records, answers, packed)
+        yield Predictions(version.number, prediction_id, number, *head, records, answers, packed)
 
 
 def _values(matrix: Any, private: list[int]) -> Any:

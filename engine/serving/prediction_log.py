@@ -22,7 +22,15 @@ from typing import Any
 from engine.records.upload import Upload
 from engine.runtime.answers import Prediction
 from engine.runtime.version import StoredVersion
-from engine.serving.log_entries import MOST_BYTES, Known, context, know, many, new_id, one
+from engine.serving.log_entries import (
+    MOST_BYTES,
+    LoggedVersion,
+    context,
+    logged_version,
+    new_id,
+    record_entries,
+    single_entry,
+)
 from engine.serving.observers import Decided, Rest, Table
 from engine.serving.request import PredictRequest
 from persistence.prediction_entries import Predictions, TableFile, encode
@@ -42,7 +50,7 @@ _log = logging.getLogger(__name__)
 #: Seconds that an answer waits for the database, and until a drain is requested again.
 SYNC_SECONDS, START_SECONDS = 5.0, 5.0
 
-#: Versions that are known at a time.
+#: Versions that are described at a time.
 _MOST_VERSIONS = 200
 
 
@@ -50,12 +58,12 @@ class _Draft:
     """A table that may still be refused."""
 
     def __init__(
-        self, table: Table, request: PredictRequest, known: Known, spool: PredictionSpool
+        self, table: Table, request: PredictRequest, version: LoggedVersion, spool: PredictionSpool
     ) -> None:
         self.table = table
         self._request = request
         self._id = new_id()
-        self._known = known
+        self._version = version
         self._spool = spool
         self._entries: list[Any] = []
         self._bytes = 0
@@ -76,7 +84,9 @@ class _Draft:
             self._classes = Counter() if self._classes is None else self._classes
             self._classes.update(decisions.chosen or ())
             return
-        for entry in many(self._known, self._id, decided, decisions, first=self.table.rows):
+        for entry in record_entries(
+            self._version, self._id, decided, decisions, first=self.table.rows
+        ):
             self._entries.append(entry)
             self._bytes += len(entry.records) + len(entry.probabilities)
             if self._bytes > MOST_BYTES:
@@ -86,15 +96,15 @@ class _Draft:
         body = self._request.body
         digest = body.digest if isinstance(body, Upload) else sha256(body)
         classes = self._classes or Counter()
-        answers = [classes[place] for place in self._known.places.values()]
+        answers = [classes[place] for place in self._version.places.values()]
         return TableFile(
-            self._known.number, self._id, *context(self._request), digest.hexdigest(),
+            self._version.number, self._id, *context(self._request), digest.hexdigest(),
             self.table.kind, self.table.rows, answers,
         )  # fmt: skip
 
     def _flush(self) -> None:
         self._file = self._file or self._spool.draft()
-        self._file.append(encode(self._entries), {self._known.number: self._known.frame})
+        self._file.append(encode(self._entries), {self._version.number: self._version.frame})
         self._entries, self._bytes = [], 0
 
     def write(self, ids: list[str]) -> Receipt:
@@ -106,7 +116,7 @@ class _Draft:
             self._entries = [self._table_file()]
         if self._file is None:
             return self._spool.append(
-                encode(self._entries), {self._known.number: self._known.frame}
+                encode(self._entries), {self._version.number: self._version.frame}
             )
         self._flush()
         return self._file.publish()
@@ -139,7 +149,7 @@ class PredictionLog:
             count_unlogged(reason, 0)  # an alert sees the first one, too
         self._environment = environment
         self._prunes = environment.get("PREDICTION_DAYS", "0") != "0"
-        self._known: dict[tuple[str, str], Known] = {}
+        self._versions: dict[tuple[str, str], LoggedVersion] = {}
         self._numbers = count()
         self._starter: Callable[..., bool] = lambda lock: False
         self._next_start = 0.0
@@ -161,7 +171,7 @@ class PredictionLog:
         is_first = table.draft is None
         if is_first:
             request, version = batch[0].chosen.request, batch[0].chosen.version
-            table.draft = _Draft(table, request, self._know(version), self.spool)
+            table.draft = _Draft(table, request, self._describe(version), self.spool)
         table.draft.add(batch[0])
         return partial(self._log, batch, table.draft) if is_first else None
 
@@ -190,13 +200,13 @@ class PredictionLog:
         frames: dict[int, bytes] = {}
         for decided in batch:
             version, decisions = decided.chosen.version, decided.decisions
-            known = self._known.get((version.name, version.version)) or self._know(version)
-            frames[known.number] = known.frame
+            logged = self._versions.get((version.name, version.version)) or self._describe(version)
+            frames[logged.number] = logged.frame
             ids.append(prediction_id := new_id())
             if isinstance(decisions, Prediction):
-                entries.append(one(known, prediction_id, decided, decisions))
+                entries.append(single_entry(logged, prediction_id, decided, decisions))
             else:
-                entries += many(known, prediction_id, decided, decisions)
+                entries += record_entries(logged, prediction_id, decided, decisions)
         return self.spool.append(encode(entries), frames)
 
     def _is_stored(self, receipt: Receipt) -> bool:
@@ -204,13 +214,13 @@ class PredictionLog:
         wake(self.spool.folder)
         return wait_for(receipt, SYNC_SECONDS)
 
-    def _know(self, version: StoredVersion) -> Known:
+    def _describe(self, version: StoredVersion) -> LoggedVersion:
         key = version.name, version.version
-        if key not in self._known:
-            if len(self._known) >= _MOST_VERSIONS:
-                self._known.clear()
-            self._known[key] = know(version, next(self._numbers))
-        return self._known[key]
+        if key not in self._versions:
+            if len(self._versions) >= _MOST_VERSIONS:
+                self._versions.clear()
+            self._versions[key] = logged_version(version, next(self._numbers))
+        return self._versions[key]
 
     def look(self) -> None:
         """Have a drain started where it has work and there is none; call it once a second."""

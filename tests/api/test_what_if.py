@@ -133,9 +133,9 @@ def test_what_if_of_a_number_comes_close_to_the_least_change(toy_client: FlaskCl
     )
 
     assert ["smallest tried"] * 2 == [up["proof"], down["proof"]]
-    assert pytest.approx(RENT["area"] + 10, rel=0.02) == up["changes"][0]["to"]
+    assert pytest.approx(RENT["area"] + 10, rel=1e-4) == up["changes"][0]["to"]
     assert up["answer"]["value"] >= goals[0]["at_least"]
-    assert pytest.approx(RENT["area"] - 10, rel=0.02) == down["changes"][0]["to"]
+    assert pytest.approx(RENT["area"] - 10, rel=1e-4) == down["changes"][0]["to"]
     assert down["answer"]["value"] <= goals[1]["at_most"]
     far = ask(
         toy_client, "rent", record=RENT, may_change=[{"field": "area", "maximum": 90}, "city"],

@@ -25,7 +25,7 @@ from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_entries import decode, encode
 from persistence.prediction_rows import ANSWER
 from persistence.prediction_spool import PredictionSpool, spool_files, total_bytes
-from persistence.spool_reading import frame, read_frames
+from persistence.spool_reading import ASIDE, frame, read_frames
 from tests.support.logged import ask, counted, drained, logging, set_aside, spooled
 from tests.support.models import EXAMPLES
 
@@ -169,6 +169,7 @@ def test_predictions_when_the_database_is_locked_wait_in_order(
 
     rows = [row.id for block in database.select() for row in block]
     assert ids == rows
+    assert not (tmp_path / ASIDE).exists(), "a lock refuses no row"
     other.close()
     database.close()
 

@@ -12,7 +12,7 @@ def test_form_when_sent_says_how_sure_the_answer_is(toy_client: FlaskClient) -> 
     values = {"field.area": "1e6", "field.rooms": "99", "field.city": "Natal"}
     body = {"area": 1e6, "rooms": 99, "city": "Natal"}
     own = toy_client.post("/v0/models/rent/predict", json=body).get_json()["prediction"]
-    low, high = (plain(own["interval"][end], 6) for end in ("low", "high"))
+    low, high = (plain(own["interval"][end], 5) for end in ("low", "high"))
 
     far = Form(post(toy_client, "/models/rent", values))
     near = Form(post(toy_client, "/models/rent", values | {"field.area": "90", "field.rooms": "2"}))

@@ -214,3 +214,17 @@ def test_version_before_when_it_was_promoted_is_what_was_promoted_until_then(
     pointer = Pointer(tuple(Promotion(one, "then") for one in promoted)) if promoted else None
 
     assert expected == version_beneath(pointer, version, stored)
+
+
+def test_page_says_how_far_the_coverage_holds(
+    toy_client: FlaskClient, toy_store: ModelStore
+) -> None:
+    paths = [
+        f"/v0/models/{name}/versions/{toy_store.promoted(name)}" for name in ("rent", "parcel")
+    ]
+
+    rent, parcel = (toy_client.get(path, headers={"Accept": BROWSER}).text for path in paths)
+
+    assert "The coverage is not measured: 21 held-out rows are too few." in rent
+    assert "<h2>Coverage of sets of classes</h2>" in parcel
+    assert 1 == parcel.count("A coverage of 0.9 is ")

@@ -204,11 +204,28 @@ def test_log_when_strict_and_full_refuses_before_work(
     assert drained(tmp_path).keys() == {*ids} - {""}
 
 
-def test_disk_when_full_fails_no_answer(toy_store: ModelStore, tmp_path: Path) -> None:
+def test_folder_when_it_cannot_be_read_fails_no_answer_and_hides_no_metric(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    (tmp_path / "log").write_text("a file")
+    client = logging(toy_store, tmp_path / "log").test_client()
+
+    answer, metrics = client.post("/v0/predict", json=RECORD), client.get("/metrics").data
+
+    assert (200, "failed") == (answer.status_code, answer.headers["X-Prediction-Log"])
+    assert b'prediction_log_unlogged_total{reason="failed"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [(resource.RLIMIT_FSIZE, 100), (resource.RLIMIT_NOFILE, 4)]
+)
+def test_disk_or_descriptors_when_used_up_fail_no_answer(
+    toy_store: ModelStore, tmp_path: Path, limit: int, most: int
+) -> None:
     app = logging(toy_store, tmp_path)
     before = ask(app, 5)
     if not (child := os.fork()):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        resource.setrlimit(limit, (most, most))
         answer = app.test_client().post("/v0/predict", json=RECORD)
         os._exit((answer.status_code, answer.headers.get("X-Prediction-Log")) != (200, "failed"))
     _, status = os.waitpid(child, 0)
@@ -251,7 +268,7 @@ def test_answer_when_the_log_fails_is_given_all_the_same(
     toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = logging(toy_store, tmp_path)
-    monkeypatch.setattr(prediction_log, "one", lambda *_: 1 / 0)
+    monkeypatch.setattr(prediction_log, "single_entry", lambda *_: 1 / 0)
 
     answer = app.test_client().post("/v0/predict", json=RECORD)
 
