@@ -23,7 +23,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
-from persistence.atomic_files import locked, replace_file
+from persistence.atomic_files import locked
 from persistence.spool_reading import ASIDE, START, Receipt, frame, stored_position
 
 _log = logging.getLogger(__name__)
@@ -144,7 +144,9 @@ class SpoolFile:
                     self.path.unlink(missing_ok=True)
                 elif not os.fstat(descriptor).st_nlink:
                     self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    replace_file(self.path, os.pread(descriptor, self.end, 0), mode=0o600)
+                    copy = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                    os.write(copy, os.pread(descriptor, self.end, 0))
+                    os.close(copy)
                     _log.warning("%s was deleted, and is written again", self.path)
                 os.ftruncate(descriptor, self.end)
             except OSError as error:
