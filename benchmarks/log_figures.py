@@ -39,7 +39,7 @@ from engine.serving.request import PredictRequest
 from persistence.drain_status import figures
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
-from persistence.prediction_rows import EVERYTHING, PredictionRow, Selection
+from persistence.prediction_rows import EVERYTHING, Count, PredictionRow, Selection
 from persistence.prediction_spool import PredictionSpool
 from tests.support.logged import counted
 from tests.support.postgresql import run_postgresql
@@ -190,7 +190,7 @@ def enlarge(service: _Service, database: PredictionDatabase, rows: int) -> int:
         prefix = f"{now - hour * 3_600_000:012x}"
         with database._transactions.begin(writes=True) as connection:
             connection.exec_driver_sql(_COPY.format(prefix, hour * 3600, hourly))
-        database.store((), (), [replace(each, day=each.day - hour // 24) for each in counts])
+        database.store((), (), [replace(each, hour=each.hour - hour) for each in counts])
     with database._transactions.begin(writes=True) as connection:
         connection.exec_driver_sql("ANALYZE")
     return database.count(EVERYTHING)
@@ -198,16 +198,18 @@ def enlarge(service: _Service, database: PredictionDatabase, rows: int) -> int:
 
 def query_times(database: PredictionDatabase, field: str) -> dict[str, float]:
     """Return the seconds of each query of a dashboard: the slowest of five."""
-    model, counts = Selection(model=MODEL), "SELECT * FROM prediction_counts"
+    model, now = Selection(model=MODEL), time.time()
     (newest,) = next(database.select(model, newest_first=True, most=1))
 
-    def read(query: str) -> None:
-        with database._transactions.begin() as connection:
-            connection.exec_driver_sql(query).all()
+    def counts(days: int, field: str | None = None, *, by_hour: bool = False) -> list[Count]:
+        since = now - 86_400 * days
+        return database.counts(MODEL, field, since=since, by_hour=by_hour)
 
     queries: dict[str, Callable[[], object]] = {
-        "counts by day of 30 days, one field": lambda: read(f"{counts} WHERE field = '{field}'"),
-        "counts by day of 30 days, all fields": lambda: read(counts),
+        "counts of 30 days, one field": lambda: counts(30, field),
+        "counts of 30 days, all fields": lambda: counts(30),
+        "counts of 7 days by hour, one field": lambda: counts(7, field, by_hour=True),
+        "counts of a day by hour, all fields": lambda: counts(1, by_hour=True),
         "the newest 50 predictions": lambda: [*database.select(model, newest_first=True, most=50)],
         "one prediction by id": lambda: next(database.select(Selection(id=newest.id))),
     }  # fmt: skip

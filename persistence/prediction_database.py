@@ -41,10 +41,13 @@ _ADVANCE = """UPDATE prediction_spools SET position = :position
 _BEGIN = """INSERT INTO prediction_spools (spool, position) VALUES (:spool, :position)
     ON CONFLICT DO NOTHING"""
 
-_COUNT = """INSERT INTO prediction_counts (model, day, version, field, bin, n)
-    VALUES (:model, :day, :version, :field, :bin, :n)
-    ON CONFLICT (model, day, version, field, bin)
+_COUNT = """INSERT INTO prediction_counts (model, hour, version, field, bin, n)
+    VALUES (:model, :hour, :version, :field, :bin, :n)
+    ON CONFLICT (model, hour, version, field, bin)
     DO UPDATE SET n = prediction_counts.n + excluded.n"""
+
+#: The same by day: a month of hours takes too long to add up.
+_COUNT_DAY = _COUNT.replace("prediction_counts", "prediction_daily_counts").replace("hour", "day")
 
 _OUTCOMES_BY_ID = "DELETE FROM prediction_outcomes WHERE id IN :ids"
 
@@ -103,6 +106,7 @@ class PredictionDatabase:
             _insert(connection, "prediction_outcomes", [*map(outcome_columns, outcomes)])
             if numbers:
                 _run(connection, _COUNT, numbers)
+                _run(connection, _COUNT_DAY, [n | {"day": n["hour"] // 24} for n in numbers])
         return True
 
     def position(self, spool: str) -> int:
@@ -167,9 +171,31 @@ class PredictionDatabase:
             if told:
                 yield prediction, sorted(told, key=lambda each: (each.at, each.received_at))
 
+    def counts(
+        self, model: str, field: str | None = None, *, since: float = 0, until: float = 1e12,
+        by_hour: bool = False,
+    ) -> list[Count]:  # fmt: skip
+        """Add up the counts of a model, or of one field, in a time, or list them by hour."""
+        first, end = int(since // 3600), math.ceil(until / 3600)
+        days: dict[str, Any] = {"first_day": math.ceil(first / 24), "end_day": end // 24}
+        if by_hour or days["first_day"] >= days["end_day"]:
+            days = {"first_day": 0, "end_day": 0}
+        hour, group = ("hour", "hour, ") if by_hour else ("0", "")
+        query = f"""SELECT model, version, {hour}, field, bin, CAST(sum(n) AS BIGINT) FROM (
+                SELECT model, version, hour, field, bin, n FROM prediction_counts
+                WHERE model = :model AND hour >= :first AND hour < :end
+                AND (hour < :first_day * 24 OR hour >= :end_day * 24)
+                UNION ALL SELECT model, version, 0, field, bin, n FROM prediction_daily_counts
+                WHERE model = :model AND day >= :first_day AND day < :end_day
+            ) AS counted WHERE {"1 = 1" if field is None else "field = :field"}
+            GROUP BY model, {group}version, field, bin ORDER BY {group}version, field, bin"""
+        days |= {"model": model, "field": field, "first": first, "end": end}
+        with self._transactions.begin() as connection:
+            return [Count(*row) for row in _run(connection, query, days)]
+
     def versions(self, model: str) -> list[str]:
         """Return the versions of a model that predictions are logged of, by the counts."""
-        query = "SELECT DISTINCT version FROM prediction_counts WHERE model = :model"
+        query = "SELECT DISTINCT version FROM prediction_daily_counts WHERE model = :model"
         with self._transactions.begin() as connection:
             return sorted(_run(connection, query, {"model": model}).scalars())
 
@@ -181,7 +207,7 @@ class PredictionDatabase:
     def delete(self, selection: Selection) -> tuple[int, int]:
         """Delete predictions and their outcomes; return how many of both.
 
-        The counts by day stay, as they say nothing of a single prediction.
+        The counts stay, as they say nothing of a single prediction.
         """
         outcomes, predictions = self._remove(selection, _OUTCOMES_BY_ID, _OUTCOMES_BY_NAME)
         if selection.id is not None:
@@ -199,7 +225,8 @@ class PredictionDatabase:
         _, predictions = self._remove(Selection(until=before))
         query = "DELETE FROM prediction_outcomes WHERE received_at < :before"
         self._change(query, before=before)
-        query = "DELETE FROM prediction_counts WHERE day < :day"
+        self._change("DELETE FROM prediction_counts WHERE hour < :hour", hour=int(before // 3600))
+        query = "DELETE FROM prediction_daily_counts WHERE day < :day"
         self._change(query, day=math.floor(before / 86400))
         return predictions
 

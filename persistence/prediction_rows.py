@@ -49,11 +49,11 @@ class OutcomeRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Count(msgspec.Struct, frozen=True):
-    """How many records had a field in one of its bins, within one day."""
+    """How many records had a field in one of its bins, within one hour."""
 
     model: str
     version: str
-    day: int  # days since 1970, in UTC
+    hour: int  # hours since 1970
     field: str
     bin: str
     n: int

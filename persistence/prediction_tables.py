@@ -27,8 +27,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             probability DOUBLE PRECISION, probabilities TEXT, seconds DOUBLE PRECISION,
             key TEXT, request_id TEXT, identifiers TEXT, rows BIGINT, sha256 TEXT)""",
         "CREATE INDEX prediction_log_by_time ON prediction_log (at, place)",
-        "CREATE INDEX prediction_log_by_model ON prediction_log (model, at, place, version)",
-        "CREATE INDEX prediction_log_by_key ON prediction_log (key, at, place)",
+        "CREATE INDEX prediction_log_by_model ON prediction_log (model, at, place)",
         """CREATE TABLE prediction_identifiers (
             name TEXT, value TEXT, model TEXT, id {id}, PRIMARY KEY (name, value, model, id)
         ) {compact}""",
@@ -40,9 +39,17 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX prediction_outcomes_by_id ON prediction_outcomes (id)",
         "CREATE INDEX prediction_outcomes_by_name ON prediction_outcomes (name, name_value, model)",
         """CREATE TABLE prediction_counts (
+            model TEXT, hour INTEGER, version TEXT, field TEXT, bin TEXT, n BIGINT NOT NULL,
+            PRIMARY KEY (model, hour, version, field, bin)) {compact}""",
+        """CREATE TABLE prediction_daily_counts (
             model TEXT, day INTEGER, version TEXT, field TEXT, bin TEXT, n BIGINT NOT NULL,
             PRIMARY KEY (model, day, version, field, bin)) {compact}""",
         "CREATE TABLE prediction_spools (spool TEXT PRIMARY KEY, position BIGINT NOT NULL)",
+    ),
+    (
+        "DROP INDEX prediction_log_by_model",  # another takes its place
+        "CREATE INDEX prediction_log_by_model ON prediction_log (model, at, place, version)",
+        "CREATE INDEX prediction_log_by_key ON prediction_log (key, at, place)",
     ),
 )
 

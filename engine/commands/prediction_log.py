@@ -112,7 +112,7 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
 
     Name them by --id, --identifier or --key; other options narrow the choice.
     What waits in the spool is stored first, so that nothing comes back. The
-    counts by day stay: they say nothing of a single prediction.
+    counts by hour stay: they say nothing of a single prediction.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""The entries of a spool as rows of a database, and as counts by day, field and bin.
+"""The entries of a spool as rows of a database, and as counts by hour, field and bin.
 
 The bins of a number are those of the card's reference, by their place; other bins are words, as
 the pipeline sees them. A probability counts under its tenth, a number that is answered under its
@@ -104,18 +104,18 @@ class LogRows:
             if isinstance(entry, VersionEntry):
                 self._versions[entry.number] = _Version(entry)
             elif isinstance(entry, Predictions):
-                groups[entry.version, int(entry.at // 86_400)].append(entry)
+                groups[entry.version, int(entry.at // 3600)].append(entry)
             elif isinstance(entry, TableFile):
                 _add_table(rows, self._versions[entry.version], entry)
             else:
                 rows.outcomes += _outcomes(entry)
-        for (number, day), group in groups.items():
-            _add_group(rows, self._versions[number], group, day)
+        for (number, hour), group in groups.items():
+            _add_group(rows, self._versions[number], group, hour)
         return rows
 
 
-def _add_group(rows: Rows, version: _Version, entries: list[Predictions], day: int) -> None:
-    """Add the predictions of a version on a day."""
+def _add_group(rows: Rows, version: _Version, entries: list[Predictions], hour: int) -> None:
+    """Add the predictions of a version in an hour."""
     columns = version.columns(entries)
     names = [field.name for field in version.fields]
     listed = [
@@ -141,7 +141,7 @@ def _add_group(rows: Rows, version: _Version, entries: list[Predictions], day: i
                 )
             )  # fmt: skip
     counts = version.counts(columns) | {ANSWER: answers, PROBABILITY: tenths}
-    _add_counts(rows, version, day, counts)
+    _add_counts(rows, version, hour, counts)
 
 
 def _add_table(rows: Rows, version: _Version, entry: TableFile) -> None:
@@ -153,14 +153,14 @@ def _add_table(rows: Rows, version: _Version, entry: TableFile) -> None:
             request_id=entry.request_id, rows=entry.rows, sha256=entry.sha256,
         )
     )  # fmt: skip
-    _add_counts(rows, version, int(entry.at // 86_400), {ANSWER: +Counter(answers)})
+    _add_counts(rows, version, int(entry.at // 3600), {ANSWER: +Counter(answers)})
 
 
 def _add_counts(
-    rows: Rows, version: _Version, day: int, counts: Mapping[str, Counter[str]]
+    rows: Rows, version: _Version, hour: int, counts: Mapping[str, Counter[str]]
 ) -> None:
     rows.counts += [
-        Count(version.model, version.version, day, field, name, n)
+        Count(version.model, version.version, hour, field, name, n)
         for field, counted in counts.items()
         for name, n in counted.items()
     ]

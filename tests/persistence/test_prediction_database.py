@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import sqlalchemy
 
+from persistence import prediction_tables
 from persistence.database import DatabaseError
 from persistence.prediction_database import PredictionDatabase, _where
 from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
@@ -61,6 +62,7 @@ def test_row_when_stored_again_is_there_once(database: PredictionDatabase) -> No
     (stored,) = database.select()
     assert rows == [msgspec.structs.replace(row, place=0) for row in stored]
     assert [Count("shop", "v1", 3, "age", "0", 4)] == counted(database)
+    assert [Count("shop", "v1", 0, "age", "0", 4)] == database.counts("shop")
     assert (20, 0) == (database.position("a"), database.position("b"))
     database.forget("a")
     assert 0 == database.position("a")
@@ -154,17 +156,28 @@ def test_selection_when_given_means_these(
     assert len(numbers) == database.count(selection)
 
 
+def test_counts_when_of_a_window_are_the_sum_of_its_hours(database: PredictionDatabase) -> None:
+    numbers = {hour: 10**k for k, hour in enumerate((22, 25, 47, 48, 71, 73))}
+    database.store([], [], [Count("shop", "v1", h, "age", "0", n) for h, n in numbers.items()])
+
+    for first, end in ((0, 100), (22, 73), (23, 48), (25, 47), (47, 49), (24, 72), (30, 40)):
+        (*found,) = database.counts("shop", since=first * 3600, until=end * 3600)
+        inside = [n for hour, n in numbers.items() if first <= hour < end]
+        assert ([sum(inside)] if inside else []) == [count.n for count in found]
+    assert numbers == {c.hour: c.n for c in database.counts("shop", by_hour=True)}
+
+
 def test_prune_when_old_deletes_what_is_older(database: PredictionDatabase) -> None:
-    counts = [Count("shop", "v1", day, "age", "0", 1) for day in (0, 1)]
+    counts = [Count("shop", "v1", hour, "age", "0", 1) for hour in (0, 1)]
     told: dict[str, Any] = {"model": "shop", "value": True, "source": ""}
     outcomes = [OutcomeRow(**told, id=prediction(1).id, received_at=at, at=at) for at in (5.0, 9e9)]
-    database.store([prediction(1, at=5.0), prediction(2, at=9e4)], outcomes, counts)
+    database.store([prediction(1, at=5.0), prediction(2, at=7200.0)], outcomes, counts)
 
-    assert 1 == database.prune(before=86_400.0)
+    assert 1 == database.prune(before=3600.0)
 
     (rows,) = database.select()
     assert [2] == [*map(number_of, rows)]
-    assert [1] == [count.day for count in counted(database)]
+    assert [1] == [count.hour for count in counted(database)]
     database.store([prediction(1)])
     assert 1 == len([*database.judged(EVERYTHING, most=9)])
 
@@ -177,12 +190,30 @@ def test_code_when_tables_are_of_a_later_release_goes_on(
     engine = sqlalchemy.create_engine(kinds)
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE prediction_log ADD COLUMN mood TEXT")
-        connection.exec_driver_sql("INSERT INTO prediction_log_steps VALUES (2)")
+        connection.exec_driver_sql("INSERT INTO prediction_log_steps VALUES (99)")
     engine.dispose()
 
     database = PredictionDatabase(address)
     database.store([prediction(2)])
     assert [1, 2] == [number_of(row) for block in database.select() for row in block]
+    database.close()
+
+
+def test_tables_of_the_first_release_are_brought_forward_with_what_they_have(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(prediction_tables, "STEPS", prediction_tables.STEPS[:1])
+        database = PredictionDatabase(address)
+        database.store([prediction(1)])
+        database.close()
+
+    database = PredictionDatabase(address)
+    database.store([prediction(2)])
+    assert [1, 2] == [number_of(row) for block in database.select() for row in block]
+    with database._transactions.begin() as connection:
+        indexes = sqlalchemy.inspect(connection).get_indexes("prediction_log")
+    assert "prediction_log_by_key" in {index["name"] for index in indexes}
     database.close()
 
 

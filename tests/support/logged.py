@@ -46,10 +46,11 @@ def drained(folder: Path, address: str | Path = "") -> dict[str, PredictionRow]:
 
 
 def counted(database: PredictionDatabase) -> list[Count]:
-    """Return the counts by day, which dashboards read of their table."""
-    query = "SELECT model, version, day, field, bin, n FROM prediction_counts ORDER BY day, n"
+    """Return the counts of all models by hour."""
+    query = "SELECT DISTINCT model FROM prediction_counts ORDER BY model"
     with database._transactions.begin() as connection:
-        return [Count(*row) for row in connection.exec_driver_sql(query)]
+        models = [*connection.exec_driver_sql(query).scalars()]
+    return [count for model in models for count in database.counts(model, by_hour=True)]
 
 
 def set_aside(folder: Path) -> list[dict[str, Any]]:
