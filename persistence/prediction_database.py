@@ -268,7 +268,7 @@ def _run(connection: "Connection", query: str, values: Any) -> Any:
 def _insert(connection: "Connection", table: str, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows that are not there yet."""
     if rows:
-        # The driver takes them as they are, which takes half the time.
+        # SQLAlchemy would look at each value before the driver does.
         mark = "?" if connection.dialect.name == "sqlite" else "%s"
         names, marks = ", ".join(rows[0]), ", ".join([mark] * len(rows[0]))
         query = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
