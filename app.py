@@ -148,6 +148,7 @@ def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | Non
         environment={
             "DATABASE_URL": _log_address(settings),
             "PREDICTION_DAYS": str(settings.prediction_days),
+            "PREDICTION_LOG": mode,
         },
     )  # fmt: skip
 

@@ -51,8 +51,20 @@ _PRUNE_SECONDS = 3600.0
 
 _DAY = 86_400
 
+#: From this share of its time that it waits for a processor on, a drain gives way for so many
+#: times what a batch took, unless its oldest rows have waited for so many seconds.
+_CONTENDED, _YIELDED, LATE_SECONDS = 0.1, 4.0, 10.0
+
 #: What says nothing of the rows that are to be stored: they wait.
 _FAILURES = (DatabaseError, OSError, MemoryError)
+
+
+def _seconds_delayed() -> float:
+    """Return how long this process has waited for a processor; 0 where nothing tells."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 class _Source:
@@ -73,20 +85,26 @@ class _Source:
 
 
 class Drain:
-    """Stores what waits in a folder, and deletes what is older than some days; 0: nothing."""
+    """Stores what waits in a folder, and deletes what is older than some days; 0: nothing.
 
-    def __init__(self, folder: Path, database: PredictionDatabase, *, days: int = 0) -> None:
+    One that gives way stores less while others want the processors, for some seconds.
+    """
+
+    def __init__(
+        self, folder: Path, database: PredictionDatabase, *, days: int = 0, gives_way: bool = False
+    ) -> None:
         self.folder = folder
         self.status = DrainStatus.read(folder)
         self._written = copy(self.status)
         self._database = database
         self._days = days
         self._sources: dict[Path, _Source] = {}
+        self._gives_way, self._begun = gives_way, 0.0
         self._noted, self._next_prune = 0.0, 0.0
 
     def store(self) -> None:
         """Store what waits now, the oldest file first; raise `DatabaseError` where that fails."""
-        failure = None
+        failure, self._begun = None, time.monotonic()
         for path in spool_files(self.folder):
             try:
                 if path.suffix == ".spool":
@@ -119,8 +137,13 @@ class Drain:
             _, end = last_receipt(path, source.position)  # what comes meanwhile has to wait
             while source.position < end:
                 frames = [*read_frames(source.descriptor, source.position, BATCH)]
+                begun, delay = time.monotonic(), _seconds_delayed()
                 self._store_frames(source, frames)
                 self.note()
+                taken, delay = time.monotonic() - begun, _seconds_delayed() - delay
+                is_early = begun < self._begun + LATE_SECONDS
+                if self._gives_way and is_early and delay > _CONTENDED * taken:
+                    time.sleep(min(_YIELDED * taken, 1.0))
         rest = remove(path, source.position)
         if rest is not None:
             del self._sources[path]
@@ -244,7 +267,9 @@ def main() -> None:
                 database.position("")  # imports much, which would take long after the next line
             os.nice(19)
             days = int(os.environ.get("PREDICTION_DAYS") or 0)
-            run(Drain(folder, database, days=days), parent=int(sys.argv[2]))
+            gives_way = os.environ.get("PREDICTION_LOG") != "sync"  # no answer waits for it
+            drain = Drain(folder, database, days=days, gives_way=gives_way)
+            run(drain, parent=int(sys.argv[2]))
             database.close()
 
 

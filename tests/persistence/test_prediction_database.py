@@ -206,8 +206,7 @@ def test_tables_of_the_first_release_are_brought_forward_with_what_they_have(
         earlier.setattr(prediction_tables, "STEPS", prediction_tables.STEPS[:1])
         database = PredictionDatabase(address)
         database.store([prediction(1)])
-        database.close()
-
+    database.close()
     database = PredictionDatabase(address)
     database.store([prediction(2)])
     assert [1, 2] == [number_of(row) for block in database.select() for row in block]
