@@ -29,7 +29,7 @@ from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.monitoring.drift_reports import DriftReports
-from engine.pages import api_docs, form, version
+from engine.pages import api_docs, form, home, sign_in, version
 from engine.records.strict_json import write_json
 from engine.serving.lifecycle import Lifecycle
 from engine.serving.metrics import Metrics
@@ -64,8 +64,12 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.redirect_defaults = False  # nor is one address of a route to another
     shared = _resources(settings)
     pages = (
-        form.blueprint(shared), version.blueprint(shared.models), api_docs.blueprint(service=NAME),
-    )  # fmt: skip
+        home.blueprint(shared),
+        sign_in.blueprint(shared),
+        form.blueprint(shared),
+        version.blueprint(shared.models, service=NAME),
+        api_docs.blueprint(service=NAME),
+    )
     mount(app, shared, pages=pages, children=children)
     for command in COMMANDS:
         app.cli.add_command(command)

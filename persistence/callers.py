@@ -46,6 +46,7 @@ class _State(msgspec.Struct, frozen=True, array_like=True):
     were_keys: bool = False  # since the service has started
     content: bytes = b""  # of the file when it was last good; empty when there is none
     stamp: _Stamp | None = None  # of the file when it was last looked at; None: no file
+    secret: bytes = b""  # that signs the sessions of browsers
 
 
 class _Current(NamedTuple):
@@ -96,6 +97,20 @@ class Callers:
             current.proven[text] = key
         return None if key.has_expired() else key
 
+    def with_id(self, identifier: str) -> Key | None:
+        """Return the key with an id, which the one of the setting has not; None as by `find`."""
+        if not identifier and self._has_setting:
+            return _FROM_SETTING
+        key, _ = self._now().keys.get(identifier, (None, b""))
+        return None if key is None or key.has_expired() else key
+
+    @property
+    def session_secret(self) -> bytes:
+        """What signs sessions: of one service, or of all that have the same setting `API_KEY`."""
+        if self._has_setting:
+            return sha256(b"session" + self._digest_of_setting).digest()
+        return self._now().state.secret
+
     def hand_on(self, environment: MutableMapping[str, str]) -> None:
         """Let the program that this process executes next, in an environment, share the state."""
         environment[_HANDED_ON] = str(self._shared.hand_on())
@@ -139,7 +154,8 @@ class Callers:
                 trouble = f"no key is valid any more: there is no {self.file.path}"
         except InvalidKeys as error:
             content, trouble = before.content, f"the keys that were read before stay valid: {error}"
-        after = _State(before.were_keys or bool(content or stamp), content, stamp)
+        were_keys, secret = before.were_keys or bool(content or stamp), before.secret
+        after = _State(were_keys, content, stamp, secret or token_bytes(32))
         if after == before:
             return
         # Where another process was faster, this one looks again in a second.

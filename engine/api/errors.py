@@ -6,6 +6,7 @@ HTTP, nothing above it phrases an error.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from werkzeug.exceptions import BadHost, ClientDisconnected, HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 
 from engine.api import trace_context
+from engine.api.negotiation import HTML, prefers_html
 from engine.api.resources import resources
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.strict_json import write_json
@@ -64,8 +66,17 @@ _TROUBLES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, int, 
     ),
 )  # fmt: skip
 
-#: Phrases a failure, with the request's id, in the form of a protocol: body and content type.
-Phrase = Callable[[Failure, str], tuple[bytes, str]]
+#: Phrases a failure, with the request's id, in the form of a protocol, or as a page for a path:
+#: body, content type and perhaps headers, as `Phrased` has them.
+Phrase = Callable[..., tuple[Any, ...]]
+
+
+class Phrased(NamedTuple):
+    """A failure as the body of an answer."""
+
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str] = {}
 
 
 def phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
@@ -84,11 +95,13 @@ def phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
     return write_json(body) + b"\n", "application/problem+json"
 
 
-def phrase_of(phrases: Mapping[str, Phrase], path: str) -> Phrase:
-    """Return the function that phrases failures at an address."""
-    path = f"{path.partition('?')[0]}/"
-    spoken = (phrases[prefix] for prefix in phrases if path.startswith(f"{prefix}/"))
-    return next(spoken, phrase)
+def phrase_of(phrases: Mapping[str, Phrase], url: str, accept: str) -> Phrase:
+    """Return the function that phrases failures at an address, for a browser as a page."""
+    path = url.partition("?")[0]
+    spoken = (phrases[prefix] for prefix in phrases if f"{path}/".startswith(f"{prefix}/"))
+    if found := next(spoken, None):
+        return found
+    return partial(phrases[HTML], path=path) if prefers_html(accept) else phrase
 
 
 def sentence(failure: Failure) -> str:
@@ -104,9 +117,11 @@ def sentence(failure: Failure) -> str:
 
 def failure_response(failure: Failure) -> Response:
     """Return the response to the current request, in the form of the protocol it speaks."""
-    write = phrase_of(resources().phrases, request.path)
-    body, content_type = write(failure, g.get("request_id", ""))
-    return Response(body, status=failure.status, content_type=content_type)
+    write = phrase_of(resources().phrases, request.path, request.headers.get("Accept", ""))
+    body, content_type, headers = Phrased(*write(failure, g.get("request_id", "")))
+    response = Response(body, status=failure.status, content_type=content_type)
+    response.headers.update(headers)
+    return response
 
 
 def explain(error: Exception, *, model: str | None, version: str | None) -> Failure:

@@ -10,6 +10,15 @@ from engine.records.forms import ANSWER_FORMS
 from engine.records.media_types import ARROW, JSON
 from engine.records.problems import BadRequest
 
+#: The media type of a page.
+HTML = "text/html"
+
+
+def prefers_html(accept: str) -> bool:
+    """Return whether an Accept header is that of a browser, which would rather have a page."""
+    wishes = parse_accept_header(accept, MIMEAccept)
+    return bool(wishes.quality(HTML) > wishes.quality(JSON))
+
 
 def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
     """Choose the form, a media type, that an Accept header prefers; 406 if it accepts none."""

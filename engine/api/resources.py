@@ -46,7 +46,8 @@ class Resources:
     answers : IdempotencyCache
         The answers that are given again to a request that comes again.
     phrases : dict
-        By path, the `engine.api.errors.Phrase` of failures there and below it.
+        By path, the `engine.api.errors.Phrase` of failures there and below it; by `text/html`, that
+        of pages.
     version : str
         The version of the HTTP interface.
     workers : int
@@ -73,7 +74,7 @@ class Resources:
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)
     stopping: Event = field(default_factory=Event)
-    phrases: dict[str, Callable[..., tuple[bytes, str]]] = field(default_factory=dict)
+    phrases: dict[str, Callable[..., tuple[Any, ...]]] = field(default_factory=dict)
     service: str
     version: str
     max_table_bytes: int

@@ -7,20 +7,19 @@ failure at these addresses is a page as well; invalid values come back beside th
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, g, has_request_context
-from jinja2 import Environment, FileSystemLoader
-from markupsafe import Markup
+from flask import Blueprint, Response, g, has_request_context, request
 from msgspec import structs
 
-from engine.api.errors import Failure
-from engine.api.middleware.auth import FORM_KEY, FORM_PATH, form_values
+from engine.api.errors import Failure, Phrased
+from engine.api.middleware.auth import FORM_PATH, form_values
 from engine.api.requests import choose_version, no_explanation
 from engine.api.resources import Resources
 from engine.api.responses import version_headers
-from engine.pages.security_headers import digest, security_headers
+from engine.pages.failures import failure_page
+from engine.pages.layout import CONTENT_TYPE, HEADERS, render
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, Problem
 from engine.records.strict_json import write_json
@@ -45,33 +44,22 @@ _MOST_REASONS = 4
 #: Numbers are written with so many digits.
 _DIGITS = 5
 
-_FOLDER = Path(__file__).parent / "templates"
-_STYLE = (_FOLDER / "version.css").read_text() + (_FOLDER / "form.css").read_text()
-_TYPE = "text/html; charset=utf-8"
-_HEADERS = {
-    **security_headers(f"style-src '{digest(_STYLE)}'", forms="'self'"),
-    "Cache-Control": "no-store",
-}
-# Of its own, since the worker phrases failures where there is no request.
-_PAGE = Environment(
-    loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
-).get_template("form.html")
-
 
 def blueprint(shared: Resources) -> Blueprint:
     """Return the route of the forms; failures below it are phrased as pages from now on."""
     routes = Blueprint("form", __name__)
-    shared.phrases[FORM_PATH] = _phrase
+    shared.phrases[FORM_PATH] = partial(_phrase, shared.service)
 
     @routes.route(f"{FORM_PATH}/<name>", methods=["GET", "POST"])
     def page(name: str) -> Response:
         """Show the form of a model, and answer the record that it sends."""
-        g.asks_key = shared.callers.need_keys
         card = shared.models.card(name)
         schema = Schema.from_json(card["schema"])
         form = form_values()
         if not any(name.startswith(_PREFIX) for name in form):
-            return _response(card, [(field, _text(field.example)) for field in schema.fields])
+            return _response(
+                shared.service, card, [(field, _text(field.example)) for field in schema.fields]
+            )
         texts = [(field, form.get(_PREFIX + field.name, "")) for field in schema.fields]
         g.card, g.texts = card, texts  # for the page of a failure
         record = {field.name: field.from_cell(text.strip()) for field, text in texts}
@@ -86,41 +74,45 @@ def blueprint(shared: Resources) -> Blueprint:
         version = chosen.version  # a candidate, perhaps
         sentence = _sentence(version.schema.target, answer["prediction"])
         doubts = _doubts(version.schema.target, answer["prediction"])
-        response = _response(version.card, texts, notes, answer=sentence, doubts=doubts)
+        response = _response(
+            shared.service, version.card, texts, notes, answer=sentence, doubts=doubts
+        )
         response.headers.update(version_headers(version))
         return response
 
     @routes.after_request
     def confine(response: Response) -> Response:
         """Let the page do no more than send its own form."""
-        response.headers.update(_HEADERS)
+        response.headers.update(HEADERS)
         return response
 
     return routes
 
 
 def _response(*parts: Any, answer: str = "", doubts: Sequence[str] = ()) -> Response:
-    return Response(_write(*parts, answer=answer, doubts=doubts), content_type=_TYPE)
+    return Response(_write(*parts, answer=answer, doubts=doubts), content_type=CONTENT_TYPE)
 
 
-def _phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
+def _phrase(service: str, failure: Failure, request_id: str) -> Phrased:
     """Phrase a failure as a page: the form with its problems, or what is wrong with the request."""
-    sent = g if has_request_context() else None
-    card, texts = getattr(sent, "card", None), getattr(sent, "texts", [])
-    page = _write(card, texts, failure.problems[:PROBLEMS_LISTED], failure=failure)
-    return page.encode(), _TYPE
+    if not has_request_context() or "card" not in g:
+        path = request.path if has_request_context() else f"{FORM_PATH}/"
+        return failure_page(failure, request_id, service=service, path=path)
+    problems = failure.problems[:PROBLEMS_LISTED]
+    page = _write(service, g.card, g.texts, problems, failure=failure)
+    return Phrased(page.encode(), CONTENT_TYPE, HEADERS)
 
 
 def _write(
-    card: Card | None, texts: Sequence[tuple[Field, str]], problems: Sequence[Problem] = (), *,
+    service: str, card: Card, texts: Sequence[tuple[Field, str]],
+    problems: Sequence[Problem] = (), *,
     failure: Failure | None = None, answer: str = "", doubts: Sequence[str] = (),
 ) -> str:  # fmt: skip
     details: dict[str, str] = {problem.pointer: problem.detail for problem in problems}
     entries = [_entry(field, text, details.pop(_pointer(field), "")) for field, text in texts]
-    asks_key = has_request_context() and g.get("asks_key", failure and failure.status == 401)
-    return _PAGE.render(
-        card=card, entries=entries, others=[*details.values()], failure=failure, answer=answer,
-        doubts=doubts, asks_key=asks_key, key_name=FORM_KEY, style=Markup(_STYLE),  # noqa: S704 - our own file
+    return render(
+        "form.html", service=service, path=request.path, card=card, entries=entries,
+        others=[*details.values()], failure=failure, answer=answer, doubts=doubts,
     )  # fmt: skip
 
 

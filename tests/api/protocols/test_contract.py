@@ -69,16 +69,16 @@ def test_protocol_when_a_request_fails_phrases_the_failure(
 ) -> None:
     for rule in served.url_map.iter_rules():
         if rule.endpoint.startswith(f"{protocol.name}."):
-            assert protocol.phrase is phrase_of(resources(served).phrases, rule.rule)
+            assert protocol.phrase is phrase_of(resources(served).phrases, rule.rule, "")
 
 
 def test_phrases_when_a_path_lies_below_another_protocol_are_its_own(toy_store: ModelStore) -> None:
     nested = serve(toy_store, "parcel", aip_predict_route="/v2/vertex")
 
-    phrase = phrase_of(resources(nested).phrases, "/v2/vertex")
+    phrase = phrase_of(resources(nested).phrases, "/v2/vertex", "")
 
     assert "vertex" in phrase.__module__
-    assert phrase_of(resources(nested).phrases, "/v2/models") is not phrase
+    assert phrase_of(resources(nested).phrases, "/v2/models", "") is not phrase
 
 
 def _routes(shared: Resources) -> Blueprint:
