@@ -202,14 +202,12 @@ def query_times(database: PredictionDatabase, field: str) -> dict[str, float]:
     (newest,) = next(database.select(model, newest_first=True, most=1))
 
     def counts(days: int, field: str | None = None, *, by_hour: bool = False) -> list[Count]:
-        since = now - 86_400 * days
-        return database.counts(MODEL, field, since=since, by_hour=by_hour)
+        return database.counts(MODEL, field, since=now - 86_400 * days, by_hour=by_hour)
 
     queries: dict[str, Callable[[], object]] = {
         "counts of 30 days, one field": lambda: counts(30, field),
         "counts of 30 days, all fields": lambda: counts(30),
         "counts of 7 days by hour, one field": lambda: counts(7, field, by_hour=True),
-        "counts of a day by hour, all fields": lambda: counts(1, by_hour=True),
         "the newest 50 predictions": lambda: [*database.select(model, newest_first=True, most=50)],
         "one prediction by id": lambda: next(database.select(Selection(id=newest.id))),
     }  # fmt: skip

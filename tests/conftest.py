@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 
@@ -89,10 +90,19 @@ def s3() -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Postgresql]:
+def postgresql_server() -> Iterator[Postgresql]:
     """A PostgreSQL server."""
     with run_postgresql() as server:
         yield server
+
+
+@pytest.fixture
+def postgresql(postgresql_server: Postgresql) -> Postgresql:
+    """A PostgreSQL server whose database is empty."""
+    with psycopg.connect(postgresql_server.address, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return postgresql_server
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psycopg
 import pytest
 
 from engine.monitoring.drain import Drain
@@ -179,9 +178,6 @@ def commit_cutter(target: int) -> Iterator[tuple[int, threading.Event]]:
 def test_predictions_when_a_commit_is_done_but_not_answered_are_stored_once(
     toy_store: ModelStore, tmp_path: Path, postgresql: Postgresql
 ) -> None:
-    with psycopg.connect(postgresql.address, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
     app = logging(toy_store, tmp_path)
     with commit_cutter(postgresql.port) as (port, is_armed):
         database = PredictionDatabase(postgresql.at(port), seconds=2)

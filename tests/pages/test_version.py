@@ -226,5 +226,5 @@ def test_page_says_how_far_the_coverage_holds(
     rent, parcel = (toy_client.get(path, headers={"Accept": BROWSER}).text for path in paths)
 
     assert "The coverage is not measured: 21 held-out rows are too few." in rent
-    assert "<h2>Coverage of sets of classes</h2>" in parcel
+    assert "<summary>Coverage of sets of classes</summary>" in parcel
     assert 1 == parcel.count("A coverage of 0.9 is ")
