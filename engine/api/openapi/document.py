@@ -58,15 +58,16 @@ def describe(
     example = {}
     if any_model:
         example = {"any_model": any_model["model"], "any_value": any_model["example"]["value"]}
-    paths = _fill(fixed, "paths", values | example)
+    paths: dict[str, Any] = {}  # in the order of their use: readers begin at the top
     schemas = _fill(fixed, "schemas", values)
-    for template in protocols:
-        paths |= _fill(template, "paths", of_default)
-        schemas |= _fill(template, "schemas", of_default)
     for name, card in cards.items():
         of_model = values | model_values(card)
         schemas |= _fill(load_template(_MODEL), "schemas", of_model)
         paths |= _model_paths(of_model, is_default=name == shared.models.default)
+    paths |= _fill(fixed, "paths", values | example)
+    for template in protocols:
+        paths |= _fill(template, "paths", of_default)
+        schemas |= _fill(template, "schemas", of_default)
     for template in protocols if default else ():
         paths |= _fill(template, "paths_of_default", of_default)
     schemes = fixed["securitySchemes"]

@@ -100,6 +100,10 @@ def test_description_when_compared_with_the_routes_has_each_and_no_other(
     assert routed == documented
 
 
+def test_description_when_read_begins_with_the_prediction(toy_client: FlaskClient) -> None:
+    assert "/v0/predict" == next(iter(describe(toy_client)["paths"]))
+
+
 def test_description_when_it_names_operations_names_each_once(toy_client: FlaskClient) -> None:
     names = [
         operation["operationId"]
