@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadHost, ClientDisconnected, HTTPException
 from werkzeug.routing.exceptions import WebsocketMismatch
 
 from engine.api import trace_context
-from engine.api.negotiation import HTML, prefers_html
+from engine.api.negotiation import HTML, opens_a_page
 from engine.api.resources import resources
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.strict_json import write_json
@@ -101,7 +101,7 @@ def phrase_of(phrases: Mapping[str, Phrase], url: str, accept: str) -> Phrase:
     spoken = (phrases[prefix] for prefix in phrases if f"{path}/".startswith(f"{prefix}/"))
     if found := next(spoken, None):
         return found
-    return partial(phrases[HTML], path=path) if prefers_html(accept) else phrase
+    return partial(phrases[HTML], path=path) if opens_a_page(accept) else phrase
 
 
 def sentence(failure: Failure) -> str:

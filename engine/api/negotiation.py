@@ -20,6 +20,14 @@ def prefers_html(accept: str) -> bool:
     return bool(wishes.quality(HTML) > wishes.quality(JSON))
 
 
+def opens_a_page(accept: str) -> bool:
+    """Return whether an Accept header is that with which browsers open a page.
+
+    They name XHTML. Java, for one, prefers HTML for its programs too, but does not name that.
+    """
+    return "application/xhtml+xml" in accept and prefers_html(accept)
+
+
 def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
     """Choose the form, a media type, that an Accept header prefers; 406 if it accepts none."""
     if not accept.strip():

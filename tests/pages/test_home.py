@@ -85,6 +85,12 @@ def test_failure_is_a_page_for_a_browser_and_json_for_a_program(
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
+def test_failure_is_json_for_a_program_that_would_rather_have_html(toy_client: FlaskClient) -> None:
+    java = {"Accept": "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"}
+
+    assert "application/problem+json" == toy_client.get("/nothing", headers=java).mimetype
+
+
 def test_failure_of_a_protocol_keeps_its_form(toy_client: FlaskClient) -> None:
     assert toy_client.get("/v2/models/nobody", headers=BROWSER).is_json
 
