@@ -58,8 +58,7 @@ def describe(
     example = {}
     if any_model:
         example = {"any_model": any_model["model"], "any_value": any_model["example"]["value"]}
-    paths: dict[str, Any] = {}  # in the order of their use: readers begin at the top
-    schemas = _fill(fixed, "schemas", values)
+    schemas, paths = _fill(fixed, "schemas", values), dict[str, Any]()
     for name, card in cards.items():
         of_model = values | model_values(card)
         schemas |= _fill(load_template(_MODEL), "schemas", of_model)
