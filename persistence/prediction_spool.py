@@ -140,7 +140,7 @@ class SpoolFile:
             return
         if self.process == os.getpid():  # not a child that was forked meanwhile
             try:
-                if self.path.suffix == ".draft":
+                if self.path.suffix == ".draft" or self.end <= START:  # nothing is in it
                     self.path.unlink(missing_ok=True)
                 elif not os.fstat(descriptor).st_nlink:
                     self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

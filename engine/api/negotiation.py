@@ -13,11 +13,16 @@ from engine.records.problems import BadRequest
 #: The media type of a page.
 HTML = "text/html"
 
+#: What every browser asks for beside it.
+_XHTML = "application/xhtml+xml"
+
 
 def prefers_html(accept: str) -> bool:
     """Return whether an Accept header is that of a browser, which would rather have a page."""
-    wishes = parse_accept_header(accept, MIMEAccept)
-    return bool(wishes.quality(HTML) > wishes.quality(JSON))
+    # Java's own client names pages before anything else, and is none that shows them.
+    wishes = parse_accept_header(accept.replace("q=.", "q=0."), MIMEAccept)
+    is_browser = _XHTML in wishes.values() or not wishes.quality(JSON)
+    return bool(is_browser and wishes.quality(HTML) > wishes.quality(JSON))
 
 
 def opens_a_page(accept: str) -> bool:
@@ -34,7 +39,7 @@ def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
         return JSON
     wishes = MIMEAccept(
         (kind.removesuffix("; charset=utf-8"), quality)
-        for kind, quality in parse_accept_header(accept, MIMEAccept)
+        for kind, quality in parse_accept_header(accept.replace("q=.", "q=0."), MIMEAccept)
     )
     problem = f"Accept is {accept[:80]!r}: accept {' or '.join(forms)}"
     form = wishes.best_match(forms)

@@ -81,7 +81,9 @@ def blueprint(shared: Resources) -> Blueprint:
         last = rows[length - 1] if len(rows) > length else None
         page = Page([], f"{last.at!r}-{last.place}" if last else None, length)
         listed = {"predictions": [describe(row) for row in rows[:length]], "next": page.next}
-        return page.link(json_response({"model": name, **listed}))
+        response = page.link(json_response({"model": name, **listed}))
+        response.headers["Cache-Control"] = "no-store"  # it has what callers have sent
+        return response
 
     @routes.post("/v0/models/<name>/feedback")
     def tell(name: str) -> Response:

@@ -51,7 +51,7 @@ def begin(response: Response, text: str) -> None:
     """Have a browser keep a session, or forget it where the text is empty."""
     response.set_cookie(
         COOKIE, text, max_age=SECONDS if text else 0, httponly=True, samesite="Strict",
-        secure=request.is_secure or request.headers.get("X-Forwarded-Proto") == "https",
+        secure=request.is_secure or "https" in request.headers.get("X-Forwarded-Proto", "").lower(),
     )  # fmt: skip
 
 

@@ -19,6 +19,9 @@ from engine.worker.threads import ThreadedWorker
 #: Larger requests may take long: they get half of the threads.
 HEAVY_BYTES = 2**18
 
+#: So do requests with these words in their address: a search, and explanations.
+LONG_WORDS = (b"/whatif", b"explain=")
+
 
 class IntakeWorker(ThreadedWorker):
     """A worker that decides about requests while they come.
@@ -117,7 +120,8 @@ class IntakeWorker(ThreadedWorker):
         spares = self._spares(conn)
         conn.is_heavy = (
             conn.is_slow or len(conn.raw) > HEAVY_BYTES or b"content-encoding" in conn.headers
-        )
+            or any(word in conn.url for word in LONG_WORDS)
+        )  # fmt: skip
         if not spares and self._is_too_much(conn):
             self._refuse_busy(conn)
             return

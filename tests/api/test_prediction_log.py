@@ -48,6 +48,7 @@ def test_predictions_when_paged_are_listed_once_and_as_filtered(client: FlaskCli
         address = PREDICTIONS + link.partition(">")[0].strip("<")
 
     assert (IDS[:0:-1], "") == (ids, link)
+    assert "no-store" == answer.headers["Cache-Control"]
     (row,) = client.get(f"{PREDICTIONS}?identifier=order=3").get_json()["predictions"]
     assert (IDS[3], {"colour": "red"}, "small") == (row["id"], row["record"], row["value"])
     (row,) = client.get(f"{PREDICTIONS}?id={IDS[1]}").get_json()["predictions"]
@@ -75,6 +76,7 @@ def test_log_when_without_keys_is_for_this_machine_alone(
     )
     for name, value, is_near in (
         ("X-Forwarded-For", "10.0.0.7", False), ("Via", "1.1 proxy", False),
+        ("X-Real-IP", "10.0.0.7", False), ("X-Forwarded-Proto", "https", False),
         ("Host", "rebound.example", False), ("Host", "127.0.0.1.rebound.example:8000", False),
         ("Host", "[::1", False), ("Host", "localhost:8000", True), ("Host", "[::1]:8000", True),
         ("Host", "127.0.0.1", True), ("Origin", "https://page.example", False),
@@ -85,6 +87,9 @@ def test_log_when_without_keys_is_for_this_machine_alone(
         )
         answer = client.post(FEEDBACK, json=told, headers={name: value})
         assert answer.status_code == (202 if is_near else 403), (name, value)
+
+    nginx = {"environ_overrides": {"SERVER_PROTOCOL": "HTTP/1.0"}}
+    read_problem(client.get(PREDICTIONS, **nginx), 403)
 
     headers = {}
     for scope in ("read", "log", "feedback"):

@@ -24,7 +24,7 @@ from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_entries import decode, encode
 from persistence.prediction_rows import ANSWER
-from persistence.prediction_spool import PredictionSpool, spool_files, total_bytes
+from persistence.prediction_spool import NoRoom, PredictionSpool, spool_files, total_bytes
 from persistence.spool_reading import ASIDE, frame, read_frames
 from tests.support.logged import ask, counted, drained, logging, set_aside, spooled
 from tests.support.models import EXAMPLES
@@ -200,6 +200,19 @@ def test_drain_when_its_parent_has_ended_stores_what_waits_and_ends(
 
     assert ids == [row.id for block in database.select() for row in block]
     database.close()
+
+
+def test_spool_when_it_is_full_leaves_no_empty_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_spool, "_PAUSE", 0.0)
+    spool = PredictionSpool(tmp_path, most=2**16)
+
+    for _ in range(20):
+        with pytest.raises(NoRoom):
+            spool.reserve(2**16)
+
+    assert [] == spool_files(tmp_path)
 
 
 def test_spool_when_many_processes_append_stays_within_its_bound(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 
-BROWSER = {"Accept": "text/html,*/*;q=0.8"}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture
@@ -79,8 +79,12 @@ def test_sign_in_when_the_key_is_wrong_says_so_and_shows_it_to_nobody(
 
 
 @pytest.mark.parametrize(
-    "after", ["//evil.example", "https://evil.example", "/\\evil", "javascript:alert(1)", "../.."]
-)
+    "after",
+    [
+        "//evil.example", "https://evil.example", "/\\evil", "javascript:alert(1)", "../..",
+        "v0/models/../../elsewhere", "v0/models/..",
+    ],
+)  # fmt: skip
 def test_sign_in_when_it_is_to_lead_elsewhere_leads_to_the_models(
     client: FlaskClient, file: KeyFile, after: str
 ) -> None:
@@ -159,3 +163,25 @@ def test_sessions_of_services_with_the_same_setting_are_the_same(tmp_path: Path)
     other = Callers(tmp_path / "none.json", api_key=text + "!")
     assert session.find(other, session.sign(first, key)) is None
     assert int(session.sign(first, key).split(".")[1]) > time.time()
+
+
+@pytest.mark.parametrize(
+    ("proxied", "is_secure"),
+    [("https", True), ("HTTPS", True), ("https, http", True), ("http", False)],
+)
+def test_session_when_the_browser_speaks_tls_is_sent_by_it_alone(
+    client: FlaskClient, file: KeyFile, proxied: str, *, is_secure: bool
+) -> None:
+    text, _ = add(file, client, "read")
+
+    answer = client.post("/sign-in", data={"key": text}, headers={"X-Forwarded-Proto": proxied})
+
+    assert is_secure == ("Secure" in answer.headers["Set-Cookie"])
+
+
+@pytest.mark.parametrize("wildcard", ["*; q=.2, */*; q=.2", "*/*; q=0.2"])
+def test_failure_when_java_asks_is_no_page(client: FlaskClient, wildcard: str) -> None:
+    accept = {"Accept": f"text/html, image/gif, image/jpeg, {wildcard}"}
+
+    assert "application/problem+json" == client.get("/v0/models", headers=accept).content_type
+    assert {"status": "alive"} == client.get("/", headers=accept).get_json()

@@ -288,3 +288,11 @@ def test_settings_when_the_library_is_missing_say_what_to_install(
     assert application.create_app(chosen).extensions["resources"].log is None
     with pytest.raises(InvalidSettings, match=r"requirements-serve-log\.txt"):
         application.create_app(replace(chosen, prediction_log="sync"))
+
+
+def test_log_when_the_spool_is_the_smallest_that_may_be_set_is_not_full_from_the_start(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    app = logging(toy_store, tmp_path, prediction_log_full="refuse", prediction_spool_bytes=2**16)
+
+    assert all(ask(app, 3))

@@ -137,7 +137,7 @@ class FastPath:
         """
         start = time.perf_counter()
         log = self._prediction_log
-        if log and (log.is_sync or log.refusal(MOST_BYTES)):
+        if log and (log.is_sync or log.refusal(sum(len(body) for _, body, _ in requests))):
             return [None] * len(requests)
         admitted: list[PredictRequest | None] = [None] * len(requests)
         standings: list[tuple[Standing, int] | None] = [None] * len(requests)

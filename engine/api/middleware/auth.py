@@ -61,8 +61,8 @@ MOST_VALUES = 10_000
 #: sent, or say what became true.
 _NEAR_SCOPES = ("log", "feedback")
 
-#: The headers by which proxies say that they pass a request on.
-_PROXY_HEADERS = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+#: The headers by which proxies say that they pass a request on, beside all of X-Forwarded-.
+_PROXY_HEADERS = ("Forwarded", "X-Real-Ip", "Via")
 
 #: The headers in which a key may come; the first that is there counts.
 HEADERS = ("x-api-key", "authorization", "token")
@@ -145,7 +145,10 @@ def _is_near() -> bool:
     may send forms here, with their origin.
     """
     headers = request.headers
-    is_direct = not any(name in headers for name in _PROXY_HEADERS)
+    # nginx, left as it is, adds no header, and speaks HTTP/1.0.
+    is_direct = request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0" and not any(
+        name in _PROXY_HEADERS or name.startswith("X-Forwarded-") for name, _ in headers
+    )
     hosts = [request.host, *headers.getlist("Origin")]
     return (
         is_direct and request.remote_addr in ("127.0.0.1", "::1") and all(map(_is_loopback, hosts))
