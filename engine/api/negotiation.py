@@ -26,11 +26,8 @@ def prefers_html(accept: str) -> bool:
 
 
 def opens_a_page(accept: str) -> bool:
-    """Return whether an Accept header is that with which browsers open a page.
-
-    They name XHTML. Java, for one, prefers HTML for its programs too, but does not name that.
-    """
-    return "application/xhtml+xml" in accept and prefers_html(accept)
+    """Return whether an Accept header is one with which browsers open pages; all name XHTML."""
+    return _XHTML in accept and prefers_html(accept)
 
 
 def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
