@@ -11,7 +11,8 @@ import sqlalchemy
 
 from persistence import prediction_tables
 from persistence.database import DatabaseError
-from persistence.prediction_database import PredictionDatabase, _where
+from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_queries import where
 from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
 from tests.support.logged import counted
 from tests.support.postgresql import Postgresql
@@ -288,8 +289,8 @@ def test_sqlite_when_few_predictions_are_meant_searches_no_others(
     database = PredictionDatabase(tmp_path / "log.sqlite3")
     database.store([prediction(1)])
     narrow = msgspec.structs.replace(selection, model="shop", version="v1", since=1.0, until=2e9)
-    where, values = _where(narrow)
-    query = f"EXPLAIN QUERY PLAN SELECT * FROM prediction_log p WHERE {where} ORDER BY at, place"  # noqa: S608
+    part, values = where(narrow)
+    query = f"EXPLAIN QUERY PLAN SELECT * FROM prediction_log p WHERE {part} ORDER BY at, place"  # noqa: S608
 
     with database._transactions.begin() as connection:
         steps = [row.detail for row in connection.execute(sqlalchemy.text(query), values)]
