@@ -141,13 +141,15 @@ class PredictionDatabase:
         condition, values = where(selection)
         condition += " AND p.record IS NOT NULL"  # of a table by its file no answer is known
         both = f"{columns('p', _PREDICTION)}, {columns('o', _OUTCOME)}"
+        # The limit may cut off outcomes of the last prediction: the earliest of them.
+        at, came = (len(_PREDICTION) + 1 + _OUTCOME.index(name) for name in ("at", "received_at"))
         # A cross join has SQLite begin with the outcomes, which are fewer.
         query = f"""SELECT {both} FROM prediction_outcomes o
             CROSS JOIN prediction_log p WHERE p.id = o.id AND p.model = o.model AND {condition}
             UNION ALL SELECT {both} FROM prediction_outcomes o
             CROSS JOIN prediction_identifiers i CROSS JOIN prediction_log p
             WHERE {_SAME_NAME} AND p.id = i.id AND {condition}
-            ORDER BY 2 DESC, {len(_PREDICTION)} DESC LIMIT {most}"""
+            ORDER BY 2 DESC, {len(_PREDICTION)} DESC, {at} DESC, {came} DESC LIMIT {most}"""
         with self._transactions.begin() as connection:
             found = run(connection, query, values).all()
         for head, rows in groupby(found, key=lambda row: row[: len(_PREDICTION)]):

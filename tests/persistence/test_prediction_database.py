@@ -102,6 +102,7 @@ def test_outcomes_when_contradicting_are_ordered_by_when_they_came_true(
 
     ((_, found),) = database.judged(EVERYTHING, most=9)
     assert ["a", "b", "c", "d"] == [outcome.value for outcome in found]
+    assert ["d"] == [told[-1].value for _, told in database.judged(EVERYTHING, most=1)]
 
 
 def test_deleted_row_when_in_sqlite_is_in_no_file_any_more(tmp_path: Path) -> None:
