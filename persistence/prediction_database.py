@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from persistence.prediction_queries import columns, insert, run, where, where_alone
 from persistence.prediction_rows import (
     EVERYTHING,
     Count,
@@ -19,7 +20,6 @@ from persistence.prediction_rows import (
     PredictionRow,
     Selection,
     columns_of,
-    json_text,
     outcome_columns,
     row_of,
 )
@@ -51,22 +51,8 @@ _COUNT_DAY = _COUNT.replace("prediction_counts", "prediction_daily_counts").repl
 
 _OUTCOMES_BY_ID = "DELETE FROM prediction_outcomes WHERE id IN :ids"
 
-_OUTCOMES_BY_NAME = f"""DELETE FROM prediction_outcomes WHERE digest IN (
-    SELECT o.digest FROM prediction_identifiers i JOIN prediction_outcomes o ON {_SAME_NAME}
-    WHERE i.id IN :ids)"""
-
-#: By what is given of a selection, its condition.
-_CONDITIONS = {
-    "model": "p.model = :model",
-    "version": "p.version = :version",
-    "since": "p.at >= :since",
-    "until": "p.at < :until",
-    "key": "p.key = :key",
-    "id": "p.id >= :id AND p.id < :end",  # the rows of a request, too
-}
-
-#: Few predictions have these: a query has to begin with them, however many others there are.
-_RARE = ("key", "id", "identifiers")
+_OUTCOMES_BY_NAME = f"""SELECT i.id, o.digest, o.model, o.identifiers
+    FROM prediction_identifiers i JOIN prediction_outcomes o ON {_SAME_NAME} WHERE i.id IN :ids"""
 
 
 class PredictionDatabase:
@@ -97,16 +83,16 @@ class PredictionDatabase:
         with self._transactions.begin(writes=True) as connection:
             place = {"spool": spool, "position": position}
             if spool and not (
-                _run(connection, _ADVANCE, {**place, "after": after}).rowcount if after
-                else _run(connection, _BEGIN, place).rowcount
+                run(connection, _ADVANCE, {**place, "after": after}).rowcount if after
+                else run(connection, _BEGIN, place).rowcount
             ):  # fmt: skip
                 return False
-            _insert(connection, "prediction_log", rows)
-            _insert(connection, "prediction_identifiers", names)
-            _insert(connection, "prediction_outcomes", [*map(outcome_columns, outcomes)])
+            insert(connection, "prediction_log", rows)
+            insert(connection, "prediction_identifiers", names)
+            insert(connection, "prediction_outcomes", [*map(outcome_columns, outcomes)])
             if numbers:
-                _run(connection, _COUNT, numbers)
-                _run(connection, _COUNT_DAY, [n | {"day": n["hour"] // 24} for n in numbers])
+                run(connection, _COUNT, numbers)
+                run(connection, _COUNT_DAY, [n | {"day": n["hour"] // 24} for n in numbers])
         return True
 
     def position(self, spool: str) -> int:
@@ -129,14 +115,14 @@ class PredictionDatabase:
         comes, order = ("<", "DESC") if newest_first else (">", "ASC")
         while most is None or most > 0:
             size = BLOCK if most is None else min(most, BLOCK)
-            where, values = _where(selection)
+            condition, values = where(selection)
             if after is not None:
-                where += f" AND (p.at, p.place) {comes} (:at, :place)"
+                condition += f" AND (p.at, p.place) {comes} (:at, :place)"
                 values |= {"at": after[0], "place": after[1]}
-            query = f"""SELECT {_columns("p", _PREDICTION)} FROM prediction_log p WHERE {where}
+            query = f"""SELECT {columns("p", _PREDICTION)} FROM prediction_log p WHERE {condition}
                 ORDER BY p.at {order}, p.place {order} LIMIT {size}"""
             with self._transactions.begin() as connection:
-                found = _run(connection, query, values)
+                found = run(connection, query, values)
                 rows = [row_of(PredictionRow, _PREDICTION, row) for row in found]
             if rows:
                 yield rows
@@ -152,17 +138,20 @@ class PredictionDatabase:
 
         There are so many outcomes at most.
         """
-        where, values = _where(selection)
-        columns = f"{_columns('p', _PREDICTION)}, {_columns('o', _OUTCOME)}"
+        condition, values = where(selection)
+        condition += " AND p.record IS NOT NULL"  # of a table by its file no answer is known
+        both = f"{columns('p', _PREDICTION)}, {columns('o', _OUTCOME)}"
+        # The limit may cut off outcomes of the last prediction: the earliest of them.
+        at, came = (len(_PREDICTION) + 1 + _OUTCOME.index(name) for name in ("at", "received_at"))
         # A cross join has SQLite begin with the outcomes, which are fewer.
-        query = f"""SELECT {columns} FROM prediction_outcomes o
-            CROSS JOIN prediction_log p WHERE p.id = o.id AND p.model = o.model AND {where}
-            UNION ALL SELECT {columns} FROM prediction_outcomes o
+        query = f"""SELECT {both} FROM prediction_outcomes o
+            CROSS JOIN prediction_log p WHERE p.id = o.id AND p.model = o.model AND {condition}
+            UNION ALL SELECT {both} FROM prediction_outcomes o
             CROSS JOIN prediction_identifiers i CROSS JOIN prediction_log p
-            WHERE {_SAME_NAME} AND p.id = i.id AND {where}
-            ORDER BY 2 DESC, {len(_PREDICTION)} DESC LIMIT {most}"""
+            WHERE {_SAME_NAME} AND p.id = i.id AND {condition}
+            ORDER BY 2 DESC, {len(_PREDICTION)} DESC, {at} DESC, {came} DESC LIMIT {most}"""
         with self._transactions.begin() as connection:
-            found = _run(connection, query, values).all()
+            found = run(connection, query, values).all()
         for head, rows in groupby(found, key=lambda row: row[: len(_PREDICTION)]):
             prediction = row_of(PredictionRow, _PREDICTION, head)
             outcomes = [row_of(OutcomeRow, _OUTCOME, row[len(_PREDICTION) :]) for row in rows]
@@ -191,32 +180,29 @@ class PredictionDatabase:
             GROUP BY model, {group}version, field, bin ORDER BY {group}version, field, bin"""
         days |= {"model": model, "field": field, "first": first, "end": end}
         with self._transactions.begin() as connection:
-            return [Count(*row) for row in _run(connection, query, days)]
+            return [Count(*row) for row in run(connection, query, days)]
 
     def versions(self, model: str) -> list[str]:
         """Return the versions of a model that predictions are logged of, by the counts."""
         query = "SELECT DISTINCT version FROM prediction_daily_counts WHERE model = :model"
         with self._transactions.begin() as connection:
-            return sorted(_run(connection, query, {"model": model}).scalars())
+            return sorted(run(connection, query, {"model": model}).scalars())
 
     def count(self, selection: Selection) -> int:
         """Return how many predictions are meant."""
-        where, values = _where(selection)
-        return self._scalar(f"SELECT count(*) FROM prediction_log p WHERE {where}", values)
+        condition, values = where(selection)
+        return self._scalar(f"SELECT count(*) FROM prediction_log p WHERE {condition}", values)
 
     def delete(self, selection: Selection) -> tuple[int, int]:
         """Delete predictions and their outcomes; return how many of both.
 
-        The counts stay, as they say nothing of a single prediction.
+        Outcomes that other predictions have by the same identifiers stay, and so do the counts,
+        as they say nothing of a single prediction.
         """
-        outcomes, predictions = self._remove(selection, _OUTCOMES_BY_ID, _OUTCOMES_BY_NAME)
-        if selection.id is not None:
-            query = "DELETE FROM prediction_outcomes WHERE id = :id"
-            outcomes += self._change(query, id=selection.id)
-        for name, value in selection.identifiers.items():
-            query = """DELETE FROM prediction_outcomes
-                WHERE replace(identifiers, :pair, '') <> identifiers"""
-            outcomes += self._change(query, pair=json_text({name: str(value)})[1:-1])
+        outcomes, predictions = self._remove(selection, with_outcomes=True)
+        condition, values = where_alone(selection)  # also those without a prediction
+        query = f"DELETE FROM prediction_outcomes WHERE {condition}"
+        outcomes += self._change(query, **values) if condition else 0
         self._transactions.overwrite()
         return predictions, outcomes
 
@@ -236,65 +222,43 @@ class PredictionDatabase:
 
     def _scalar(self, query: str, values: Any) -> int:
         with self._transactions.begin() as connection:
-            return int(_run(connection, query, values).scalar() or 0)
+            return int(run(connection, query, values).scalar() or 0)
 
     def _change(self, query: str, **values: Any) -> int:
         with self._transactions.begin(writes=True) as connection:
-            return int(_run(connection, query, values).rowcount)
+            return int(run(connection, query, values).rowcount)
 
-    def _remove(self, selection: Selection, *before: str) -> tuple[int, int]:
-        """Delete predictions, after something of theirs; return how much of both."""
-        others = predictions = 0
+    def _remove(self, selection: Selection, *, with_outcomes: bool = False) -> tuple[int, int]:
+        """Delete predictions, perhaps with outcomes of theirs alone; return how many of both."""
+        outcomes = predictions = 0
         for rows in self.select(selection):
             ids = {"ids": [row.id for row in rows]}
             with self._transactions.begin(writes=True) as connection:
-                others += sum(_run(connection, query, ids).rowcount for query in before)
-                _run(connection, "DELETE FROM prediction_identifiers WHERE id IN :ids", ids)
+                told = run(connection, _OUTCOMES_BY_NAME, ids).all() if with_outcomes else []
+                run(connection, "DELETE FROM prediction_identifiers WHERE id IN :ids", ids)
                 query = "DELETE FROM prediction_log WHERE id IN :ids"
-                predictions += _run(connection, query, ids).rowcount
-        return others, predictions
+                predictions += run(connection, query, ids).rowcount
+                if with_outcomes:
+                    outcomes += run(connection, _OUTCOMES_BY_ID, ids).rowcount
+                    outcomes += _delete_told(connection, rows, told)
+        return outcomes, predictions
 
 
-def _run(connection: "Connection", query: str, values: Any) -> Any:
-    """Run a query with values, or for each of many of them."""
-    from sqlalchemy import bindparam, text
-
-    statement = text(query)
-    if ":ids" in query:
-        statement = statement.bindparams(bindparam("ids", expanding=True))
-    return connection.execute(statement, values)
-
-
-def _insert(connection: "Connection", table: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert rows that are not there yet."""
-    if rows:
-        # SQLAlchemy would look at each value before the driver does.
-        mark = "?" if connection.dialect.name == "sqlite" else "%s"
-        names, marks = ", ".join(rows[0]), ", ".join([mark] * len(rows[0]))
-        query = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-        connection.exec_driver_sql(query, [tuple(row.values()) for row in rows])
-
-
-def _where(selection: Selection) -> tuple[str, dict[str, Any]]:
-    """Return a condition for predictions, and the values in it."""
-    parts, values = ["1 = 1"], {}
-    is_rare = any(getattr(selection, name) for name in _RARE)
-    for name, condition in _CONDITIONS.items():
-        if (value := getattr(selection, name)) is not None:
-            # No index serves `IS TRUE`. SQLite, without statistics, would choose that of the model.
-            is_beside = is_rare and name not in _RARE
-            parts.append(f"({condition}) IS TRUE" if is_beside else condition)
-            values[name] = value
-    if selection.id is not None:
-        values["end"] = f"{selection.id}."  # "." is next to the "-" of rows
-    for number, (name, value) in enumerate(selection.identifiers.items()):
-        parts.append(
-            "p.id IN (SELECT id FROM prediction_identifiers "
-            f"WHERE name = :name{number} AND value = :value{number})"
-        )
-        values |= {f"name{number}": name, f"value{number}": str(value)}
-    return " AND ".join(parts), values
-
-
-def _columns(table: str, names: Sequence[str]) -> str:
-    return ", ".join(f"{table}.{name}" for name in names)
+def _delete_told(
+    connection: "Connection", rows: Sequence[PredictionRow], told: Sequence[Any]
+) -> int:
+    """Delete outcomes of deleted predictions that no other has by the same identifiers."""
+    names = {row.id: {name: str(each) for name, each in row.identifiers.items()} for row in rows}
+    found = {
+        digest: Selection(model=model, identifiers=identifiers)
+        for prediction, digest, model, text in told
+        if (identifiers := msgspec.json.decode(text)).items() <= names[prediction].items()
+    }
+    alone = []
+    for digest, selection in found.items():
+        condition, values = where(selection)
+        others = f"SELECT 1 FROM prediction_log p WHERE {condition} LIMIT 1"
+        if run(connection, others, values).first() is None:
+            alone.append(digest)
+    query = "DELETE FROM prediction_outcomes WHERE digest IN :ids"
+    return int(run(connection, query, {"ids": alone}).rowcount) if alone else 0

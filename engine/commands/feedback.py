@@ -137,10 +137,13 @@ def _check_version(name: str, version: str | None) -> None:
 
 
 def _check_segment(by: str, schema: Schema) -> None:
-    fields = [field.name for field in schema.inputs if field.kind in ("category", "flag")]
+    kinds = "category", "flag"
+    fields = [each.name for each in schema.inputs if each.kind in kinds and not each.private]
     if by and by not in fields:
         listed = ", ".join(fields) or "none"
-        raise CommandError(f"{by!r} is not a category or flag of this model; there are: {listed}")
+        raise CommandError(
+            f"{by!r} is not a category or flag of this model that is logged; there are: {listed}"
+        )
 
 
 def _shown(group: Mapping[str, Any]) -> Iterator[list[str]]:

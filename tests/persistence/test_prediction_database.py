@@ -11,7 +11,8 @@ import sqlalchemy
 
 from persistence import prediction_tables
 from persistence.database import DatabaseError
-from persistence.prediction_database import PredictionDatabase, _where
+from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_queries import where
 from persistence.prediction_rows import EVERYTHING, Count, OutcomeRow, PredictionRow, Selection
 from tests.support.logged import counted
 from tests.support.postgresql import Postgresql
@@ -101,6 +102,7 @@ def test_outcomes_when_contradicting_are_ordered_by_when_they_came_true(
 
     ((_, found),) = database.judged(EVERYTHING, most=9)
     assert ["a", "b", "c", "d"] == [outcome.value for outcome in found]
+    assert ["d"] == [told[-1].value for _, told in database.judged(EVERYTHING, most=1)]
 
 
 def test_deleted_row_when_in_sqlite_is_in_no_file_any_more(tmp_path: Path) -> None:
@@ -288,8 +290,8 @@ def test_sqlite_when_few_predictions_are_meant_searches_no_others(
     database = PredictionDatabase(tmp_path / "log.sqlite3")
     database.store([prediction(1)])
     narrow = msgspec.structs.replace(selection, model="shop", version="v1", since=1.0, until=2e9)
-    where, values = _where(narrow)
-    query = f"EXPLAIN QUERY PLAN SELECT * FROM prediction_log p WHERE {where} ORDER BY at, place"  # noqa: S608
+    part, values = where(narrow)
+    query = f"EXPLAIN QUERY PLAN SELECT * FROM prediction_log p WHERE {part} ORDER BY at, place"  # noqa: S608
 
     with database._transactions.begin() as connection:
         steps = [row.detail for row in connection.execute(sqlalchemy.text(query), values)]
