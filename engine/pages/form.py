@@ -169,7 +169,11 @@ def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
         texts.append(f"{also}. In {_percent(entry)} of cases, the true value is among those named.")
     if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
         texts.append("This record is unlike all rows that the model learnt from.")
-    reasons = prediction.get("explanation", {}).get("contributions", ())[:_MOST_REASONS]
+    explanation = prediction.get("explanation", {})
+    reasons = explanation.get("contributions", ())[:_MOST_REASONS]
+    if reasons and "class" in explanation:
+        label = _text(explanation["class"])
+        texts.append(f"Against a typical record, what moved the probability of {label}:")
     return texts + [f"{reason['text'][:1].upper()}{reason['text'][1:]}." for reason in reasons]
 
 

@@ -28,3 +28,13 @@ def test_form_when_sent_says_how_sure_the_answer_is(toy_client: FlaskClient) -> 
     assert "This record is unlike" not in near.words
     sentence = "It could also be (small|medium|large)|Nothing else is likely"
     assert re.search(sentence, sized.words)
+
+
+def test_form_when_asked_why_names_the_class_whose_probability_moved(
+    toy_client: FlaskClient,
+) -> None:
+    values = Form(toy_client.get("/models/parcel")).values()
+
+    whys = Form(post(toy_client, "/models/parcel", values | {"explain": "on"}))
+
+    assert re.search("what moved the probability of (small|medium|large):", whys.words)

@@ -82,6 +82,10 @@ def unknown_caller(text: str) -> str:
     return "send an API key in the header x-api-key, or as Authorization: Bearer"
 
 
+def _refusal(scope: str | None) -> str:
+    return f"this key lacks the scope {scope!r}" if scope else "this key may not use this address"
+
+
 def challenge(text: str) -> str:
     """Return the value of ``WWW-Authenticate`` for such a text."""
     return "Bearer" + ' error="invalid_token"' * bool(text)
@@ -125,7 +129,7 @@ def check_caller() -> Response | None:
     if may_ask(g.key, scope, (name or default) if has_model else None):
         return None
     if scope not in g.key.scopes:
-        return failure_response(Failure(403, f"this key may not {scope or 'use this address'}"))
+        return failure_response(Failure(403, _refusal(scope)))
     if name is not None:
         raise ModelNotFound(name)
     return failure_response(Failure(403, "this key may not use the default model"))
