@@ -182,6 +182,13 @@ class PredictionDatabase:
         with self._transactions.begin() as connection:
             return [Count(*row) for row in run(connection, query, days)]
 
+    def has_identifier(self, name: str) -> bool:
+        """Return whether a prediction or an outcome has an identifier of a name."""
+        query = """SELECT count(*) FROM (
+            SELECT 1 AS n FROM prediction_identifiers WHERE name = :name
+            UNION ALL SELECT 1 FROM prediction_outcomes WHERE name = :name LIMIT 1) AS named"""
+        return bool(self._scalar(query, {"name": name}))
+
     def versions(self, model: str) -> list[str]:
         """Return the versions of a model that predictions are logged of, by the counts."""
         query = "SELECT DISTINCT version FROM prediction_daily_counts WHERE model = :model"

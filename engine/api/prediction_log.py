@@ -71,19 +71,14 @@ def blueprint(shared: Resources) -> Blueprint:
         shared.models.card(name)  # which there is
         limit, after = page_bounds(_PLACE, *_FILTERS)
         length, place = limit or USUAL, after and _PLACE.fullmatch(after)
-        values = {each: single(each) for each in _FILTERS if each != "identifier"}
-        named = request.args.getlist("identifier")
+        values: Any = {each: single(each) for each in _FILTERS if each != "identifier"}
+        values["identifiers"] = request.args.getlist("identifier")
         found = shared.database.select(
-            read_selection(model=name, identifiers=named, **values), newest_first=True,
-            most=length + 1, after=(float(place[1]), int(place[2])) if place else None,
+            read_selection(model=name, **values), newest_first=True, most=length + 1,
+            after=(float(place[1]), int(place[2])) if place else None,
         )  # fmt: skip
         rows = next(found, [])
-        last = rows[length - 1] if len(rows) > length else None
-        page = Page([], f"{last.at!r}-{last.place}" if last else None, length)
-        listed = {"predictions": [describe(row) for row in rows[:length]], "next": page.next}
-        response = page.link(json_response({"model": name, **listed}))
-        response.headers["Cache-Control"] = "no-store"  # it has what callers have sent
-        return response
+        return _listed(name, rows, length)
 
     @routes.post("/v0/models/<name>/feedback")
     def tell(name: str) -> Response:
@@ -107,3 +102,13 @@ def blueprint(shared: Resources) -> Blueprint:
         return response
 
     return routes
+
+
+def _listed(model: str, rows: list[PredictionRow], length: int) -> Response:
+    """Return a page of so many predictions, which no cache keeps."""
+    last = rows[length - 1] if len(rows) > length else None
+    page = Page([], f"{last.at!r}-{last.place}" if last else None, length)
+    shown = [describe(row) for row in rows[:length]]
+    response = json_response({"model": model, "predictions": shown, "next": page.next})
+    response.headers["Cache-Control"] = "no-store"  # it has what callers have sent
+    return page.link(response)

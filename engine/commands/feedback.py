@@ -74,7 +74,9 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
     ]  # fmt: skip
     for start in range(0, len(rows), BLOCK):  # each within its deadline
         resources().database.store((), rows[start : start + BLOCK])
-    return CommandResult({"model": name, "outcomes": len(rows)}, f"{len(rows)} outcomes are stored")
+    counted = f"`flask quality {name}` counts those of logged predictions"
+    text = f"{len(rows)} outcomes are stored; {counted}"
+    return CommandResult({"model": name, "outcomes": len(rows)}, text)
 
 
 @click.command()

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +16,7 @@ from engine.api.resources import resources
 from engine.commands.output import CommandError, CommandResult, command_output, table
 from engine.records.arrow_support import missing_arrow
 from persistence.atomic_files import replacing
-from persistence.prediction_rows import PredictionRow
+from persistence.prediction_rows import PredictionRow, Selection
 
 #: The columns of an export; what is an object in JSON is its text.
 COLUMNS = tuple(name for name in PredictionRow.__struct_fields__ if name != "place")
@@ -61,7 +61,7 @@ def tail(most: int, **options: Any) -> CommandResult:
       flask log tail
       flask log tail --model credit --identifier order=7 --json
     """
-    found = resources().database.select(read_selection(**options), newest_first=True, most=most)
+    found = resources().database.select(_selection(options), newest_first=True, most=most)
     rows = [describe(row) for row in next(found, [])][::-1]
     shown = ("at", "model", "version", "value", "probability", "key", "id")
     none = _NO_MATCH if any(options.values()) else "no prediction is logged"
@@ -84,7 +84,7 @@ def export(output: Path | None, **options: Any) -> CommandResult:
       flask log export --model credit --since 2026-01-01 --output january.parquet
       flask log export --identifier customer=4711
     """
-    blocks = resources().database.select(read_selection(**options))
+    blocks = resources().database.select(_selection(options))
     suffix = output.suffix.lower() if output else ".csv"
     if suffix not in (".csv", ".parquet"):
         raise click.UsageError("name an --output that ends in .csv or .parquet")
@@ -119,7 +119,7 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
       flask log delete --identifier customer=4711
       flask log delete --id 019abc32f3d7a1c34f5c7a2e6a8d9b10 --yes
     """
-    selection = read_selection(**options)
+    selection = _selection(options)
     if not (selection.id or selection.key or selection.identifiers):
         raise click.UsageError("name the predictions by --id, --identifier or --key")
     _drain()
@@ -146,6 +146,18 @@ def drain() -> CommandResult:
     """
     _drain()
     return CommandResult({"stored": True}, "nothing waits in the spool any more")
+
+
+def _selection(options: Mapping[str, Any]) -> Selection:
+    """Read which predictions are meant, by identifiers that the log has."""
+    selection = read_selection(**options)
+    for name in selection.identifiers:
+        if not resources().database.has_identifier(name):
+            raise CommandError(
+                f"nothing in the log has an identifier {name!r}: give a field's own name, as "
+                "`flask log tail --json` shows it"
+            )
+    return selection
 
 
 def _drain() -> None:

@@ -97,6 +97,10 @@ def test_delete_when_by_identifier_deletes_these_and_asks(
     )
 
     assert "nothing is deleted" in run("log", "delete", "--id", "x", "--yes").stdout
+    for words in (("tail",), ("export",), ("delete", "--yes")):
+        unknown = run("log", *words, "--identifier", "Order Number=1")
+        assert 1 == unknown.exit_code
+        assert "nothing in the log has an identifier 'Order Number'" in unknown.stderr
 
     (rows,) = database.select()
     assert [*IDS[:2], *IDS[4:]] == [row.id for row in rows]
