@@ -51,20 +51,12 @@ _PRUNE_SECONDS = 3600.0
 
 _DAY = 86_400
 
-#: From this share of its time that it waits for a processor on, a drain gives way for so many
-#: times what a batch took, unless its oldest rows have waited for so many seconds.
-_CONTENDED, _YIELDED, LATE_SECONDS = 0.1, 4.0, 10.0
+#: A drain that gives way stores so many rows per second at most, unless those that it began with
+#: have waited for so many seconds.
+PACE, LATE_SECONDS = 7000, 60.0
 
 #: What says nothing of the rows that are to be stored: they wait.
 _FAILURES = (DatabaseError, OSError, MemoryError)
-
-
-def _seconds_delayed() -> float:
-    """Return how long this process has waited for a processor; 0 where nothing tells."""
-    try:
-        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return 0.0
 
 
 class _Source:
@@ -87,7 +79,7 @@ class _Source:
 class Drain:
     """Stores what waits in a folder, and deletes what is older than some days; 0: nothing.
 
-    One that gives way stores less while others want the processors, for some seconds.
+    One that gives way leaves the processors to the answers most of the time.
     """
 
     def __init__(
@@ -137,13 +129,12 @@ class Drain:
             _, end = last_receipt(path, source.position)  # what comes meanwhile has to wait
             while source.position < end:
                 frames = [*read_frames(source.descriptor, source.position, BATCH)]
-                begun, delay = time.monotonic(), _seconds_delayed()
+                begun, stored = time.monotonic(), self.status.stored
                 self._store_frames(source, frames)
                 self.note()
-                taken, delay = time.monotonic() - begun, _seconds_delayed() - delay
-                is_early = begun < self._begun + LATE_SECONDS
-                if self._gives_way and is_early and delay > _CONTENDED * taken:
-                    time.sleep(min(_YIELDED * taken, 1.0))
+                if self._gives_way and begun < self._begun + LATE_SECONDS:
+                    taken = time.monotonic() - begun
+                    time.sleep(max(0.0, (self.status.stored - stored) / PACE - taken))
         rest = remove(path, source.position)
         if rest is not None:
             del self._sources[path]
