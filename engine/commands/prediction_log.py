@@ -4,7 +4,8 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,13 @@ from persistence.prediction_rows import PredictionRow, Selection
 #: The columns of an export; what is an object in JSON is its text.
 COLUMNS = tuple(name for name in PredictionRow.__struct_fields__ if name != "place")
 _NUMBERS = {"probability", "seconds", "rows"}
+
+#: The columns of an export of outcomes, and how many of them are read at most.
+OUTCOME_COLUMNS = ("prediction", "model", "value", "at", "received_at", "source")
+_MOST_OUTCOMES = 1_000_000
+
+#: Columns, and rows of cells in blocks.
+_Export = tuple[Sequence[str], Iterable[list[list[Any]]]]
 
 _NO_MATCH = "no logged prediction matches these options"
 
@@ -73,34 +81,38 @@ def tail(most: int, **options: Any) -> CommandResult:
 @filters
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               help="The .csv or .parquet file to write; by default CSV is printed.")  # fmt: skip
+@click.option("--outcomes", is_flag=True, help="Write what became true of them instead.")
 @command_output
-def export(output: Path | None, **options: Any) -> CommandResult:
+def export(output: Path | None, *, outcomes: bool, **options: Any) -> CommandResult:
     """Write predictions as CSV or Parquet, the oldest first.
 
-    Records, probabilities and identifiers are JSON in one column each.
+    Records, probabilities and identifiers are JSON in one column each. Of
+    outcomes, those of the newest predictions come first.
 
     \b
     Examples:
       flask log export --model credit --since 2026-01-01 --output january.parquet
       flask log export --identifier customer=4711
+      flask log export --identifier customer=4711 --outcomes
     """
-    blocks = resources().database.select(_selection(options))
+    columns, blocks = (_outcomes if outcomes else _predictions)(_selection(options))
     suffix = output.suffix.lower() if output else ".csv"
     if suffix not in (".csv", ".parquet"):
         raise click.UsageError("name an --output that ends in .csv or .parquet")
     if output is None:
         if click.get_current_context().params["as_json"]:
             raise click.UsageError("with --json predictions go to a file: name it with --output")
-        name, count = "standard output", _write_csv(sys.stdout.buffer, blocks)
+        name, count = "standard output", _write_csv(sys.stdout.buffer, columns, blocks)
     else:
         name, path = click.format_filename(output), output.resolve()
         if path.exists():
             raise CommandError(f"{name} is there already: name another --output")
         write = _write_parquet if suffix == ".parquet" else _write_csv
         with replacing(path, path.with_name(f".writing-{os.getpid()}"), mode=0o600) as file:
-            count = write(file, blocks)
-    click.echo(f"{count} predictions written to {name}", err=True)
-    return CommandResult({"predictions": count, "output": name}, "")
+            count = write(file, columns, blocks)
+    what = "outcomes" if outcomes else "predictions"
+    click.echo(f"{count} {what} written to {name}", err=True)
+    return CommandResult({what: count, "output": name}, "")
 
 
 @log.command()
@@ -169,37 +181,66 @@ def _drain() -> None:
         raise CommandError("the spool is not yet stored, by the drain that runs: try again")
 
 
+def _predictions(selection: Selection) -> _Export:
+    """Return the columns of predictions, and their cells in blocks."""
+    blocks = resources().database.select(selection)
+    return COLUMNS, ([*map(_cells, rows)] for rows in blocks)
+
+
+def _outcomes(selection: Selection) -> _Export:
+    """Return the same of outcomes, by the predictions of which they are."""
+    judged = resources().database.judged(selection, most=_MOST_OUTCOMES)
+    return OUTCOME_COLUMNS, (
+        [
+            [row.id, row.model, _text(each.value), _moment(each.at), _moment(each.received_at),
+             each.source]
+            for each in outcomes
+        ]
+        for row, outcomes in judged
+    )  # fmt: skip
+
+
 def _cells(row: PredictionRow) -> list[Any]:
     values = describe(row)
     for name in ("record", "value", "probabilities", "identifiers"):
-        if not isinstance(values[name], (str, type(None))):
-            values[name] = msgspec.json.encode(values[name]).decode()
+        values[name] = _text(values[name])
     return [values[name] for name in COLUMNS]
 
 
-def _write_csv(file: IO[bytes], blocks: Iterable[list[PredictionRow]]) -> int:
-    """Write predictions, and return how many they are."""
+def _text(value: Any) -> str | None:
+    is_text = value is None or isinstance(value, str)
+    return value if is_text else msgspec.json.encode(value).decode()
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _write_csv(file: IO[bytes], columns: Sequence[str], blocks: Iterable[list[list[Any]]]) -> int:
+    """Write rows of cells, and return how many they are."""
     text, count = io.TextIOWrapper(file, encoding="utf-8", newline=""), 0
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for rows in blocks:
-        writer.writerows(map(_cells, rows))
+        writer.writerows(rows)
         count += len(rows)
     text.detach()
     return count
 
 
-def _write_parquet(file: IO[bytes], blocks: Iterable[list[PredictionRow]]) -> int:
+def _write_parquet(
+    file: IO[bytes], columns: Sequence[str], blocks: Iterable[list[list[Any]]]
+) -> int:
     if reason := missing_arrow():
         raise CommandError(reason)
     import pyarrow
     from pyarrow.parquet import ParquetWriter
 
-    kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in COLUMNS}
+    kinds = {name: pyarrow.float64() if name in _NUMBERS else pyarrow.string() for name in columns}
     schema, count = pyarrow.schema(kinds), 0
     with ParquetWriter(file, schema) as writer:
         for rows in blocks:
-            columns = map(list, zip(*map(_cells, rows), strict=True))
-            writer.write_table(pyarrow.table([*columns], schema=schema))
+            cells = map(list, zip(*rows, strict=True))
+            writer.write_table(pyarrow.table([*cells], schema=schema))
             count += len(rows)
     return count

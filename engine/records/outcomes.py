@@ -1,6 +1,7 @@
 """Outcomes: what became true of a prediction, which its id names or identifiers of its record."""
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -21,6 +22,9 @@ _ID = re.compile(r"[0-9a-f]{32}(-[0-9]{1,9})?")
 
 #: Times as numbers are from 1973 to 5138: others are days, as spreadsheets count, or milliseconds.
 _LEAST_SECONDS, _MOST_SECONDS = 1e8, 1e11
+
+#: Clocks, and days without a zone, differ by no more.
+_DAY = 86_400
 
 
 class Outcome(NamedTuple):
@@ -129,6 +133,8 @@ def _read(told: Any, schema: Schema, problems: list[Problem], at: str) -> Outcom
     when = seconds_of(told.get("at"))
     if when is None and told.get("at") is not None:
         note("/at", f"is {shown(told['at'])}: send a date and time, as 2026-01-31T12:00:00Z")
+    if when is not None and when > time.time() + _DAY:  # the latest one counts
+        note("/at", f"is {shown(told['at'])}, in the future: send the time at which it was so")
     clean, finding = schema.target.read(told.get("value"))
     if finding and finding.is_refused:
         note("/value", finding.detail, finding.code)

@@ -14,7 +14,7 @@ from click.testing import Result
 from persistence import prediction_spool
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
-from persistence.prediction_rows import ANSWER, Count, PredictionRow
+from persistence.prediction_rows import ANSWER, Count, OutcomeRow, PredictionRow
 from tests.support.application import serve
 from tests.support.logged import spooled
 
@@ -83,6 +83,26 @@ def test_export_when_as_csv_or_parquet_has_every_prediction(
     assert "is there already" in run("log", "export", "--output", file).stderr
     assert 2 == run("log", "export", "--json").exit_code  # CSV is no JSON document
     assert "0 predictions written" in run("log", "export", "--version", "none").stderr
+
+
+def test_export_of_outcomes_has_those_of_the_predictions_that_are_meant(
+    run: Callable[..., Result], database: PredictionDatabase, tmp_path: Path
+) -> None:
+    told: dict[str, Any] = {"model": "parcel", "value": True, "received_at": 2000.0}
+    others = OutcomeRow(**told, source="bo", identifiers={"order": "9"})
+    database.store((), [OutcomeRow(**told, source="ana", at=1000.0, id=IDS[3]), others])
+
+    text = run("log", "export", "--outcomes", "--identifier", "order=1").stdout
+    file = tmp_path / "outcomes.parquet"
+    all_told = read(run("log", "export", "--outcomes", "--output", file, "--json"))
+
+    assert [
+        "prediction,model,value,at,received_at,source",
+        f"{IDS[3]},parcel,true,1970-01-01T00:16:40+00:00,1970-01-01T00:33:20+00:00,ana",
+    ] == text.splitlines()
+    assert 3 == all_told["outcomes"], "one by id, one of two predictions"
+    pandas = pytest.importorskip("pandas")
+    assert {IDS[3], IDS[18], IDS[19]} == {*pandas.read_parquet(file)["prediction"]}
 
 
 def test_delete_when_by_identifier_deletes_these_and_asks(

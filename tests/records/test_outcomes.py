@@ -1,6 +1,7 @@
 """Outcomes are read as the target's field reads its values, and every problem is named."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ def test_outcomes_when_invalid_are_refused_with_every_problem() -> None:
         {"value": True}, {"id": ID, "identifiers": {"order": 1}, "value": True},
         {"id": "../x", "value": 3, "at": "soon", "why": 1}, 5,
         {"identifiers": {"age": 1, "order": None, "secret": "x"}, "value": True},
+        {"id": ID, "value": True, "at": time.time() + 2 * 86_400},
     ]  # fmt: skip
 
     with pytest.raises(InvalidRecords) as refused:
@@ -51,6 +53,7 @@ def test_outcomes_when_invalid_are_refused_with_every_problem() -> None:
     assert {
         "/0", "/1", "/2/id", "/2/value", "/2/at", "/2/why", "/3", "/3/value",
         "/4/identifiers/age", "/4/identifiers/order", "/4/identifiers/secret",
+        "/5/at",
     } == {problem.pointer for problem in refused.value.problems}  # fmt: skip
     with pytest.raises(InvalidRecords, match="1 problem"):
         read([])
