@@ -19,7 +19,7 @@ from engine.api.requests import choose_version, no_explanation
 from engine.api.resources import Resources
 from engine.api.responses import version_headers
 from engine.pages.failures import failure_page
-from engine.pages.layout import CONTENT_TYPE, HEADERS, render
+from engine.pages.layout import CONTENT_TYPE, HEADERS, confine, render
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, Problem
 from engine.records.strict_json import write_json
@@ -80,12 +80,7 @@ def blueprint(shared: Resources) -> Blueprint:
         response.headers.update(version_headers(version))
         return response
 
-    @routes.after_request
-    def confine(response: Response) -> Response:
-        """Let the page do no more than send its own form."""
-        response.headers.update(HEADERS)
-        return response
-
+    routes.after_request(confine)
     return routes
 
 

@@ -14,7 +14,7 @@ from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.cards.sentences import prediction_of, quality_of
 from engine.pages.failures import failure_page
-from engine.pages.layout import CONTENT_TYPE, HEADERS, render
+from engine.pages.layout import CONTENT_TYPE, confine, render
 from engine.schema.card import Card
 from persistence.store_errors import StoreError
 
@@ -50,12 +50,7 @@ def blueprint(shared: Resources) -> Blueprint:
         )  # fmt: skip
         return Response(page, content_type=CONTENT_TYPE)
 
-    @routes.after_request
-    def confine(response: Response) -> Response:
-        """Let the page do no more than it has to."""
-        response.headers.update(HEADERS)
-        return response
-
+    routes.after_request(confine)
     return routes
 
 

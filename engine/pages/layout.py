@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from flask import g, has_request_context, request
+from flask import Response, g, has_request_context, request
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
@@ -30,6 +30,12 @@ HEADERS = {
     **security_headers(f"style-src '{digest(_STYLE)}'; img-src 'self'", forms="'self'"),
     "Cache-Control": "no-store",
 }
+
+
+def confine(response: Response) -> Response:
+    """Let an answer, which a browser may show, do no more than a page has to."""
+    response.headers.update(HEADERS)
+    return response
 
 
 def render(template: str, *, service: str, path: str, **values: Any) -> str:

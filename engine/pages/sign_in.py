@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from engine.api import session
 from engine.api.middleware.auth import form_values, unknown_caller
 from engine.api.resources import Resources
-from engine.pages.layout import CONTENT_TYPE, HEADERS, render
+from engine.pages.layout import CONTENT_TYPE, confine, render
 
 #: Where a person may be led after signing in: a page of this service.
 _PAGE = re.compile(r"(models(/[a-z][a-z0-9_-]*)?|docs|v0/models(/(?!\.+(/|$))[A-Za-z0-9_.-]+)*)?")
@@ -57,12 +57,7 @@ def blueprint(shared: Resources) -> Blueprint:
         if session.is_foreign(request.method, request.headers, request.host):
             abort(403, "this form is taken from pages of this service alone: open /sign-in")
 
-    @routes.after_request
-    def confine(response: Response) -> Response:
-        """Let the page do no more than it has to."""
-        response.headers.update(HEADERS)
-        return response
-
+    routes.after_request(confine)
     return routes
 
 
