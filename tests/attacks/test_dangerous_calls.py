@@ -191,7 +191,7 @@ def is_constant(node: ast.expr, constants: set[str]) -> bool:
 #: SQL, in which all that others write is a bound value.
 OUR_WORDS = {
     "engine/api/fast_path/rejections.py": "a format",
-    "persistence/prediction_database.py": "SQL",
+    "persistence/prediction_queries.py": "SQL",
     "persistence/prediction_tables.py": "a format",
     "persistence/transactions.py": "SQL",
 }
