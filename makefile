@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege chaos contract fuzz clients docs docs-check clean upgrade
+.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege chaos contract fuzz clients languages docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -131,6 +131,9 @@ fuzz: test-deps  ## Send 20,000 made-up requests, damage 1,000,000 model files: 
 
 clients: test-deps  ## Ask the service through the clients of other servers: make clients args=triton
 	@$(python) build_model.py credit --if-absent && exec $(python) -m benchmarks.clients.run_all $(args)
+
+languages: test-deps  ## Add new texts to engine/languages, drop old ones, compile: make languages args=--check
+	@$(python) bin/catalogue.py $(args)
 
 docs: deps  ## Write the generated pages of docs/
 	@$(python) docs/generate.py

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from engine.api.session import COOKIE
+from engine.languages import LANGUAGES, gettext, language, local_date, local_number, ngettext
 from engine.pages.security_headers import digest, security_headers
 from engine.schema.messages import rounded
 
@@ -17,9 +18,13 @@ _STYLE = (_FOLDER / "style.css").read_text()
 # Of its own, since the worker phrases failures where there is no application.
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-    auto_reload=False,
+    auto_reload=False, extensions=["jinja2.ext.i18n"],
 )  # fmt: skip
-_TEMPLATES.globals |= {"rounded": rounded, "style": Markup(_STYLE)}  # noqa: S704 - our own file
+_TEMPLATES.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+_TEMPLATES.globals |= {
+    "rounded": rounded, "style": Markup(_STYLE),  # noqa: S704 - our own file
+    "languages": LANGUAGES, "local_number": local_number, "local_date": local_date,
+}  # fmt: skip
 for _name in _TEMPLATES.list_templates(["html"]):
     _TEMPLATES.get_template(_name)  # compiled now, so that no request waits for it
 
@@ -47,5 +52,5 @@ def render(template: str, *, service: str, path: str, **values: Any) -> str:
     key = g.get("key") if has_request_context() else None
     person = key.name if key and COOKIE in request.cookies else ""
     return _TEMPLATES.get_template(template).render(
-        service=service, root=root, person=person, **values
+        service=service, root=root, person=person, language=language(), **values
     )

@@ -8,6 +8,8 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Any
 
+from engine.languages import gettext as _
+
 #: A suggestion compares so many words, and so many letters of the unknown one.
 _MOST_COMPARED, _MOST_LETTERS = 200, 64
 #: How alike two words are, from 0 to 1, from which one is suggested for the other.
@@ -74,7 +76,7 @@ def did_you_mean(word: str, words: Vocabulary) -> str:
         likeness = _likeness(matcher, candidate, stem, least=best)
         if likeness > best:
             nearest, best = written, likeness
-    return f" (did you mean {quoted(nearest)}?)" if nearest else ""
+    return _(" (did you mean {word}?)").format(word=quoted(nearest)) if nearest else ""
 
 
 def plain(number: float, digits: int | None = None) -> str:

@@ -12,6 +12,7 @@ from engine.api.middleware import (
     compression,
     cors,
     idempotency,
+    language,
     prediction_log,
     query,
     rate_limit,
@@ -50,6 +51,7 @@ OBSERVING = (
 
 #: The middleware that may answer in place of the route.
 GUARDING = (
+    Middleware(language.choose, language.finish, on_loop=True),
     Middleware(None, compression.compress, on_loop=True),
     Middleware(cors.answer_preflight, cors.allow_origin, on_loop=True),
     Middleware(auth.check_caller, None, on_loop=True),

@@ -1,0 +1,71 @@
+"""The languages that people read: English, Brazilian Portuguese and Spanish.
+
+English stands in the code: a text in `gettext` is its own key. The other two are in
+`<language>/LC_MESSAGES/engine.po`, beside what Babel compiles from it. A request, or a
+command, chooses its language once, and all that is written afterwards follows.
+"""
+
+import gettext as catalogues
+from contextvars import ContextVar
+from pathlib import Path
+
+from engine.languages.accept_language import preferred
+
+#: The languages by their tags (RFC 5646), each with its own name.
+LANGUAGES = {"en": "English", "pt-BR": "Português", "es": "Español"}
+
+ENGLISH = "en"
+
+_CATALOGUES = {
+    tag: catalogues.translation("engine", Path(__file__).parent, [tag.replace("-", "_")])
+    for tag in LANGUAGES
+    if tag != ENGLISH
+}
+
+_chosen: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
+
+def language() -> str:
+    """Return the tag of the chosen language."""
+    return _chosen.get()
+
+
+def choose(tag: str) -> None:
+    """Choose a language of `LANGUAGES` for all that this thread writes until it chooses again."""
+    _chosen.set(tag)
+
+
+def choose_preferred(accept_language: str, wish: str = "") -> None:
+    """Choose a person's own wish, if it is one of `LANGUAGES`; else what a header prefers."""
+    choose(wish if wish in LANGUAGES else preferred(accept_language, tuple(LANGUAGES)))
+
+
+def gettext(text: str) -> str:
+    """Return a text in the chosen language; English where it has none."""
+    catalogue = _CATALOGUES.get(_chosen.get())
+    return catalogue.gettext(text) if catalogue else text
+
+
+def ngettext(singular: str, plural: str, count: int) -> str:
+    """Return the form of a text that belongs to a count."""
+    if catalogue := _CATALOGUES.get(_chosen.get()):
+        return catalogue.ngettext(singular, plural, count)
+    return singular if count == 1 else plural
+
+
+def local_number(text: str) -> str:
+    """Write a number, given as 1234.5, as people do: 1,234.5, or 1.234,5 in the other languages."""
+    whole, point, rest = text.partition(".")
+    if len(whole.lstrip("-+")) > 4 and whole.lstrip("-+").isdigit():
+        whole = f"{int(whole):{'+' if text[:1] == '+' else ''},}"
+    grouped = whole + point + rest
+    return grouped if language() == ENGLISH else grouped.translate(_SIGNS)
+
+
+def local_date(text: str) -> str:
+    """Write a date, given as 2026-11-29, as people do: 29/11/2026 but in English."""
+    parts = text[:10].split("-")
+    return text[:10] if language() == ENGLISH else "/".join(reversed(parts))
+
+
+_SIGNS = str.maketrans(".,", ",.")
