@@ -25,8 +25,8 @@ SHOWN = (
     "version", "title", "description", "task", "schema", "classes", "positive", "threshold",
     "has_probabilities", "example", "trained_by", "created_at", "estimator", "trees",
     "hyperparameters", "seed", "data", "code", "libraries", "score", "scores", "class_scores",
-    "remarks", "uncertainty", "impurity_importances", "permutation_importances", "challenge",
-    "runtime", "runtime_reason", "parity", "spread", "seconds", "files", "digest",
+    "remarks", "uncertainty", "pictures", "impurity_importances", "permutation_importances",
+    "challenge", "runtime", "runtime_reason", "parity", "spread", "seconds", "files", "digest",
 )  # fmt: skip
 
 

@@ -144,6 +144,7 @@ class Card(Description, Importances, RuntimeEntry):
     scores: dict[str, ScoreEntry]
     class_scores: list[dict[str, Any]]
     uncertainty: NotRequired[dict[str, Any]]  # of the answers, by the held-out rows
+    pictures: NotRequired[dict[str, Any]]  # curves and counts of the held-out rows
     challenge: NotRequired[ChallengeEntry]
     reference: dict[str, dict[str, Any]]
     format: NotRequired[int]

@@ -20,6 +20,7 @@ from engine.schema.definition import ModelDefinition
 from engine.schema.messages import rounded
 from engine.scoring.judged import HeldOutAnswers, judge
 from engine.scoring.metrics import SCORES, class_scores, score
+from engine.scoring.pictures import picture_values
 from engine.training.evaluation.champion import challenge
 from engine.training.evaluation.importances import impurity_importances, permutation_importances
 from engine.training.evaluation.own_scores import own_scores
@@ -99,7 +100,9 @@ def finish(
         shared = [field for field in definition.schema.inputs if not field.private]
         card: Card = {  # the store adds the other keys
             **description, "remarks": remarks, "scores": scores, "uncertainty": doubt,
-            "class_scores": class_scores(judged), "permutation_importances": shuffled or {},
+            "class_scores": class_scores(judged),
+            "pictures": {} if definition.target.private else picture_values(judged),
+            "permutation_importances": shuffled or {},
             "impurity_importances": impurity_importances(kept.pipeline),
             **runtime,  # type: ignore[typeddict-item]
             "challenge": comparison, "reference": reference(X.iloc[rows], shared),

@@ -223,7 +223,8 @@ NAMED = {
 
 def keys(value: Any, path: str = "") -> set[str]:
     """List the keys of a card by their path; names of the user's own become ``<kind>``."""
-    if path in ("class_scores", "golden") and isinstance(value, list):
+    listed = ("class_scores", "golden", "pictures.bands", "pictures.calibration")
+    if path in listed and isinstance(value, list):
         return keys(value[0], path) if value else set()
     leaves = ("schema.target", "example.record", "golden.record", "hyperparameters.<name>")
     if not isinstance(value, dict) or path in leaves:
@@ -242,6 +243,7 @@ def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: 
     more = {"data": {"held_out_from": 0.0}, "costs": costs, "request_threshold": True}
     more |= {"log_tables": "file", "reasons": 4}
     more["uncertainty"] = {"remark": ""}
+    more["pictures"] = {"bands": [dict.fromkeys(("predicted", "rows", "true", "error"))]}
     with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **more}
     imported = {"file": "model.pkl", "format": "pickle", "sha256": "", "libraries": {"<name>": "2"}}
     found = {key for card in (*cards, with_gain, {"imported": imported}) for key in keys(card)}
