@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.schema.card import Card, ParityEntry
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
@@ -23,19 +24,19 @@ def facts(card: Card) -> dict[str, str]:
     trees = f", {card['trees']} trees" if card["trees"] else ""
     model = card.get("imported")
     texts = {
-        "imported" if model else "trained": f"{card['created_at']}, Python {code['python']}",
-        "model": _imported(model) if model else "",
-        "by": card.get("trained_by", ""),
-        "code": _code(code["revision"]),
-        "model file": code.get("model_sha256", ""),
-        "data": _data(rows),
-        "sha256": rows["sha256"],
-        "note": rows["note"],
-        "estimator": f"{card['estimator']}{trees}, seed {card['seed']}",
-        "answers": _answers(card),
-        "runtime": " because ".join(filter(None, (card["runtime"], card["runtime_reason"]))),
-        "parity": _parity(card["parity"]),
-        "time": f"{taken['one_row'] * 1e3:.3f} ms for a record, "
+        _("imported") if model else _("trained"): f"{card['created_at']}, Python {code['python']}",
+        _("model"): _imported(model) if model else "",
+        _("by"): card.get("trained_by", ""),
+        _("code"): _code(code["revision"]),
+        _("model file"): code.get("model_sha256", ""),
+        _("data"): _data(rows),
+        _("sha256"): rows["sha256"],
+        _("note"): rows["note"],
+        _("estimator"): f"{card['estimator']}{trees}, seed {card['seed']}",
+        _("answers"): _answers(card),
+        _("runtime"): " because ".join(filter(None, (card["runtime"], card["runtime_reason"]))),
+        _("parity"): _parity(card["parity"]),
+        _("time"): f"{taken['one_row'] * 1e3:.3f} ms for a record, "
         f"{taken['thousand_rows'] * 1e3:.1f} ms for 1000",
     }
     return {name: text for name, text in texts.items() if text}
@@ -117,14 +118,17 @@ def importance_rows(card: Card) -> list[list[str]]:
 def limits(card: Card) -> list[str]:
     """Return in sentences what the version is not shown to be good for."""
     rows = card["data"]
-    judged = f"{rows.get('held_out_rows', 'held-out')} rows of {rows['name']}"
-    sentences = [f"The scores say nothing of later data, nor of records unlike the {judged}."]
+    sentences = [
+        _("The scores say nothing about later data, nor about records unlike the {rows} of {table}."
+          ).format(rows=_("{count} held-out rows").format(count=rows["held_out_rows"])
+                   if "held_out_rows" in rows else _("held-out rows"), table=rows["name"])
+    ]  # fmt: skip
     if rows["note"]:
-        sentences.append(f"It is trained on sample data: {rows['note']}.")
+        sentences.append(_("It is trained on sample data: {note}.").format(note=rows["note"]))
     sentences += [f"{_capital(remark)}." for remark in card.get("remarks", ())]
     scores = card["scores"].items()
     sentences += [
-        f"The 95 % interval of {name}: {score['remark']}."
+        _("The 95% interval of {score}: {remark}.").format(score=name, remark=score["remark"])
         for name, score in scores
         if score.get("remark")
     ]
@@ -133,32 +137,44 @@ def limits(card: Card) -> list[str]:
         name for name, score in scores if score["low"] <= score["baseline"] <= score["high"]
     ]:
         sentences.append(
-            f"By {', '.join(level)} it is not shown to be better than a model that ignores its "
-            "input: the interval reaches the baseline."
-        )
+            _("By {scores} it is not shown to be better than a model that ignores its input: the "
+              "interval reaches the baseline.").format(scores=", ".join(level))
+        )  # fmt: skip
     if few := [str(row["class"]) for row in card["class_scores"] if row["rows"] < _FEW_ROWS]:
-        sentences.append(f"Fewer than {_FEW_ROWS} held-out rows have the class {', '.join(few)}.")
-    if accepting := [f"{name} ({policies})" for name, *_, policies in field_rows(card) if policies]:
-        sentences.append(f"Some fields accept what was rare in training: {', '.join(accepting)}.")
+        text = _("Fewer than {count} held-out rows have the class {classes}, so what is measured "
+                 "for it may be chance.")  # fmt: skip
+        sentences.append(text.format(count=_FEW_ROWS, classes=", ".join(few)))
+    if accepting := [
+        f"{name} ({policies})" for name, *_rest, policies in field_rows(card) if policies
+    ]:
+        text = _("Some fields accept what was rare in training: {fields}.")
+        sentences.append(text.format(fields=", ".join(accepting)))
     return sentences
 
 
 def _uncertainty_limits(entry: Mapping[str, Any]) -> list[str]:
     """Say why there is no coverage, that it was not measured, or where it is not as stated."""
     if remark := entry.get("remark"):
-        return [f"The answers have no stated uncertainty: {remark}."]
+        return [_("The answers have no stated uncertainty: {remark}.").format(remark=remark)]
     if not (measured := entry.get("measured")):
         rows = entry.get("rows")
-        return [f"The coverage is not measured: {rows} held-out rows are too few."] if rows else []
-    parts = [{"coverage": measured["mean"]}, *measured["parts"]]
+        text = _("How often the intervals or sets hold is not measured: {rows} held-out rows are "
+                 "too few.")  # fmt: skip
+        return [text.format(rows=rows)] if rows else []
     off = [
-        f"{part['coverage']:.2f} "
-        + (f"where {part['field']} is {part['is']} ({part['rows']} rows)" if "is" in part else
-           "for all rows together")
-        for part in parts
+        _("{held} of 100 where {field} is {value}").format(
+            held=f"{100 * part['coverage']:.0f}", field=part["field"], value=part["is"])
+        for part in measured["parts"]
         if _is_off(part, measured)
     ]  # fmt: skip
-    return [f"A coverage of {measured['coverage']:g} is {', '.join(off)}."] if off else []
+    if not off:
+        return []
+    text = (
+        _("Intervals that should hold for {stated} of 100 records held for {parts}.")
+        if "edges" in entry
+        else _("Sets that should contain the truth for {stated} of 100 records did so for {parts}.")
+    )
+    return [text.format(stated=f"{100 * measured['coverage']:g}", parts=", ".join(off))]
 
 
 def _share(share: float | None) -> str:

@@ -10,8 +10,10 @@ from engine.api.responses import json_response
 from engine.cards import facts
 from engine.cards.difference import PARTS, difference
 from engine.cards.markdown import model_card
-from engine.cards.sentences import prediction_of, quality_of
+from engine.cards.sentences import doubt_of, meaning, prediction_of, quality_of, reading_of
+from engine.languages import gettext as _
 from engine.pages.layout import CONTENT_TYPE, HEADERS, render
+from engine.pages.pictures import pictures
 from engine.records.media_types import JSON
 from engine.schema.card import Card, select
 from engine.serving.model_cache import ModelCache
@@ -82,6 +84,8 @@ def _page(card: Card, described: Mapping[str, Any], service: str) -> Response:
         scores=_scores(card, compared["scores"] if compared else {}),
         tables=_tables(card),
         bars=_bars(card),
+        pictures=pictures(card),
+        doubt=doubt_of(card),
         changes=_changes(compared) if compared else [],
         limits=facts.limits(card),
         prediction=prediction_of(card),
@@ -106,19 +110,23 @@ def _scores(card: Card, compared: Mapping[str, Any]) -> list[dict[str, Any]]:
             for part in figures
         )
         row = {"name": name, "change": change["change"], "at": now, "before": then or None}
-        rows.append({**score, **row})
+        words = {"reading": reading_of(name, card), "meaning": meaning(name)}
+        rows.append({**score, **row, **words})
     return rows
 
 
 def _tables(card: Card) -> list[tuple[str, Sequence[str], list[list[str]]]]:
-    coverage = f"Coverage of {'sets of classes' if card['classes'] else 'intervals'}"
+    where = _("How often its sets of classes hold") if card["classes"] else _(
+        "How often its intervals hold")  # fmt: skip
     tables = (
-        ("By class", facts.CLASS_HEADS, facts.class_rows(card)),
-        (coverage, facts.UNCERTAINTY_HEADS, facts.uncertainty_rows(card)),
-        ("Fields", facts.FIELD_HEADS, facts.field_rows(card)),
-        ("Parameters", ("name", "value"), _rows(card["hyperparameters"])),
-        ("Libraries", ("name", "version"), _rows(card["libraries"])),
-    )
+        (_("By class"), (_("class"), _("precision"), _("recall"), _("rows")),
+         facts.class_rows(card)),
+        (where, (_("where"), _("is"), _("rows"), _("coverage")), facts.uncertainty_rows(card)),
+        (_("Fields"), (_("name"), _("kind"), _("unit"), _("range"), _("accepted")),
+         facts.field_rows(card)),
+        (_("Parameters"), (_("name"), _("value")), _rows(card["hyperparameters"])),
+        (_("Libraries"), (_("name"), _("version")), _rows(card["libraries"])),
+    )  # fmt: skip
     return [table for table in tables if table[2]]
 
 

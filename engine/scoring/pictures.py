@@ -25,7 +25,7 @@ def picture_values(judged: HeldOutAnswers) -> dict[str, Any]:
     if judged.classes is None:
         return {"bands": _bands(judged)} if len(judged.truth) >= 2 * _ROWS_OF_A_GROUP else {}
     values: dict[str, Any] = {}
-    if len(judged.classes) <= MOST_CLASSES:
+    if 2 <= len(judged.classes) <= MOST_CLASSES:
         values["confusion"] = _confusion(judged)
     if judged.probabilities is None:
         return values

@@ -16,12 +16,12 @@ from sklearn import metrics
 from sklearn.calibration import CalibrationDisplay
 
 from engine.cards import facts
+from engine.cards.sentences import meaning
 from engine.schema.card import Card
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 from engine.scoring.judged import HeldOutAnswers
 from engine.training.report_columns import MOST_PICTURES, look_at
-from engine.training.report_scores import meaning
 
 Drawing = Callable[[Axes], Any]
 Curves = Mapping[Any, tuple[np.ndarray, np.ndarray]]

@@ -101,7 +101,7 @@ def test_sentences_say_what_is_predicted_and_how_well(toy_store: ModelStore) -> 
     card: Any = {**parcel, "score": "accuracy", "scores": {"accuracy": score}}
 
     assert prediction_of(card) == "Predicts size: large, medium or small."
-    assert "Right for 87 of 100 rows" in quality_of(card)
+    assert "Right for 87 of 100 records" in quality_of(card)
     assert "is right for 61." in quality_of(card)
     error = {**score, "value": 12.34, "baseline": 50.0}
     target = {**parcel["schema"]["target"], "unit": "EUR", "name": "price"}

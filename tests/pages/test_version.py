@@ -225,6 +225,6 @@ def test_page_says_how_far_the_coverage_holds(
 
     rent, parcel = (toy_client.get(path, headers={"Accept": BROWSER}).text for path in paths)
 
-    assert "The coverage is not measured: 21 held-out rows are too few." in rent
-    assert "<summary>Coverage of sets of classes</summary>" in parcel
-    assert 1 == parcel.count("A coverage of 0.9 is ")
+    assert "is not measured: 21 held-out rows are too few." in rent
+    assert "<summary>How often its sets of classes hold</summary>" in parcel
+    assert "Sets that should contain the truth for 90 of 100 records did so for " in parcel
