@@ -107,13 +107,9 @@ def _read(version: StoredVersion, question: Any) -> _Question:
     goal = _read_goal(version, question.get("target"))
     seconds = question.get("seconds", _SECONDS)
     if not _is_number(seconds) or not 0 < seconds <= _MOST_SECONDS:
-        remedy = _("send a number above 0, up to {most_seconds}").format(most_seconds=_MOST_SECONDS)
-        problems.append(
-            Problem(
-                "/seconds",
-                _("is {seconds}: {remedy}").format(seconds=shown(seconds), remedy=remedy),
-            )
-        )
+        detail = _("is {value}: send a number above 0, up to {most}")
+        detail = detail.format(value=shown(seconds), most=_MOST_SECONDS)
+        problems.append(Problem("/seconds", detail))
     ranges = [*_read_ranges(version, question.get("may_change"))]
     problems += [entry for entry in (goal, *ranges) if isinstance(entry, Problem)]
     if problems:
@@ -136,10 +132,8 @@ def _read_record(version: StoredVersion, record: Any) -> Any:
 def _read_ranges(version: StoredVersion, entries: Any) -> Iterator[Any]:
     """Yield the places of the fields that may change with the ends of their ranges, or problems."""
     if not (isinstance(entries, list) and 0 < len(entries) <= _MOST_FIELDS):
-        remedy = _("send a list of 1 to {most_fields} fields").format(most_fields=_MOST_FIELDS)
-        yield Problem(
-            "/may_change", _("is {entries}: {remedy}").format(entries=shown(entries), remedy=remedy)
-        )
+        detail = _("is {value}: send a list of 1 to {most} fields")
+        yield Problem("/may_change", detail.format(value=shown(entries), most=_MOST_FIELDS))
         return
     places = {
         field.name: place
@@ -151,18 +145,13 @@ def _read_ranges(version: StoredVersion, entries: Any) -> Iterator[Any]:
         at, name = f"/may_change/{number}", given.get("field")
         yield from repeated_keys(given, at=at)
         for key in given.keys() - {"field", "minimum", "maximum"}:
-            yield Problem(
-                at + pointer_to(key), _("is not a key of a range: leave it out"), Code.EXTRA
-            )
+            extra = _("is not a key of a range: leave it out")
+            yield Problem(at + pointer_to(key), extra, Code.EXTRA)
         place = places.pop(name, None) if isinstance(name, str) else None
         if place is None:
             listed = ", ".join(places) or _("no more")
-            yield Problem(
-                at,
-                _("is {name}: send each field once, of {listed}").format(
-                    name=shown(name), listed=listed
-                ),
-            )
+            detail = _("is {name}: send each field once, of {listed}")
+            yield Problem(at, detail.format(name=shown(name), listed=listed))
             continue
         field = version.schema.fields[place]
         ends = [*field.usual_range()]
@@ -171,21 +160,13 @@ def _read_ranges(version: StoredVersion, entries: Any) -> Iterator[Any]:
                 continue
             end, finding = field.read(given[key])
             if finding or field.classes is not None:
-                wrong = (
-                    finding.detail
-                    if finding
-                    else _("is an end, and {name} has none").format(name=name)
-                )
-                yield Problem(f"{at}/{key}", wrong)
+                wrong = _("is an end, and {name} has none").format(name=name)
+                yield Problem(f"{at}/{key}", finding.detail if finding else wrong)
             else:
                 ends[side] = end
         if ends[0] > ends[1]:
-            yield Problem(
-                at,
-                _("has no value from {low} to {high}: widen it").format(
-                    low=plain(ends[0]), high=plain(ends[1])
-                ),
-            )
+            detail = _("has no value from {low} to {high}: widen it")
+            yield Problem(at, detail.format(low=plain(ends[0]), high=plain(ends[1])))
         yield place, *ends
 
 

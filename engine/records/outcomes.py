@@ -78,25 +78,18 @@ def _table_rows(
     usual = [name for name in ("value", target.name, target.column) if name in names]
     column = column or next(iter(usual), "value")
     if column not in names:
-        remedy = _("there has to be a column {column} with what became true").format(
-            column=shown(column)
-        )
-        raise BadRequest(
-            400,
-            _("the header is {names}: {remedy}").format(
-                names=shown(",".join(names)), remedy=remedy
-            ),
-        )
+        detail = _("the header is {names}: there has to be a column {column} with what became true")
+        raise BadRequest(400, detail.format(names=shown(",".join(names)), column=shown(column)))
     columns = schema.find_columns(names).sources
     places = [place for name, place in schema.identifiers.items() if name in columns]
     identifiers = [schema.fields[place] for place in places]
     has_commas = layout.has_decimal_commas and target.classes is None
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names):
-            detail = _("row {number} has {row} cells and the header {names}").format(
-                number=number, row=len(row), names=len(names)
+            detail = _(
+                "row {number} has {cells} cells and the header {width}: send a cell for each column"
             )
-            raise BadRequest(400, _("{detail}: send a cell for each column").format(detail=detail))
+            raise BadRequest(400, detail.format(number=number, cells=len(row), width=len(names)))
         cells = dict(zip(names, row, strict=True))
         outcome: dict[str, Any] = {name: cells[name] for name in ("id", "at") if cells.get(name)}
         value = cells[column].translate(SWAPPED) if has_commas else cells[column]
@@ -105,9 +98,7 @@ def _table_rows(
             named = {
                 field.name: field.from_cell(cells[columns[field.name]]) for field in identifiers
             }
-            outcome["identifiers"] = {
-                name: cell for name, cell in named.items() if cell is not None
-            }
+            outcome["identifiers"] = {key: cell for key, cell in named.items() if cell is not None}
         yield outcome
 
 
@@ -138,33 +129,20 @@ def _read(told: Any, schema: Schema, problems: list[Problem], at: str) -> Outcom
         note(pointer_to(key), _("has no meaning here: leave it out"), Code.EXTRA)
     target = told.get("id", told.get("identifiers"))
     if not target or ("id" in told) == ("identifiers" in told):
-        note(
-            "",
-            _("names no prediction: send its id, or else identifiers of its record"),
-            Code.MISSING,
-        )
+        detail = _("names no prediction: send its id, or else identifiers of its record")
+        note("", detail, Code.MISSING)
     elif "id" in told and not (isinstance(target, str) and _ID.fullmatch(target)):
-        note(
-            "/id",
-            _("is {target}: send the X-Prediction-Id of an answer").format(target=shown(target)),
-        )
+        detail = _("is {value}: send the X-Prediction-Id of an answer")
+        note("/id", detail.format(value=shown(target)))
     elif "identifiers" in told:
         target = _identifiers(target, schema, note)
     when = seconds_of(told.get("at"))
     if when is None and told.get("at") is not None:
-        note(
-            "/at",
-            _("is {told}: send a date and time, as 2026-01-31T12:00:00Z").format(
-                told=shown(told["at"])
-            ),
-        )
+        detail = _("is {value}: send a date and time, as 2026-01-31T12:00:00Z")
+        note("/at", detail.format(value=shown(told["at"])))
     if when is not None and when > time.time() + _DAY:  # the latest one counts
-        note(
-            "/at",
-            _("is {told}, in the future: send the time at which it was so").format(
-                told=shown(told["at"])
-            ),
-        )
+        detail = _("is {value}, in the future: send the time at which it was so")
+        note("/at", detail.format(value=shown(told["at"])))
     clean, finding = schema.target.read(told.get("value"))
     if finding and finding.is_refused:
         note("/value", finding.detail, finding.code)
@@ -176,12 +154,10 @@ def _read(told: Any, schema: Schema, problems: list[Problem], at: str) -> Outcom
 
 def _identifiers(named: Any, schema: Schema, note: Any) -> dict[str, str]:
     fields = {field.name: field for field in schema.fields if not (field.is_input or field.private)}
-    listed = ", ".join(fields) or "none"
+    listed = ", ".join(fields) or _("none")
     if not isinstance(named, dict):
-        note(
-            "/identifiers",
-            _('is {named}: send an object, as {{"name": value}}').format(named=shown(named)),
-        )
+        detail = _('is {value}: send an object, as {{"name": value}}')
+        note("/identifiers", detail.format(value=shown(named)))
         return {}
     values = {}
     for name, value in named.items():

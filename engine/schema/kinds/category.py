@@ -230,11 +230,8 @@ class Category(Field):
         for word, category in self.synonyms.items():
             about = _("synonym {word}").format(word=written(word))
             if not is_text(word) or (fault := _fault_of(word)):
-                problems.append(
-                    _("{about} is {fault}").format(
-                        about=about, fault=fault if is_text(word) else "not text: give text"
-                    )
-                )
+                fault = fault if is_text(word) else _("not text: give text")
+                problems.append(_("{about} is {fault}").format(about=about, fault=fault))
             elif str(category) not in self._texts:
                 problems.append(
                     _("{about} means {category}: give one of the categories").format(

@@ -117,9 +117,8 @@ class Field:
         """Return what `read` returns for a gap."""
         if self.missing == "accept":
             return self.absent, None
-        return None, Finding(
-            Code.MISSING, _("is required: send {expected}").format(expected=self.expected())
-        )
+        detail = _("is required: send {expected}").format(expected=self.expected())
+        return None, Finding(Code.MISSING, detail)
 
     def finding(
         self, value: Any, code: Code = Code.WRONG_TYPE, reason: str = "", policy: Policy = "refuse"
@@ -243,18 +242,13 @@ class Field:
         wrong = wrong_attributes(self)
         problems = [*wrong.values()]
         if "name" not in wrong and not (is_visible(self.name) and {*self.name}.isdisjoint('"\\')):
-            remedy = _('give a name of letters that can be seen, without " and \\')
-            problems.append(
-                _("name is {name}: {remedy}").format(name=quoted(self.name), remedy=remedy)
-            )
+            text = _('name is {name}: give a name of letters that can be seen, without " and \\')
+            problems.append(text.format(name=quoted(self.name)))
         # What is read of the example depends on the attributes of the kind.
         is_readable = wrong.keys() <= {attribute.name for attribute in fields(Field)}
         if is_readable and not self._has_valid_example():
-            problems.append(
-                _("the example is {example}: give {expected}").format(
-                    example=written(self.example), expected=self.expected()
-                )
-            )
+            text = _("the example is {example}: give {expected}")
+            problems.append(text.format(example=written(self.example), expected=self.expected()))
         return problems
 
     def _has_valid_example(self) -> bool:

@@ -39,8 +39,8 @@ def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
     if not (header_length.isascii() and header_length.isdecimal() and len(header_length) <= 20):
         raise BadRequest(
             400,
-            _("{header_length} is {header_length_2}: send a whole number").format(
-                header_length=HEADER_LENGTH, header_length_2=repr(header_length[:40])
+            _("{name} is {value}: send a whole number").format(
+                name=HEADER_LENGTH, value=repr(header_length[:40])
             ),
         )
     length = int(header_length)

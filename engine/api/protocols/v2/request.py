@@ -216,7 +216,7 @@ def _columns(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> dic
         if tensor.width != 1
     ] + [
         _misfit(
-            tensor, _("has {rows} values, others {rows_2}").format(rows=tensor.rows, rows_2=rows)
+            tensor, _("has {rows} values, others {others}").format(rows=tensor.rows, others=rows)
         )
         for tensor in tensors
         if tensor.width == 1 and tensor.rows != rows
