@@ -29,7 +29,7 @@ from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.monitoring.drift_reports import DriftReports
-from engine.pages import api_docs, form, home, language_choice, sign_in, version
+from engine.pages import api_docs, form, home, language_choice, sign_in, version, versions
 from engine.records.strict_json import write_json
 from engine.serving.lifecycle import Lifecycle
 from engine.serving.metrics import Metrics
@@ -69,6 +69,7 @@ def create_app(settings: Settings) -> Flask:
         language_choice.blueprint(),
         form.blueprint(shared),
         version.blueprint(shared.models, service=NAME),
+        versions.blueprint(shared),
         api_docs.blueprint(service=NAME),
     )
     mount(app, shared, pages=pages, children=children)

@@ -26,7 +26,7 @@ from persistence.names import NAME
 MOST_BYTES = 2**24
 
 #: What a key may allow.
-SCOPES = ("predict", "read", "publish", "log", "feedback")
+SCOPES = ("predict", "read", "publish", "promote", "log", "feedback")
 
 #: A number of requests in a number of seconds, as ``100/60``.
 RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,5})")
@@ -45,7 +45,7 @@ class Key(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
     name: str  # the caller's, for people and logs
     sha256: str
     created_at: datetime
-    scopes: tuple[Literal["predict", "read", "publish", "log", "feedback"], ...]
+    scopes: tuple[Literal["predict", "read", "publish", "promote", "log", "feedback"], ...]
     models: tuple[str, ...] | None = None  # that it is valid for; None: all
     expires_at: datetime | None = None
     rate_limit: str | None = None  # as `RATE`; None: the service's own

@@ -65,7 +65,7 @@ class Callers:
     the file. While it cannot be read, the keys that were read last stay valid; without the file
     none is. All processes share this state, those that replace others as well. Requests need no
     key where ``is_open`` says that a gateway checks the callers. ``api_key``, unless it is empty,
-    is one more key, which allows everything but to publish.
+    is one more key, which allows to predict and to read.
     """
 
     def __init__(self, file: Path, *, api_key: str = "", is_open: bool = False) -> None:

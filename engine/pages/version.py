@@ -8,10 +8,11 @@ from flask import Blueprint, Response, request
 from engine.api.negotiation import HTML, choose_form
 from engine.api.responses import json_response
 from engine.cards import facts
-from engine.cards.difference import PARTS, difference
+from engine.cards.difference import difference
 from engine.cards.markdown import model_card
 from engine.cards.sentences import doubt_of, meaning, prediction_of, quality_of, reading_of
 from engine.languages import gettext as _
+from engine.pages.changes import changes
 from engine.pages.layout import CONTENT_TYPE, HEADERS, render
 from engine.pages.pictures import pictures
 from engine.records.media_types import JSON
@@ -86,7 +87,7 @@ def _page(card: Card, described: Mapping[str, Any], service: str) -> Response:
         bars=_bars(card),
         pictures=pictures(card),
         doubt=doubt_of(card),
-        changes=_changes(compared) if compared else [],
+        changes=changes(compared) if compared else [],
         limits=facts.limits(card),
         prediction=prediction_of(card),
         quality=quality_of(card),
@@ -146,25 +147,3 @@ def _bars(card: Card) -> list[dict[str, Any]]:
         }
         for name, mean, _ in facts.importance_rows(card)
     ]
-
-
-def _changes(compared: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """List what differs from the previous version: name, old value, new value."""
-    fields = compared["fields"]
-    rows = [(f"field {name}", "none", "added") for name in fields["added"]]
-    rows += [(f"field {name}", "there", "removed") for name in fields["removed"]]
-    parts = [
-        ("", compared["facts"]),
-        *((title.lower(), compared[key]) for key, title in PARTS.items()),
-        *((f"field {name}", changes) for name, changes in fields["changed"].items()),
-        ("target", fields["target"]),
-    ]
-    return rows + [
-        (f"{title} {key}".strip(), _text(change["from"]), _text(change["to"]))
-        for title, changes in parts
-        for key, change in changes.items()
-    ]
-
-
-def _text(value: Any) -> str:
-    return "none" if value is None or value == "" else str(value)

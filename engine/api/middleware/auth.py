@@ -42,6 +42,8 @@ ACCESS: Mapping[str, str] = {
     "catalog.show_versions": "read",
     "catalog.show_model_info": "read",
     "version_page.show": "read",
+    "versions_page.show": "read",
+    "versions_page.promote": "promote",
     "predict.predict": "predict",
     "what_if.find": "predict",
     "form.page": "predict",
@@ -61,8 +63,8 @@ FORM_PATH = "/models"
 MOST_VALUES = 10_000
 
 #: Scopes that need a key, except on this machine: without one anybody could read what others have
-#: sent, or say what became true.
-_NEAR_SCOPES = ("log", "feedback")
+#: sent, say what became true, or choose what is served.
+_NEAR_SCOPES = ("log", "feedback", "promote")
 
 #: The headers by which proxies say that they pass a request on, beside all of X-Forwarded-.
 _PROXY_HEADERS = ("Forwarded", "X-Real-Ip", "Via")
@@ -117,7 +119,7 @@ def check_caller() -> Response | None:
     g.key = None
     callers = resources().callers
     scope = ACCESS.get(request.endpoint or "")
-    if scope in _NEAR_SCOPES and not (callers.need_keys or callers.is_open or _is_near()):
+    if scope in _NEAR_SCOPES and not (callers.need_keys or _is_trusted(callers, scope)):
         remedy = _("make one by `flask keys make NAME --scope {scope}`").format(scope=scope)
         return failure_response(
             Failure(
@@ -146,6 +148,19 @@ def check_caller() -> Response | None:
     return failure_response(Failure(403, _("this key may not use the default model")))
 
 
+def is_allowed(scope: str, model: str) -> bool:
+    """Return whether who sends the request in progress may send one of another scope."""
+    callers = resources().callers
+    if callers.need_keys:
+        return bool(g.key) and may_ask(g.key, scope, model)
+    return scope not in _NEAR_SCOPES or _is_trusted(callers, scope)
+
+
+def _is_trusted(callers: Callers, scope: str) -> bool:
+    # A gateway knows who may predict, not who may choose what is served.
+    return (callers.is_open and scope != "promote") or _is_near()
+
+
 def _signed_in(callers: Callers) -> Key | None:
     cookie = request.cookies.get(session.COOKIE, "")
     if not cookie or session.is_foreign(request.method, request.headers, request.host):
@@ -164,7 +179,9 @@ def _is_near() -> bool:
     is_direct = request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0" and not any(
         name in _PROXY_HEADERS or name.startswith("X-Forwarded-") for name, _ in headers
     )
-    hosts = [request.host, *headers.getlist("Origin")]
+    # A form of our own pages, which send no referrer, has the origin "null".
+    is_own = headers.get("Sec-Fetch-Site") == "same-origin"
+    hosts = [request.host, *([] if is_own else headers.getlist("Origin"))]
     return (
         is_direct and request.remote_addr in ("127.0.0.1", "::1") and all(map(_is_loopback, hosts))
     )

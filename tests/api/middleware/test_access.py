@@ -19,6 +19,8 @@ MATRIX = (
     ("/static/<path:filename>", "GET", "public"),
     ("/models", "GET", "read"),
     ("/models/<name>", "GET POST", "predict"),
+    ("/models/<name>/versions", "GET", "read"),
+    ("/models/<name>/promote", "POST", "promote"),
     ("/sign-in", "GET POST", "public"),
     ("/sign-out", "POST", "public"),
     ("/language", "POST", "public"),
