@@ -28,8 +28,8 @@ def scores(address: str, *, is_phone: bool) -> dict[str, int]:
     """Return the score of each category, of 100, for the page at an address."""
     wide = [] if is_phone else ["--preset=desktop"]
     command = [
-        "npx", "--yes", LIGHTHOUSE, address, "--output=json", "--quiet", "--ignore-status-code", *wide,
-        f"--only-categories={','.join(CATEGORIES)}",
+        "npx", "--yes", LIGHTHOUSE, address, "--output=json", "--quiet", *wide,
+        "--ignore-status-code", f"--only-categories={','.join(CATEGORIES)}",
         "--chrome-flags=--headless=new --no-sandbox --disable-dev-shm-usage",
     ]  # fmt: skip
     environment = os.environ | {"CHROME_PATH": str(CHROMIUM)}
