@@ -4,10 +4,13 @@ import logging
 import operator
 from datetime import datetime
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
+from engine.api.negotiation import opens_a_page
 from engine.api.paging import Page, page_of
 from engine.api.requests import may_see
 from engine.api.responses import json_response
@@ -31,6 +34,9 @@ _FACTS = (
 def blueprint(models: ModelCache) -> Blueprint:
     """Return the routes that list and describe models and versions."""
     routes = Blueprint("catalog", __name__)
+
+    routes.before_request(partial(_lead_people, models))
+    routes.after_request(_vary)
 
     @routes.get("/v0/models")
     def show_models() -> Response:
@@ -70,6 +76,29 @@ def blueprint(models: ModelCache) -> Blueprint:
         return json_response(describe_version(models.get(name, version).card))
 
     return routes
+
+
+def _lead_people(models: ModelCache) -> AnyResponse | None:
+    """Lead a browser to the page that says the same."""
+    is_browser = opens_a_page(request.headers.get("Accept", ""))
+    return redirect(_page(models, **request.view_args or {})) if is_browser else None
+
+
+def _vary(response: Response) -> Response:
+    # Caches must not give a program what a browser was answered.
+    response.vary.add("Accept")
+    return response
+
+
+def _page(models: ModelCache, name: str | None = None, version: str | None = None) -> str:
+    """Return the address of the page, relative to that of the request."""
+    above = "../" * (request.path.count("/") - 1)
+    if request.endpoint == "catalog.show_models":
+        return f"{above}models"
+    if request.endpoint == "catalog.show_versions":
+        return f"{above}models/{name}/versions"
+    card = models.card(name or models.default, version)
+    return f"{above}v0/models/{card['model']}/versions/{card['version']}"
 
 
 def describe_version(card: Card) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from engine.records.problems import BadRequest
 from engine.runtime.loading import check_version
 from engine.schema.card import Card
 from engine.serving.model_cache import ModelCache
+from persistence.model_persistence import ModelStore
 from persistence.names import VERSION
 from persistence.promotions import Pointer, PromotionConflict, version_before
 from persistence.store_errors import StoreError
@@ -53,26 +54,7 @@ def blueprint(shared: Resources) -> Blueprint:
     @routes.post("/models/<name>/promote")
     def promote(name: str) -> AnyResponse:
         """Promote a version or roll back, as the commands of `flask models` do."""
-        form = form_values()
-        version, is_rollback = form.get("version", ""), "rollback" in form
-        if "sure" not in form:
-            raise BadRequest(422, _("tick the box beside the button: nothing was changed"))
-        if version not in store.versions(name):
-            raise BadRequest(422, _("there is no version {version!r} of {name}").format(
-                version=version[:80], name=name))  # fmt: skip
-        if trouble := check_version(store, name, version):
-            raise BadRequest(409, f"{version} of {name} is not promoted: {trouble}")
-        expected = form.get("expected", "")
-        try:
-            store.promote(name, version, is_rollback=is_rollback, expected=expected)
-        except PromotionConflict as conflict:
-            raise BadRequest(409, str(conflict)) from conflict
-        except OSError as error:
-            reason = f"the store cannot be written: {error.strerror or error}"
-            raise BadRequest(503, f"{version} of {name} is not promoted: {reason}") from error
-        who = g.key.name if g.key else "this machine"
-        fields = {"model": name, "version": version, "before": expected, "by": who}
-        _log.info("rolled back" if is_rollback else "promoted", extra={"fields": fields})
+        _promote(store, name, form_values())
         return redirect("versions", 303)
 
     @routes.before_request
@@ -83,6 +65,29 @@ def blueprint(shared: Resources) -> Blueprint:
 
     routes.after_request(confine)
     return routes
+
+
+def _promote(store: ModelStore, name: str, form: Mapping[str, str]) -> None:
+    """Check and promote the version of a form; raise `BadRequest` with the reason if it stays."""
+    version, is_rollback = form.get("version", ""), "rollback" in form
+    if "sure" not in form:
+        raise BadRequest(422, _("tick the box beside the button: nothing was changed"))
+    if version not in store.versions(name):
+        raise BadRequest(422, _("there is no version {version!r} of {name}").format(
+            version=version[:80], name=name))  # fmt: skip
+    if trouble := check_version(store, name, version):
+        raise BadRequest(409, f"{version} of {name} is not promoted: {trouble}")
+    expected = form.get("expected", "")
+    try:
+        store.promote(name, version, is_rollback=is_rollback, expected=expected)
+    except PromotionConflict as conflict:
+        raise BadRequest(409, str(conflict)) from conflict
+    except OSError as error:
+        reason = f"the store cannot be written: {error.strerror or error}"
+        raise BadRequest(503, f"{version} of {name} is not promoted: {reason}") from error
+    who = g.key.name if g.key else "this machine"
+    fields = {"model": name, "version": version, "before": expected, "by": who}
+    _log.info("rolled back" if is_rollback else "promoted", extra={"fields": fields})
 
 
 def _pair(

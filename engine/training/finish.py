@@ -100,12 +100,10 @@ def finish(
         shared = [field for field in definition.schema.inputs if not field.private]
         card: Card = {  # the store adds the other keys
             **description, "remarks": remarks, "scores": scores, "uncertainty": doubt,
-            "class_scores": class_scores(judged),
-            "pictures": {} if definition.target.private else picture_values(judged),
-            "permutation_importances": shuffled or {},
-            "impurity_importances": impurity_importances(kept.pipeline),
+            "class_scores": class_scores(judged), "reference": reference(X.iloc[rows], shared),
+            "pictures": _pictures(definition, judged), "permutation_importances": shuffled or {},
+            "impurity_importances": impurity_importances(kept.pipeline), "challenge": comparison,
             **runtime,  # type: ignore[typeddict-item]
-            "challenge": comparison, "reference": reference(X.iloc[rows], shared),
         }  # fmt: skip
         files["report.html"] = write_report(card, judged, *(x.iloc[rows] for x in (X, y, table)))
         files[FILE] = write_reference(definition, X.iloc[rows], judged, coded)
@@ -126,6 +124,11 @@ def _uncertainty(
         fitted.definition, fitted.table, X, fitted.split, judged,
         lambda rows: _judge(served, X.iloc[rows], y.iloc[rows], card),
     )  # fmt: skip
+
+
+def _pictures(definition: ModelDefinition, judged: HeldOutAnswers) -> dict[str, Any]:
+    # They would tell values of a private target.
+    return {} if definition.target.private else picture_values(judged)
 
 
 def _columns(X: pd.DataFrame) -> Columns:

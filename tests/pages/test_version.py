@@ -143,7 +143,7 @@ def test_page_when_the_words_are_hostile_shows_them_and_runs_nothing(
     answer = ask(client, version, BROWSER)
 
     page = Seen(answer.text)
-    assert not {"script", "img", "iframe", "object", "form"} & page.tags
+    assert not {"script", "img", "iframe", "object"} & page.tags
     assert not {"style", "src", "srcset"} & page.attributes
     assert not [href for href in re.findall('href="(.*?)"', answer.text) if ":" in href]
     assert not [name for name in page.attributes if name.startswith("on")]
