@@ -11,7 +11,7 @@ from engine.api.resources import Resources
 from engine.pages.layout import CONTENT_TYPE, confine, render
 
 #: Where a person may be led after signing in: a page of this service.
-_PAGE = re.compile(r"(models(/[a-z][a-z0-9_-]*)?|docs|v0/models(/(?!\.+(/|$))[A-Za-z0-9_.-]+)*)?")
+_PAGE = re.compile(r"((models|docs)(/[a-z][a-z0-9_-]*)?|v0/models(/(?!\.+(/|$))[A-Za-z0-9_.-]+)*)?")
 
 _EMPTY = "there is no key in the form: paste one"
 

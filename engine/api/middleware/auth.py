@@ -30,7 +30,7 @@ ACCESS: Mapping[str, str] = {
     "sign_in.show": PUBLIC,
     "sign_in.begin": PUBLIC,
     "sign_in.end": PUBLIC,
-    "docs.page": PUBLIC,
+    "docs.page": "read",
     "docs.static": PUBLIC,
     "openapi.document": "read",
     "metrics.show": "read",

@@ -15,7 +15,8 @@ from tests.support.application import serve
 #: Address, methods beside OPTIONS (and HEAD, where there is GET), and the scope it takes.
 MATRIX = (
     ("/", "GET", "public"),
-    ("/docs", "GET", "public"),
+    ("/docs", "GET", "read"),
+    ("/docs/<name>", "GET", "read"),
     ("/static/<path:filename>", "GET", "public"),
     ("/models", "GET", "read"),
     ("/models/<name>", "GET POST", "predict"),
