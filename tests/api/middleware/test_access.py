@@ -41,6 +41,7 @@ MATRIX = (
     ("/v2/repository/index", "POST", "read"),
     ("/v2/repository/models/<name>/load", "POST", "publish"),
     ("/v2/repository/models/<name>/unload", "POST", "publish"),
+    ("/v0/models/<name>/mcp", "POST", "predict"),
     ("/v1/models", "GET", "read"),
     ("/v1/models/<name>", "GET", "read"),
     ("/v1/models/<name>:predict", "POST", "predict"),

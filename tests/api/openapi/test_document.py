@@ -25,7 +25,7 @@ FOR_PEOPLE = {
 }  # fmt: skip
 
 #: Blueprints that are described for any model at once.
-OF_ANY = ("catalog.", "prediction_log.", "version_page.", "v1.", "v2.")
+OF_ANY = ("catalog.", "prediction_log.", "version_page.", "v1.", "v2.", "mcp.")
 
 
 def is_of_any(endpoint: str) -> bool:
