@@ -79,7 +79,7 @@ def check_header(names: list[str], line: str, schema: Schema) -> None:
     Raise `BadRequest` with 400 if not.
     """
     named = [name for name in names if name]  # spreadsheets leave columns without a name
-    refuse_repeated_names(named or names, "header")
+    refuse_repeated_names(named or names, mark("header"))
     if schema.find_columns(names).sources:
         return
     for delimiter, noun in _DELIMITERS.items():

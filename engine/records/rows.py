@@ -67,7 +67,7 @@ def refuse_repeated_names(names: list[str], what: str) -> None:
     """Raise `BadRequest` with 400 when columns of a header or table share a name."""
     if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
         detail = _("the {what} names {repeated} twice").format(
-            what=what, repeated=", ".join(map(shown, repeated[:5]))
+            what=_(what), repeated=", ".join(map(shown, repeated[:5]))
         )
         raise BadRequest(400, detail)
 

@@ -22,7 +22,7 @@ import msgspec
 import pyarrow.ipc
 import pyarrow.parquet
 
-from engine.languages import choose
+from engine.languages import choose, mark
 from engine.languages import gettext as _
 from engine.records.arrow import END_OF_STREAM
 from engine.records.arrow.columns import (
@@ -136,7 +136,7 @@ class _Table:
 
     def begin(self, columns: pyarrow.Schema) -> None:
         """Check that the columns of the table can be read."""
-        refuse_repeated_names([name for name in columns.names if name], "table")
+        refuse_repeated_names([name for name in columns.names if name], mark("table"))
         index = index_columns(columns).difference(self._schema.sources)
         self._columns = self._schema.find_columns(
             name for name in columns.names if name not in index
