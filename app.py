@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> Flask:
         form.blueprint(shared),
         version.blueprint(shared.models, service=NAME),
         versions.blueprint(shared),
-        api_docs.blueprint(service=NAME),
+        api_docs.blueprint(shared),
     )
     mount(app, shared, pages=pages, children=children)
     for command in COMMANDS:
