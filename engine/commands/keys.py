@@ -20,7 +20,7 @@ def keys() -> None:
 @click.argument("name")
 @click.option(
     "--scope", "scopes", multiple=True, type=click.Choice(SCOPES),
-    default=("predict", "read"), show_default=True, help="What the key allows; repeatable.",
+    default=("predict", "read"), show_default=True, help="What it allows; repeatable.",
 )  # fmt: skip
 @click.option(
     "--model", "models", multiple=True, help="A model to allow; repeatable; default: all."
