@@ -1,5 +1,7 @@
 """What all pages share: the templates, one style, and headers that let a page do little."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +9,11 @@ from flask import Response, g, has_request_context, request
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from engine.api.middleware.auth import allows
 from engine.api.session import COOKIE
 from engine.languages import LANGUAGES, gettext, language, local_date, local_number, ngettext
 from engine.pages.security_headers import digest, security_headers
-from engine.schema.messages import rounded
+from engine.schema.messages import plain, rounded
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "style.css").read_text()
@@ -21,7 +24,28 @@ _TEMPLATES = Environment(
     auto_reload=False, extensions=["jinja2.ext.i18n"],
 )  # fmt: skip
 _TEMPLATES.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+
+
+def _may(scope: str, model: str) -> bool:
+    """Return whether a page may lead its reader to what needs a scope."""
+    return has_request_context() and allows(scope, model)
+
+
+def _moment(seconds: float) -> str:
+    """Write a time in UTC, given in seconds since 1970, as people do."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{local_date(moment.isoformat())} {moment:%H:%M:%S}"
+
+
+def _word(value: Any) -> str:
+    """Write a value of a record or an answer as people do."""
+    if isinstance(value, bool) or value is None:
+        return gettext("no value") if value is None else str(value).lower()
+    return local_number(plain(value, 5)) if isinstance(value, (int, float)) else str(value)
+
+
 _TEMPLATES.globals |= {
+    "may": _may, "moment": _moment, "word": _word,
     "rounded": rounded, "style": Markup(_STYLE),  # noqa: S704 - our own file
     "languages": LANGUAGES, "local_number": local_number, "local_date": local_date,
 }  # fmt: skip
@@ -30,16 +54,23 @@ for _name in _TEMPLATES.list_templates(["html"]):
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 
+_SOURCES = f"style-src '{digest(_STYLE)}'; img-src 'self'"
+
 #: A page loads nothing but its own icon, and sends forms to this service alone.
-HEADERS = {
-    **security_headers(f"style-src '{digest(_STYLE)}'; img-src 'self'", forms="'self'"),
-    "Cache-Control": "no-store",
-}
+HEADERS = {**security_headers(_SOURCES, forms="'self'"), "Cache-Control": "no-store"}
+
+#: One with a script loads that as well, from this service, and may send requests to it.
+SCRIPT_HEADERS = {
+    **HEADERS,
+    **security_headers(
+        f"{_SOURCES}; script-src 'self'; connect-src 'self'", forms="'self'"
+    ),
+}  # fmt: skip
 
 
-def confine(response: Response) -> Response:
+def confine(response: Response, headers: Mapping[str, str] = HEADERS) -> Response:
     """Let an answer, which a browser may show, do no more than a page has to."""
-    response.headers.update(HEADERS)
+    response.headers.update(headers)
     return response
 
 
