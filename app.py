@@ -29,7 +29,16 @@ from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.monitoring.drift_reports import DriftReports
-from engine.pages import api_docs, dashboard, form, home, predictions, sign_in, version
+from engine.pages import (
+    api_docs,
+    dashboard,
+    form,
+    home,
+    language_choice,
+    predictions,
+    sign_in,
+    version,
+)
 from engine.records.strict_json import write_json
 from engine.serving.lifecycle import Lifecycle
 from engine.serving.metrics import Metrics
@@ -67,6 +76,7 @@ def create_app(settings: Settings) -> Flask:
     pages = (
         home.blueprint(shared),
         sign_in.blueprint(shared),
+        language_choice.blueprint(),
         form.blueprint(shared),
         dashboard.blueprint(shared),
         predictions.blueprint(shared),

@@ -25,6 +25,7 @@ from app import app
 here = pathlib.Path(__file__).parent
 
 @app.get("/held")
+@app.get("/held/whatif")
 def held():
     (here / "began").touch()
     while not (here / "go").exists():
@@ -90,6 +91,22 @@ def test_request_when_it_would_wait_too_long_is_told_at_once(
         (tmp_path / "go").touch()
         assert [200, 200] == [one.result().status for one in held]
     assert 200 == ask(server, HELD).status
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [b"/held?explain=true", b"/held/whatif"])
+def test_requests_that_may_take_long_leave_a_thread_to_others(
+    server: Server, tmp_path: Path, path: bytes
+) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        held = [pool.submit(ask, server, request(method=b"GET", path=path)) for _ in range(3)]
+        wait_until((tmp_path / "began").exists, "a thread that is held")
+
+        assert [200] * 5 == [ask(server, SLOWLY).status for _ in range(5)]
+
+        assert not any(one.done() for one in held)
+        (tmp_path / "go").touch()
+        assert [200] * 3 == [one.result().status for one in held]
 
 
 def ask_briefly(server: Server) -> Answer | None:

@@ -24,6 +24,7 @@ MATRIX = (
     ("/models/<name>/predictions/<prediction_id>", "GET", "log"),
     ("/sign-in", "GET POST", "public"),
     ("/sign-out", "POST", "public"),
+    ("/language", "POST", "public"),
     ("/health", "GET", "public"),
     ("/livez", "GET", "public"),
     ("/readyz", "GET", "public"),

@@ -22,7 +22,7 @@ from tests.support.models import EXAMPLES, TOYS
 FOR_PEOPLE = {
     "/", "/docs", "/models", "/models/<name>", "/models/<name>/dashboard",
     "/models/<name>/predictions", "/models/<name>/predictions/<prediction_id>", "/openapi.json",
-    "/sign-in", "/sign-out", "/static/<path:filename>",
+    "/sign-in", "/language", "/sign-out", "/static/<path:filename>",
 }  # fmt: skip
 
 #: Blueprints that are described for any model at once.
