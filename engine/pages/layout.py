@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ _TEMPLATES.globals |= {
     "rounded": rounded, "style": Markup(_STYLE),  # noqa: S704 - our own file
     "languages": LANGUAGES, "local_number": local_number, "local_date": local_date,
 }  # fmt: skip
+_STATIC = Path(__file__).parent / "static"
+_TEMPLATES.globals["static"] = {
+    file.name: f"static/{file.name}?v={sha256(file.read_bytes()).hexdigest()[:12]}"
+    for file in _STATIC.iterdir()
+}.__getitem__
 for _name in _TEMPLATES.list_templates(["html"]):
     _TEMPLATES.get_template(_name)  # compiled now, so that no request waits for it
 
