@@ -69,6 +69,8 @@ def blueprint(shared: Resources) -> Blueprint:
     def show(name: str, prediction_id: str) -> Response:
         """Show a prediction: the record, the answer, what became true, and why it was answered."""
         card = shared.models.card(name)
+        if shared.log is None:
+            return page("predictions.html", card, is_logged=False)
         row = _find_one(shared, name, prediction_id)
         if row is None:
             abort(404, f"there is no logged prediction {shown(prediction_id)} of this model")
@@ -111,7 +113,7 @@ def _selections(card: Card, search: str) -> list[Selection]:
 
 
 def _find_one(shared: Resources, model: str, prediction_id: str) -> PredictionRow | None:
-    if shared.log is None or not _ID.fullmatch(prediction_id):
+    if not _ID.fullmatch(prediction_id):
         return None
     found = next(shared.database.select(Selection(model=model, id=prediction_id), most=1), [])
     return found[0] if found and found[0].id == prediction_id else None
