@@ -56,12 +56,9 @@ def blueprint(shared: Resources) -> Blueprint:
         rows = _find(shared, card, search, after)
         if len(rows) == 1 and _ID.fullmatch(search):
             return redirect(f"predictions/{rows[0].id}")
-        last = rows[_LENGTH - 1] if len(rows) > _LENGTH else None
-        address = {"search": search} if search else {}
-        following = urlencode({**address, "after": f"{last.at!r}-{last.place}"}) if last else ""
         return page(
             "predictions.html", card, is_logged=True, search=search, rows=rows[:_LENGTH],
-            following=following, identifiers=[*Schema.from_json(card["schema"]).identifiers],
+            following=_following(rows, search), identifiers=[*Schema.from_json(card["schema"]).identifiers],
             is_first=after is None,
         )  # fmt: skip
 
@@ -96,6 +93,14 @@ def _find(shared: Resources, card: Card, search: str, after: str | None) -> list
         if rows := next(found, []):
             return rows
     return []
+
+
+def _following(rows: list[PredictionRow], search: str) -> str:
+    """Return the query of the next page; empty after the last one."""
+    if len(rows) <= _LENGTH:
+        return ""
+    last, address = rows[_LENGTH - 1], {"search": search} if search else {}
+    return urlencode({**address, "after": f"{last.at!r}-{last.place}"})
 
 
 def _selections(card: Card, search: str) -> list[Selection]:
