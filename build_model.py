@@ -60,8 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     name = options.model or settings.default_model
     is_named = NAME.fullmatch(options.model or "") and name != "schema"
     if (options.place or options.fitted) and not is_named:
-        remedy = "give it one of small letters, digits and _, as in build_model.py churn"
-        return _fail(f"a model cannot be called {options.model or ''!r}: {remedy}", code=2)
+        reason = f"a model cannot be called {options.model or ''!r}: give it one of small letters, "
+        return _fail(f"{reason}digits and _, as in build_model.py churn", code=2)
     if options.fitted is not None and (options.data is None or options.place is not None):
         return _fail(_("--import needs --data, rows that the model takes, and no --from"), code=2)
     if options.place is not None and (code := _write_model_file(options)):
@@ -231,8 +231,7 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
             say(waiting)
             patience *= 2
 
-    thread = threading.Thread(target=reassure, daemon=True)
-    thread.start()
+    (thread := threading.Thread(target=reassure, daemon=True)).start()
     try:
         yield say
     finally:
