@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, g, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.api import session
-from engine.api.middleware.auth import form_values, is_allowed
+from engine.api.middleware.auth import form_values
 from engine.api.paging import USUAL, page_bounds, single
 from engine.api.resources import Resources
 from engine.cards.difference import difference
@@ -46,7 +46,7 @@ def blueprint(shared: Resources) -> Blueprint:
             rows=[_row(models, name, version, pointer) for version in listed], pointer=pointer,
             next=listed[-1] if len(rest) > len(listed) else "", before=before, old=old, new=new,
             choices=[*dict.fromkeys([*listed, *filter(None, (old, new))])],
-            may_promote=is_allowed("promote", name),
+            card={"model": name, "version": pointer.version},
             **_compared(models, name, old, new),
         )  # fmt: skip
         return Response(page, content_type=CONTENT_TYPE)

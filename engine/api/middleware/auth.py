@@ -45,6 +45,9 @@ ACCESS: Mapping[str, str] = {
     "predict.predict": "predict",
     "what_if.find": "predict",
     "form.page": "predict",
+    "dashboard.show": "log",
+    "predictions.show_newest": "log",
+    "predictions.show": "log",
     "prediction_log.show": "log",
     "prediction_log.tell": "feedback",
     **{
@@ -146,14 +149,6 @@ def check_caller() -> Response | None:
     return failure_response(Failure(403, _("this key may not use the default model")))
 
 
-def is_allowed(scope: str, model: str) -> bool:
-    """Return whether who sends the request in progress may send one of another scope."""
-    callers = resources().callers
-    if callers.need_keys:
-        return bool(g.key) and may_ask(g.key, scope, model)
-    return scope not in _NEAR_SCOPES or _is_trusted(callers, scope)
-
-
 def _is_trusted(callers: Callers, scope: str) -> bool:
     # A gateway knows who may predict, not who may choose what is served.
     return (callers.is_open and scope != "promote") or _is_near()
@@ -208,6 +203,17 @@ def may_ask(key: Key, scope: str | None, model: str | None) -> bool:
     route does not belong to a model.
     """
     return scope in key.scopes and (model is None or key.may_ask(model))
+
+
+def allows(scope: str, model: str) -> bool:
+    """Return whether the caller of the request in progress may use a scope with a model.
+
+    A page shows by it only what it may lead to.
+    """
+    callers = resources().callers
+    if callers.need_keys:
+        return g.get("key") is not None and may_ask(g.key, scope, model)
+    return scope not in _NEAR_SCOPES or _is_trusted(callers, scope)
 
 
 def public_paths(app: Flask) -> set[str]:

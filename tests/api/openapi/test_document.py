@@ -21,7 +21,9 @@ from tests.support.models import EXAMPLES, TOYS
 #: Routes for people, which the description leaves out.
 FOR_PEOPLE = {
     "/", "/docs", "/docs/<name>", "/language", "/models", "/models/<name>",
-    "/models/<name>/promote", "/models/<name>/versions", "/openapi.json", "/sign-in", "/sign-out",
+    "/models/<name>/dashboard", "/models/<name>/predictions",
+    "/models/<name>/predictions/<prediction_id>", "/models/<name>/promote",
+    "/models/<name>/versions", "/openapi.json", "/sign-in", "/sign-out",
     "/static/<path:filename>",
 }  # fmt: skip
 
