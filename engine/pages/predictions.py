@@ -56,10 +56,10 @@ def blueprint(shared: Resources) -> Blueprint:
         rows = _find(shared, card, search, after)
         if len(rows) == 1 and _ID.fullmatch(search):
             return redirect(f"predictions/{rows[0].id}")
+        identifiers = [*Schema.from_json(card["schema"]).identifiers]
         return page(
             "predictions.html", card, is_logged=True, search=search, rows=rows[:_LENGTH],
-            following=_following(rows, search), identifiers=[*Schema.from_json(card["schema"]).identifiers],
-            is_first=after is None,
+            following=_following(rows, search), identifiers=identifiers, is_first=after is None,
         )  # fmt: skip
 
     @routes.get("/models/<name>/predictions/<prediction_id>")
