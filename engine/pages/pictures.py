@@ -47,6 +47,8 @@ class Scale(NamedTuple):
 
 #: The ends of the axes in a drawing of 260 by 210.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 240, 26, 166
+#: Where a confusion matrix begins, beside the names of its classes.
+_BESIDE = 76
 _X, _Y = Scale(0, 1, _LEFT, _RIGHT), Scale(0, 1, _BOTTOM, _TOP)
 
 
@@ -81,11 +83,11 @@ def pictures(card: Card) -> list[Picture]:
 def _confusion(card: Card, values: Mapping[str, Any]) -> Picture:
     counts, labels = values["confusion"], [called(card, label) for label in card["classes"]]
     size, most = len(labels), max(max(row) for row in counts) or 1
-    width, height = (_RIGHT - _LEFT) / size, (_BOTTOM - _TOP) / size
+    width, height = (_RIGHT - _BESIDE) / size, (_BOTTOM - _TOP) / size
     pairs = [(row, column) for row in range(size) for column in range(size)]
     cells = [
         {
-            "x": round(_LEFT + column * width, 1), "y": round(_TOP + row * height, 1),
+            "x": round(_BESIDE + column * width, 1), "y": round(_TOP + row * height, 1),
             "width": round(width - 1, 1), "height": round(height - 1, 1),
             "share": round(counts[row][column] / most, 3),
             "text": local_number(str(counts[row][column])) if size <= _MOST_WRITTEN else "",
@@ -102,17 +104,22 @@ def _confusion(card: Card, values: Mapping[str, Any]) -> Picture:
                 count=local_number(str(counts[row][column])), true=labels[row],
                 called=labels[column])
         )  # fmt: skip
-    letters = max(2, 14 // size + 2)
-    short = [name if len(name) <= letters else f"{name[: letters - 1]}…" for name in labels]
     return Picture(
         _("Right and wrong answers"), sentences, _("Answer"), _("Truth"),
         (_("truth"), _("answer"), _("records")),
         [[labels[row], labels[column], local_number(str(counts[row][column]))]
          for row, column in pairs if counts[row][column]],
-        [(round(_LEFT + (at + 0.5) * width, 1), name) for at, name in enumerate(short)],
-        [(round(_TOP + (at + 0.5) * height, 1), name) for at, name in enumerate(short)],
+        [(round(_BESIDE + (at + 0.5) * width, 1), _short(name, width))
+         for at, name in enumerate(labels)],
+        [(round(_TOP + (at + 0.5) * height, 1), _short(name, _BESIDE))
+         for at, name in enumerate(labels)],
         cells=cells,
     )  # fmt: skip
+
+
+def _short(name: str, width: float) -> str:
+    letters = max(2, int(width / 6.5))
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def _roc(card: Card, values: Mapping[str, Any]) -> Picture:
