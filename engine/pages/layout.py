@@ -1,5 +1,6 @@
 """What all pages share: the templates, one style, and headers that let a page do little."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,19 @@ HEADERS = {
 }
 
 
-def confine(response: Response) -> Response:
+#: A page with a script of this service, which may ask this service.
+SCRIPT_HEADERS = {
+    **HEADERS,
+    **security_headers(
+        f"style-src '{digest(_STYLE)}'; img-src 'self'; script-src 'self'; connect-src 'self'",
+        forms="'self'",
+    ),
+}
+
+
+def confine(response: Response, headers: Mapping[str, str] = HEADERS) -> Response:
     """Let an answer, which a browser may show, do no more than a page has to."""
-    response.headers.update(HEADERS)
+    response.headers.update(headers)
     return response
 
 

@@ -51,6 +51,7 @@ class Date(Field):
     out_of_range: Policy = "refuse"
 
     kind: ClassVar[str] = "date"
+    control: ClassVar[str] = "date"
     arrow_columns: ClassVar[tuple[str, ...]] = (*Field.arrow_columns, "dates")
     _noun: ClassVar[str] = "date"
     _iso: ClassVar[str] = "%Y-%m-%d"
@@ -83,6 +84,10 @@ class Date(Field):
     def expected(self) -> str:
         text = f"a {self._noun} as {' or '.join(map(SAMPLE.strftime, (self._iso, *self.formats)))}"
         return ", ".join(filter(None, (text, self.limits())))
+
+    def hint(self) -> str:
+        # The browser shows how its control is filled in.
+        return ", ".join(filter(None, (self.limits(), self._clock_note())))
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
@@ -243,6 +248,7 @@ class DateTime(Date):
     zone: str = ""
 
     kind: ClassVar[str] = "datetime"
+    control: ClassVar[str] = "datetime-local"
     _noun: ClassVar[str] = "date and time"
     _iso: ClassVar[str] = "%Y-%m-%dT%H:%M:%S"
     _json_format: ClassVar[str] = "date-time"

@@ -65,6 +65,8 @@ class Field:
     takes_any_text: ClassVar[bool] = False
     #: Whether the pipeline sees it at all.
     is_input: ClassVar[bool] = True
+    #: The type of the control in a page's form.
+    control: ClassVar[str] = "text"
     #: The columns that are read of an Arrow table, by the words of its `kind_of`.
     arrow_columns: ClassVar[tuple[str, ...]] = ("text", "views", "words")
 
@@ -104,6 +106,10 @@ class Field:
     def expected(self) -> str:
         """Return in words what a valid value is."""
         raise NotImplementedError
+
+    def hint(self) -> str:
+        """Return in words what to enter in the control of a form."""
+        return self.expected()
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         """Return what the pipeline takes for a JSON value, None if it is refused, and a finding.
