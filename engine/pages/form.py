@@ -14,13 +14,16 @@ from msgspec import structs
 
 from engine.api.errors import Failure, Phrased
 from engine.api.middleware.auth import FORM_PATH, form_values
+from engine.api.public_path import public_path
 from engine.api.requests import choose_version, no_explanation
 from engine.api.resources import Resources
 from engine.api.responses import version_headers
 from engine.pages.answer import shown_answer
+from engine.pages.code_samples import code_samples
 from engine.pages.controls import PREFIX, control, example_texts, link_to, typed_value
 from engine.pages.failures import failure_page
 from engine.pages.layout import CONTENT_TYPE, SCRIPT_HEADERS, confine, render
+from engine.pages.table import answer_sent_table, file_name, place_problems, size_text
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, Problem
 from engine.records.strict_json import write_json
@@ -32,7 +35,7 @@ from engine.serving.request import Chosen
 
 
 def blueprint(shared: Resources) -> Blueprint:
-    """Return the route of the forms; failures below it are phrased as pages from now on."""
+    """Return the routes of the forms; failures below it are phrased as pages from now on."""
     routes = Blueprint("form", __name__)
     shared.phrases[FORM_PATH] = partial(_phrase, shared)
 
@@ -57,6 +60,14 @@ def blueprint(shared: Resources) -> Blueprint:
         response = Response(page, content_type=CONTENT_TYPE)
         response.headers.update(version_headers(version))
         return response
+
+    @routes.post(f"{FORM_PATH}/<name>/table")
+    def table(name: str) -> Response:
+        """Answer the table that the page of a model sends."""
+        g.card = shared.models.card(name)
+        schema = Schema.from_json(g.card["schema"])
+        g.texts, g.is_explained, g.is_table = example_texts(schema, {}), _explains(g.card), True
+        return answer_sent_table(shared, name, schema)
 
     routes.after_request(partial(confine, headers=SCRIPT_HEADERS))
     return routes
@@ -103,14 +114,28 @@ def _write(
     shared: Resources, card: Card, problems: Sequence[Problem] = (), *,
     failure: Failure | None = None, answer: Mapping[str, Any] | None = None, unexplained: str = "",
 ) -> str:  # fmt: skip
-    details: dict[str, str] = {problem.pointer: problem.detail for problem in problems}
+    is_table = g.get("is_table", False)
+    details = {} if is_table else {problem.pointer: problem.detail for problem in problems}
+    schema = Schema.from_json(card["schema"])
     return render(
-        "form.html", service=shared.service, path=request.path, card=card, failure=failure,
+        "form.html", service=shared.service, path=request.path, card=card,
+        failure=None if is_table else failure, refused=failure if is_table else None,
+        row_problems=place_problems(problems, schema) if is_table else [],
+        columns=[field.name for field in schema.fields], file_name=file_name(card["model"]),
+        most=size_text(shared.max_table_bytes),
         controls=[control(field, text, details.pop(_pointer(field), ""), card)
                   for field, text in g.texts],
         others=[*details.values()], answer=answer, unexplained=unexplained, link=link_to(g.texts),
-        is_explained=g.is_explained, can_explain=_explains(card),
+        is_explained=g.is_explained, can_explain=_explains(card), samples=_samples(shared, card),
     )  # fmt: skip
+
+
+def _samples(shared: Resources, card: Card) -> dict[str, str]:
+    """Return the code that sends what the form holds, by language."""
+    query = "?explain=true" if g.is_explained and _explains(card) else ""
+    place = f"{request.host_url.rstrip('/')}{public_path()}"
+    address = f"{place}/v0/models/{card['model']}/predict{query}"
+    return code_samples(address, _record(g.texts), has_key=shared.callers.need_keys)
 
 
 def _pointer(field: Field) -> str:

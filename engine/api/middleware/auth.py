@@ -42,6 +42,7 @@ ACCESS: Mapping[str, str] = {
     "predict.predict": "predict",
     "what_if.find": "predict",
     "form.page": "predict",
+    "form.table": "predict",
     "prediction_log.show": "log",
     "prediction_log.tell": "feedback",
     **{

@@ -19,6 +19,7 @@ MATRIX = (
     ("/static/<path:filename>", "GET", "public"),
     ("/models", "GET", "read"),
     ("/models/<name>", "GET POST", "predict"),
+    ("/models/<name>/table", "POST", "predict"),
     ("/sign-in", "GET POST", "public"),
     ("/sign-out", "POST", "public"),
     ("/health", "GET", "public"),

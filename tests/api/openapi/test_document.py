@@ -20,8 +20,8 @@ from tests.support.models import EXAMPLES, TOYS
 
 #: Routes for people, which the description leaves out.
 FOR_PEOPLE = {
-    "/", "/docs", "/models", "/models/<name>", "/openapi.json", "/sign-in", "/sign-out",
-    "/static/<path:filename>",
+    "/", "/docs", "/models", "/models/<name>", "/models/<name>/table", "/openapi.json",
+    "/sign-in", "/sign-out", "/static/<path:filename>",
 }  # fmt: skip
 
 #: Blueprints that are described for any model at once.
