@@ -29,7 +29,7 @@ from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.monitoring.drift_reports import DriftReports
-from engine.pages import api_docs, form, home, sign_in, version
+from engine.pages import api_docs, form, home, language_choice, sign_in, version
 from engine.records.strict_json import write_json
 from engine.serving.lifecycle import Lifecycle
 from engine.serving.metrics import Metrics
@@ -66,6 +66,7 @@ def create_app(settings: Settings) -> Flask:
     pages = (
         home.blueprint(shared),
         sign_in.blueprint(shared),
+        language_choice.blueprint(),
         form.blueprint(shared),
         version.blueprint(shared.models, service=NAME),
         api_docs.blueprint(service=NAME),

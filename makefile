@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege chaos contract fuzz clients languages docs docs-check clean upgrade
+.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check clean upgrade
 
 python := .venv/bin/python
 
@@ -115,6 +115,12 @@ chaos: test-deps  ## Let faults happen at random under load; none may show: make
 
 audit: test-deps  ## Compare the service with independent pipelines, in half an hour: make audit args="--every 10"
 	@$(python) -m tests.audit $(args)
+
+pictures: test-deps  ## Look at every page in all widths, themes and languages; pictures in .bench/pages
+	@ALL_PICTURES=yes $(python) -m pytest -n 0 --no-skips tests/pages/test_every_page.py
+
+lighthouse: test-deps  ## Let Lighthouse judge every page; needs Node, whose npm fetches it
+	@$(python) -m tests.pages.lighthouse
 
 siege: test-deps  ## Attack a service of 512 MB beside a good client: make siege args="--only JSON"
 	@$(python) -m tests.siege $(args)

@@ -21,7 +21,7 @@ LANGUAGES = ("pt_BR", "es")
 
 #: How texts are found: the method of Babel for each kind of file.
 _METHODS = [("**.py", "python"), ("**.html", "jinja2")]
-_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
+_KEYWORDS = {"_": None, "gettext": None, "mark": None, "ngettext": (1, 2)}
 _OPTIONS = {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true"}}
 
 #: One form for one thing and one for more, as in English: CLDR's third, for whole millions, is a
@@ -79,10 +79,7 @@ def written(catalogue: Catalog) -> tuple[bytes, bytes]:
     po, mo = io.BytesIO(), io.BytesIO()
     write_po(po, catalogue, omit_header=False, sort_output=True, include_lineno=False, width=100)
     write_mo(mo, catalogue)
-    headers = re.compile(
-        rb'^"(POT?-|Generated-|Report-|Last-|Language-Team|Project-).*\n|^#( .*)?\n', re.M
-    )
-    return headers.sub(b"", po.getvalue()), mo.getvalue()
+    return _NOISE.sub(b"", po.getvalue()), mo.getvalue()
 
 
 def problems(language: str, texts: Catalog) -> Iterator[str]:

@@ -17,6 +17,8 @@ from werkzeug.routing.exceptions import WebsocketMismatch
 from engine.api import trace_context
 from engine.api.negotiation import HTML, opens_a_page
 from engine.api.resources import resources
+from engine.languages import gettext as _
+from engine.languages import mark, ngettext
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
 from engine.records.strict_json import write_json
 from engine.runtime.memory import NotEnoughMemory
@@ -46,23 +48,23 @@ class Failure(NamedTuple):
 _TROUBLES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, int, str], ...] = (
     (
         NotEnoughMemory, "a version is not loaded", 503,
-        "there is no memory for this version now; the log has the figures",
+        mark("there is no memory for this version now; the log has the figures"),
     ),
     (
         StillLoading, "a request is not answered in time", 504,
-        "the version is still being loaded: send the request again",
+        mark("the version is still being loaded: send the request again"),
     ),
     (
         (VersionNotFound, UntrustedArtifact), "a version was refused", 503,
-        "the stored version was refused; the service log says why",
+        mark("the stored version was refused; the service log says why"),
     ),
     (
         StoreUnavailable, "a version cannot be read", 503,
-        "the store of the versions does not answer; the service log says why",
+        mark("the store of the versions does not answer; the service log says why"),
     ),
     (
         DatabaseError, "the prediction log cannot be read", 503,
-        "the prediction log does not answer: try again; the service log says why",
+        mark("the prediction log does not answer: try again; the service log says why"),
     ),
 )  # fmt: skip
 
@@ -109,7 +111,7 @@ def sentence(failure: Failure) -> str:
     listed = "; ".join(
         problem.detail
         if problem.code == Code.NO_RECORDS
-        else f"{problem.pointer or 'the body'} {problem.detail}"
+        else f"{problem.pointer or _('the body')} {problem.detail}"
         for problem in failure.problems[:PROBLEMS_LISTED]
     )
     return f"{failure.detail}: {listed}" if listed else failure.detail
@@ -134,24 +136,29 @@ def explain(error: Exception, *, model: str | None, version: str | None) -> Fail
         return Failure(error.status, error.detail)
     if isinstance(error, InvalidRecords):
         count = len(error.problems)
-        detail = f"the input has {count} problem{'s' if count > 1 else ''}"
+        detail = ngettext("the input has {count} problem", "the input has {count} problems", count)
+        detail = detail.format(count=count)
         if count > PROBLEMS_LISTED:
-            detail = f"the input has more than {PROBLEMS_LISTED} problems; the first are listed"
+            detail = _(
+                "the input has more than {problems_listed} problems; the first are listed"
+            ).format(problems_listed=PROBLEMS_LISTED)
         return Failure(422, detail, error.problems)
     if isinstance(error, ModelNotFound) and model is not None:
-        return Failure(404, f"there is no model {model[:80]!r} here")
+        return Failure(404, _("there is no model {model} here").format(model=repr(model[:80])))
     if isinstance(error, VersionNotFound) and version is not None:
-        detail = f"there is no version {version[:80]!r} of {(model or '')[:80]!r} here"
+        detail = _("there is no version {version} of {model} here").format(
+            version=repr(version[:80]), model=repr((model or "")[:80])
+        )
         return Failure(404, detail)
     if isinstance(error, ModelNotFound):
         _log.error("no model to serve: %s", error)
-        return Failure(503, "no version of the default model is stored yet")
+        return Failure(503, _("no version of the default model is stored yet"))
     for kind, event, status, detail in _TROUBLES:
         if isinstance(error, kind):
             _log.error("%s: %s", event, error)
-            return Failure(status, detail)
+            return Failure(status, _(detail))
     _log.error("unexpected error, request %s", g.get("request_id", ""), exc_info=_unquoted(error))
-    return Failure(500, "the service failed; the request id finds the cause in its log")
+    return Failure(500, _("the service failed; the request id finds the cause in its log"))
 
 
 def _unquoted(error: BaseException) -> BaseException:
@@ -186,7 +193,7 @@ def _nearest() -> str:
     path = request.path.rstrip("/")
     adapter = current_app.url_map.bind("")
     if path != request.path and adapter.allowed_methods(path):
-        return f" (did you mean {path[:200]!r}?)"
+        return _(" (did you mean {path}?)").format(path=repr(path[:200]))
     rules = [rule.rule for rule in current_app.url_map.iter_rules() if not rule.arguments]
     return did_you_mean(request.path, vocabulary(rules))
 
@@ -197,17 +204,23 @@ def _http(error: HTTPException) -> Response:
     methods = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
     nearest = _nearest() if error.code == 404 else ""
     details = {
-        404: f"there is nothing at {request.path[:200]!r}{nearest}; /docs lists what there is",
-        405: f"{request.method[:20]} is not allowed here; allowed: {methods}",
-        413: f"the body is larger than {request.max_content_length} bytes",
+        404: _("there is nothing at {path}{nearest}; /docs lists what there is").format(
+            path=repr(request.path[:200]), nearest=nearest
+        ),
+        405: _("{method} is not allowed here; allowed: {methods}").format(
+            method=request.method[:20], methods=methods
+        ),
+        413: _("the body is larger than {max_content_length} bytes").format(
+            max_content_length=request.max_content_length
+        ),
     }
     detail = details.get(error.code, error.description or "")
     if isinstance(error, ClientDisconnected):
-        detail = "the body ends before its announced length: send the whole of it"
+        detail = _("the body ends before its announced length: send the whole of it")
     if isinstance(error, BadHost):
-        detail = "the header Host names no host: send it as `name:port`"
+        detail = _("the header Host names no host: send it as `name:port`")
     if isinstance(error, WebsocketMismatch):
-        detail = "no WebSocket is spoken here: leave out the headers Connection and Upgrade"
+        detail = _("no WebSocket is spoken here: leave out the headers Connection and Upgrade")
     response = failure_response(Failure(error.code, detail))
     response.headers |= {"Allow": methods} if error.code == 405 else {}
     return response

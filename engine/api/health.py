@@ -7,6 +7,7 @@ from flask import Blueprint, Response
 
 from engine.api.errors import Failure, failure_response
 from engine.api.responses import json_response
+from engine.languages import gettext as _
 from engine.records.http_date import http_date
 from engine.serving.model_cache import ModelCache
 
@@ -46,23 +47,27 @@ def blueprint(models: ModelCache, stopping: Event) -> Blueprint:
 def not_ready(models: ModelCache, stopping: Event) -> str | None:
     """Return why no requests should be sent here; None when they should."""
     if stopping.is_set():
-        return "the service is stopping: send the request to another instance"
+        return _("the service is stopping: send the request to another instance")
     if trouble := _trouble(models):
         _log.error("not ready: %s", trouble)
-        return "the default model does not answer; the log says why"
+        return _("the default model does not answer; the log says why")
     return None
 
 
 def _degraded(models: ModelCache) -> str | None:
     """Return in what way the service is degraded, without the cause; None when it is not."""
     if _trouble(models):
-        return "the default model does not answer; the log says why"
+        return _("the default model does not answer; the log says why")
     if refused := models.refused():
-        subject = f"version {refused.version}" if refused.version else "the pointer"
-        return (
-            f"{subject} of {models.default} is refused, {models.get().version} answers; "
-            f"/v0/models/{models.default} and the log say why"
+        subject = (
+            _("version {version}").format(version=refused.version)
+            if refused.version
+            else _("the pointer")
         )
+        return _(
+            "{subject} of {default} is refused, {version} answers; "
+            "/v0/models/{default} and the log say why"
+        ).format(subject=subject, default=models.default, version=models.get().version)
     return None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
+from engine.languages import gettext as _
 from engine.records.arrow_support import missing_arrow
 from engine.records.forms import ANSWER_FORMS
 from engine.records.media_types import ARROW, JSON
@@ -38,7 +39,9 @@ def choose_form(accept: str, forms: Collection[str] = ANSWER_FORMS) -> str:
         (kind.removesuffix("; charset=utf-8"), quality)
         for kind, quality in parse_accept_header(accept.replace("q=.", "q=0."), MIMEAccept)
     )
-    problem = f"Accept is {accept[:80]!r}: accept {' or '.join(forms)}"
+    problem = _("Accept is {accept}: accept {forms}").format(
+        accept=repr(accept[:80]), forms=" or ".join(forms)
+    )
     form = wishes.best_match(forms)
     if form == ARROW and (reason := missing_arrow()):
         problem = reason

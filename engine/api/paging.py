@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
+from engine.languages import gettext as _
+from engine.languages import ngettext
 from engine.records.problems import BadRequest
 from engine.schema.messages import shown
 
@@ -63,9 +65,19 @@ def page_bounds(pattern: re.Pattern[str], *others: str) -> tuple[int | None, str
     take_parameters("limit", "after", *others)
     limit, after = single("limit"), single("after")
     if limit is not None and not (re.fullmatch("[0-9]{1,4}", limit) and 1 <= int(limit) <= MOST):
-        raise BadRequest(400, f"limit is {limit[:80]!r}: send a whole number from 1 to {MOST}")
+        raise BadRequest(
+            400,
+            _("limit is {limit}: send a whole number from 1 to {most}").format(
+                limit=repr(limit[:80]), most=MOST
+            ),
+        )
     if after is not None and not pattern.fullmatch(after):
-        raise BadRequest(400, f"after is {after[:80]!r}: send what `next` is in the page before")
+        raise BadRequest(
+            400,
+            _("after is {after}: send what `next` is in the page before").format(
+                after=repr(after[:80])
+            ),
+        )
     return None if limit is None else int(limit), after
 
 
@@ -74,16 +86,25 @@ def take_parameters(*names: str) -> None:
     if not request.query_string:
         return
     if others := sorted(request.args.keys() - set(names))[:5]:
-        listed = f"the parameter{'s' * (len(others) > 1)} {', '.join(map(shown, others))}"
+        listed = ngettext("the parameter {others}", "the parameters {others}", len(others))
+        listed = listed.format(others=", ".join(map(shown, others)))
         first, last = ", ".join(names[:-1]), "".join(names[-1:])
         taken = f"{' and '.join(filter(None, (first, last)))} alone" if names else "none"
-        remedy = "leave the others out" if names else "leave out what follows ?"
-        raise BadRequest(400, f"the query has {listed}, and this address takes {taken}: {remedy}")
+        remedy = _("leave the others out") if names else _("leave out what follows ?")
+        raise BadRequest(
+            400,
+            _("the query has {listed}, and this address takes {taken}: {remedy}").format(
+                listed=listed, taken=taken, remedy=remedy
+            ),
+        )
 
 
 def single(name: str) -> str | None:
     """Return a parameter of the query; raise `BadRequest` if it is there more than once."""
     values = request.args.getlist(name)
     if len(values) > 1:
-        raise BadRequest(400, f"{name} is there {len(values)} times: send it once")
+        raise BadRequest(
+            400,
+            _("{name} is there {values} times: send it once").format(name=name, values=len(values)),
+        )
     return values[0] if values else None

@@ -14,6 +14,7 @@ from engine.api.paging import USUAL, Page, page_bounds, single
 from engine.api.requests import whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response
+from engine.languages import gettext as _
 from engine.records.media_types import charset_of, media_type
 from engine.records.outcomes import read_outcomes, seconds_of
 from engine.records.problems import BadRequest
@@ -26,9 +27,6 @@ from persistence.prediction_spool import NoRoom
 #: The place in the log after which a page begins.
 _PLACE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,20})?)-([0-9]{1,18})")
 
-_OFF = Failure(503, "the prediction log is off, so no outcomes are taken: set PREDICTION_LOG")
-_FULL = Failure(503, "the outcomes cannot be stored now: try again as Retry-After says")
-
 _FILTERS = ("id", "version", "since", "until", "identifier")
 
 
@@ -39,18 +37,25 @@ def read_selection(
     """Read which predictions are meant; raise `BadRequest` where a text cannot be read."""
     for text in (*texts.values(), *identifiers):
         if text is not None and "\0" in text:  # PostgreSQL takes it in no text
-            raise BadRequest(400, f"{shown(text)} has a character that is none: leave it out")
+            raise BadRequest(
+                400, _("{text} has a character that is none: leave it out").format(text=shown(text))
+            )
     times = {"since": since, "until": until}
     values: dict[str, Any] = {name: seconds_of(text) for name, text in times.items()}
     for name, text in times.items():
         if text is not None and values[name] is None:
-            remedy = "send a date and time, as 2026-01-31T12:00:00Z"
-            raise BadRequest(400, f"{name} is {shown(text)}: {remedy}")
+            remedy = _("send a date and time, as 2026-01-31T12:00:00Z")
+            raise BadRequest(
+                400,
+                _("{name} is {text}: {remedy}").format(name=name, text=shown(text), remedy=remedy),
+            )
     named = {}
     for text in identifiers:
         name, is_pair, value = text.partition("=")
         if not (name and is_pair and value):
-            raise BadRequest(400, f"identifier is {shown(text)}: send NAME=VALUE, as order=7")
+            raise BadRequest(
+                400, _("identifier is {text}: send NAME=VALUE, as order=7").format(text=shown(text))
+            )
         named[name] = value
     return Selection(**texts, **values, identifiers=named)
 
@@ -90,11 +95,13 @@ def blueprint(shared: Resources) -> Blueprint:
         source = g.key.name if g.get("key") else ""
         entry = Outcomes(name, source, time.time(), [tuple(outcome) for outcome in outcomes])
         if shared.log is None:
-            return failure_response(_OFF)
+            detail = _("the prediction log is off, so no outcomes are taken: set PREDICTION_LOG")
+            return failure_response(Failure(503, detail))
         try:
             shared.log.spool.append(encode([entry]), {})
         except NoRoom:
-            response = failure_response(_FULL)
+            detail = _("the outcomes cannot be stored now: try again as Retry-After says")
+            response = failure_response(Failure(503, detail))
             response.headers["Retry-After"] = "1"
             return response
         response = json_response({"accepted": len(outcomes)})

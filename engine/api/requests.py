@@ -11,6 +11,8 @@ from flask import g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from engine.api.row_cost import count_rows
+from engine.languages import gettext as _
+from engine.languages import mark
 from engine.records.inflate import inflate
 from engine.records.media_types import TABLES
 from engine.records.problems import BadRequest
@@ -42,28 +44,30 @@ def _share(text: str) -> float | None:
 
 
 def _no_threshold(version: StoredVersion) -> str:
-    remedy = "or set request_threshold=True in its model file and train it"
+    remedy = _("or set request_threshold=True in its model file and train it")
     return "" if version.card.get("request_threshold") else remedy
 
 
 def no_explanation(version: StoredVersion) -> str:
     """Return why a version explains no answers; empty when it does."""
     if version.card["classes"] is not None and not version.card["has_probabilities"]:
-        return "since it has no probabilities to explain"
-    remedy = "or train it again, since this version has no typical record to compare with"
+        return _("since it has no probabilities to explain")
+    remedy = _("or train it again, since this version has no typical record to compare with")
     return remedy if version.reference is None else ""
 
 
 def _no_coverage(version: StoredVersion) -> str:
     limits = version.card.get("uncertainty", {}).get("limits")
-    return "" if limits else "or train it again, since this version has no calibration"
+    return "" if limits else _("or train it again, since this version has no calibration")
 
 
 #: What the query of a request to predict may have, by name.
 PARAMETERS = {
-    "threshold": Parameter(_share, "send one number between 0 and 1, as 0.3", _no_threshold),
-    "explain": Parameter({"true": True, "false": False}.get, "send true or false", no_explanation),
-    "coverage": Parameter(_share, "send one number between 0 and 1, as 0.9", _no_coverage),
+    "threshold": Parameter(_share, mark("send one number between 0 and 1, as 0.3"), _no_threshold),
+    "explain": Parameter(
+        {"true": True, "false": False}.get, mark("send true or false"), no_explanation
+    ),
+    "coverage": Parameter(_share, mark("send one number between 0 and 1, as 0.9"), _no_coverage),
 }
 
 
@@ -101,7 +105,9 @@ def _at_coverage(version: StoredVersion, coverage: float) -> StoredVersion:
     try:
         return version.at_coverage(coverage)
     except NoCoverage as reason:
-        raise BadRequest(400, f"coverage is {coverage:g}: {reason}") from reason
+        raise BadRequest(
+            400, _("coverage is {coverage:g}: {reason}").format(coverage=coverage, reason=reason)
+        ) from reason
 
 
 def _read_options(version: StoredVersion) -> Options:
@@ -114,11 +120,17 @@ def _read_options(version: StoredVersion) -> Options:
         value = parameter.read(texts[0]) if len(texts) == 1 else None
         if reason := parameter.why_not(version):
             problems.append(
-                f"the query has the parameter '{name}', and {version.name} takes none: leave it "
-                f"out, {reason}"
+                _(
+                    "the query has the parameter '{name}', and {model} takes none: leave it out, "
+                    "{reason}"
+                ).format(name=name, model=version.name, reason=reason)
             )
         elif value is None:
-            problems.append(f"{name} is {shown(texts[0])}: {parameter.remedy}")
+            problems.append(
+                _("{name} is {texts}: {remedy}").format(
+                    name=name, texts=shown(texts[0]), remedy=_(parameter.remedy)
+                )
+            )
         options[name] = value
     if problems:
         raise BadRequest(400, "; ".join(problems))
@@ -170,10 +182,13 @@ def _whole_as_sent() -> bytes:
     except HTTPException:
         raise
     except Exception as error:  # servers raise their own for broken chunks
-        raise BadRequest(400, "the body cannot be read: its chunks are malformed") from error
+        raise BadRequest(400, _("the body cannot be read: its chunks are malformed")) from error
     length = request.content_length
     if length is not None and len(body) < length:
-        raise BadRequest(400, f"the body ends after {len(body)} of {length} bytes")
+        raise BadRequest(
+            400,
+            _("the body ends after {body} of {length} bytes").format(body=len(body), length=length),
+        )
     # A chunked body is cut off at the limit in silence: see whether there is more.
     is_full = length is None and len(body) == request.max_content_length
     if is_full and request.environ["wsgi.input"].read(1):

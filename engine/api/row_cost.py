@@ -3,6 +3,7 @@
 from flask import g
 
 from engine.api.resources import resources
+from engine.languages import gettext as _
 from engine.records.problems import BadRequest
 from engine.serving.request import ROWS_PER_REQUEST
 
@@ -18,10 +19,17 @@ def count_rows(rows: int) -> None:
     g.standing = standing._replace(used=standing.used + requests - 1)
     if g.standing.is_refused:
         rate = g.standing.rate
-        allowed = f"{rate.requests} requests in {rate.seconds} seconds are allowed"
-        cost = f"each further {ROWS_PER_REQUEST} rows count as one"
+        allowed = _("{requests} requests in {seconds} seconds are allowed").format(
+            requests=rate.requests, seconds=rate.seconds
+        )
+        cost = _("each further {rows_per_request} rows count as one").format(
+            rows_per_request=ROWS_PER_REQUEST
+        )
         raise BadRequest(
-            429, f"{allowed}, and {cost}: wait as Retry-After says, or send fewer rows at once"
+            429,
+            _("{allowed}, and {cost}: wait as Retry-After says, or send fewer rows at once").format(
+                allowed=allowed, cost=cost
+            ),
         )
 
 

@@ -51,8 +51,13 @@ def begin(response: Response, text: str) -> None:
     """Have a browser keep a session, or forget it where the text is empty."""
     response.set_cookie(
         COOKIE, text, max_age=SECONDS if text else 0, httponly=True, samesite="Strict",
-        secure=request.is_secure or "https" in request.headers.get("X-Forwarded-Proto", "").lower(),
+        secure=is_secure(),
     )  # fmt: skip
+
+
+def is_secure() -> bool:
+    """Return whether the browser speaks https, perhaps to a proxy."""
+    return request.is_secure or "https" in request.headers.get("X-Forwarded-Proto", "").lower()
 
 
 def is_foreign(method: str, headers: Any, host: str) -> bool:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from engine.api.requests import choose_version, no_explanation, whole_body
 from engine.api.responses import json_response
+from engine.languages import gettext as _
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, pointer_to, repeated_keys
@@ -50,8 +51,8 @@ def blueprint(predictor: Predictor) -> Blueprint:
         body = whole_body()
         chosen = choose_version(predictor, body, model=name, version=version)
         if reason := no_explanation(chosen.version):
-            whose = f"{chosen.version.name} cannot be asked what if"
-            raise BadRequest(400, f"{whose}: take another version, {reason}")
+            detail = _("{model} cannot be asked what if: take another version, {reason}")
+            raise BadRequest(400, detail.format(model=chosen.version.name, reason=reason))
         question = _read(chosen.version, read_json_body(body))
         # A second of searching counts as a request.
         chosen.request.count_rows(1 + int(question.seconds * ROWS_PER_REQUEST))
@@ -67,7 +68,11 @@ def _answer(version: StoredVersion, question: _Question) -> dict[str, Any]:
     found = None if changed is None else _describe(version, row, changed, goal)
     if found is None:
         is_none = changed is None and is_proven
-        reason = "none exists" if is_none else f"none found in {plain(seconds)} s"
+        reason = (
+            _("none exists")
+            if is_none
+            else _("none found in {seconds} s").format(seconds=plain(seconds))
+        )
         found = {"found": False, "reason": reason}
     else:
         found["distance"] = float(search.cost(changed[None])[0])
@@ -79,10 +84,19 @@ def _read(version: StoredVersion, question: Any) -> _Question:
     """Read a question; raise `InvalidRecords` with all that is wrong with it."""
     if not isinstance(question, dict):
         keys = ", ".join(_KEYS)
-        raise BadRequest(400, f"the body is {shown(question)}: send an object of {keys}, see /docs")
+        raise BadRequest(
+            400,
+            _("the body is {question}: send an object of {keys}, see /docs").format(
+                question=shown(question), keys=keys
+            ),
+        )
     problems = repeated_keys(question)
     problems += [
-        Problem(pointer_to(key), f"is not a key of a question: send {', '.join(_KEYS)}", Code.EXTRA)
+        Problem(
+            pointer_to(key),
+            _("is not a key of a question: send {keys}").format(keys=", ".join(_KEYS)),
+            Code.EXTRA,
+        )
         for key in question.keys() - {*_KEYS}
     ]
     row = None
@@ -93,8 +107,9 @@ def _read(version: StoredVersion, question: Any) -> _Question:
     goal = _read_goal(version, question.get("target"))
     seconds = question.get("seconds", _SECONDS)
     if not _is_number(seconds) or not 0 < seconds <= _MOST_SECONDS:
-        remedy = f"send a number above 0, up to {_MOST_SECONDS}"
-        problems.append(Problem("/seconds", f"is {shown(seconds)}: {remedy}"))
+        detail = _("is {value}: send a number above 0, up to {most}")
+        detail = detail.format(value=shown(seconds), most=_MOST_SECONDS)
+        problems.append(Problem("/seconds", detail))
     ranges = [*_read_ranges(version, question.get("may_change"))]
     problems += [entry for entry in (goal, *ranges) if isinstance(entry, Problem)]
     if problems:
@@ -117,8 +132,8 @@ def _read_record(version: StoredVersion, record: Any) -> Any:
 def _read_ranges(version: StoredVersion, entries: Any) -> Iterator[Any]:
     """Yield the places of the fields that may change with the ends of their ranges, or problems."""
     if not (isinstance(entries, list) and 0 < len(entries) <= _MOST_FIELDS):
-        remedy = f"send a list of 1 to {_MOST_FIELDS} fields"
-        yield Problem("/may_change", f"is {shown(entries)}: {remedy}")
+        detail = _("is {value}: send a list of 1 to {most} fields")
+        yield Problem("/may_change", detail.format(value=shown(entries), most=_MOST_FIELDS))
         return
     places = {
         field.name: place
@@ -130,11 +145,13 @@ def _read_ranges(version: StoredVersion, entries: Any) -> Iterator[Any]:
         at, name = f"/may_change/{number}", given.get("field")
         yield from repeated_keys(given, at=at)
         for key in given.keys() - {"field", "minimum", "maximum"}:
-            yield Problem(at + pointer_to(key), "is not a key of a range: leave it out", Code.EXTRA)
+            extra = _("is not a key of a range: leave it out")
+            yield Problem(at + pointer_to(key), extra, Code.EXTRA)
         place = places.pop(name, None) if isinstance(name, str) else None
         if place is None:
-            listed = ", ".join(places) or "no more"
-            yield Problem(at, f"is {shown(name)}: send each field once, of {listed}")
+            listed = ", ".join(places) or _("no more")
+            detail = _("is {name}: send each field once, of {listed}")
+            yield Problem(at, detail.format(name=shown(name), listed=listed))
             continue
         field = version.schema.fields[place]
         ends = [*field.usual_range()]
@@ -143,12 +160,13 @@ def _read_ranges(version: StoredVersion, entries: Any) -> Iterator[Any]:
                 continue
             end, finding = field.read(given[key])
             if finding or field.classes is not None:
-                wrong = finding.detail if finding else f"is an end, and {name} has none"
-                yield Problem(f"{at}/{key}", wrong)
+                wrong = _("is an end, and {name} has none").format(name=name)
+                yield Problem(f"{at}/{key}", finding.detail if finding else wrong)
             else:
                 ends[side] = end
         if ends[0] > ends[1]:
-            yield Problem(at, f"has no value from {plain(ends[0])} to {plain(ends[1])}: widen it")
+            detail = _("has no value from {low} to {high}: widen it")
+            yield Problem(at, detail.format(low=plain(ends[0]), high=plain(ends[1])))
         yield place, *ends
 
 
@@ -162,7 +180,12 @@ def _read_goal(version: StoredVersion, target: Any) -> Any:
     value = None if finding and finding.is_refused else str(field.json_value(clean))
     places = [place for place, label in enumerate(classes) if str(label) == value]
     if not places:
-        return Problem("/target", f"is {shown(target)}: send {field.expected()}")
+        return Problem(
+            "/target",
+            _("is {target}: send {expected}").format(
+                target=shown(target), expected=field.expected()
+            ),
+        )
     return lambda decisions: (
         np.equal(decisions.chosen, places[0]), -decisions.probabilities[:, places[0]],
     )  # fmt: skip
@@ -173,8 +196,8 @@ def _read_number(target: Any) -> Any:
     (key, end), *others = target.items() if isinstance(target, dict) and target else [("", 0)]
     sign = {"at_least": 1, "at_most": -1}.get(key)
     if sign is None or others or not _is_number(end):
-        remedy = 'send {"at_least": 5.0} or {"at_most": 5.0}, with a number of your own'
-        return Problem("/target", f"is not a number to reach: {remedy}")
+        remedy = _('send {"at_least": 5.0} or {"at_most": 5.0}, with a number of your own')
+        return Problem("/target", _("is not a number to reach: {remedy}").format(remedy=remedy))
     return lambda decisions: (
         sign * decisions.numbers >= sign * end, np.nan_to_num(-sign * decisions.numbers, nan=np.inf)
     )  # fmt: skip

@@ -46,6 +46,11 @@ def gettext(text: str) -> str:
     return catalogue.gettext(text) if catalogue else text
 
 
+def mark(text: str) -> str:
+    """Return a text as it is: it is translated where it is used, by `gettext`."""
+    return text
+
+
 def ngettext(singular: str, plural: str, count: int) -> str:
     """Return the form of a text that belongs to a count."""
     if catalogue := _CATALOGUES.get(_chosen.get()):

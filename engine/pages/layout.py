@@ -62,6 +62,8 @@ def render(template: str, *, service: str, path: str, **values: Any) -> str:
     root = "../" * (path.count("/") - 1) or "./"
     key = g.get("key") if has_request_context() else None
     person = key.name if key and COOKIE in request.cookies else ""
+    query = request.query_string.decode("latin-1") if has_request_context() else ""
+    here = f"{path.strip('/')}?{query}".rstrip("?")  # where a chosen language leads back to
     return _TEMPLATES.get_template(template).render(
-        service=service, root=root, person=person, language=language(), **values
+        service=service, root=root, person=person, language=language(), here=here, **values
     )

@@ -8,12 +8,14 @@ from werkzeug.wrappers import Response as AnyResponse
 from engine.api import session
 from engine.api.middleware.auth import form_values, unknown_caller
 from engine.api.resources import Resources
+from engine.languages import gettext as _
 from engine.pages.layout import CONTENT_TYPE, confine, render
 
 #: Where a person may be led after signing in: a page of this service.
-_PAGE = re.compile(r"(models(/[a-z][a-z0-9_-]*)?|docs|v0/models(/(?!\.+(/|$))[A-Za-z0-9_.-]+)*)?")
-
-_EMPTY = "there is no key in the form: paste one"
+_PAGE = re.compile(
+    r"(models(/[a-z][a-z0-9_-]*)*|docs|sign-in|v0/models(/(?!\.+(/|$))[A-Za-z0-9_.-]+)*)?"
+    r"(\?[\x21-\x7e]{0,2000})?"
+)
 
 
 def blueprint(shared: Resources) -> Blueprint:
@@ -30,16 +32,17 @@ def blueprint(shared: Resources) -> Blueprint:
     @routes.get("/sign-in")
     def show() -> Response:
         """Ask for a key."""
-        return page(_after(request.args.get("after", "")))
+        return page(page_after(request.args.get("after", "")))
 
     @routes.post("/sign-in")
     def begin() -> AnyResponse:
         """Begin the session of a key."""
         form = form_values()
-        after, text = _after(form.get("after", "")), form.get("key", "").strip()
+        after, text = page_after(form.get("after", "")), form.get("key", "").strip()
         key = shared.callers.find(text) if text else None
         if key is None:
-            return page(after, unknown_caller(text)) if text else page(after, _EMPTY, 422)
+            empty = _("there is no key in the form: paste one")
+            return page(after, unknown_caller(text)) if text else page(after, empty, 422)
         response = redirect(after, 303)
         session.begin(response, session.sign(shared.callers, key))
         return response
@@ -55,11 +58,12 @@ def blueprint(shared: Resources) -> Blueprint:
     def refuse_strangers() -> None:
         """Refuse the forms of other sites."""
         if session.is_foreign(request.method, request.headers, request.host):
-            abort(403, "this form is taken from pages of this service alone: open /sign-in")
+            abort(403, _("this form is taken from pages of this service alone: open /sign-in"))
 
     routes.after_request(confine)
     return routes
 
 
-def _after(text: str) -> str:
+def page_after(text: str) -> str:
+    """Return the address of a page of this service as a form names it; the models by default."""
     return text if text and _PAGE.fullmatch(text) else "models"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.blocks import Block
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
@@ -31,9 +32,9 @@ ARROW_WRITER: type[Writer] | None = ArrowWriter if _HAS_FOLDER else None
 def missing_arrow() -> str:
     """Return why Arrow and Parquet are neither read nor written here; empty when they are."""
     if not _HAS_FOLDER:
-        return "Arrow and Parquet are not a part of this service: send and accept CSV or JSON"
+        return _("Arrow and Parquet are not a part of this service: send and accept CSV or JSON")
     if not _is_there("pyarrow"):
-        return "Arrow and Parquet need a package that is not installed here: pip install pyarrow"
+        return _("Arrow and Parquet need a package that is not installed here: pip install pyarrow")
     return ""
 
 

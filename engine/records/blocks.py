@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from engine.languages import gettext as _
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import Records, pointer_to
 from engine.records.upload import Upload
@@ -82,4 +83,9 @@ def whole_lines(upload: Upload, *, ends: tuple[bytes, ...]) -> Iterator[bytes]:
 
 def too_long() -> BadRequest:
     """Return the refusal of a row that is too long."""
-    return BadRequest(413, f"a row is longer than {LONGEST_ROW} bytes: a record is short")
+    return BadRequest(
+        413,
+        _("a row is longer than {longest_row} bytes: a record is short").format(
+            longest_row=LONGEST_ROW
+        ),
+    )

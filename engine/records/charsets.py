@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Callable
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.blocks import PIECE
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
@@ -52,7 +53,9 @@ class _Transcoded:
         try:
             return self._decode(piece, self._is_at_end).encode()
         except UnicodeError as error:
-            detail = f"the body is not {self._charset}: state its charset, or send UTF-8"
+            detail = _("the body is not {charset}: state its charset, or send UTF-8").format(
+                charset=self._charset
+            )
             raise BadRequest(400, detail) from error
 
 
@@ -78,6 +81,8 @@ def recognised_charset(read: Callable[[int], bytes]) -> str:
 def not_utf8(start: bytes, place: int, *, is_start: bool) -> str:
     """Return in words why a text cannot be read, given a piece of it and the place of the fault."""
     if is_start and (start.startswith(_UTF_16_MARKS) or 2 * start[:100].count(0) > 45):
-        return "the body is UTF-16, not UTF-8: send UTF-8, or state charset=utf-16 in Content-Type"
-    remedy = "send UTF-8, or state its charset in Content-Type, such as windows-1252"
-    return f"the body is not UTF-8 (byte {place}): {remedy}"
+        return _(
+            "the body is UTF-16, not UTF-8: send UTF-8, or state charset=utf-16 in Content-Type"
+        )
+    remedy = _("send UTF-8, or state its charset in Content-Type, such as windows-1252")
+    return _("the body is not UTF-8 (byte {place}): {remedy}").format(place=place, remedy=remedy)

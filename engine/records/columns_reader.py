@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.problems import InvalidRecords, Problem
 from engine.records.rows import Records, pointer_to, refuse_too_many, repeated_keys
 from engine.schema.messages import shown
@@ -19,7 +20,7 @@ def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Reco
     names = [name for name in columns if not schema.ignores(name)]
     lists = {name: columns[name] for name in names if isinstance(columns[name], list)}
     problems = [
-        Problem(f"{at}{pointer_to(name)}", "is a column: send a list of values", Code.WRONG_TYPE)
+        Problem(f"{at}{pointer_to(name)}", _("is a column: send a list of values"), Code.WRONG_TYPE)
         for name in names
         if name not in lists
     ]
@@ -28,7 +29,9 @@ def read_columns(columns: Mapping[str, Any], schema: Schema, *, at: str) -> Reco
     problems += [
         Problem(
             f"{at}{pointer_to(name)}",
-            f"has {len(column)} values and another column {rows}: send columns of one length",
+            _("has {column} values and another column {rows}: send columns of one length").format(
+                column=len(column), rows=rows
+            ),
             Code.WRONG_LENGTH,
         )
         for name, column in lists.items()
@@ -60,7 +63,7 @@ def read_cells(columns: Mapping[str, Any], schema: Schema) -> Records:
     problems = [
         Problem(
             pointer_to(name),
-            f"has other rows than {shown(first)}: send the same",
+            _("has other rows than {first}: send the same").format(first=shown(first)),
             Code.WRONG_LENGTH,
         )
         for name, column in kept.items()

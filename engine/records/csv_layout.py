@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from engine.languages import gettext as _
+from engine.languages import mark
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import refuse_repeated_names
 from engine.schema.problem_codes import Code
@@ -18,7 +20,7 @@ _LINE = re.compile(r"[^\r\n]+")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')
 
 #: What may stand between cells, and how a message calls it.
-_DELIMITERS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}
+_DELIMITERS = {",": "','", ";": "';'", "\t": mark("tabs"), "|": "'|'"}
 
 #: A number with a decimal comma between semicolons.
 _DECIMAL_COMMA = re.compile(r"(?:^|;)-?\d+,\d+(?:[eE][+-]?\d+)?(?=;|$)", re.MULTILINE)
@@ -61,8 +63,13 @@ def stated_delimiter(line: str) -> str | None:
     """Return the delimiter that Excel's line ``sep=;`` states; None when it is another line."""
     stated = _SEPARATOR_LINE.fullmatch(line)
     if stated and stated[1] not in _DELIMITERS:
-        listed = ", ".join(_DELIMITERS.values())
-        raise BadRequest(400, f"the line sep= has {stated[1]!r}: separate cells by {listed}")
+        listed = ", ".join(map(_, _DELIMITERS.values()))
+        raise BadRequest(
+            400,
+            _("the line sep= has {stated}: separate cells by {listed}").format(
+                stated=repr(stated[1]), listed=listed
+            ),
+        )
     return stated[1] if stated else None
 
 
@@ -72,16 +79,23 @@ def check_header(names: list[str], line: str, schema: Schema) -> None:
     Raise `BadRequest` with 400 if not.
     """
     named = [name for name in names if name]  # spreadsheets leave columns without a name
-    refuse_repeated_names(named or names, "header")
+    refuse_repeated_names(named or names, mark("header"))
     if schema.find_columns(names).sources:
         return
     for delimiter, noun in _DELIMITERS.items():
         sources = schema.find_columns(cells_of(line, delimiter)).sources
         if len(sources) >= min(2, len(schema.fields)):
-            remedy = f"send commas, or put the line sep={delimiter} before the header"
+            remedy = _("send commas, or put the line sep={delimiter} before the header").format(
+                delimiter=delimiter
+            )
             if delimiter == "\t":
-                remedy = "send commas, or the content type text/tab-separated-values"
-            raise BadRequest(400, f"the cells seem to be separated by {noun}: {remedy}")
+                remedy = _("send commas, or the content type text/tab-separated-values")
+            raise BadRequest(
+                400,
+                _("the cells seem to be separated by {noun}: {remedy}").format(
+                    noun=_(noun), remedy=remedy
+                ),
+            )
 
 
 def recognised_delimiter(lines: Iterator[str], schema: Schema) -> str:
@@ -110,8 +124,10 @@ def lay_out(names: list[str], header: str, delimiter: str, text: str) -> Layout:
         if header.startswith('"') and line[0].startswith('"'):
             names = ["", *names]
         elif not first[-1]:
-            detail = f"has {len(first)} cells and the header {len(names)}"
-            remedy = "send a cell for each column, and nothing after the last cell of a row"
+            detail = _("has {first} cells and the header {names}").format(
+                first=len(first), names=len(names)
+            )
+            remedy = _("send a cell for each column, and nothing after the last cell of a row")
             raise InvalidRecords([Problem("/0", f"{detail}: {remedy}", Code.WRONG_LENGTH)])
     has_commas = delimiter == ";" and _DECIMAL_COMMA.search(text) is not None
     return Layout(delimiter, names, has_commas)

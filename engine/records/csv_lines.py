@@ -6,6 +6,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 
+from engine.languages import gettext as _
 from engine.records.blocks import LONGEST_ROW, too_long, whole_lines
 from engine.records.charsets import not_utf8
 from engine.records.problems import BadRequest
@@ -86,5 +87,5 @@ class Lines:
                 ended = reader.line_num
                 rows.append(row)
         except csv.Error as error:
-            raise BadRequest(400, f"the body is not CSV: {error}") from error
+            raise BadRequest(400, _("the body is not CSV: {error}").format(error=error)) from error
         return [row for row in rows if row]

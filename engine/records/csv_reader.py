@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from engine.languages import gettext as _
 from engine.records.blocks import MOST_ROWS, MOST_SLOW_ROWS, Block, read_slowly
 from engine.records.cells import CellCodes
 from engine.records.csv_layout import SWAPPED, Layout, check_header, lay_out, stated_delimiter
@@ -79,8 +80,8 @@ def _read_layout(lines: Lines, schema: Schema) -> Layout:
         lines.delimiter = delimiter
         line = lines.line_with_text()
     if not line:
-        raise BadRequest(400, "the body is empty: send a header line and records")
-    (names, *_) = lines.records(line)
+        raise BadRequest(400, _("the body is empty: send a header line and records"))
+    (names, *_rest) = lines.records(line)
     check_header(names, line.strip("\r\n"), schema)
     return lay_out(names, line, lines.delimiter, lines.rest())
 
@@ -101,7 +102,12 @@ def _pieces(lines: Lines, layout: Layout) -> Iterator[_Piece]:
             yield None, [[""] * width] * min(empty - start, MOST_ROWS)
         empty = len(rows) - size + (0 if cells or size else empty)
         if empty > _MOST_EMPTY_ROWS:
-            raise BadRequest(413, f"more than {_MOST_EMPTY_ROWS} rows are empty: leave them out")
+            raise BadRequest(
+                413,
+                _("more than {most_empty_rows} rows are empty: leave them out").format(
+                    most_empty_rows=_MOST_EMPTY_ROWS
+                ),
+            )
         rows = layout.fit(rows[:size])
         if rows and {*map(len, rows)} == {width}:
             cells = _transposed(rows)
@@ -193,7 +199,9 @@ class _Columns:
             if len(row) == width
             else Problem(
                 f"/{number}",
-                f"has {len(row)} cells and the header {width}: send a cell for each column",
+                _("has {row} cells and the header {width}: send a cell for each column").format(
+                    row=len(row), width=width
+                ),
                 Code.WRONG_LENGTH,
             )
             for number, row in enumerate(rows, start=first)

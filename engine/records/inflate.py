@@ -2,6 +2,7 @@
 
 import zlib
 
+from engine.languages import gettext as _
 from engine.records.blocks import PIECE
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
@@ -24,9 +25,14 @@ def inflate(upload: Upload, content_encoding: str, most: int) -> Upload:
     if encoding in ("", "identity"):
         return upload
     if "," in encoding:
-        raise BadRequest(400, f"the content encoding is {encoding[:40]!r}: send one")
+        raise BadRequest(
+            400,
+            _("the content encoding is {encoding}: send one").format(encoding=repr(encoding[:40])),
+        )
     if encoding not in _WINDOW_BITS:
-        detail = f"the content encoding is {encoding[:40]!r}: send gzip, deflate or none"
+        detail = _("the content encoding is {encoding}: send gzip, deflate or none").format(
+            encoding=repr(encoding[:40])
+        )
         raise BadRequest(415, detail)
     return Upload(_Inflated(upload, encoding, most), length=None, most=most)
 
@@ -59,23 +65,33 @@ class _Inflated:
             content += self._next(size - len(content))
         self._given += len(content)
         if self._given > self._most:
-            raise BadRequest(413, f"the body is larger than {self._most} bytes when inflated")
+            raise BadRequest(
+                413, _("the body is larger than {most} bytes when inflated").format(most=self._most)
+            )
         if self._given > max(_FIRST_BYTES, _MOST_TIMES * self._taken):
-            detail = f"the body becomes more than {_MOST_TIMES} times as long when inflated"
-            raise BadRequest(413, f"{detail}: send it plain")
+            detail = _(
+                "the body becomes more than {most_times} times as long when inflated"
+            ).format(most_times=_MOST_TIMES)
+            raise BadRequest(413, _("{detail}: send it plain").format(detail=detail))
         return content
 
     def _next(self, size: int) -> bytes:
         """Inflate so many bytes at most."""
         piece = self._rest or self._upload.read(PIECE)
         if not piece:
-            raise BadRequest(400, f"the body ends before its {self._encoding} does")
+            raise BadRequest(
+                400, _("the body ends before its {encoding} does").format(encoding=self._encoding)
+            )
         try:
             content = self._inflater.decompress(piece, size)
         except zlib.error as error:
-            raise BadRequest(400, f"the body is not {self._encoding}") from error
+            raise BadRequest(
+                400, _("the body is not {encoding}").format(encoding=self._encoding)
+            ) from error
         self._rest = self._inflater.unconsumed_tail
         self._taken += len(piece) - len(self._rest)
         if self._inflater.eof and (self._inflater.unused_data or self._upload.read(1)):
-            raise BadRequest(400, f"the body goes on after its {self._encoding} ends")
+            raise BadRequest(
+                400, _("the body goes on after its {encoding} ends").format(encoding=self._encoding)
+            )
         return content

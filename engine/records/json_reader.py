@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.columns_reader import holds_cells, read_cells, read_columns
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import (
@@ -35,7 +36,7 @@ def read_json_body(body: bytes, *, takes_nan: bool = False) -> Any:
         return read_json(body, takes_nan=takes_nan)
     except InvalidJson as error:
         status = 413 if isinstance(error, TooManyValues) else 400
-        raise BadRequest(status, f"the body {error}") from error
+        raise BadRequest(status, _("the body {error}").format(error=error)) from error
 
 
 def may_have_too_many(body: bytes) -> bool:
@@ -70,7 +71,7 @@ def _check_columns(value: Mapping[str, Any]) -> None:
     """Check that ``data`` contains columns and is the only key."""
     problems = extra_keys(value, beside="data") + repeated_keys(value)
     if not isinstance(value["data"], dict):
-        detail = f"is {shown(value['data'])}: send an object of columns"
+        detail = _("is {value}: send an object of columns").format(value=shown(value["data"]))
         problems.append(Problem("/data", detail, Code.WRONG_TYPE))
     if problems:
         raise InvalidRecords(problems)

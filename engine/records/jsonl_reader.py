@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.blocks import MOST_SLOW_ROWS, Block, read_slowly, whole_lines
 from engine.records.problems import BadRequest
 from engine.records.strict_json import InvalidJson, read_json
@@ -41,5 +42,7 @@ def _read_rows(piece: bytes, first: int) -> Iterator[Any]:
             row = read_json(line[0])
         except InvalidJson as error:
             number = first + piece.count(b"\n", 0, line.start())
-            raise BadRequest(400, f"line {number} {error}") from error
+            raise BadRequest(
+                400, _("line {number} {error}").format(number=number, error=error)
+            ) from error
         yield row

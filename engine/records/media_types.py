@@ -2,6 +2,7 @@
 
 import re
 
+from engine.languages import gettext as _
 from engine.records.charsets import CHARSETS
 from engine.records.problems import BadRequest
 
@@ -31,7 +32,10 @@ def media_type(content_type: str) -> str:
     if kind in (JSON, *TABLES):
         return kind
     raise BadRequest(
-        415, f"the content type is {kind[:80]!r}: send {JSON} or {CSV}; /docs lists the others"
+        415,
+        _("the content type is {kind}: send {json} or {csv}; /docs lists the others").format(
+            kind=repr(kind[:80]), json=JSON, csv=CSV
+        ),
     )
 
 
@@ -40,10 +44,15 @@ def charset_of(content_type: str) -> str:
 
     Raise `BadRequest` with 415 for one that is not read; JSON is UTF-8.
     """
-    kind, _, parameters = content_type.partition(";")
+    kind, _sign, parameters = content_type.partition(";")
     charset = re.search(r'charset="?([^";\s]+)', parameters, re.IGNORECASE)
     name = charset[1].lower() if charset else "utf-8"
     names = CHARSETS if kind.strip().lower() in DELIMITERS else ("utf-8", "utf8")
     if name not in names:
-        raise BadRequest(415, f"the charset is {name[:40]!r}: send {' or '.join(names)}")
+        raise BadRequest(
+            415,
+            _("the charset is {name}: send {names}").format(
+                name=repr(name[:40]), names=_(" or ").join(names)
+            ),
+        )
     return CHARSETS[name]

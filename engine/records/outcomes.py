@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from engine.languages import gettext as _
 from engine.records.charsets import as_utf8
 from engine.records.csv_layout import SWAPPED
 from engine.records.csv_reader import read_rows
@@ -57,7 +58,12 @@ def read_outcomes(
         rows = (read_json_body(line) for line in content.splitlines() if line.strip())
         return _checked(rows, schema)
     if kind not in DELIMITERS:
-        raise BadRequest(415, f"outcomes do not come as {kind}: send {JSON}, {LINES} or {CSV}")
+        raise BadRequest(
+            415,
+            _("outcomes do not come as {kind}: send {json}, {lines} or {csv}").format(
+                kind=kind, json=JSON, lines=LINES, csv=CSV
+            ),
+        )
     return _checked(_table_rows(Upload.of(content), charset, schema, column), schema)
 
 
@@ -72,16 +78,18 @@ def _table_rows(
     usual = [name for name in ("value", target.name, target.column) if name in names]
     column = column or next(iter(usual), "value")
     if column not in names:
-        remedy = f"there has to be a column {shown(column)} with what became true"
-        raise BadRequest(400, f"the header is {shown(','.join(names))}: {remedy}")
+        detail = _("the header is {names}: there has to be a column {column} with what became true")
+        raise BadRequest(400, detail.format(names=shown(",".join(names)), column=shown(column)))
     columns = schema.find_columns(names).sources
     places = [place for name, place in schema.identifiers.items() if name in columns]
     identifiers = [schema.fields[place] for place in places]
     has_commas = layout.has_decimal_commas and target.classes is None
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names):
-            detail = f"row {number} has {len(row)} cells and the header {len(names)}"
-            raise BadRequest(400, f"{detail}: send a cell for each column")
+            detail = _(
+                "row {number} has {cells} cells and the header {width}: send a cell for each column"
+            )
+            raise BadRequest(400, detail.format(number=number, cells=len(row), width=len(names)))
         cells = dict(zip(names, row, strict=True))
         outcome: dict[str, Any] = {name: cells[name] for name in ("id", "at") if cells.get(name)}
         value = cells[column].translate(SWAPPED) if has_commas else cells[column]
@@ -90,9 +98,7 @@ def _table_rows(
             named = {
                 field.name: field.from_cell(cells[columns[field.name]]) for field in identifiers
             }
-            outcome["identifiers"] = {
-                name: cell for name, cell in named.items() if cell is not None
-            }
+            outcome["identifiers"] = {key: cell for key, cell in named.items() if cell is not None}
         yield outcome
 
 
@@ -105,7 +111,7 @@ def _checked(rows: Iterable[Any], schema: Schema, *, is_single: bool = False) ->
             break
         outcomes.append(_read(value, schema, problems, "" if is_single else f"/{row}"))
     if not outcomes:
-        problems.append(Problem("", "there are no outcomes: send at least one", Code.NO_RECORDS))
+        problems.append(Problem("", _("there are no outcomes: send at least one"), Code.NO_RECORDS))
     if problems:
         raise InvalidRecords(problems)
     return outcomes
@@ -120,21 +126,23 @@ def _read(told: Any, schema: Schema, problems: list[Problem], at: str) -> Outcom
         problems.append(Problem(f"{at}{key}", detail, code))
 
     for key in told.keys() - {"id", "identifiers", "value", "at"}:
-        note(pointer_to(key), "has no meaning here: leave it out", Code.EXTRA)
+        note(pointer_to(key), _("has no meaning here: leave it out"), Code.EXTRA)
     target = told.get("id", told.get("identifiers"))
     if not target or ("id" in told) == ("identifiers" in told):
-        note(
-            "", "names no prediction: send its id, or else identifiers of its record", Code.MISSING
-        )
+        detail = _("names no prediction: send its id, or else identifiers of its record")
+        note("", detail, Code.MISSING)
     elif "id" in told and not (isinstance(target, str) and _ID.fullmatch(target)):
-        note("/id", f"is {shown(target)}: send the X-Prediction-Id of an answer")
+        detail = _("is {value}: send the X-Prediction-Id of an answer")
+        note("/id", detail.format(value=shown(target)))
     elif "identifiers" in told:
         target = _identifiers(target, schema, note)
     when = seconds_of(told.get("at"))
     if when is None and told.get("at") is not None:
-        note("/at", f"is {shown(told['at'])}: send a date and time, as 2026-01-31T12:00:00Z")
+        detail = _("is {value}: send a date and time, as 2026-01-31T12:00:00Z")
+        note("/at", detail.format(value=shown(told["at"])))
     if when is not None and when > time.time() + _DAY:  # the latest one counts
-        note("/at", f"is {shown(told['at'])}, in the future: send the time at which it was so")
+        detail = _("is {value}, in the future: send the time at which it was so")
+        note("/at", detail.format(value=shown(told["at"])))
     clean, finding = schema.target.read(told.get("value"))
     if finding and finding.is_refused:
         note("/value", finding.detail, finding.code)
@@ -146,19 +154,29 @@ def _read(told: Any, schema: Schema, problems: list[Problem], at: str) -> Outcom
 
 def _identifiers(named: Any, schema: Schema, note: Any) -> dict[str, str]:
     fields = {field.name: field for field in schema.fields if not (field.is_input or field.private)}
-    listed = ", ".join(fields) or "none"
+    listed = ", ".join(fields) or _("none")
     if not isinstance(named, dict):
-        note("/identifiers", f'is {shown(named)}: send an object, as {{"name": value}}')
+        detail = _('is {value}: send an object, as {{"name": value}}')
+        note("/identifiers", detail.format(value=shown(named)))
         return {}
     values = {}
     for name, value in named.items():
         place = "/identifiers" + pointer_to(name)
         if name not in fields:
-            note(place, f"is not an identifier of this model; there are: {listed}", Code.EXTRA)
+            note(
+                place,
+                _("is not an identifier of this model; there are: {listed}").format(listed=listed),
+                Code.EXTRA,
+            )
             continue
         values[name], finding = fields[name].read(value)
         if finding or values[name] is None:
-            note(place, finding.detail if finding else f"is null: send {fields[name].expected()}")
+            note(
+                place,
+                finding.detail
+                if finding
+                else _("is null: send {expected}").format(expected=fields[name].expected()),
+            )
     return {name: str(values[name]) for name in sorted(values)}
 
 

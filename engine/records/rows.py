@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, Problem
 from engine.records.strict_json import RepeatedKeys
 from engine.schema.messages import shown
@@ -54,19 +55,26 @@ class Records:
 def refuse_too_many(count: int) -> None:
     """Raise a `BadRequest` with 413 for more than `MAX_RECORDS`."""
     if count > MAX_RECORDS:
-        raise BadRequest(413, f"there are more than {MAX_RECORDS} records: send fewer at once")
+        raise BadRequest(
+            413,
+            _("there are more than {max_records} records: send fewer at once").format(
+                max_records=MAX_RECORDS
+            ),
+        )
 
 
 def refuse_repeated_names(names: list[str], what: str) -> None:
     """Raise `BadRequest` with 400 when columns of a header or table share a name."""
     if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
-        detail = f"the {what} names {', '.join(map(shown, repeated[:5]))} twice"
+        detail = _("the {what} names {repeated} twice").format(
+            what=_(what), repeated=", ".join(map(shown, repeated[:5]))
+        )
         raise BadRequest(400, detail)
 
 
 def repeated(pointer: str) -> Problem:
     """Return the problem of a key that is given twice."""
-    return Problem(pointer, "is given twice: send it once", Code.REPEATED)
+    return Problem(pointer, _("is given twice: send it once"), Code.REPEATED)
 
 
 def repeated_keys(value: Any, *, at: str = "") -> list[Problem]:
@@ -81,7 +89,11 @@ def extra_keys(
     """List the keys beside the only key that an object needs."""
     extras = (name for name in value if name != beside and name not in allowed)
     return [
-        Problem(f"{at}{pointer_to(name)}", f"stands beside {beside}: leave it out", Code.EXTRA)
+        Problem(
+            f"{at}{pointer_to(name)}",
+            _("stands beside {beside}: leave it out").format(beside=beside),
+            Code.EXTRA,
+        )
         for name in islice(extras, PROBLEMS_LISTED + 1)
     ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.columns_reader import read_columns
 from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
 from engine.records.rows import Records, extra_keys, pointer_to, refuse_too_many, repeated_keys
@@ -29,7 +30,7 @@ def read_instances(value: Any, schema: Schema, *, at: str) -> Records:
         return read_columns(value, schema, at=at)
     if isinstance(value, dict):
         return Records([value], lambda row, name: f"{at}{pointer_to(name)}")
-    detail = f"is {shown(value)}: send a list of records"
+    detail = _("is {value}: send a list of records").format(value=shown(value))
     raise InvalidRecords([Problem(at, detail, Code.WRONG_TYPE)])
 
 
@@ -69,7 +70,9 @@ def _name_values(
     row: list[Any], names: Sequence[str], translated: Sequence[Field], at: str
 ) -> dict[str, Any] | Problem:
     if len(row) != len(names):
-        detail = f"has {len(row)} values: send {len(names)}, in the order of the fields"
+        detail = _("has {row} values: send {names}, in the order of the fields").format(
+            row=len(row), names=len(names)
+        )
         return Problem(at, detail, Code.WRONG_LENGTH)
     record = dict(zip(names, row, strict=True))
     for field in translated:
@@ -80,19 +83,22 @@ def _name_values(
 def read_split(table: Any, schema: Schema, *, at: str) -> Records:
     """Read rows and the names of their columns, where these are given."""
     if not isinstance(table, dict):
-        detail = f"is {shown(table)}: send an object of columns and data"
+        detail = _("is {table}: send an object of columns and data").format(table=shown(table))
         raise InvalidRecords([Problem(at, detail)])
     problems = extra_keys(table, beside="data", allowed=["columns", "index"], at=at)
     problems += repeated_keys(table, at=at)
     names, rows = table.get("columns"), table.get("data")
     if "data" not in table:
-        problems.append(Problem(f"{at}/data", "is required: send a list of rows", Code.MISSING))
+        problems.append(Problem(f"{at}/data", _("is required: send a list of rows"), Code.MISSING))
     elif not isinstance(rows, list):
-        problems.append(Problem(f"{at}/data", f"is {shown(rows)}: send rows"))
+        problems.append(Problem(f"{at}/data", _("is {rows}: send rows").format(rows=shown(rows))))
     else:
         refuse_too_many(len(rows))
         problems += [
-            Problem(f"{at}/data/{row}", f"is {shown(values)}: send a list of values")
+            Problem(
+                f"{at}/data/{row}",
+                _("is {values}: send a list of values").format(values=shown(values)),
+            )
             for row, values in enumerate(rows)
             if not isinstance(values, list)
         ]
@@ -104,15 +110,21 @@ def read_split(table: Any, schema: Schema, *, at: str) -> Records:
 
 def _name_problems(names: Any, *, at: str) -> list[Problem]:
     if not isinstance(names, list):
-        detail = f"is {shown(names)}: send a list of names"
+        detail = _("is {names}: send a list of names").format(names=shown(names))
         return [] if names is None else [Problem(at, detail)]
     problems: list[Problem] = []
     seen: set[str] = set()
     for index, name in enumerate(names):
         if not isinstance(name, str):
-            problems.append(Problem(f"{at}/{index}", f"is {shown(name)}: send a name"))
+            problems.append(
+                Problem(f"{at}/{index}", _("is {name}: send a name").format(name=shown(name)))
+            )
         elif name in seen:
-            problems.append(Problem(f"{at}/{index}", f"names {shown(name)} again", Code.REPEATED))
+            problems.append(
+                Problem(
+                    f"{at}/{index}", _("names {name} again").format(name=shown(name)), Code.REPEATED
+                )
+            )
         else:
             seen.add(name)
         if len(problems) > PROBLEMS_LISTED:

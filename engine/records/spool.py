@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from engine.languages import gettext as _
 from engine.records.problems import BadRequest
 
 #: More bytes than these go to an unnamed temporary file.
@@ -31,7 +32,12 @@ class Spool:
         """Append; raise `BadRequest` with 413 beyond `most` bytes, with 507 for a full disk."""
         self.size += len(content)
         if self.size > self.most:
-            raise BadRequest(413, f"{self.what} is larger than {self.most} bytes: send fewer rows")
+            raise BadRequest(
+                413,
+                _("{what} is larger than {most} bytes: send fewer rows").format(
+                    what=_(self.what), most=self.most
+                ),
+            )
         with _room_on_disk():
             return self.file.write(content)
 
@@ -69,9 +75,11 @@ def _room_on_disk() -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.EROFS, errno.EACCES):
-            remedy = "let it write in /tmp, or name another folder in TMPDIR"
-            reason = f"the service has no folder for so large a table: {remedy}"
+            remedy = _("let it write in /tmp, or name another folder in TMPDIR")
+            reason = _("the service has no folder for so large a table: {remedy}").format(
+                remedy=remedy
+            )
             raise BadRequest(507, reason) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise BadRequest(507, "the service has no room on disk for so large a table") from error
+        raise BadRequest(507, _("the service has no room on disk for so large a table")) from error

@@ -6,6 +6,8 @@ import re
 from codecs import BOM_UTF8
 from typing import Any
 
+from engine.languages import gettext as _
+
 #: How deep lists and objects may nest; a table of columns needs three levels.
 MAX_NESTING = 32
 
@@ -67,24 +69,30 @@ def read_json(body: bytes, *, takes_nan: bool = False) -> Any:
     """
     body = body.removeprefix(BOM_UTF8)  # RFC 8259, 8.1: a reader may ignore the mark
     if not body.strip():
-        raise InvalidJson("is empty: send a record as JSON")
+        raise InvalidJson(_("is empty: send a record as JSON"))
     refuse_large_tree(body)
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidJson(f"is not UTF-8 (byte {error.start}): send UTF-8") from error
+        raise InvalidJson(
+            _("is not UTF-8 (byte {start}): send UTF-8").format(start=error.start)
+        ) from error
     constant = _CONSTANTS.__getitem__ if takes_nan else _refuse_constant
     try:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=constant)
     except InvalidJson:
         raise
     except json.JSONDecodeError as error:
-        line = f"line {error.lineno}, " if "\n" in text else ""
-        raise InvalidJson(f"is not JSON: {error.msg}, {line}column {error.colno}") from error
+        line = _("line {lineno}, ").format(lineno=error.lineno) if "\n" in text else ""
+        raise InvalidJson(
+            _("is not JSON: {msg}, {line}column {colno}").format(
+                msg=error.msg, line=line, colno=error.colno
+            )
+        ) from error
     except RecursionError as error:
         raise InvalidJson(_TOO_DEEP) from error
     except ValueError as error:
-        raise InvalidJson("holds a number with too many digits") from error
+        raise InvalidJson(_("holds a number with too many digits")) from error
     if _nests_too_deeply(value):
         raise InvalidJson(_TOO_DEEP)
     if _ESCAPED_SURROGATE.search(body):
@@ -98,7 +106,7 @@ def refuse_large_tree(body: bytes) -> None:
         return
     # Characters within texts are counted, too: no text of words comes near the limit by them.
     if sum(weight * body.count(sign) for sign, weight in _WEIGHTS) > MOST_TREE_BYTES:
-        raise TooManyValues("holds more values than are read at once: send fewer records")
+        raise TooManyValues(_("holds more values than are read at once: send fewer records"))
 
 
 def write_json(value: Any) -> bytes:
@@ -113,7 +121,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _nests_too_deeply(value: Any) -> bool:
     level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(MAX_NESTING):
+    for _level in range(MAX_NESTING):
         if not level:
             return False
         inner: list[Any] = []
@@ -127,11 +135,11 @@ def _nests_too_deeply(value: Any) -> bool:
 
 
 def _refuse_constant(word: str) -> None:
-    raise InvalidJson(f"holds {word}, which is not JSON: send null for a gap")
+    raise InvalidJson(_("holds {word}, which is not JSON: send null for a gap").format(word=word))
 
 
 def _refuse_lone_surrogates(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InvalidJson("holds half a surrogate pair, which is not text") from error
+        raise InvalidJson(_("holds half a surrogate pair, which is not text")) from error

@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.problems import BadRequest
 
 
@@ -51,17 +52,19 @@ class Upload:
             if self._read > self.most:
                 raise self._too_long()
             if self._length is not None and len(piece) < size:
-                detail = f"the body ends after {self._read} of {self._length} bytes"
+                detail = _("the body ends after {read} of {length} bytes").format(
+                    read=self._read, length=self._length
+                )
                 raise BadRequest(400, detail)
         except BaseException as error:
             self._length = self._read  # nothing more can be read
             if isinstance(error, ConnectionError):
-                detail = "the body came too slowly, or not to its end"
+                detail = _("the body came too slowly, or not to its end")
                 raise BadRequest(408, detail) from error
             if isinstance(error, BadRequest) or not isinstance(error, Exception):
                 raise
             # Servers raise errors of their own for broken chunks.
-            detail = "the body cannot be read: its chunks are malformed"
+            detail = _("the body cannot be read: its chunks are malformed")
             raise BadRequest(400, detail) from error
         return piece
 
@@ -85,4 +88,4 @@ class Upload:
                 pass
 
     def _too_long(self) -> BadRequest:
-        return BadRequest(413, f"the body is larger than {self.most} bytes")
+        return BadRequest(413, _("the body is larger than {most} bytes").format(most=self.most))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
+from engine.languages import gettext as _
 from engine.records.problems import PROBLEMS_LISTED, InvalidRecords, Problem
 from engine.records.rows import Records, repeated
 from engine.records.strict_json import RepeatedKeys
@@ -34,7 +35,7 @@ def read_records(records: Records, schema: Schema) -> tuple[dict[str, list[Any]]
     problems: list[Problem] = []
     warnings: list[Accepted] = []
     if not records.rows:
-        problems.append(Problem("", "there are no records: send at least one", Code.NO_RECORDS))
+        problems.append(Problem("", _("there are no records: send at least one"), Code.NO_RECORDS))
     names: Columns | None = None
     for row, record in enumerate(records.rows, start=records.first):
         if len(problems) > PROBLEMS_LISTED:
@@ -78,7 +79,9 @@ def _suggestion(name: str, schema: Schema, place: int) -> str:
 def _no_record(value: Any, pointer: str) -> Problem:
     if isinstance(value, Problem):
         return value
-    detail = f"is {shown(value)}: send a record, an object with the model's fields"
+    detail = _("is {value}: send a record, an object with the model's fields").format(
+        value=shown(value)
+    )
     return Problem(pointer, detail, Code.WRONG_TYPE)
 
 
@@ -88,14 +91,18 @@ def _key_problems(
     problems = [
         Problem(
             pointer(name),
-            f"is not a field{_suggestion(name, schema, place)}: leave it out",
+            _("is not a field{suggestion}: leave it out").format(
+                suggestion=_suggestion(name, schema, place)
+            ),
             Code.EXTRA,
         )
         for place, name in enumerate(names.extras[: PROBLEMS_LISTED + 1])
     ]
     problems += [
         Problem(
-            pointer(name), f"is the same field as {shown(first)}: send one of them", Code.REPEATED
+            pointer(name),
+            _("is the same field as {first}: send one of them").format(first=shown(first)),
+            Code.REPEATED,
         )
         for name, first in names.repeated
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from engine.languages import mark
 from engine.records.http_date import http_date
 from engine.records.spool import Spool
 from engine.records.validation import Accepted
@@ -51,7 +52,7 @@ def write_with(
     writer: type[Writer], version: StoredVersion, decisions: Decisions, warnings: Sequence[Accepted]
 ) -> Spool:
     """Write all decisions of an answer in the form of a writer."""
-    spool = Spool(sys.maxsize, what="the answer")
+    spool = Spool(sys.maxsize, what=mark("the answer"))
     form = writer(version, spool)
     form.add(decisions, warnings)
     form.finish()

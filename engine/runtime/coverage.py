@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.languages import gettext as _
 from engine.schema.fields import Field
 
 #: The coverage of the interval that an answer has by default, and all that a request may name.
@@ -35,10 +36,14 @@ def limits_at(card: Mapping[str, Any], coverage: float) -> list[Any]:
     limits = card.get("uncertainty", {}).get("limits", {})
     if has_limits(card, coverage):
         return list(limits[key_of(coverage)])
-    most = f" to {[*limits][-1]}" if limits else ""
+    most = _(" to {value}").format(value=[*limits][-1]) if limits else ""
     if coverage in COVERAGES:
-        raise NoCoverage(f"{card['uncertainty']['rows']} held-out rows are too few: send 0.5{most}")
-    raise NoCoverage("send hundredths from 0.5" + most)
+        raise NoCoverage(
+            _("{rows} held-out rows are too few: send 0.5{most}").format(
+                rows=card["uncertainty"]["rows"], most=most
+            )
+        )
+    raise NoCoverage(_("send hundredths from 0.5") + most)
 
 
 class Intervals:

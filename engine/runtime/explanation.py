@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.languages import ENGLISH, language, local_number
+from engine.languages import gettext as _
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 from engine.schema.fields import Field
@@ -81,7 +83,7 @@ def explain(
         rows[:, others] = np.where(coalitions, row[others], typical[others])
         values = measured(version.decide_matrix(rows), output)
         if not np.isfinite(values).all():
-            raise NotExplained("has no finite answer between it and the typical record")
+            raise NotExplained(_("has no finite answer between it and the typical record"))
         return np.asarray(values, np.float64)
 
     count, is_exact = len(others), len(others) <= EXACT_FIELDS
@@ -91,7 +93,7 @@ def explain(
     elif pairs >= _LEAST_PAIRS:
         (shares, error), is_exact = _drawn(answers, count, pairs), False
     else:
-        raise NotExplained("takes too long to explain with this model")
+        raise NotExplained(_("takes too long to explain with this model"))
     inputs = [place for place, field in enumerate(version.schema.fields) if field.is_input]
     contributions = dict.fromkeys(inputs, 0.0) | dict(zip(others, shares.tolist(), strict=True))
     return {
@@ -145,12 +147,22 @@ def _listed(
 
 
 def _text(field: Field, value: Any, contribution: float) -> str:
-    subject = f"{field.name} being {str(value).lower() if isinstance(value, bool) else value}"
-    if value is None or value == UNKNOWN:
-        subject = f"the {'gap' if value is None else 'unknown word'} in {field.name}"
+    shown = str(value).lower() if isinstance(value, bool) else value
+    subject = _("{name} being {value}")
+    if value is None:
+        subject = _("the gap in {name}")
+    elif value == UNKNOWN:
+        subject = _("the unknown word in {name}")
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        subject = f"{field.name} of {plain(value, 6)}"
+        subject, shown = _("{name} of {value}"), _number(value, 6)
+    subject = subject.format(name=field.name, value=shown)
     if not contribution:
-        return f"{subject} changed nothing"
-    verb = "raised" if contribution > 0 else "lowered"
-    return f"{subject} {verb} it by {plain(abs(contribution), 2)}"
+        return _("{subject} changed nothing").format(subject=subject)
+    raised, lowered = _("{subject} raised it by {amount}"), _("{subject} lowered it by {amount}")
+    amount = _number(abs(contribution), 2)
+    return (raised if contribution > 0 else lowered).format(subject=subject, amount=amount)
+
+
+def _number(value: float, digits: int) -> str:
+    text = plain(value, digits)
+    return text if language() == ENGLISH else local_number(text)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.languages import gettext as _
 from engine.runtime.answers import AnswerTemplate, Decisions, Prediction, answer_columns
 from engine.runtime.coverage import COVERAGE, Intervals, limits_at
 from engine.runtime.native import NativeRuntime
@@ -141,11 +142,13 @@ class StoredVersion:
             0.0 if field.is_text or not field.is_input or value != value else abs(value)
             for field, value in zip(self.schema.fields, record.tolist(), strict=True)
         ]
-        text = "has no finite answer from this model"
+        text = _("has no finite answer from this model")
         if (largest := max(sizes)) < _HUGE:
             return text
         place = sizes.index(largest)
-        return f"{text}: {self.schema.fields[place].name} is {record[place]:g}, send less"
+        return _("{text}: {name} is {record:g}, send less").format(
+            text=text, name=self.schema.fields[place].name, record=record[place]
+        )
 
     def self_test(self) -> str | None:
         """Answer the card's worked example and golden rows; return what differs, if anything."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.schema.declarations import is_text
 
 #: A date that shows what a format looks like.
@@ -59,22 +60,24 @@ def pattern_of(layout: str) -> re.Pattern[str]:
 def fault_of(layout: Any, *, has_time: bool) -> str:
     """Return what is wrong with a format, with the remedy; empty if nothing is."""
     if not is_text(layout):
-        return "is not text: give codes of strptime, as '%d/%m/%Y'"
+        return _("is not text: give codes of strptime, as '%d/%m/%Y'")
     codes = re.findall("%(.?)", layout)
     if unknown := [code for code in codes if code not in (*_CODES, "%")]:
-        return f"has %{unknown[0]}: the codes are {' '.join(f'%{code}' for code in _CODES)}"
+        return _("has %{unknown}: the codes are {listed}").format(
+            unknown=unknown[0], listed=" ".join(f"%{code}" for code in _CODES)
+        )
     plain = "".join(codes).translate({ord("y"): "Y", ord("b"): "m", ord("B"): "m"})
     days = "".join(code for code in plain if code in _WHOLE_DATE)
     if sorted(days) != sorted(_WHOLE_DATE):
-        return "is not of one year, one month and one day: give all of them once"
+        return _("is not of one year, one month and one day: give all of them once")
     times = [code for code in plain if code not in f"{_WHOLE_DATE}z%"]
     if not has_time and (times or "z" in plain):
-        return "has a time of day: make the field a DateTime"
+        return _("has a time of day: make the field a DateTime")
     if "I" in times and "p" in times:
         times[times.index("I")] = "H"
         times.remove("p")
     if "".join(sorted(times, key="HMSfIp".index)) not in _TIMES or plain.count("z") > 1:
-        return "is not of one time of day: give the hour, then the minute, then the second, once"
+        return _("is not of one time of day: give the hour, then the minute, then the second, once")
     return ""
 
 
@@ -92,7 +95,7 @@ def moment_of(parts: Mapping[str, str | None]) -> datetime:
     hour = numbers.get("H", 0)
     if (half := parts.get("p")) is not None:
         if not 1 <= numbers["I"] <= 12:
-            raise NoDate(", which has no hour from 1 to 12")
+            raise NoDate(_(", which has no hour from 1 to 12"))
         hour = numbers["I"] % 12 + (12 if half.upper() == "PM" else 0)
     minute, second = numbers.get("M", 0), numbers.get("S", 0)
     return datetime(year, month, numbers["d"], hour, minute, second, tzinfo=_zone(parts.get("z")))

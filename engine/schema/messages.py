@@ -30,11 +30,11 @@ Vocabulary = Sequence[tuple[str, str]]
 def shown(value: Any) -> str:
     """Write a value for an error message, at most 40 characters of it."""
     if isinstance(value, (dict, list)):
-        return "an object" if isinstance(value, dict) else "a list"
+        return _("an object") if isinstance(value, dict) else _("a list")
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, int) and abs(value) > 10**30:
-        return "a very large whole number"
+        return _("a very large whole number")
     text = quoted(value[:_MOST_LETTERS]) if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else text[:37] + "..."
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.languages import gettext as _
 from engine.records.media_types import JSON, TABLES
 from engine.records.problems import BadRequest
 from engine.runtime.answers import Prediction
@@ -32,11 +33,14 @@ def check_form(chosen: Chosen, kind: str, form: str) -> None:
     options, has_classes = chosen.options, chosen.version.card["classes"] is not None
     if kind not in TABLES and form == JSON:
         return
-    problems = ["explain is true, and explanations are"] if options.explain else []
+    problems = []
+    if options.explain:
+        text = _("explain is true, and explanations are for JSON alone: send and accept JSON")
+        problems.append(text)
     if options.coverage is not None and has_classes:
-        problems.append("coverage gives sets of classes, which are")
+        text = _("coverage gives sets of classes, which are for JSON alone: send and accept JSON")
+        problems.append(text)
     if problems:
-        problems = [f"{problem} for JSON alone: send and accept JSON" for problem in problems]
         raise BadRequest(400, "; ".join(problems))
 
 
@@ -44,7 +48,12 @@ def additions(decided: Decided, form: str) -> list[dict[str, Any]]:
     """Return the keys that are added to the prediction of each record; empty for none at all."""
     rows = len(decided.matrix)
     if decided.chosen.options.explain and rows > _MOST_EXPLAINED:
-        raise BadRequest(400, f"explain is true for {rows} records: send at most {_MOST_EXPLAINED}")
+        raise BadRequest(
+            400,
+            _("explain is true for {rows} records: send at most {most_explained}").format(
+                rows=rows, most_explained=_MOST_EXPLAINED
+            ),
+        )
     if form != JSON:
         return []
     parts = filter(None, (_explanations(decided), _sets(decided), _familiarity(decided)))
@@ -96,7 +105,12 @@ def _explanation(decided: Decided, row: int, label: Any) -> dict[str, Any]:
             ),
         }  # fmt: skip
     except NotExplained as reason:
-        raise BadRequest(422, f"record {row + 1} of {len(matrix)} {reason}") from reason
+        raise BadRequest(
+            422,
+            _("record {row} of {matrix} {reason}").format(
+                row=row + 1, matrix=len(matrix), reason=reason
+            ),
+        ) from reason
 
 
 def _sets(decided: Decided) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from engine.languages import gettext as _
+from engine.languages import ngettext
 from engine.records.charsets import as_utf8, recognised_charset
 from engine.records.csv_layout import recognised_delimiter
 from engine.records.forms import WRITERS
@@ -81,13 +83,16 @@ def answer_file(
         )
     except BadRequest as error:
         is_file = kind == ARROW and path.is_file() and path.open("rb").read(6) == b"ARROW1"
-        hint = ": it is an Arrow file, write a stream (pyarrow.ipc.new_stream)" if is_file else ""
-        raise InvalidFile(f": {error.detail}{hint}") from error
+        hint = _(": it is an Arrow file, write a stream (pyarrow.ipc.new_stream)")
+        raise InvalidFile(f": {error.detail}{hint * is_file}") from error
     except InvalidRecords as error:
         problems = error.problems[:PROBLEMS_LISTED]
-        more = "more than " if len(error.problems) > len(problems) else ""
-        count = f"{more}{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        raise InvalidFile(f" has {count}", _locate(problems, path, kind, layout)) from error
+        count = len(problems)
+        reason = ngettext(" has {count} problem", " has {count} problems", count)
+        if len(error.problems) > count:
+            reason = _(" has more than {count} problems")
+        located = _locate(problems, path, kind, layout)
+        raise InvalidFile(reason.format(count=count), located) from error
 
 
 def _locate(

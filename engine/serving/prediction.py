@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.charsets import as_utf8
 from engine.records.forms import WRITERS
 from engine.records.json_reader import may_have_too_many, read_body
@@ -204,7 +205,9 @@ def _endless_problems(
     return [
         Problem(
             records.pointer(row, None),
-            f"record {row + 1} of {records.size} {version.no_answer(matrix[row])}",
+            _("record {row} of {size} {no_answer}").format(
+                row=row + 1, size=records.size, no_answer=version.no_answer(matrix[row])
+            ),
             Code.NO_FINITE_ANSWER,
         )
         for row in rows

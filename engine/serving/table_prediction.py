@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
+from engine.languages import gettext as _
+from engine.languages import mark
 from engine.records.arrow_support import read_arrow
 from engine.records.blocks import Block
 from engine.records.csv_reader import read_csv
@@ -63,7 +65,7 @@ def answer_table(
     else:
         blocks = read_arrow(upload, version.card["schema"], kind)
     with closing(blocks), ExitStack() as on_error:
-        spool = Spool(upload.most, what="the answer")
+        spool = Spool(upload.most, what=mark("the answer"))
         on_error.callback(spool.close)
         counted = _counted(blocks, count_rows)
         _write(version, counted, form(version, spool), timing or Timing(), decided)
@@ -100,7 +102,7 @@ def _write(
             with timing.step("write"):
                 writer.add(decisions, part.warnings)
     if not size and not problems:
-        problems = [Problem("", "there are no records: send at least one", Code.NO_RECORDS)]
+        problems = [Problem("", _("there are no records: send at least one"), Code.NO_RECORDS)]
     if problems:
         raise InvalidRecords(problems)
     writer.finish()
@@ -112,7 +114,9 @@ def _endless(
     return [
         Problem(
             f"/{first + row}",
-            f"record {first + row + 1} {version.no_answer(matrix[row])}",
+            _("record {first} {no_answer}").format(
+                first=first + row + 1, no_answer=version.no_answer(matrix[row])
+            ),
             Code.NO_FINITE_ANSWER,
         )
         for row in non_finite_rows(decisions)

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from gunicorn.http import errors
 
+from engine.languages import mark
+
 
 class Fault(NamedTuple):
     """A status, and a sentence for whoever sent the request."""
@@ -18,18 +20,20 @@ class Fault(NamedTuple):
     detail: str
 
 
-TOO_LATE = Fault(408, "the request came too slowly, or stopped midway: send it again")
-TOO_BUSY = Fault(503, "the service has too much to do: try again as Retry-After says")
-FAILED = Fault(500, "the service failed; the request id finds the cause in its log")
-LONG_HEAD = Fault(431, "the headers are too long, or too many: send fewer")
-BARE_LINE = Fault(400, "a line of the head ends without a carriage return: end lines with CRLF")
-SHORT_BODY = Fault(400, "the body ends within its chunks: send the last one, of size 0")
+TOO_LATE = Fault(408, mark("the request came too slowly, or stopped midway: send it again"))
+TOO_BUSY = Fault(503, mark("the service has too much to do: try again as Retry-After says"))
+FAILED = Fault(500, mark("the service failed; the request id finds the cause in its log"))
+LONG_HEAD = Fault(431, mark("the headers are too long, or too many: send fewer"))
+BARE_LINE = Fault(
+    400, mark("a line of the head ends without a carriage return: end lines with CRLF")
+)
+SHORT_BODY = Fault(400, mark("the body ends within its chunks: send the last one, of size 0"))
 
-BAD_HOST = Fault(400, "the header Host is missing or malformed: send it once, as `name:port`")
+BAD_HOST = Fault(400, mark("the header Host is missing or malformed: send it once, as `name:port`"))
 
-_BAD_HEADER = Fault(400, "a header line is malformed: send `Name: value`, each name once")
-_BAD_CHUNK = Fault(400, "the body cannot be read: its chunks are malformed")
-_BAD_LINE = Fault(400, "the request line is malformed: send `METHOD /path HTTP/1.1`")
+_BAD_HEADER = Fault(400, mark("a header line is malformed: send `Name: value`, each name once"))
+_BAD_CHUNK = Fault(400, mark("the body cannot be read: its chunks are malformed"))
+_BAD_LINE = Fault(400, mark("the request line is malformed: send `METHOD /path HTTP/1.1`"))
 
 
 class BadHost(errors.ParseException):  # type: ignore[misc]
@@ -41,15 +45,17 @@ _FAULTS: dict[type[BaseException], Fault] = {
     errors.InvalidResponseHeaderName: FAILED,
     errors.InvalidRequestLine: _BAD_LINE,
     errors.InvalidRequestMethod: _BAD_LINE,
-    errors.InvalidHTTPVersion: Fault(505, "this version of HTTP is not spoken here: send HTTP/1.1"),
-    errors.LimitRequestLine: Fault(414, "the address is too long"),
-    errors.LimitRequestHeaders: LONG_HEAD,
-    errors.ExpectationFailed: Fault(417, "only `Expect: 100-continue` is known here"),
-    errors.UnsupportedTransferCoding: Fault(
-        501, "the only transfer coding that is known here is `chunked`"
+    errors.InvalidHTTPVersion: Fault(
+        505, mark("this version of HTTP is not spoken here: send HTTP/1.1")
     ),
-    errors.ObsoleteFolding: Fault(400, "a header is folded: write each header in one line"),
-    errors.InvalidSchemeHeaders: Fault(400, "the headers contradict each other about https"),
+    errors.LimitRequestLine: Fault(414, mark("the address is too long")),
+    errors.LimitRequestHeaders: LONG_HEAD,
+    errors.ExpectationFailed: Fault(417, mark("only `Expect: 100-continue` is known here")),
+    errors.UnsupportedTransferCoding: Fault(
+        501, mark("the only transfer coding that is known here is `chunked`")
+    ),
+    errors.ObsoleteFolding: Fault(400, mark("a header is folded: write each header in one line")),
+    errors.InvalidSchemeHeaders: Fault(400, mark("the headers contradict each other about https")),
     BadHost: BAD_HOST,
     errors.InvalidHeaderName: _BAD_HEADER,
     errors.InvalidHeader: _BAD_HEADER,
@@ -57,9 +63,11 @@ _FAULTS: dict[type[BaseException], Fault] = {
     errors.ChunkMissingTerminator: _BAD_CHUNK,
     errors.InvalidChunkExtension: _BAD_CHUNK,
     errors.InvalidH2CPreface: _BAD_LINE,
-    errors.InvalidProxyLine: Fault(400, "the line of the proxy protocol is malformed"),
-    errors.InvalidProxyHeader: Fault(400, "the header of the proxy protocol is malformed"),
-    errors.ForbiddenProxyRequest: Fault(403, "this proxy is not among those that are trusted"),
+    errors.InvalidProxyLine: Fault(400, mark("the line of the proxy protocol is malformed")),
+    errors.InvalidProxyHeader: Fault(400, mark("the header of the proxy protocol is malformed")),
+    errors.ForbiddenProxyRequest: Fault(
+        403, mark("this proxy is not among those that are trusted")
+    ),
 }
 
 

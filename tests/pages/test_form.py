@@ -48,7 +48,7 @@ class Form(HTMLParser):
         self.tags.append(tag)
         self.labels |= {values["for"]} if tag == "label" else set()
         self.ids |= {values["id"]} if "id" in values else set()
-        if "name" in values and tag != "meta":
+        if "name" in values and tag != "meta" and "footer" not in self.tags:
             self.controls[values["name"]] = values
             self._select = values["name"]
         self._option = "selected" if "selected" in values else "other" if tag == "option" else ""

@@ -104,7 +104,7 @@ def from_binary(kind: str, frame: pd.DataFrame) -> list[list[float]]:
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
     schema = json.dumps(SCHEMA.to_json()).encode()
-    request = process.TableRequest(kind, 2**20, process.msgspec.Raw(schema))
+    request = process.TableRequest(kind, 2**20, process.msgspec.Raw(schema), "en")
     return matrix_of(process.read_table(request, sink.getvalue()))
 
 

@@ -24,6 +24,8 @@ from engine.api.requests import CANARY_KEY
 from engine.api.resources import Resources
 from engine.api.response_head import head_template
 from engine.api.trace_context import trace_id
+from engine.languages import ENGLISH, LANGUAGES
+from engine.languages.accept_language import preferred
 from engine.records.http_date import http_date
 from engine.serving.prediction import QuickAnswer
 from engine.serving.request import PredictRequest
@@ -116,6 +118,8 @@ class FastPath:
             or not self._doubtful.isdisjoint(headers)
             or after not in (b"keep-alive", b"close")
             or headers.get(b"accept") not in _ACCEPTED
+            or not _is_english(headers.get(b"accept-language", b""))
+            or b"language=" in headers.get(b"cookie", b"")
             or not _HOST.fullmatch(headers.get(b"host", b""))
             or (given and not is_plain(given.decode("latin-1")))
             or kind.lower() not in _JSON
@@ -254,6 +258,12 @@ def _route(url: bytes) -> _Route | None:
         rule = "/v0/models/<name>/versions/<version>/predict"
         return _Route(rule, parts[1].decode(), parts[2].decode())
     return _Route("/v0/models/<name>/predict", parts[1].decode())
+
+
+@lru_cache(1000)
+def _is_english(accept_language: bytes) -> bool:
+    """Return whether answers, which may have warnings, are in English."""
+    return preferred(accept_language.decode("latin-1"), tuple(LANGUAGES)) == ENGLISH
 
 
 def _text(headers: Mapping[bytes, bytes], name: bytes) -> str:

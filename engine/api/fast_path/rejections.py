@@ -11,7 +11,7 @@ from werkzeug.http import parse_cookie
 
 from engine.api import session
 from engine.api.errors import Failure, Phrased, phrase_of
-from engine.api.middleware import access_log, cors
+from engine.api.middleware import access_log, cors, language
 from engine.api.middleware.auth import (
     HEADERS,
     challenge,
@@ -22,15 +22,17 @@ from engine.api.middleware.auth import (
 from engine.api.middleware.request_id import request_id
 from engine.api.resources import resources
 from engine.api.response_head import head_template
+from engine.languages import ENGLISH, choose, choose_preferred, mark
+from engine.languages import gettext as _
 from engine.records.http_date import http_date
 from engine.serving.metrics import NONE
 from persistence.api_keys import Key
 
 _log = logging.getLogger(__name__)
 
-_TOO_MUCH = Failure(503, "the service has too much to do: try again as Retry-After says")
+_TOO_MUCH = Failure(503, mark("the service has too much to do: try again as Retry-After says"))
 _TOO_LATE = Failure(
-    504, "there is no answer in time: send fewer records at once, or try again later"
+    504, mark("there is no answer in time: send fewer records at once, or try again later")
 )
 
 #: The longest body at an address that needs no key.
@@ -77,7 +79,7 @@ class Rejections:
             length = headers.get(b"content-length", b"")
             if length.isdigit() and len(length) < 10 and int(length) <= _MOST_PUBLIC:
                 return None
-            failure, more = Failure(413, "so much is not to be sent to this address"), {}
+            failure, more = Failure(413, mark("so much is not to be sent to this address")), {}
         else:
             text = key_text([_text(headers, name.encode()) for name in HEADERS])
             if self._callers.find(text) if text else self._signed_in(method, headers):
@@ -132,11 +134,16 @@ class Rejections:
         *, more: Mapping[str, str] | None = None, is_last: bool = True,
     ) -> bytes:  # fmt: skip
         write = phrase_of(self._phrases, url.decode("latin-1"), _text(headers, b"accept"))
-        body, kind, own = Phrased(*write(failure, name))
-        fields = {**(more or {}), **own}
+        wish = parse_cookie(_text(headers, b"cookie")).get(language.COOKIE, "")
+        choose_preferred(_text(headers, b"accept-language"), wish)
+        try:
+            body, kind, own = Phrased(*write(failure._replace(detail=_(failure.detail)), name))
+            fields = {**(more or {}), **own, **language.headers()}
+        finally:
+            choose(ENGLISH)  # in which the event loop logs, and answers on the fast path
         if self._origins:
             origin = _text(headers, b"origin")
-            fields |= {"Vary": "Origin", **cors.allowed(origin, self._origins)}
+            fields |= {"Vary": f"{fields['Vary']}, Origin", **cors.allowed(origin, self._origins)}
         lines = "".join(f"{field}: {value}\r\n" for field, value in fields.items())
         after = "close" if is_last else "keep-alive"
         head = head_template(failure.status, kind)

@@ -15,6 +15,8 @@ from engine.api.errors import Failure, failure_response
 from engine.api.protocols import PROTOCOLS
 from engine.api.protocols.contract import PUBLIC
 from engine.api.resources import resources
+from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.records.problems import BadRequest
 from persistence.api_keys import Key
 from persistence.callers import Callers
@@ -30,6 +32,7 @@ ACCESS: Mapping[str, str] = {
     "sign_in.show": PUBLIC,
     "sign_in.begin": PUBLIC,
     "sign_in.end": PUBLIC,
+    "language.choose": PUBLIC,
     "docs.page": PUBLIC,
     "docs.static": PUBLIC,
     "openapi.document": "read",
@@ -79,12 +82,16 @@ def key_text(headers: Iterable[str]) -> str:
 def unknown_caller(text: str) -> str:
     """Return what is wrong with the text of a key that is not valid, or empty."""
     if text:
-        return "the API key is not known, or it has expired"
-    return "send an API key in the header x-api-key, or as Authorization: Bearer"
+        return _("the API key is not known, or it has expired")
+    return _("send an API key in the header x-api-key, or as Authorization: Bearer")
 
 
 def _refusal(scope: str | None) -> str:
-    return f"this key lacks the scope {scope!r}" if scope else "this key may not use this address"
+    return (
+        _("this key lacks the scope {scope}").format(scope=repr(scope))
+        if scope
+        else _("this key may not use this address")
+    )
 
 
 def challenge(text: str) -> str:
@@ -112,8 +119,12 @@ def check_caller() -> Response | None:
     callers = resources().callers
     scope = ACCESS.get(request.endpoint or "")
     if scope in _NEAR_SCOPES and not (callers.need_keys or callers.is_open or _is_near()):
-        remedy = f"make one by `flask keys make NAME --scope {scope}`"
-        return failure_response(Failure(403, f"this needs a key, except on this machine: {remedy}"))
+        remedy = _("make one by `flask keys make NAME --scope {scope}`").format(scope=scope)
+        return failure_response(
+            Failure(
+                403, _("this needs a key, except on this machine: {remedy}").format(remedy=remedy)
+            )
+        )
     if scope == PUBLIC or not callers.need_keys:
         return None
     text = key_text(request.headers.get(name, "") for name in HEADERS)
@@ -133,7 +144,7 @@ def check_caller() -> Response | None:
         return failure_response(Failure(403, _refusal(scope)))
     if name is not None:
         raise ModelNotFound(name)
-    return failure_response(Failure(403, "this key may not use the default model"))
+    return failure_response(Failure(403, _("this key may not use the default model")))
 
 
 def _signed_in(callers: Callers) -> Key | None:
@@ -176,9 +187,9 @@ def form_values() -> Mapping[str, str]:
     """
     body = request.get_data()  # Else the form would be all that is left of it.
     if (count := body.count(b"&")) > MOST_VALUES:
-        reason = (
-            f"the form has {count:,} values: send at most {MOST_VALUES:,}, or JSON to /v0/predict"
-        )
+        reason = _(
+            "the form has {count} values: send at most {most_values}, or JSON to /v0/predict"
+        ).format(count=local_number(f"{count:,}"), most_values=local_number(f"{MOST_VALUES:,}"))
         raise BadRequest(413, reason)
     return request.form
 

@@ -12,6 +12,7 @@ from flask import Response, g, request
 from engine.api.errors import Failure, failure_response
 from engine.api.middleware.auth import ACCESS
 from engine.api.resources import resources
+from engine.languages import gettext as _
 from persistence.idempotency_cache import CacheUnavailable, StoredAnswer
 
 _log = logging.getLogger(__name__)
@@ -41,18 +42,19 @@ def begin() -> Response | None:
         return None
     match = _NAME.fullmatch(given)
     if not match:
-        return _refuse(
-            400, "the Idempotency-Key is neither a quoted string of 1 to 255 ASCII characters nor "
+        detail = _(
+            "the Idempotency-Key is neither a quoted string of 1 to 255 ASCII characters nor "
             'as many visible ones without ", \\, comma and semicolon: send one such as '
-            '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
-        )  # fmt: skip
+            '"8e03978e-40d5-43dd-bc93-6894a57f9324"'
+        )
+        return _refuse(400, detail)
     name = match[2] or re.sub(r"\\(.)", r"\1", match[1])
     length = request.content_length
     if length is None or length > (request.max_content_length or 0):
-        return _refuse(
-            400, "a request with an Idempotency-Key needs a Content-Length, "
-            f"of at most {request.max_content_length} bytes",
-        )  # fmt: skip
+        detail = _(
+            "a request with an Idempotency-Key needs a Content-Length, of at most {most} bytes"
+        )
+        return _refuse(400, detail.format(most=request.max_content_length))
     caller, digest = g.key.id if g.key else "", _digest()
     try:
         stored = resources().answers.begin(caller, name, digest)
@@ -88,9 +90,9 @@ def end(_: BaseException | None) -> None:
 
 def _replay(stored: StoredAnswer) -> Response:
     if not stored.is_same:
-        return _refuse(422, "the Idempotency-Key was used for another request: use a new one")
+        return _refuse(422, _("the Idempotency-Key was used for another request: use a new one"))
     if not stored.status:
-        detail = "the same request is still being answered: try again as Retry-After says"
+        detail = _("the same request is still being answered: try again as Retry-After says")
         response = _refuse(409, detail)
         response.headers["Retry-After"] = "1"
         return response

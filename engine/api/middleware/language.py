@@ -13,6 +13,12 @@ def choose() -> None:
     choose_preferred(request.headers.get("Accept-Language", ""), request.cookies.get(COOKIE, ""))
 
 
+def headers() -> dict[str, str]:
+    """Return the headers of an answer in the chosen language that may come in another one."""
+    named = {} if language() == ENGLISH else {"Content-Language": language()}
+    return {**named, "Vary": "Accept-Language"}
+
+
 def finish(response: Response) -> Response:
     """Name the language where it is not English, and keep caches from mixing languages."""
     if language() != ENGLISH:

@@ -5,12 +5,8 @@ from flask import Response, g, request
 from engine.api.errors import Failure, failure_response
 from engine.api.middleware.auth import ACCESS
 from engine.api.resources import resources
+from engine.languages import gettext as _
 from engine.serving.request import PredictRequest
-
-_FAILURE = Failure(
-    503, "the prediction cannot be logged, and none is answered without: try again as Retry-After "
-    "says",
-)  # fmt: skip
 
 #: What is taken to come where a request does not say how long it is.
 _BYTES = 2**16
@@ -45,6 +41,10 @@ def header(predicted: PredictRequest) -> tuple[str, str] | None:
 
 
 def _refuse() -> Response:
-    response = failure_response(_FAILURE)
+    detail = _(
+        "the prediction cannot be logged, and none is answered without: "
+        "try again as Retry-After says"
+    )
+    response = failure_response(Failure(503, detail))
     response.headers["Retry-After"] = "1"
     return response

@@ -6,6 +6,7 @@ from engine.api.errors import Failure, failure_response
 from engine.api.middleware.auth import ACCESS
 from engine.api.protocols.contract import PUBLIC
 from engine.api.resources import resources
+from engine.languages import gettext as _
 
 
 def count_request() -> Response | None:
@@ -15,8 +16,12 @@ def count_request() -> Response | None:
     if not g.standing or not g.standing.is_refused:
         return None
     rate = g.standing.rate
-    allowed = f"{rate.requests} requests in {rate.seconds} seconds are allowed"
-    return failure_response(Failure(429, f"{allowed}: wait as Retry-After says"))
+    allowed = _("{requests} requests in {seconds} seconds are allowed").format(
+        requests=rate.requests, seconds=rate.seconds
+    )
+    return failure_response(
+        Failure(429, _("{allowed}: wait as Retry-After says").format(allowed=allowed))
+    )
 
 
 def show_standing(response: Response) -> Response:

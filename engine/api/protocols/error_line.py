@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engine.api.errors import Failure
+from engine.languages import gettext as _
 from engine.records.media_types import JSON
 from engine.records.problems import PROBLEMS_LISTED, Problem
 from engine.records.strict_json import write_json
@@ -15,8 +16,8 @@ def write_line(problems: Sequence[Problem]) -> str:
     """Write problems in one line, the first 20 of them; a pointer may name a key of any length."""
     shown = [f"{problem.pointer[:100]} {problem.detail}" for problem in problems[:_MOST_SHOWN]]
     if (rest := len(problems) - _MOST_SHOWN) > 0:
-        least = "at least " if len(problems) > PROBLEMS_LISTED else ""
-        shown.append(f"and {least}{rest} more")
+        least = _("at least ") if len(problems) > PROBLEMS_LISTED else ""
+        shown.append(_("and {least}{rest} more").format(least=least, rest=rest))
     return " ".join("; ".join(shown).split())
 
 

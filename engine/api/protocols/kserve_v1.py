@@ -13,6 +13,7 @@ from engine.api.protocols.model_names import list_names
 from engine.api.requests import whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response, respond, version_headers
+from engine.languages import gettext as _
 from engine.records.json_reader import read_json_body
 from engine.records.plain_records import read_plain
 from engine.records.problems import BadRequest, InvalidRecords
@@ -40,7 +41,9 @@ def _routes(shared: Resources) -> Blueprint:
         if name.endswith(_VERBS):
             raise MethodNotAllowed(["POST", "OPTIONS"])
         if models.get(name).self_test():
-            return failure_response(Failure(503, f"model {name!r} does not answer"))
+            return failure_response(
+                Failure(503, _("model {name} does not answer").format(name=repr(name)))
+            )
         return json_response({"name": name, "ready": True})
 
     @routes.post("/v1/models/<name>:predict")
@@ -58,7 +61,7 @@ def _routes(shared: Resources) -> Blueprint:
     @routes.post("/v1/models/<name>:explain")
     def explain(name: str) -> Response:
         """Refuse to explain a prediction."""
-        return failure_response(Failure(501, "there are no explanations here: use :predict"))
+        return failure_response(Failure(501, _("there are no explanations here: use :predict")))
 
     routes.after_request(_allow)
     routes.register_error_handler(InvalidRecords, refuse_records)
@@ -79,9 +82,9 @@ def _read(body: bytes, version: StoredVersion) -> Records:
     value = read_json_body(body, takes_nan=True)
     rows = value.get("instances") if isinstance(value, dict) else None
     if not isinstance(rows, list):
-        raise BadRequest(400, 'the body has no list of instances: send {"instances": [...]}')
+        raise BadRequest(400, _('the body has no list of instances: send {"instances": [...]}'))
     if isinstance(value, RepeatedKeys) and "instances" in value.repeated:
-        raise BadRequest(400, "the body has instances twice: send them once")
+        raise BadRequest(400, _("the body has instances twice: send them once"))
     return read_rows(rows, version.schema, at="/instances")
 
 

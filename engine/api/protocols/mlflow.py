@@ -16,6 +16,7 @@ from engine.api.requests import body_of, choose_version, received
 from engine.api.resources import Resources
 from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
+from engine.languages import gettext as _
 from engine.records.charsets import as_utf8
 from engine.records.csv_header import with_header
 from engine.records.media_types import ARROW, CSV, JSON, LINES, PARQUET, TABS, charset_of
@@ -91,15 +92,25 @@ def _read_kind(content_type: str) -> tuple[str, str]:
     kind, options = parse_options_header(content_type)
     kind = kind.strip().lower() or JSON
     if kind not in _KINDS:
-        raise BadRequest(415, f"the content type is {kind[:80]!r}: send {' or '.join(_KINDS)}")
+        raise BadRequest(
+            415,
+            _("the content type is {kind}: send {kinds}").format(
+                kind=repr(kind[:80]), kinds=_(" or ").join(_KINDS)
+            ),
+        )
     charset_of(content_type)
     options.pop("charset", None)
     header = options.pop("header", "").lower() if kind == CSV else ""
     if header not in ("", "present", "absent"):
-        raise BadRequest(415, f"header is {header[:40]!r}: say present or absent")
+        raise BadRequest(
+            415, _("header is {header}: say present or absent").format(header=repr(header[:40]))
+        )
     if options:
         names = ", ".join(sorted(options))[:80]
-        raise BadRequest(415, f"the content type has the parameter {names!r}: leave it out")
+        raise BadRequest(
+            415,
+            _("the content type has the parameter {names}: leave it out").format(names=repr(names)),
+        )
     return LINES if kind == JSON_LINES else kind, header
 
 

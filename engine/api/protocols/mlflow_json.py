@@ -3,6 +3,7 @@
 from itertools import islice
 from typing import Any
 
+from engine.languages import gettext as _
 from engine.records.json_reader import read_json_body
 from engine.records.plain_records import SPLIT, read_plain
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
@@ -16,7 +17,6 @@ from engine.schema.record_schema import Schema
 #: The keys, of which a body has one.
 FORMS = (SPLIT, "dataframe_records", "instances", "inputs")
 
-_EXPECTED = f"send an object with exactly one of {', '.join(FORMS)}"
 
 #: How pandas writes a missing date.
 _NO_DATE = "NaT"
@@ -33,25 +33,39 @@ def read_invocation(body: bytes, schema: Schema) -> Records:
     if isinstance(value, list):
         return _without_dates(read_instances(value, schema, at=""), schema)
     if not isinstance(value, dict):
-        raise BadRequest(400, f"the body is {shown(value)}: {_EXPECTED}")
+        raise BadRequest(
+            400,
+            _("the body is {value}: {expected}").format(value=shown(value), expected=_expected()),
+        )
     named = [form for form in FORMS if form in value]
     if len(named) != 1:
-        content = " and ".join(named) or f"none of them, but {', '.join(map(shown, [*value][:5]))}"
-        raise BadRequest(400, f"the body has {content if value else 'no keys'}: {_EXPECTED}")
+        content = _(" and ").join(named) or _("none of them, but {value}").format(
+            value=", ".join(map(shown, [*value][:5]))
+        )
+        raise BadRequest(
+            400,
+            _("the body has {content}: {expected}").format(
+                content=content if value else _("no keys"), expected=_expected()
+            ),
+        )
     form, table, at = named[0], value[named[0]], f"/{named[0]}"
     _check_company(value, form)
     if form == SPLIT:
         records = read_split(table, schema, at=at)
     elif form == "dataframe_records" and holds_columns(table, schema):
-        raise InvalidRecords([Problem(at, "holds columns: send a list of records")])
+        raise InvalidRecords([Problem(at, _("holds columns: send a list of records"))])
     else:
         records = read_instances(table, schema, at=at)
     return _without_dates(records, schema)
 
 
+def _expected() -> str:
+    return _("send an object with exactly one of {forms}").format(forms=", ".join(FORMS))
+
+
 def read_plain_invocation(body: bytes, schema: Schema, decoder: Decoder) -> Records | None:
     """Read the same at once where all is plainly valid, else None."""
-    form, _ = only_value(body) or ("", b"")
+    form, _rest = only_value(body) or ("", b"")
     if form not in FORMS and not body.startswith(b"["):
         return None
     takes_columns = form in ("instances", "inputs")
@@ -63,13 +77,15 @@ def _check_company(value: dict[str, Any], form: str) -> None:
     problems = extra_keys(value, beside=form, allowed=["params"])
     params = value.get("params")
     if isinstance(params, dict):
-        detail = "is not a parameter of this model: leave it out"
+        detail = _("is not a parameter of this model: leave it out")
         problems += [
             Problem(f"/params{pointer_to(name)}", detail, Code.EXTRA)
             for name in islice(params, PROBLEMS_LISTED + 1)
         ]
     elif params is not None:
-        detail = f"is {shown(params)}: leave it out, the model has no parameters"
+        detail = _("is {params}: leave it out, the model has no parameters").format(
+            params=shown(params)
+        )
         problems.append(Problem("/params", detail))
     if problems := problems + repeated_keys(value):
         raise InvalidRecords(problems)

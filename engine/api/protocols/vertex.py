@@ -12,6 +12,7 @@ from engine.api.requests import whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response, respond, version_headers
 from engine.api.statuses import status_of
+from engine.languages import gettext as _
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import JSON
 from engine.records.plain_records import read_plain
@@ -72,15 +73,17 @@ def _read(body: bytes, version: StoredVersion) -> Records:
         return records
     value = read_json_body(body, takes_nan=True)
     if not isinstance(value, dict) or "instances" not in value:
-        raise BadRequest(400, 'the body has no instances: send {"instances": [...]}')
+        raise BadRequest(400, _('the body has no instances: send {"instances": [...]}'))
     problems = extra_keys(value, beside="instances", allowed=["parameters"])
     problems += repeated_keys(value)
     if value.get("parameters") not in (None, {}):
-        detail = "holds something, and the model has no parameters: leave it out"
+        detail = _("holds something, and the model has no parameters: leave it out")
         problems.append(Problem("/parameters", detail, Code.EXTRA))
     rows = value["instances"]
     if not isinstance(rows, list):
-        problems.append(Problem("/instances", f"is {shown(rows)}: send a list of records"))
+        problems.append(
+            Problem("/instances", _("is {rows}: send a list of records").format(rows=shown(rows)))
+        )
     if problems:
         raise InvalidRecords(problems)
     return read_rows(rows, version.schema, at="/instances")

@@ -21,12 +21,13 @@ _SIZES = struct.Struct("<II")
 class TableRequest(msgspec.Struct, array_like=True):
     """A file to read, whose descriptor follows: its media type, and the schema of a card.
 
-    Its values may take `most` bytes as doubles.
+    Its values may take `most` bytes as doubles; the language is that of what is said of them.
     """
 
     kind: str
     most: int
     schema: msgspec.Raw
+    language: str
 
 
 class TableMessage(msgspec.Struct, array_like=True):

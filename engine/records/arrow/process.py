@@ -22,6 +22,8 @@ import msgspec
 import pyarrow.ipc
 import pyarrow.parquet
 
+from engine.languages import choose, mark
+from engine.languages import gettext as _
 from engine.records.arrow import END_OF_STREAM
 from engine.records.arrow.columns import (
     index_columns,
@@ -65,8 +67,11 @@ def read_table(request: TableRequest, buffer: Any) -> Iterator[Block]:
     Raise `BadRequest` with 400 when it is damaged, with 413 when it has too many rows, too long a
     row or takes too much memory, and `InvalidRecords` for columns of a kind that is not read.
     """
+    choose(request.language)
     is_arrow = request.kind == ARROW
-    read, name = (_read_arrow, "Arrow stream") if is_arrow else (_read_parquet, "Parquet file")
+    read, name = (
+        (_read_arrow, _("Arrow stream")) if is_arrow else (_read_parquet, _("Parquet file"))
+    )
     try:
         schema, decoder = _load_schema(bytes(request.schema))
         most, parts = request.most, sys.maxsize
@@ -74,10 +79,14 @@ def read_table(request: TableRequest, buffer: Any) -> Iterator[Block]:
             most, parts = min(most, max(_FIRST_BYTES, _MOST_TIMES * len(buffer))), _MOST_PARTS
         yield from read(buffer, _Table(schema, decoder, most // (8 * len(schema.fields)), parts))
     except MemoryError as error:
-        detail = f"the {name} takes too much memory to read: write smaller batches or row groups"
+        detail = _(
+            "the {name} takes too much memory to read: write smaller batches or row groups"
+        ).format(name=name)
         raise BadRequest(413, detail) from error
     except _DAMAGED as error:
-        detail = f"the body is not a whole {name}: it is something else, or damaged"
+        detail = _("the body is not a whole {name}: it is something else, or damaged").format(
+            name=name
+        )
         raise BadRequest(400, detail) from error
 
 
@@ -89,14 +98,14 @@ def _read_arrow(buffer: Any, table: "_Table") -> Iterator[Block]:
         yield from table.blocks(batch)
     # A stream may simply stop. Without its end mark nobody could tell whether it was cut off.
     if source.tell() != len(buffer) or buffer[-8:] != END_OF_STREAM:
-        raise BadRequest(400, "the Arrow stream is cut off, or something follows it")
+        raise BadRequest(400, _("the Arrow stream is cut off, or something follows it"))
 
 
 def _read_parquet(buffer: Any, table: "_Table") -> Iterator[Block]:
     file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(buffer), pre_buffer=False)
     table.begin(file.schema_arrow)
     table.check_count(file.metadata.num_rows)
-    table.check_parts(file.metadata.num_row_groups, "row groups")
+    table.check_parts(file.metadata.num_row_groups, _("row groups"))
     for batch in file.iter_batches(MOST_ROWS, columns=table.names, use_threads=False):
         yield from table.blocks(batch)
 
@@ -127,7 +136,7 @@ class _Table:
 
     def begin(self, columns: pyarrow.Schema) -> None:
         """Check that the columns of the table can be read."""
-        refuse_repeated_names([name for name in columns.names if name], "table")
+        refuse_repeated_names([name for name in columns.names if name], mark("table"))
         index = index_columns(columns).difference(self._schema.sources)
         self._columns = self._schema.find_columns(
             name for name in columns.names if name not in index
@@ -137,7 +146,9 @@ class _Table:
         problems = [
             Problem(
                 f"/0{pointer_to(column.name)}",
-                f"is a column of {str(column.type)[:60]}: send numbers, booleans, dates or text",
+                _("is a column of {type}: send numbers, booleans, dates or text").format(
+                    type=str(column.type)[:60]
+                ),
                 Code.WRONG_TYPE,
             )
             for column in columns
@@ -149,13 +160,17 @@ class _Table:
     def check_count(self, rows: int) -> None:
         """Check that this number of further rows is allowed."""
         if self._first + rows > self._most:
-            detail = f"there are more than {self._most} rows: send them in several requests"
+            detail = _("there are more than {most} rows: send them in several requests").format(
+                most=self._most
+            )
             raise BadRequest(413, detail)
 
     def check_parts(self, parts: int, noun: str) -> None:
         """Check that so many batches or row groups are allowed."""
         if parts > self._most_parts:
-            detail = f"there are more than {self._most_parts} {noun}: write larger ones"
+            detail = _("there are more than {most_parts} {noun}: write larger ones").format(
+                most_parts=self._most_parts, noun=noun
+            )
             raise BadRequest(413, detail)
 
     def in_fewer_batches(self, batches: Iterable[Any]) -> Iterator[Any]:

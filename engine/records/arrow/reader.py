@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from engine.languages import gettext as _
+from engine.languages import language, mark
 from engine.records.arrow.messages import SILENT_SECONDS, TableMessage, TableRequest, receive, send
 from engine.records.blocks import PIECE, Block
 from engine.records.problems import BadRequest
@@ -35,14 +37,15 @@ class Readers:
 
     def read(self, upload: Upload, schema: Mapping[str, Any], kind: str) -> Generator[Block]:
         """Read a file, as `engine.records.arrow_support.read_arrow` describes."""
-        spool = Spool(upload.most, what="the body")
+        spool = Spool(upload.most, what=mark("the body"))
         while piece := upload.read(PIECE):
             spool.write(piece)
         if not spool.size:
-            raise BadRequest(400, "the body is empty: send a table")
+            raise BadRequest(400, _("the body is empty: send a table"))
         reader = self._take()
         try:
-            request = TableRequest(kind, upload.most, msgspec.Raw(msgspec.json.encode(schema)))
+            entry = msgspec.Raw(msgspec.json.encode(schema))
+            request = TableRequest(kind, upload.most, entry, language())
             yield from reader.read(request, spool)
         finally:
             spool.close()
@@ -136,5 +139,5 @@ def _damage_as_refusal() -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as error:
-        detail = "the body cannot be read: it is damaged, or takes too much memory to read"
+        detail = _("the body cannot be read: it is damaged, or takes too much memory to read")
         raise BadRequest(400, detail) from error

@@ -11,6 +11,8 @@ from unicodedata import normalize
 import numpy as np
 from msgspec import UNSET
 
+from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.schema.declarations import Policy, is_text, is_whole, written
 from engine.schema.kinds.field import UNUSUAL, Field, Finding
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
@@ -64,7 +66,9 @@ class Category(Field):
         coded = [(_word_of(code), label) for code, label in pairs]
         meanings: dict[Any, Any] = {**self.synonyms}
         clashes = [
-            f"code {written(word)} means {written(label)} and {written(meanings[word])}: choose one"
+            _("code {word} means {label} and {meanings}: choose one").format(
+                word=written(word), label=written(label), meanings=written(meanings[word])
+            )
             for word, label in coded
             if meanings.setdefault(word, label) != label
         ]
@@ -108,7 +112,9 @@ class Category(Field):
     def expected(self) -> str:
         listed = ", ".join(map(quoted, self._texts[:_LISTED_IN_MESSAGE]))
         rest = len(self.categories) - _LISTED_IN_MESSAGE
-        return f"one of {listed}" + (f" and {rest:,} more" if rest > 0 else "")
+        return _("one of {listed}").format(listed=listed) + (
+            _(" and {rest} more").format(rest=local_number(f"{rest:,}")) if rest > 0 else ""
+        )
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
@@ -123,7 +129,12 @@ class Category(Field):
             nearest = ""
         else:
             return None, self.finding(value)
-        finding = self.finding(value, Code.UNKNOWN_CATEGORY, f", unknown{nearest}", self.unknown)
+        finding = self.finding(
+            value,
+            Code.UNKNOWN_CATEGORY,
+            _(", unknown{nearest}").format(nearest=nearest),
+            self.unknown,
+        )
         return (None if finding.is_refused else UNKNOWN), finding
 
     def from_number(self, number: Any) -> Any:
@@ -167,13 +178,15 @@ class Category(Field):
     def usual(self) -> str:
         listed = ", ".join(self._texts[:_LISTED_IN_SCHEMA])
         coded = [f"{n} is {label}" for n, label in self._numbers.items() if label != str(n)]
-        expected = f"expected are {listed}" if self.unknown == "accept" else ""
+        expected = (
+            _("expected are {listed}").format(listed=listed) if self.unknown == "accept" else ""
+        )
         return ", ".join(filter(None, (expected, *coded[:_LISTED_IN_MESSAGE])))
 
     def limits(self) -> str:
         more = len(self.categories) - _LISTED_ON_PAGE
         listed = ", ".join(self._texts[:_LISTED_ON_PAGE])
-        return listed + (f" and {more} more" if more > 0 else "")
+        return listed + (_(" and {more} more").format(more=more) if more > 0 else "")
 
     def contradictions(self) -> list[str]:
         problems = super().contradictions()
@@ -188,7 +201,7 @@ class Category(Field):
 
     def _category_problems(self) -> list[str]:
         problems = [
-            f"category {written(word)} is {fault}"
+            _("category {word} is {fault}").format(word=written(word), fault=fault)
             for word in self.categories
             if (fault := _fault_of(word))
         ]
@@ -197,25 +210,40 @@ class Category(Field):
             same.setdefault(normalize("NFC", _plain(str(word))), []).append(word)
         for words in same.values():
             if len(words) > 1:
-                listed = " and ".join(map(written, words))
-                problems.append(f"categories {listed} are the same: list one of them")
+                listed = _(" and ").join(map(written, words))
+                problems.append(
+                    _("categories {listed} are the same: list one of them").format(listed=listed)
+                )
         if not self.categories:
-            problems.append("there are no categories: list the words")
+            problems.append(_("there are no categories: list the words"))
         elif len(same) == 1 and self.unknown != "accept" and self.missing != "accept":
-            problems.append(f"{written(self._texts[0])} is the only category: list another")
+            problems.append(
+                _("{texts} is the only category: list another").format(
+                    texts=written(self._texts[0])
+                )
+            )
         return [*problems, *self._clashes]
 
     def _synonym_problems(self) -> list[str]:
         problems = []
         listed = {_plain(text): text for text in self._texts}
         for word, category in self.synonyms.items():
-            about = f"synonym {written(word)}"
+            about = _("synonym {word}").format(word=written(word))
             if not is_text(word) or (fault := _fault_of(word)):
-                problems.append(f"{about} is {fault if is_text(word) else 'not text: give text'}")
+                fault = fault if is_text(word) else _("not text: give text")
+                problems.append(_("{about} is {fault}").format(about=about, fault=fault))
             elif str(category) not in self._texts:
-                problems.append(f"{about} means {written(category)}: give one of the categories")
+                problems.append(
+                    _("{about} means {category}: give one of the categories").format(
+                        about=about, category=written(category)
+                    )
+                )
             elif other := listed.get(_plain(word)):
-                problems.append(f"{about} is the same word as {written(other)}: leave it out")
+                problems.append(
+                    _("{about} is the same word as {other}: leave it out").format(
+                        about=about, other=written(other)
+                    )
+                )
             else:
                 listed[_plain(word)] = word
         return problems
@@ -223,9 +251,11 @@ class Category(Field):
     def target_contradictions(self) -> list[str]:
         problems = super().target_contradictions()
         if self.unknown == "accept":
-            problems.append("the target cannot accept unknown categories: list all of them")
+            problems.append(_("the target cannot accept unknown categories: list all of them"))
         if isinstance(self.categories, tuple) and len({*map(type, self.categories)}) > 1:
-            problems.append("the categories of the target mix text and numbers: give all as text")
+            problems.append(
+                _("the categories of the target mix text and numbers: give all as text")
+            )
         return problems
 
     def draw(self, generator: np.random.Generator) -> str:
@@ -254,12 +284,12 @@ def _fault_of(word: Any) -> str:
     """Return what keeps a value from being a category, with the remedy; empty if nothing does."""
     if is_whole(word):
         is_code = code_of(str(word)) is not None
-        return "" if is_code else "not below 2**53, as a code must be: list it as text"
+        return "" if is_code else _("not below 2**53, as a code must be: list it as text")
     if not is_text(word):
-        return "neither text nor a whole number: list text"
+        return _("neither text nor a whole number: list text")
     if word in (MISSING, UNKNOWN):
-        return "reserved: list another word"
-    return "" if word else "empty, as a gap is: leave it out, or accept `missing`"
+        return _("reserved: list another word")
+    return "" if word else _("empty, as a gap is: leave it out, or accept `missing`")
 
 
 def code_of(word: str) -> int | None:

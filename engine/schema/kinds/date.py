@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
+from engine.languages import gettext as _
 from engine.schema.date_formats import (
     ISO,
     SAMPLE,
@@ -82,7 +83,9 @@ class Date(Field):
         return Number(name=self.name, example=0, integer=True, minimum=low, maximum=high)
 
     def expected(self) -> str:
-        text = f"a {self._noun} as {' or '.join(map(SAMPLE.strftime, (self._iso, *self.formats)))}"
+        text = _("a date as {formats}") if self._step == _DAY else _("a date and time as {formats}")
+        formats = _(" or ").join(map(SAMPLE.strftime, (self._iso, *self.formats)))
+        text = text.format(formats=formats)
         return ", ".join(filter(None, (text, self.limits())))
 
     def hint(self) -> str:
@@ -98,11 +101,11 @@ class Date(Field):
             seconds = self._seconds(value, self._patterns)
         except (ValueError, OverflowError) as error:
             is_said = isinstance(error, NoDate)
-            reason = str(error) if is_said else ", which no calendar or clock shows"
+            reason = str(error) if is_said else _(", which no calendar or clock shows")
             return None, self.finding(value, reason=reason)
         low, high = self._ends
         if (low is not None and seconds < low) or (high is not None and seconds > high):
-            finding = self.finding(value, Code.OUT_OF_RANGE, ", out of range", self.out_of_range)
+            finding = self.finding(value, Code.OUT_OF_RANGE, _(", out of range"), self.out_of_range)
             return (None if finding.is_refused else seconds), finding
         return seconds, None
 
@@ -124,7 +127,7 @@ class Date(Field):
     def _local(self, moment: datetime) -> datetime:
         """Return a moment by the wall clock of the field."""
         if moment.tzinfo is not None or moment.time() != _EPOCH.time():
-            raise NoDate(", which has a time of day or an offset")
+            raise NoDate(_(", which has a time of day or an offset"))
         return moment
 
     def to_value(self, clean: Any) -> Any:
@@ -151,11 +154,15 @@ class Date(Field):
         return ""
 
     def noun(self) -> str:
-        return self._noun
+        return _("date") if self._step == _DAY else _("date and time")
 
     def limits(self) -> str:
-        ends = {"from": self.minimum, "to": self.maximum}
-        return " ".join(f"{word} {end}" for word, end in ends.items() if end is not None)
+        low, high = self.minimum, self.maximum
+        if low is not None and high is not None:
+            return _("from {low} to {high}").format(low=low, high=high)
+        if low is not None:
+            return _("from {low}").format(low=low)
+        return "" if high is None else _("to {high}").format(high=high)
 
     def label(self, number: float) -> str:
         moment = _EPOCH + timedelta(seconds=min(max(number // 1, _FIRST), _LAST))
@@ -171,15 +178,23 @@ class Date(Field):
 
     def _declared_problems(self) -> list[str]:
         faults = [(layout, fault_of(layout, has_time=self._step == 1)) for layout in self.formats]
-        problems = [f"format {written(layout)} {fault}" for layout, fault in faults if fault]
+        problems = [
+            _("format {layout} {fault}").format(layout=written(layout), fault=fault)
+            for layout, fault in faults
+            if fault
+        ]
         problems = problems or self._zone_problems()
         for attribute in ("minimum", "maximum") if not problems else ():
             try:
                 if (end := getattr(self, attribute)) is not None:
                     self._seconds(end, [ISO])
             except (ValueError, OverflowError):
-                remedy = f"give a {self._noun} of ISO 8601"
-                problems.append(f"{attribute} is {written(end)}: {remedy}")
+                remedy = _("give a {noun} of ISO 8601").format(noun=self.noun())
+                problems.append(
+                    _("{attribute} is {end}: {remedy}").format(
+                        attribute=attribute, end=written(end), remedy=remedy
+                    )
+                )
         return problems or self._ambiguities()
 
     def _zone_problems(self) -> list[str]:
@@ -189,14 +204,16 @@ class Date(Field):
         """Name the formats that read a text of another one as another date."""
         layouts = dict(zip((self._iso, *self.formats), self._patterns, strict=True))
         return [
-            f"formats {first!r} and {second!r} read {text} as two dates: leave one of them out"
+            _(
+                "formats {first} and {second} read {text} as two dates: leave one of them out"
+            ).format(first=repr(first), second=repr(second), text=text)
             for first, second in combinations(layouts, 2)
             if (text := first_confused(first, layouts[first], layouts[second]))
             or (text := first_confused(second, layouts[second], layouts[first]))
         ]
 
     def target_contradictions(self) -> list[str]:
-        remedy = "make it a Number, such as the days from another date"
+        remedy = _("make it a Number, such as the days from another date")
         return [*super().target_contradictions(), f"the target cannot be a {self._noun}: {remedy}"]
 
     def draw(self, generator: np.random.Generator) -> str:
@@ -265,7 +282,7 @@ class DateTime(Date):
             # In the hour that clocks skip, the offset before it is the smaller one.
             before, after = (self._clock.utcoffset(moment.replace(fold=fold)) for fold in (0, 1))
             if before < after:
-                raise NoDate(f", a time that the clocks of {self.zone} skip")
+                raise NoDate(_(", a time that the clocks of {zone} skip").format(zone=self.zone))
         return moment
 
     def _clock_note(self) -> str:
@@ -275,6 +292,6 @@ class DateTime(Date):
         try:
             ZoneInfo(self.zone or "UTC")
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            remedy = "give a name of the IANA database, such as 'America/Santiago'"
-            return [f"zone is {written(self.zone)}: {remedy}"]
+            remedy = _("give a name of the IANA database, such as 'America/Santiago'")
+            return [_("zone is {zone}: {remedy}").format(zone=written(self.zone), remedy=remedy)]
         return []

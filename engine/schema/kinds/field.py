@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NamedTuple, get_origin
 import numpy as np
 from msgspec import convert
 
+from engine.languages import gettext as _
 from engine.schema.declarations import Policy, is_visible, written, wrong_attributes
 from engine.schema.kinds.read_codes import ReadCodes
 from engine.schema.kinds.spelling import GAP_WORDS
@@ -122,13 +123,16 @@ class Field:
         """Return what `read` returns for a gap."""
         if self.missing == "accept":
             return self.absent, None
-        return None, Finding(Code.MISSING, f"is required: send {self.expected()}")
+        detail = _("is required: send {expected}").format(expected=self.expected())
+        return None, Finding(Code.MISSING, detail)
 
     def finding(
         self, value: Any, code: Code = Code.WRONG_TYPE, reason: str = "", policy: Policy = "refuse"
     ) -> Finding:
         """Return a finding about a value, with the remedy."""
-        detail = f"is {shown(value)}{reason}: send {self.expected()}"
+        detail = _("is {value}{reason}: send {expected}").format(
+            value=shown(value), reason=reason, expected=self.expected()
+        )
         return Finding(code, detail, policy == "refuse")
 
     def from_cell(self, cell: Any) -> Any:
@@ -244,12 +248,13 @@ class Field:
         wrong = wrong_attributes(self)
         problems = [*wrong.values()]
         if "name" not in wrong and not (is_visible(self.name) and {*self.name}.isdisjoint('"\\')):
-            remedy = 'give a name of letters that can be seen, without " and \\'
-            problems.append(f"name is {quoted(self.name)}: {remedy}")
+            text = _('name is {name}: give a name of letters that can be seen, without " and \\')
+            problems.append(text.format(name=quoted(self.name)))
         # What is read of the example depends on the attributes of the kind.
         is_readable = wrong.keys() <= {attribute.name for attribute in fields(Field)}
         if is_readable and not self._has_valid_example():
-            problems.append(f"the example is {written(self.example)}: give {self.expected()}")
+            text = _("the example is {example}: give {expected}")
+            problems.append(text.format(example=written(self.example), expected=self.expected()))
         return problems
 
     def _has_valid_example(self) -> bool:
@@ -261,7 +266,7 @@ class Field:
 
     def target_contradictions(self) -> list[str]:
         """Return what keeps the field from being a target, each as a sentence."""
-        problem = "the target cannot be missing: filter such rows in load_data"
+        problem = _("the target cannot be missing: filter such rows in load_data")
         return [problem] if self.missing == "accept" else []
 
     def draw(self, generator: np.random.Generator) -> Any:

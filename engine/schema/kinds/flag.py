@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from msgspec import UNSET
 
+from engine.languages import gettext as _
 from engine.schema.declarations import is_text, written
 from engine.schema.kinds.field import Field, Finding
 from engine.schema.kinds.spelling import spelling
@@ -39,7 +40,7 @@ class Flag(Field):
         return words | {True: 1.0, False: 0.0}
 
     def expected(self) -> str:
-        return " or ".join(["true", "false", *(quoted(str(word)) for word in self.synonyms)])
+        return _(" or ").join(["true", "false", *(quoted(str(word)) for word in self.synonyms)])
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
@@ -86,14 +87,22 @@ class Flag(Field):
             return problems
         meanings: dict[str, Any] = {"true": True, "1": True, "false": False, "0": False}
         for word, value in self.synonyms.items():
-            about = f"synonym {written(word)}"
+            about = _("synonym {word}").format(word=written(word))
             if not (is_text(word) and word):
-                problems.append(f"{about} is not a word: give text")
+                problems.append(_("{about} is not a word: give text").format(about=about))
             elif not isinstance(value, bool):
-                problems.append(f"{about} means {written(value)}: give True or False")
+                problems.append(
+                    _("{about} means {value}: give True or False").format(
+                        about=about, value=written(value)
+                    )
+                )
             elif meanings.setdefault(folded := word.strip().casefold(), value) != value:
-                other = f"but {folded!r} means {not value}"
-                problems.append(f"{about} means {value}, {other}: leave one of them out")
+                other = _("but {folded} means {value}").format(folded=repr(folded), value=not value)
+                problems.append(
+                    _("{about} means {value}, {other}: leave one of them out").format(
+                        about=about, value=value, other=other
+                    )
+                )
         return problems
 
     def draw(self, generator: np.random.Generator) -> bool:

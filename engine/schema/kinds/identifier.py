@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.schema.declarations import is_text, is_whole, wrong_attributes
 from engine.schema.kinds.field import Field, Finding
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
@@ -39,7 +41,9 @@ class Identifier(Field):
     arrow_columns: ClassVar[tuple[str, ...]] = (*Field.arrow_columns, "numbers")
 
     def expected(self) -> str:
-        return f"a whole number, or text of 1 to {self.maximum_length:,} characters"
+        return _("a whole number, or text of 1 to {maximum_length} characters").format(
+            maximum_length=local_number(f"{self.maximum_length:,}")
+        )
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
@@ -49,13 +53,15 @@ class Identifier(Field):
         if is_whole(value):
             if -_MOST <= value < _MOST and len(str(value)) <= self.maximum_length:
                 return value, None
-            return None, self.finding(value, Code.OUT_OF_RANGE, ", beyond 64 bits")
+            return None, self.finding(value, Code.OUT_OF_RANGE, _(", beyond 64 bits"))
         if not isinstance(value, str):
             return None, self.finding(value)
         if not is_text(value) or any(unicodedata.category(letter) == "Cc" for letter in value):
-            return None, self.finding(value, reason=", which has a character that is none of text")
+            return None, self.finding(
+                value, reason=_(", which has a character that is none of text")
+            )
         if not 1 <= len(value) <= self.maximum_length:
-            reason = f", of {len(value):,} characters"
+            reason = _(", of {value} characters").format(value=local_number(f"{len(value):,}"))
             return None, self.finding(value, Code.OUT_OF_RANGE, reason)
         return value, None
 
@@ -78,17 +84,23 @@ class Identifier(Field):
         if wrong_attributes(self):
             return problems
         if self.name in _TAKEN or self.name.startswith(("probability_", "predict_")):
-            problems.append("the answers have a column of this name: choose another")
+            problems.append(_("the answers have a column of this name: choose another"))
         if not 1 <= self.maximum_length <= LONGEST:
-            length = f"maximum_length is {self.maximum_length}"
-            problems.append(f"{length}: give a number from 1 to {LONGEST:,}")
+            length = _("maximum_length is {maximum_length}").format(
+                maximum_length=self.maximum_length
+            )
+            problems.append(
+                _("{length}: give a number from 1 to {longest}").format(
+                    length=length, longest=local_number(f"{LONGEST:,}")
+                )
+            )
         return problems
 
     def _has_valid_example(self) -> bool:
         return self.maximum_length < 1 or super()._has_valid_example()
 
     def target_contradictions(self) -> list[str]:
-        return ["the target cannot be an Identifier: make it a Number, a Category or a Flag"]
+        return [_("the target cannot be an Identifier: make it a Number, a Category or a Flag")]
 
     def draw(self, generator: np.random.Generator) -> Any:
         return self.example

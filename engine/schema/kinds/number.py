@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from msgspec import Meta
 
+from engine.languages import gettext as _
 from engine.schema.declarations import Policy, written, wrong_attributes
 from engine.schema.kinds.field import UNUSUAL, Field, Finding
 from engine.schema.messages import plain
@@ -59,11 +60,15 @@ class Number(Field):
 
     def expected(self) -> str:
         low, high = (None if end is None else plain(end) for end in (self.minimum, self.maximum))
-        text = f"a {self.noun()}"
+        text = _("a whole number") if self.integer else _("a number")
         if low and high:
-            text += f" from {low} to {high}"
+            text += _(" from {low} to {high}").format(low=low, high=high)
         elif low or high:
-            text += f" of at least {low}" if low else f" of at most {high}"
+            text += (
+                _(" of at least {low}").format(low=low)
+                if low
+                else _(" of at most {high}").format(high=high)
+            )
         return f"{text} ({self.unit})" if self.unit else text
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
@@ -72,20 +77,27 @@ class Number(Field):
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None, self.finding(value)
         if isinstance(value, int) and abs(value) > MAX_EXACT_INTEGER:
-            reason = f", beyond {MAX_EXACT_INTEGER}, up to which a double holds each whole number"
+            reason = _(
+                ", beyond {max_exact_integer}, up to which a double holds each whole number"
+            ).format(max_exact_integer=MAX_EXACT_INTEGER)
             return None, self.finding(value, Code.NOT_FINITE, reason)
         number = float(value)
         if not math.isfinite(number):
-            return None, Finding(Code.NOT_FINITE, f"is not a finite double: send {self.expected()}")
+            return None, Finding(
+                Code.NOT_FINITE,
+                _("is not a finite double: send {expected}").format(expected=self.expected()),
+            )
         if self.integer and not number.is_integer():
             return None, self.finding(value)
         if abs(number) > self._most:
-            reason = f", beyond {self._most:g}, which is the most that this model takes"
+            reason = _(", beyond {most:g}, which is the most that this model takes").format(
+                most=self._most
+            )
             return None, self.finding(value, Code.OUT_OF_RANGE, reason)
         if (self.minimum is not None and number < self.minimum) or (
             self.maximum is not None and number > self.maximum
         ):
-            finding = self.finding(value, Code.OUT_OF_RANGE, ", out of range", self.out_of_range)
+            finding = self.finding(value, Code.OUT_OF_RANGE, _(", out of range"), self.out_of_range)
             return (None if finding.is_refused else number), finding
         return number, None
 
@@ -136,13 +148,16 @@ class Number(Field):
         return "expected" + "".join(texts) if texts else ""
 
     def noun(self) -> str:
-        return "whole number" if self.integer else self.kind
+        return _("whole number") if self.integer else _("number")
 
     def limits(self) -> str:
         low, high = self.minimum, self.maximum
         if low is None or high is None:
-            return "" if low is high else f"at most {high}" if low is None else f"at least {low}"
-        return f"{low} to {high}"
+            if low is high:
+                return ""
+            least, most = _("at least {low}").format(low=low), _("at most {high}").format(high=high)
+            return most if low is None else least
+        return _("{low} to {high}").format(low=low, high=high)
 
     def contradictions(self) -> list[str]:
         problems = super().contradictions()
@@ -150,9 +165,13 @@ class Number(Field):
             return problems
         low, high = f"minimum {written(self.minimum)}", f"maximum {written(self.maximum)}"
         if self._low > self._high:
-            problems.append(f"{low} is above {high}: exchange them")
+            problems.append(_("{low} is above {high}: exchange them").format(low=low, high=high))
         elif self.integer and math.isfinite(self._low) and math.ceil(self._low) > self._high:
-            problems.append(f"no whole number is between {low} and {high}: widen the range")
+            problems.append(
+                _("no whole number is between {low} and {high}: widen the range").format(
+                    low=low, high=high
+                )
+            )
         return problems
 
     def draw(self, generator: np.random.Generator) -> float:

@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.schema.declarations import is_text, wrong_attributes
 from engine.schema.kinds.field import Field, Finding
 from engine.schema.kinds.spelling import spelling
@@ -33,7 +35,10 @@ class Text(Field):
         return True
 
     def expected(self) -> str:
-        return f"text of {self.minimum_length} to {self.maximum_length:,} characters"
+        return _("text of {minimum_length} to {maximum_length} characters").format(
+            minimum_length=self.minimum_length,
+            maximum_length=local_number(f"{self.maximum_length:,}"),
+        )
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
@@ -41,9 +46,9 @@ class Text(Field):
         if not isinstance(value, str):
             return None, self.finding(value)
         if not is_text(value):
-            return None, self.finding(value, reason=", which has half a surrogate pair")
+            return None, self.finding(value, reason=_(", which has half a surrogate pair"))
         if not self.minimum_length <= len(value) <= self.maximum_length:
-            reason = f", of {len(value):,} characters"
+            reason = _(", of {value} characters").format(value=local_number(f"{len(value):,}"))
             return None, self.finding(value, Code.OUT_OF_RANGE, reason)
         return value, None
 
@@ -56,23 +61,35 @@ class Text(Field):
         return {"type": "string", **lengths}
 
     def limits(self) -> str:
-        return f"{self.minimum_length} to {self.maximum_length:,} characters"
+        return _("{minimum_length} to {maximum_length} characters").format(
+            minimum_length=self.minimum_length,
+            maximum_length=local_number(f"{self.maximum_length:,}"),
+        )
 
     def contradictions(self) -> list[str]:
         problems = super().contradictions()
         if wrong_attributes(self):
             return problems
         if not 0 <= self.minimum_length <= self.maximum_length <= LONGEST:
-            lengths = f"the lengths are {self.minimum_length} to {self.maximum_length}"
-            problems.append(f"{lengths}: give two numbers from 0 to {LONGEST:,}, the lesser first")
+            lengths = _("the lengths are {minimum_length} to {maximum_length}").format(
+                minimum_length=self.minimum_length, maximum_length=self.maximum_length
+            )
+            problems.append(
+                _("{lengths}: give two numbers from 0 to {longest}, the lesser first").format(
+                    lengths=lengths, longest=local_number(f"{LONGEST:,}")
+                )
+            )
         return problems
 
     def _has_valid_example(self) -> bool:
         return self.minimum_length > self.maximum_length or super()._has_valid_example()
 
     def target_contradictions(self) -> list[str]:
-        remedy = "make it a Category, which lists its words"
-        return [*super().target_contradictions(), f"the target cannot be text: {remedy}"]
+        remedy = _("make it a Category, which lists its words")
+        return [
+            *super().target_contradictions(),
+            _("the target cannot be text: {remedy}").format(remedy=remedy),
+        ]
 
     def draw(self, generator: np.random.Generator) -> str:
         words = str(self.example).split() or [str(self.example)]

@@ -22,6 +22,7 @@ MATRIX = (
     ("/models/<name>/table", "POST", "predict"),
     ("/sign-in", "GET POST", "public"),
     ("/sign-out", "POST", "public"),
+    ("/language", "POST", "public"),
     ("/health", "GET", "public"),
     ("/livez", "GET", "public"),
     ("/readyz", "GET", "public"),

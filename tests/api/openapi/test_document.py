@@ -21,7 +21,7 @@ from tests.support.models import EXAMPLES, TOYS
 #: Routes for people, which the description leaves out.
 FOR_PEOPLE = {
     "/", "/docs", "/models", "/models/<name>", "/models/<name>/table", "/openapi.json",
-    "/sign-in", "/sign-out", "/static/<path:filename>",
+    "/sign-in", "/language", "/sign-out", "/static/<path:filename>",
 }  # fmt: skip
 
 #: Blueprints that are described for any model at once.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.languages import gettext as _
 from engine.records.problems import BadRequest
 
 #: The header that says how long the JSON is.
@@ -36,13 +37,25 @@ def split(body: bytes, header_length: str | None) -> tuple[bytes, bytes | None]:
     if header_length is None:
         return body, None
     if not (header_length.isascii() and header_length.isdecimal() and len(header_length) <= 20):
-        raise BadRequest(400, f"{HEADER_LENGTH} is {header_length[:40]!r}: send a whole number")
+        raise BadRequest(
+            400,
+            _("{name} is {value}: send a whole number").format(
+                name=HEADER_LENGTH, value=repr(header_length[:40])
+            ),
+        )
     length = int(header_length)
     if length == 0:
-        detail = f"{HEADER_LENGTH} is 0, a body without JSON: send JSON that names the inputs"
+        detail = _(
+            "{header_length} is 0, a body without JSON: send JSON that names the inputs"
+        ).format(header_length=HEADER_LENGTH)
         raise BadRequest(400, detail)
     if length > len(body):
-        raise BadRequest(400, f"{HEADER_LENGTH} is {length}, the body has {len(body)} bytes")
+        raise BadRequest(
+            400,
+            _("{header_length} is {length}, the body has {body} bytes").format(
+                header_length=HEADER_LENGTH, length=length, body=len(body)
+            ),
+        )
     return body[:length], body[length:]
 
 
@@ -57,12 +70,18 @@ def read_buffer(datatype: str, count: int, raw: bytes) -> Any:
     kind = DATATYPES[datatype]
     if count * kind.itemsize != len(raw):
         taken = count * kind.itemsize
-        raise InvalidTensor(f"has {len(raw)} bytes, its shape and datatype take {taken}")
+        raise InvalidTensor(
+            _("has {raw} bytes, its shape and datatype take {taken}").format(
+                raw=len(raw), taken=taken
+            )
+        )
     values = np.frombuffer(raw, kind)
     if datatype != "BOOL":
         return values
     if values.size and values.max() > 1:
-        raise InvalidTensor(f"has the byte {values.max()} for a BOOL: send 0 or 1")
+        raise InvalidTensor(
+            _("has the byte {max} for a BOOL: send 0 or 1").format(max=values.max())
+        )
     return values.astype(bool)
 
 
@@ -95,13 +114,23 @@ def _read_texts(count: int, raw: bytes) -> list[bytes]:
     while at < len(raw) and len(texts) < count:
         start = at + _LENGTH.size
         if start > len(raw):
-            raise InvalidTensor(f"ends within the length of value {len(texts)}")
+            raise InvalidTensor(
+                _("ends within the length of value {texts}").format(texts=len(texts))
+            )
         at = start + _LENGTH.unpack_from(raw, at)[0]
         if at > len(raw):
             rest = at - len(raw)
-            raise InvalidTensor(f"ends {rest} bytes before value {len(texts)} does, by its length")
+            raise InvalidTensor(
+                _("ends {rest} bytes before value {texts} does, by its length").format(
+                    rest=rest, texts=len(texts)
+                )
+            )
         texts.append(raw[start:at])
     if len(texts) != count or at != len(raw):
-        more = f" and {len(raw) - at} bytes more" if at != len(raw) else ""
-        raise InvalidTensor(f"has {len(texts)} values{more}, its shape takes {count}")
+        more = _(" and {raw} bytes more").format(raw=len(raw) - at) if at != len(raw) else ""
+        raise InvalidTensor(
+            _("has {texts} values{more}, its shape takes {count}").format(
+                texts=len(texts), more=more, count=count
+            )
+        )
     return texts

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.api.protocols.v2.binary import InvalidTensor, split
 from engine.api.protocols.v2.tensors import Tensor, read_parameters, read_tensor
+from engine.languages import gettext as _
 from engine.records.json_reader import read_json_body
 from engine.records.plain_records import read_named_columns
 from engine.records.problems import PROBLEMS_LISTED, BadRequest, InvalidRecords, Problem
@@ -56,15 +57,20 @@ def read_request(
     text, raw = split(body, header_length)
     message = read_json_body(text, takes_nan=True)
     if not isinstance(message, dict):
-        raise BadRequest(400, f"the body is {shown(message)}: send an object with inputs")
+        raise BadRequest(
+            400,
+            _("the body is {message}: send an object with inputs").format(message=shown(message)),
+        )
     problems = repeated_keys(message)
     identifier = message.get("id")
     if identifier is not None and not isinstance(identifier, str):
-        problems.append(Problem("/id", f"is {shown(identifier)}: send text"))
+        problems.append(
+            Problem("/id", _("is {identifier}: send text").format(identifier=shown(identifier)))
+        )
     parameters = _parameters(message, "/parameters", problems)
     form = parameters.get("content_type")
     if form not in (None, "pd", "np"):
-        detail = f"is {shown(form)}: send pd, np or none"
+        detail = _("is {form}: send pd, np or none").format(form=shown(form))
         problems.append(Problem("/parameters/content_type", detail))
     usual = [offered[0], *schema.identifiers]
     outputs = _read_outputs(message, parameters, offered, problems, usual=usual)
@@ -102,7 +108,9 @@ def _read_outputs(
     if entries is None or entries == []:
         return dict.fromkeys(usual, is_binary)
     if not isinstance(entries, list):
-        detail = f"is {shown(entries)}: send a list of objects with a name"
+        detail = _("is {entries}: send a list of objects with a name").format(
+            entries=shown(entries)
+        )
         problems.append(Problem("/outputs", detail))
         return {}
     outputs: dict[str, bool] = {}
@@ -110,10 +118,16 @@ def _read_outputs(
         pointer = f"/outputs/{index}"
         name = entry.get("name") if isinstance(entry, dict) else entry
         if not isinstance(entry, dict) or not isinstance(name, str) or name not in offered:
-            detail = f"is {shown(name)}: the outputs are {' and '.join(offered)}"
+            detail = _("is {name}: the outputs are {offered}").format(
+                name=shown(name), offered=_(" and ").join(offered)
+            )
             problems.append(Problem(pointer, detail))
         elif name in outputs:
-            problems.append(Problem(pointer, f"is {name} again: request it once", Code.REPEATED))
+            problems.append(
+                Problem(
+                    pointer, _("is {name} again: request it once").format(name=name), Code.REPEATED
+                )
+            )
         else:
             wish = _parameters(entry, pointer, problems).get("binary_data", is_binary)
             outputs[name] = wish is True
@@ -125,8 +139,8 @@ def _read_inputs(
 ) -> list[Tensor]:
     """Read every input that the model does not ignore."""
     if not isinstance(entries, list) or not entries:
-        content = "an empty list" if entries == [] else shown(entries)
-        detail = f"is {content}: send a list of objects, one per field"
+        content = _("an empty list") if entries == [] else shown(entries)
+        detail = _("is {content}: send a list of objects, one per field").format(content=content)
         problems.append(Problem("/inputs", detail))
         return []
     names: set[str] = set()
@@ -136,7 +150,7 @@ def _read_inputs(
             break
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
-            detail = "has no name: send an object with name, shape, datatype and data"
+            detail = _("has no name: send an object with name, shape, datatype and data")
             problems.append(Problem(f"/inputs/{index}", detail))
             continue
         if name in names:
@@ -162,17 +176,29 @@ def _buffers(entries: list[Any], raw: bytes | None) -> list[bytes | None]:
             buffers.append(None)
             continue
         if type(size) is not int or size < 0:
-            detail = f"the binary_data_size of input {index} is {shown(size)}: send a whole number"
+            detail = _(
+                "the binary_data_size of input {index} is {size}: send a whole number"
+            ).format(index=index, size=shown(size))
             raise BadRequest(400, detail)
         if raw is None:
-            detail = f"input {index} has a binary_data_size, and no header says where JSON ends"
+            detail = _(
+                "input {index} has a binary_data_size, and no header says where JSON ends"
+            ).format(index=index)
             raise BadRequest(400, detail)
         if "data" in entry:
-            raise BadRequest(400, f"input {index} has data and a binary_data_size: send one")
+            raise BadRequest(
+                400,
+                _("input {index} has data and a binary_data_size: send one").format(index=index),
+            )
         buffers.append(raw[at : at + size])
         at += size
     if raw is not None and at != len(raw):
-        raise BadRequest(400, f"{len(raw)} bytes follow the JSON, the inputs take {shown(at)}")
+        raise BadRequest(
+            400,
+            _("{raw} bytes follow the JSON, the inputs take {at}").format(
+                raw=len(raw), at=shown(at)
+            ),
+        )
     return buffers
 
 
@@ -185,11 +211,13 @@ def _columns(tensors: list[Tensor], schema: Schema, *, has_columns: bool) -> dic
             tensors = _divided(whole, schema)
     rows = max((tensor.rows for tensor in tensors), default=0)
     problems = [
-        _misfit(tensor, f"has the shape {tensor.shape}: send [n] or [n, 1]")
+        _misfit(tensor, _("has the shape {shape}: send [n] or [n, 1]").format(shape=tensor.shape))
         for tensor in tensors
         if tensor.width != 1
     ] + [
-        _misfit(tensor, f"has {tensor.rows} values, others {rows}")
+        _misfit(
+            tensor, _("has {rows} values, others {others}").format(rows=tensor.rows, others=rows)
+        )
         for tensor in tensors
         if tensor.width == 1 and tensor.rows != rows
     ]
@@ -219,11 +247,15 @@ def _divided(whole: Tensor, schema: Schema) -> list[Tensor]:
     """Divide a matrix into the model's fields, in the schema's order."""
     fields = schema.fields
     if texts := [field.name for field in fields if not field.takes_numbers]:
-        detail = f"holds all fields, but text goes into {', '.join(texts)}: send an input per field"
+        detail = _("holds all fields, but text goes into {texts}: send an input per field").format(
+            texts=", ".join(texts)
+        )
         raise InvalidRecords([Problem(pointer_to(whole.name), detail)])
     if whole.width != len(fields):
         listed = ", ".join(field.name for field in fields)
-        detail = f"has {whole.width} columns, the model {len(fields)} fields: {listed}"
+        detail = _("has {width} columns, the model {fields} fields: {listed}").format(
+            width=whole.width, fields=len(fields), listed=listed
+        )
         raise InvalidRecords([_misfit(whole, detail)])
     # A matrix has one datatype: a flag in it can only be a number.
     datatypes = ["INT8" if field.array_values else whole.datatype for field in fields]

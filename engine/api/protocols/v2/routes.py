@@ -19,6 +19,7 @@ from engine.api.protocols.v2.response import describe_model, list_outputs, write
 from engine.api.requests import may_see, whole_body
 from engine.api.resources import Resources
 from engine.api.responses import json_response
+from engine.languages import gettext as _
 from engine.records.json_reader import read_json_body
 from engine.records.problems import BadRequest, InvalidRecords
 from engine.runtime.version import StoredVersion
@@ -96,7 +97,7 @@ def _add_models(routes: Blueprint, models: ModelCache) -> None:
         reason = None
         if trouble := models.get(name, version).self_test():
             _log.error("%s is not ready: %s", name, trouble)
-            reason = "the model does not answer; the log says why"
+            reason = _("the model does not answer; the log says why")
         return _readiness({"name": name}, reason)
 
 
@@ -108,7 +109,9 @@ def _add_repository(routes: Blueprint, models: ModelCache) -> None:
         options = read_json_body(body) if body.strip() else {}
         is_ready_only = options.get("ready", False) if isinstance(options, dict) else None
         if not isinstance(is_ready_only, bool):
-            raise BadRequest(400, 'the body is not an index request: send none, or {"ready": true}')
+            raise BadRequest(
+                400, _('the body is not an index request: send none, or {"ready": true}')
+            )
         rows = [
             f"{name}/{version}"
             for name in filter(may_see, models.store.names())
@@ -123,7 +126,7 @@ def _add_repository(routes: Blueprint, models: ModelCache) -> None:
     @routes.post("/v2/repository/models/<name>/unload")
     def load(name: str) -> Response:
         """Refuse to load or unload a version."""
-        detail = "versions are loaded on first use and leave by themselves: just ask the model"
+        detail = _("versions are loaded on first use and leave by themselves: just ask the model")
         return failure_response(Failure(501, detail))
 
 
@@ -145,7 +148,7 @@ def _state(models: ModelCache, name: str, version: str) -> dict[str, Any]:
         models.card(name, version)
     except StoreError as error:
         _log.error("unavailable: %s", error)
-        state, reason = "UNAVAILABLE", "it was refused; the log says why"
+        state, reason = "UNAVAILABLE", _("it was refused; the log says why")
     return {"name": name, "version": version, "state": state, "reason": reason}
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.api.protocols.v2.binary import DATATYPES, InvalidTensor, read_buffer
+from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.records.problems import BadRequest
 from engine.records.rows import refuse_too_many
 from engine.records.strict_json import (
@@ -64,11 +66,17 @@ def read_tensor(entry: Mapping[str, Any], raw: bytes | None) -> Tensor:
     with 413 for too many records.
     """
     if isinstance(entry, RepeatedKeys):
-        raise InvalidTensor(f"names {shown(entry.repeated[0])} twice: send it once")
+        raise InvalidTensor(
+            _("names {repeated} twice: send it once").format(repeated=shown(entry.repeated[0]))
+        )
     datatype = entry.get("datatype")
     if datatype != "BYTES" and (not isinstance(datatype, str) or datatype not in DATATYPES):
         names = ", ".join([*DATATYPES, "BYTES"])
-        raise InvalidTensor(f"has the datatype {shown(datatype)}: send one of {names}")
+        raise InvalidTensor(
+            _("has the datatype {datatype}: send one of {names}").format(
+                datatype=shown(datatype), names=names
+            )
+        )
     shape = _read_shape(entry.get("shape"))
     refuse_too_many(shape[0])
     form = read_parameters(entry).get("content_type")
@@ -80,7 +88,11 @@ def read_tensor(entry: Mapping[str, Any], raw: bytes | None) -> Tensor:
     if datatype == "BYTES":
         values = _read_texts(values, form)
     elif form not in (None, "np"):
-        raise InvalidTensor(f"has the content type {shown(form)}: {datatype} takes np or none")
+        raise InvalidTensor(
+            _("has the content type {form}: {datatype} takes np or none").format(
+                form=shown(form), datatype=datatype
+            )
+        )
     return Tensor(entry["name"], datatype, shape, values)
 
 
@@ -94,21 +106,39 @@ def read_parameters(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     if parameters is None:
         return {}
     if not isinstance(parameters, dict):
-        raise InvalidTensor(f"has parameters that are {shown(parameters)}: send an object")
+        raise InvalidTensor(
+            _("has parameters that are {parameters}: send an object").format(
+                parameters=shown(parameters)
+            )
+        )
     for name in ("shared_memory_region", "classification", "threshold"):
         if name in parameters:
-            detail = f"has the parameter {name}, which is not supported here: leave it out"
+            detail = _(
+                "has the parameter {name}, which is not supported here: leave it out"
+            ).format(name=name)
             raise InvalidTensor(detail)
     return parameters
 
 
 def _read_shape(shape: Any) -> list[int]:
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise InvalidTensor(f"has the shape {_listed(shape)}: send a list of sizes, such as [1, 1]")
+        raise InvalidTensor(
+            _("has the shape {listed}: send a list of sizes, such as [1, 1]").format(
+                listed=_listed(shape)
+            )
+        )
     if len(shape) not in (1, 2):
-        raise InvalidTensor(f"has {len(shape)} dimensions: send the shape [n], [n, 1] or [n, m]")
+        raise InvalidTensor(
+            _("has {shape} dimensions: send the shape [n], [n, 1] or [n, m]").format(
+                shape=len(shape)
+            )
+        )
     if max(shape[1:], default=0) > _MOST_COLUMNS:
-        raise InvalidTensor(f"has more than {_MOST_COLUMNS:,} columns in its shape: send fewer")
+        raise InvalidTensor(
+            _("has more than {most_columns} columns in its shape: send fewer").format(
+                most_columns=local_number(f"{_MOST_COLUMNS:,}")
+            )
+        )
     return shape
 
 
@@ -119,19 +149,29 @@ def _listed(value: Any) -> str:
 def _flat(values: Any, shape: list[int]) -> list[Any]:
     """Return nested or flat values row after row."""
     if not isinstance(values, list):
-        raise InvalidTensor(f"has data that are {shown(values)}: send a list of values")
+        raise InvalidTensor(
+            _("has data that are {values}: send a list of values").format(values=shown(values))
+        )
     flat: list[Any] = values
     sizes = [len(flat)]
     while flat and isinstance(flat[0], list):
         if {*map(type, flat)} != {list} or len({*map(len, flat)}) > 1:
-            raise InvalidTensor("has lists of different lengths")
+            raise InvalidTensor(_("has lists of different lengths"))
         sizes.append(len(flat[0]))
         flat = [*chain.from_iterable(flat)]
     if len(flat) != math.prod(shape):
-        raise InvalidTensor(f"has {len(flat)} values, its shape is {_listed(shape)}")
+        raise InvalidTensor(
+            _("has {flat} values, its shape is {listed}").format(
+                flat=len(flat), listed=_listed(shape)
+            )
+        )
     squeezed, squeezed_shape = ([size for size in each if size != 1] for each in (sizes, shape))
     if len(sizes) > 1 and squeezed != squeezed_shape:
-        raise InvalidTensor(f"has data of shape {sizes}, its shape is {_listed(shape)}")
+        raise InvalidTensor(
+            _("has data of shape {sizes}, its shape is {listed}").format(
+                sizes=sizes, listed=_listed(shape)
+            )
+        )
     return flat
 
 
@@ -149,7 +189,11 @@ def _check_values(values: list[Any], datatype: str) -> None:
         if value is None:
             continue
         if type(value) not in types or (limits is not None and value not in limits):
-            raise InvalidTensor(f"has {shown(value)} as value {index}, which is not {datatype}")
+            raise InvalidTensor(
+                _("has {value} as value {index}, which is not {datatype}").format(
+                    value=shown(value), index=index, datatype=datatype
+                )
+            )
 
 
 def _read_texts(values: list[Any], form: Any) -> list[Any]:
@@ -157,12 +201,16 @@ def _read_texts(values: list[Any], form: Any) -> list[Any]:
     read = _READERS.get(form) if form is None or isinstance(form, str) else None
     if read is None:
         names = ", ".join(name for name in _READERS if name)
-        raise InvalidTensor(f"has the content type {shown(form)}: send one of {names}")
+        raise InvalidTensor(
+            _("has the content type {form}: send one of {names}").format(
+                form=shown(form), names=names
+            )
+        )
     if form == "pd_json":
         try:
             refuse_large_tree(b"".join(_bytes(value) for value in values if value is not None))
         except TooManyValues as error:
-            raise BadRequest(413, f"an input {error}") from error
+            raise BadRequest(413, _("an input {error}").format(error=error)) from error
     with suppress(ValueError):  # the first that is wrong is named below
         words = {value: None if value is None else read(value) for value in {*values}}
         return [*map(words.__getitem__, values)]
@@ -171,9 +219,13 @@ def _read_texts(values: list[Any], form: Any) -> list[Any]:
         try:
             texts.append(None if value is None else read(value))
         except UnicodeDecodeError as error:
-            raise InvalidTensor(f"has a value {index} that is not UTF-8") from error
+            raise InvalidTensor(
+                _("has a value {index} that is not UTF-8").format(index=index)
+            ) from error
         except ValueError as error:
-            raise InvalidTensor(f"has a value {index} that {error}") from error
+            raise InvalidTensor(
+                _("has a value {index} that {error}").format(index=index, error=error)
+            ) from error
     return texts
 
 
@@ -185,7 +237,7 @@ def _base64(value: str | bytes) -> str:
     try:
         text = base64.b64decode(value, validate=True)
     except ValueError as error:
-        raise ValueError("is not base64") from error
+        raise ValueError(_("is not base64")) from error
     return text.decode()
 
 
