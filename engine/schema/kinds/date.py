@@ -22,8 +22,8 @@ from engine.schema.date_formats import (
     pattern_of,
 )
 from engine.schema.declarations import Policy, written, wrong_attributes
-from engine.schema.kinds.field import UNUSUAL, Field, Finding
-from engine.schema.kinds.number import Number
+from engine.schema.kinds.field import Field, Finding
+from engine.schema.kinds.number import UNUSUAL, Number
 from engine.schema.kinds.spelling import spelling
 from engine.schema.problem_codes import Code
 

@@ -24,9 +24,6 @@ from engine.schema.kinds.spelling import GAP_WORDS
 from engine.schema.messages import quoted, shown
 from engine.schema.problem_codes import Code
 
-#: The share of unusual values among made-up ones, where a field accepts them.
-UNUSUAL = 1 / 8
-
 
 class Finding(NamedTuple):
     """What is remarkable about a value, with the remedy; a policy may accept it all the same."""
