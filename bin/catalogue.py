@@ -9,6 +9,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -33,6 +34,9 @@ _PLURALS = {"pt_BR": "> 1", "es": "!= 1"}
 _NOISE = re.compile(
     rb'^"(POT?-|Generated-|Report-|Last-|Language-Team|Project-).*\n|^#( .*)?\n', re.MULTILINE
 )
+
+#: The same texts give the same bytes, whenever they are compiled.
+_NO_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 #: What stands for a value in a text; a translation has the same.
 _PLACE = re.compile(r"{[^{}]*}|%\([a-z_]+\)s")
@@ -77,6 +81,7 @@ def updated(language: str, texts: Catalog) -> Catalog:
 def written(catalogue: Catalog) -> tuple[bytes, bytes]:
     """Return the catalogue as text, and compiled."""
     po, mo = io.BytesIO(), io.BytesIO()
+    catalogue.creation_date = catalogue.revision_date = _NO_TIME
     write_po(po, catalogue, omit_header=False, sort_output=True, include_lineno=False, width=100)
     write_mo(mo, catalogue)
     return _NOISE.sub(b"", po.getvalue()), mo.getvalue()
