@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> Flask:
         language_choice.blueprint(),
         form.blueprint(shared),
         version.blueprint(shared.models, service=NAME),
-        api_docs.blueprint(service=NAME),
+        api_docs.blueprint(shared),
     )
     mount(app, shared, pages=pages, children=children)
     for command in COMMANDS:

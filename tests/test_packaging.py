@@ -1,6 +1,5 @@
 """The files that install and deploy the project say the same thing everywhere."""
 
-import hashlib
 import json
 import os
 import re
@@ -257,19 +256,6 @@ def test_a_python_that_is_too_old_is_a_sentence(tmp_path: Path) -> None:
 
     assert done.returncode != 0
     assert f"PYTHON={old} is Python 3.9.2" in done.stderr
-
-
-def test_vendored_files_when_summed_are_those_that_were_taken() -> None:
-    folder = ROOT / "engine/pages/static/swagger-ui"
-    lines = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
-
-    found = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.iterdir()
-        if path.name != "SHA256SUMS"
-    }
-
-    assert {name: digest for digest, name in lines} == found
 
 
 def test_packages_of_a_first_run_hold_nothing_that_only_tests_or_comparisons_need() -> None:

@@ -7,7 +7,9 @@ It has no secret of the key. A key that is removed or has expired ends its sessi
 
 import hmac
 import time
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import request
 from werkzeug.wrappers import Response
@@ -71,3 +73,12 @@ def is_foreign(method: str, headers: Any, host: str) -> bool:
         return bool(site not in ("same-origin", "none"))
     origin = headers.get("Origin")
     return bool(origin and origin.partition("://")[2] != host)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host, or an origin, is this machine."""
+    try:
+        name = urlsplit(host if "//" in host else f"//{host}").hostname or ""
+        return name == "localhost" or ip_address(name).is_loopback
+    except ValueError:
+        return False

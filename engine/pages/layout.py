@@ -1,6 +1,7 @@
 """What all pages share: the templates, one style, and headers that let a page do little."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +27,28 @@ _TEMPLATES.globals |= {
     "rounded": rounded, "style": Markup(_STYLE),  # noqa: S704 - our own file
     "languages": LANGUAGES, "local_number": local_number, "local_date": local_date,
 }  # fmt: skip
+_STATIC = Path(__file__).parent / "static"
+_TEMPLATES.globals["static"] = {
+    file.name: f"static/{file.name}?v={sha256(file.read_bytes()).hexdigest()[:12]}"
+    for file in _STATIC.iterdir()
+}.__getitem__
 for _name in _TEMPLATES.list_templates(["html"]):
     _TEMPLATES.get_template(_name)  # compiled now, so that no request waits for it
 
 CONTENT_TYPE = "text/html; charset=utf-8"
 
+_SOURCES = f"style-src '{digest(_STYLE)}'; img-src 'self'"
+
 #: A page loads nothing but its own icon, and sends forms to this service alone.
-HEADERS = {
-    **security_headers(f"style-src '{digest(_STYLE)}'; img-src 'self'", forms="'self'"),
-    "Cache-Control": "no-store",
-}
+HEADERS = {**security_headers(_SOURCES, forms="'self'"), "Cache-Control": "no-store"}
 
-
-#: A page with a script of this service, which may ask this service.
+#: One with a script loads that as well, from this service, and may send requests to it.
 SCRIPT_HEADERS = {
     **HEADERS,
     **security_headers(
-        f"style-src '{digest(_STYLE)}'; img-src 'self'; script-src 'self'; connect-src 'self'",
-        forms="'self'",
+        f"{_SOURCES}; script-src 'self'; connect-src 'self'", forms="'self'"
     ),
-}
+}  # fmt: skip
 
 
 def confine(response: Response, headers: Mapping[str, str] = HEADERS) -> Response:

@@ -13,7 +13,8 @@ from engine.pages.layout import CONTENT_TYPE, confine, render
 
 #: Where a person may be led after signing in: a page of this service.
 _PAGE = re.compile(
-    r"(models(/[a-z][a-z0-9_-]*)*|docs|sign-in|v0/models(/(?!\.+(/|$))[A-Za-z0-9_.-]+)*)?"
+    r"(models(/[a-z][a-z0-9_-]*)*|docs(/[a-z][a-z0-9_-]*)?|sign-in"
+    r"|v0/models(/(?!\.+(/|$))[A-Za-z0-9_.-]+)*)?"
     r"(\?[\x21-\x7e]{0,2000})?"
 )
 

@@ -5,8 +5,6 @@ decides by the same `Callers` and the same `may_ask`.
 """
 
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
@@ -33,7 +31,7 @@ ACCESS: Mapping[str, str] = {
     "sign_in.begin": PUBLIC,
     "sign_in.end": PUBLIC,
     "language.choose": PUBLIC,
-    "docs.page": PUBLIC,
+    "docs.page": "read",
     "docs.static": PUBLIC,
     "openapi.document": "read",
     "metrics.show": "read",
@@ -167,17 +165,10 @@ def _is_near() -> bool:
     )
     hosts = [request.host, *headers.getlist("Origin")]
     return (
-        is_direct and request.remote_addr in ("127.0.0.1", "::1") and all(map(_is_loopback, hosts))
+        is_direct
+        and request.remote_addr in ("127.0.0.1", "::1")
+        and all(map(session.is_loopback, hosts))
     )
-
-
-def _is_loopback(host: str) -> bool:
-    """Return whether a host, or an origin, is this machine."""
-    try:
-        name = urlsplit(host if "//" in host else f"//{host}").hostname or ""
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def form_values() -> Mapping[str, str]:

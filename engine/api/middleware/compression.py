@@ -11,8 +11,9 @@ from flask import Response, request
 LEAST_BYTES = 1024
 
 #: What compresses well; Arrow and tensors are numbers in binary.
-_KINDS = ("text/", "application/json", "application/problem+json", "application/x-ndjson",
-          "application/jsonlines", "application/openmetrics-text")  # fmt: skip
+_KINDS = ("text/", "image/svg", "application/json", "application/problem+json",
+          "application/x-ndjson", "application/jsonlines",
+          "application/openmetrics-text")  # fmt: skip
 
 #: The fastest level: an answer is written once and read once.
 _LEVEL = 1
@@ -26,7 +27,7 @@ def compress(response: Response) -> Response:
     if (
         length is None
         or length < LEAST_BYTES
-        or response.direct_passthrough
+        or "Content-Range" in response.headers
         or "Content-Encoding" in response.headers
         or not (response.content_type or "").startswith(_KINDS)
     ):
@@ -37,6 +38,9 @@ def compress(response: Response) -> Response:
     if not is_wanted:
         return response
     response.headers["Content-Encoding"] = "gzip"
+    response.direct_passthrough = False  # a file is read, and sent in pieces
+    if etag := response.get_etag()[0]:
+        response.set_etag(etag, weak=True)  # the bytes are not those of the plain answer
     if response.is_sequence:
         response.set_data(gzip.compress(response.get_data(), _LEVEL, mtime=0))
     else:

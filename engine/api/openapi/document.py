@@ -1,7 +1,7 @@
 """The API's own description, OpenAPI 3.1, made from templates and the cards."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from engine.api.paging import MOST
 from engine.api.protocols import PROTOCOLS
 from engine.api.public_path import public_path
 from engine.api.requests import may_see
-from engine.api.resources import Resources, resources
+from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.records.rows import MAX_RECORDS
 from engine.schema.card import Card
@@ -85,26 +85,35 @@ def describe(
 
 def blueprint(shared: Resources) -> Blueprint:
     """Return the route of the description."""
-    routes, models = Blueprint("openapi", __name__), shared.models
+    routes = Blueprint("openapi", __name__)
 
     @routes.get("/openapi.json")
     def document() -> Response:
         """Describe this API."""
-        cards = {}
-        names = [*filter(may_see, models.store.names())]
-        first = [models.default] if models.default in names else []
-        for name in [*first, *(name for name in names if name != models.default)][:MOST_MODELS]:
-            try:
-                cards[name] = models.card(name)
-            except StoreError as error:
-                _log.error("left out of the description: %s", error)
-        public, are_asked = public_paths(current_app), resources().callers.need_keys
-        described = describe(cards, shared, public=public, are_keys_asked=are_asked)
-        if path := public_path():
-            described["servers"] = [{"url": path}]
-        return json_response(described)
+        return json_response(describe_now(shared, visible_models(shared)[:MOST_MODELS]))
 
     return routes
+
+
+def visible_models(shared: Resources) -> list[str]:
+    """Return the names of the models that the caller may know of, the default model first."""
+    names = filter(may_see, shared.models.store.names())
+    return sorted(names, key=lambda name: (name != shared.models.default, name))
+
+
+def describe_now(shared: Resources, names: Iterable[str]) -> dict[str, Any]:
+    """Describe the API of some models to the caller of the request."""
+    cards = {}
+    for name in names:
+        try:
+            cards[name] = shared.models.card(name)
+        except StoreError as error:
+            _log.error("left out of the description: %s", error)
+    public, are_asked = public_paths(current_app), shared.callers.need_keys
+    described = describe(cards, shared, public=public, are_keys_asked=are_asked)
+    if path := public_path():
+        described["servers"] = [{"url": path}]
+    return described
 
 
 def _introduction(card: Card) -> str:

@@ -1,7 +1,7 @@
 """The protocols of other servers: a new one is a file of its own, and a line here."""
 
 from engine.api.errors import Phrase
-from engine.api.protocols import kserve_v1, mlflow, vertex, vetiver
+from engine.api.protocols import kserve_v1, mcp, mlflow, vertex, vetiver
 from engine.api.protocols.contract import Protocol
 from engine.api.protocols.v2 import routes as v2
 from engine.api.resources import Resources
@@ -13,6 +13,7 @@ PROTOCOLS: tuple[Protocol, ...] = (
     vertex.PROTOCOL,
     v2.PROTOCOL,
     kserve_v1.PROTOCOL,
+    mcp.PROTOCOL,
 )
 
 

@@ -1,39 +1,79 @@
 "use strict";
 
-const form = document.getElementById("key-form");
-const box = document.getElementById("key");
-const message = document.getElementById("message");
+// Every word that this page shows stands in the document: it is translated there.
 
-// The key stays in the memory of this page.
-function show(description, key) {
-  // Below a proxy's path, requests go there too, whatever the service knows of it.
-  const path = location.pathname.replace(/\/docs$/, "");
-  const page = SwaggerUIBundle({
-    spec: path ? { ...description, servers: [{ url: path }] } : description,
-    dom_id: "#docs",
-    deepLinking: true,
-    tryItOutEnabled: true,
-    // No validator: it would send the document to somebody else's server.
-    validatorUrl: null,
-    defaultModelsExpandDepth: 0,
-    onComplete: () => key && page.preauthorizeApiKey("ApiKey", key),
-  });
+function quoted(text) {
+  return `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
-async function load(key) {
-  const answer = await fetch("openapi.json", { headers: key ? { "x-api-key": key } : {} });
-  const found = await answer.json();
-  form.hidden = answer.ok;
-  if (answer.ok) {
-    show(found, key);
-  } else {
-    message.textContent = key || answer.status !== 401 ? found.detail : "";
-    box.focus();
+function address(form) {
+  const url = new URL(form.dataset.address, location.href);
+  for (const field of form.querySelectorAll("[data-query]")) {
+    const value = field.type === "checkbox" ? field.checked && field.value : field.value.trim();
+    if (value) {
+      url.searchParams.set(field.dataset.query, value);
+    }
+  }
+  return url;
+}
+
+// The curl line is that of this very request.
+function showCurl(form) {
+  const line = form.parentElement.querySelector(".curl");
+  line.dataset.key ??= line.textContent.match(/ -H 'x-api-key: [^']*'/)?.[0] ?? "";
+  const url = address(form).href;
+  const body = form.elements.body?.value;
+  const sent = body === undefined ? "" : ` \\\n -H 'Content-Type: application/json' -d ${quoted(body)}`;
+  line.textContent = `curl -s ${/[?&]/.test(url) ? quoted(url) : url}${line.dataset.key}${sent}`;
+}
+
+function indented(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 1);
+  } catch {
+    return text;
   }
 }
 
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  load(box.value.trim());
-});
-load("");
+async function send(form) {
+  const outcome = form.querySelector(".outcome");
+  const [status, shown] = outcome.children;
+  const body = form.elements.body?.value;
+  outcome.hidden = false;
+  status.textContent = form.dataset.sending;
+  shown.textContent = "";
+  const begun = performance.now();
+  try {
+    const answer = await fetch(address(form), {
+      method: form.dataset.method,
+      body,
+      headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+    });
+    const text = await answer.text();
+    status.textContent = `${answer.status} ${answer.statusText} · ${Math.round(performance.now() - begun)} ms`;
+    status.className = answer.ok ? "status better" : "status worse";
+    shown.textContent = indented(text);
+  } catch {
+    status.textContent = form.dataset.failed;
+    status.className = "status worse";
+  }
+  outcome.scrollIntoView({ block: "nearest" });
+}
+
+for (const form of document.querySelectorAll("form.trial")) {
+  form.querySelector(".choices").hidden = false;
+  form.elements.example?.addEventListener("change", (event) => {
+    form.elements.body.value = event.target.value;
+  });
+  form.addEventListener("input", () => showCurl(form));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(form);
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      form.requestSubmit();
+    }
+  });
+  showCurl(form);
+}

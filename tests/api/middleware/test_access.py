@@ -15,7 +15,8 @@ from tests.support.application import serve
 #: Address, methods beside OPTIONS (and HEAD, where there is GET), and the scope it takes.
 MATRIX = (
     ("/", "GET", "public"),
-    ("/docs", "GET", "public"),
+    ("/docs", "GET", "read"),
+    ("/docs/<name>", "GET", "read"),
     ("/static/<path:filename>", "GET", "public"),
     ("/models", "GET", "read"),
     ("/models/<name>", "GET POST", "predict"),
@@ -41,6 +42,7 @@ MATRIX = (
     ("/v2/repository/index", "POST", "read"),
     ("/v2/repository/models/<name>/load", "POST", "publish"),
     ("/v2/repository/models/<name>/unload", "POST", "publish"),
+    ("/v0/models/<name>/mcp", "POST", "predict"),
     ("/v1/models", "GET", "read"),
     ("/v1/models/<name>", "GET", "read"),
     ("/v1/models/<name>:predict", "POST", "predict"),

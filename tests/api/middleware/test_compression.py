@@ -115,3 +115,23 @@ def test_address_when_it_is_nearly_one_is_suggested(
 
     assert 404 == answer.status_code
     assert f"did you mean '{nearest}'?" in answer.get_json()["detail"]
+
+
+def test_static_file_is_compressed_and_kept_and_asked_for_again_without_being_sent(
+    toy_client: FlaskClient,
+) -> None:
+    path, packed = "/static/docs.js?v=1", {"Accept-Encoding": "gzip"}
+    plain = toy_client.get(path)
+    answer = toy_client.get(path, headers=packed)
+
+    again = toy_client.get(path, headers={**packed, "If-None-Match": answer.headers["ETag"]})
+    part = toy_client.get(path, headers={**packed, "Range": "bytes=0-11"})
+
+    assert plain.data == gzip.decompress(answer.data)
+    assert "Accept-Encoding" == answer.headers["Vary"]
+    assert "max-age=2592000" in answer.headers["Cache-Control"]
+    assert "no-cache" == toy_client.get("/static/docs.js").headers["Cache-Control"]
+    assert answer.headers["ETag"].startswith('W/"')
+    assert (304, b"") == (again.status_code, again.data)
+    assert (206, b'"use strict"') == (part.status_code, part.data)
+    assert "Content-Encoding" not in part.headers

@@ -20,12 +20,12 @@ from tests.support.models import EXAMPLES, TOYS
 
 #: Routes for people, which the description leaves out.
 FOR_PEOPLE = {
-    "/", "/docs", "/models", "/models/<name>", "/models/<name>/table", "/openapi.json",
-    "/sign-in", "/language", "/sign-out", "/static/<path:filename>",
+    "/", "/docs", "/docs/<name>", "/models", "/models/<name>", "/models/<name>/table",
+    "/openapi.json", "/sign-in", "/language", "/sign-out", "/static/<path:filename>",
 }  # fmt: skip
 
 #: Blueprints that are described for any model at once.
-OF_ANY = ("catalog.", "prediction_log.", "version_page.", "v1.", "v2.")
+OF_ANY = ("catalog.", "prediction_log.", "version_page.", "v1.", "v2.", "mcp.")
 
 
 def is_of_any(endpoint: str) -> bool:
@@ -72,7 +72,13 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
 
     OpenAPIV31SpecValidator(document).validate()
     versions = "/v0/models/{name}/versions"
-    catalog = {"/v0/models", "/v0/models/{name}", versions, f"{versions}/{{version}}"}
+    catalog = {
+        "/v0/models",
+        "/v0/models/{name}",
+        "/v0/models/{name}/mcp",
+        versions,
+        f"{versions}/{{version}}",
+    }
     log = {"/v0/models/{name}/predictions", "/v0/models/{name}/feedback"}
     hosts = {"/ping", "/version", "/execution-parameters"}
     own = {path for path in document["paths"] if not path.startswith(("/v1", "/v2"))}
@@ -138,8 +144,8 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
                 sent += 1
     # One record, a list, columns, CSV and lines; three models by name, by version and at their
     # second address, and one as the default. Six forms of an invocation, and vetiver's list.
-    # Then tensors, twice, an index and instances. And seven what-ifs.
-    assert 57 + 4 + 7 == sent
+    # Then tensors, twice, an index and instances. And seven what-ifs, and a list of tools.
+    assert 57 + 4 + 7 + 1 == sent
 
 
 def test_answers_when_there_are_warnings_or_problems_are_as_described(
