@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.languages import choose_by_environment
+from engine.languages import gettext as _
 from persistence.database import DatabaseError, hide_passwords, without_password
 from persistence.model_persistence import ModelStore
 from persistence.names import NAME
@@ -39,11 +41,9 @@ if TYPE_CHECKING:
 
 #: One thread and one hash seed: the same data, code and lock give the same pipeline and export.
 PINNED = {
-    "PYTHONHASHSEED": "0",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-}
+}  # fmt: skip
 
 #: Seconds after which a step reports that it is still running; then after twice as long each time.
 PATIENCE = 10
@@ -51,6 +51,7 @@ PATIENCE = 10
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
+    choose_by_environment(os.environ)
     options = _parser().parse_args(arguments)
     try:
         settings = Settings.from_environment()
@@ -59,10 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
     name = options.model or settings.default_model
     is_named = NAME.fullmatch(options.model or "") and name != "schema"
     if (options.place or options.fitted) and not is_named:
-        remedy = "give it one of small letters, digits and _, as in build_model.py churn"
-        return _fail(f"a model cannot be called {options.model or ''!r}: {remedy}", code=2)
+        reason = f"a model cannot be called {options.model or ''!r}: give it one of small letters, "
+        return _fail(f"{reason}digits and _, as in build_model.py churn", code=2)
     if options.fitted is not None and (options.data is None or options.place is not None):
-        return _fail("--import needs --data, rows that the model takes, and no --from", code=2)
+        return _fail(_("--import needs --data, rows that the model takes, and no --from"), code=2)
     if options.place is not None and (code := _write_model_file(options)):
         return code
     store = ModelStore(
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _train(store, name, options, settings)
     except KeyboardInterrupt:
-        return _fail("stopped from outside; nothing is promoted")
+        return _fail(_("stopped from outside; nothing is promoted"))
 
 
 def _write_model_file(options: argparse.Namespace) -> int:
@@ -96,7 +97,7 @@ def _write_model_file(options: argparse.Namespace) -> int:
         place, target = without_password(options.place), options.target
         if not target and sys.stdin.isatty():
             likeliest, columns = propose_target(place, options.table)
-            print(f"the columns are {', '.join(columns)}")
+            print(_("the columns are {columns}").format(columns=", ".join(columns)))
             target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
         file = Path(models.__file__).parent / f"{options.model}.py"
         write_model_file(
@@ -110,9 +111,9 @@ def _write_model_file(options: argparse.Namespace) -> int:
     except (DatabaseError, UnreadableTable, OSError) as error:
         return _fail(error)
     except MemoryError:
-        return _fail("the table does not fit into memory: give a sample of it, or more memory")
+        return _fail(_("the table does not fit into memory: give a sample of it, or more memory"))
     except (KeyboardInterrupt, EOFError):
-        return _fail("stopped from outside; nothing is written")
+        return _fail(_("stopped from outside; nothing is written"))
     importlib.invalidate_caches()
     return 0
 
@@ -135,8 +136,8 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
     )  # fmt: skip
     origin = Origin(settings.trained_by, settings.source_version)
     try:
-        if store.keys:
-            store.keys.sign(b"")  # A key that cannot sign stops the run before the training.
+        if store.keys:  # A key that cannot sign stops the run before the training.
+            store.keys.sign(b"")
         with explained("training", name, passing=sentences, file=options.fitted):
             build(
                 store, name, data=options.data, promote=options.promote, origin=origin,
@@ -173,11 +174,11 @@ def build(
         "origin": traced(name, origin or Origin()),
     }  # fmt: skip
     if fitted is not None:
-        print(f"{name}: importing {fitted}", flush=True)
+        print(_("{name}: importing {fitted}").format(name=name, fitted=fitted), flush=True)
         trained = bring(name, fitted, data or Path(), target, trust=trust, **settled)
     else:
         definition, source = _defined(name, data, store)
-        print(f"{name}: training on {source}", flush=True)
+        print(_("{name}: training on {source}").format(name=name, source=source), flush=True)
         trained = train(name, definition, source, **settled)
     with step("store") as say:
         version = store.write(trained.card, trained.files)
@@ -187,7 +188,7 @@ def build(
         if challenge["promote"]:
             champion = None if promote == "always" else challenge["champion"] or ""
             store.promote(name, version, expected=champion)
-            say(f"{version} is served by default")
+            say(_("{version} is served by default").format(version=version))
         else:
             say(challenge["reason"])
     return version
@@ -209,14 +210,14 @@ def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDef
         raise UnknownModel(f"nothing trains {name}, {why}" if file else str(error)) from error
     source = data or definition.sample
     if not source.is_file():
-        raise FileNotFoundError(f"there is no data file {source}: name one with --data")
+        raise FileNotFoundError(_("there is no data file {}: name one with --data").format(source))
     return definition, source
 
 
 @contextmanager
 def step(title: str) -> Iterator[Callable[[str], None]]:
     """Print the results of one step of a run, or that it is still at work."""
-    began = time.monotonic()
+    began, waiting = time.monotonic(), _("still at work")  # another thread says it
     is_done = threading.Event()
 
     def say(text: str) -> None:
@@ -227,11 +228,10 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
     def reassure() -> None:
         patience = PATIENCE
         while not is_done.wait(patience):
-            say("still at work")
+            say(waiting)
             patience *= 2
 
-    thread = threading.Thread(target=reassure, daemon=True)
-    thread.start()
+    (thread := threading.Thread(target=reassure, daemon=True)).start()
     try:
         yield say
     finally:

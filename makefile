@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check clean upgrade
+.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check site clean upgrade
 
 python := .venv/bin/python
 
@@ -147,8 +147,11 @@ docs: deps  ## Write the generated pages of docs/
 docs-check: deps  ## Check that the generated pages of docs/ are up to date
 	@$(python) docs/generate.py --check
 
-clean:  ## Remove .venv, .setup, .bench, .fixtures and caches; artifacts/ stays
-	@rm -rf .venv .setup .bench .ruff_cache .mypy_cache .pytest_cache .hypothesis .fixtures
+site: test-deps  ## Build the documentation as a site with a search, in .site
+	@NO_MKDOCS_2_WARNING=1 exec $(python) -m mkdocs build --quiet --strict
+
+clean:  ## Remove .venv, .setup, .bench, .site, .fixtures and caches; artifacts/ stays
+	@rm -rf .venv .setup .bench .site .ruff_cache .mypy_cache .pytest_cache .hypothesis .fixtures
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 upgrade:  ## Bring a newer release of the template: make upgrade from=FOLDER version=0.7.0

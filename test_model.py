@@ -9,10 +9,13 @@ For instance::
 Exit codes: 0 all is well; 1 something is wrong, and the output says what.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 
 import models
+from engine.languages import choose_by_environment, local_number
+from engine.languages import gettext as _
 from engine.runtime.loading import check_version, load_version
 from engine.schema.definition import InvalidDefinition
 from engine.schema.messages import rounded
@@ -24,6 +27,7 @@ from settings import InvalidSettings, Settings, print_any_word
 
 def main(arguments: list[str]) -> int:
     """Check the named models, or all; return the exit code."""
+    choose_by_environment(os.environ)
     try:
         Settings.from_environment()
     except InvalidSettings as error:
@@ -34,9 +38,14 @@ def main(arguments: list[str]) -> int:
     names = arguments or models.names()
     failures = sum(not check(name) for name in names)
     if not names:
-        print("models/ describes no model yet: write models/NAME.py")
+        print(_("models/ describes no model yet: write models/NAME.py"))
     if failures:
-        print(f"\n{failures} of {len(names)} models need a change, see WRONG above")
+        print(
+            "\n"
+            + _("{failures} of {names} models need a change, see WRONG above").format(
+                failures=failures, names=len(names)
+            )
+        )
     return 1 if failures or not names else 0
 
 
@@ -49,7 +58,7 @@ def check(name: str) -> bool:
         report(is_passed=is_passed, text=text)
     stored = check_stored(name)
     if stored is None and is_sound:
-        stored = True, f"no version is stored yet: make model name={name}"
+        stored = True, _("no version is stored yet: make model name={name}").format(name=name)
     if stored:
         report(is_passed=stored[0], text=stored[1])
     return is_sound and stored is not None and stored[0]
@@ -58,7 +67,8 @@ def check(name: str) -> bool:
 def report(*, is_passed: bool, text: str) -> None:
     """Print what a check found."""
     lines = "\n         ".join(text.splitlines())
-    print(f"  {'ok   ' if is_passed else 'WRONG'}  {lines}", flush=True)
+    found = _("ok   ") if is_passed else _("WRONG")
+    print(f"  {found}  {lines}", flush=True)
 
 
 def check_file(name: str) -> Iterator[tuple[bool, str]]:
@@ -67,7 +77,10 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
         from engine.training.check import check_model
         from engine.training.fitted.bring import imported_from
     except ModuleNotFoundError as error:
-        yield False, f"{error.name} is not installed: pip install -r requirements.txt"
+        yield (
+            False,
+            _("{name} is not installed: pip install -r requirements.txt").format(name=error.name),
+        )
         return
     try:
         with explained("", name, passing=(InvalidDefinition, models.UnknownModel)):
@@ -76,11 +89,14 @@ def check_file(name: str) -> Iterator[tuple[bool, str]]:
         yield from ((False, f"models/{name}.py: {problem}") for problem in error.problems)
     except (models.UnknownModel, TrainingFailed) as error:
         file = isinstance(error, models.UnknownModel) and imported_from(open_store(), name)
-        absence = f"there is no models/{name}.py, since the model was imported from {file}"
+        absence = _(
+            "there is no models/{name}.py, since the model was imported from {file}"
+        ).format(name=name, file=file)
         yield (True, absence) if file else (False, str(error))
     else:
         fields = len(definition.fields)
-        yield True, f"models/{name}.py predicts {definition.target.name} from {fields} fields"
+        text = _("models/{name}.py predicts {target} from {fields} fields")
+        yield True, text.format(name=name, target=definition.target.name, fields=fields)
         yield from check_model(name, definition)
 
 
@@ -94,13 +110,19 @@ def check_stored(name: str) -> tuple[bool, str] | None:
     except StoreError as error:
         return False, str(error)
     if trouble:
-        return False, f"version {version.version}: {trouble}; train another: make model name={name}"
+        text = _("version {version}: {trouble}; train another: make model name={name}")
+        return False, text.format(version=version.version, trouble=trouble, name=name)
     score = version.card["scores"][version.card["score"]]
-    value, baseline = rounded(score["value"]), rounded(score["baseline"])
-    return True, (
-        f"version {version.version} answers its example: {version.card['example']['value']} "
-        f"({version.card['score']} {value}, baseline {baseline})"
+    value, baseline = (
+        local_number(rounded(score[key]), grouped=False) for key in ("value", "baseline")
     )
+    text = _(
+        "version {version} answers its example: {answer} ({score} {value}, baseline {baseline})"
+    )
+    return True, text.format(
+        version=version.version, answer=version.card["example"]["value"],
+        score=version.card["score"], value=value, baseline=baseline,
+    )  # fmt: skip
 
 
 def check_versions() -> int:
@@ -112,7 +134,8 @@ def check_versions() -> int:
             for version in store.versions(name):
                 trouble = check_version(store, name, version)
                 is_sound = is_sound and not trouble
-                print(f"{name} {version}: {trouble or 'answers as recorded'}", flush=True)
+                found = trouble or _("answers as recorded")
+                print(f"{name} {version}: {found}", flush=True)
     except StoreError as error:
         print(f"test_model: {error}", file=sys.stderr)
         return 1

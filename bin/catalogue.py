@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -55,10 +55,12 @@ def extracted() -> Catalog:
         method_map=_METHODS,
         options_map=_OPTIONS,
         keywords=_KEYWORDS,
-        strip_comment_tags=True,
     )
-    for file, _, texts, comments, context in found:
-        catalogue.add(texts, None, [(f"engine/{file}", 0)], auto_comments=comments, context=context)
+    for file, _, texts, _comments, _context in found:
+        catalogue.add(texts, None, [(f"engine/{file}", 0)])
+    for command in ("build_model.py", "test_model.py"):
+        for _, texts, *_ in extract_from_file("python", ENGINE.parent / command, _KEYWORDS):
+            catalogue.add(texts, None, [(command, 0)])
     return catalogue
 
 

@@ -31,6 +31,8 @@ pytest_plugins = ["tests.support.selection"]
 
 # The tests know no settings of this machine.
 os.environ["PYTHON_DOTENV_DISABLED"] = os.environ["FLASK_SKIP_DOTENV"] = "1"
+# Nor its language.
+os.environ["LC_ALL"] = "C.UTF-8"
 # They log where they say so: no other test writes into the project's folder.
 os.environ["PREDICTION_LOG"] = "off"
 

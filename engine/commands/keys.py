@@ -8,6 +8,7 @@ import click
 
 from engine.api.resources import resources
 from engine.commands.output import CommandResult, command_output, table
+from engine.languages import gettext as _
 from persistence.api_keys import SCOPES, Key, make_key
 
 
@@ -63,7 +64,7 @@ def list_keys() -> CommandResult:
     """
     file = resources().callers.file
     listed = file.read()
-    text = f"there is no key in {file.path}: flask keys make NAME makes one"
+    text = _("there is no key in {path}: flask keys make NAME makes one").format(path=file.path)
     if listed:
         head = ("id", "name", "scopes", "models", "until", "limit")
         text = table(head, [_row(key) for key in listed])
@@ -84,7 +85,9 @@ def remove(identifier: str) -> CommandResult:
       flask keys remove 1a2b3c4d
     """
     key = resources().callers.file.remove(identifier)
-    return CommandResult(_described(key), f"removed key {key.id} of {key.name}")
+    return CommandResult(
+        _described(key), _("removed key {id} of {name}").format(id=key.id, name=key.name)
+    )
 
 
 def _row(key: Key) -> Sequence[str]:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 refused or invalid input, 2 wrong usage, unless a command 
 
 import errno
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, NamedTuple, NoReturn
@@ -13,6 +14,8 @@ import click
 from flask.cli import with_appcontext
 
 from engine.api.resources import resources
+from engine.languages import choose_by_environment
+from engine.languages import gettext as _
 from engine.records.problems import BadRequest
 from engine.serving.model_cache import ModelCache
 from persistence.api_keys import InvalidKeys
@@ -46,6 +49,7 @@ def command_output(
     @with_appcontext
     @wraps(command)
     def run(*, as_json: bool, **options: Any) -> None:
+        choose_by_environment(os.environ)
         try:
             result = command(**options)
         except (
@@ -68,7 +72,9 @@ def command_output(
 def missing(error: ModuleNotFoundError) -> CommandError:
     """Return the refusal of a command that needs a package which is not installed."""
     package = (error.name or "scipy").partition(".")[0]
-    return CommandError(f"{package} is not installed: pip install -r requirements.txt")
+    return CommandError(
+        _("{name} is not installed: pip install -r requirements.txt").format(name=package)
+    )
 
 
 def served() -> ModelCache:
@@ -98,7 +104,7 @@ def _refuse(error: Exception, *, as_json: bool, code: int) -> NoReturn:
         file = f"{click.format_filename(error.filename)}: " if error.filename else ""
         reason = f"{file}{error.strerror or error}"
     if isinstance(error, VersionNotFound):
-        reason += ": `flask models list` shows the stored versions"
+        reason += _(": `flask models list` shows the stored versions")
     errors = error.errors if isinstance(error, CommandError) else ()
     context = click.get_current_context()
     click.echo(f"{context.command_path}: {reason}", err=True)

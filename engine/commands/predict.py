@@ -10,6 +10,7 @@ import click
 
 from engine.commands.output import CommandError, CommandResult, command_output, served
 from engine.commands.table_files import answer_file, kind_of
+from engine.languages import gettext as _
 from engine.records.forms import KINDS, SUFFIXES
 from engine.records.media_types import ARROW, CSV
 from engine.records.output_file import CannotJoin, Source, text_records, write_binary
@@ -111,6 +112,10 @@ def _print(spool: Spool, kind: str, source: Source | None) -> None:
 
 def _refuse_existing(path: Path, *, force: bool) -> None:
     if path.exists() and not (force and path.is_file()):
-        remedy = ", or add --force" if path.is_file() else "; it is no plain file"
+        remedy = _(", or add --force") if path.is_file() else _("; it is no plain file")
         file_name = click.format_filename(path)
-        raise CommandError(f"{file_name} is there already: name another --output{remedy}")
+        raise CommandError(
+            _("{file_name} is there already: name another --output{remedy}").format(
+                file_name=file_name, remedy=remedy
+            )
+        )

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from engine.commands.output import CommandResult, command_output, served, table
+from engine.languages import gettext as _
 from engine.schema.messages import rounded
 from persistence.model_persistence import ModelStore
 from persistence.names import NAME, VERSION
@@ -47,8 +48,14 @@ def list_versions(name: str | None, *, limit: int, after: tuple[str, str] | None
         raise ModelNotFound(f"no version of model {name!r} is stored in {store.place}")
     listed, following = _page(store, [name] if name else names, limit, after)
     if not listed:
-        remedy = f"train one with `python build_model.py {served().default}`"
-        text = f"no version is stored in {store.place}: {remedy}" if after is None else ""
+        remedy = _("train one with `python build_model.py {default}`").format(
+            default=served().default
+        )
+        text = (
+            _("no version is stored in {place}: {remedy}").format(place=store.place, remedy=remedy)
+            if after is None
+            else ""
+        )
         return CommandResult({"versions": [], "next": None}, text)
     rows = [row for model, versions in listed.items() for row in _rows(store, model, versions)]
     head = ("model", "version", "", "trained", "score", "", "runtime", "size")
@@ -56,7 +63,11 @@ def list_versions(name: str | None, *, limit: int, after: tuple[str, str] | None
     lines += [f"refused: {row['refused']}" for row in rows if "refused" in row]
     if following:
         only = f" --model {name}" if name else ""
-        lines.append(f"There are more: flask models list{only} --after {following}")
+        lines.append(
+            _("There are more: flask models list{only} --after {following}").format(
+                only=only, following=following
+            )
+        )
     return CommandResult({"versions": rows, "next": following}, "\n".join(lines))
 
 

@@ -12,6 +12,7 @@ from engine.commands.difference_text import difference_text
 from engine.commands.output import CommandError, CommandResult, command_output, served
 from engine.commands.service_metrics import HERE, live_counts
 from engine.commands.version_list import list_versions, pointer_or_none
+from engine.languages import gettext as _
 from engine.runtime.loading import as_card, check_version, load_version, sign_version
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, version_before
@@ -89,13 +90,15 @@ def rollback(name: str, *, dry_run: bool) -> CommandResult:
     version, is_remembered = version_before(pointer.promotions, store.versions(name))
     if version is None:
         raise CommandError(
-            f"nothing was promoted before {pointer.version} of {name}: "
-            f"name a version with `flask models promote {name} VERSION`"
+            _(
+                "nothing was promoted before {version} of {name}: name a version with `flask "
+                "models promote {name} VERSION`"
+            ).format(version=pointer.version, name=name)
         )
     result = _promote(name, version, pointer, dry_run=dry_run, is_rollback=True)
     if is_remembered:
         return result
-    guess = "It is not recorded what was promoted before: this is the newest older version."
+    guess = _("It is not recorded what was promoted before: this is the newest older version.")
     return CommandResult({**result.document, "is_guess": True}, f"{result.text}\n{guess}")
 
 
@@ -152,10 +155,17 @@ def sign(name: str, version: str) -> CommandResult:
     """
     store = served().store
     if not store.keys:
-        raise CommandError("there is no key to sign with: set SIGNING_KEY")
+        raise CommandError(_("there is no key to sign with: set SIGNING_KEY"))
     if trouble := sign_version(store, name, version):
-        raise CommandError(f"{version} of {name} is not signed: {trouble}")
-    return CommandResult({"model": name, "version": version}, f"{version} of {name} is signed.")
+        raise CommandError(
+            _("{version} of {name} is not signed: {trouble}").format(
+                version=version, name=name, trouble=trouble
+            )
+        )
+    return CommandResult(
+        {"model": name, "version": version},
+        _("{version} of {name} is signed.").format(version=version, name=name),
+    )
 
 
 def _promote(
@@ -163,22 +173,29 @@ def _promote(
 ) -> CommandResult:
     store = served().store
     if trouble := check_version(store, name, version):
-        raise CommandError(f"{version} of {name} is not promoted: {trouble}")
+        raise CommandError(
+            _("{version} of {name} is not promoted: {trouble}").format(
+                version=version, name=name, trouble=trouble
+            )
+        )
     before, trial = (pointer.version, pointer.candidate) if pointer else (None, None)
     document = {
         "model": name, "version": version, "before": before, "dry_run": dry_run,
         "ended": trial._asdict() if trial else None,
     }  # fmt: skip
-    was = f"Before: {before}." if before else "No version was promoted before."
-    was += f" This ends the {trial.mode} of {trial.version}." if trial else ""
+    was = _("Before: {before}.") if before else _("No version was promoted before.")
+    was = was.format(before=before)
+    if trial:
+        ends = _(" This ends the {mode} of {version}.")
+        was += ends.format(mode=trial.mode, version=trial.version)
     if dry_run:
-        text = f"may be promoted. {was} Nothing is changed."
+        text = _("{version} of {name} may be promoted. {was} Nothing is changed.")
     else:
         store.promote(name, version, is_rollback=is_rollback)
-        text = f"is promoted. {was} A running service switches within 2 s."
+        text = _("{version} of {name} is promoted. {was} A running service switches within 2 s.")
         if before == version and trial is None:
-            text = "is already promoted."
-    return CommandResult(document, f"{version} of {name} {text}")
+            text = _("{version} of {name} is already promoted.")
+    return CommandResult(document, text.format(version=version, name=name, was=was))
 
 
 def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tuple[str, str]:
@@ -193,11 +210,13 @@ def _pair(store: ModelStore, name: str, old: str | None, new: str | None) -> tup
     elif not versions or pointer.version != versions[-1]:
         pair = pointer.version, versions[-1] if versions else pointer.version
     else:
-        before, _ = version_before(pointer.promotions, versions)
+        before, _is_known = version_before(pointer.promotions, versions)
         pair = before or (versions[-2] if versions[1:] else versions[-1]), versions[-1]
     if pair[0] == pair[1]:
         raise CommandError(
-            f"there is nothing to compare {pair[0]} of {name} with: "
-            f"name two versions of `flask models list --model {name}`"
+            _(
+                "there is nothing to compare {version} of {name} with: name two versions of "
+                "`flask models list --model {name}`"
+            ).format(version=pair[0], name=name)
         )
     return pair

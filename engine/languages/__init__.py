@@ -6,6 +6,8 @@ command, chooses its language once, and all that is written afterwards follows.
 """
 
 import gettext as catalogues
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -40,6 +42,23 @@ def choose_preferred(accept_language: str, wish: str = "") -> None:
     choose(wish if wish in LANGUAGES else preferred(accept_language, tuple(LANGUAGES)))
 
 
+def choose_by_environment(variables: Mapping[str, str]) -> None:
+    """Choose the language of a command, as a terminal's LC_ALL, LC_MESSAGES or LANG names it."""
+    named = (variables.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    locale = next(filter(None, named), "")
+    choose_preferred(locale.partition(".")[0].partition("@")[0].replace("_", "-"))
+
+
+@contextmanager
+def in_english() -> Iterator[None]:
+    """Write what is stored in English, whatever language a person has chosen."""
+    token = _chosen.set(ENGLISH)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
 def gettext(text: str) -> str:
     """Return a text in the chosen language; English where it has none."""
     catalogue = _CATALOGUES.get(_chosen.get())
@@ -58,13 +77,13 @@ def ngettext(singular: str, plural: str, count: int) -> str:
     return singular if count == 1 else plural
 
 
-def local_number(text: str) -> str:
+def local_number(text: str, *, grouped: bool = True) -> str:
     """Write a number, given as 1234.5, as people do: 1,234.5, or 1.234,5 in the other languages."""
     whole, point, rest = text.partition(".")
-    if len(whole.lstrip("-+")) > 4 and whole.lstrip("-+").isdigit():
+    if grouped and len(whole.lstrip("-+")) > 4 and whole.lstrip("-+").isdigit():
         whole = f"{int(whole):{'+' if text[:1] == '+' else ''},}"
-    grouped = whole + point + rest
-    return grouped if language() == ENGLISH else grouped.translate(_SIGNS)
+    number = whole + point + rest
+    return number if language() == ENGLISH else number.translate(_SIGNS)
 
 
 def local_date(text: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.languages import ENGLISH, language, local_number
 from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.runtime.answers import Decisions
 from engine.runtime.version import StoredVersion
 from engine.schema.fields import Field
@@ -164,5 +164,4 @@ def _text(field: Field, value: Any, contribution: float) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    text = plain(value, digits)
-    return text if language() == ENGLISH else local_number(text)
+    return local_number(plain(value, digits), grouped=False)

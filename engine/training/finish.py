@@ -11,6 +11,8 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from engine.cards.facts import uncertainty_text
 from engine.cards.markdown import model_card
+from engine.languages import gettext as _
+from engine.languages import in_english, local_number, mark
 from engine.runtime.familiarity import CodedRows
 from engine.runtime.reference import FILE
 from engine.runtime.runtimes import Columns, Runtime
@@ -95,7 +97,7 @@ def finish(
     with step("uncertainty") as say:
         doubt, coded = _uncertainty(fitted, judged, served, description)
         say(uncertainty_text(doubt))
-    with step("report"):
+    with step("report"), in_english():
         shared = [field for field in definition.schema.inputs if not field.private]
         card: Card = {  # the store adds the other keys
             **description, "remarks": remarks, "scores": scores, "uncertainty": doubt,
@@ -163,41 +165,48 @@ def _importances(
         seed=card["seed"],
     )
     most = sorted(weights, key=lambda name: -weights[name]["mean"])[:3]
-    say(f"most important: {', '.join(most)} ({extent})")
+    text = _("most important: {fields} ({extent})")
+    say(text.format(fields=", ".join(most), extent=extent))
     return weights
 
 
 def _score_line(name: str, entry: ScoreEntry) -> str:
     numbers = (entry["value"], entry["low"], entry["high"], entry["baseline"])
-    value, low, high, baseline = map(rounded, numbers)
-    return f"{name} {value} (95 % interval {low} to {high}), baseline {baseline}" + (
-        f"; {entry['remark']}" if "remark" in entry else ""
+    value, low, high, baseline = (
+        local_number(rounded(number), grouped=False) for number in numbers
     )
+    text = _("{score} {value} (95 % interval {low} to {high}), baseline {baseline}")
+    line = text.format(score=name, value=value, low=low, high=high, baseline=baseline)
+    return f"{line}; {entry['remark']}" if "remark" in entry else line
 
 
 #: What runs a version, and what to say where it is not the first choice.
 _RUNTIMES = {
-    "exact": "served by its own arrays", "onnx": "served by onnxruntime",
-    "native": "served by scikit-learn",
+    "exact": mark("served by its own arrays"), "onnx": mark("served by onnxruntime"),
+    "native": mark("served by scikit-learn"),
 }  # fmt: skip
 
 
 def _runtime_text(entry: RuntimeEntry, description: Description) -> str:
-    line, parity = _RUNTIMES[entry["runtime"]], entry["parity"]
+    line, parity = _(_RUNTIMES[entry["runtime"]]), entry["parity"]
     compared = ""
     if parity is not None and entry["runtime"] != "native":
         compared = _parity_text(parity, description)
     if entry["runtime_reason"]:
-        lines = [f"{line}, since {entry['runtime_reason']}", compared]
+        text = _("{line}, since {reason}")
+        lines = [text.format(line=line, reason=entry["runtime_reason"]), compared]
     else:
-        lines = [f"{line}, {entry['seconds']['one_row'] * 1e3:.3f} ms a record: {compared}"]
+        text = _("{line}, {milliseconds} ms a record: {compared}")
+        milliseconds = local_number(f"{entry['seconds']['one_row'] * 1e3:.3f}")
+        lines = [text.format(line=line, milliseconds=milliseconds, compared=compared)]
     return "\n".join(filter(None, [*lines, *limit_remarks(entry)]))
 
 
 def _parity_text(parity: ParityEntry, description: Description) -> str:
     rows, most = parity["rows"], parity["difference"]
     if most == 0 and not parity["mismatches"]:
-        return f"all {rows} rows that were compared are answered as by the pipeline, bit for bit"
+        text = _("all {rows} rows that were compared are answered as by the pipeline, bit for bit")
+        return text.format(rows=rows)
     if description["task"] == "regression":
         return f"values of {rows} rows differ, as a share of their spread, by up to {most:.1g}"
     # Without probabilities it is the margins that are compared.

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.languages import gettext as _
+from engine.languages import ngettext
 from engine.runtime.native import frame
 from engine.schema.fields import GAP_WORDS, UNKNOWN, Field
 from engine.schema.messages import did_you_mean, shown, vocabulary
@@ -63,15 +65,16 @@ def read_table(
     columns: dict[str, np.ndarray] = {}
     names = replace(schema, fields=(*schema.fields, schema.target)).find_columns(table.columns)
     table = _without_empty_rows(table, [*names.sources.values()])
-    problems += [
-        f"columns {name!r} and {first!r} are the same field: keep one of them"
-        for name, first in names.repeated
-    ]
+    same = _("columns {name} and {first} are the same field: keep one of them")
+    problems += [same.format(name=repr(name), first=repr(first)) for name, first in names.repeated]
     for field in (*schema.inputs, schema.target):
         source = names.sources.get(field.name)
         if source is None:
             hint = did_you_mean(field.column, vocabulary(map(str, table.columns)))
-            problems.append(f"column {field.column!r} of field {field.name!r} is missing{hint}")
+            lost = _("column {column} of field {name} is missing{hint}")
+            problems.append(
+                lost.format(column=repr(field.column), name=repr(field.name), hint=hint)
+            )
             continue
         values, refused, accepted = _read_column(table[source], field)
         is_double = not refused and field is not schema.target and not field.is_text
@@ -79,7 +82,7 @@ def read_table(
         problems += refused
         remarks += accepted
     if not problems and not len(table):
-        problems.append("the table has no rows")
+        problems.append(_("the table has no rows"))
     if problems:
         raise InvalidTable(problems)
     y = _target(columns[schema.target.name], schema.target)
@@ -134,7 +137,7 @@ def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str]
             findings[finding.is_refused].append((code, finding.detail))
     refused = _lines(codes, findings[True], field, "refused")
     # What is accepted needs no remedy, which may list all of a category's words.
-    details = [(code, detail.partition(": send")[0]) for code, detail in findings[False]]
+    details = [(code, detail.partition(_(": send"))[0]) for code, detail in findings[False]]
     accepted = _lines(codes, details, field, "accepted")
     accepted += [
         f"column {field.column!r} (field {field.name!r}) has gaps and never the word {word!r}, "
@@ -149,13 +152,18 @@ def _lines(
     codes: np.ndarray, findings: list[tuple[int, str]], field: Field, verb: str
 ) -> list[str]:
     """Return a line for each of the first remarkable values of a column, and of others a count."""
-    column = f"column {field.column!r} (field {field.name!r})"
+    column = _("column {column} (field {name})").format(
+        column=repr(field.column), name=repr(field.name)
+    )
     lines = [
         f"{_rows((np.flatnonzero(codes == code) + 1).tolist())}, {column}: {detail}"
         for code, detail in findings[: VALUES_NAMED[verb]]
     ]
     more = len(findings) - len(lines)
-    return [*lines, f"{column}: {more} more values are {verb}"] if more else lines
+    count = _("{column}: {more} more values are refused")
+    if verb == "accepted":
+        count = _("{column}: {more} more values are accepted")
+    return [*lines, count.format(column=column, more=more)] if more else lines
 
 
 def _plain(value: Any, field: Field) -> Any:
@@ -172,7 +180,8 @@ def _plain(value: Any, field: Field) -> Any:
 def _rows(rows: list[int]) -> str:
     named = ", ".join(map(str, rows[:ROWS_NAMED]))
     more = len(rows) - ROWS_NAMED
-    return f"row{'s' if len(rows) > 1 else ''} {named}" + (f" and {more} more" if more > 0 else "")
+    text = ngettext("row {rows}", "rows {rows}", len(rows)).format(rows=named)
+    return text + (_(" and {more} more").format(more=more) if more > 0 else "")
 
 
 def _target(values: np.ndarray, target: Field) -> pd.Series:
@@ -184,20 +193,30 @@ def _check_content(X: pd.DataFrame, table: pd.DataFrame, schema: Schema) -> None
     """Refuse a table that has a column from which nothing can be learnt."""
     problems = []
     for field in schema.inputs:
-        column = f"column {field.column!r} (field {field.name!r})"
+        column = _("column {column} (field {name})").format(
+            column=repr(field.column), name=repr(field.name)
+        )
         is_gap = X[field.name] == field.absent if field.is_text else X[field.name].isna()
         if is_gap.all():
-            problems.append(f"{column} has no value in any row: correct load_data, or leave it out")
+            problems.append(
+                _("{column} has no value in any row: correct load_data, or leave it out").format(
+                    column=column
+                )
+            )
         elif (is_gap | (X[field.name] == UNKNOWN)).all():
             words = table[field.name][~is_gap.to_numpy()].astype(str)
             is_padded = words.str.strip().isin(field.words).any()
             problems.append(
-                f"{column} has no known word in any row, such as {shown(words.iloc[0])}: "
+                _("{column} has no known word in any row, such as {word}: ").format(
+                    column=column, word=shown(words.iloc[0])
+                )
                 + (
-                    "its words begin or end with a space; strip them in load_data, as "
-                    "skipinitialspace=True of pandas.read_csv does"
+                    _(
+                        "its words begin or end with a space; strip them in load_data, as "
+                        "skipinitialspace=True of pandas.read_csv does"
+                    )
                     if is_padded
-                    else "list its words as the field's categories, or correct load_data"
+                    else _("list its words as the field's categories, or correct load_data")
                 )
             )
     if problems:
@@ -206,12 +225,15 @@ def _check_content(X: pd.DataFrame, table: pd.DataFrame, schema: Schema) -> None
 
 def _check_classes(y: pd.Series, target: Field) -> None:
     counts = y.value_counts()
-    scarce = [f"{shown(label)} ({count} rows)" for label, count in counts.items() if count < 10]
+    scarce = [
+        _("{label} ({rows} rows)").format(label=shown(label), rows=count)
+        for label, count in counts.items()
+        if count < 10
+    ]
     if len(counts) < 2 or scarce:
-        raise InvalidTable(
-            [
-                f"column {target.column!r}: a classification needs at least two classes "
-                f"with 10 rows each; found {len(counts)} classes"
-                + (f", too few of {', '.join(scarce)}" if scarce else "")
-            ]
-        )
+        detail = _(
+            "column {column}: a classification needs at least two classes with {rows} rows each; "
+            "found {classes} classes"
+        ).format(column=repr(target.column), rows=10, classes=len(counts))
+        few = _(", too few of {classes}").format(classes=", ".join(scarce)) if scarce else ""
+        raise InvalidTable([detail + few])

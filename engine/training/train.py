@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from engine.languages import gettext as _
 from engine.schema.card import Counts, Decision, Description
 from engine.schema.definition import ModelDefinition
 from engine.scoring.metrics import SCORES, not_computable
@@ -77,17 +78,21 @@ def read_rows(
         with explained("load_data", name, passing=(ValueError, OSError)):
             table = definition.load_data(data)
     except ValueError as error:  # pandas raises it for a file that is not a table
-        raise InvalidTable([f"{data} cannot be read as a table: {error}"]) from error
+        raise InvalidTable(
+            [_("{table} cannot be read as a table: {error}").format(table=data, error=error)]
+        ) from error
     if not isinstance(table, pd.DataFrame):
         kind = type(table).__name__
         raise TrainingFailed(f"models/{name}.py: load_data returns {kind}: return a DataFrame")
     table = table.reset_index(drop=True)
     X, y, remarks = read_table(table, definition.schema)
-    lines = [f"accepted: {remark}" for remark in remarks[:REMARKS]]
+    lines = [_("accepted: {remark}").format(remark=remark) for remark in remarks[:REMARKS]]
     if len(remarks) > REMARKS:
-        lines.append(f"accepted: {len(remarks) - REMARKS} more kinds of values")
+        text = _("accepted: {count} more kinds of values")
+        lines.append(text.format(count=len(remarks) - REMARKS))
     lines += summarise(X, definition.schema.inputs)
-    say("\n".join([*lines, f"{len(X)} rows of {data.name} fit the schema"]))
+    text = _("{rows} rows of {table} fit the schema")
+    say("\n".join([*lines, text.format(rows=len(X), table=data.name)]))
     return table, X, y
 
 
@@ -104,14 +109,18 @@ def split_table(
     )  # fmt: skip
     rows, held_out = split.train, split.held_out
     if not len(held_out):
-        whose = "all rows" if classes is None else "the rows of each class"
-        cause = f"{whose} have equal fields" if len(y) > 1 else "there is only one"
-        raise InvalidTable([f"no row can be held out, since {cause}"])
+        cause = _("no row can be held out, since there is only one")
+        if len(y) > 1:
+            cause = _("no row can be held out, since the rows of each class have equal fields")
+            if classes is None:
+                cause = _("no row can be held out, since all rows have equal fields")
+        raise InvalidTable([cause])
     truth = y.iloc[held_out].to_numpy()
     if reason := not_computable(truth, classes).get(definition.score):
         remedy = "give more rows that differ, or choose another score"
         raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
-    say(f"{len(rows)} rows to learn from, {len(held_out)} held out")
+    text = _("{rows} rows to learn from, {held_out} held out")
+    say(text.format(rows=len(rows), held_out=len(held_out)))
     return split, keys, split_remarks(definition.target, y, X.iloc[held_out], truth)
 
 

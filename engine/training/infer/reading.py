@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.languages import gettext as _
 from engine.schema.messages import quoted
 from engine.training.infer.layout import Code
 from engine.training.infer.rows import (
@@ -45,17 +46,25 @@ def read_source(place: str, table: str = "") -> Source:
         elif path.is_file():
             source = readers.get(path.suffix.lower(), read_text)(path)
         else:
-            what = f"{place} is a folder" if path.is_dir() else f"there is no file {place}"
-            raise UnreadableTable(f"{what}: give the path of a table")
+            what = (
+                _("{place} is a folder").format(place=place)
+                if path.is_dir()
+                else _("there is no file {place}").format(place=place)
+            )
+            raise UnreadableTable(_("{what}: give the path of a table").format(what=what))
     except UnreadableTable:
         raise
     except DatabaseError as error:
         raise UnreadableTable(str(error)) from error
     except (ValueError, TypeError, OSError, EOFError, RecursionError, csv.Error) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UnreadableTable(f"{place} cannot be read: {reason[0].rstrip('.')}") from error
+        raise UnreadableTable(
+            _("{place} cannot be read: {reason}").format(place=place, reason=reason[0].rstrip("."))
+        ) from error
     if not source.frame.shape[0] or not source.frame.shape[1]:
-        raise UnreadableTable(f"{place} has no rows below its header: give a table with rows")
+        raise UnreadableTable(
+            _("{place} has no rows below its header: give a table with rows").format(place=place)
+        )
     return _without_totals(source)
 
 
@@ -76,7 +85,9 @@ def _parquet(path: Path) -> Source:
         raise UnreadableTable(_not_installed(path, "pyarrow"))
     with path.open("rb") as file:
         if file.read(4) != b"PAR1":
-            raise UnreadableTable(f"{path} is not Parquet, whatever its name: give another file")
+            raise UnreadableTable(
+                _("{path} is not Parquet, whatever its name: give another file").format(path=path)
+            )
     return _typed(pd.read_parquet(path), "read_parquet", {}, "Parquet")
 
 
@@ -84,7 +95,9 @@ def _json(path: Path) -> Source:
     with path.open(encoding="utf-8-sig") as file:
         start = file.read(1024).lstrip()
     if start[:1] not in ("[", "{"):
-        raise UnreadableTable(f"{path} is not JSON: give a list of records, or one a line")
+        raise UnreadableTable(
+            _("{path} is not JSON: give a list of records, or one a line").format(path=path)
+        )
     arguments: dict[str, Any] = {"dtype": False}
     if start[0] == "{":
         arguments |= _object_arguments(path)
@@ -102,8 +115,16 @@ def _object_arguments(path: Path) -> dict[str, Any]:
     if all(isinstance(column, dict) for column in whole.values()):
         return {"orient": "columns"}
     lists = [key for key, value in whole.items() if isinstance(value, list)]
-    remedy = f"save the list under {quoted(lists[0])}" if lists else "give a list of records"
-    raise UnreadableTable(f"{path} is one object and no table: {remedy} as a file of its own")
+    remedy = (
+        _("save the list under {lists}").format(lists=quoted(lists[0]))
+        if lists
+        else _("give a list of records")
+    )
+    raise UnreadableTable(
+        _("{path} is one object and no table: {remedy} as a file of its own").format(
+            path=path, remedy=remedy
+        )
+    )
 
 
 def _excel(path: Path) -> Source:
@@ -112,7 +133,9 @@ def _excel(path: Path) -> Source:
         raise UnreadableTable(_not_installed(path, package))
     with path.open("rb") as file:
         if file.read(2) not in (b"PK", b"\xd0\xcf"):
-            raise UnreadableTable(f"{path} is not an Excel workbook: name it as what it is")
+            raise UnreadableTable(
+                _("{path} is not an Excel workbook: name it as what it is").format(path=path)
+            )
     sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object)
     first = next((name for name, sheet in sheets.items() if min(sheet.shape) > 1), None)
     first = next(iter(sheets)) if first is None else first
@@ -123,7 +146,11 @@ def _excel(path: Path) -> Source:
         arguments["header"] = None
     if len(sheets) > 1:
         arguments = {"sheet_name": first, **arguments}
-        notes.append(f"the sheet {quoted(first)} is read, of {len(sheets)}")
+        notes.append(
+            _("the sheet {first} is read, of {sheets}").format(
+                first=quoted(first), sheets=len(sheets)
+            )
+        )
     # Without it pandas reads the text 007 as the number 7.
     frame = pd.read_excel(path, **arguments, dtype=object)
     arguments["dtype"] = Code("object")

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from engine.languages import gettext as _
 from engine.schema.kinds.spelling import spelling
 from engine.schema.messages import did_you_mean, quoted, vocabulary
 from engine.training.infer.cells import Cells, Draft
@@ -58,10 +59,16 @@ def target_column(target: str, headers: Sequence[str]) -> str:
     shown += f" and {len(headers) - 50} more" if len(headers) > 50 else ""
     if target:
         hint = did_you_mean(target, vocabulary(headers))
-        raise UnreadableTable(f"there is no column {quoted(target)}{hint}: the columns are {shown}")
+        raise UnreadableTable(
+            _("there is no column {target}{hint}: the columns are {shown}").format(
+                target=quoted(target), hint=hint, shown=shown
+            )
+        )
     likeliest = quoted(likeliest_target(headers))
     raise UnreadableTable(
-        f"no target is named: add --target {likeliest}, or another of the columns {shown}"
+        _("no target is named: add --target {likeliest}, or another of the columns {shown}").format(
+            likeliest=likeliest, shown=shown
+        )
     )
 
 
@@ -77,11 +84,20 @@ def describe_target(cells: Cells, style: Style) -> Draft:
     header, counts = cells.header, cells.counts
     about = f"the target {quoted(header)}"
     if len(counts) < 2:
-        what = f"is {quoted(str(counts.index[0])[:40])} in every row" if len(counts) else "is empty"
-        raise UnreadableTable(f"{about} {what}: give a table in which it varies")
+        what = (
+            _("is {index} in every row").format(index=quoted(str(counts.index[0])[:40]))
+            if len(counts)
+            else _("is empty")
+        )
+        raise UnreadableTable(
+            _("{about} {what}: give a table in which it varies").format(about=about, what=what)
+        )
     if dates_of(cells):
         raise UnreadableTable(
-            f"{about} holds dates, which are not predicted: choose another, or add a column of days"
+            _(
+                "{about} holds dates, which are not predicted: choose another, or add a "
+                "column of days"
+            ).format(about=about)
         )
     form = find_form(counts.index.to_series(), style)
     is_odd, numbers = form.odd, form.numbers[~form.odd]
@@ -90,7 +106,10 @@ def describe_target(cells: Cells, style: Style) -> Draft:
     if len(counts) > _MOST_CLASSES and all(map(is_number, map(str, counts.index[is_odd][:1000]))):
         example = quoted(str(counts.index[is_odd][0]))
         raise UnreadableTable(
-            f"{about} has numbers in more than one form, such as {example}: write all of them alike"
+            _(
+                "{about} has numbers in more than one form, such as {example}: write all of "
+                "them alike"
+            ).format(about=about, example=example)
         )
     if flag := flag_of(cells):
         flag.summary += ": two classes"
@@ -113,7 +132,11 @@ def _number(cells: Cells, form: Form, about: str) -> Draft:
     draft, words = number(cells, form), len(form.numbers)
     assert draft.values is not None
     if "integer" in draft.arguments and is_id(cells, draft.values):
-        raise UnreadableTable(f"{about} tells the rows apart, as an id does: choose another column")
+        raise UnreadableTable(
+            _("{about} tells the rows apart, as an id does: choose another column").format(
+                about=about
+            )
+        )
     if "integer" in draft.arguments and words <= 10:
         draft.remark = f"{words} whole values are taken for a number, not for classes"
     draft.summary = f"a number, {draft.summary}"
@@ -167,8 +190,10 @@ def _check_rows(about: str, rows: pd.Series) -> None:
     if often < 2:
         counted = ", ".join(f"{quoted(str(word))} {count}" for word, count in rows.head(5).items())
         raise UnreadableTable(
-            f"{about} needs two classes with {ROWS_OF_A_CLASS} rows each, and it has {counted}: "
-            "give more rows"
+            _(
+                "{about} needs two classes with {rows_of_a_class} rows each, and it has "
+                "{counted}: give more rows"
+            ).format(about=about, rows_of_a_class=ROWS_OF_A_CLASS, counted=counted)
         )
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.training.infer.layout import Code
 from engine.training.infer.rows import (
     DELIMITERS,
@@ -48,7 +50,9 @@ def read_text(path: Path) -> Source:
     """Read CSV or text like it; raise `UnreadableTable` where it is none."""
     encoding, text, lines, arguments = _decoded(path)
     if not text.strip():
-        raise UnreadableTable(f"{path} is empty: give a table with a header and rows")
+        raise UnreadableTable(
+            _("{path} is empty: give a table with a header and rows").format(path=path)
+        )
     delimiter, rows = split(text)
     skipped = rows_before_header(rows)
     body = [row for row in rows[skipped:] if row]
@@ -59,14 +63,22 @@ def read_text(path: Path) -> Source:
     named, notes = header_arguments(rows, skipped)
     arguments |= named or _width_arguments(path, body)
     if encoding in ("cp1252", "latin-1"):
-        notes.append(f"it is not UTF-8, so it is read as {encoding}: check its accented letters")
+        notes.append(
+            _("it is not UTF-8, so it is read as {encoding}: check its accented letters").format(
+                encoding=encoding
+            )
+        )
     read: dict[str, Any] = {}
     if (step := math.ceil(lines * len(body[0]) / _MOST_CELLS)) > 1:
         rule = f"(line - {skipped}) % {step} > 0" if skipped else f"line % {step} > 0"
         rule = f"line < {skipped} or {rule}" if skipped else rule
         arguments["skiprows"] = Code(f"lambda line: {rule}")
         read["skiprows"] = lambda line: line < skipped or (line - skipped) % step > 0
-        notes.append(f"of about {lines:,} rows one in {step} is read: `skiprows` in load_data")
+        notes.append(
+            _("of about {lines} rows one in {step} is read: `skiprows` in load_data").format(
+                lines=local_number(f"{lines:,}"), step=step
+            )
+        )
     arguments["skipinitialspace"] = True
     frame = _rectangle(path, arguments, read, notes)
     layout = f"{DELIMITERS[delimiter]}, {encoding}"
@@ -87,8 +99,10 @@ def _width_arguments(path: Path, rows: list[list[str]]) -> dict[str, Any]:
         if len({row[0] for row in longer}) == len(longer):
             return {"index_col": 0}
     raise UnreadableTable(
-        f"{path} has {len(longer[0])} cells in its first row and {width} in its header: "
-        "name each column, and quote cells that hold the delimiter"
+        _(
+            "{path} has {longer} cells in its first row and {width} in its header: name each "
+            "column, and quote cells that hold the delimiter"
+        ).format(path=path, longer=len(longer[0]), width=width)
     )
 
 
@@ -109,11 +123,17 @@ def _rectangle(
         if bad > _MOST_BAD_LINES * len(frame):
             width, line, cells = re.findall(r"\d+", str(error))[-3:]
             raise UnreadableTable(
-                f"{path} has {bad} lines with too many cells, such as line {line}, which has "
-                f"{cells} instead of {width}: quote cells that hold the delimiter"
+                _(
+                    "{path} has {bad} lines with too many cells, such as line {line}, which "
+                    "has {cells} instead of {width}: quote cells that hold the delimiter"
+                ).format(path=path, bad=bad, line=line, cells=cells, width=width)
             ) from error
     arguments["on_bad_lines"] = "skip"
-    notes.append(f"lines with more cells than the header are left out ({bad}): quote such cells")
+    notes.append(
+        _("lines with more cells than the header are left out ({bad}): quote such cells").format(
+            bad=bad
+        )
+    )
     return frame
 
 
@@ -149,7 +169,9 @@ def _utf16(path: Path, start: bytes) -> str:
     shares = [start[place::2].count(b"\0") / (len(start) / 2) for place in (0, 1)]
     if max(shares) > 0.5 and min(shares) == 0:
         return "utf-16-be" if shares[0] else "utf-16-le"
-    raise UnreadableTable(f"{path} is not text: give CSV, Parquet, JSON lines or Excel")
+    raise UnreadableTable(
+        _("{path} is not text: give CSV, Parquet, JSON lines or Excel").format(path=path)
+    )
 
 
 def _is_cp1252(start: bytes) -> bool:

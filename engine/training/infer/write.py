@@ -8,6 +8,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 
+from engine.languages import gettext as _
 from engine.training.infer.candidates import candidates, choose
 from engine.training.infer.draft import draft_model
 from engine.training.infer.model_file import model_text
@@ -35,9 +36,11 @@ def write_model_file(
     is there has other fields, unless it is to be overwritten.
     """
     if not 0 <= seed < 2**32:
-        raise UnreadableTable(f"the seed is {seed}: give a whole number from 0 to 2**32 - 1")
+        reason = _("the seed is {seed}: give a whole number from 0 to 2**32 - 1")
+        raise UnreadableTable(reason.format(seed=seed))
     if not 0 < minutes < inf:
-        raise UnreadableTable(f"minutes is {minutes:g}: give a number above 0, such as 0.5")
+        reason = _("minutes is {minutes:g}: give a number above 0, such as 0.5")
+        raise UnreadableTable(reason.format(minutes=minutes))
     project = file.resolve().parent.parent
     place = without_password(place)
     path = (
@@ -55,7 +58,7 @@ def write_model_file(
     text_of = partial(model_text, draft, seed=seed)
     if file.is_file() and not overwrite:
         _compare(file, text_of(listed[0]))
-        say(f"{_shown(file)} says this already")
+        say(_("{file} says this already").format(file=_shown(file)))
         return
     if is_address(place):
         replace_file(path, f"{place}\n".encode())
@@ -64,9 +67,10 @@ def write_model_file(
     )  # fmt: skip
     text = text_of(chosen, compared=compared)
     replace_file(file, text.encode())
-    say(f"{_shown(file)} is written: {len(text.splitlines())} lines, yours to edit")
+    lines = len(text.splitlines())
+    say(_("{file} is written: {lines} lines, yours to edit").format(file=_shown(file), lines=lines))
     if sample.startswith("../"):
-        say("the table is outside of the project: move it into data/ and correct `sample`")
+        say(_("the table is outside of the project: move it into data/ and correct `sample`"))
 
 
 def _compare(file: Path, text: str) -> None:
@@ -82,8 +86,10 @@ def _compare(file: Path, text: str) -> None:
         *difflib.unified_diff(before.splitlines(), after.splitlines(), *names, n=1, lineterm=""),
         _changes(_fields(before), _fields(after)),
     ]
-    remedy = "to replace it by what + shows, add --overwrite"
-    lines.append(f"{_shown(file)} is there and was not changed: {remedy}")
+    remedy = _("to replace it by what + shows, add --overwrite")
+    lines.append(
+        _("{file} is there and was not changed: {remedy}").format(file=_shown(file), remedy=remedy)
+    )
     raise ModelFileDiffers("\n".join(lines))
 
 
