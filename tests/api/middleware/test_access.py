@@ -22,6 +22,7 @@ MATRIX = (
     ("/models/<name>", "GET POST", "predict"),
     ("/models/<name>/versions", "GET", "read"),
     ("/models/<name>/promote", "POST", "promote"),
+    ("/models/<name>/table", "POST", "predict"),
     ("/models/<name>/dashboard", "GET", "log"),
     ("/models/<name>/predictions", "GET", "log"),
     ("/models/<name>/predictions/<prediction_id>", "GET", "log"),

@@ -23,7 +23,7 @@ FOR_PEOPLE = {
     "/", "/docs", "/docs/<name>", "/language", "/models", "/models/<name>",
     "/models/<name>/dashboard", "/models/<name>/predictions",
     "/models/<name>/predictions/<prediction_id>", "/models/<name>/promote",
-    "/models/<name>/versions", "/openapi.json", "/sign-in", "/sign-out",
+    "/models/<name>/table", "/models/<name>/versions", "/openapi.json", "/sign-in", "/sign-out",
     "/static/<path:filename>",
 }  # fmt: skip
 
