@@ -227,15 +227,14 @@ def test_every_key_of_model_info_is_documented(client: FlaskClient) -> None:
 NAMED = {
     "scores": "score", "hyperparameters": "name", "libraries": "name", "files": "file",
     "impurity_importances": "feature", "permutation_importances": "field",
-    "uncertainty.limits": "coverage",
-    "reference": "field", "reference.<field>.counts": "category",
+    "uncertainty.limits": "coverage", "reference": "field", "reference.<field>.counts": "category",
 }  # fmt: skip
 
 
 def keys(value: Any, path: str = "") -> set[str]:
     """List the keys of a card by their path; names of the user's own become ``<kind>``."""
-    listed = ("class_scores", "golden", "pictures.bands", "pictures.calibration")
-    if path in listed and isinstance(value, list):
+    lists = ("class_scores", "golden", "bands", "calibration")
+    if path.endswith(lists) and isinstance(value, list):
         return keys(value[0], path) if value else set()
     leaves = ("schema.target", "example.record", "golden.record", "hyperparameters.<name>")
     if not isinstance(value, dict) or path in leaves:
@@ -252,8 +251,7 @@ def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: 
     cards = [store.read_card(name) for store in (credit_store, toy_store) for name in store.names()]
     costs = dict.fromkeys(("false_positive", "false_negative", "rows", "curve"))
     more = {"data": {"held_out_from": 0.0}, "costs": costs, "request_threshold": True}
-    more |= {"log_tables": "file", "reasons": 4}
-    more["uncertainty"] = {"remark": ""}
+    more |= {"log_tables": "file", "reasons": 4, "uncertainty": {"remark": ""}}
     more["pictures"] = {"bands": [dict.fromkeys(("predicted", "rows", "true", "error"))]}
     with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **more}
     imported = {"file": "model.pkl", "format": "pickle", "sha256": "", "libraries": {"<name>": "2"}}
