@@ -43,6 +43,7 @@ ACCESS: Mapping[str, str] = {
     "predict.predict": "predict",
     "what_if.find": "predict",
     "form.page": "predict",
+    "form.table": "predict",
     "dashboard.show": "log",
     "predictions.show_newest": "log",
     "predictions.show": "log",

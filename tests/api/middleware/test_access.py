@@ -20,6 +20,7 @@ MATRIX = (
     ("/static/<path:filename>", "GET", "public"),
     ("/models", "GET", "read"),
     ("/models/<name>", "GET POST", "predict"),
+    ("/models/<name>/table", "POST", "predict"),
     ("/models/<name>/dashboard", "GET", "log"),
     ("/models/<name>/predictions", "GET", "log"),
     ("/models/<name>/predictions/<prediction_id>", "GET", "log"),
