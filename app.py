@@ -29,7 +29,16 @@ from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.monitoring.drift_reports import DriftReports
-from engine.pages import api_docs, form, home, language_choice, sign_in, version
+from engine.pages import (
+    api_docs,
+    dashboard,
+    form,
+    home,
+    language_choice,
+    predictions,
+    sign_in,
+    version,
+)
 from engine.records.strict_json import write_json
 from engine.serving.lifecycle import Lifecycle
 from engine.serving.metrics import Metrics
@@ -43,6 +52,7 @@ from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_overview import PredictionOverview
 from persistence.prediction_spool import PredictionSpool
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings, print_any_word
@@ -68,6 +78,8 @@ def create_app(settings: Settings) -> Flask:
         sign_in.blueprint(shared),
         language_choice.blueprint(),
         form.blueprint(shared),
+        dashboard.blueprint(shared),
+        predictions.blueprint(shared),
         version.blueprint(shared.models, service=NAME),
         api_docs.blueprint(shared),
     )
@@ -116,6 +128,7 @@ def _resources(settings: Settings) -> Resources:
             settings.prediction_folder, settings.drift_webhook, settings.drift_webhook_secret
         ),
         database=PredictionDatabase(_log_address(settings), seconds=_LOG_SECONDS),
+        overview=PredictionOverview(_log_address(settings)),
         spool_folder=settings.prediction_folder,
         prediction_days=settings.prediction_days,
         spans=_spans() if settings.otel_exporter_otlp_endpoint else None,

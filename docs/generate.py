@@ -5,13 +5,15 @@
 
 ``reference/settings.md`` comes from settings.py, ``reference/make.md`` from the
 makefile's comments, ``reference/command-line.md`` from the commands' help,
-and ``explanation/architecture.svg`` from the TOML beside it.
+and ``explanation/architecture.svg`` from the TOML beside it. The buttons of the README,
+where it has their two marks, lead to the `repository` of pyproject.toml.
 """
 
 import argparse
 import inspect
 import re
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import Field, fields
 from pathlib import Path
@@ -27,9 +29,11 @@ from engine.commands import COMMANDS  # noqa: E402
 from settings import Settings  # noqa: E402
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+README = ROOT / "README.md"
 DRAWING = ROOT / "docs/explanation/architecture.svg"
 NOTE = "<!-- Written by `make docs` from {source}: edit that, not this page. -->\n"
 
+_BUTTONS = re.compile(r"(<!-- buttons -->).*?(<!-- end -->)", re.DOTALL)
 _TARGET = re.compile(r"^([a-z][\w-]*):.*?## (.+)$", re.MULTILINE)
 _EXAMPLE = re.compile(r"^(.*?): ((?:[A-Z]+=\S+ )?make .+)$")
 _EXIT_CODES = [
@@ -54,7 +58,26 @@ def pages() -> dict[Path, str]:
         REFERENCE / "make.md": make_page((ROOT / "makefile").read_text()),
         REFERENCE / "command-line.md": command_page(COMMANDS),
         DRAWING: drawing(DRAWING.with_suffix(".toml").read_text()),
+        **({README: readme(README.read_text(), _repository())} if README.is_file() else {}),
     }
+
+
+def readme(text: str, repository: str) -> str:
+    """Write the buttons that deploy a repository into the text of a README; none without one."""
+    codespace = repository.replace("//github.com/", "//codespaces.new/", 1)
+    buttons = {
+        "Deploy to Heroku": f"https://www.heroku.com/deploy?template={repository}",
+        "Open in Codespaces": codespace if codespace != repository else "",
+        "Releases": f"{repository}/releases",
+    }
+    lines = [f"[{name}]({address})" for name, address in buttons.items() if address]
+    block = f"\n{' · '.join(lines)}\n" if repository else "\n"
+    return _BUTTONS.sub(lambda marks: f"{marks[1]}{block}{marks[2]}", text)
+
+
+def _repository() -> str:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return str(settings.get("tool", {}).get("template", {}).get("repository", "")).rstrip("/")
 
 
 def settings_page() -> str:

@@ -132,14 +132,18 @@ class PredictionDatabase:
             most = None if most is None else most - size
 
     def judged(
-        self, selection: Selection, *, most: int
+        self, selection: Selection, *, most: int, share: float = 1.0
     ) -> Iterator[tuple[PredictionRow, list[OutcomeRow]]]:
         """Read predictions with their outcomes, the latest last; the newest predictions first.
 
-        There are so many outcomes at most.
+        There are so many outcomes at most. With a share below 1 only about so many of all are
+        looked at, by chance: their digests are as good as random numbers.
         """
         condition, values = where(selection)
         condition += " AND p.record IS NOT NULL"  # of a table by its file no answer is known
+        if share < 1:
+            condition += " AND o.digest < :digest"
+            values["digest"] = f"{int(share * 16**8):08x}"
         both = f"{columns('p', _PREDICTION)}, {columns('o', _OUTCOME)}"
         # The limit may cut off outcomes of the last prediction: the earliest of them.
         at, came = (len(_PREDICTION) + 1 + _OUTCOME.index(name) for name in ("at", "received_at"))

@@ -25,7 +25,7 @@ from persistence.prediction_rows import PredictionRow, Selection
 from persistence.prediction_spool import NoRoom
 
 #: The place in the log after which a page begins.
-_PLACE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,20})?)-([0-9]{1,18})")
+PLACE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,20})?)-([0-9]{1,18})")
 
 _FILTERS = ("id", "version", "since", "until", "identifier")
 
@@ -74,8 +74,8 @@ def blueprint(shared: Resources) -> Blueprint:
     def show(name: str) -> Response:
         """List the logged predictions of a model, the newest first."""
         shared.models.card(name)  # which there is
-        limit, after = page_bounds(_PLACE, *_FILTERS)
-        length, place = limit or USUAL, after and _PLACE.fullmatch(after)
+        limit, after = page_bounds(PLACE, *_FILTERS)
+        length, place = limit or USUAL, after and PLACE.fullmatch(after)
         values: Any = {each: single(each) for each in _FILTERS if each != "identifier"}
         values["identifiers"] = request.args.getlist("identifier")
         found = shared.database.select(

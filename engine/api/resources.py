@@ -18,6 +18,7 @@ from engine.serving.shadow import Shadow
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
 from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_overview import PredictionOverview
 
 #: Where an application has its resources among its extensions.
 KEY = "resources"
@@ -35,6 +36,8 @@ class Resources:
         The last drift report of each model.
     database : PredictionDatabase
         The predictions that were logged; nothing is opened before it is used.
+    overview : PredictionOverview
+        The same log as pages show it, for which nobody waits long.
     prediction_days : int
         Days until a logged prediction is deleted; 0 for never.
     log : PredictionLog or None
@@ -67,6 +70,7 @@ class Resources:
     logs_requests: bool
     reports: DriftReports
     database: PredictionDatabase
+    overview: PredictionOverview
     spool_folder: Path
     prediction_days: int
     log: PredictionLog | None = None

@@ -1,8 +1,10 @@
-"""The last drift report of each model: kept for the metrics, and sent to a webhook."""
+"""The last drift report of each model, and what earlier ones found; a report goes to a webhook."""
 
 import hmac
+import os
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,6 +14,9 @@ import msgspec
 from engine.monitoring.drift import Report
 from persistence.atomic_files import replace_file
 
+#: Bytes of what is kept of a model's earlier reports: thousands of them.
+_MOST_BYTES = 2**20
+
 #: Seconds until the receiver of a report must have answered.
 DEADLINE = 10.0
 
@@ -19,8 +24,25 @@ DEADLINE = 10.0
 CANNOT_SEND = "set DRIFT_WEBHOOK and DRIFT_WEBHOOK_SECRET"
 
 
+class PastReport(msgspec.Struct):
+    """What a report has found, without its comparisons."""
+
+    checked_at: float  # seconds since 1970
+    version: str
+    rows: int
+    verdict: str  # "drift", "none" or "unknown"
+    shifted: list[str]
+
+
 class NotSent(Exception):
     """The webhook did not take a report; the message says why."""
+
+
+def changes(reports: Sequence[PastReport]) -> list[PastReport]:
+    """Return the reports that raised or cleared the alarm; too few rows change nothing."""
+    told = [report for report in reports if report.verdict != "unknown"]
+    before = ["none", *(report.verdict for report in told)]
+    return [each for each, last in zip(told, before, strict=False) if each.verdict != last]
 
 
 class DriftReports:
@@ -32,10 +54,31 @@ class DriftReports:
         self._secret = secret
 
     def keep(self, report: Report) -> None:
-        """Replace the last report of a model."""
+        """Replace the last report of a model, and note in one line what it has found."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / f"drift-{report.model}.json"
         replace_file(path, msgspec.json.encode(report), mode=0o600)
+        past = PastReport(
+            report.checked_at, report.version, report.rows, report.verdict, report.shifted
+        )
+        lines = self._folder / f"drift-{report.model}.jsonl"
+        descriptor = os.open(lines, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(msgspec.json.encode(past) + b"\n")
+        if lines.stat().st_size > _MOST_BYTES:
+            replace_file(lines, lines.read_bytes()[-_MOST_BYTES // 2 :], mode=0o600)
+
+    def history(self, model: str) -> list[PastReport]:
+        """Return what the reports of a model have found, the oldest first.
+
+        A line that cannot be read, as one that was cut off, is passed over.
+        """
+        reports = []
+        with suppress(OSError):
+            for line in (self._folder / f"drift-{model}.jsonl").read_bytes().splitlines():
+                with suppress(msgspec.DecodeError):
+                    reports.append(msgspec.json.decode(line, type=PastReport))
+        return reports
 
     def read(self) -> list[Report]:
         """Return the last report of each model; one that cannot be read is passed over."""

@@ -5,7 +5,6 @@ failure at these addresses is a page as well; invalid values come back beside th
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -15,40 +14,30 @@ from msgspec import structs
 
 from engine.api.errors import Failure, Phrased
 from engine.api.middleware.auth import FORM_PATH, form_values
+from engine.api.public_path import public_path
 from engine.api.requests import choose_version, no_explanation
 from engine.api.resources import Resources
 from engine.api.responses import version_headers
+from engine.pages.answer import shown_answer
+from engine.pages.code_samples import code_samples
+from engine.pages.controls import PREFIX, control, example_texts, link_to, typed_value
 from engine.pages.failures import failure_page
-from engine.pages.layout import CONTENT_TYPE, HEADERS, confine, render
+from engine.pages.layout import CONTENT_TYPE, SCRIPT_HEADERS, confine, render
+from engine.pages.table import answer_sent_table, file_name, place_problems, size_text
 from engine.records.media_types import JSON
-from engine.records.problems import PROBLEMS_LISTED, Problem
+from engine.records.problems import PROBLEMS_LISTED, BadRequest, Problem
 from engine.records.strict_json import write_json
 from engine.schema.card import Card
 from engine.schema.fields import Field
-from engine.schema.messages import plain
 from engine.schema.record_schema import Schema
 from engine.serving.additions import all_options
-
-#: What a field is called in the form; its own name follows.
-_PREFIX = "field."
-
-#: More words than these are not listed: the field is a line of text.
-_MOST_CHOICES = 500
-
-#: Longer texts are written in a box.
-_LONG = 200
-
-#: Of an explanation, so many fields are named.
-_MOST_REASONS = 4
-
-#: Numbers are written with so many digits.
-_DIGITS = 5
+from engine.serving.request import Chosen
 
 
 def blueprint(shared: Resources) -> Blueprint:
-    """Return the route of the forms; failures below it are phrased as pages from now on."""
+    """Return the routes of the forms; failures below it are phrased as pages from now on."""
     routes = Blueprint("form", __name__)
-    shared.phrases[FORM_PATH] = partial(_phrase, shared.service)
+    shared.phrases[FORM_PATH] = partial(_phrase, shared)
 
     @routes.route(f"{FORM_PATH}/<name>", methods=["GET", "POST"])
     def page(name: str) -> Response:
@@ -56,121 +45,98 @@ def blueprint(shared: Resources) -> Blueprint:
         card = shared.models.card(name)
         schema = Schema.from_json(card["schema"])
         form = form_values()
-        if not any(name.startswith(_PREFIX) for name in form):
-            return _response(
-                shared.service, card, [(field, _text(field.example)) for field in schema.fields]
-            )
-        texts = [(field, form.get(_PREFIX + field.name, "")) for field in schema.fields]
-        g.card, g.texts = card, texts  # for the page of a failure
-        record = {field.name: field.from_cell(text.strip()) for field, text in texts}
-        chosen = choose_version(shared.predictor, write_json(record), model=name)
-        is_explained = "explain" in form and not no_explanation(chosen.version)
-        options = all_options(chosen.version, is_explained=is_explained)
-        chosen = structs.replace(chosen, options=options)
-        content = shared.predictor.answer(chosen, JSON)
-        assert isinstance(content, bytes)
-        answer = json.loads(content)
-        notes = [Problem(**warning) for warning in answer.get("warnings", ())]
+        g.card, g.is_explained = card, "explain" in form  # for the page of a failure
+        if not any(name.startswith(PREFIX) for name in form):
+            g.is_explained = _explains(card)
+            g.texts = example_texts(schema, request.args)
+            return Response(_write(shared, card), content_type=CONTENT_TYPE)
+        g.texts = [(field, form.get(PREFIX + field.name, "")) for field in schema.fields]
+        chosen = choose_version(shared.predictor, write_json(_record(g.texts)), model=name)
+        answer, reason = _answer(shared, chosen)
         version = chosen.version  # a candidate, perhaps
-        sentence = _sentence(version.schema.target, answer["prediction"])
-        doubts = _doubts(version.schema.target, answer["prediction"])
-        response = _response(
-            shared.service, version.card, texts, notes, answer=sentence, doubts=doubts
-        )
+        shown = shown_answer(version.schema, answer["prediction"])
+        notes = [Problem(**warning) for warning in answer.get("warnings", ())]
+        page = _write(shared, version.card, notes, answer=shown, unexplained=reason)
+        response = Response(page, content_type=CONTENT_TYPE)
         response.headers.update(version_headers(version))
         return response
 
-    routes.after_request(confine)
+    @routes.post(f"{FORM_PATH}/<name>/table")
+    def table(name: str) -> Response:
+        """Answer the table that the page of a model sends."""
+        g.card = shared.models.card(name)
+        schema = Schema.from_json(g.card["schema"])
+        g.texts, g.is_explained, g.is_table = example_texts(schema, {}), _explains(g.card), True
+        return answer_sent_table(shared, name, schema)
+
+    routes.after_request(partial(confine, headers=SCRIPT_HEADERS))
     return routes
 
 
-def _response(*parts: Any, answer: str = "", doubts: Sequence[str] = ()) -> Response:
-    return Response(_write(*parts, answer=answer, doubts=doubts), content_type=CONTENT_TYPE)
+def _record(texts: Sequence[tuple[Field, str]]) -> dict[str, Any]:
+    return {field.name: typed_value(field, text) for field, text in texts}
 
 
-def _phrase(service: str, failure: Failure, request_id: str) -> Phrased:
+def _explains(card: Card) -> bool:
+    """Return whether the version of a card has a typical record, and numbers to explain."""
+    return "reference.json" in card["files"] and bool(
+        card["classes"] is None or card["has_probabilities"]
+    )
+
+
+def _answer(shared: Resources, chosen: Chosen) -> tuple[dict[str, Any], str]:
+    """Return the answer, and why it has no explanation where one was wished for."""
+    is_explained = g.is_explained and not no_explanation(chosen.version)
+    options = all_options(chosen.version, is_explained=is_explained)
+    reason = ""
+    try:
+        content = shared.predictor.answer(structs.replace(chosen, options=options), JSON)
+    except BadRequest as error:
+        if not is_explained or error.status != 422:
+            raise
+        reason = error.detail  # nothing was observed yet: the answer without it is the only one
+        options = structs.replace(options, explain=False)
+        content = shared.predictor.answer(structs.replace(chosen, options=options), JSON)
+    assert isinstance(content, bytes)
+    return json.loads(content), reason
+
+
+def _phrase(shared: Resources, failure: Failure, request_id: str) -> Phrased:
     """Phrase a failure as a page: the form with its problems, or what is wrong with the request."""
-    if not has_request_context() or "card" not in g:
+    if not has_request_context() or "card" not in g or "texts" not in g:
         path = request.path if has_request_context() else f"{FORM_PATH}/"
-        return failure_page(failure, request_id, service=service, path=path)
-    problems = failure.problems[:PROBLEMS_LISTED]
-    page = _write(service, g.card, g.texts, problems, failure=failure)
-    return Phrased(page.encode(), CONTENT_TYPE, HEADERS)
+        return failure_page(failure, request_id, service=shared.service, path=path)
+    page = _write(shared, g.card, failure.problems[:PROBLEMS_LISTED], failure=failure)
+    return Phrased(page.encode(), CONTENT_TYPE, SCRIPT_HEADERS)
 
 
 def _write(
-    service: str, card: Card, texts: Sequence[tuple[Field, str]],
-    problems: Sequence[Problem] = (), *,
-    failure: Failure | None = None, answer: str = "", doubts: Sequence[str] = (),
+    shared: Resources, card: Card, problems: Sequence[Problem] = (), *,
+    failure: Failure | None = None, answer: Mapping[str, Any] | None = None, unexplained: str = "",
 ) -> str:  # fmt: skip
-    details: dict[str, str] = {problem.pointer: problem.detail for problem in problems}
-    entries = [_entry(field, text, details.pop(_pointer(field), "")) for field, text in texts]
+    is_table = g.get("is_table", False)
+    details = {} if is_table else {problem.pointer: problem.detail for problem in problems}
+    schema = Schema.from_json(card["schema"])
     return render(
-        "form.html", service=service, path=request.path, card=card, entries=entries,
-        others=[*details.values()], failure=failure, answer=answer, doubts=doubts,
+        "form.html", service=shared.service, path=request.path, card=card,
+        failure=None if is_table else failure, refused=failure if is_table else None,
+        row_problems=place_problems(problems, schema) if is_table else [],
+        columns=[field.name for field in schema.fields], file_name=file_name(card["model"]),
+        most=size_text(shared.max_table_bytes),
+        controls=[control(field, text, details.pop(_pointer(field), ""), card)
+                  for field, text in g.texts],
+        others=[*details.values()], answer=answer, unexplained=unexplained, link=link_to(g.texts),
+        is_explained=g.is_explained, can_explain=_explains(card), samples=_samples(shared, card),
     )  # fmt: skip
 
 
-def _entry(field: Field, text: str, problem: str) -> dict[str, Any]:
-    """Describe a field of the form by what every kind says of itself."""
-    schema = field.json_schema()
-    choices = [_text(label) for label in field.classes or ()]
-    choices = choices if len(choices) <= _MOST_CHOICES else []
-    is_date = schema.get("format") == "date" and re.fullmatch(r"(\d{4}-\d\d-\d\d)?", text)
-    return {
-        "name": _PREFIX + field.name,
-        "label": field.name.replace("_", " "),
-        "field": field,
-        "text": text,
-        "problem": problem,
-        "choices": choices,
-        "is_open": "unknown" in field.accepted() or text not in ("", *choices),
-        "is_long": schema.get("maxLength", 0) > _LONG,
-        "type": "date" if is_date else "text",
-        "is_number": schema.get("type") in ("number", "integer"),
-        "hint": "" if choices else field.expected(),
-    }
+def _samples(shared: Resources, card: Card) -> dict[str, str]:
+    """Return the code that sends what the form holds, by language."""
+    query = "?explain=true" if g.is_explained and _explains(card) else ""
+    place = f"{request.host_url.rstrip('/')}{public_path()}"
+    address = f"{place}/v0/models/{card['model']}/predict{query}"
+    return code_samples(address, _record(g.texts), has_key=shared.callers.need_keys)
 
 
 def _pointer(field: Field) -> str:
     return "/" + field.name.replace("~", "~0").replace("/", "~1")
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, bool) else str(value)
-
-
-def _sentence(target: Field, prediction: Mapping[str, Any]) -> str:
-    """Say what is predicted, and how probable that is."""
-    value, probability = prediction["value"], prediction.get("probability")
-    text = plain(value, _DIGITS) if isinstance(value, float) else _text(value)
-    sentence = f"{target.name.replace('_', ' ')} is {text} {target.unit}".strip()
-    if probability is None:
-        return f"{sentence}."
-    percent = "more than 99.9" if 0.999 < probability < 1 else f"{100 * probability:.1f}"
-    return f"{sentence}, with a probability of {percent} %."
-
-
-def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
-    """Say how sure that is, as far as the version has an interval, a set or a distance."""
-    texts = []
-    if interval := prediction.get("interval"):
-        low, high = (plain(interval[end], _DIGITS) for end in ("low", "high"))
-        unit = f" {target.unit}" if target.unit else ""
-        texts.append(f"In {_percent(interval)} of cases, the true value is {low} to {high}{unit}.")
-    if entry := prediction.get("set"):
-        others = [_text(label) for label in entry["classes"] if label != prediction["value"]]
-        also = f"It could also be {' or '.join(others)}" if others else "Nothing else is likely"
-        texts.append(f"{also}. In {_percent(entry)} of cases, the true value is among those named.")
-    if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
-        texts.append("This record is unlike all rows that the model learnt from.")
-    explanation = prediction.get("explanation", {})
-    reasons = explanation.get("contributions", ())[:_MOST_REASONS]
-    if reasons and "class" in explanation:
-        label = _text(explanation["class"])
-        texts.append(f"Against a typical record, what moved the probability of {label}:")
-    return texts + [f"{reason['text'][:1].upper()}{reason['text'][1:]}." for reason in reasons]
-
-
-def _percent(entry: Mapping[str, Any]) -> str:
-    return f"{100 * entry['coverage']:.0f} %"

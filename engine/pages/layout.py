@@ -1,6 +1,7 @@
 """What all pages share: the templates, one style, and headers that let a page do little."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from flask import Response, g, has_request_context, request
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from engine.api.middleware.auth import allows
 from engine.api.session import COOKIE
 from engine.languages import LANGUAGES, gettext, language, local_date, local_number, ngettext
 from engine.pages.security_headers import digest, security_headers
-from engine.schema.messages import rounded
+from engine.schema.messages import plain, rounded
 
 _FOLDER = Path(__file__).parent / "templates"
 _STYLE = (_FOLDER / "style.css").read_text()
@@ -23,7 +25,28 @@ _TEMPLATES = Environment(
     auto_reload=False, extensions=["jinja2.ext.i18n"],
 )  # fmt: skip
 _TEMPLATES.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+
+
+def _may(scope: str, model: str) -> bool:
+    """Return whether a page may lead its reader to what needs a scope."""
+    return has_request_context() and allows(scope, model)
+
+
+def _moment(seconds: float) -> str:
+    """Write a time in UTC, given in seconds since 1970, as people do."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{local_date(moment.isoformat())} {moment:%H:%M:%S}"
+
+
+def _word(value: Any) -> str:
+    """Write a value of a record or an answer as people do."""
+    if isinstance(value, bool) or value is None:
+        return gettext("no value") if value is None else str(value).lower()
+    return local_number(plain(value, 5)) if isinstance(value, (int, float)) else str(value)
+
+
 _TEMPLATES.globals |= {
+    "may": _may, "moment": _moment, "word": _word,
     "rounded": rounded, "style": Markup(_STYLE),  # noqa: S704 - our own file
     "languages": LANGUAGES, "local_number": local_number, "local_date": local_date,
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """What the options of a request, and reasons, add to the predictions of an answer in JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -15,8 +15,9 @@ from engine.runtime.coverage import COVERAGE, class_sets, has_limits
 from engine.runtime.explanation import NotExplained, explain
 from engine.runtime.familiarity import compare
 from engine.runtime.version import StoredVersion
+from engine.schema.record_schema import Coding
 from engine.serving.observers import Decided
-from engine.serving.request import Chosen, Options
+from engine.serving.request import Chosen, Options, PredictRequest
 
 #: So many records of a request are explained, and for so many seconds in all.
 _MOST_EXPLAINED, _SECONDS = 20, 5.0
@@ -58,6 +59,22 @@ def additions(decided: Decided, form: str) -> list[dict[str, Any]]:
         return []
     parts = filter(None, (_explanations(decided), _sets(decided), _familiarity(decided)))
     return [reduce(or_, keys) for keys in zip(*parts, strict=True)]
+
+
+def explain_again(
+    version: StoredVersion, record: Mapping[str, Any], count_rows: Callable[[int], None]
+) -> dict[str, Any]:
+    """Explain the answer to a logged record anew, which no observer sees.
+
+    Raise `ValueError` where a value is not valid any more, `BadRequest` as `additions` does.
+    """
+    matrix = Coding(version.schema.fields).pack(version.schema.columns([record]))
+    request = PredictRequest(b"", JSON, "", version.name, count_rows=count_rows)
+    chosen = Chosen(request, version, None, Options(explain=True))
+    explanation: dict[str, Any] = _explanations(
+        Decided(chosen, matrix, version.decide_matrix(matrix))
+    )[0]["explanation"]
+    return explanation
 
 
 def _explanations(decided: Decided) -> list[dict[str, Any]]:

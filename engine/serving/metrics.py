@@ -164,6 +164,19 @@ class Metrics:
         """Count predictions that should be in the log, and are not."""
         self.tallies.add([((UNLOGGED, reason), 0, predictions)])
 
+    def refused_of(self, model: str) -> tuple[int, Counter[tuple[str, str]]]:
+        """Return how many requests a model has failed to answer, and what was wrong with others.
+
+        Problems of records count by field and code, since the service started.
+        """
+        errors, problems = 0, Counter[tuple[str, str]]()
+        for (kind, *labels), numbers in self.tallies.read():
+            if kind == INVALID and labels[0] == model:
+                problems[str(labels[1]), str(labels[2])] += int(numbers[0])
+            elif kind == ERRORS and labels[0] == model:
+                errors += int(numbers[0])
+        return errors, problems
+
     def count_rejection(self, status: int, reason: str | None = None) -> None:
         """Count why a request was refused: a reason, or what the status tells."""
         reason = reason or self._reasons.get(status) or (OTHER if 400 <= status < 500 else None)

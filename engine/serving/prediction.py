@@ -87,7 +87,9 @@ class Predictor:
         self.observers.decided([decided])
         return content
 
-    def answer_table(self, chosen: Chosen, upload: Upload, kind: str, form: type[Writer]) -> Spool:
+    def answer_table(
+        self, chosen: Chosen, upload: Upload, kind: str, form: type[Writer], *, delimiter: str = ""
+    ) -> Spool:
         """Answer every row of a table, as the function `answer_table`."""
         rests: list[Rest] = []
         request, table = chosen.request, Table(kind)
@@ -101,8 +103,8 @@ class Predictor:
 
         try:
             spool = answer_table(
-                chosen.version, upload, kind, form, timing=request.timing, decided=decided,
-                count_rows=request.count_rows,
+                chosen.version, upload, kind, form, delimiter=delimiter, timing=request.timing,
+                decided=decided, count_rows=request.count_rows,
             )  # fmt: skip
             self.observers.finish(rests)
         finally:  # what refuses a table may hold it for long

@@ -15,7 +15,7 @@ import pytest
 
 from engine.monitoring import drift_reports
 from engine.monitoring.drift import Comparison, Report
-from engine.monitoring.drift_reports import DriftReports, NotSent
+from engine.monitoring.drift_reports import DriftReports, NotSent, changes
 
 SECRET = "a secret of the receiver, 42"  # noqa: S105
 SHIFTED = Comparison("age", "values", 0.3, 1e-9, is_shifted=True, psi=0.4)
@@ -127,3 +127,36 @@ def test_report_when_kept_is_the_last_of_its_model(tmp_path: Path) -> None:
     assert ["beers", "credit"] == [report.model for report in reports.read()]
     assert REPORT == reports.read()[1]
     assert [] == DriftReports(tmp_path / "absent").read()
+
+
+def test_history_when_reports_are_kept_has_what_each_has_found(tmp_path: Path) -> None:
+    reports = DriftReports(tmp_path)
+    verdicts = ("none", "drift", "unknown", "drift", "none", "none", "drift")
+    for at, verdict in enumerate(verdicts):
+        shifted = [SHIFTED] if verdict == "drift" else []
+        reports.keep(Report("credit", "1", 500, verdict, "", shifted, checked_at=float(at)))
+    reports.keep(Report("churn", "1", 500, "drift", "", [SHIFTED], checked_at=9.0))
+    with (tmp_path / "drift-credit.jsonl").open("ab") as file:
+        file.write(b'{"checked_at": 7.0, "ver')  # a process was killed
+
+    history = reports.history("credit")
+
+    assert [*verdicts] == [report.verdict for report in history]
+    assert [[], ["age"]] == [report.shifted for report in history[:2]]
+    assert [1.0, 4.0, 6.0] == [report.checked_at for report in changes(history)]
+    assert [9.0, 6.0] == [report.checked_at for report in reports.read()]
+    assert [] == reports.history("nobody")
+
+
+def test_history_when_it_grows_long_loses_its_oldest_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift_reports, "_MOST_BYTES", 1000)
+    reports = DriftReports(tmp_path)
+
+    for at in range(100):
+        reports.keep(Report("credit", "1", 500, "none", "", checked_at=float(at)))
+
+    moments = [report.checked_at for report in reports.history("credit")]
+    assert 2 < len(moments) < 20
+    assert [float(at) for at in range(100 - len(moments), 100)] == moments

@@ -43,6 +43,10 @@ ACCESS: Mapping[str, str] = {
     "predict.predict": "predict",
     "what_if.find": "predict",
     "form.page": "predict",
+    "form.table": "predict",
+    "dashboard.show": "log",
+    "predictions.show_newest": "log",
+    "predictions.show": "log",
     "prediction_log.show": "log",
     "prediction_log.tell": "feedback",
     **{
@@ -191,6 +195,17 @@ def may_ask(key: Key, scope: str | None, model: str | None) -> bool:
     route does not belong to a model.
     """
     return scope in key.scopes and (model is None or key.may_ask(model))
+
+
+def allows(scope: str, model: str) -> bool:
+    """Return whether the caller of the request in progress may use a scope with a model.
+
+    A page shows by it only what it may lead to.
+    """
+    callers = resources().callers
+    if callers.need_keys:
+        return g.get("key") is not None and may_ask(g.key, scope, model)
+    return scope not in _NEAR_SCOPES or callers.is_open or _is_near()
 
 
 def public_paths(app: Flask) -> set[str]:

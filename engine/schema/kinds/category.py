@@ -14,8 +14,8 @@ from msgspec import UNSET
 from engine.languages import gettext as _
 from engine.languages import local_number
 from engine.schema.declarations import Policy, is_text, is_whole, written
-from engine.schema.kinds.field import UNUSUAL, Field, Finding
-from engine.schema.kinds.number import MAX_EXACT_INTEGER
+from engine.schema.kinds.field import Field, Finding
+from engine.schema.kinds.number import MAX_EXACT_INTEGER, UNUSUAL
 from engine.schema.kinds.spelling import spelling
 from engine.schema.messages import Vocabulary, did_you_mean, quoted, vocabulary
 from engine.schema.problem_codes import Code

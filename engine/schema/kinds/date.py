@@ -22,8 +22,8 @@ from engine.schema.date_formats import (
     pattern_of,
 )
 from engine.schema.declarations import Policy, written, wrong_attributes
-from engine.schema.kinds.field import UNUSUAL, Field, Finding
-from engine.schema.kinds.number import Number
+from engine.schema.kinds.field import Field, Finding
+from engine.schema.kinds.number import UNUSUAL, Number
 from engine.schema.kinds.spelling import spelling
 from engine.schema.problem_codes import Code
 
@@ -52,6 +52,7 @@ class Date(Field):
     out_of_range: Policy = "refuse"
 
     kind: ClassVar[str] = "date"
+    control: ClassVar[str] = "date"
     arrow_columns: ClassVar[tuple[str, ...]] = (*Field.arrow_columns, "dates")
     _noun: ClassVar[str] = "date"
     _iso: ClassVar[str] = "%Y-%m-%d"
@@ -86,6 +87,10 @@ class Date(Field):
         formats = _(" or ").join(map(SAMPLE.strftime, (self._iso, *self.formats)))
         text = text.format(formats=formats)
         return ", ".join(filter(None, (text, self.limits())))
+
+    def hint(self) -> str:
+        # The browser shows how its control is filled in.
+        return ", ".join(filter(None, (self.limits(), self._clock_note())))
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         if value is None:
@@ -260,6 +265,7 @@ class DateTime(Date):
     zone: str = ""
 
     kind: ClassVar[str] = "datetime"
+    control: ClassVar[str] = "datetime-local"
     _noun: ClassVar[str] = "date and time"
     _iso: ClassVar[str] = "%Y-%m-%dT%H:%M:%S"
     _json_format: ClassVar[str] = "date-time"

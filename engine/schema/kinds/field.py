@@ -24,9 +24,6 @@ from engine.schema.kinds.spelling import GAP_WORDS
 from engine.schema.messages import quoted, shown
 from engine.schema.problem_codes import Code
 
-#: The share of unusual values among made-up ones, where a field accepts them.
-UNUSUAL = 1 / 8
-
 
 class Finding(NamedTuple):
     """What is remarkable about a value, with the remedy; a policy may accept it all the same."""
@@ -66,6 +63,8 @@ class Field:
     takes_any_text: ClassVar[bool] = False
     #: Whether the pipeline sees it at all.
     is_input: ClassVar[bool] = True
+    #: The type of the control in a page's form.
+    control: ClassVar[str] = "text"
     #: The columns that are read of an Arrow table, by the words of its `kind_of`.
     arrow_columns: ClassVar[tuple[str, ...]] = ("text", "views", "words")
 
@@ -105,6 +104,10 @@ class Field:
     def expected(self) -> str:
         """Return in words what a valid value is."""
         raise NotImplementedError
+
+    def hint(self) -> str:
+        """Return in words what to enter in the control of a form."""
+        return self.expected()
 
     def read(self, value: Any) -> tuple[Any, Finding | None]:
         """Return what the pipeline takes for a JSON value, None if it is refused, and a finding.

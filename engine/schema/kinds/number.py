@@ -10,10 +10,12 @@ from msgspec import Meta
 
 from engine.languages import gettext as _
 from engine.schema.declarations import Policy, written, wrong_attributes
-from engine.schema.kinds.field import UNUSUAL, Field, Finding
+from engine.schema.kinds.field import Field, Finding
 from engine.schema.messages import plain
 from engine.schema.problem_codes import Code
 
+#: The share of unusual values among made-up ones, where a field accepts them.
+UNUSUAL = 1 / 8
 #: Beyond this a double cannot hold every whole number.
 MAX_EXACT_INTEGER = 2**53
 #: Numbers at or beyond 2**53 may have been rounded already: they are read slowly.

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.schema.kinds.field import UNUSUAL, Field
+from engine.schema.kinds.field import Field
+from engine.schema.kinds.number import UNUSUAL
 
 ROWS = 16
 

@@ -20,8 +20,10 @@ from tests.support.models import EXAMPLES, TOYS
 
 #: Routes for people, which the description leaves out.
 FOR_PEOPLE = {
-    "/", "/docs", "/docs/<name>", "/models", "/models/<name>", "/openapi.json", "/sign-in",
-    "/language", "/sign-out", "/static/<path:filename>",
+    "/", "/docs", "/docs/<name>", "/models", "/models/<name>", "/models/<name>/dashboard",
+    "/models/<name>/predictions", "/models/<name>/predictions/<prediction_id>",
+    "/models/<name>/table", "/openapi.json", "/sign-in", "/language", "/sign-out",
+    "/static/<path:filename>",
 }  # fmt: skip
 
 #: Blueprints that are described for any model at once.
