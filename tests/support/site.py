@@ -59,7 +59,11 @@ def _addresses(server: Server, prediction: str) -> dict[str, str]:
         "models": "/models",
         "try": "/models/credit",
         "about": f"/v0/models/credit/versions/{version['version']}",
+        "dashboard": "/models/credit/dashboard?window=24h",
+        "predictions": "/models/credit/predictions",
+        "prediction": f"/models/credit/predictions/{prediction}",
         "sign-in": "/sign-in",
         "api": "/docs",
+        "api-model": "/docs/credit",
         "not-found": "/models/nothing",
     }
