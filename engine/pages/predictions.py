@@ -157,4 +157,6 @@ def _address(row: PredictionRow) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return plain(value)
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -137,6 +137,8 @@ def test_every_setting_is_documented() -> None:
     others = {
         "DATABASE_URL",
         "GUNICORN_CMD_ARGS",
+        "LC_ALL",
+        "LC_MESSAGES",
         "ORT_DISABLE_TELEMETRY",
         "PYTHON_DOTENV_DISABLED",
         "SCRIPT_NAME",
