@@ -118,7 +118,7 @@ def _confusion(card: Card, values: Mapping[str, Any]) -> Picture:
 
 
 def _short(name: str, width: float) -> str:
-    letters = max(2, int(width / 6.5))
+    letters = max(2, int(width / 7))
     return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
