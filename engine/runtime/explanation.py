@@ -158,9 +158,10 @@ def _text(field: Field, value: Any, contribution: float) -> str:
     subject = subject.format(name=field.name, value=shown)
     if not contribution:
         return _("{subject} changed nothing").format(subject=subject)
-    raised, lowered = _("{subject} raised it by {amount}"), _("{subject} lowered it by {amount}")
-    amount = _number(abs(contribution), 2)
-    return (raised if contribution > 0 else lowered).format(subject=subject, amount=amount)
+    text = _("{subject} lowered it by {amount}")
+    if contribution > 0:
+        text = _("{subject} raised it by {amount}")
+    return text.format(subject=subject, amount=_number(abs(contribution), 2))
 
 
 def _number(value: float, digits: int) -> str:

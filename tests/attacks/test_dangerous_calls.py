@@ -149,17 +149,11 @@ def test_dangerous_calls_when_listed_are_those_known() -> None:
 
 def faults(tree: ast.Module) -> list[str]:
     """List the lines that make a format, SQL or a shell's command of what is not written there."""
-    constants = {
-        target.id
-        for node in tree.body
-        if isinstance(node, ast.Assign) and is_constant(node.value, set())
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    found = []
+    texts, found = texts_of(tree), []
     for node in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         owner = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+        constants = texts.get(node.lineno, texts[0])
         if method in ("format", "format_map") and not is_constant(owner, constants):
             found.append(f"{node.lineno}: a format")
         if method.startswith("execute") and not all(
@@ -171,7 +165,7 @@ def faults(tree: ast.Module) -> list[str]:
     for part in ast.walk(tree):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod):
             fills = isinstance(part.left, ast.JoinedStr) or isinstance(part.right, FILLING)
-            if fills and not is_constant(part.left, constants):
+            if fills and not is_constant(part.left, texts[0]):
                 found.append(f"{part.lineno}: a format")
     return found
 
@@ -180,10 +174,43 @@ def faults(tree: ast.Module) -> list[str]:
 FILLING = (ast.Tuple, ast.Dict)
 
 
+#: Return a text that stands in the file, or its translation, which names the same values.
+TRANSLATES = ("_", "gettext", "ngettext")
+
+
+def texts_of(tree: ast.Module) -> dict[int, set[str]]:
+    """Return the names that hold text of the file, by the line of a call that uses them.
+
+    The last value that was given to a name in the same function counts. Under 0 are
+    those of the whole file.
+    """
+    known: dict[str, bool] = {}
+    for given_once in (node for node in tree.body if isinstance(node, ast.Assign)):
+        for target in given_once.targets:
+            known[ast.unparse(target)] = is_constant(given_once.value, set())
+    texts = {0: {name for name in known if known[name]}}
+    for scope in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        arguments = [node.arg for node in ast.walk(scope) if isinstance(node, ast.arg)]
+        given = known | dict.fromkeys(arguments, False)
+        steps = [node for node in ast.walk(scope) if isinstance(node, ast.Assign | ast.Call)]
+        for node in sorted(steps, key=lambda node: (node.lineno, isinstance(node, ast.Assign))):
+            if isinstance(node, ast.Call):
+                texts[node.lineno] = {name for name in given if given[name]}
+                continue
+            for target in node.targets:
+                given[ast.unparse(target)] = is_constant(node.value, set())
+    return texts
+
+
 def is_constant(node: ast.expr, constants: set[str]) -> bool:
     """Tell whether an expression is text that stands in the file."""
     if isinstance(node, ast.Name):
         return node.id in constants
+    if isinstance(node, ast.IfExp):
+        return is_constant(node.body, constants) and is_constant(node.orelse, constants)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        texts = node.args[: 2 if node.func.id == "ngettext" else 1]
+        return node.func.id in TRANSLATES and all(is_constant(text, constants) for text in texts)
     return isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
 
 
@@ -191,6 +218,7 @@ def is_constant(node: ast.expr, constants: set[str]) -> bool:
 #: SQL, in which all that others write is a bound value.
 OUR_WORDS = {
     "engine/api/fast_path/rejections.py": "a format",
+    "engine/cards/sentences.py": "a format",  # a score's own translation
     "persistence/prediction_queries.py": "SQL",
     "persistence/prediction_tables.py": "a format",
     "persistence/transactions.py": "SQL",
@@ -247,6 +275,10 @@ def test_call_when_it_is_dangerous_is_found_by_its_full_name(code: str, called: 
         ("database.execute('SELECT ' + asked)", "SQL"),
         ("database.executescript(asked)", "SQL"),
         ("import subprocess\nsubprocess.run(asked, shell=True)", "a shell"),
+        ("def f(text):\n    return text.format(1)", "a format"),
+        ("def f():\n    text = _('{a}').format(a=asked)\n    return text.format(1)", "a format"),
+        ("def f():\n    text = _('{a}')\n    return text.format(a=asked)", None),
+        ("_(asked).format(1)", "a format"),
         ("'{}'.format(asked)", None),
         ("HEAD = '{}'\nHEAD.format(asked)", None),
         ("'%s' % (asked,)", None),
