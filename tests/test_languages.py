@@ -148,6 +148,15 @@ def test_language_when_chosen_stays_and_leads_back(client: FlaskClient) -> None:
     assert '<html lang="pt-BR">' in client.get("/models", headers=spanish).text
 
 
+def test_page_that_answers_what_was_sent_leads_back_to_one_that_can_be_opened(
+    client: FlaskClient,
+) -> None:
+    refused = client.post("/models/parcel/table", data={"rows": "age\nx"}, headers=BROWSER)
+
+    assert 422 == refused.status_code
+    assert 'name="after" value="models/parcel"' in refused.text
+
+
 @pytest.mark.parametrize(
     "after", ["https://evil.example", "//evil.example", "models\r\nX: y", "../x", "models/..//x"]
 )

@@ -89,7 +89,10 @@ def render(template: str, *, service: str, path: str, **values: Any) -> str:
     key = g.get("key") if has_request_context() else None
     person = key.name if key and COOKIE in request.cookies else ""
     query = request.query_string.decode("latin-1") if has_request_context() else ""
-    here = f"{path.strip('/')}?{query}".rstrip("?")  # where a chosen language leads back to
+    methods = getattr(request.url_rule, "methods", ["GET"]) if has_request_context() else ["GET"]
+    # What cannot be opened, but only sent, is below a page.
+    page = path if "GET" in methods else path.rpartition("/")[0]
+    here = f"{page.strip('/')}?{query}".rstrip("?")  # where a chosen language leads back to
     return _TEMPLATES.get_template(template).render(
         service=service, root=root, person=person, language=language(), here=here, **values
     )

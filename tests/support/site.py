@@ -59,6 +59,7 @@ def _addresses(server: Server, prediction: str) -> dict[str, str]:
         "models": "/models",
         "try": "/models/credit",
         "about": f"/v0/models/credit/versions/{version['version']}",
+        "versions": "/models/credit/versions",
         "dashboard": "/models/credit/dashboard?window=24h",
         "predictions": "/models/credit/predictions",
         "prediction": f"/models/credit/predictions/{prediction}",
