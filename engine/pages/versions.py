@@ -22,7 +22,7 @@ from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
 from persistence.names import VERSION
 from persistence.promotions import Pointer, PromotionConflict, version_before
-from persistence.store_errors import StoreError
+from persistence.store_errors import ModelNotFound, StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +54,8 @@ def blueprint(shared: Resources) -> Blueprint:
     @routes.post("/models/<name>/promote")
     def promote(name: str) -> AnyResponse:
         """Promote a version or roll back, as the commands of `flask models` do."""
+        if name not in store.names():
+            raise ModelNotFound(name)
         _promote(store, name, form_values())
         return redirect("versions", 303)
 

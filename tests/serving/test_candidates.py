@@ -104,6 +104,16 @@ def ways() -> dict[str, dict[str, Any]]:
             "path": "/models/parcel",
             "data": {f"field.{name}": value for name, value in PARCEL.items()},
         },
+        "table": {"path": "/models/parcel/table", "data": {"text": write_csv([PARCEL])}},
+        "tool": {
+            "path": "/v0/models/parcel/mcp",
+            "json": {
+                "jsonrpc": "2.0",
+                "id": 1,
+                "method": "tools/call",
+                "params": {"name": "predict", "arguments": PARCEL},
+            },
+        },
         "v1": {"path": "/v1/models/parcel:predict", "json": {"instances": [PARCEL]}},
         "v2": {"path": "/v2/models/parcel/infer", "data": inputs},
         "mlflow": {"path": "/invocations", "json": {"dataframe_records": [PARCEL]}},

@@ -59,6 +59,7 @@ def version_of(answer: TestResponse) -> str:
     if "X-Model-Version" in answer.headers:
         return answer.headers["X-Model-Version"]
     body = answer.get_json()
+    body = body["result"]["structuredContent"] if "jsonrpc" in body else body
     return str(body["model_version"] if "model_version" in body else body["model"]["version"])
 
 

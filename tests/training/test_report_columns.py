@@ -128,7 +128,7 @@ def test_page_shows_pictures_of_the_training_rows_and_what_each_score_means(
 
     assert len(parcel.fields) == page.count('<svg class="bars"')
     assert page.count("<b>") == len(toy_store.read_card("parcel")["scores"])
-    assert "how often a row of the class gets a higher probability" in page
+    assert "How well the probabilities sort the records: 0.5 is chance" in page
     assert "prefers-color-scheme: dark" in page
 
 
