@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from engine.pages.quality_chart import quality_of_window
 from engine.pages.window import Window, read_window
 from engine.schema.card import Card
 from engine.schema.record_schema import Schema
-from persistence.prediction_rows import ANSWER, Count
+from persistence.prediction_rows import ANSWER, PROBABILITY, Count
 from persistence.store_errors import StoreError
 
 #: Latencies and numbers are of the first prediction of so many spans of the window.
@@ -172,7 +172,7 @@ def _drift(
     for count in shared.database.counts(card["model"], since=since, until=until):
         bins[count.version][count.field][count.bin] = count.n
     last = {count.version: count.hour for count in sorted(answers, key=lambda each: each.hour)}
-    rows = {version: sum(bins[version][ANSWER].values()) for version in last}
+    rows = {version: _compared(bins[version]) for version in last}
     order = sorted(last, key=lambda each: (min(rows[each], FEWEST_ROWS), last[each], each))
     for version in reversed(order):
         try:
@@ -180,9 +180,15 @@ def _drift(
         except StoreError:
             continue  # it is not stored any more: the next one is compared
         fields = shifts(Schema.from_json(its["schema"]).inputs, its["reference"], bins[version])
-        learnt = its["data"]["training_rows"]
+        learnt = its["data"].get("training_rows", 0)  # older cards do not count them
         return {"version": version, "rows": rows[version], "learnt": learnt, "fields": fields}
     return None
+
+
+def _compared(bins: Mapping[str, Mapping[str, int]]) -> int:
+    """Return how many records were counted by their fields, as tables kept as files are not."""
+    own = (ANSWER, PROBABILITY)
+    return max((sum(n.values()) for name, n in bins.items() if name not in own), default=0)
 
 
 def _quantile(values: Sequence[float], share: float) -> float | None:

@@ -17,6 +17,7 @@ from persistence.prediction_rows import ANSWER, Count, OutcomeRow, PredictionRow
 from tests.support.application import serve
 from tests.support.logged import ask, drained, logging
 from tests.support.models import EXAMPLES
+from tests.support.project import ROOT
 
 DASHBOARD = "/models/parcel/dashboard"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -171,6 +172,36 @@ def test_dashboard_when_numbers_are_predicted_shows_where_they_lie(
     page = logging(toy_store, tmp_path, "rent").test_client().get("/models/rent/dashboard").text
 
     assert "Half of the answers are below 5000, and 8 of 10 lie between 1000 and 9000." in page
+
+
+def test_drift_when_a_table_was_logged_as_a_file_claims_nothing_of_its_fields(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    counts = [
+        Count(
+            "parcel", toy_store.promoted("parcel"), int(time.time() // 3600), ANSWER, "large", 300
+        )
+    ]
+    PredictionDatabase(tmp_path / "log.sqlite3").store([], (), counts)
+
+    page = logging(toy_store, tmp_path).test_client().get(DASHBOARD).text
+
+    assert "300 records were answered." in page
+    assert "not enough rows yet to compare: 0 of 100" in page
+    assert "No field has moved away" not in page
+
+
+def test_dashboard_of_a_version_whose_card_has_no_reference_says_so(tmp_path: Path) -> None:
+    store = ModelStore(ROOT / "tests/support/versions/format_1")
+    version = store.promoted("toy")
+    counts = [Count("toy", version, int(time.time() // 3600), ANSWER, "high", 300)]
+    PredictionDatabase(tmp_path / "log.sqlite3").store([], (), counts)
+
+    page = logging(store, tmp_path, "toy").test_client().get("/models/toy/dashboard")
+
+    assert 200 == page.status_code
+    assert f"Version {version} keeps no counts of its training rows" in page.text
+    assert "No field has moved away" not in page.text
 
 
 def test_dashboard_when_asked_for_without_the_scope_is_refused(app: Flask, tmp_path: Path) -> None:
