@@ -22,10 +22,12 @@ from engine.pages.quality_chart import quality_of_window
 from engine.pages.window import Window, read_window
 from engine.schema.card import Card
 from engine.schema.record_schema import Schema
+from persistence.prediction_overview import Sampled
 from persistence.prediction_rows import ANSWER, PROBABILITY, Count
 from persistence.store_errors import StoreError
 
-#: Latencies and numbers are of the first prediction of so many spans of the window.
+#: Latencies are of the first prediction of so many spans of the window; so are the numbers that
+#: were answered, where there are more of them.
 _SPANS = 5000
 
 #: From so many latencies on, 95 of 100 are told from the rest.
@@ -68,15 +70,19 @@ def _parts(shared: Resources, card: Card, window: Window) -> dict[str, Any]:
     if not counts:
         return parts
     times: list[list[float]] = [[] for _ in range(window.size)]
-    numbers: list[list[float]] = [[] for _ in range(window.size)]
-    for each in shared.overview.sample(name, *(3600 * end for end in ends), spans=_SPANS):
-        place = window.place(each.at / 3600)
-        times[place].append(1000 * each.seconds)
-        if card["classes"] is None:
-            numbers[place].append(each.value)
-    answers = _classes(window, counts) if card["classes"] else _numbers(card, window, numbers)
+    since, until = (3600 * end for end in ends)
+    sample = shared.overview.sample(name, since, until, spans=_SPANS)
+    for each in sample:
+        times[window.place(each.at / 3600)].append(1000 * each.seconds)
+    if card["classes"]:
+        answers = [_classes(window, counts)]
+    else:
+        is_all = sum(count.n for count in counts) <= _SPANS
+        if is_all:
+            sample = shared.overview.each(name, since, until, most=_SPANS)
+        answers = [_numbers(card, window, sample, is_all=is_all)] if sample else []
     return parts | {
-        "charts": [_traffic(window, counts), _latency(window, times), answers],
+        "charts": [_traffic(window, counts), _latency(window, times), *answers],
         "markers": _markers(window, counts), "quality": quality_of_window(shared, card, window),
         "drift": _drift(shared, card, window, counts),
     }  # fmt: skip
@@ -133,13 +139,20 @@ def _classes(window: Window, counts: Sequence[Count]) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _numbers(card: Card, window: Window, values: Sequence[Sequence[float]]) -> dict[str, Any]:
+def _numbers(
+    card: Card, window: Window, sample: Sequence[Sampled], *, is_all: bool
+) -> dict[str, Any]:
+    values: list[list[float]] = [[] for _ in range(window.size)]
+    for each in sample:
+        values[window.place(each.at / 3600)].append(each.value)
     levels = {0.1: _("10 of 100 below"), 0.5: _("Half below"), 0.9: _("90 of 100 below")}
     columns = [[_quantile(group, level) for group in values] for level in levels]
-    axis, every = scale(*columns, from_zero=False), [each for group in values for each in group]
+    axis, every = scale(*columns, from_zero=False), [each.value for each in sample]
     unit, marks = card["schema"]["target"].get("unit", ""), ("s2", "s1", "s2")
     ends = [_written(every, level) for level in levels]
     sentence = _("Half of the answers are below {half}, and 8 of 10 lie between {low} and {high}.")
+    if not is_all:
+        sentence += " " + _("Measured on predictions spread evenly over the time.")
     return chart(
         "answers", _("Answers") + f" ({unit})" * bool(unit),
         sentence.format(low=ends[0], half=ends[1], high=ends[2]), window, axis=axis,

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from engine.monitoring.drift import Comparison, Report
+from engine.pages import charts
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
@@ -172,6 +173,26 @@ def test_dashboard_when_numbers_are_predicted_shows_where_they_lie(
     page = logging(toy_store, tmp_path, "rent").test_client().get("/models/rent/dashboard").text
 
     assert "Half of the answers are below 5000, and 8 of 10 lie between 1000 and 9000." in page
+
+
+def test_numbers_when_they_came_at_once_are_all_of_them_and_none_are_made_up(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    app = logging(toy_store, tmp_path, "rent")
+    counts = [Count("rent", toy_store.promoted("rent"), int(time.time() // 3600), ANSWER, "", 3)]
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store([], (), counts)
+    table_alone = app.test_client().get("/models/rent/dashboard").text
+    records = [{**EXAMPLES["rent"], "area": 20.0 + number} for number in range(101)]
+    answer = app.test_client().post("/v0/models/rent/predict", json=records).get_json()
+    drained(tmp_path)
+
+    page = app.test_client().get("/models/rent/dashboard").text
+
+    assert "3 records were answered." in table_alone
+    assert "of the answers are below" not in table_alone
+    middle = charts.number(answer["predictions"][50]["value"])
+    assert f"Half of the answers are below {middle}," in page
 
 
 def test_drift_when_a_table_was_logged_as_a_file_claims_nothing_of_its_fields(
