@@ -107,6 +107,9 @@ def _latency(window: Window, times: Sequence[Sequence[float]]) -> dict[str, Any]
     every, axis = [each for group in times for each in group], scale(half, most)
     sentence = _("Half of the records were answered within {half} ms, 95 of 100 within {most} ms.")
     ends = {"half": _written(every, 0.5), "most": _written(every, 0.95)}
+    if len(every) < _FEWEST:
+        sentence = _("Half of the records were answered within {half} ms.")
+        ends["most"] = ""
     names = _("Half within (ms)"), _("95 of 100 within (ms)")
     return chart(
         "latency", _("Time until the answer, in milliseconds"),

@@ -141,7 +141,7 @@ def test_dashboard_when_versions_outcomes_and_drift_are_there_shows_each(
     assert f"A: version {new} began to answer" in page
     assert f"A: version {old}" not in page
     # All of a day came at once: the first of them stands for its span of time.
-    assert "Half of the records were answered within 4 ms" in page
+    assert "Half of the records were answered within 4 ms." in page  # ten tell no more
     assert [["30", "10"]] * 10 == [row[1:] for row in rows_of(page, "answers")]
     sentence = rf"Share of right answers of version {old}: 0\.75, with a 95% interval of 0\.[67]"
     assert re.search(f"{sentence}.* from 320 outcomes", page)
