@@ -35,6 +35,11 @@ _SAMPLE = """WITH RECURSIVE spans (n) AS (
         ORDER BY q.at, q.place LIMIT 1)
     WHERE p.record IS NOT NULL AND p.seconds IS NOT NULL"""
 
+#: All predictions of a time.
+_EACH = """SELECT at, seconds, value FROM prediction_log
+    WHERE model = :model AND at >= :since AND at < :until
+    AND record IS NOT NULL AND seconds IS NOT NULL LIMIT :most"""
+
 _BY_ID = "SELECT {columns} FROM prediction_outcomes o WHERE o.model = :model AND o.id = :id"
 
 _BY_NAME = """SELECT {columns} FROM prediction_outcomes o
@@ -82,6 +87,13 @@ class PredictionOverview:
         values = {"model": model, "since": since, "step": step, "last": spans - 1}
         with self._transactions.begin() as connection:
             rows = run(connection, _SAMPLE, values).all()
+        return [Sampled(at, seconds, msgspec.json.decode(value)) for at, seconds, value in rows]
+
+    def each(self, model: str, since: float, until: float, *, most: int) -> list[Sampled]:
+        """Return the predictions of a time, so many at most, in no order."""
+        values = {"model": model, "since": since, "until": until, "most": most}
+        with self._transactions.begin() as connection:
+            rows = run(connection, _EACH, values).all()
         return [Sampled(at, seconds, msgspec.json.decode(value)) for at, seconds, value in rows]
 
     def outcome_count(self) -> int:

@@ -2,7 +2,7 @@
 
 The bins of a number are those of the card's reference, by their place; other bins are words, as
 the pipeline sees them. A probability counts under its tenth, a number that is answered under its
-first digit.
+first digit, and under no name those of a table that is logged by its file.
 """
 
 from collections import Counter, defaultdict
@@ -153,7 +153,8 @@ def _add_table(rows: Rows, version: _Version, entry: TableFile) -> None:
             request_id=entry.request_id, rows=entry.rows, sha256=entry.sha256,
         )
     )  # fmt: skip
-    _add_counts(rows, version, int(entry.at // 3600), {ANSWER: +Counter(answers)})
+    counted = Counter(answers) if version.labels else Counter({"": entry.rows})
+    _add_counts(rows, version, int(entry.at // 3600), {ANSWER: +counted})
 
 
 def _add_counts(

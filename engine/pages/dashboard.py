@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,10 +22,12 @@ from engine.pages.quality_chart import quality_of_window
 from engine.pages.window import Window, read_window
 from engine.schema.card import Card
 from engine.schema.record_schema import Schema
-from persistence.prediction_rows import ANSWER, Count
+from persistence.prediction_overview import Sampled
+from persistence.prediction_rows import ANSWER, PROBABILITY, Count
 from persistence.store_errors import StoreError
 
-#: Latencies and numbers are of the first prediction of so many spans of the window.
+#: Latencies are of the first prediction of so many spans of the window; so are the numbers that
+#: were answered, where there are more of them.
 _SPANS = 5000
 
 #: From so many latencies on, 95 of 100 are told from the rest.
@@ -68,15 +70,19 @@ def _parts(shared: Resources, card: Card, window: Window) -> dict[str, Any]:
     if not counts:
         return parts
     times: list[list[float]] = [[] for _ in range(window.size)]
-    numbers: list[list[float]] = [[] for _ in range(window.size)]
-    for each in shared.overview.sample(name, *(3600 * end for end in ends), spans=_SPANS):
-        place = window.place(each.at / 3600)
-        times[place].append(1000 * each.seconds)
-        if card["classes"] is None:
-            numbers[place].append(each.value)
-    answers = _classes(window, counts) if card["classes"] else _numbers(card, window, numbers)
+    since, until = (3600 * end for end in ends)
+    sample = shared.overview.sample(name, since, until, spans=_SPANS)
+    for each in sample:
+        times[window.place(each.at / 3600)].append(1000 * each.seconds)
+    if card["classes"]:
+        answers = [_classes(window, counts)]
+    else:
+        is_all = sum(count.n for count in counts) <= _SPANS
+        if is_all:
+            sample = shared.overview.each(name, since, until, most=_SPANS)
+        answers = [_numbers(card, window, sample, is_all=is_all)] if sample else []
     return parts | {
-        "charts": [_traffic(window, counts), _latency(window, times), answers],
+        "charts": [_traffic(window, counts), _latency(window, times), *answers],
         "markers": _markers(window, counts), "quality": quality_of_window(shared, card, window),
         "drift": _drift(shared, card, window, counts),
     }  # fmt: skip
@@ -101,6 +107,9 @@ def _latency(window: Window, times: Sequence[Sequence[float]]) -> dict[str, Any]
     every, axis = [each for group in times for each in group], scale(half, most)
     sentence = _("Half of the records were answered within {half} ms, 95 of 100 within {most} ms.")
     ends = {"half": _written(every, 0.5), "most": _written(every, 0.95)}
+    if len(every) < _FEWEST:
+        sentence = _("Half of the records were answered within {half} ms.")
+        ends["most"] = ""
     names = _("Half within (ms)"), _("95 of 100 within (ms)")
     return chart(
         "latency", _("Time until the answer, in milliseconds"),
@@ -133,13 +142,20 @@ def _classes(window: Window, counts: Sequence[Count]) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _numbers(card: Card, window: Window, values: Sequence[Sequence[float]]) -> dict[str, Any]:
+def _numbers(
+    card: Card, window: Window, sample: Sequence[Sampled], *, is_all: bool
+) -> dict[str, Any]:
+    values: list[list[float]] = [[] for _ in range(window.size)]
+    for each in sample:
+        values[window.place(each.at / 3600)].append(each.value)
     levels = {0.1: _("10 of 100 below"), 0.5: _("Half below"), 0.9: _("90 of 100 below")}
     columns = [[_quantile(group, level) for group in values] for level in levels]
-    axis, every = scale(*columns, from_zero=False), [each for group in values for each in group]
+    axis, every = scale(*columns, from_zero=False), [each.value for each in sample]
     unit, marks = card["schema"]["target"].get("unit", ""), ("s2", "s1", "s2")
     ends = [_written(every, level) for level in levels]
     sentence = _("Half of the answers are below {half}, and 8 of 10 lie between {low} and {high}.")
+    if not is_all:
+        sentence += " " + _("Measured on predictions spread evenly over the time.")
     return chart(
         "answers", _("Answers") + f" ({unit})" * bool(unit),
         sentence.format(low=ends[0], half=ends[1], high=ends[2]), window, axis=axis,
@@ -172,7 +188,7 @@ def _drift(
     for count in shared.database.counts(card["model"], since=since, until=until):
         bins[count.version][count.field][count.bin] = count.n
     last = {count.version: count.hour for count in sorted(answers, key=lambda each: each.hour)}
-    rows = {version: sum(bins[version][ANSWER].values()) for version in last}
+    rows = {version: _compared(bins[version]) for version in last}
     order = sorted(last, key=lambda each: (min(rows[each], FEWEST_ROWS), last[each], each))
     for version in reversed(order):
         try:
@@ -180,9 +196,15 @@ def _drift(
         except StoreError:
             continue  # it is not stored any more: the next one is compared
         fields = shifts(Schema.from_json(its["schema"]).inputs, its["reference"], bins[version])
-        learnt = its["data"]["training_rows"]
+        learnt = its["data"].get("training_rows", 0)  # older cards do not count them
         return {"version": version, "rows": rows[version], "learnt": learnt, "fields": fields}
     return None
+
+
+def _compared(bins: Mapping[str, Mapping[str, int]]) -> int:
+    """Return how many records were counted by their fields, as tables kept as files are not."""
+    own = (ANSWER, PROBABILITY)
+    return max((sum(n.values()) for name, n in bins.items() if name not in own), default=0)
 
 
 def _quantile(values: Sequence[float], share: float) -> float | None:

@@ -38,11 +38,11 @@ def _moment(seconds: float) -> str:
     return f"{local_date(moment.isoformat())} {moment:%H:%M:%S}"
 
 
-def _word(value: Any) -> str:
-    """Write a value of a record or an answer as people do."""
+def _word(value: Any, digits: int | None = 5) -> str:
+    """Write a value of a record or an answer as people do; with all its digits for None."""
     if isinstance(value, bool) or value is None:
         return gettext("no value") if value is None else str(value).lower()
-    return local_number(plain(value, 5)) if isinstance(value, (int, float)) else str(value)
+    return local_number(plain(value, digits)) if isinstance(value, (int, float)) else str(value)
 
 
 _TEMPLATES.globals |= {

@@ -150,10 +150,14 @@ def _precision_recall(card: Card, values: Mapping[str, Any]) -> Picture:
         called(card, card["positive"]),
         _rates(card, values),
     )
-    sentences = [
+    text = (
         _("Of 100 records that it calls {label}, {right} are. It finds {found} of 100 records that "
-          "are {label}.").format(label=label, right=of_hundred(rates["precision"]),
-                                 found=of_hundred(rates["recall"])),
+          "are {label}.")
+        if rates["called"] else _("At its threshold it calls none of the records {label}.")
+    )  # fmt: skip
+    sentences = [
+        text.format(label=label, right=of_hundred(rates["precision"]),
+                    found=of_hundred(rates["recall"])),
         _("By guessing (the dashed line), {share} of 100 would be.").format(
             share=of_hundred(rates["share"])),
     ]  # fmt: skip
@@ -163,7 +167,7 @@ def _precision_recall(card: Card, values: Mapping[str, Any]) -> Picture:
         (_("found"), _("right")), _percents(curve["recall"], curve["precision"]), *_share_ticks(),
         [_line("chance", [0, 1], [rates["share"]] * 2),
          _line("curve", curve["recall"], curve["precision"])],
-        dots=[(_X.place(rates["recall"]), _Y.place(rates["precision"]))],
+        dots=[(_X.place(rates["recall"]), _Y.place(rates["precision"]))] if rates["called"] else [],
     )  # fmt: skip
 
 
@@ -174,7 +178,8 @@ def _rates(card: Card, values: Mapping[str, Any]) -> dict[str, float]:
     rows = sum(map(sum, counts))
     return {
         "recall": found / (found + missed), "false": wrong / (rows - found - missed),
-        "precision": found / ((found + wrong) or 1), "share": (found + missed) / rows,
+        "called": found + wrong, "precision": found / ((found + wrong) or 1),
+        "share": (found + missed) / rows,
     }  # fmt: skip
 
 

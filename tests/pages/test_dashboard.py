@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from engine.monitoring.drift import Comparison, Report
+from engine.pages import charts
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
@@ -17,6 +18,7 @@ from persistence.prediction_rows import ANSWER, Count, OutcomeRow, PredictionRow
 from tests.support.application import serve
 from tests.support.logged import ask, drained, logging
 from tests.support.models import EXAMPLES
+from tests.support.project import ROOT
 
 DASHBOARD = "/models/parcel/dashboard"
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -139,7 +141,7 @@ def test_dashboard_when_versions_outcomes_and_drift_are_there_shows_each(
     assert f"A: version {new} began to answer" in page
     assert f"A: version {old}" not in page
     # All of a day came at once: the first of them stands for its span of time.
-    assert "Half of the records were answered within 4 ms" in page
+    assert "Half of the records were answered within 4 ms." in page  # ten tell no more
     assert [["30", "10"]] * 10 == [row[1:] for row in rows_of(page, "answers")]
     sentence = rf"Share of right answers of version {old}: 0\.75, with a 95% interval of 0\.[67]"
     assert re.search(f"{sentence}.* from 320 outcomes", page)
@@ -171,6 +173,56 @@ def test_dashboard_when_numbers_are_predicted_shows_where_they_lie(
     page = logging(toy_store, tmp_path, "rent").test_client().get("/models/rent/dashboard").text
 
     assert "Half of the answers are below 5000, and 8 of 10 lie between 1000 and 9000." in page
+
+
+def test_numbers_when_they_came_at_once_are_all_of_them_and_none_are_made_up(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    app = logging(toy_store, tmp_path, "rent")
+    counts = [Count("rent", toy_store.promoted("rent"), int(time.time() // 3600), ANSWER, "", 3)]
+    database = PredictionDatabase(tmp_path / "log.sqlite3")
+    database.store([], (), counts)
+    table_alone = app.test_client().get("/models/rent/dashboard").text
+    records = [{**EXAMPLES["rent"], "area": 20.0 + number} for number in range(101)]
+    answer = app.test_client().post("/v0/models/rent/predict", json=records).get_json()
+    drained(tmp_path)
+
+    page = app.test_client().get("/models/rent/dashboard").text
+
+    assert "3 records were answered." in table_alone
+    assert "of the answers are below" not in table_alone
+    middle = charts.number(answer["predictions"][50]["value"])
+    assert f"Half of the answers are below {middle}," in page
+
+
+def test_drift_when_a_table_was_logged_as_a_file_claims_nothing_of_its_fields(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    counts = [
+        Count(
+            "parcel", toy_store.promoted("parcel"), int(time.time() // 3600), ANSWER, "large", 300
+        )
+    ]
+    PredictionDatabase(tmp_path / "log.sqlite3").store([], (), counts)
+
+    page = logging(toy_store, tmp_path).test_client().get(DASHBOARD).text
+
+    assert "300 records were answered." in page
+    assert "not enough rows yet to compare: 0 of 100" in page
+    assert "No field has moved away" not in page
+
+
+def test_dashboard_of_a_version_whose_card_has_no_reference_says_so(tmp_path: Path) -> None:
+    store = ModelStore(ROOT / "tests/support/versions/format_1")
+    version = store.promoted("toy")
+    counts = [Count("toy", version, int(time.time() // 3600), ANSWER, "high", 300)]
+    PredictionDatabase(tmp_path / "log.sqlite3").store([], (), counts)
+
+    page = logging(store, tmp_path, "toy").test_client().get("/models/toy/dashboard")
+
+    assert 200 == page.status_code
+    assert f"Version {version} keeps no counts of its training rows" in page.text
+    assert "No field has moved away" not in page.text
 
 
 def test_dashboard_when_asked_for_without_the_scope_is_refused(app: Flask, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from flask.testing import FlaskClient
 
 from engine.pages.pictures import Picture, Scale, pictures
 from engine.runtime.loading import as_card
+from engine.scoring.judged import HeldOutAnswers
 from engine.scoring.pictures import picture_values
 from persistence.model_persistence import ModelStore
 from tests.support.judged import ROWS, judged
@@ -17,9 +19,11 @@ from tests.support.judged import ROWS, judged
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-def drawn(store: ModelStore, kind: str) -> dict[str, Picture]:
+def drawn(
+    store: ModelStore, kind: str, answers: HeldOutAnswers | None = None
+) -> dict[str, Picture]:
     """Draw answers of a kind on the card of a toy."""
-    answers = judged(kind)
+    answers = answers or judged(kind)
     card: Any = as_card(store.read_card("rent" if kind == "numbers" else "parcel"))
     target = {**card["schema"]["target"], "name": "paid_back"}
     card |= {
@@ -60,6 +64,18 @@ def test_pictures_of_two_classes_say_what_they_show(toy_store: ModelStore) -> No
     assert stated.endswith("%")
     assert share.endswith("%")
     assert 0 < int(rows) <= 50
+
+
+def test_precision_when_no_record_is_called_positive_is_not_stated(
+    toy_store: ModelStore,
+) -> None:
+    answers = judged("two")
+    never = replace(answers, predicted=np.zeros_like(answers.predicted))
+
+    picture = drawn(toy_store, "two", never)["Precision and recall"]
+
+    assert "At its threshold it calls none of the records paid back." == picture.sentences[0]
+    assert not picture.dots
 
 
 def test_pictures_of_several_classes_and_of_numbers_say_what_they_show(

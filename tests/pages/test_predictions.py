@@ -142,6 +142,21 @@ def test_prediction_when_it_cannot_be_explained_says_why(
     assert "<script>" not in page.text
 
 
+def test_record_and_outcome_when_shown_have_all_their_digits(app: Flask, tmp_path: Path) -> None:
+    record = {**EXAMPLES["parcel"], "weight": 1234.5678901, "height": 1234567.25}
+    (row,) = store(tmp_path, 1, record=record)
+    outcome = OutcomeRow(
+        model="parcel", id=row.id, value=0.123456789, at=1.0, received_at=1.0, source="s"
+    )
+    PredictionDatabase(tmp_path / "log.sqlite3").store([], [outcome])
+
+    page = app.test_client().get(f"{PREDICTIONS}/{row.id}").text
+
+    assert "<td>1234.5678901" in page
+    assert "<td>1,234,567.25" in page
+    assert "<td>0.123456789" in page
+
+
 def test_explanation_when_the_key_may_not_predict_is_left_out(app: Flask, tmp_path: Path) -> None:
     (prediction_id,) = ask(app)
     drained(tmp_path)
