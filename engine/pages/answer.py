@@ -1,10 +1,11 @@
 """An answer as people read it: a sentence, how sure it is, and what moved it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from engine.languages import gettext as _
-from engine.languages import local_number
+from engine.languages import local_date, local_number
 from engine.pages.controls import is_number, label_of, value_text
 from engine.schema.fields import UNKNOWN, Field
 from engine.schema.messages import plain
@@ -18,6 +19,10 @@ _MOST_CLASSES = 10
 
 #: Of an explanation, so many fields are named.
 _MOST_REASONS = 6
+
+#: Fields with these controls hold dates, which records often write so.
+_DATED = ("date", "datetime-local")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](.+))?")
 
 
 def shown_answer(schema: Schema, prediction: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,12 +77,17 @@ def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
         others = [value_text(each) for each in entry["classes"] if each != prediction["value"]]
         also = _("Nothing else is likely.")
         if others:
-            also = _("It could also be {classes}.").format(classes=_(" or ").join(others))
+            also = _("It could also be {classes}.").format(classes=_alternatives(others))
         named = _("In {percent} of cases, the true value is among those named.")
         texts.append(f"{also} {named.format(percent=percent(entry['coverage'], 0))}")
     if prediction.get("unfamiliar", {}).get("is_unfamiliar"):
         texts.append(_("This record is unlike all rows that the model learnt from."))
     return texts
+
+
+def _alternatives(names: list[str]) -> str:
+    """Write names as a sentence does: a, b or c."""
+    return _(" or ").join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _classes(target: Field, prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -136,6 +146,8 @@ def _read(field: Field, value: Any) -> str:
         return _("a word that the model does not know")
     if is_number(field):
         return _quantity(value, field)
+    if field.control in _DATED and (parts := _DATE.fullmatch(str(value))):
+        return " ".join(filter(None, [local_date(parts[1]), parts[2]]))
     return value_text(value)
 
 

@@ -157,6 +157,9 @@ def _problem(field: Field, text: str, detail: str) -> str:
     expected = field.expected()
     if detail.endswith(expected):
         detail = detail.removesuffix(expected).rpartition(":")[0]
+    value = typed_value(field, text)
+    if _has_comma(field) and isinstance(value, (int, float)):
+        detail = detail.replace(str(value), text.strip(), 1)  # as it was typed, with its comma
     label = label_of(field)
     return f"{label[:1].upper()}{label[1:]} {detail}."
 

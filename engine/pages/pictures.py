@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from engine.cards.sentences import called, of_hundred
 from engine.languages import gettext as _
 from engine.languages import local_number
+from engine.pages.labels import beneath, beside
 from engine.schema.card import Card
 from engine.schema.messages import plain
 
@@ -48,7 +49,7 @@ class Scale(NamedTuple):
 #: The ends of the axes in a drawing of 260 by 210.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 240, 26, 166
 #: Where a confusion matrix begins, beside the names of its classes.
-_BESIDE = 76
+_BESIDE = 84
 _X, _Y = Scale(0, 1, _LEFT, _RIGHT), Scale(0, 1, _BOTTOM, _TOP)
 
 
@@ -109,17 +110,12 @@ def _confusion(card: Card, values: Mapping[str, Any]) -> Picture:
         (_("truth"), _("answer"), _("records")),
         [[labels[row], labels[column], local_number(str(counts[row][column]))]
          for row, column in pairs if counts[row][column]],
-        [(round(_BESIDE + (at + 0.5) * width, 1), _short(name, width))
-         for at, name in enumerate(labels)],
-        [(round(_TOP + (at + 0.5) * height, 1), _short(name, _BESIDE))
-         for at, name in enumerate(labels)],
+        [(round(_BESIDE + (at + 0.5) * width, 1), name)
+         for at, name in enumerate(beneath(labels, width))],
+        [(round(_TOP + (at + 0.5) * height, 1), name)
+         for at, name in enumerate(beside(labels, width, height, _BESIDE - 4))],
         cells=cells,
     )  # fmt: skip
-
-
-def _short(name: str, width: float) -> str:
-    letters = max(2, int(width / 7))
-    return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def _roc(card: Card, values: Mapping[str, Any]) -> Picture:

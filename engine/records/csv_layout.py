@@ -101,15 +101,19 @@ def check_header(names: list[str], line: str, schema: Schema) -> None:
 def recognised_delimiter(lines: Iterator[str], schema: Schema) -> str:
     """Return what separates the cells of a file: what makes its header that of the model.
 
-    A comma where nothing does.
+    If none does, since a name is wrong, it is what finds most of the columns, so that the name
+    is what is refused. A comma where nothing finds two.
     """
     line = next((line for line in lines if line.strip("\r\n")), "")
     required = {field.name for field in schema.fields if field.missing == "refuse"}
+    found = {}
     for delimiter in _DELIMITERS:
         names = schema.find_columns(cells_of(line.strip("\r\n"), delimiter))
         if names.sources and required <= {*names.sources} and not names.extras:
             return delimiter
-    return ","
+        found[delimiter] = len(names.sources)
+    best = max(found, key=lambda delimiter: found[delimiter])
+    return best if found[best] > 1 else ","
 
 
 def lay_out(names: list[str], header: str, delimiter: str, text: str) -> Layout:

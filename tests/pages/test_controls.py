@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from engine.languages import choose
+from engine.pages.answer import shown_answer
 from engine.pages.controls import control, example_texts, slider, typed_value
 from engine.schema import Category, Date, DateTime, Number
 from engine.schema.record_schema import Schema
@@ -130,6 +131,27 @@ def test_form_when_the_language_has_a_decimal_comma_shows_and_takes_it(
     problem = Form(refused).words
     assert "1234" in problem
     assert "1,234" in problem
+
+
+def test_problem_and_answer_name_values_as_the_language_of_the_page_writes_them() -> None:
+    number = Number(name="ratio", example=0.5, minimum=0, maximum=1)
+    target = Category(name="kind", categories=("a", "b", "c", "d"), example="a")
+    schema = Schema(fields=(DateTime(name="day", example="2024-05-17T08:00:00"),), target=target)
+    reason = {"field": "day", "value": "2024-05-17T08:00:00", "contribution": 0.1}
+    choose("pt-BR")
+    try:
+        problem = control(number, "1,2", f"é 1.2: {number.expected()}", CARD)["problem"]
+        answer = shown_answer(schema, {
+            "value": "a", "probability": 0.5, "set": {"classes": ["a", "b", "c", "d"],
+            "coverage": 0.9}, "explanation": {"class": "a", "typical": 0.4,
+                                              "contributions": [reason]},
+        })  # fmt: skip
+    finally:
+        choose("en")
+
+    assert "Ratio é 1,2." == problem
+    assert "b, c ou d" in answer["doubts"][0]
+    assert "17/05/2024 08:00:00" == answer["reasons"]["rows"][0]["value"]
 
 
 def test_slider_covers_what_the_version_has_learnt_from_inside_the_declared_range() -> None:

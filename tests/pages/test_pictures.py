@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
+from engine.pages.labels import beneath, beside
 from engine.pages.pictures import Picture, Scale, pictures
 from engine.runtime.loading import as_card
 from engine.scoring.judged import HeldOutAnswers
@@ -128,3 +129,23 @@ def test_page_of_an_older_version_has_no_pictures(toy_store: ModelStore) -> None
     del card["pictures"]
 
     assert [] == pictures(card)
+
+
+def test_names_of_classes_are_cut_to_their_room_and_numbered_where_columns_are_narrow() -> None:
+    few, many = ["not approved", "Aerolineas Argentinas"], [f"Airline {at}" for at in range(30)]
+
+    assert ["not approved", "Aerolineas …"] == beside(few, 78, 70, 80)
+    assert ["not approved", "Aerolineas …"] == beneath(few, 78)
+    assert ["1 Airline 0", "", "", "4 Airline 3"] == beside(many, 5.2, 4.7, 80)[:4]
+    assert ["1", "", "", "4"] == beneath(many, 5.2)[:4]
+
+
+def test_only_lines_have_a_stroke_in_the_middle_so_that_ticks_are_not_smeared(
+    toy_client: FlaskClient, toy_store: ModelStore
+) -> None:
+    version = toy_store.promoted("parcel")
+    page = toy_client.get(f"/v0/models/parcel/versions/{version}", headers=BROWSER).text
+
+    assert 'class="middle"' in page
+    assert re.search(r"line\.middle {[^}]*stroke", page)
+    assert not re.search(r"(?<!line)\.middle {[^}]*stroke", page)

@@ -120,3 +120,14 @@ def test_size_is_written_as_people_read_it() -> None:
     assert ["12 bytes", "1 KiB", "5 MiB", "1.5 GiB"] == [
         size_text(size) for size in (12, 1024, 5 * 2**20, 3 * 2**29)
     ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_table_when_a_column_is_misspelt_names_it_whatever_separates_the_cells(
+    toy_client: FlaskClient, delimiter: str
+) -> None:
+    answer = send(toy_client, text=csv_of(ROWS, delimiter).replace("weight", "weigth"))
+
+    assert 422 == answer.status_code
+    assert "did you mean 'weight'?" in Form(answer).words
+    assert "separated by" not in Form(answer).words
