@@ -12,6 +12,7 @@ from engine.cards.difference import difference
 from engine.cards.markdown import model_card
 from engine.cards.sentences import doubt_of, meaning, prediction_of, quality_of, reading_of
 from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.pages.changes import changes
 from engine.pages.layout import CONTENT_TYPE, HEADERS, render
 from engine.pages.pictures import pictures
@@ -121,14 +122,20 @@ def _tables(card: Card) -> list[tuple[str, Sequence[str], list[list[str]]]]:
         "How often its intervals hold")  # fmt: skip
     tables = (
         (_("By class"), (_("class"), _("precision"), _("recall"), _("rows")),
-         facts.class_rows(card)),
-        (where, (_("where"), _("is"), _("rows"), _("coverage")), facts.uncertainty_rows(card)),
+         _local(facts.class_rows(card), 1)),
+        (where, (_("where"), _("is"), _("rows"), _("coverage")),
+         _local(facts.uncertainty_rows(card), 2)),
         (_("Fields"), (_("name"), _("kind"), _("unit"), _("range"), _("accepted")),
          facts.field_rows(card)),
         (_("Parameters"), (_("name"), _("value")), _rows(card["hyperparameters"])),
         (_("Libraries"), (_("name"), _("version")), _rows(card["libraries"])),
     )  # fmt: skip
     return [table for table in tables if table[2]]
+
+
+def _local(rows: list[list[str]], start: int) -> list[list[str]]:
+    """Write the numbers of rows, from a column on, as the language of the page does."""
+    return [[*row[:start], *map(local_number, row[start:])] for row in rows]
 
 
 def _rows(pairs: Mapping[str, Any]) -> list[list[str]]:

@@ -228,3 +228,16 @@ def test_page_says_how_far_the_coverage_holds(
     assert "is not measured: 21 held-out rows are too few." in rent
     assert "<summary>How often its sets of classes hold</summary>" in parcel
     assert "Sets that should contain the truth for 90 of 100 records did so for " in parcel
+
+
+def test_page_writes_the_numbers_of_its_tables_as_its_language_does(
+    toy_client: FlaskClient, toy_store: ModelStore
+) -> None:
+    path = f"/v0/models/parcel/versions/{toy_store.promoted('parcel')}"
+    headers = {"Accept": BROWSER, "Accept-Language": "pt-BR"}
+
+    page = toy_client.get(path, headers=headers).text
+    classes = page.partition("<summary>Por classe")[2].partition("</table>")[0]
+
+    assert re.search(r">\d,\d{3}<", classes)
+    assert not re.search(r">\d\.\d{3}<", classes)
