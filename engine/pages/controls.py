@@ -72,7 +72,15 @@ def typed_value(field: Field, text: str) -> Any:
             text = text.replace(".", "")
         if text.count(",") == 1 and "." not in text:
             text = text.replace(",", ".")
-    return field.from_cell(text)
+    value = field.from_cell(text)
+    return text if isinstance(value, (int, float)) and not _is_double(value) else value
+
+
+def _is_double(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer with hundreds of digits
+        return False
 
 
 def _shown(field: Field, value: Any) -> str:

@@ -43,9 +43,9 @@ def blueprint(shared: Resources) -> Blueprint:
 
     @routes.get("/models")
     def show_models() -> AnyResponse:
-        """Show the models as cards; lead to the only one."""
+        """Show the models as cards; lead to the only one if it may be tried."""
         names = [*filter(may_see, shared.models.store.names())]
-        if len(names) == 1:
+        if len(names) == 1 and allows("predict", names[0]):
             return redirect(_below(f"models/{names[0]}"))
         cards = [card for name in names if (card := _card(shared, name))]
         page = render(

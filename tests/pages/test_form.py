@@ -148,6 +148,18 @@ def test_form_when_values_are_invalid_shows_each_problem_beside_the_value_that_w
     assert 1 == form.tags.count("script") == form.tags.count("textarea")
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400, "-" + "9" * 400])
+def test_form_when_no_double_holds_a_number_says_that_it_is_wrong(
+    toy_client: FlaskClient, number: str
+) -> None:
+    opened = toy_client.get(f"/models/parcel?weight={number}")
+    values = {**Form(opened).values(), "field.weight": number}
+    sent = post(toy_client, "/models/parcel", values)
+
+    assert (200, 422) == (opened.status_code, sent.status_code)
+    assert "true" == Form(sent).controls["field.weight"]["aria-invalid"]
+
+
 def test_form_when_the_words_of_a_card_are_hostile_shows_them(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from engine.cards.sentences import prediction_of, quality_of
+from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
 from tests.support.models import unstored
@@ -40,6 +41,23 @@ def test_models_when_there_is_one_lead_to_it(toy_store: ModelStore, tmp_path: Pa
     answer = serve(store, "parcel").test_client().get("/models", headers=BROWSER)
 
     assert (302, "models/parcel") == (answer.status_code, answer.headers["Location"])
+
+
+def test_models_when_a_key_may_read_alone_lead_to_what_it_may_read(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    text, key = make_key("reader", scopes=("read",), models=("parcel",))
+    file.add(key)
+    client = serve(toy_store, "parcel", keys_file=file.path).test_client()
+
+    page = client.get("/models", headers={**BROWSER, "x-api-key": text})
+
+    assert 200 == page.status_code
+    addresses = re.findall(r'href="\./(\w+/[^"?]+)"', page.text)
+    assert addresses
+    for address in addresses:
+        assert 200 == client.get(f"/{address}", headers={"x-api-key": text}).status_code
 
 
 def test_models_when_there_is_none_say_how_one_is_made(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from playwright.sync_api import expect
 from werkzeug.test import TestResponse
 
 from engine.api import session
@@ -12,6 +13,8 @@ from persistence.api_keys import KeyFile, make_key
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from tests.support.application import serve
+from tests.support.browser import chromium
+from tests.support.serving import running
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -132,6 +135,27 @@ def test_form_of_another_site_is_not_let_in_by_a_session(
     assert 200 == client.post("/models/parcel", data={}).status_code
     assert 401 == client.post("/models/parcel", data={}, headers=headers).status_code
     assert 403 == client.post("/sign-out", headers=headers).status_code
+
+
+@pytest.mark.slow
+def test_sign_in_over_plain_http_from_another_machine_lets_the_browser_in(
+    toy_store: ModelStore, file: KeyFile, tmp_path: Path
+) -> None:
+    text, key = make_key("person", scopes=("predict", "read"))
+    file.add(key)
+    elsewhere = "--host-resolver-rules=MAP pronto.test 127.0.0.1"
+    with running(
+        tmp_path, until="/livez", model_store=toy_store.root, default_model="parcel",
+        keys_file=file.path,
+    ) as server, chromium(elsewhere) as browser:  # fmt: skip
+        page = browser.new_page()  # which sends no Sec-Fetch-Site to such an address
+        page.goto(f"http://pronto.test:{server.port}/models/parcel")
+        page.get_by_label("API key").fill(text)
+        page.get_by_role("button", name="Sign in").click()
+
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        page.get_by_role("button", name="Español").click()
+        expect(page.get_by_role("button", name="Cerrar sesión")).to_be_visible()
 
 
 def test_session_of_other_bytes_of_another_service_or_of_yesterday_is_none(

@@ -16,13 +16,14 @@ PATIENCE = 60_000
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start a Chromium; a test without one is skipped."""
+def chromium(*options: str) -> Iterator[Browser]:
+    """Start a Chromium with more options; a test without one is skipped."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}: install the Debian package chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-dev-shm-usage", *options],
         )
         expect.set_options(timeout=PATIENCE)
         yield browser

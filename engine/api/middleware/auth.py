@@ -173,7 +173,7 @@ def _is_near() -> bool:
     is_direct = request.environ.get("SERVER_PROTOCOL") != "HTTP/1.0" and not any(
         name in _PROXY_HEADERS or name.startswith("X-Forwarded-") for name, _ in headers
     )
-    # A form of our own pages, which send no referrer, has the origin "null".
+    # A form of our own pages has their origin, or "null".
     is_own = headers.get("Sec-Fetch-Site") == "same-origin"
     hosts = [request.host, *([] if is_own else headers.getlist("Origin"))]
     return (

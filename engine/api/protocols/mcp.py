@@ -80,7 +80,9 @@ def _routes(shared: Resources) -> Blueprint:
                 return Response(status=202)
             result = _result(shared, card, call)
         except _Wrong as wrong:
-            failed = {"jsonrpc": "2.0", "id": message.get("id"), "error": wrong.error}
+            number = message.get("id")
+            known = number if _is_identifier(number) else None
+            failed = {"jsonrpc": "2.0", "id": known, "error": wrong.error}
             response = json_response(failed)
             response.status_code = wrong.status
             return response
@@ -99,6 +101,10 @@ def _read(body: bytes) -> dict[str, Any]:
     return message
 
 
+def _is_identifier(number: Any) -> bool:
+    return isinstance(number, (str, int)) and not isinstance(number, bool)
+
+
 def _check(message: dict[str, Any]) -> _Call:
     """Check the envelope of a message, and the headers that repeat parts of it."""
     method, parameters = message.get("method"), message.get("params", {})
@@ -107,7 +113,7 @@ def _check(message: dict[str, Any]) -> _Call:
         return _Call("", {}, None, is_current=False)  # an answer; nothing was asked
     if not isinstance(method, str) or not isinstance(parameters, dict):
         raise _Wrong(_NO_REQUEST, "method is not a text, or params is not an object")
-    if number is not None and (isinstance(number, bool) or not isinstance(number, (str, int))):
+    if number is not None and not _is_identifier(number):
         raise _Wrong(_NO_REQUEST, "id is neither a text nor a whole number")
     revision = request.headers.get("Mcp-Protocol-Version", _EARLIER[-1])
     if revision not in (_CURRENT, *_EARLIER):
@@ -206,7 +212,12 @@ def _predict(shared: Resources, model: str, record: Any, *, is_explained: bool) 
         raise InvalidRecords(problems)
     if not isinstance(record, dict):
         raise BadRequest(400, "arguments is not an object: send the fields of one record")
-    chosen = choose_version(shared.predictor, write_json(record), model=model)
+    try:
+        body = write_json(record)
+    except ValueError as error:  # such as 1e999
+        reason = "arguments has a number that no double holds: send a smaller one"
+        raise BadRequest(400, reason) from error
+    chosen = choose_version(shared.predictor, body, model=model)
     if is_explained:
         options = all_options(chosen.version, is_explained=True)
         chosen = structs.replace(chosen, options=options)

@@ -115,6 +115,6 @@ def test_pages_may_do_no_more_than_they_have_to(toy_client: FlaskClient) -> None
 
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "DENY" == headers["X-Frame-Options"]
-        assert "no-referrer" == headers["Referrer-Policy"]
+        assert "same-origin" == headers["Referrer-Policy"]
         assert "same-origin" == headers["Cross-Origin-Opener-Policy"]
         assert "nosniff" == headers["X-Content-Type-Options"]

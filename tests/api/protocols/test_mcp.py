@@ -114,7 +114,9 @@ def ask(method: str, **parameters: Any) -> dict[str, Any]:
         (b"{", 400, -32700), (b"\xff", 400, -32700), ([ask("ping")], 400, -32600),
         ({"id": 1, "method": "ping"}, 400, -32600), ({**ask("ping"), "method": 1}, 400, -32600),
         ({**ask("ping"), "params": []}, 400, -32600), ({**ask("ping"), "id": {}}, 400, -32600),
-        ({**ask("ping"), "id": True}, 400, -32600), (ask("resources/list"), 200, -32601),
+        ({**ask("ping"), "id": True}, 400, -32600),
+        (b'{"jsonrpc": "2.0", "method": "ping", "id": 1e999}', 400, -32600),
+        (ask("resources/list"), 200, -32601),
         (ask("tools/call", name="sing"), 400, -32602), (ask("tools/call", name=[]), 400, -32602),
     ],
 )  # fmt: skip
@@ -139,6 +141,16 @@ def test_arguments_that_are_no_record_are_a_result_that_says_so(
     assert 200 == answer.status_code
     assert answer.json["result"]["isError"]
     assert words in answer.json["result"]["content"][0]["text"]
+
+
+@pytest.mark.parametrize("number", ["1e999", '{"a": [-1e999]}'])
+def test_number_that_no_double_holds_is_refused(toy_client: FlaskClient, number: str) -> None:
+    body = json.dumps(ask("tools/call", name="explain", arguments={**PARCEL, "weight": None}))
+
+    result = send(toy_client, body.replace("null", number).encode()).json["result"]
+
+    assert result["isError"]
+    assert "no double holds" in result["content"][0]["text"]
 
 
 def test_field_that_is_named_twice_is_refused(toy_client: FlaskClient) -> None:
