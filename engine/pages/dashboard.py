@@ -125,19 +125,20 @@ def _classes(window: Window, counts: Sequence[Count]) -> dict[str, Any]:
     for count in counts:
         totals[count.bin] += count.n
     named = [name for name, n in totals.most_common(_MOST_CLASSES)]
-    columns: dict[str, list[int]] = {name: [0] * window.size for name in named}
+    columns: dict[str | None, list[int]] = {name: [0] * window.size for name in named}
     for count in counts:
-        name = count.bin if count.bin in named else _("other")
+        name = count.bin if count.bin in named else None  # no class, whatever they are called
         columns.setdefault(name, [0] * window.size)[window.place(count.hour)] += count.n
     stacked = [*columns.values()]
+    heads = [_("other") if name is None else name for name in columns]
     axis, whole = scale([*map(sum, zip(*stacked, strict=True))]), totals.total()
     shares = [local_number(f"{100 * sum(column) / whole:.1f}") for column in stacked]
     marks = [f"s{place + 1}" for place in range(len(stacked))]
     sentence = _("{answer} was the answer to {percent}% of the records.")
     return chart(
         "answers", _("Answers"), sentence.format(answer=named[0], percent=shares[0]), window,
-        axis=axis, paths=[*zip(marks, bars(stacked, axis), strict=True)], heads=[*columns],
-        legend=[*zip(marks, columns, [f"{share}%" for share in shares], strict=True)],
+        axis=axis, paths=[*zip(marks, bars(stacked, axis), strict=True)], heads=heads,
+        legend=[*zip(marks, heads, [f"{share}%" for share in shares], strict=True)],
         columns=stacked,
     )  # fmt: skip
 

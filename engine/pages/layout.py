@@ -85,7 +85,9 @@ def render(template: str, *, service: str, path: str, **values: Any) -> str:
 
     So they stay below the path of a proxy that nobody has told us.
     """
-    root = "../" * (path.count("/") - 1) or "./"
+    # A browser counts no slash that is written as %2F.
+    raw = request.environ.get("RAW_URI", "").partition("?")[0] if has_request_context() else ""
+    root = "../" * ((raw if raw.startswith("/") else path).count("/") - 1) or "./"
     key = g.get("key") if has_request_context() else None
     person = key.name if key and COOKIE in request.cookies else ""
     query = request.query_string.decode("latin-1") if has_request_context() else ""

@@ -61,6 +61,10 @@ class _Call(NamedTuple):
     is_current: bool
 
 
+#: How a column of the table that is passed over, as the target is, is described.
+_IGNORED = {"description": "Ignored"}
+
+
 def _routes(shared: Resources) -> Blueprint:
     """Return the route of the tools of each model."""
     routes = Blueprint("mcp", __name__)
@@ -169,7 +173,9 @@ def _tools(card: Card) -> dict[str, dict[str, Any]]:
         "required": ["prediction", "prediction_time", "model"],
         "properties": {"prediction": {**predicted, "properties": own}},
     }
-    record = {"inputSchema": values["record_schema"], "outputSchema": output}
+    asked = values["record_schema"]
+    named = {name: each for name, each in asked["properties"].items() if each != _IGNORED}
+    record = {"inputSchema": {**asked, "properties": named}, "outputSchema": output}
     nothing = {"inputSchema": {"type": "object", "additionalProperties": False}}
     tools = {"predict": record, "explain": record, "describe": nothing}
     key = g.get("key")

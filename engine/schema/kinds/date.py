@@ -286,7 +286,7 @@ class DateTime(Date):
         return moment
 
     def _clock_note(self) -> str:
-        return f"without an offset in {self.zone or 'UTC'}"
+        return _("{zone} unless an offset is given").format(zone=self.zone or "UTC")
 
     def _zone_problems(self) -> list[str]:
         try:
