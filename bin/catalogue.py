@@ -25,10 +25,9 @@ _METHODS = [("**.py", "python"), ("**.html", "jinja2")]
 _KEYWORDS = {"_": None, "gettext": None, "mark": None, "ngettext": (1, 2)}
 _OPTIONS = {"**.html": {"trim_blocks": "true", "lstrip_blocks": "true"}}
 
-#: One form for one thing and one for more, as in English: CLDR's third, for whole millions, is a
-#: matter of "de" that no text here needs.
-_HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n {});\\n"\n'
-_PLURALS = {"pt_BR": "> 1", "es": "!= 1"}
+#: One form for one thing and one for none or more, as in English. CLDR has a third, for whole
+#: millions, whose "de" no text here needs, and takes none for one in Portuguese, as few people do.
+_HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n'
 
 #: Lines of a catalogue that change by themselves, and a heading that says nothing.
 _NOISE = re.compile(
@@ -67,7 +66,7 @@ def extracted() -> Catalog:
 def read(language: str) -> Catalog:
     """Return the catalogue of a language, which may not be there yet."""
     file = path(language)
-    text = file.read_text() if file.exists() else _HEADER.format(_PLURALS[language])
+    text = file.read_text() if file.exists() else _HEADER
     return read_po(io.StringIO(text), locale=language, domain="engine")
 
 

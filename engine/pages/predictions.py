@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, abort, redirect, request
+from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.api.middleware.auth import allows
@@ -70,7 +70,8 @@ def blueprint(shared: Resources) -> Blueprint:
             return page("predictions.html", card, is_logged=False)
         row = _find_one(shared, name, prediction_id)
         if row is None:
-            abort(404, f"there is no logged prediction {shown(prediction_id)} of this model")
+            text = _("there is no logged prediction {prediction} of this model")
+            raise BadRequest(404, text.format(prediction=shown(prediction_id)))
         explanation, reason = _explain(shared, row)
         return page(
             "prediction.html", card, row=row, outcomes=shared.overview.outcomes(row),
