@@ -84,6 +84,7 @@ def test_prediction_when_there_is_none_is_a_page_that_says_so(app: Flask, text: 
     page = app.test_client().get(f"{PREDICTIONS}/{text}", headers=BROWSER)
 
     assert (404, "text/html") == (page.status_code, page.mimetype)
+    assert "no logged prediction" in page.text
     assert "<script>" not in page.text
 
 
