@@ -140,12 +140,13 @@ def test_names_of_classes_are_cut_to_their_room_and_numbered_where_columns_are_n
     assert ["1", "", "", "4"] == beneath(many, 5.2)[:4]
 
 
-def test_only_lines_have_a_stroke_in_the_middle_so_that_ticks_are_not_smeared(
+def test_ticks_of_pictures_have_no_stroke_that_would_smear_them(
     toy_client: FlaskClient, toy_store: ModelStore
 ) -> None:
     version = toy_store.promoted("parcel")
     page = toy_client.get(f"/v0/models/parcel/versions/{version}", headers=BROWSER).text
 
-    assert 'class="middle"' in page
-    assert re.search(r"line\.middle {[^}]*stroke", page)
-    assert not re.search(r"(?<!line)\.middle {[^}]*stroke", page)
+    marks = re.findall(r'<text [^>]*class="([a-z ]+)"', page)
+    assert "centred" in marks
+    for mark in {*" ".join(marks).split()}:
+        assert not re.search(rf"(?<!line)\.{mark} {{[^}}]*stroke", page), mark
