@@ -1,6 +1,6 @@
 """The choice of a language: a form at the foot of every page, which works without script."""
 
-from flask import Blueprint, abort, redirect, request
+from flask import Blueprint, abort, redirect
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.api import session
@@ -8,7 +8,7 @@ from engine.api.middleware.auth import form_values
 from engine.api.middleware.language import COOKIE
 from engine.languages import LANGUAGES
 from engine.languages import gettext as _
-from engine.pages.layout import confine
+from engine.pages.layout import confine, refuse_foreign_forms
 from engine.pages.sign_in import page_after
 
 #: How long a browser keeps the choice: a year.
@@ -27,8 +27,7 @@ def blueprint() -> Blueprint:
         if tag not in LANGUAGES:
             listed = ", ".join(LANGUAGES)
             abort(400, _("there is no such language: choose one of {listed}").format(listed=listed))
-        if session.is_foreign(request.method, request.headers, request.host):
-            abort(403, _("this form is taken from pages of this service alone: open /models"))
+        refuse_foreign_forms("/models")
         response = redirect(page_after(form.get("after", "")), 303)
         response.set_cookie(
             COOKIE, tag, max_age=_SECONDS, httponly=True, samesite="Lax",

@@ -6,10 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from flask import Response, g, has_request_context, request
+from flask import Response, abort, g, has_request_context, request
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
+from engine.api import session
 from engine.api.middleware.auth import allows
 from engine.api.session import COOKIE
 from engine.languages import LANGUAGES, gettext, language, local_date, local_number, ngettext
@@ -78,6 +79,13 @@ def confine(response: Response, headers: Mapping[str, str] = HEADERS) -> Respons
     """Let an answer, which a browser may show, do no more than a page has to."""
     response.headers.update(headers)
     return response
+
+
+def refuse_foreign_forms(page: str) -> None:
+    """Refuse what a browser sends from another site's page; a person is to open one of ours."""
+    if session.is_foreign(request.method, request.headers, request.host):
+        text = gettext("this form is taken from pages of this service alone: open {page}")
+        abort(403, text.format(page=page))
 
 
 def render(template: str, *, service: str, path: str, **values: Any) -> str:

@@ -1,15 +1,16 @@
 """Signing in: a person sends an API key once, and the browser keeps a session in its place."""
 
 import re
+from functools import partial
 
-from flask import Blueprint, Response, abort, redirect, request
+from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from engine.api import session
 from engine.api.middleware.auth import form_values, unknown_caller
 from engine.api.resources import Resources
 from engine.languages import gettext as _
-from engine.pages.layout import CONTENT_TYPE, confine, render
+from engine.pages.layout import CONTENT_TYPE, confine, refuse_foreign_forms, render
 
 #: Where a person may be led after signing in: a page of this service.
 _PAGE = re.compile(
@@ -55,12 +56,7 @@ def blueprint(shared: Resources) -> Blueprint:
         session.begin(response, "")
         return response
 
-    @routes.before_request
-    def refuse_strangers() -> None:
-        """Refuse the forms of other sites."""
-        if session.is_foreign(request.method, request.headers, request.host):
-            abort(403, _("this form is taken from pages of this service alone: open /sign-in"))
-
+    routes.before_request(partial(refuse_foreign_forms, "/sign-in"))
     routes.after_request(confine)
     return routes
 

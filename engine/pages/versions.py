@@ -2,19 +2,19 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, abort, g, redirect, request
+from flask import Blueprint, Response, g, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from engine.api import session
 from engine.api.middleware.auth import form_values
 from engine.api.paging import USUAL, page_bounds, single
 from engine.api.resources import Resources
 from engine.cards.difference import difference
 from engine.languages import gettext as _
 from engine.pages.changes import changes
-from engine.pages.layout import CONTENT_TYPE, confine, render
+from engine.pages.layout import CONTENT_TYPE, confine, refuse_foreign_forms, render
 from engine.records.problems import BadRequest
 from engine.runtime.loading import check_version
 from engine.schema.card import Card
@@ -59,12 +59,7 @@ def blueprint(shared: Resources) -> Blueprint:
         _promote(store, name, form_values())
         return redirect("versions", 303)
 
-    @routes.before_request
-    def refuse_strangers() -> None:
-        """Refuse the forms of other sites."""
-        if session.is_foreign(request.method, request.headers, request.host):
-            abort(403, _("this form is only taken from the pages of this service"))
-
+    routes.before_request(partial(refuse_foreign_forms, "/models"))
     routes.after_request(confine)
     return routes
 

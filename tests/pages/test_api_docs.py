@@ -14,18 +14,17 @@ from typing import Any, Literal
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly
 from tests.support.application import serve
+from tests.support.browser import PATIENCE, Watch, chromium
 from tests.support.models import unstored
 from tests.support.serving import Server, running
 
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
-PATIENCE = 120_000  # milliseconds; a busy machine takes its time to draw a page
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +38,8 @@ def server(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> I
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}: install the Debian package chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        expect.set_options(timeout=PATIENCE)
-        yield browser
-        browser.close()
+    with chromium() as started:
+        yield started
 
 
 def open_page(browser: Browser) -> Page:
@@ -88,22 +80,6 @@ def proxy(target: int) -> Iterator[int]:
         Thread(target=listening.serve_forever, daemon=True).start()
         yield listening.server_address[1]
         listening.shutdown()
-
-
-class Watch:
-    """What a page asked for and what it complained of."""
-
-    def __init__(self, page: Page, address: str) -> None:
-        self.address = address
-        self.complaints: list[str] = []
-        self.strangers: list[str] = []
-        page.on("console", lambda one: self.complaints.append(f"{one.type}: {one.text}"))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", self._see)
-
-    def _see(self, request: Request) -> None:
-        if not request.url.startswith((f"{self.address}/", "data:", "blob:")):
-            self.strangers.append(request.url)
 
 
 def submit(page: Page) -> Any:

@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import ANSWER
-from tests.pages.test_api_docs import PATIENCE, Watch, browser, proxy
+from tests.pages.test_api_docs import browser, proxy
 from tests.pages.test_dashboard import DASHBOARD
+from tests.support.browser import PATIENCE, Watch
 from tests.support.models import EXAMPLES
 from tests.support.serving import Server, running, wait_until
 

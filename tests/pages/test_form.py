@@ -8,14 +8,14 @@ from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.test import TestResponse
 
 from engine.schema.record_schema import Schema
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
-from tests.pages.test_api_docs import CHROMIUM, Watch
 from tests.support.application import serve
+from tests.support.browser import Watch, chromium
 from tests.support.exposed import Exposed
 from tests.support.models import unstored
 from tests.support.serving import running
@@ -214,17 +214,12 @@ def show(browser: Browser, *, width: int, scheme: Any) -> tuple[Page, list[str]]
 def test_form_when_a_person_fills_it_in_answers_with_keys_on_a_phone_in_the_dark(
     toy_store: ModelStore, tmp_path: Path
 ) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}: install the Debian package chromium")
     text, key = make_key("person", scopes=["predict"])
     KeyFile(tmp_path / "keys.json").add(key)
     with running(
         tmp_path, until="/readyz", model_store=toy_store.root, default_model="parcel",
         keys_file=tmp_path / "keys.json",
-    ) as server, sync_playwright() as playwright:  # fmt: skip
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+    ) as server, chromium() as browser:  # fmt: skip
         page, complaints = show(browser, width=320, scheme="dark")
 
         page.goto(f"http://127.0.0.1:{server.port}/models/parcel")
@@ -246,4 +241,3 @@ def test_form_when_a_person_fills_it_in_answers_with_keys_on_a_phone_in_the_dark
         assert sum(map(int, re.findall(r"\d+", page.evaluate(dark))[:3])) < 150
         odd = [one for one in complaints if not re.match("verbose|.* status of 4(01|22) ", one)]
         assert [] == odd
-        browser.close()

@@ -9,8 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from persistence.model_persistence import ModelStore
-from tests.pages.test_api_docs import PATIENCE, Watch, browser, proxy
+from tests.pages.test_api_docs import browser, proxy
 from tests.pages.test_table import ROWS, csv_of
+from tests.support.browser import PATIENCE, Watch
 from tests.support.serving import Server, running
 
 __all__ = ["browser"]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate
-from tests.pages.test_api_docs import CHROMIUM, Watch
 from tests.support.application import serve
+from tests.support.browser import Watch, chromium
 from tests.support.models import EXAMPLES
 from tests.support.plain_versions import plain_store
 from tests.support.serving import running, wait_until
@@ -194,15 +194,10 @@ def test_promotion_from_another_site_or_machine_is_refused(
 def test_person_promotes_a_version_in_a_browser_and_rolls_back(
     store: ModelStore, tmp_path: Path
 ) -> None:
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}: install the Debian package chromium")
     one, _, three = store.versions("rent")
     with running(
         tmp_path, until="/readyz", model_store=store.root, default_model="rent"
-    ) as server, sync_playwright() as playwright:  # fmt: skip
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
+    ) as server, chromium() as browser:  # fmt: skip
         page = browser.new_page(viewport={"width": 320, "height": 700})
         complaints = Watch(page, "http://127.0.0.1").complaints
 
@@ -222,4 +217,3 @@ def test_person_promotes_a_version_in_a_browser_and_rolls_back(
         wait_until(lambda: serves(one), "the version before answers")
 
         assert [] == [one for one in complaints if not one.startswith("verbose")]
-        browser.close()

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Response, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 
 #: Milliseconds after which something that should be seen is taken not to come.
-PATIENCE = 60_000
+PATIENCE = 120_000
 
 
 @contextmanager
@@ -48,12 +48,12 @@ class Watch:
         self._address = address
         page.on("console", lambda line: self.complaints.append(f"{line.type}: {line.text}"))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("response", self._see)
+        page.on("request", self._see)
+        page.on("response", lambda response: self._responses.append(response))
 
-    def _see(self, response: Response) -> None:
-        self._responses.append(response)
-        if not response.url.startswith((f"{self._address}/", "data:", "blob:")):
-            self.strangers.append(response.url)
+    def _see(self, request: Request) -> None:
+        if not request.url.startswith((f"{self._address}/", "data:", "blob:")):
+            self.strangers.append(request.url)
 
     def bytes_moved(self) -> int:
         """Return how many bytes of bodies came over the wire since the last question."""
