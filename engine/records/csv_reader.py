@@ -38,16 +38,20 @@ _Piece = tuple[Sequence[Sequence[str]] | None, Sequence[Sequence[str]]]
 
 
 def read_csv(
-    upload: Upload, schema: Schema, decoder: Decoder, *, delimiter: str = ","
-) -> Generator[Block]:
+    upload: Upload, schema: Schema, decoder: Decoder, *, delimiter: str = ",",
+    has_decimal_commas: bool | None = None,
+) -> Generator[Block]:  # fmt: skip
     """Read CSV in UTF-8: blank lines are skipped, and rows of empty cells at the end.
+
+    Whether numbers have decimal commas is recognised, unless the table is a part of another.
 
     Raise `BadRequest` with 400 for a body that is not CSV or has no valid header, with 413 for a
     row that is too long or too many empty rows.
     """
     lines = Lines(upload, delimiter)
-    layout = _read_layout(lines, schema)
-    columns = _Columns(layout.names, schema, decoder, has_decimal_commas=layout.has_decimal_commas)
+    layout = read_layout(lines, schema)
+    has_commas = layout.has_decimal_commas if has_decimal_commas is None else has_decimal_commas
+    columns = _Columns(layout.names, schema, decoder, has_decimal_commas=has_commas)
     first = 0
     for cells, rows in _pieces(lines, layout):
         matrix = None if cells is None else columns.read(cells)
@@ -67,14 +71,15 @@ def read_rows(
 ) -> tuple[Layout, Iterator[Sequence[str]]]:
     """Read the same header and rows as `read_csv`, the rows as text."""
     lines = Lines(upload, delimiter)
-    layout = _read_layout(lines, schema)
+    layout = read_layout(lines, schema)
     pieces = _pieces(lines, layout)
     return layout, chain.from_iterable(
         rows if cells is None else _transposed(cells) for cells, rows in pieces
     )
 
 
-def _read_layout(lines: Lines, schema: Schema) -> Layout:
+def read_layout(lines: Lines, schema: Schema) -> Layout:
+    """Read the lines before the first row; raise as `read_csv` where there is no header."""
     line = lines.line_with_text()
     if delimiter := stated_delimiter(line):
         lines.delimiter = delimiter

@@ -33,6 +33,16 @@ def in_slices(answer: Callable[[Any], Any], matrix: Any, *, cores: int | None = 
     return np.concatenate([answer(first), *(future.result() for future in pending)])
 
 
+#: The most cores that this process uses, where it shares them with others of its kind.
+_most_cores: list[int] = []
+
+
+def limit_cores(most: int) -> None:
+    """Use so many cores at most from now on, since other processes do the same work beside."""
+    _most_cores[:] = [most]
+    usable_cores.cache_clear()
+
+
 @cache
 def usable_cores(root: Path = Path("/")) -> int:
     """Return how many CPUs this process may use: it runs on so many, or its groups pay for fewer.
@@ -41,7 +51,7 @@ def usable_cores(root: Path = Path("/")) -> int:
     it: each has threads for all, since the others often have nothing to do.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min([cores or 1, *map(math.ceil, _quotas(root))]))
+    return max(1, min([cores or 1, *_most_cores, *map(math.ceil, _quotas(root))]))
 
 
 def _quotas(root: Path) -> Iterator[float]:

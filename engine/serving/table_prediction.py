@@ -31,7 +31,7 @@ _MOST_NUMBERS = 2**16
 
 def answer_table(
     version: StoredVersion, upload: Upload, kind: str, form: type[Writer],
-    *, delimiter: str = "", timing: Timing | None = None,
+    *, delimiter: str = "", has_decimal_commas: bool | None = None, timing: Timing | None = None,
     decided: Callable[[Any, Decisions], None] = lambda matrix, decisions: None,
     count_rows: Callable[[int], None] = lambda rows: None,
 ) -> Spool:  # fmt: skip
@@ -43,6 +43,8 @@ def answer_table(
         The media type of what is uploaded.
     delimiter : str
         What separates the cells of text, where its media type does not say so.
+    has_decimal_commas : bool, optional
+        Whether numbers in text have them, where the table is a part of another.
     decided : callable
         Called with the records and the decisions of each part, while there is no
         problem; a later part may still be refused.
@@ -59,7 +61,10 @@ def answer_table(
     blocks: Generator[Block]
     if kind in DELIMITERS:
         delimiter = delimiter or DELIMITERS[kind]
-        blocks = read_csv(upload, version.schema, version.decoder, delimiter=delimiter)
+        blocks = read_csv(
+            upload, version.schema, version.decoder, delimiter=delimiter,
+            has_decimal_commas=has_decimal_commas,
+        )  # fmt: skip
     elif kind == LINES:
         blocks = read_lines(upload, version.schema, version.decoder)
     else:
