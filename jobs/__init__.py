@@ -1,1 +1,1 @@
-"""Jobs over whole tables: each is a command, run by a person, a schedule or an orchestrator."""
+"""What runs by itself, on a schedule or at a command: each job is ``python -m jobs.<name>``."""

@@ -109,7 +109,7 @@ def _run(options: argparse.Namespace) -> str:
             elif target.is_done():
                 _empty(folder)
                 return f"{job.target} is done already: nothing to do"
-            parts = _cut(job, options.form, model, folder, target)
+            parts = _cut(job, options, model, folder, target)
             return _answer(parts, options, model, folder, target, rejected)
     finally:
         with suppress(OSError):  # it is not empty, or another process came meanwhile
@@ -155,7 +155,9 @@ def _empty(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _cut(job: Job, kind: str, model: StoredVersion, folder: Path, target: "Result") -> Parts:
+def _cut(
+    job: Job, options: argparse.Namespace, model: StoredVersion, folder: Path, target: Result
+) -> Parts:
     """Return the parts of a job that was begun, or else cut its table into parts."""
     if (folder / "job.json").exists():
         parts = read_parts(folder)
@@ -167,9 +169,10 @@ def _cut(job: Job, kind: str, model: StoredVersion, folder: Path, target: "Resul
                 "finish that one, or add --restart to begin anew"
             )
         return parts
-    if target.is_there():
+    if target.is_there() and not options.restart:
         raise JobError(f"{job.target} is there already: name another OUT, or add --restart")
     _empty(folder)
+    kind = options.form
     if DATABASE.fullmatch(job.source):
         source = read_source(*address_of(job.source))
         parts = Parts(job, kind, next(source))

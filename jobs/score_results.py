@@ -37,7 +37,7 @@ class Result(Protocol):
         """Return whether all of this job is there."""
 
     def remove(self) -> None:
-        """Forget what is there."""
+        """Forget what is there, where it is not replaced as a whole."""
 
     def publish(self, folder: Path, parts: Parts, model: StoredVersion, done: list[Done]) -> None:
         """Put the answers in place, whatever was put there before by the same job."""
@@ -88,8 +88,7 @@ class FileResult:
         return self.is_there() and self._receipt.exists() and self._receipt.read_bytes() == job
 
     def remove(self) -> None:
-        """Let the next result replace the one that is there."""
-        self._receipt.unlink(missing_ok=True)
+        """Leave the result that is there: readers have it until another takes its place."""
 
     def publish(self, folder: Path, parts: Parts, model: StoredVersion, done: list[Done]) -> None:
         """Join the answers, and put them in place."""

@@ -24,6 +24,9 @@ ODD = 'it\'s "a"; touch ran #&|`touch ran` \\ b'
         ("model", ("name", "data", "promote"), ["{}", "--data={}", "--promote={}"]),
         ("remove", ("name",), ["{}"]),
         ("check", ("name",), ["{}"]),
+        ("score", ("model", "from", "to", "version", "rejected", "workers", "scheduler"),
+         ["{}", "{}", "{}", *(f"--{word}={{}}" for word in (
+             "version", "rejected", "workers", "scheduler"))]),
     ],
 )  # fmt: skip
 def test_word_when_it_is_odd_reaches_the_command_as_it_is(
@@ -38,12 +41,12 @@ def test_word_when_it_is_odd_reaches_the_command_as_it_is(
         "deps",
         "python=/usr/bin/printf '%s\\n'",
     ]
-    flags = [f"{flag}=no" for flag in ("yes", "versions", "overwrite")]
+    flags = [f"{flag}=no" for flag in ("yes", "versions", "overwrite", "restart")]
 
     done = subprocess.run(
         [*command, target, *flags, *(f"{word}={ODD}" for word in given)], check=True,
         cwd=tmp_path, capture_output=True, text=True, env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
 
-    assert [word.format(ODD) for word in words] == done.stdout.splitlines()[1:]
+    assert [word.format(ODD) for word in words] == done.stdout.splitlines()[-len(words) :]
     assert [] == [*tmp_path.iterdir()]

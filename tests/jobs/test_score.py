@@ -3,28 +3,14 @@
 import csv
 import io
 import json
-import os
-import random
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import sqlalchemy
 from flask.testing import FlaskClient
 
-from jobs.score import main
 from jobs.score_part import open_model
-from persistence.model_persistence import ModelStore
-from tests.support.postgresql import Postgresql
-from tests.support.project import ROOT
+from tests.jobs.score_runs import MANY, answers_of, kill, read, score, start
 from tests.support.serving import wait_until
 from tests.support.table_bodies import (
     ARROW,
@@ -39,47 +25,9 @@ from tests.support.table_bodies import (
 )
 
 SUFFIXES = {CSV: "csv", LINES: "jsonl", PARQUET: "parquet"}
-NOTES = ["plain", 'a "quote", and a comma', "two\nlines", "\r", ""]
 
-#: Enough for many small parts.
-MANY = [{**PARCEL, "weight": at % 100, "note": NOTES[at % 5]} for at in range(4000)]
-
-#: Each in a part of its own kind: out of range, no number, too few cells where it is text.
+#: Out of range in its first field.
 BAD = {**PARCEL, "weight": 230, "note": "bad"}
-
-#: How often a job is killed: a few times every day, more where that is asked for.
-KILLS = int(os.environ.get("SCORE_KILLS", "8"))
-
-
-@pytest.fixture
-def folder(
-    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
-    """A folder of its own, in which jobs know the toys."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MODEL_STORE", str(toy_store.root))
-    open_model.cache_clear()
-    yield tmp_path
-    open_model.cache_clear()
-
-
-def score(source: str, target: str, *options: str, size: int = 60_000) -> int:
-    return main(["parcel", source, target, "--part-bytes", str(size), *options])
-
-
-def answers_of(client: FlaskClient, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Ask the service; give its answers as a table has them."""
-    body = ask(client, WRITERS[LINES](records), LINES, CSV).data.decode()
-    return [*csv.DictReader(io.StringIO(body, newline=""))]
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """Read a result, with the texts of CSV in place of values."""
-    if path.suffix == ".jsonl":
-        return [json.loads(line) for line in path.read_bytes().splitlines()]
-    if path.suffix == ".parquet":
-        return [*pq.read_table(path).to_pylist()]
-    return [*csv.DictReader(path.open(newline=""))]
 
 
 @pytest.mark.parametrize("kind", [CSV, LINES, PARQUET])
@@ -142,9 +90,9 @@ def test_rows_that_are_not_valid_within_the_share_are_set_aside_with_number_and_
 
 def allow(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
     """Let the model set aside a share of the rows, as its file would declare."""
-    monkeypatch.setitem(open_model("parcel", None).card, "set_aside", share)  # type: ignore[arg-type]
+    monkeypatch.setitem(open_model("parcel", None).card, "set_aside", share)
     version = open_model("parcel", None).version
-    monkeypatch.setitem(open_model("parcel", version).card, "set_aside", share)  # type: ignore[arg-type]
+    monkeypatch.setitem(open_model("parcel", version).card, "set_aside", share)
 
 
 def test_table_with_more_invalid_rows_than_declared_gives_no_result(
@@ -230,179 +178,8 @@ def test_job_of_a_changed_table_is_refused_until_it_begins_anew(
     assert "is there already" in capsys.readouterr().err
 
 
-def start(source: str, target: str, *options: str) -> "subprocess.Popen[bytes]":
-    """Start a job in a process of its own, with those that it starts in its group."""
-    command = [sys.executable, "-m", "jobs.score", "parcel", source, target]
-    return subprocess.Popen(
-        [*command, "--part-bytes", "20000", *options],
-        start_new_session=True, stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-
-
-def kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill the process alone; those that it has started have to end by themselves."""
-    process.kill()
-    process.wait()
-    wait_until(lambda: not has_group(process.pid), "the end of its processes")
-
-
-def has_group(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", ["out.csv", "env:SCORES/scores"])
-def test_job_when_killed_at_any_moment_ends_with_every_row_once(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, target: str
-) -> None:
-    database = folder / "scores.sqlite3"
-    sqlite3.connect(database).close()
-    monkeypatch.setenv("SCORES", f"sqlite:///{database}")
-    (folder / "in.csv").write_bytes(write_csv(MANY))
-    begun = time.monotonic()
-    assert 0 == start("in.csv", "whole.csv").wait()
-    whole_seconds, draw = time.monotonic() - begun, random.Random(KILLS)  # noqa: S311
-    for _ in range(KILLS // 2):
-        process = start("in.csv", target, "--restart" if target == "out.csv" else "--workers=2")
-        try:
-            process.wait(draw.uniform(0, whole_seconds))
-        except subprocess.TimeoutExpired:
-            kill(process)
-
-        assert 0 == start("in.csv", target).wait()
-
-        if target == "out.csv":
-            assert (folder / "out.csv").read_bytes() == (folder / "whole.csv").read_bytes()
-            assert not (folder / "out.csv.parts").exists()
-            continue
-        with sqlite3.connect(database) as connection:
-            found = connection.execute(
-                "SELECT row_number, weight, note, value FROM scores ORDER BY 1"
-            )
-            expected = [
-                (number, float(each["weight"]), each["note"] or None, each["value"])
-                for number, each in enumerate(read(folder / "whole.csv"), 1)
-            ]
-            assert expected == found.fetchall()
-            connection.execute("DELETE FROM scores")
-            connection.execute("DELETE FROM scores_parts")
-
-
-def check_database(folder: Path, client: FlaskClient, address: str) -> None:
-    """Score one table of a database into another, by its key and by a query."""
-    engine = sqlalchemy.create_engine(address.replace("postgres://", "postgresql+psycopg://"))
-    metadata = sqlalchemy.MetaData()
-    kinds: dict[str, Any] = {
-        "weight": sqlalchemy.Float, "pieces": sqlalchemy.Integer, "height": sqlalchemy.Float,
-        "colour": sqlalchemy.Text, "shape": sqlalchemy.Text, "fragile": sqlalchemy.Boolean,
-        "express": sqlalchemy.Boolean,
-    }  # fmt: skip
-    columns = [sqlalchemy.Column(name, kind) for name, kind in kinds.items()]
-    key = sqlalchemy.Column("note", sqlalchemy.Integer, primary_key=True)
-    table = sqlalchemy.Table("parcels", metadata, *columns, key)
-    records = [{**PARCEL, "weight": at % 100, "height": None, "note": at} for at in range(700)]
-    metadata.create_all(engine)
-    with engine.begin() as connection:
-        connection.execute(table.insert(), [*reversed(records)])
-
-    assert 0 == score("env:WAREHOUSE/parcels", "env:WAREHOUSE/scores", "--workers", "1")
-    query = "SELECT * FROM parcels WHERE note < 10 ORDER BY note DESC"
-    assert 0 == score(f"env:WAREHOUSE/{query}", "ten.csv", "--workers", "1")
-
-    expected = answers_of(client, records)
-    with engine.begin() as connection:
-        query = (
-            "SELECT row_number, note, height, value, probability FROM scores ORDER BY row_number"
-        )
-        found = connection.execute(sqlalchemy.text(query)).all()
-    assert [
-        (at + 1, at, None, one["value"], float(one["probability"]))
-        for at, one in enumerate(expected)
-    ] == [*map(tuple, found)]
-    ten = read(folder / "ten.csv")
-    assert [str(at) for at in range(9, -1, -1)] == [each["note"] for each in ten]
-    assert [each["value"] for each in reversed(expected[:10])] == [each["value"] for each in ten]
-    engine.dispose()
-
-
-def test_table_of_sqlite_is_scored_into_another(
-    folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    address = f"sqlite:///{folder}/warehouse.db"
-    sqlite3.connect(folder / "warehouse.db").close()
-    monkeypatch.setenv("WAREHOUSE", address)
-    check_database(folder, toy_client, address)
-
-
-@pytest.mark.slow
-def test_table_of_postgresql_is_scored_into_another(
-    folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch,
-    postgresql: Postgresql,
-) -> None:  # fmt: skip
-    monkeypatch.setenv("WAREHOUSE", postgresql.address)
-    check_database(folder, toy_client, postgresql.address)
-
-
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("env:NOWHERE/parcels", "NOWHERE is not set"),
-        ("env:WAREHOUSE/SELECT 1 AS weight", "add ORDER BY"),
-        ("env:WAREHOUSE/loose", "has no primary key"),
-        ("env:WAREHOUSE/none", "has no table 'none'"),
-    ],
-)
-def test_database_when_it_cannot_be_read_in_an_order_is_refused(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    source: str, said: str,
-) -> None:  # fmt: skip
-    with sqlite3.connect(folder / "warehouse.db") as connection:
-        connection.execute("CREATE TABLE loose (weight REAL)")
-    monkeypatch.setenv("WAREHOUSE", f"sqlite:///{folder}/warehouse.db")
-
-    assert 1 == score(source, "out.csv")
-
-    assert said in capsys.readouterr().err
-
-
 def test_formats_when_they_differ_are_wrong_usage(folder: Path) -> None:
     with pytest.raises(SystemExit) as end:
         score("in.csv", "out.parquet")
 
     assert 2 == end.value.code
-
-
-@pytest.mark.slow
-def test_cluster_whose_workers_are_killed_scores_every_row_once(folder: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    (folder / "in.csv").write_bytes(write_csv(MANY * 3))
-    assert 0 == start("in.csv", "whole.csv").wait()
-    program = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    command = [*program, "--host", "tcp://127.0.0.1", "--port", "0", "--no-dashboard",
-               "--scheduler-file", "scheduler.json"]  # fmt: skip
-    processes = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)]
-    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file",
-              "scheduler.json", "--nthreads", "1", "--no-nanny", "--no-dashboard"]  # fmt: skip
-    try:
-        wait_until((folder / "scheduler.json").exists, "the scheduler")
-        processes += [
-            subprocess.Popen(worker, env=environment, stderr=subprocess.DEVNULL) for _ in range(2)
-        ]
-        address = json.loads((folder / "scheduler.json").read_text())["address"]
-        job = start("in.csv", "out.csv", "--scheduler", address)
-        parts = folder / "out.csv.parts"
-        wait_until(lambda: any(parts.glob("done-*")), "the first part")
-        processes[1].kill()
-        processes.append(subprocess.Popen(worker, env=environment, stderr=subprocess.DEVNULL))
-        assert 0 == job.wait()
-    finally:
-        for process in processes:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-
-    assert (folder / "out.csv").read_bytes() == (folder / "whole.csv").read_bytes()

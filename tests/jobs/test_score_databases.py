@@ -1,0 +1,90 @@
+"""Scoring of tables in SQLite and PostgreSQL, into others."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+from flask.testing import FlaskClient
+
+from tests.jobs.score_runs import answers_of, read, score
+from tests.support.postgresql import Postgresql
+from tests.support.table_bodies import PARCEL
+
+
+def check_database(folder: Path, client: FlaskClient, address: str) -> None:
+    """Score one table of a database into another, by its key and by a query."""
+    engine = sqlalchemy.create_engine(address.replace("postgres://", "postgresql+psycopg://"))
+    metadata = sqlalchemy.MetaData()
+    kinds: dict[str, Any] = {
+        "weight": sqlalchemy.Float, "pieces": sqlalchemy.Integer, "height": sqlalchemy.Float,
+        "colour": sqlalchemy.Text, "shape": sqlalchemy.Text, "fragile": sqlalchemy.Boolean,
+        "express": sqlalchemy.Boolean,
+    }  # fmt: skip
+    columns = [sqlalchemy.Column(name, kind) for name, kind in kinds.items()]
+    key = sqlalchemy.Column("note", sqlalchemy.Integer, primary_key=True)
+    table = sqlalchemy.Table("parcels", metadata, *columns, key)
+    records = [{**PARCEL, "weight": at % 100, "height": None, "note": at} for at in range(700)]
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(table.insert(), [*reversed(records)])
+
+    assert 0 == score("env:WAREHOUSE/parcels", "env:WAREHOUSE/scores", "--workers", "1")
+    query = "SELECT * FROM parcels WHERE note < 10 ORDER BY note DESC"
+    assert 0 == score(f"env:WAREHOUSE/{query}", "ten.csv", "--workers", "1")
+
+    expected = answers_of(client, records)
+    with engine.begin() as connection:
+        query = (
+            "SELECT row_number, note, height, value, probability FROM scores ORDER BY row_number"
+        )
+        found = connection.execute(sqlalchemy.text(query)).all()
+    assert [
+        (at + 1, at, None, one["value"], float(one["probability"]))
+        for at, one in enumerate(expected)
+    ] == [*map(tuple, found)]
+    ten = read(folder / "ten.csv")
+    assert [str(at) for at in range(9, -1, -1)] == [each["note"] for each in ten]
+    assert [each["value"] for each in reversed(expected[:10])] == [each["value"] for each in ten]
+    engine.dispose()
+
+
+def test_table_of_sqlite_is_scored_into_another(
+    folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"sqlite:///{folder}/warehouse.db"
+    sqlite3.connect(folder / "warehouse.db").close()
+    monkeypatch.setenv("WAREHOUSE", address)
+    check_database(folder, toy_client, address)
+
+
+@pytest.mark.slow
+def test_table_of_postgresql_is_scored_into_another(
+    folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch,
+    postgresql: Postgresql,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("WAREHOUSE", postgresql.address)
+    check_database(folder, toy_client, postgresql.address)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("env:NOWHERE/parcels", "NOWHERE is not set"),
+        ("env:WAREHOUSE/SELECT 1 AS weight", "add ORDER BY"),
+        ("env:WAREHOUSE/loose", "has no primary key"),
+        ("env:WAREHOUSE/none", "has no table 'none'"),
+    ],
+)
+def test_database_when_it_cannot_be_read_in_an_order_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    source: str, said: str,
+) -> None:  # fmt: skip
+    with sqlite3.connect(folder / "warehouse.db") as connection:
+        connection.execute("CREATE TABLE loose (weight REAL)")
+    monkeypatch.setenv("WAREHOUSE", f"sqlite:///{folder}/warehouse.db")
+
+    assert 1 == score(source, "out.csv")
+
+    assert said in capsys.readouterr().err
