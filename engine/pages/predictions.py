@@ -15,10 +15,13 @@ from engine.api.prediction_log import PLACE
 from engine.api.requests import no_explanation
 from engine.api.resources import Resources
 from engine.api.row_cost import count_rows
+from engine.cards.sentences import word
 from engine.languages import gettext as _
 from engine.monitoring.log_rows import PRIVATE
+from engine.pages.answer import percent
 from engine.pages.layout import CONTENT_TYPE, confine, render
 from engine.records.problems import BadRequest
+from engine.runtime.answers import class_name
 from engine.runtime.memory import NotEnoughMemory
 from engine.schema.card import Card
 from engine.schema.messages import plain, shown
@@ -73,8 +76,12 @@ def blueprint(shared: Resources) -> Blueprint:
             text = _("there is no logged prediction {prediction} of this model")
             raise BadRequest(404, text.format(prediction=shown(prediction_id)))
         explanation, reason = _explain(shared, row)
+        # An id that the service made itself says nothing to a person.
+        request_id = "" if _ID.fullmatch(row.request_id) else row.request_id
         return page(
-            "prediction.html", card, row=row, outcomes=shared.overview.outcomes(row),
+            "prediction.html", card, row=row, percent=percent,
+            labels={class_name(label): word(label) for label in card["classes"] or ()},
+            request_id=request_id, outcomes=shared.overview.outcomes(row),
             explanation=explanation, reason=reason, again=_address(row),
             milliseconds=None if row.seconds is None else plain(1000 * row.seconds, 3),
         )  # fmt: skip
