@@ -1,5 +1,7 @@
 """Words for scores, shares and classes."""
 
+from typing import Any
+
 import pytest
 
 from engine.cards.sentences import of_hundred, score_title, word
@@ -25,10 +27,11 @@ def test_share_that_is_not_certain_is_never_rounded_to_certainty(
 
 
 def test_words_are_those_of_the_language() -> None:
+    card: Any = {}
     choose("pt-BR")
     field = Number(name="income", unit="BRL", example=1.5, minimum=-0.5, maximum=10_000_000)
     try:
-        hint = control(field, "1,5", "", {})["hint"]
+        hint = control(field, "1,5", "", card)["hint"]
         assert "verdadeiro" == word(True)
         assert "Um número de -0,5 a 10.000.000." == hint
         assert "Erro absoluto médio" == score_title("mae")
