@@ -76,18 +76,21 @@ def blueprint(shared: Resources) -> Blueprint:
             text = _("there is no logged prediction {prediction} of this model")
             raise BadRequest(404, text.format(prediction=shown(prediction_id)))
         explanation, reason = _explain(shared, row)
-        # An id that the service made itself says nothing to a person.
-        request_id = "" if _ID.fullmatch(row.request_id) else row.request_id
         return page(
             "prediction.html", card, row=row, percent=percent,
-            labels={class_name(label): word(label) for label in card["classes"] or ()},
-            request_id=request_id, outcomes=shared.overview.outcomes(row),
+            **_written(card, row), outcomes=shared.overview.outcomes(row),
             explanation=explanation, reason=reason, again=_address(row),
             milliseconds=None if row.seconds is None else plain(1000 * row.seconds, 3),
         )  # fmt: skip
 
     routes.after_request(confine)
     return routes
+
+
+def _written(card: Card, row: PredictionRow) -> dict[str, Any]:
+    """Return the words of classes; and the request's id, unless the service itself has made it."""
+    labels = {class_name(label): word(label) for label in card["classes"] or ()}
+    return {"labels": labels, "request_id": "" if _ID.fullmatch(row.request_id) else row.request_id}
 
 
 def _find(shared: Resources, card: Card, search: str, after: str | None) -> list[PredictionRow]:
