@@ -29,6 +29,7 @@ def write_short(version: StoredVersion, decisions: Prediction | Decisions) -> by
     It is what was predicted of one record, or a list for several.
     """
     is_value = version.card["answer"] == "value"
+    told: list[Any]
     if isinstance(decisions, Prediction):
         told = [decisions.value if is_value else decisions.probabilities]
     elif is_value:

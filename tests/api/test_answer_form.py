@@ -17,9 +17,11 @@ ALIASES = ("/inference/{}", "/get_prediction")
 
 
 @pytest.fixture(scope="module")
-def stores(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def stores(
+    toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory
+) -> dict[Any, ModelStore]:
     """Stores of a classification and a regression that declare each form."""
-    made = {}
+    made: dict[Any, ModelStore] = {}
     for name, form in (("parcel", "value"), ("parcel", "probabilities"), ("rent", "value")):
         store = ModelStore(tmp_path_factory.mktemp(form))
         card = toy_store.read_card(name)

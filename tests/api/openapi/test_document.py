@@ -147,8 +147,8 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
                 assert [] == check(document, shape, read_strictly(answer.data))
                 sent += 1
     # One record, a list, columns, CSV and lines; three models by name, by version and at their
-    # second address, and one as the default, at two. Six forms of an invocation, and vetiver's list.
-    # Then tensors, twice, an index and instances. And seven what-ifs, and a list of tools.
+    # second address, and one as the default, at two. Six forms of an invocation, and vetiver's
+    # list. Then tensors, twice, an index and instances. And seven what-ifs, and a list of tools.
     assert 57 + 4 + 7 + 1 + 5 == sent
 
 
