@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check site clean upgrade
+.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
 
 python := .venv/bin/python
 
@@ -146,6 +146,11 @@ docs: deps  ## Write the generated pages of docs/
 
 docs-check: deps  ## Check that the generated pages of docs/ are up to date
 	@$(python) docs/generate.py --check
+
+notebooks: test-deps  ## Run the notebooks, on the samples or on data=FOLDER; write their pages: make notebooks data=FOLDER
+	@cd docs/notebooks && for script in *.py; do \
+		NOTEBOOK_DATA="$(data)" ../../$(python) -m jupytext --to ipynb -o - $$script | \
+		../../$(python) -m nbconvert --stdin --to markdown --execute --output $${script%.py} || exit; done
 
 site: test-deps  ## Build the documentation as a site with a search, in .site
 	@NO_MKDOCS_2_WARNING=1 exec $(python) -m mkdocs build --quiet --strict

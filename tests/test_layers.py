@@ -92,11 +92,11 @@ MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_A_FILE = 40, 300
 
 @cache
 def files() -> tuple[Path, ...]:
-    """List the project's own Python files; the tests and the user's models are left out."""
+    """List the project's own Python files, without tests, notebooks and the user's models."""
     return tuple(
         ROOT / file
         for file in sorted(list_files())
-        if file.endswith(".py") and not file.startswith("tests/")
+        if file.endswith(".py") and not file.startswith(("tests/", "docs/notebooks/"))
         if not is_users(file) or (file in SAMPLE and not why_no_sample())
     )
 
