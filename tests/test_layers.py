@@ -168,13 +168,8 @@ def parse(path: Path) -> ast.Module:
 def test_files_when_listed_are_those_of_the_project() -> None:
     listed = {name(path) for path in files()}
 
-    assert {
-        "app.py",
-        "build_model.py",
-        "gunicorn.conf.py",
-        "settings.py",
-        "test_model.py",
-    } <= listed
+    expected = {"app.py", "build_model.py", "gunicorn.conf.py", "settings.py", "test_model.py"}
+    assert expected <= listed
     assert {"engine/api/predict.py", "models/__init__.py", "persistence/folder.py"} <= listed
     assert not {file for file in listed if file.startswith("tests/")}
 

@@ -68,7 +68,7 @@ def test_model_file_when_its_rules_are_wrong_has_each_among_its_problems() -> No
     with pytest.raises(InvalidDefinition) as caught:
         ModelDefinition(
             title="toy", fields=FIELDS, target=Number(name="y", example=1.0), score="r2",
-            sample=Path("toy.csv"), load_data=pd.read_csv, build_pipeline=lambda: None,  # type: ignore[arg-type,return-value]
+            sample=Path("toy.csv"), load_data=pd.read_csv, build_pipeline=lambda: None,
             set_aside=1.5, rules=["low <= y", "low <= z"],  # type: ignore[arg-type]
         )  # fmt: skip
 

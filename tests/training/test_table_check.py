@@ -158,7 +158,8 @@ def listened(said: list[str]) -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_version_when_rows_were_set_aside_says_so_wherever_it_is_described(tmp_path: Path) -> None:
-    path, said = tmp_path / "beers.csv", []
+    path = tmp_path / "beers.csv"
+    said: list[str] = []
     make_table(200).to_csv(path, index=False)
     definition = replace(
         BEER, fields=(*BEER.fields[:2], BEER.fields[3]),
