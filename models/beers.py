@@ -2,7 +2,7 @@
 
 The style is what the name says, word by word: "Scale" is no ale. Most names say none, which is
 a style of its own here; a caller without a style sends none, too. The name itself comes back in
-the answer. What cannot be is left out when the model is trained: bitterness above
+the answer. What cannot be is set aside when the model is trained: bitterness above
 any that tongues or laboratories tell, a pH of 79, a beer denser after fermentation than before.
 """
 
@@ -66,9 +66,7 @@ def load_data(path: Path) -> pd.DataFrame:
     table = pd.read_json(path) if path.suffix == ".json" else pd.read_csv(path)
     if "style" not in table:
         table = table.assign(style=table["name"].map(style_of))
-    table = table.dropna(subset="ibu")  # a beer without it teaches nothing
-    is_odd = (table["ibu"] >= 1000) | (table["ph"] > 14) | (table["target_fg"] > table["target_og"])
-    return table[~is_odd].reset_index(drop=True)
+    return table
 
 
 def build_pipeline() -> Pipeline:
@@ -92,5 +90,7 @@ definition = ModelDefinition(
     load_data=load_data,
     build_pipeline=build_pipeline,
     score="rmse",
+    set_aside=0.1,
+    rules=("target_fg <= target_og",),
     seed=0,
 )

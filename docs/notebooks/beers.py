@@ -28,7 +28,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBRegressor
 
-from models.beers import build_pipeline, fields, load_data, style_of
+from engine.training.table import read_training_rows
+from models.beers import build_pipeline, definition, fields, load_data, style_of
 
 # %% [markdown]
 # ## The data
@@ -93,7 +94,7 @@ print(f"ours is better in {np.mean(gains > 0):.0%} of the draws, by {gains.mean(
 # 25 folds, with the correction of Nadeau and Bengio.
 
 # %%
-clean = load_data(path)
+clean = read_training_rows(load_data(path), definition).table
 X = clean[names].assign(style=clean["style"].fillna("__missing__"))
 X = X.astype(dict.fromkeys(numbers, float))
 y, recipe = clean["ibu"].astype(float), X[numbers].apply(tuple, axis=1).factorize()[0]

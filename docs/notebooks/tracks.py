@@ -32,8 +32,8 @@ from models.tracks import build_pipeline, fields, load_data
 # Some songs stand in the tables up to three times, and some rows have no features at all.
 
 # %%
-table = load_data(path)
 names = [field.name for field in fields]
+table = load_data(path).dropna(subset=names)
 counts = table["song"].value_counts()
 print(f"{path.name}: {len(table)} rows with features, {len(counts)} songs")
 print(f"rows that repeat a song: {len(table) - len(counts)}; reggaeton: {table['reggaeton'].sum()}")

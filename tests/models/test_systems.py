@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 import models
-from engine.training.table import read_table
+from engine.training.table import read_training_rows
+from engine.training.table_check import check_table
 from tests.support.project import ROOT
 
 NAMES = ("beers", "delay", "milk", "tracks")
@@ -37,9 +38,9 @@ def test_sample_when_made_again_is_the_same(name: str) -> None:
 def test_sample_fits_the_model(name: str) -> None:
     definition = models.find(name)
 
-    X, y, _ = read_table(definition.load_data(definition.sample), definition.schema)
+    rows = read_training_rows(definition.load_data(definition.sample), definition)
 
-    assert len(X) == len(y) > 200
+    assert len(rows.X) == len(rows.y) > 200
 
 
 def write(folder: Path, name: str, *rows: Sequence[object]) -> Path:
@@ -124,7 +125,7 @@ def test_style_of_a_beer_is_read_off_whole_words(name: str, style: str | None) -
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])
-def test_beers_when_they_cannot_be_are_left_out(form: str, tmp_path: Path) -> None:
+def test_beers_when_they_cannot_be_are_set_aside(form: str, tmp_path: Path) -> None:
     header = ["id", "name", "abv", "ibu", "target_fg", "target_og", "ebc", "srm", "ph"]
     good = ["Lager, Über", 5, 40, 1010, 1050, 12, 6, 4.4]
     odd = {"ibu": 1085, "ph": 79, "target_fg": 1060}
@@ -134,9 +135,11 @@ def test_beers_when_they_cannot_be_are_left_out(form: str, tmp_path: Path) -> No
     path = tmp_path / f"beers.{form}"
     table.to_csv(path, index=False) if form == "csv" else table.to_json(path, orient="records")
 
-    left = models.find("beers").load_data(path)
+    definition = models.find("beers")
+    check = check_table(definition.load_data(path), definition.schema, definition.rules)
 
-    assert [("lager", 40)] == [*zip(left["style"], left["ibu"], strict=True)]
+    assert [True, True, True, True, False] == check.is_rejected.tolist()
+    assert ["lager"] * 5 == check.table["style"].tolist()
 
 
 def test_tracks_when_a_song_stands_twice_has_one_group_for_it(tmp_path: Path) -> None:
@@ -153,5 +156,5 @@ def test_tracks_when_a_song_stands_twice_has_one_group_for_it(tmp_path: Path) ->
     table = models.find("tracks").load_data(tmp_path)
 
     assert [1, 0] == [*TABLES.values()]
-    assert [1, 0, 0] == [*table["reggaeton"]]
+    assert [1, 0, 0, 0] == [*table["reggaeton"]]
     assert table["song"][0] == table["song"][1] != table["song"][2]
