@@ -1,0 +1,1 @@
+"""The jobs, each as a person would run it."""
