@@ -209,7 +209,7 @@ def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDef
         why = f"it was imported from {file}: import a newer one, or write models/{name}.py"
         raise UnknownModel(f"nothing trains {name}, {why}" if file else str(error)) from error
     source = data or definition.sample
-    if not source.is_file():
+    if not source.exists():
         raise FileNotFoundError(_("there is no data file {}: name one with --data").format(source))
     return definition, source
 

@@ -5,14 +5,17 @@
 
 ``reference/settings.md`` comes from settings.py, ``reference/make.md`` from the
 makefile's comments, ``reference/command-line.md`` from the commands' help,
-and ``explanation/architecture.svg`` from the TOML beside it. The buttons of the README,
-where it has their two marks, lead to the `repository` of pyproject.toml.
+and ``explanation/architecture.svg`` from the TOML beside it. ``reference/capacity.md``
+and the requests per second of the README take their figures from the pages that measure.
+The buttons of the README, where it has their two marks, lead to the `repository` of
+pyproject.toml.
 """
 
 import argparse
 import inspect
 import re
 import sys
+import textwrap
 import tomllib
 from collections.abc import Sequence
 from dataclasses import Field, fields
@@ -30,12 +33,54 @@ from settings import Settings  # noqa: E402
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 README = ROOT / "README.md"
+TRANSLATED = [ROOT / f"docs/{language}/README.md" for language in ("pt-BR", "es")]
 DRAWING = ROOT / "docs/explanation/architecture.svg"
 NOTE = "<!-- Written by `make docs` from {source}: edit that, not this page. -->\n"
 
 _BUTTONS = re.compile(r"(<!-- buttons -->).*?(<!-- end -->)", re.DOTALL)
+_FIGURE = re.compile(r"(<!-- requests -->)[\d.,]*(<!-- end -->)")
 _TARGET = re.compile(r"^([a-z][\w-]*):.*?## (.+)$", re.MULTILINE)
 _EXAMPLE = re.compile(r"^(.*?): ((?:[A-Z]+=\S+ )?make .+)$")
+_CAPACITY = """\
+<!-- Written by `make docs`: the figures are those of benchmark.md and prediction-log.md. -->
+
+# Capacity
+
+What one machine with 2 cores and 2 workers can answer. The model is the sample: 13 fields, a
+forest of 200 trees. API keys, the rate limit and metrics are on. Another model has other figures:
+[growth](growth.md) shows what trees, fields and rows cost.
+
+{loads}
+\\* The prediction alone, from bytes to bytes, in one process and without HTTP.
+
+\\** The request and the append to the log were measured separately; this is their sum. To measure
+the requests per second with the log on your machine, run `make bench-quick`.
+
+| What else | Figure |
+| --- | --- |
+| memory of the master and 2 workers, after the loads | {memory} MB |
+| memory of the process that stores predictions, when idle | {idle} |
+| predictions that it can store per second, in SQLite | {stored[SQLite]} |
+| predictions that it can store per second, in PostgreSQL | {stored[PostgreSQL]} |
+| time until 99 of 100 answers, with 1 connection | {tail[0]} ms |
+| time until 99 of 100 answers, with 32 connections | {tail[1]} ms |
+| time from the start to the first right answer | {start} s |
+
+## Estimate the cores
+
+Multiply your requests per second by the CPU time of one request. For example, 1,000 requests per
+second with the log take 1,000 times {logged} µs, which is {cores} s of CPU per second: {cores} of
+a core. Plan for twice the cores that the mean load takes, so that there is room for peaks and for
+the restart of a worker. Start one worker per core: more workers only share the cores.
+
+## How it was measured
+
+{measured}
+
+The [benchmark](benchmark.md#how-it-was-measured) describes the method, and the page on
+[the prediction log](../how-to/prediction-log.md#what-it-costs) how its figures were measured. The
+[stress test](stress.md) shows 500 connections at a fixed rate.
+"""
 _EXIT_CODES = [
     ("0", "done"),
     ("1", "refused, or the input is not valid; standard error says why"),
@@ -57,8 +102,10 @@ def pages() -> dict[Path, str]:
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "make.md": make_page((ROOT / "makefile").read_text()),
         REFERENCE / "command-line.md": command_page(COMMANDS),
+        REFERENCE / "capacity.md": capacity_page(),
         DRAWING: drawing(DRAWING.with_suffix(".toml").read_text()),
         **({README: readme(README.read_text(), _repository())} if README.is_file() else {}),
+        **{page: with_figure(page.read_text(), ".") for page in TRANSLATED if page.is_file()},
     }
 
 
@@ -72,7 +119,13 @@ def readme(text: str, repository: str) -> str:
     }
     lines = [f"[{name}]({address})" for name, address in buttons.items() if address]
     block = f"\n{' · '.join(lines)}\n" if repository else "\n"
-    return _BUTTONS.sub(lambda marks: f"{marks[1]}{block}{marks[2]}", text)
+    return with_figure(_BUTTONS.sub(lambda marks: f"{marks[1]}{block}{marks[2]}", text), ",")
+
+
+def with_figure(text: str, separator: str) -> str:
+    """Write the measured requests per second between their two marks, if a text has them."""
+    figure = _measured("reference/benchmark.md", "One record per request", "this service")[5]
+    return _FIGURE.sub(rf"\g<1>{figure.replace(',', separator)}\g<2>", text)
 
 
 def _repository() -> str:
@@ -146,6 +199,45 @@ def command_page(commands: Sequence[click.Command]) -> str:
             *(_command(one, program) for one in commands),
         ]
     )
+
+
+def capacity_page() -> str:
+    """Say what the sample model needs, by the figures of the pages that measure it."""
+    benchmark, log = "reference/benchmark.md", "how-to/prediction-log.md"
+    one = _measured(benchmark, "One record per request", "this service")
+    bulk = _measured(benchmark, "Start, memory, size, bulk", "this service")
+    prediction = _measured(benchmark, "The floor", "this service's prediction")
+    appending = _measured(log, "What it costs", "")
+    stored = {kind: _measured(log, "What it costs", kind)[1] for kind in ("SQLite", "PostgreSQL")}
+    logged = [f"{float(one[at]) + float(appending[by]):.1f}" for at, by in ((4, 1), (8, 2))]
+    many = 1e6 / float(prediction[2].replace(",", ""))
+    cores = 1000 * float(logged[0]) / 1e6
+    rows = [
+        ("one record per request", "1", f"{one[1]} requests", f"{one[4]} µs per request"),
+        ("one record per request", "32", f"{one[5]} requests", f"{one[8]} µs per request"),
+        ("1,000 records per request", "4", f"{bulk[4]} records", f"{many:.1f} µs per record *"),
+        ("one record, with the prediction log", "1", "**", f"{logged[0]} µs per request"),
+        ("one record, with the prediction log", "32", "**", f"{logged[1]} µs per request"),
+    ]
+    text = (ROOT / "docs" / benchmark).read_text()
+    (when,) = re.findall(r"Measured on .*?\.\n\n", text, re.DOTALL)
+    (idle,) = re.findall(r"of a core and (\d+ MB)", (ROOT / "docs" / log).read_text())
+    found = {
+        "loads": _table(("Load", "Connections", "Per second", "CPU time"), rows),
+        "memory": bulk[2], "idle": idle, "stored": stored, "logged": logged[0],
+        "cores": f"{cores:.2f}", "tail": (one[3], one[7]), "start": bulk[1],
+        "measured": "\n".join(textwrap.wrap(when, 120)),
+    }  # fmt: skip
+    return _CAPACITY.format(**found)
+
+
+def _measured(page: str, section: str, begin: str) -> list[str]:
+    """Return the cells of the first row of a section's tables that begins so."""
+    text = (ROOT / "docs" / page).read_text().partition(f"## {section}\n")[2]
+    text = text.partition("\n## ")[0]
+    rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()
+            if line.startswith("|"))  # fmt: skip
+    return next(row for row in list(rows) if row[0].startswith(begin) and row[1][:1].isdigit())
 
 
 def _command(command: click.Command, parent: click.Context) -> str:
