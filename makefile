@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check site clean upgrade
+.PHONY: help deps test-deps new import remove model check check-data run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check site clean upgrade
 
 python := .venv/bin/python
 
@@ -44,6 +44,10 @@ import: deps  ## Make a version of a fitted model: make import name=churn file=F
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
 	@exec $(python) test_model.py $(if $(name),"$$name")
+
+check-data: deps  ## Check a table by a model's rules: make check-data name=credit data=FILE report=check.html
+	@exec $(python) -m jobs.check "$$name" $(if $(data),--data="$$data") \
+		$(if $(report),--report="$$report") $(if $(rejected),--rejected="$$rejected")
 
 deps:  ## Install what trains and serves into .venv, as locked: PYTHON=python3.12 make deps
 	@bin/setup

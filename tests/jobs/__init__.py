@@ -1,1 +1,1 @@
-"""The jobs, each as a person would run it."""
+"""Tests of what runs by itself."""
