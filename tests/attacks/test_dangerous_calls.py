@@ -221,6 +221,7 @@ OUR_WORDS = {
     "engine/cards/sentences.py": "a format",  # a score's own translation
     "persistence/prediction_queries.py": "SQL",
     "persistence/prediction_tables.py": "a format",
+    "persistence/table_rows.py": "SQL",  # a query of jobs/sources.toml, only read
     "persistence/transactions.py": "SQL",
 }
 

@@ -24,7 +24,7 @@ def api() -> Iterator[BeerApi]:
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries are a tenth as long."""
-    monkeypatch.setattr(sources.random, "uniform", lambda low, high: 0.02)
+    monkeypatch.setattr("jobs.sources.random.uniform", lambda low, high: 0.02)
 
 
 def test_catalogue_when_ingested_is_kept_as_it_came_and_cleaned(

@@ -142,7 +142,7 @@ def make_beers(count: int, seed: int = 0) -> list[Beer]:
         {
             "id": number,
             "name": f"Ale {number}"
-            + generator.choice(["", ", “Doppel”", " – Bräu", "\nof two lines"]),
+            + generator.choice(["", ", “Doppel”", " — Bräu", "\nof two lines"]),
             "abv": generator.choice([4, 5.5, 41.0]),
             "ibu": generator.choice([None, 12.5, 60, 1085]),
             "ph": generator.choice([4.4, 5]),
