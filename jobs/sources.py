@@ -49,7 +49,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
     key: tuple[str, ...] = ()
     columns: dict[str, Literal["text", "number", "integer", "flag"]] = {}
-    derived: tuple[str, ...] = ()
+    derived: frozenset[str] = frozenset()
     time: str = ""
 
     def read(self, cursor: Cursor, since: Moment, until: Moment) -> Iterator[Part]:

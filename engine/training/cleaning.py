@@ -1,7 +1,7 @@
 """Records as they came, sorted by the check of a model into those that fit and the others."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 import pandas as pd
 
 from engine.schema.definition import InvalidDefinition, ModelDefinition
-from engine.schema.fields import Field, Flag, Number, Text
+from engine.schema.fields import Category, Field, Flag, Number, Text
 from engine.schema.record_schema import Schema
 from engine.schema.rules import parse_rule
 from engine.training.table_check import check_table
@@ -37,8 +37,8 @@ class Cleaner:
         The columns without which a record cannot be known again.
     columns : mapping of str to str
         Columns that no field has, and their kinds; each may have gaps.
-    derived : collection of str
-        The fields that `load_data` makes: no record has them.
+    derived : frozenset of str
+        The fields that `load_data` makes, so that no record has them; ``*`` for all of them.
 
     Raises
     ------
@@ -52,14 +52,14 @@ class Cleaner:
         *,
         key: Sequence[str],
         columns: Mapping[str, Kind],
-        derived: Collection[str],
+        derived: frozenset[str],
     ) -> None:
         fields = {
             name: replace(_KINDS[kind], name=name, column=name, missing="accept")
             for name, kind in columns.items()
         }
         given = (*definition.fields, definition.target) if definition else ()
-        fields |= {f.name: f for f in given if f.is_input and f.name not in derived}
+        fields |= {f.name: f for f in given if f.is_input and derived.isdisjoint((f.name, "*"))}
         if not fields:
             raise InvalidDefinition(["there are no columns: describe them in sources.toml"])
         *inputs, last = fields.values()
@@ -106,4 +106,6 @@ def _cell(record: Any, field: Field) -> Any:
 def _kind_of(field: Field) -> Kind:
     if isinstance(field, Number):
         return "integer" if field.integer else "number"
+    if isinstance(field, Category) and all(isinstance(each, int) for each in field.categories):
+        return "integer"
     return "flag" if isinstance(field, Flag) else "text"
