@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (UnknownModel, TrainingFailed) as error:
         return _fail(error, code=2)
     data = data or definition.sample
-    if not data.is_file():
+    if not data.exists():
         return _fail(f"there is no data file {data}: name one with --data", code=2)
     try:
         table = load_table(name, definition, data)

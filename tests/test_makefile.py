@@ -24,7 +24,7 @@ ODD = 'it\'s "a"; touch ran #&|`touch ran` \\ b'
         ("model", ("name", "data", "promote"), ["{}", "--data={}", "--promote={}"]),
         ("remove", ("name",), ["{}"]),
         ("check", ("name",), ["{}"]),
-        ("check-data", ("name", "data", "report", "rejected"), ["{}", *(
+        ("check-data", ("name", "data", "report", "rejected"), ["jobs.check", "{}", *(
             f"--{word}={{}}" for word in ("data", "report", "rejected"))]),
     ],
 )  # fmt: skip

@@ -250,7 +250,7 @@ def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: 
     aside = {"most": 0.1, "rules": [], "rows": 1, "reasons": {"<reason>": 1}}
     data = {"held_out_from": 0.0, "set_aside": aside}
     more = {"data": data, "costs": costs, "request_threshold": True}
-    more |= {"log_tables": "file", "reasons": 4, "uncertainty": {"remark": ""}}
+    more |= {"answer": "value", "log_tables": "file", "reasons": 4, "uncertainty": {"remark": ""}}
     more["pictures"] = {"bands": [dict.fromkeys(("predicted", "rows", "true", "error"))]}
     with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **more}
     imported = {"file": "model.pkl", "format": "pickle", "sha256": "", "libraries": {"<name>": "2"}}
