@@ -6,7 +6,7 @@ from typing import Any
 from engine.cards.sentences import score_title, word
 from engine.languages import gettext as _
 from engine.languages import local_number, ngettext
-from engine.schema.card import Card, ParityEntry
+from engine.schema.card import Card, DataEntry, ParityEntry
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 
@@ -106,6 +106,15 @@ def uncertainty_text(entry: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, texts)) or "the answers have none"
 
 
+def _set_aside_limits(rows: DataEntry) -> list[str]:
+    """Say which rows were left out, if any were."""
+    aside = rows.get("set_aside")
+    if not aside or not aside["rows"]:
+        return []
+    text = _("Nothing is known about rows like those that were left out: {sentence}.")
+    return [text.format(sentence=set_aside_text(aside, rows["rows"]))]
+
+
 def set_aside_text(entry: Mapping[str, Any], rows: int) -> str:
     """Say how many rows were set aside beside those that were used, and why."""
     if not entry["rows"]:
@@ -146,9 +155,7 @@ def limits(card: Card) -> list[str]:
     ]  # fmt: skip
     if rows["note"]:
         sentences.append(_("It is trained on sample data: {note}.").format(note=rows["note"]))
-    if (aside := rows.get("set_aside")) and aside["rows"]:
-        text = _("Nothing is known about rows like those that were left out: {sentence}.")
-        sentences.append(text.format(sentence=set_aside_text(aside, rows["rows"])))
+    sentences += _set_aside_limits(rows)
     sentences += [f"{_capital(remark)}." for remark in card.get("remarks", ())]
     scores = card["scores"].items()
     sentences += [

@@ -135,7 +135,8 @@ def test_page_of_the_folders_shows_every_entry() -> None:
 def test_every_setting_is_documented() -> None:
     settings = {one.name.upper() for one in fields(Settings)}
     others = {
-        "DATABASE_URL", "GUNICORN_CMD_ARGS", "LC_ALL", "LC_MESSAGES", "ORT_DISABLE_TELEMETRY",
+        "DATABASE_URL", "GUNICORN_CMD_ARGS", "LC_ALL", "LC_MESSAGES", "NOTEBOOK_DATA",
+        "NOTEBOOK_DRAWS", "ORT_DISABLE_TELEMETRY",
         "PYTHON_DOTENV_DISABLED", "SCRIPT_NAME",
     }  # fmt: skip
     others |= {"BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_ARGUMENT"}  # of protocols
