@@ -29,7 +29,7 @@ _LONG = 200
 _LONGEST_ADDRESS = 2000
 
 #: Thousands to those who write a decimal comma, a fraction to others: nobody knows which.
-_AMBIGUOUS = re.compile(r"-?[1-9]\d{0,2}\.\d{3}", re.ASCII)
+AMBIGUOUS = re.compile(r"-?[1-9]\d{0,2}\.\d{3}", re.ASCII)
 
 #: A number with points between its thousands.
 _GROUPED = re.compile(r"-?[1-9]\d{0,2}(\.\d{3})+(,\d+)?", re.ASCII)
@@ -66,7 +66,7 @@ def typed_value(field: Field, text: str) -> Any:
     """Return the JSON value of what a person has typed, valid or not; None for a gap."""
     text = text.strip()
     if _has_comma(field):
-        if _AMBIGUOUS.fullmatch(text):
+        if AMBIGUOUS.fullmatch(text):
             return text  # which is refused, since it is text
         if _GROUPED.fullmatch(text):
             text = text.replace(".", "")
@@ -157,7 +157,7 @@ def _hint(field: Field, choices: Mapping[str, str], *, is_open: bool) -> str:
 
 def _problem(field: Field, text: str, detail: str) -> str:
     """Say what is wrong with a value; the hint says what is expected."""
-    if _has_comma(field) and _AMBIGUOUS.fullmatch(text.strip()):
+    if _has_comma(field) and AMBIGUOUS.fullmatch(text.strip()):
         whole, fraction = text.strip().replace(".", ""), text.strip().replace(".", ",")
         return _("{text} may mean {whole} or {fraction}: write one of these.").format(
             text=text.strip(), whole=whole, fraction=fraction

@@ -1,11 +1,17 @@
 """A table that a person sends from a page, as a file or pasted rows, answered as a CSV file.
 
-It is an ordinary request with a table, whose encoding and separator are recognised.
+It is an ordinary request with a table, whose encoding and separator are recognised. The answers
+come back behind the columns that were sent, written as those are.
 """
 
+import codecs
+import csv
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
@@ -13,15 +19,19 @@ from werkzeug.exceptions import HTTPException
 from engine.api.requests import choose_version
 from engine.api.resources import Resources
 from engine.api.responses import respond, version_headers
+from engine.languages import ENGLISH, language, local_number, mark
 from engine.languages import gettext as _
-from engine.languages import local_number
-from engine.pages.controls import label_of
+from engine.pages.controls import AMBIGUOUS, is_number, label_of
 from engine.records.charsets import as_utf8, recognised_charset
-from engine.records.csv_layout import recognised_delimiter
-from engine.records.forms import ANSWER_FORMS, WRITERS
+from engine.records.csv_layout import Layout, recognised_delimiter, stated_delimiter
+from engine.records.csv_reader import read_rows
+from engine.records.forms import WRITERS
 from engine.records.media_types import CSV
-from engine.records.problems import BadRequest, Problem
+from engine.records.problems import BadRequest, InvalidRecords, Problem
+from engine.records.rows import pointer_to
+from engine.records.spool import Spool
 from engine.records.upload import Upload
+from engine.runtime.version import StoredVersion
 from engine.schema.record_schema import Schema
 
 #: So many bytes show how a table is laid out.
@@ -31,24 +41,104 @@ _HEAD = 2**16
 _MOST_PROBLEMS = 20
 
 
+#: A number that can only have a decimal point, once it is not `AMBIGUOUS`.
+_POINTED = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?", re.ASCII)
+
+#: How browsers call the encodings that are recognised.
+_CHARSETS = {"utf-8-sig": "utf-8", "cp1252": "windows-1252"}
+
+
 def answer_sent_table(shared: Resources, name: str, schema: Schema) -> Response:
-    """Return the answers to the table in the form of the request in progress."""
-    stream = _sent(shared.max_table_bytes)
+    """Return the table in the form of the request in progress, with the answers to its rows."""
+    most = shared.max_table_bytes
+    stream = _sent(most)
     charset = recognised_charset(stream.read)
+    head = _from_start(stream, charset, most).read(_HEAD).decode("utf-8", "replace")
+    lines = head.removeprefix("\ufeff").splitlines()
+    delimiter = recognised_delimiter(iter(lines), schema)
+    _refuse_ambiguous(
+        *read_rows(_from_start(stream, charset, most), schema, delimiter=delimiter), schema
+    )
     stream.seek(0)
-    head = stream.read(_HEAD).decode(charset, "replace").lstrip("\ufeff")
-    stream.seek(0)
-    delimiter = recognised_delimiter(iter(head.splitlines()), schema)
-    upload = Upload(stream, length=None, most=shared.max_table_bytes)
+    upload = Upload(stream, length=None, most=most)
     chosen = choose_version(shared.predictor, upload, model=name)
     answers = shared.predictor.answer_table(
         chosen, as_utf8(upload, charset), CSV, WRITERS[CSV], delimiter=delimiter
     )
+    layout, rows = read_rows(_from_start(stream, charset, most), schema, delimiter=delimiter)
+    charset = "utf-8-sig" if charset == "utf-8" and head.startswith("\ufeff") else charset
+    joined: Any = Spool(2 * most, what=mark("the answer"))
+    out = codecs.getwriter(charset)(joined, "replace")
+    end = "\r\n" if "\r\n" in head else "\n"
+    if lines and stated_delimiter(lines[0]):
+        out.write(lines[0] + end)
+    writer = csv.writer(out, delimiter=layout.delimiter, lineterminator=end)
+    with closing(answers):
+        added = _join(writer, layout, rows, answers, chosen.version)
+    joined.seal()
     headers = {
         **version_headers(chosen.version),
         "Content-Disposition": f'attachment; filename="{file_name(name)}"',
-    }
-    return respond(answers, CSV + ANSWER_FORMS[CSV].parameters, headers)
+        # With these, the script of the page shows the first answers.
+        "X-Delimiter": quote(layout.delimiter), "X-Answer-Columns": str(added),
+    }  # fmt: skip
+    return respond(joined, f"{CSV}; charset={_CHARSETS.get(charset, charset)}", headers)
+
+
+def _from_start(stream: Any, charset: str, most: int) -> Upload:
+    stream.seek(0)
+    return as_utf8(Upload(stream, length=None, most=most), charset)
+
+
+def _refuse_ambiguous(layout: Layout, rows: Iterable[Sequence[str]], schema: Schema) -> None:
+    """Refuse numbers such as 1.129 where points may stand between thousands.
+
+    They may where cells are separated as in countries with decimal commas, unless a number of the
+    table shows that its points are decimal ones.
+    """
+    may_group = {";", "\t"} if language() != ENGLISH else {";"}
+    if layout.delimiter not in may_group or layout.has_decimal_commas:
+        return
+    sources = schema.find_columns(layout.names).sources
+    places = {field.name: layout.names.index(sources[field.name]) for field in schema.fields
+              if field.name in sources and is_number(field)}  # fmt: skip
+    problems: list[Problem] = []
+    for number, row in enumerate(rows):
+        for name, at in places.items() if len(row) == len(layout.names) else ():
+            cell = row[at].strip()
+            if not AMBIGUOUS.fullmatch(cell):
+                if _POINTED.fullmatch(cell):
+                    return
+            elif len(problems) < _MOST_PROBLEMS:
+                detail = _(
+                    "{text} may mean {whole} or {fraction}: write thousands without a point, "
+                    "or separate the cells by commas"
+                ).format(text=cell, whole=cell.replace(".", ""), fraction=cell.replace(".", ","))
+                problems.append(Problem(f"/{number}{pointer_to(name)}", detail))
+    if problems:
+        raise InvalidRecords(problems)
+
+
+def _join(
+    writer: Any, layout: Layout, rows: Iterable[Sequence[str]], answers: Spool,
+    version: StoredVersion,
+) -> int:  # fmt: skip
+    """Write rows with the answers behind them, and return how many columns of answers there are."""
+    # Identifiers are among what was sent; warnings come last.
+    columns = [column for column in version.answer_columns for _header in column.headers]
+    kept = [*(not column.is_echo for column in columns), True]
+    commas = [*(layout.has_decimal_commas and not column.labels for column in columns), False]
+    answers.file.seek(0)
+    answered = csv.reader(io.TextIOWrapper(answers.file, "utf-8", newline=""))
+    head = [f"predicted_{name}" if name in layout.names else name
+            for name, is_kept in zip(next(answered), kept, strict=True) if is_kept]  # fmt: skip
+    writer.writerow([*layout.names, *head])
+    for row, answer in zip(rows, answered, strict=True):
+        cells = zip(answer, kept, commas, strict=True)
+        added = [cell.replace(".", ",") if has_comma else cell
+                 for cell, is_kept, has_comma in cells if is_kept]  # fmt: skip
+        writer.writerow([*row, *added])
+    return len(head)
 
 
 def file_name(model: str) -> str:

@@ -23,7 +23,13 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')
 _DELIMITERS = {",": "','", ";": "';'", "\t": mark("tabs"), "|": "'|'"}
 
 #: A number with a decimal comma between semicolons.
-_DECIMAL_COMMA = re.compile(r"(?:^|;)-?\d+,\d+(?:[eE][+-]?\d+)?(?=;|$)", re.MULTILINE)
+_DECIMAL_COMMA = re.compile(r"(?:^|;)-?\d+,\d+(?:[eE][+-]?\d+)?(?=[;\r]|$)", re.MULTILINE)
+
+#: One between tabs, where three digits might be thousands; and one with a decimal point.
+_TABBED = tuple(
+    re.compile(rf"(?:^|\t)-?\d+{sign}\d+(?=[\t\r]|$)", re.MULTILINE)
+    for sign in (r",(?!\d{3}(?!\d))", r"\.")
+)
 
 #: A decimal comma becomes a point; what was a point is no part of a number then.
 SWAPPED = str.maketrans(",.", ".,")
@@ -134,4 +140,7 @@ def lay_out(names: list[str], header: str, delimiter: str, text: str) -> Layout:
             remedy = _("send a cell for each column, and nothing after the last cell of a row")
             raise InvalidRecords([Problem("/0", f"{detail}: {remedy}", Code.WRONG_LENGTH)])
     has_commas = delimiter == ";" and _DECIMAL_COMMA.search(text) is not None
+    if delimiter == "\t":
+        comma, point = (number.search(text) is not None for number in _TABBED)
+        has_commas = comma and not point
     return Layout(delimiter, names, has_commas)

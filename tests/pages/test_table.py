@@ -1,7 +1,11 @@
 """A table that a person sends from the page of a model."""
 
+import codecs
+import csv
 import io
+import re
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from flask.testing import FlaskClient
@@ -31,6 +35,12 @@ def send(client: FlaskClient, *, file: bytes | None = None, text: str = "") -> T
     return client.post("/models/parcel/table", data=data, content_type="multipart/form-data")
 
 
+def columns_of(text: str, delimiter: str = ",") -> tuple[list[list[str]], list[list[str]]]:
+    """Return the columns that were sent and those of the answers, row by row."""
+    rows = [*csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+    return [row[: len(HEADER)] for row in rows], [row[len(HEADER) :] for row in rows]
+
+
 def test_table_when_sent_as_a_file_is_answered_as_the_same_table_in_csv(
     toy_client: FlaskClient,
 ) -> None:
@@ -43,8 +53,10 @@ def test_table_when_sent_as_a_file_is_answered_as_the_same_table_in_csv(
     answer = send(toy_client, file=body.encode())
 
     assert 200 == answer.status_code
-    assert plain.text == answer.text
-    assert 3 == len(answer.text.splitlines())
+    sent, answers = columns_of(answer.text)
+    assert [HEADER, *ROWS] == sent
+    assert [*csv.reader(plain.text.splitlines())] == answers
+    assert str(len(answers[0])) == answer.headers["X-Answer-Columns"]
     assert 'attachment; filename="parcel-answers.csv"' == answer.headers["Content-Disposition"]
     assert plain.headers["X-Model-Version"] == answer.headers["X-Model-Version"]
 
@@ -56,17 +68,81 @@ def test_table_when_a_spreadsheet_wrote_it_is_read(
 ) -> None:
     expected = send(toy_client, text=csv_of(ROWS)).text
 
-    answer = send(toy_client, file=csv_of(ROWS, delimiter).encode(charset))
+    answer = send(toy_client, file=csv_of(ROWS, delimiter).replace("\n", "\r\n").encode(charset))
 
     assert 200 == answer.status_code
-    assert expected == answer.text
+    text = answer.data.decode(charset)
+    assert answer.data.startswith(codecs.BOM_UTF8 if charset == "utf-8-sig" else codecs.BOM_UTF16)
+    assert columns_of(expected) == columns_of(text, delimiter)
+    assert text.count("\r\n") == text.count("\n") == 3
+    assert delimiter == unquote(answer.headers["X-Delimiter"])
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_table_with_decimal_commas_is_answered_with_them(
+    toy_client: FlaskClient, delimiter: str
+) -> None:
+    expected = columns_of(send(toy_client, text=csv_of(ROWS)).text)[1]
+    rows = [[cell.replace(".", ",") for cell in row] for row in ROWS]
+    body = csv_of(rows, delimiter, quote="").replace("dark, blue", '"dark, blue"')
+
+    answer = send(toy_client, file=f"sep={delimiter}\n{body}".encode("cp1252"))
+
+    first, text = answer.text.split("\n", 1)
+    sent, answers = columns_of(text, delimiter)
+    assert f"sep={delimiter}" == first
+    assert [HEADER, *rows] == sent
+    assert [[cell.replace(".", ",") for cell in row] for row in expected] == answers
+
+
+def test_table_in_an_encoding_of_windows_is_answered_in_it(toy_client: FlaskClient) -> None:
+    rows = [["12.5", "3", "40", "red", "cartão", "true", "false"]]
+
+    answer = send(toy_client, file=csv_of(rows).encode("cp1252"))
+
+    assert "text/csv; charset=windows-1252" == answer.headers["Content-Type"]
+    assert [HEADER, *rows] == columns_of(answer.data.decode("cp1252"))[0]
+
+
+def test_table_with_columns_that_answers_have_keeps_them(toy_client: FlaskClient) -> None:
+    data = {"text": "area,rooms,city,value\n50,2,Recife,old"}
+
+    answer = toy_client.post("/models/rent/table", data=data)
+
+    head, row = csv.reader(answer.text.splitlines())
+    assert ["area", "rooms", "city", "value", "predicted_value"] == head[:5]
+    assert ["50", "2", "Recife", "old"] == row[:4]
+
+
+AMBIGUOUS_ROWS = [["1.129", *ROWS[0][1:3], "red", *ROWS[0][4:]]]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "language", "first", "status"),
+    [(";", "en", "1.129", 422), (";", "es", "1.129", 422), ("\t", "es", "1.129", 422),
+     ("\t", "en", "1.129", 200), (",", "es", "1.129", 200), (";", "es", "1.12", 200)],
+)  # fmt: skip
+def test_table_with_a_number_that_may_be_thousands_names_it_unless_another_number_tells(
+    toy_client: FlaskClient, delimiter: str, language: str, first: str, status: int
+) -> None:
+    rows = [[first, *AMBIGUOUS_ROWS[0][1:]], *AMBIGUOUS_ROWS]
+
+    answer = toy_client.post(
+        "/models/parcel/table", data={"text": csv_of(rows, delimiter)},
+        headers={"Accept-Language": language},
+    )  # fmt: skip
+
+    assert status == answer.status_code
+    if status == 422:
+        assert re.search("weight: 1.129 .* 1129 .* 1,129", Form(answer).words)
 
 
 def test_table_when_rows_are_pasted_from_a_sheet_is_read(toy_client: FlaskClient) -> None:
     answer = send(toy_client, text=csv_of(ROWS, "\t", quote="").replace("\n", "\r\n"))
 
     assert 200 == answer.status_code
-    assert send(toy_client, text=csv_of(ROWS)).text == answer.text
+    expected = send(toy_client, text=csv_of(ROWS)).text
+    assert columns_of(expected) == columns_of(answer.text, "\t")
 
 
 def test_table_when_rows_are_wrong_names_row_and_column_of_each_problem(

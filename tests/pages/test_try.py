@@ -94,6 +94,9 @@ def test_table_is_sent_and_its_answers_are_shown_and_downloaded(page: Page, tmp_
     page.get_by_role("button", name="Score the table").click()
 
     expect(page.locator("#table-said tr")).to_have_count(11)
+    cells = page.locator("#table-said tr").nth(1).locator("td").all_inner_texts()
+    assert "small" == cells[0]
+    assert all(re.fullmatch(r"0\.\d{1,6}", cell) for cell in cells[1:])
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all answers").click()
     assert 61 == len(Path(download.value.path()).read_text().splitlines())

@@ -106,23 +106,46 @@ const bar = document.getElementById("progress");
 const result = document.getElementById("table-said");
 
 /** The rows of the beginning of CSV as this service writes it. */
-function rowsOf(text) {
+function rowsOf(text, delimiter) {
   const rows = [[]];
-  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^,\r\n]*))(,|\r?\n|$)/g)) {
+  const cells = new RegExp(`(?:"((?:[^"]|"")*)"|([^${delimiter}\\r\\n]*))([${delimiter}]|\\r?\\n|$)`, "g");
+  for (const [, quoted, plain, end] of text.matchAll(cells)) {
     rows.at(-1).push(quoted?.replaceAll('""', '"') ?? plain);
-    if (end !== ",") rows.push([]);
+    if (end !== delimiter) rows.push([]);
   }
   return rows;
 }
 
-async function showAnswers(blob) {
+const { lang } = document.documentElement;
+const rounded = new Intl.NumberFormat(lang, {
+  maximumSignificantDigits: 5, useGrouping: lang === "pt-BR" || "min2",
+});
+
+/** A cell as people read it: numbers with a fraction have few digits. */
+function written(cell) {
+  const number = /^-?\d+[.,]\d|^-?\d+e/.test(cell) ? Number(cell.replace(",", ".")) : NaN;
+  return Number.isFinite(number) ? rounded.format(number) : cell;
+}
+
+async function showAnswers(answer) {
+  const blob = answer.response;
+  const charset = /charset=(\S+)/.exec(answer.getResponseHeader("Content-Type"))[1];
+  const delimiter = decodeURIComponent(answer.getResponseHeader("X-Delimiter"));
+  const text = new TextDecoder(charset).decode(await blob.slice(0, 2 ** 16).arrayBuffer());
+  const [head, ...all] = rowsOf(text.replace(/^sep=.\r?\n/, ""), delimiter).slice(0, 11);
+  const rows = all.filter((row) => row.length === head.length);
+  const columns = [...head.keys()].slice(-answer.getResponseHeader("X-Answer-Columns"))
+    .filter((at) => rows.some((row) => row[at]));
   const shown = document.createElement("table");
-  const [head, ...rows] = rowsOf(await blob.slice(0, 2 ** 16).text()).slice(0, 11);
-  for (const cells of [head, ...rows.filter((row) => row.length === head.length)]) {
+  shown.className = "stacked";
+  for (const [number, cells] of [head, ...rows].entries()) {
     const row = shown.insertRow();
-    for (const cell of cells) {
-      row.append(document.createElement(cells === head ? "th" : "td"));
-      row.lastChild.textContent = cell;
+    row.append(document.createElement("th"));
+    row.lastChild.textContent = number || "";
+    for (const at of columns) {
+      row.append(document.createElement(number ? "td" : "th"));
+      row.lastChild.textContent = number ? written(cells[at]) : cells[at];
+      if (number) row.lastChild.dataset.label = head[at];
     }
   }
   const link = document.createElement("a");
@@ -144,7 +167,7 @@ function send(event) {
   request.onloadend = async () => {
     bar.hidden = true;
     if (request.status === 200) {
-      showAnswers(request.response);
+      showAnswers(request);
     } else if (request.status) {
       const page = new DOMParser().parseFromString(await request.response.text(), "text/html");
       const part = page.getElementById("table-said") ?? page.querySelector("main");
