@@ -12,7 +12,7 @@ from engine.schema.record_schema import Schema
 _FEW_ROWS = 30
 
 FIELD_HEADS = ("name", "kind", "unit", "range", "accepted")
-SCORE_HEADS = ("score", "value", "95 % interval", "baseline")
+SCORE_HEADS = ("score", "value", "95% interval", "baseline")
 CLASS_HEADS = ("class", "precision", "recall", "rows")
 UNCERTAINTY_HEADS = ("where", "is", "rows", "coverage")
 IMPORTANCE_HEADS = ("field", "mean", "std")
@@ -89,8 +89,8 @@ def uncertainty_text(entry: Mapping[str, Any]) -> str:
     texts = [entry.get("remark", "")]
     if measured:
         what = "intervals" if "edges" in entry else "sets"
-        share = f"{100 * measured['mean']:.1f} % of the held-out rows"
-        texts.append(f"{100 * measured['coverage']:g} % {what} held {share}")
+        share = f"{100 * measured['mean']:.1f}% of the held-out rows"
+        texts.append(f"{100 * measured['coverage']:g}% {what} held {share}")
         if apart := [part for part in measured["parts"] if _is_off(part, measured)]:
             texts.append(
                 f"they are off by more than 2 points in {len(apart)} of "
@@ -99,7 +99,7 @@ def uncertainty_text(entry: Mapping[str, Any]) -> str:
     elif "rows" in entry and not entry.get("remark"):
         texts.append(f"{entry['rows']} held-out rows are too few to measure the coverage")
     if near:
-        alarms = f"{100 * near['false_alarms']:.1f} %"
+        alarms = f"{100 * near['false_alarms']:.1f}%"
         texts.append(f"{alarms} of the held-out rows are called unfamiliar")
     return "; ".join(filter(None, texts)) or "the answers have none"
 

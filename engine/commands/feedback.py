@@ -90,7 +90,7 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
 def quality(name: str, *, by: str, every: str | None, **options: Any) -> CommandResult:
     """Show how good predictions were, as far as it is known what became true.
 
-    Scores have intervals of 95 %; below 30 outcomes there are none. The newest
+    Scores have intervals of 95%; below 30 outcomes there are none. The newest
     200,000 outcomes count.
 
     \b
@@ -121,7 +121,7 @@ def quality(name: str, *, by: str, every: str | None, **options: Any) -> Command
 
     measured = measure(judged, card_of, by=by, every=every or "", reference_of=reference_of)
     rows = [row for group in measured["groups"] for row in _shown(group)]
-    head = ("version", every or "", by, "outcomes", "score", "value", "95 % interval", "expected")
+    head = ("version", every or "", by, "outcomes", "score", "value", "95% interval", "expected")
     text = (
         table(head, rows)
         if rows

@@ -181,7 +181,7 @@ def _score_line(name: str, entry: ScoreEntry) -> str:
     value, low, high, baseline = (
         local_number(rounded(number), grouped=False) for number in numbers
     )
-    text = _("{score} {value} (95 % interval {low} to {high}), baseline {baseline}")
+    text = _("{score} {value} (95% interval {low} to {high}), baseline {baseline}")
     line = text.format(score=name, value=value, low=low, high=high, baseline=baseline)
     return f"{line}; {entry['remark']}" if "remark" in entry else line
 

@@ -177,7 +177,7 @@ def _verdict(comparison: Mapping[str, Any], remark: str) -> tuple[str, str]:
     reason = (
         f"{comparison['score']} {rounded(comparison['value'])} {phrase} {comparison['champion']}'s "
         f"{rounded(comparison['champion_value'])} on the same {comparison['rows']} rows: "
-        f"gain {value}, 95 % interval {low} to {high}"
+        f"gain {value}, 95% interval {low} to {high}"
     )
     if comparison["may_know_rows"]:
         reason += f"; {comparison['champion']} may have learnt from some of them, which favours it"

@@ -94,7 +94,7 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     fields = [each for each in described if each.kind]
     if not fields:
         reasons = [f"{quoted(each.header)} ({each.summary})" for each in described[:5]]
-        text = _("{place} has no column besides the target to learn from: {reasons}")
+        text = _("{place} has no column to learn from besides the target: {reasons}")
         reasons = reasons or [_("there is no other column")]
         raise UnreadableTable(text.format(place=place, reasons=", ".join(reasons)))
     used = [*fields, goal]
