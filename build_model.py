@@ -209,7 +209,7 @@ def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDef
         text = _("{0} was imported from {1}: import a newer one, or write models/{0}.py")
         raise UnknownModel(text.format(name, file) if file else str(error)) from error
     source = data or definition.sample
-    if not source.is_file():
+    if not source.exists():
         raise FileNotFoundError(_("there is no data file {}: name one with --data").format(source))
     return definition, source
 

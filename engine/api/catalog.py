@@ -130,13 +130,18 @@ def _versions(models: ModelCache, name: str) -> Page:
     return page_of(models.store.versions(name)[::-1], VERSION, is_after=operator.lt)
 
 
-def _summary(models: ModelCache, name: str, version: str | None) -> dict[str, Any] | None:
-    """Describe a version; None, and a line in the log, when the version is refused."""
+def find_card(models: ModelCache, name: str, version: str | None = None) -> Card | None:
+    """Return the card of a version; None, and a line in the log, when the version is refused."""
     try:
-        return _describe(models.card(name, version), name)
+        return models.card(name, version)
     except StoreError as error:
-        _log.error("left out of the list: %s", error)
+        _log.error("left out: %s", error)
         return None
+
+
+def _summary(models: ModelCache, name: str, version: str | None) -> dict[str, Any] | None:
+    card = find_card(models, name, version)
+    return card and _describe(card, name)
 
 
 def _candidate(models: ModelCache, name: str) -> dict[str, Any] | None:

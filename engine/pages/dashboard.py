@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from flask import Blueprint, Response, request
 
-from engine.api.paging import take_parameters
+from engine.api.paging import single, take_parameters
 from engine.api.resources import Resources
 from engine.languages import gettext as _
 from engine.languages import local_number, ngettext
@@ -46,7 +46,8 @@ def blueprint(shared: Resources) -> Blueprint:
         """Show the traffic, speed, answers, quality and drift of a model in a window."""
         card, now = shared.models.card(name), time.time()
         take_parameters("window", "from", "to")
-        window, problem = read_window(request.args, now)
+        chosen = {name: single(name) or "" for name in request.args}
+        window, problem = read_window(chosen, now)
         is_shown = shared.log is not None and not problem
         page = render(
             "dashboard.html", service=shared.service, path=request.path, card=card, window=window,

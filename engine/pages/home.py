@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, g, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from engine.api.catalog import find_card
 from engine.api.middleware.auth import allows
 from engine.api.negotiation import HTML, prefers_html
 from engine.api.public_path import public_path
-from engine.api.requests import may_see
 from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.cards.sentences import prediction_of, quality_of
@@ -21,7 +21,6 @@ from engine.pages.failures import failure_page
 from engine.pages.layout import CONTENT_TYPE, confine, render
 from engine.schema.card import Card
 from persistence.database import DatabaseError
-from persistence.store_errors import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -43,14 +42,15 @@ def blueprint(shared: Resources) -> Blueprint:
 
     @routes.get("/models")
     def show_models() -> AnyResponse:
-        """Show the models as cards; lead to the only one if it may be tried."""
-        names = [*filter(may_see, shared.models.store.names())]
+        """Show the models that the caller may open as cards; lead to one if it may be tried."""
+        names = [name for name in shared.models.store.names()
+                 if any(allows(scope, name) for scope in ("read", "predict", "log"))]  # fmt: skip
         if len(names) == 1 and allows("predict", names[0]):
             return redirect(_below(f"models/{names[0]}"))
-        cards = [card for name in names if (card := _card(shared, name))]
+        cards = [card for name in names if (card := find_card(shared.models, name))]
         page = render(
             "models.html", service=shared.service, path=request.path,
-            refused=len(names) - len(cards),
+            refused=len(names) - len(cards), has_key=g.get("key") is not None,
             models=[_described(card, shared.models.default) for card in cards],
             states={name: _state(shared, name) for name in names}, **_logged(shared, names),
         )  # fmt: skip
@@ -63,14 +63,6 @@ def blueprint(shared: Resources) -> Blueprint:
 def _below(address: str) -> str:
     # A relative address stays below a proxy's path that nobody has told us.
     return f"{path}/{address}" if (path := public_path()) else address
-
-
-def _card(shared: Resources, name: str) -> Card | None:
-    try:
-        return shared.models.card(name)
-    except StoreError as error:
-        _log.error("left out of the list: %s", error)
-        return None
 
 
 def _state(shared: Resources, name: str) -> str:

@@ -28,8 +28,8 @@ _TEMPLATES = Environment(
 _TEMPLATES.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
 
 
-def _may(scope: str, model: str) -> bool:
-    """Return whether a page may lead its reader to what needs a scope."""
+def _may(scope: str, model: str | None) -> bool:
+    """Return whether a page may lead its reader to what needs a scope, perhaps of a model."""
     return has_request_context() and allows(scope, model)
 
 

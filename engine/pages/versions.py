@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, g, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from engine.api.catalog import find_card
 from engine.api.middleware.auth import form_values
 from engine.api.paging import USUAL, page_bounds, single
 from engine.api.resources import Resources
@@ -17,12 +18,11 @@ from engine.pages.changes import changes
 from engine.pages.layout import CONTENT_TYPE, confine, refuse_foreign_forms, render
 from engine.records.problems import BadRequest
 from engine.runtime.loading import check_version
-from engine.schema.card import Card
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
 from persistence.names import VERSION
 from persistence.promotions import Pointer, PromotionConflict, version_before
-from persistence.store_errors import ModelNotFound, StoreError
+from persistence.store_errors import ModelNotFound
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +103,9 @@ def _pair(
 
 def _compared(models: ModelCache, name: str, old: str | None, new: str | None) -> dict[str, Any]:
     """Compare two versions; nothing where one of them is refused."""
-    first, second = (_card(models, name, version) if version else None for version in (old, new))
+    first, second = (
+        find_card(models, name, version) if version else None for version in (old, new)
+    )
     if not first or not second or old == new:
         return {"scores": {}, "changes": None}
     compared = difference(first, second)
@@ -121,7 +123,7 @@ def _size(file: Mapping[str, Any] | None) -> str:
 
 
 def _row(models: ModelCache, name: str, version: str, pointer: Pointer) -> dict[str, Any]:
-    card = _card(models, name, version)
+    card = find_card(models, name, version)
     promoted = [promotion for promotion in pointer.promotions if promotion.version == version]
     trial = pointer.candidate
     row = {
@@ -136,11 +138,3 @@ def _row(models: ModelCache, name: str, version: str, pointer: Pointer) -> dict[
         "trained": card["created_at"], "score": card["score"], "verdict": verdict,
         "entry": card["scores"].get(card["score"]),
     }  # fmt: skip
-
-
-def _card(models: ModelCache, name: str, version: str) -> Card | None:
-    try:
-        return models.card(name, version)
-    except StoreError as error:
-        _log.error("shown without its card: %s", error)
-        return None

@@ -60,13 +60,22 @@ def describe(
         "hyperparameters": plain(estimator.get_params(deep=False)),
         "data": {
             "name": data.name,
-            "sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+            "sha256": _digest(data),
             "note": definition.sample_note if is_sample else "",
             **(counts or {}),
         },
         "code": dict(origin.code),
         "libraries": _libraries(pipeline),
     }
+
+
+def _digest(data: Path) -> str:
+    """Return the digest of a table, or of the names and digests of a folder's files."""
+    if data.is_file():
+        return hashlib.sha256(data.read_bytes()).hexdigest()
+    files = sorted(file for file in data.rglob("*") if file.is_file())
+    lines = "".join(f"{_digest(file)} {file.relative_to(data).as_posix()}\n" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _libraries(pipeline: Any) -> dict[str, str]:

@@ -79,6 +79,7 @@ def test_dashboard_when_records_were_sent_shows_as_many(app: Flask, tmp_path: Pa
         ("from=2026-02-30&to=%3Cscript%3E", 400, "is not a date from 1970 on"),
         ("from=2026-01-02&to=2026-01-01", 400, "exchange them"),
         ("after=x", 400, "after"),
+        ("window=24h&window=7d", 400, "indow is there 2 times"),
     ],
 )
 def test_window_when_chosen_is_shown_or_refused_on_the_page(

@@ -43,19 +43,23 @@ def test_models_when_there_is_one_lead_to_it(toy_store: ModelStore, tmp_path: Pa
     assert (302, "models/parcel") == (answer.status_code, answer.headers["Location"])
 
 
-def test_models_when_a_key_may_read_alone_lead_to_what_it_may_read(
-    toy_store: ModelStore, tmp_path: Path
+@pytest.mark.parametrize(("scope", "is_led"), [
+    ("read", True), ("predict", True), ("log", True), ("promote", False), ("feedback", False),
+])  # fmt: skip
+def test_models_lead_a_key_to_what_it_may_open_and_nowhere_else(
+    toy_store: ModelStore, tmp_path: Path, scope: str, *, is_led: bool
 ) -> None:
     file = KeyFile(tmp_path / "keys.json")
-    text, key = make_key("reader", scopes=("read",), models=("parcel",))
+    text, key = make_key("reader", scopes=(scope,), models=("parcel", "rent"))
     file.add(key)
     client = serve(toy_store, "parcel", keys_file=file.path).test_client()
 
     page = client.get("/models", headers={**BROWSER, "x-api-key": text})
 
     assert 200 == page.status_code
-    addresses = re.findall(r'href="\./(\w+/[^"?]+)"', page.text)
-    assert addresses
+    addresses = re.findall(r'href="\./(\w+[^"?]*)"', page.text)
+    assert is_led == bool({*addresses} - {"models"})
+    assert "make new" not in page.text
     for address in addresses:
         assert 200 == client.get(f"/{address}", headers={"x-api-key": text}).status_code
 

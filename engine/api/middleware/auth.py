@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from engine.api import session
 from engine.api.errors import Failure, failure_response
 from engine.api.protocols import PROTOCOLS
-from engine.api.protocols.contract import PUBLIC
+from engine.api.protocols.contract import ANY, PUBLIC
 from engine.api.resources import resources
 from engine.languages import gettext as _
 from engine.languages import local_number
@@ -26,7 +26,7 @@ ACCESS: Mapping[str, str] = {
     "health.livez": PUBLIC,
     "health.readyz": PUBLIC,
     "home.show": PUBLIC,
-    "home.show_models": "read",
+    "home.show_models": ANY,
     "sign_in.show": PUBLIC,
     "sign_in.begin": PUBLIC,
     "sign_in.end": PUBLIC,
@@ -150,6 +150,13 @@ def check_caller() -> Response | None:
     return failure_response(Failure(403, _("this key may not use the default model")))
 
 
+def keep_private(response: Response) -> Response:
+    """Keep what is shown to a key from the stores of proxies, and ask each time in a browser."""
+    if request.method in ("GET", "HEAD") and g.get("key") is not None:
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response
+
+
 def _is_trusted(callers: Callers, scope: str) -> bool:
     # A gateway knows who may predict, not who may choose what is served.
     return (callers.is_open and scope != "promote") or _is_near()
@@ -203,10 +210,10 @@ def may_ask(key: Key, scope: str | None, model: str | None) -> bool:
     The scope is None for a route that is not in `ACCESS`, the model is None where a
     route does not belong to a model.
     """
-    return scope in key.scopes and (model is None or key.may_ask(model))
+    return (scope in key.scopes or scope == ANY) and (model is None or key.may_ask(model))
 
 
-def allows(scope: str, model: str) -> bool:
+def allows(scope: str, model: str | None) -> bool:
     """Return whether the caller of the request in progress may use a scope with a model.
 
     A page shows by it only what it may lead to.

@@ -54,7 +54,7 @@ GUARDING = (
     Middleware(language.choose, language.finish, on_loop=True),
     Middleware(None, compression.compress, on_loop=True),
     Middleware(cors.answer_preflight, cors.allow_origin, on_loop=True),
-    Middleware(auth.check_caller, None, on_loop=True),
+    Middleware(auth.check_caller, auth.keep_private, on_loop=True),
     Middleware(rate_limit.count_request, rate_limit.show_standing, on_loop=True),
     Middleware(query.refuse_parameters, None, on_loop=True),
     Middleware(idempotency.begin, idempotency.store, on_loop=True, end=idempotency.end),

@@ -1,12 +1,12 @@
 """The API's own description, OpenAPI 3.1, made from templates and the cards."""
 
-import logging
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, current_app
 
+from engine.api.catalog import find_card
 from engine.api.middleware.auth import FORM_PATH, public_paths
 from engine.api.openapi.model import model_values
 from engine.api.openapi.template import failures, fill, load_template
@@ -18,9 +18,6 @@ from engine.api.resources import Resources
 from engine.api.responses import json_response
 from engine.records.rows import MAX_RECORDS
 from engine.schema.card import Card
-from persistence.store_errors import StoreError
-
-_log = logging.getLogger(__name__)
 
 #: What the service has whatever its models are, and what each model adds.
 _FIXED, _MODEL = (Path(__file__).with_name(name) for name in ("fixed.json", "model.json"))
@@ -103,12 +100,7 @@ def visible_models(shared: Resources) -> list[str]:
 
 def describe_now(shared: Resources, names: Iterable[str]) -> dict[str, Any]:
     """Describe the API of some models to the caller of the request."""
-    cards = {}
-    for name in names:
-        try:
-            cards[name] = shared.models.card(name)
-        except StoreError as error:
-            _log.error("left out of the description: %s", error)
+    cards = {name: card for name in names if (card := find_card(shared.models, name))}
     public, are_asked = public_paths(current_app), shared.callers.need_keys
     described = describe(cards, shared, public=public, are_keys_asked=are_asked)
     if path := public_path():

@@ -18,6 +18,9 @@ from engine.serving.prediction import Predictor
 #: What a view is open to when it needs no key.
 PUBLIC = "public"
 
+#: What it is open to when any key that is valid may open it.
+ANY = "any"
+
 #: What a protocol reads: records, perhaps with more of the request.
 _Records = TypeVar("_Records", bound=Records)
 
