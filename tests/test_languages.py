@@ -1,12 +1,14 @@
 """Every text in three languages: nothing missing or stale, and answers in the one preferred."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.messages.pofile import read_po
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -23,6 +25,7 @@ from engine.languages import (
     ngettext,
 )
 from engine.languages.accept_language import preferred
+from engine.training.infer.write import write_model_file
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support.application import ask_loop, serve
@@ -277,6 +280,48 @@ def test_training_when_run_speaks_the_language_of_the_terminal(
     )  # fmt: skip
 
     assert (f"build_model: {expected}\n", 1) == (run.stderr, run.returncode)
+
+
+def test_glossary_when_it_translates_a_word_says_what_the_catalogues_say() -> None:
+    page = (ROOT / "docs/reference/glossary.md").read_text().partition("| English |")[2]
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in page.splitlines()[2:]]
+    assert len(rows) >= 25
+    for place, tag in enumerate(("pt_BR", "es"), start=1):
+        with (ROOT / f"engine/languages/{tag}/LC_MESSAGES/engine.po").open() as file:
+            texts = [(str(each.id).lower(), str(each.string).lower()) for each in read_po(file)]
+        used = {row[0] for row in rows for english, other in texts
+                if re.search(rf"\b{row[0]}", english) and row[place] in other}  # fmt: skip
+        assert used == {row[0] for row in rows}, tag
+
+
+def test_help_of_a_command_is_in_the_language_of_the_terminal(app: Flask) -> None:
+    runner = app.test_cli_runner()
+
+    spanish = runner.invoke(args=["keys", "remove", "--help"], env={"LC_ALL": "es_CL.UTF-8"})
+    english = runner.invoke(args=["keys", "remove", "--help"], env={"LC_ALL": "C"})
+
+    assert "Elimina una clave: se rechaza a partir de ahora." in spanish.output
+    assert "Remove a key: it is rejected from now on." in english.output
+    assert "flask keys remove 1a2b3c4d" in spanish.output
+    assert "Elimina" not in english.output
+
+
+def test_model_file_when_written_again_in_another_language_is_the_same(tmp_path: Path) -> None:
+    table = tmp_path / "data/visits.csv"
+    table.parent.mkdir()
+    lines = (f"{n},{n % 7},{'yes' if n % 3 else 'no'}" for n in range(60))
+    table.write_text("\n".join(["Visit ID,Days,Paid", *lines]))
+    file, said = tmp_path / "models/visits.py", list[str]()
+    file.parent.mkdir()
+
+    for tag in ("pt-BR", "en"):
+        choose(tag)
+        write_model_file(file, str(table), "Paid", say=said.append, family="linear")
+    choose("en")
+
+    assert any(line.split()[:3] == ["Days", "número", "inteiro,"] for line in said)
+    assert "models/visits.py says this already" == said[-1]
+    assert "Columns that are set aside" not in file.read_text()
 
 
 def test_text_that_is_stored_is_in_english_whatever_was_chosen() -> None:

@@ -75,7 +75,7 @@ def _score_text(changes: Mapping[str, Any]) -> str:
         for name, score in changes["scores"].items()
     ]
     heads = "score", "value", mark("change"), mark("interval before"), mark("and now"), ""
-    text = f"{_('Scores')}\n{indented(table(heads, rows))}"
+    text = _("Scores") + f"\n{indented(table(heads, rows))}"
     if "sha256" in changes["data"]:
         text += "\n  " + _("The data differ, so the versions were scored on different rows.")
     return text

@@ -48,7 +48,7 @@ def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
         f"{stays.format(reason=_(row['stays'])) if row['stays'] else verb}"
         for row in rows
     ]
-    text = _("{removed} of {rows} versions beyond the newest {keep}: {verb}.")
+    text = _("{removed} of {rows} versions beyond the newest {keep} {verb}.")
     lines.append(text.format(removed=removed, rows=len(rows), keep=keep, verb=verb))
     return CommandResult({"versions": rows, "keep": keep, "dry_run": dry_run}, "\n".join(lines))
 

@@ -188,7 +188,8 @@ def choose(
                 result = _judge(each, its, X, y, parts, end if has_trees else np.inf)
         results.append(result)
         lines.append(f"  {each.described():<35}  {result.text}")
-        say(lines[-1] + f", {time.monotonic() - start:.1f} s" * bool(np.isfinite(result.score)))
+        taken = local_number(f"{time.monotonic() - start:.1f}")
+        say(lines[-1] + f", {taken} s" * bool(np.isfinite(result.score)))
     chosen = _cheapest(results, definition.score)
     say(_("chosen: {title}").format(title=chosen.described()))
     return chosen, lines

@@ -70,13 +70,7 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     headers = [*source.frame]
     header = target_column(target, headers)
     columns = {each: cells_of(each, source.frame.pop(each)) for each in headers}
-    style = PLAIN
-    if source.is_text:
-        words = [cells.counts.index.to_series() for cells in columns.values()]
-        style = find_style(words, delimiter=source.arguments.get("sep", ","))
-    if style.thousands:
-        text = _("{sign} is read as the thousands separator")
-        source.notes.append(text.format(sign=quoted(style.thousands)))
+    style = _style_of(source, columns)
     goal = describe_target(columns[header], style)
     if gaps := columns[header].gaps:
         text = _("{rows} rows without {header} are left out")
@@ -107,6 +101,18 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
         costs=_costs(goal),
     )  # fmt: skip
+
+
+def _style_of(source: Source, columns: dict[str, Cells]) -> Style:
+    """Return how the numbers of a source are written; a separator of thousands is noted."""
+    if not source.is_text:
+        return PLAIN
+    words = [cells.counts.index.to_series() for cells in columns.values()]
+    style = find_style(words, delimiter=source.arguments.get("sep", ","))
+    if style.thousands:
+        text = _("{sign} is read as the thousands separator")
+        source.notes.append(text.format(sign=quoted(style.thousands)))
+    return style
 
 
 def _costs(target: Draft) -> dict[str, int]:

@@ -118,9 +118,10 @@ def _build_pipeline(draft: ModelDraft, chosen: Candidate) -> list[str]:
         *[_("words one-hot")] * has_words, *[_("dates in parts")] * bool(_dates(draft)),
         *[_("numbers scaled")] * is_linear, chosen.described(),
     ])  # fmt: skip
+    text = _("Return the pipeline: {steps}.")
     lines = [
         "def build_pipeline() -> Pipeline:",
-        f'    """{_("Return the pipeline: {steps}.").format(steps=steps)}"""',
+        f'    """{text.format(steps=steps)}"""',
     ]
     prepared = []
     if is_linear:
@@ -142,7 +143,7 @@ def _build_pipeline(draft: ModelDraft, chosen: Candidate) -> list[str]:
         logarithm = "func=np.log1p, inverse_func=np.expm1"
         lines.append(f"    model = TransformedTargetRegressor(model, {logarithm})")
     if chosen.is_numbered:  # XGBoost takes the classes 0, 1, 2 ... only
-        lines.append(f"    # {_('A vote of one numbers the classes for XGBoost.')}")
+        lines.append("    # " + _("A vote of one numbers the classes for XGBoost."))
         lines.append('    model = VotingClassifier([("xgboost", model)], voting="soft")')
     steps = ", ".join([*prepared, '("model", model)'])
     return [*lines, f"    return Pipeline([{steps}])"]
@@ -224,6 +225,6 @@ def _sample(path: str) -> list[str]:
 
 def _costs(draft: ModelDraft) -> list[str]:
     return [
-        f"    # {_('Yours to set: the threshold is chosen by them.')}",
+        "    # " + _("Yours to set: the threshold is chosen by them."),
         f"    costs={written(draft.costs)},",
     ]

@@ -13,7 +13,7 @@ def report(draft: ModelDraft) -> list[str]:
     source, target = draft.source, draft.target
     columns = len(draft.fields) + len(draft.aside) + 1
     head = _("{table}: {rows} rows, {columns} columns ({layout})")
-    rows_read = local_number(f"{draft.rows:,}")
+    rows_read = local_number(str(draft.rows))
     lines = [head.format(table=draft.sample, rows=rows_read, columns=columns, layout=source.layout)]
     rows = [(each.header, _(each.kind.lower()), each.summary) for each in draft.fields]
     plain = [row for row, each in zip(rows, draft.fields, strict=True) if not each.remark]

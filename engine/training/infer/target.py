@@ -174,19 +174,24 @@ def _classes(cells: Cells, about: str, *, is_coded: bool) -> Draft:
         str(word) for word in cells.counts.index if spelling(word) not in meanings
     )
     if draft.dropped:
-        left_out, all_rows = rows.sum() - often.sum(), local_number(str(rows.sum()))
-        counts = {"few": ROWS_OF_A_CLASS, "left_out": local_number(str(left_out))}
-        if left_out > rows.sum() / 2:
-            text = _("{about} has {left_out} of {all_rows} rows in classes with fewer than {few} "
-                     "rows: join its words, or choose another")  # fmt: skip
-            raise UnreadableTable(text.format(about=about, all_rows=all_rows, **counts))
-        listed = ", ".join(map(quoted, draft.dropped[:5])) + ", …" * (len(draft.dropped) > 5)
-        text = _("classes with fewer than {few} rows are left out: {listed} ({left_out} rows)")
-        draft.remark = text.format(listed=listed, **counts)
+        draft.remark = _left_out(about, draft.dropped, rows, often)
     elif len(labels) == 2:
         text = _("the positive class is {label}, the last of the two")
         draft.remark = text.format(label=quoted(str(labels[1])))
     return draft
+
+
+def _left_out(about: str, dropped: Sequence[str], rows: pd.Series, often: pd.Series) -> str:
+    """Say which classes are left out; UnreadableTable where they have most rows."""
+    left_out, all_rows = rows.sum() - often.sum(), local_number(str(rows.sum()))
+    counts = {"few": ROWS_OF_A_CLASS, "left_out": local_number(str(left_out))}
+    if left_out > rows.sum() / 2:
+        text = _("{about} has {left_out} of {all_rows} rows in classes with fewer than {few} rows: "
+                 "join its words, or choose another")  # fmt: skip
+        raise UnreadableTable(text.format(about=about, all_rows=all_rows, **counts))
+    listed = ", ".join(map(quoted, dropped[:5])) + ", …" * (len(dropped) > 5)
+    text = _("classes with fewer than {few} rows are left out: {listed} ({left_out} rows)")
+    return text.format(listed=listed, **counts)
 
 
 def _check_rows(about: str, rows: pd.Series) -> None:

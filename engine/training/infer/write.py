@@ -63,9 +63,8 @@ def write_model_file(
         return
     if is_address(place):
         replace_file(path, f"{place}\n".encode())
-    chosen, compared = choose(
-        path, listed, text_of, name=file.stem, seconds=60 * minutes, say=say
-    )  # fmt: skip
+    given = path, listed, text_of
+    chosen, compared = choose(*given, name=file.stem, seconds=60 * minutes, say=say)
     text = text_of(chosen, compared=compared)
     replace_file(file, text.encode())
     lines = len(text.splitlines())
