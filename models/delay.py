@@ -124,5 +124,6 @@ definition = ModelDefinition(
     scores=("average_precision", "precision", "recall"),
     costs={"false_positive": 1, "false_negative": 4},  # a late flight that nobody expected
     split="time:Fecha-I",
+    answer="probabilities",
     seed=0,
 )

@@ -123,5 +123,6 @@ definition = ModelDefinition(
     build_pipeline=build_pipeline,
     score="mae",
     split="time:date",
+    answer="value",
     seed=0,
 )

@@ -26,6 +26,11 @@ def blueprint(models: ModelCache, stopping: Event) -> Blueprint:
             greeting |= {"status": "degraded", "reason": reason}
         return json_response(greeting)
 
+    @routes.get("/check_service")
+    def check_service() -> Response:
+        """Greet as the first service of tracks did."""
+        return json_response({"Message": "Hello world from service"})
+
     @routes.get("/livez")
     def livez() -> Response:
         """Report that the process answers; needs neither model nor disk."""

@@ -18,6 +18,7 @@ def blueprint(predictor: Predictor, *, max_table_bytes: int) -> Blueprint:
     @routes.post("/v0/models/<name>/predict", defaults={"version": None})
     @routes.post("/v0/models/<name>/versions/<version>/predict")
     @routes.post("/inference/<name>", defaults={"version": None})
+    @routes.post("/get_prediction", defaults={"name": None, "version": None})
     def predict(name: str | None, version: str | None) -> Response:
         """Predict one record or many."""
         kind = (request.content_type or "").partition(";")[0].strip().lower()
@@ -25,7 +26,8 @@ def blueprint(predictor: Predictor, *, max_table_bytes: int) -> Blueprint:
             body = body_of(kind, max_table_bytes)
         with received(body):
             form = choose_form(request.headers.get("Accept", ""))
-            chosen = choose_version(predictor, body, model=name, version=version)
+            is_alias = not request.path.startswith("/v0")
+            chosen = choose_version(predictor, body, model=name, version=version, is_alias=is_alias)
             content = predictor.answer(chosen, form)
         headers = {} if form == JSON else version_headers(chosen.version)
         return respond(content, form + ANSWER_FORMS[form].parameters, headers)

@@ -73,7 +73,7 @@ PARAMETERS = {
 
 def choose_version(
     predictor: Predictor, body: bytes | Upload, *, model: str | None = None,
-    version: str | None = None,
+    version: str | None = None, is_alias: bool = False,
 ) -> Chosen:  # fmt: skip
     """Choose the version that answers the request in progress; note it in ``g``."""
     g.predict_request = PredictRequest(
@@ -87,6 +87,7 @@ def choose_version(
         timing=g.timing,
         count_rows=count_rows,
         came=g.came,
+        is_alias=is_alias,
     )
     chosen = predictor.choose(g.predict_request)
     if request.query_string:

@@ -56,6 +56,7 @@ class Description(Decision):
     costs: NotRequired[CostEntry]
     request_threshold: NotRequired[bool]
     reasons: NotRequired[int]  # that come with an answer of the negative class
+    answer: NotRequired[str]  # "value" or "probabilities" where the aliases answer so
     log_tables: NotRequired[str]  # "file" where tables are logged by their digest
     trained_by: NotRequired[str]
     created_at: str

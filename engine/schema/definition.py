@@ -63,6 +63,9 @@ class ModelDefinition:
     split : str
         Which rows are held out: those that a ``digest`` of their fields chooses, the last ones
         (``time:`` and a column), or whole groups (``group:`` and a column).
+    answer : str
+        What `/inference/<name>` and `/get_prediction` say of a record: the ``full`` answer, its
+        ``value`` alone, or the ``probabilities`` of the classes in their order.
     log_tables : str
         Whether a table is logged by its ``rows``, or as one ``file`` with its digest.
     """
@@ -85,6 +88,7 @@ class ModelDefinition:
     request_threshold: bool = False
     reasons: int = 0
     interval: bool = True
+    answer: str = "full"
     log_tables: str = "rows"
     schema: Schema = field(init=False)
 
@@ -118,6 +122,9 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
     if (way, column) != ("digest", "") and (way not in ("time", "group") or not column):
         remedy = "give 'digest', or 'time:' or 'group:' with the name of a column after it"
         problems.append(f"split is {written(definition.split)}: {remedy}")
+    if "answer" not in wrong and definition.answer not in ("full", "value", "probabilities"):
+        remedy = "give 'full', 'value' or 'probabilities'"
+        problems.append(f"answer is {written(definition.answer)}: {remedy}")
     if "log_tables" not in wrong and definition.log_tables not in ("rows", "file"):
         problems.append(f"log_tables is {written(definition.log_tables)}: give 'rows' or 'file'")
     problems += _call_problem("load_data", definition.load_data, definition.sample)
@@ -226,6 +233,8 @@ def _target_problems(definition: ModelDefinition) -> list[str]:
     if definition.score not in scores:
         problems.append(f"score is {written(definition.score)}: give one of {', '.join(scores)}")
     classes = target.classes or ()
+    if definition.answer == "probabilities" and not classes:
+        problems.append("answer is 'probabilities' with a regression: give 'value'")
     if definition.threshold != 0.5 and len(classes) != 2:
         number = f"{len(classes)} classes" if classes else "a regression"
         remedy = "leave it out, it is for two classes"

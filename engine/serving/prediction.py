@@ -21,7 +21,7 @@ from engine.schema.json_decoder import Decoded
 from engine.schema.problem_codes import Code
 from engine.schema.record_schema import Coding
 from engine.serving.additions import additions, check_form
-from engine.serving.answer_body import write_answer
+from engine.serving.answer_body import is_short, write_answer, write_short
 from engine.serving.candidates import choose, choose_at_once
 from engine.serving.model_cache import ModelCache
 from engine.serving.observers import Decided, Observers, Rest, Table
@@ -79,7 +79,10 @@ class Predictor:
             decided = _decide(chosen, Decoded(decoded.matrix, is_single))
         with timing.step("write"):
             added = additions(decided, form)
-            content = write_answer(version, decided.decisions, form, warnings, added)
+            if is_short(chosen) and form == JSON and not added:
+                content = write_short(version, decided.decisions)
+            else:
+                content = write_answer(version, decided.decisions, form, warnings, added)
         if content is None:
             rows = non_finite_rows(version.decide_matrix(decoded.matrix))
             records = read_body(body, version.schema)
@@ -152,7 +155,8 @@ class Predictor:
             else:
                 decided = _decide(chosen, records)
             step = "write"
-            content = write_answer(version, decided.decisions, JSON)
+            write = write_short if is_short(chosen) else write_answer
+            content = write(version, decided.decisions)
         except Exception:  # noqa: BLE001  whoever answers instead meets it again, and phrases it
             fall_back(step)
             return None

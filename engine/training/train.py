@@ -179,6 +179,8 @@ def describe_fitted(
         card["request_threshold"] = True
     if definition.reasons:
         card["reasons"] = definition.reasons
+    if definition.answer != "full":
+        card["answer"] = definition.answer
     if definition.log_tables != "rows":
         card["log_tables"] = definition.log_tables
     _check_probabilities(card)
@@ -205,6 +207,11 @@ def _check_probabilities(card: Description) -> None:
         raise PipelineRejectsRecord(
             f"score {card['score']!r} needs probabilities, and {card['estimator']} has none: "
             "choose 'accuracy', or wrap it in CalibratedClassifierCV"
+        )
+    if card.get("answer") == "probabilities" and not card["has_probabilities"]:
+        raise PipelineRejectsRecord(
+            f"answer is 'probabilities', and {card['estimator']} has none: give 'value', "
+            "or wrap it in CalibratedClassifierCV"
         )
     if "reasons" in card and not card["has_probabilities"]:
         raise PipelineRejectsRecord(

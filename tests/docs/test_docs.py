@@ -248,7 +248,7 @@ def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: 
     cards = [store.read_card(name) for store in (credit_store, toy_store) for name in store.names()]
     costs = dict.fromkeys(("false_positive", "false_negative", "rows", "curve"))
     more = {"data": {"held_out_from": 0.0}, "costs": costs, "request_threshold": True}
-    more |= {"log_tables": "file", "reasons": 4, "uncertainty": {"remark": ""}}
+    more |= {"answer": "value", "log_tables": "file", "reasons": 4, "uncertainty": {"remark": ""}}
     more["pictures"] = {"bands": [dict.fromkeys(("predicted", "rows", "true", "error"))]}
     with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **more}
     imported = {"file": "model.pkl", "format": "pickle", "sha256": "", "libraries": {"<name>": "2"}}

@@ -182,6 +182,7 @@ class FastPath:
             admitted[place] = PredictRequest(
                 body, head.content_type, head.request_id or new_id(), head.route.model,
                 head.route.version, key, head.canary_key, came=came,
+                is_alias=not head.route.rule.startswith("/v0"),
             )  # fmt: skip
 
     def _count(
@@ -247,8 +248,8 @@ class FastPath:
 @lru_cache(1000)
 def _route(url: bytes) -> _Route | None:
     """Return the route of a target, the model and the version; None where it does not predict."""
-    if url == b"/v0/predict":
-        return _Route("/v0/predict")
+    if url in (b"/v0/predict", b"/get_prediction"):
+        return _Route(url.decode())
     parts = _NAMED.fullmatch(url)
     if not parts:
         return None

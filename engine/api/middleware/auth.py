@@ -23,6 +23,7 @@ from persistence.store_errors import ModelNotFound
 #: The scope that each of Flask's endpoints needs.
 ACCESS: Mapping[str, str] = {
     "health.health": PUBLIC,
+    "health.check_service": PUBLIC,
     "health.livez": PUBLIC,
     "health.readyz": PUBLIC,
     "home.show": PUBLIC,

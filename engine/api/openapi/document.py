@@ -135,11 +135,18 @@ def _model_paths(values: Mapping[str, Any], *, is_default: bool) -> dict[str, An
         for operation in path.values():
             operation["parameters"] = [fill(template["version_parameter"], values, {})]
             operation["responses"] |= failures([404], template["failure"])
-    alias = _fill(template, "paths", {**values, "prefix": "", "identifier": f"inference_{name}"})
-    described = {**paths, **versions, f"/inference/{name}": alias["/predict"]}
+    described = {**paths, **versions}
+    aliases = {f"/inference/{name}": f"inference_{name}"}
+    aliases |= {"/get_prediction": "get"} if is_default else {}
+    for path, identifier in aliases.items():
+        alias = _fill(template, "paths", {**values, "prefix": "", "identifier": identifier})
+        described[path] = alias["/predict"]
+        if short := values["short_answer"]:
+            response = described[path]["post"]["responses"]["200"]
+            response["content"]["application/json"]["schema"] = short
     parameters = [template[f"{parameter}_parameter"] for parameter in values["parameters"]]
     for path in described if parameters else ():
-        if path.endswith(("/predict", f"/inference/{name}")):
+        if path.endswith("/predict") or path in aliases:
             described[path]["post"].setdefault("parameters", []).extend(parameters)
     return described
 

@@ -38,6 +38,7 @@ def model_values(card: Card) -> dict[str, Any]:
         "goal_schema": "Reach" if card["classes"] is None else f"{card['model']}_value",
         "record_schema": record_schema(schema),
         "columns_schema": record_schema(schema, is_columns=True),
+        "short_answer": _short_answer(card),
         "row_schema": _row_schema(schema),
         "value_schema": _value_schema(columns[0], schema),
         "prediction_schema": _prediction_schema(columns, card),
@@ -113,6 +114,19 @@ def _prediction_schema(columns: tuple[AnswerColumn, ...], card: Card) -> dict[st
         added["reasons"] = {"type": "array", "items": {"$ref": "#/components/schemas/Contribution"}}
     described["properties"] = properties | added
     return described
+
+
+def _short_answer(card: Card) -> dict[str, Any]:
+    """Describe the answer that the model file declares for the aliases; empty for the full one."""
+    if "answer" not in card:
+        return {}
+    told: dict[str, Any] = {"$ref": f"#/components/schemas/{card['model']}_value"}
+    if card["answer"] == "probabilities":
+        share = {"type": "number", "minimum": 0, "maximum": 1}
+        size = len(card["classes"])
+        told = {"type": "array", "items": share, "minItems": size, "maxItems": size}
+    many = _object({"predictions": {"type": "array", "items": told}})
+    return {"oneOf": [_object({"prediction": told}), many]}
 
 
 def _object(properties: Mapping[str, Any]) -> dict[str, Any]:

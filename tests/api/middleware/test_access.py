@@ -30,6 +30,7 @@ MATRIX = (
     ("/sign-out", "POST", "public"),
     ("/language", "POST", "public"),
     ("/health", "GET", "public"),
+    ("/check_service", "GET", "public"),
     ("/livez", "GET", "public"),
     ("/readyz", "GET", "public"),
     ("/openapi.json", "GET", "read"),
@@ -75,11 +76,13 @@ MATRIX = (
     ("/v0/models/<name>/predictions", "GET", "log"),
     ("/v0/models/<name>/feedback", "POST", "feedback"),
     ("/inference/<name>", "POST", "predict"),
+    ("/get_prediction", "POST", "predict"),
 )
 
 #: Those that ask the default model.
 OF_DEFAULT = (
-    "/v0/predict", "/v0/whatif", "/v0/model_info", "/invocations", "/predict", "/vertex/predict"
+    "/v0/predict", "/v0/whatif", "/v0/model_info", "/invocations", "/predict", "/vertex/predict",
+    "/get_prediction",
 )  # fmt: skip
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")

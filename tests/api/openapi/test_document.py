@@ -85,7 +85,8 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
     log = {"/v0/models/{name}/predictions", "/v0/models/{name}/feedback"}
     hosts = {"/ping", "/version", "/execution-parameters"}
     own = {path for path in document["paths"] if not path.startswith(("/v1", "/v2"))}
-    assert {"/health", "/livez", "/readyz", "/metrics", *catalog, *log, *hosts} == own
+    health = {"/health", "/check_service", "/livez", "/readyz"}
+    assert {*health, "/metrics", *catalog, *log, *hosts} == own
 
 
 def test_description_when_compared_with_the_routes_has_each_and_no_other(
@@ -146,9 +147,9 @@ def test_examples_when_sent_are_answered_as_described(toy_client: FlaskClient) -
                 assert [] == check(document, shape, read_strictly(answer.data))
                 sent += 1
     # One record, a list, columns, CSV and lines; three models by name, by version and at their
-    # second address, and one as the default. Six forms of an invocation, and vetiver's list.
-    # Then tensors, twice, an index and instances. And seven what-ifs, and a list of tools.
-    assert 57 + 4 + 7 + 1 == sent
+    # second address, and one as the default, at two. Six forms of an invocation, and vetiver's
+    # list. Then tensors, twice, an index and instances. And seven what-ifs, and a list of tools.
+    assert 57 + 4 + 7 + 1 + 5 == sent
 
 
 def test_answers_when_there_are_warnings_or_problems_are_as_described(
