@@ -79,9 +79,12 @@ def _compare(file: Path, text: str) -> None:
         each.partition("\nfields = ")[2].partition("\n\n\ndef build_pipeline")[0]
         for each in (file.read_text(encoding="utf-8"), text)
     )
-    if [line for line in before.splitlines() if line.strip()[:1] != "#"] == [
-        line for line in after.splitlines() if line.strip()[:1] != "#"
-    ]:  # comments are in the language of the terminal
+    # Comments are in the language of the terminal.
+    lines, others = (
+        [line for line in each.splitlines() if not line.strip().startswith(("#", '"""'))]
+        for each in (before, after)
+    )
+    if lines == others:
         return
     names = _shown(file), _("as it would be written")
     lines = [
