@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from engine.cards.sentences import score_title, word
 from engine.languages import gettext as _
 from engine.languages import in_english, local_number, mark
 from engine.schema.card import Card, ParityEntry
@@ -67,7 +68,7 @@ def score_rows(card: Card) -> list[list[str]]:
 def class_rows(card: Card) -> list[list[str]]:
     """Return a row of `CLASS_HEADS` for each class; none for a regression."""
     return [
-        [str(row["class"]), _share(row["precision"]), _share(row["recall"]), str(row["rows"])]
+        [word(row["class"]), _share(row["precision"]), _share(row["recall"]), str(row["rows"])]
         for row in card["class_scores"]
     ]
 
@@ -167,19 +168,23 @@ def limits(card: Card) -> list[str]:
     sentences += [f"{_capital(remark)}." for remark in card.get("remarks", ())]
     scores = card["scores"].items()
     sentences += [
-        _("The 95% interval of {score}: {remark}.").format(score=name, remark=score["remark"])
+        _("The 95% interval of {score}: {remark}.").format(
+            score=score_title(name), remark=score["remark"]
+        )
         for name, score in scores
         if score.get("remark")
     ]
     sentences += _uncertainty_limits(card.get("uncertainty", {}))
     if level := [
-        name for name, score in scores if score["low"] <= score["baseline"] <= score["high"]
+        score_title(name)
+        for name, score in scores
+        if score["low"] <= score["baseline"] <= score["high"]
     ]:
         sentences.append(
             _("By {scores} it is not shown to be better than a model that ignores its input: the "
               "interval reaches the baseline.").format(scores=", ".join(level))
         )  # fmt: skip
-    if few := [str(row["class"]) for row in card["class_scores"] if row["rows"] < _FEW_ROWS]:
+    if few := [word(row["class"]) for row in card["class_scores"] if row["rows"] < _FEW_ROWS]:
         text = _("Fewer than {count} held-out rows have the class {classes}, so what is measured "
                  "for it may be chance.")  # fmt: skip
         sentences.append(text.format(count=_FEW_ROWS, classes=", ".join(few)))
@@ -248,12 +253,11 @@ def _answers(card: Card) -> str:
     target = card["schema"]["target"]["name"]
     if card["classes"] is None:
         return f"{target}, a number"
-    classes = ", ".join(str(label) for label in card["classes"])
+    classes = ", ".join(map(word, card["classes"]))
     if card["positive"] is None:
         return f"{target}, one of {classes}"
-    return (
-        f"{target}, one of {classes}; {card['positive']} from probability {card['threshold']:.6g}"
-    )
+    positive = f"{word(card['positive'])} from probability {card['threshold']:.6g}"
+    return f"{target}, one of {classes}; {positive}"
 
 
 def _parity(parity: ParityEntry | None) -> str:

@@ -65,14 +65,28 @@ def reading_of(score: str, card: Card) -> str:
 
 
 def of_hundred(share: float) -> str:
-    """Write a share as a count of 100, with a decimal only where 100 would be too much."""
-    text = format(100 * share, ".0f" if share < 0.995 or share == 1 else ".1f")
+    """Write a share as a count of 100, with a decimal only where 0 or 100 would not be true."""
+    is_near = 0 < share < 0.005 or 0.995 <= share < 1
+    text = format(min(max(100 * share, 0.1), 99.9), ".1f") if is_near else f"{100 * share:.0f}"
     return local_number(text)
 
 
+def score_title(score: str) -> str:
+    """Return what people call a score; its own name where it is none of ours."""
+    titles = {
+        "accuracy": _("Share of right answers"), "roc_auc": _("Area under the ROC curve"),
+        "log_loss": _("Log loss"), "mae": _("Mean absolute error"),
+        "rmse": _("Root mean squared error"), "brier": _("Brier score"), "r2": "R²",
+        "f1": "F1", "average_precision": _("Average precision"), "cost": _("Mean cost"),
+    }  # fmt: skip
+    return titles.get(score, score)
+
+
 def word(label: Any) -> str:
-    """Write a class."""
-    return str(label).lower() if isinstance(label, bool) else str(label)
+    """Write a class or another value that is no quantity."""
+    if isinstance(label, bool):
+        return _("true") if label else _("false")
+    return str(label)
 
 
 def called(card: Card, label: Any) -> str:

@@ -80,10 +80,11 @@ def ngettext(singular: str, plural: str, count: int) -> str:
 def local_number(text: str, *, grouped: bool = True) -> str:
     """Write a number as people do: 12345.6 as 12,345.6, or as 12.345,6 in the other languages.
 
-    Four digits in front of the point stay together: 1234.5, or 1234,5.
+    Four digits in front of the point stay together, but in Portuguese: 1234.5, 1.234,5, 1234,5.
     """
     whole, point, rest = text.partition(".")
-    if grouped and len(whole.lstrip("-+")) > 4 and whole.lstrip("-+").isdigit():
+    fewest = 4 if language() == "pt-BR" else 5
+    if grouped and len(whole.lstrip("-+")) >= fewest and whole.lstrip("-+").isdigit():
         whole = f"{int(whole):{'+' if text[:1] == '+' else ''},}"
     number = whole + point + rest
     return number if language() == ENGLISH else number.translate(_SIGNS)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from engine.cards.sentences import word
 from engine.languages import gettext as _
 from engine.languages import local_date, local_number
-from engine.pages.controls import is_number, label_of, value_text
+from engine.pages.controls import is_number, label_of
 from engine.schema.fields import UNKNOWN, Field
 from engine.schema.messages import plain
 from engine.schema.record_schema import Schema
@@ -20,6 +21,9 @@ _MOST_CLASSES = 10
 #: Of an explanation, so many fields are named.
 _MOST_REASONS = 6
 
+#: A smaller change of a probability would be written as 0.
+_LEAST_POINTS = 0.0005
+
 #: Fields with these controls hold dates, which records often write so.
 _DATED = ("date", "datetime-local")
 _DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](.+))?")
@@ -31,13 +35,11 @@ def shown_answer(schema: Schema, prediction: Mapping[str, Any]) -> dict[str, Any
     `now` is the answer in few words, which a later one is compared with.
     """
     target, value = schema.target, prediction["value"]
-    text = _quantity(value, target) if target.classes is None else value_text(value)
+    text = _quantity(value, target) if target.classes is None else word(value)
     label, probability = label_of(target), prediction.get("probability")
     sentence = _("{target} is {value}.").format(target=label, value=text)
     if probability is not None:
         share = percent(probability)
-        if 0.999 < probability < 1:
-            share = _("more than {percent}").format(percent=percent(0.999))
         sentence = _("{target} is {value}, with a probability of {percent}.").format(
             target=label, value=text, percent=share
         )
@@ -53,7 +55,12 @@ def shown_answer(schema: Schema, prediction: Mapping[str, Any]) -> dict[str, Any
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Write a share of 1."""
+    """Write a share of 1; what is neither 0 nor 1 is not rounded to it."""
+    least = 10.0 ** -(digits + 2)
+    if 1 - least / 2 < share < 1:
+        return _("more than {percent}").format(percent=percent(1 - least, digits))
+    if 0 < share < least / 2:
+        return _("less than {percent}").format(percent=percent(least, digits))
     return _("{number}%").format(number=local_number(f"{100 * share:.{digits}f}"))
 
 
@@ -74,7 +81,7 @@ def _doubts(target: Field, prediction: Mapping[str, Any]) -> list[str]:
             )
         )  # fmt: skip
     if entry := prediction.get("set"):
-        others = [value_text(each) for each in entry["classes"] if each != prediction["value"]]
+        others = [word(each) for each in entry["classes"] if each != prediction["value"]]
         also = _("Nothing else is likely.")
         if others:
             also = _("It could also be {classes}.").format(classes=_alternatives(others))
@@ -96,7 +103,7 @@ def _classes(target: Field, prediction: Mapping[str, Any]) -> list[dict[str, Any
     if not shares or len(shares) > _MOST_CLASSES:
         return []
     return [
-        {"label": value_text(label), "text": percent(share), "length": round(100 * share, 1),
+        {"label": word(label), "text": percent(share), "length": round(100 * share, 1),
          "is_chosen": label == prediction["value"]}
         for label, share in zip(target.classes or (), shares, strict=True)
     ]  # fmt: skip
@@ -115,14 +122,16 @@ def _interval(target: Field, prediction: Mapping[str, Any]) -> dict[str, Any] | 
 def _reasons(schema: Schema, explanation: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the fields that moved the answer most, each with a bar to the right or the left."""
     moved = [each for each in explanation.get("contributions", ()) if each["contribution"]]
-    if not moved:
+    is_share = "class" in explanation
+    if not moved or (is_share and abs(moved[0]["contribution"]) < _LEAST_POINTS):
         return None
     fields = {field.name: field for field in schema.fields}
-    is_share = "class" in explanation
     most = abs(moved[0]["contribution"])
     rows = []
     for entry in moved[:_MOST_REASONS]:
         change, field = entry["contribution"], fields[entry["field"]]
+        if is_share and abs(change) < _LEAST_POINTS:
+            break  # the others are smaller still
         length = round(50 * abs(change) / most, 1)
         rows.append({
             "label": label_of(field), "value": _read(field, entry["value"]),
@@ -133,7 +142,7 @@ def _reasons(schema: Schema, explanation: Mapping[str, Any]) -> dict[str, Any] |
     return {
         "rows": rows,
         "typical": percent(typical) if is_share else _quantity(typical, schema.target),
-        "class": value_text(explanation["class"]) if is_share else "",
+        "class": word(explanation["class"]) if is_share else "",
         "others": len(moved) - len(rows),
     }
 
@@ -148,7 +157,7 @@ def _read(field: Field, value: Any) -> str:
         return _quantity(value, field)
     if field.control in _DATED and (parts := _DATE.fullmatch(str(value))):
         return " ".join(filter(None, [local_date(parts[1]), parts[2]]))
-    return value_text(value)
+    return word(value)
 
 
 def _change(change: float, *, is_share: bool) -> str:

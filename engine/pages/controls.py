@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from engine.languages import ENGLISH, language
+from engine.cards.sentences import word
+from engine.languages import ENGLISH, language, local_number
 from engine.languages import gettext as _
 from engine.schema.card import Card
 from engine.schema.fields import Field
@@ -34,6 +35,9 @@ AMBIGUOUS = re.compile(r"-?[1-9]\d{0,2}\.\d{3}", re.ASCII)
 #: A number with points between its thousands.
 _GROUPED = re.compile(r"-?[1-9]\d{0,2}(\.\d{3})+(,\d+)?", re.ASCII)
 
+#: A number in a hint.
+_LIMIT = re.compile(r"(?<!\w)-?\d[\d.]*(?!\w)", re.ASCII)
+
 #: What the controls of dates send.
 _SENT = {
     "date": re.compile(r"\d{4}-\d\d-\d\d"),
@@ -44,13 +48,6 @@ _SENT = {
 def label_of(field: Field) -> str:
     """Return how people read the name of a field."""
     return field.name.replace("_", " ")
-
-
-def value_text(value: Any) -> str:
-    """Return how people read a label or another value that is no quantity."""
-    if isinstance(value, bool):
-        return _("true") if value else _("false")
-    return str(value)
 
 
 def is_number(field: Field) -> bool:
@@ -127,7 +124,7 @@ def _canonical(value: Any) -> Any:
 def control(field: Field, text: str, problem: str, card: Card) -> dict[str, Any]:
     """Describe the control of a field that holds a text, and what is wrong with that."""
     labels = field.classes or ()
-    choices = {_canonical(each) if isinstance(each, bool) else str(each): value_text(each)
+    choices = {_canonical(each) if isinstance(each, bool) else str(each): word(each)
                for each in labels[: _MOST_CHOICES + 1]}  # fmt: skip
     choices = choices if len(choices) <= _MOST_CHOICES else {}
     is_open = "unknown" in field.accepted() or (text != "" and text not in choices)
@@ -152,6 +149,8 @@ def _hint(field: Field, choices: Mapping[str, str], *, is_open: bool) -> str:
     if choices:
         return _("Choose a word of the list, or write another.") if is_open else ""
     hint = field.hint().removesuffix(f" ({field.unit})")  # which the label has
+    if is_number(field):
+        hint = _LIMIT.sub(lambda limit: local_number(limit[0]), hint)
     return f"{hint[:1].upper()}{hint[1:]}." if hint else ""
 
 

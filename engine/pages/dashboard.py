@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 
 from engine.api.paging import single, take_parameters
 from engine.api.resources import Resources
+from engine.cards.sentences import word
 from engine.languages import gettext as _
 from engine.languages import local_number, ngettext
 from engine.monitoring.count_drift import shifts
@@ -20,6 +21,7 @@ from engine.pages.charts import bars, chart, line, number, scale
 from engine.pages.layout import CONTENT_TYPE, SCRIPT_HEADERS, confine, render
 from engine.pages.quality_chart import quality_of_window
 from engine.pages.window import Window, read_window
+from engine.runtime.answers import class_name
 from engine.schema.card import Card
 from engine.schema.record_schema import Schema
 from persistence.prediction_overview import Sampled
@@ -76,7 +78,7 @@ def _parts(shared: Resources, card: Card, window: Window) -> dict[str, Any]:
     for each in sample:
         times[window.place(each.at / 3600)].append(1000 * each.seconds)
     if card["classes"]:
-        answers = [_classes(window, counts)]
+        answers = [_classes(card, window, counts)]
     else:
         is_all = sum(count.n for count in counts) <= _SPANS
         if is_all:
@@ -121,7 +123,7 @@ def _latency(window: Window, times: Sequence[Sequence[float]]) -> dict[str, Any]
     )  # fmt: skip
 
 
-def _classes(window: Window, counts: Sequence[Count]) -> dict[str, Any]:
+def _classes(card: Card, window: Window, counts: Sequence[Count]) -> dict[str, Any]:
     totals: Counter[str] = Counter()
     for count in counts:
         totals[count.bin] += count.n
@@ -131,13 +133,14 @@ def _classes(window: Window, counts: Sequence[Count]) -> dict[str, Any]:
         name = count.bin if count.bin in named else None  # no class, whatever they are called
         columns.setdefault(name, [0] * window.size)[window.place(count.hour)] += count.n
     stacked = [*columns.values()]
-    heads = [_("other") if name is None else name for name in columns]
+    labels = {class_name(label): word(label) for label in card["classes"]}
+    heads = [_("other") if name is None else labels.get(name, name) for name in columns]
     axis, whole = scale([*map(sum, zip(*stacked, strict=True))]), totals.total()
     shares = [local_number(f"{100 * sum(column) / whole:.1f}") for column in stacked]
     marks = [f"s{place + 1}" for place in range(len(stacked))]
     sentence = _("{answer} was the answer to {percent}% of the records.")
     return chart(
-        "answers", _("Answers"), sentence.format(answer=named[0], percent=shares[0]), window,
+        "answers", _("Answers"), sentence.format(answer=heads[0], percent=shares[0]), window,
         axis=axis, paths=[*zip(marks, bars(stacked, axis), strict=True)], heads=heads,
         legend=[*zip(marks, heads, [f"{share}%" for share in shares], strict=True)],
         columns=stacked,

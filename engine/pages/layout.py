@@ -13,6 +13,7 @@ from markupsafe import Markup
 from engine.api import session
 from engine.api.middleware.auth import allows
 from engine.api.session import COOKIE
+from engine.cards.sentences import score_title, word
 from engine.languages import LANGUAGES, gettext, language, local_date, local_number, ngettext
 from engine.pages.security_headers import digest, security_headers
 from engine.schema.messages import plain, rounded
@@ -42,13 +43,13 @@ def _moment(seconds: float) -> str:
 def _word(value: Any, digits: int | None = 5) -> str:
     """Write a value of a record or an answer as people do; with all its digits for None."""
     if isinstance(value, bool) or value is None:
-        return gettext("no value") if value is None else str(value).lower()
+        return gettext("no value") if value is None else word(value)
     return local_number(plain(value, digits)) if isinstance(value, (int, float)) else str(value)
 
 
 _TEMPLATES.globals |= {
     "may": _may, "moment": _moment, "word": _word,
-    "rounded": rounded, "style": Markup(_STYLE),  # noqa: S704 - our own file
+    "rounded": rounded, "score_title": score_title, "style": Markup(_STYLE),  # noqa: S704 - our own file
     "languages": LANGUAGES, "local_number": local_number, "local_date": local_date,
 }  # fmt: skip
 _STATIC = Path(__file__).parent / "static"

@@ -15,10 +15,13 @@ from engine.api.prediction_log import PLACE
 from engine.api.requests import no_explanation
 from engine.api.resources import Resources
 from engine.api.row_cost import count_rows
+from engine.cards.sentences import word
 from engine.languages import gettext as _
 from engine.monitoring.log_rows import PRIVATE
+from engine.pages.answer import percent
 from engine.pages.layout import CONTENT_TYPE, confine, render
 from engine.records.problems import BadRequest
+from engine.runtime.answers import class_name
 from engine.runtime.memory import NotEnoughMemory
 from engine.schema.card import Card
 from engine.schema.messages import plain, shown
@@ -74,13 +77,20 @@ def blueprint(shared: Resources) -> Blueprint:
             raise BadRequest(404, text.format(prediction=shown(prediction_id)))
         explanation, reason = _explain(shared, row)
         return page(
-            "prediction.html", card, row=row, outcomes=shared.overview.outcomes(row),
+            "prediction.html", card, row=row, percent=percent,
+            **_written(card, row), outcomes=shared.overview.outcomes(row),
             explanation=explanation, reason=reason, again=_address(row),
             milliseconds=None if row.seconds is None else plain(1000 * row.seconds, 3),
         )  # fmt: skip
 
     routes.after_request(confine)
     return routes
+
+
+def _written(card: Card, row: PredictionRow) -> dict[str, Any]:
+    """Return the words of classes; and the request's id, unless the service itself has made it."""
+    labels = {class_name(label): word(label) for label in card["classes"] or ()}
+    return {"labels": labels, "request_id": "" if _ID.fullmatch(row.request_id) else row.request_id}
 
 
 def _find(shared: Resources, card: Card, search: str, after: str | None) -> list[PredictionRow]:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from engine.api.resources import Resources
+from engine.cards.sentences import score_title
 from engine.languages import gettext as _
 from engine.languages import local_number
 from engine.pages.charts import chart, line, number, scale, whiskers
@@ -50,18 +51,9 @@ def quality_of_window(shared: Resources, card: Card, window: Window) -> dict[str
         group["n"] = local_number(str(group["n"]))
     return {
         "state": "shown", "fewest": FEWEST, "percent": f"{100 * share:.2g}" if share < 1 else "",
-        "title": _title(name), "versions": groups,
+        "title": score_title(name), "versions": groups,
         "chart": _chart(parts, name, window) if parts else None,
     }  # fmt: skip
-
-
-def _title(name: str) -> str:
-    titles = {
-        "accuracy": _("Share of right answers"), "roc_auc": _("Area under the ROC curve"),
-        "log_loss": _("Log loss"), "mae": _("Mean absolute error"),
-        "rmse": _("Root mean squared error"),
-    }  # fmt: skip
-    return titles.get(name, name)
 
 
 def _chart(parts: list[Any], name: str, window: Window) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
     means = {name: weight["mean"] for name, weight in card["permutation_importances"].items()}
     if means:
         pictures["Permutation importances"] = lambda ax: _bars(
-            ax, means, f"drop of {card['score']}"
+            ax, means, f"how much worse {card['score']} gets"
         )
     return pictures
 

@@ -201,3 +201,16 @@ def test_cards_when_the_database_is_away_are_shown_without_traffic(
         assert 200 == page.status_code
         assert "Parcel size" in page.text
         assert "in 24 hours" not in page.text
+
+
+@pytest.mark.parametrize(("sent", "is_shown"), [("order-17", True), ("", False)])
+def test_prediction_when_its_sender_named_the_request_shows_that_name_alone(
+    app: Flask, tmp_path: Path, sent: str, *, is_shown: bool
+) -> None:
+    client = app.test_client()
+    answer = client.post("/v0/predict", json=EXAMPLES["parcel"], headers={"X-Request-Id": sent})
+    drained(tmp_path)
+
+    page = client.get(f"{PREDICTIONS}/{answer.headers['X-Prediction-Id']}").text
+
+    assert is_shown == (f"<code>{answer.headers['X-Request-Id']}</code>" in page)

@@ -27,6 +27,9 @@ from engine.training.infer.target import (
 #: All categories together list so many words, and each of them at least so many.
 _ALL_WORDS, _FEWEST_WORDS, _MOST_WORDS = 400, 10, 60
 
+#: The row that is shown as an example is one of so many.
+_LOOKED_AT = 10_000
+
 #: A column so like the target is a copy of it, and one nearly so is worth a look.
 _COPY, _NEARLY_A_COPY = 0.999, 0.97
 
@@ -91,6 +94,7 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         text = _("{place} has no column to learn from besides the target: {reasons}")
         reasons = reasons or [_("there is no other column")]
         raise UnreadableTable(text.format(place=place, reasons=", ".join(reasons)))
+    _show_a_real_row(fields, columns)
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
     return ModelDraft(
@@ -113,6 +117,43 @@ def _style_of(source: Source, columns: dict[str, Cells]) -> Style:
         text = _("{sign} is read as the thousands separator")
         source.notes.append(text.format(sign=quoted(style.thousands)))
     return style
+
+
+def _show_a_real_row(fields: list[Draft], columns: dict[str, Cells]) -> None:
+    """Make the examples those of the complete row that is nearest to the middle of each field.
+
+    Where no row is complete, they stay as they are: each alone is frequent.
+    """
+    words, far = {}, np.zeros(min(_LOOKED_AT, len(columns[fields[0].header].places)))
+    for each in fields:
+        assert each.values is not None
+        values, cells = each.values[: len(far)], columns[each.header]
+        if each.kind in ("Category", "Flag"):
+            known, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+            most = known[counts.argmax()] if known.size else np.nan
+            apart = np.where(np.isnan(values), np.nan, values != most)
+        else:
+            low, middle, high = np.nanquantile(values, (0.25, 0.5, 0.75))
+            apart = np.abs(values - middle) / ((high - low) or 1)
+        if each.kind == "Category":
+            same = {word: word for word in each.arguments["categories"]}
+            same |= each.arguments.get("synonyms", {})
+            words[each.header] = [same.get(word) for word in map(str, cells.counts.index)]
+            is_listed = np.array([word is not None for word in words[each.header]])
+            apart = np.where(is_listed[cells.places[: len(far)]], apart, np.nan)
+        far = far + apart
+    if np.isnan(far).all():
+        return
+    row = int(np.nanargmin(far))
+    for each in fields:
+        cells, numbers = columns[each.header], each.values
+        assert numbers is not None
+        if each.kind == "Category":
+            each.arguments["example"] = words[each.header][cells.places[row]]
+        elif each.kind in ("Number", "Flag"):
+            each.arguments["example"] = type(each.arguments["example"])(numbers[row])
+        else:
+            each.arguments["example"] = str(cells.counts.index[cells.places[row]])
 
 
 def _costs(target: Draft) -> dict[str, int]:
