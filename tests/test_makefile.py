@@ -24,6 +24,8 @@ ODD = 'it\'s "a"; touch ran #&|`touch ran` \\ b'
         ("model", ("name", "data", "promote"), ["{}", "--data={}", "--promote={}"]),
         ("remove", ("name",), ["{}"]),
         ("check", ("name",), ["{}"]),
+        ("check-data", ("name", "data", "report", "rejected"), ["jobs.check", "{}", *(
+            f"--{word}={{}}" for word in ("data", "report", "rejected"))]),
     ],
 )  # fmt: skip
 def test_word_when_it_is_odd_reaches_the_command_as_it_is(

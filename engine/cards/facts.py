@@ -5,8 +5,8 @@ from typing import Any
 
 from engine.cards.sentences import score_title, word
 from engine.languages import gettext as _
-from engine.languages import in_english, local_number, mark
-from engine.schema.card import Card, ParityEntry
+from engine.languages import in_english, local_number, mark, ngettext
+from engine.schema.card import Card, DataEntry, ParityEntry
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 
@@ -144,6 +144,34 @@ def _comparison(entry: Mapping[str, Any]) -> str:
     return decided + text
 
 
+def _set_aside_limits(rows: DataEntry) -> list[str]:
+    """Say which rows were left out, if any were."""
+    aside = rows.get("set_aside")
+    if not aside or not aside["rows"]:
+        return []
+    text = _("Nothing is known about rows like those that were left out: {sentence}.")
+    return [text.format(sentence=set_aside_text(aside, rows["rows"]))]
+
+
+def set_aside_text(entry: Mapping[str, Any], rows: int) -> str:
+    """Say how many rows were set aside beside those that were used, and why."""
+    if not entry["rows"]:
+        return _("no row is set aside")
+    every = rows + entry["rows"]
+    reasons = written_reasons(entry["reasons"])
+    share = local_number(f"{100 * entry['rows'] / every:.3g}%")
+    text = ngettext(
+        "{count} of {rows} rows is set aside ({share}): {reasons}",
+        "{count} of {rows} rows are set aside ({share}): {reasons}", entry["rows"],
+    )  # fmt: skip
+    return text.format(count=entry["rows"], rows=every, share=share, reasons=reasons)
+
+
+def written_reasons(reasons: Mapping[str, int]) -> str:
+    """Write why rows are set aside, each reason with the number of rows."""
+    return ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
+
+
 def _is_off(part: Mapping[str, Any], measured: Mapping[str, Any]) -> bool:
     return abs(part["coverage"] - measured["coverage"]) > 0.02  # type: ignore[no-any-return]
 
@@ -165,6 +193,7 @@ def limits(card: Card) -> list[str]:
     ]  # fmt: skip
     if rows["note"]:
         sentences.append(_("It is trained on sample data: {note}.").format(note=rows["note"]))
+    sentences += _set_aside_limits(rows)
     sentences += [f"{_capital(remark)}." for remark in card.get("remarks", ())]
     scores = card["scores"].items()
     sentences += [
@@ -241,6 +270,8 @@ def _data(rows: Mapping[str, Any]) -> str:
     if not rows["training_rows"]:
         return f"{rows['name']}: {rows['rows']} rows, by which an imported model was checked"
     counts = f"{rows['training_rows']} to learn from and {rows['held_out_rows']} held out"
+    aside = rows.get("set_aside", {}).get("rows")
+    counts += f"; {aside} more set aside" if aside else ""
     return f"{rows['name']}: {rows['rows']} rows, {counts}"
 
 

@@ -199,7 +199,7 @@ def _parts(
     name: str, definition: ModelDefinition, data: Path
 ) -> tuple[pd.DataFrame, pd.Series, list[Fold], int]:
     """Return some of the training rows, folds of them, and how many there are in all."""
-    table, X, y = read_rows(name, definition, data, _silent)
+    table, X, y, *_rest = read_rows(name, definition, data, _silent)
     split, keys, _ = split_table(definition, table, X, y, _silent)
     rows, most = split.train, min(_ROWS, _CELLS // X.shape[1])
     if len(rows) > most:
