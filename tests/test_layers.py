@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "settings": {"engine"},
     # beside the project
     "data": set(),
-    "bin": {"settings", "models"},
+    "bin": {"settings", "models", "engine/commands"},
     "docs": {"settings", "engine/commands"},
     "deploy": set(),
     "benchmarks": {"app", "settings", "engine/runtime", "engine/training", "engine/schema",

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
 import pandas as pd
 
 from engine.schema.definition import InvalidDefinition, ModelDefinition
-from engine.schema.fields import Category, Field, Flag, Number, Text
+from engine.schema.fields import UNKNOWN, Field, Flag, Number, Text
 from engine.schema.record_schema import Schema
 from engine.schema.rules import parse_rule
 from engine.training.table_check import check_table
@@ -80,7 +81,10 @@ class Cleaner:
         columns = {
             field.column: (
                 _kind_of(field),
-                [*map(field.to_value, check.columns[name].values), *blank],
+                [
+                    *map(partial(_value, field), cells[field.column], check.columns[name].values),
+                    *blank,
+                ],
             )
             for name, field in self._fields.items()
         }
@@ -96,16 +100,24 @@ class Cleaner:
 
 
 def _cell(record: Any, field: Field) -> Any:
-    """Return what a record has for a field; a nested value as its JSON text."""
+    """Return what a record has for a field, None for empty text; a nested value as its JSON."""
     if not isinstance(record, dict):
         return None
     value = record.get(field.column, record.get(field.name))
-    return msgspec.json.encode(value).decode() if isinstance(value, (dict, list)) else value
+    if isinstance(value, (dict, list)):
+        return msgspec.json.encode(value).decode()
+    return None if value == "" else value
+
+
+def _value(field: Field, cell: Any, clean: Any) -> Any:
+    """Return what is stored for a cell; a word that is unknown today may be known tomorrow."""
+    if clean is None:  # it was refused
+        return None
+    value = cell if clean == UNKNOWN else field.to_value(clean)
+    return str(value) if _kind_of(field) == "text" and value is not None else value
 
 
 def _kind_of(field: Field) -> Kind:
     if isinstance(field, Number):
         return "integer" if field.integer else "number"
-    if isinstance(field, Category) and all(isinstance(each, int) for each in field.categories):
-        return "integer"
     return "flag" if isinstance(field, Flag) else "text"

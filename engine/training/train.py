@@ -101,7 +101,8 @@ def load_table(name: str, definition: ModelDefinition, data: Path) -> pd.DataFra
         ) from error
     if not isinstance(table, pd.DataFrame):
         kind = type(table).__name__
-        raise TrainingFailed(f"models/{name}.py: load_data returns {kind}: return a DataFrame")
+        text = _("models/{name}.py: load_data returns {kind}: return a DataFrame")
+        raise TrainingFailed(text.format(name=name, kind=kind))
     return table.reset_index(drop=True)
 
 
@@ -126,8 +127,9 @@ def split_table(
         raise InvalidTable([cause])
     truth = y.iloc[held_out].to_numpy()
     if reason := not_computable(truth, classes).get(definition.score):
-        remedy = "give more rows that differ, or choose another score"
-        raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
+        text = _("score {score} cannot be computed: {reason}; give more rows that differ, or "
+                 "choose another score")  # fmt: skip
+        raise InvalidTable([text.format(score=repr(definition.score), reason=reason)])
     text = _("{rows} rows to learn from, {held_out} held out")
     say(text.format(rows=len(rows), held_out=len(held_out)))
     return split, keys, split_remarks(definition.target, y, X.iloc[held_out], truth)
@@ -180,7 +182,7 @@ def _choose_threshold(
     given = definition.build_pipeline, X, y, parts, card["positive"]
     probabilities, truth = probabilities_out_of_fold(*given)
     if not len(truth):
-        raise TrainingFailed("the threshold cannot be chosen: no fold has both classes")
+        raise TrainingFailed(_("the threshold cannot be chosen: no fold has both classes"))
     card["threshold"], card["costs"] = cheapest_threshold(probabilities, truth, definition.costs)
 
 

@@ -100,12 +100,13 @@ def test_line_when_no_json_is_kept_byte_by_byte_and_rejected(lakeside: Lakeside)
 
 
 def test_cell_when_no_field_takes_it_is_rejected_with_the_reason(lakeside: Lakeside) -> None:
-    write(lakeside.folder, "a.csv", (CSV + "4,Odd,strong,2020-03-01\n").encode())
+    write(lakeside.folder, "a.csv", (CSV + "4,Odd,strong,2020-03-01\nx,Odd,1,\n").encode())
 
     done = lakeside.ingest(FILES.format(folder=lakeside.folder))
 
-    assert "3 cleaned, 1 rejected (abv: wrong type 1)" in done.out
-    (line,) = lakeside.rejected()
+    assert "3 cleaned, 2 rejected (id: wrong type 1, abv: wrong type 1)" in done.out
+    line, other = lakeside.rejected()
+    assert ["id is 'x': send a whole number"] == other["reasons"]
     assert ["abv is 'strong': send a number"] == line["reasons"]
     assert {"id": "4", "name": "Odd", "abv": "strong", "brewed": "2020-03-01"} == line["record"]
 

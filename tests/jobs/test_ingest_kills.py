@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -83,10 +84,10 @@ def test_ingestion_when_killed_at_any_moment_loses_and_doubles_nothing(
         while killed < KILLS:
             change(api, generator)
             begun = time.monotonic()
-            if killable.run(*command, kill_after=generator.uniform(0, whole)):
-                killed += 1
-            else:
-                whole = time.monotonic() - begun
+            code = killable.run(*command, kill_after=generator.uniform(0, whole))
+            assert code in (0, -signal.SIGKILL)
+            killed += code != 0
+            whole = whole if code else time.monotonic() - begun
 
         assert 0 == killable.run(*command)  # goes on where the last one was cut
         assert 0 == killable.run(*command)  # and looks at all once more
