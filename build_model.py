@@ -60,8 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     name = options.model or settings.default_model
     is_named = NAME.fullmatch(options.model or "") and name != "schema"
     if (options.place or options.fitted) and not is_named:
-        reason = f"a model cannot be called {options.model or ''!r}: give it one of small letters, "
-        return _fail(f"{reason}digits and _, as in build_model.py churn", code=2)
+        text = _("a model cannot be called {!r}: give it small letters, digits and _, as in churn")
+        return _fail(text.format(options.model or ""), code=2)
     if options.fitted is not None and (options.data is None or options.place is not None):
         return _fail(_("--import needs --data, rows that the model takes, and no --from"), code=2)
     if options.place is not None and (code := _write_model_file(options)):
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if options.if_absent:
         try:
-            print(f"{name}: version {store.promoted(name)} is there")
+            print(_("{}: version {} is there").format(name, store.promoted(name)))
             return 0
         except ModelNotFound:
             pass
@@ -92,13 +92,13 @@ def _write_model_file(options: argparse.Namespace) -> int:
         from engine.training.infer.source import UnreadableTable
         from engine.training.infer.write import ModelFileDiffers, write_model_file
     except ModuleNotFoundError as error:
-        return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
+        return _fail(_("{} is not installed: pip install -r requirements.txt").format(error.name))
     try:
         place, target = without_password(options.place), options.target
         if not target and sys.stdin.isatty():
             likeliest, columns = propose_target(place, options.table)
             print(_("the columns are {columns}").format(columns=", ".join(columns)))
-            target = input(f"which one is to be predicted? [{likeliest}] ").strip() or likeliest
+            target = input(_("which one to predict? [{}] ").format(likeliest)).strip() or likeliest
         file = Path(models.__file__).parent / f"{options.model}.py"
         write_model_file(
             file, place, target, table=options.table, say=print,
@@ -128,7 +128,7 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
         from engine.training.table import InvalidTable
         from models import UnknownModel
     except ModuleNotFoundError as error:
-        return _fail(f"{error.name} is not installed: pip install -r requirements.txt")
+        return _fail(_("{} is not installed: pip install -r requirements.txt").format(error.name))
 
     sentences = (
         InvalidDefinition, InvalidTable, OSError, PipelineRejectsRecord, PromotionConflict,
@@ -145,7 +145,7 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
                 target=options.target, trust=options.trust,
             )  # fmt: skip
     except InvalidDefinition as error:
-        return _fail(f"models/{name}.py contradicts itself:\n{error}")
+        return _fail(_("models/{}.py contradicts itself:").format(name) + f"\n{error}")
     except (*sentences, TrainingFailed) as error:
         if options.traceback:
             traceback.print_exc()
@@ -182,7 +182,7 @@ def build(
         trained = train(name, definition, source, **settled)
     with step("store") as say:
         version = store.write(trained.card, trained.files)
-        say(f"version {version} in {store.place}/{name}/{version}")
+        say(_("version {} in {}").format(version, f"{store.place}/{name}/{version}"))
     with step("promote") as say:
         challenge = trained.card["challenge"]
         if challenge["promote"]:
@@ -206,8 +206,8 @@ def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDef
             definition = find(name)
     except UnknownModel as error:
         file = imported_from(store, name)
-        why = f"it was imported from {file}: import a newer one, or write models/{name}.py"
-        raise UnknownModel(f"nothing trains {name}, {why}" if file else str(error)) from error
+        text = _("{0} was imported from {1}: import a newer one, or write models/{0}.py")
+        raise UnknownModel(text.format(name, file) if file else str(error)) from error
     source = data or definition.sample
     if not source.exists():
         raise FileNotFoundError(_("there is no data file {}: name one with --data").format(source))
@@ -245,51 +245,51 @@ def _fail(reason: object, *, code: int = 1) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Train a model and store it as a new version.")
-    parser.add_argument("model", nargs="?", help="a file in models/, by default DEFAULT_MODEL")
-    parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
+    parser = argparse.ArgumentParser(description=_("Train a model and store it as a new version."))
+    parser.add_argument("model", nargs="?", help=_("a file in models/, by default DEFAULT_MODEL"))
+    parser.add_argument("--data", type=Path, help=_("the table; by default the model's sample"))
     _add_table_options(parser)
     _add_import_options(parser)
     parser.add_argument(
         "--promote", choices=("always", "if-better", "never"), default="always",
-        help="whether the new version is served by default (always)",
+        help=_("whether the new version is served by default (always)"),
     )  # fmt: skip
-    parser.add_argument("--if-absent", action="store_true", help="do nothing if one is promoted")
+    parser.add_argument("--if-absent", action="store_true", help=_("do nothing if one is promoted"))
     parser.add_argument(
         "--importances", choices=("on", "off"), default="on",
-        help="whether to measure how much each field matters, which takes long with many (on)",
+        help=_("whether to measure how much each field matters, which takes long with many (on)"),
     )  # fmt: skip
-    parser.add_argument("--traceback", action="store_true", help="show where in the code it fails")
+    parser.add_argument("--traceback", action="store_true", help=_("show where the code fails"))
     return parser
 
 
 def _add_table_options(parser: argparse.ArgumentParser) -> None:
-    table = parser.add_argument_group("write a model file from a table first")
+    table = parser.add_argument_group(_("write a model file from a table first"))
     table.add_argument(
         "--from", dest="place", metavar="TABLE",
-        help="write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
-        "the address of a database)",
+        help=_("write models/MODEL.py from a table first (CSV, TSV, JSON lines, Parquet, Excel, or "
+               "the address of a database)"),
     )  # fmt: skip
-    table.add_argument("--table", default="", help="the table or view of a database")
-    table.add_argument("--target", default="", help="the column that is predicted")
-    table.add_argument("--overwrite", action="store_true", help="replace a model file that differs")
+    table.add_argument("--table", default="", help=_("the table or view of a database"))
+    table.add_argument("--target", default="", help=_("the column that is predicted"))
+    table.add_argument("--overwrite", action="store_true", help=_("replace a file that differs"))
     table.add_argument(
         "--estimator", default="", choices=("linear", "boosting", "lightgbm", "xgboost", "forest"),
-        help="compare only estimators of this kind",
+        help=_("compare only estimators of this kind"),
     )  # fmt: skip
-    table.add_argument("--minutes", type=float, default=1.0, help="how long to compare them (1)")
-    table.add_argument("--seed", type=int, default=0, help="decides split and estimator (0)")
+    table.add_argument("--minutes", type=float, default=1.0, help=_("how long to compare them (1)"))
+    table.add_argument("--seed", type=int, default=0, help=_("decides split and estimator (0)"))
 
 
 def _add_import_options(parser: argparse.ArgumentParser) -> None:
-    fitted = parser.add_argument_group("make a version of a fitted model, and train nothing")
+    fitted = parser.add_argument_group(_("make a version of a fitted model, and train nothing"))
     fitted.add_argument(
         "--import", dest="fitted", type=Path, metavar="FILE",
-        help="the model's file or MLflow folder; --data has rows of it, with the --target",
+        help=_("the model's file or MLflow folder; --data has rows of it, with the --target"),
     )  # fmt: skip
     fitted.add_argument(
         "--trust", nargs="?", const="yes", default="", choices=("yes", "unguarded"),
-        help="open a pickle, which runs its code, in a process that is shut (or unguarded)",
+        help=_("open a pickle, which runs its code, in a process that is shut (or unguarded)"),
     )  # fmt: skip
 
 

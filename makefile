@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model score check run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check site clean upgrade
+.PHONY: help deps test-deps new import remove model check check-data ingest query score run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
 
 python := .venv/bin/python
 
@@ -49,6 +49,17 @@ score: deps  ## Answer a table of any size, on all cores: make score model=credi
 	@exec $(python) -m jobs.score "$$model" "$$from" "$$to" $(if $(version),--version="$$version") \
 		$(if $(rejected),--rejected="$$rejected") $(if $(workers),--workers="$$workers") \
 		$(if $(scheduler),--scheduler="$$scheduler") $(if $(filter-out no,$(restart)),--restart)
+
+check-data: deps  ## Check a table by a model's rules: make check-data name=credit data=FILE report=check.html
+	@exec $(python) -m jobs.check "$$name" $(if $(data),--data="$$data") \
+		$(if $(report),--report="$$report") $(if $(rejected),--rejected="$$rejected")
+
+ingest: deps  ## Bring a source into the lake: make ingest model=beers since=2026-01-01 until=2026-02-01
+	@exec $(python) -m jobs.ingest "$$model" $(if $(since),--since="$$since") \
+		$(if $(until),--until="$$until") $(if $(sources),--sources="$$sources")
+
+query: deps  ## Ask the lake in SQL: make query sql="select count(*) from beers"
+	@exec $(python) -m jobs.query "$$sql" $(if $(filter-out no,$(csv)),--csv)
 
 deps:  ## Install what trains and serves into .venv, as locked: PYTHON=python3.12 make deps
 	@bin/setup
@@ -105,6 +116,9 @@ swaps: test-deps  ## Promote versions under load; none may lose a request: make 
 drain: test-deps  ## Stop 1,000 services under load; no request may be lost: make drain rounds=100
 	@DRAIN_ROUNDS=$(or $(rounds),1000) $(python) -m pytest -n 0 tests/whole/test_drain.py
 
+ingest-kills: test-deps  ## Kill ingestion at 50 random moments; nothing may be lost: make ingest-kills rounds=10
+	@INGEST_KILLS=$(or $(rounds),50) $(python) -m pytest -n 0 -s tests/jobs/test_ingest_kills.py
+
 log-kills: test-deps  ## Kill what logs predictions 1,000 times on each database: make log-kills rounds=100
 	@LOG_KILLS=$(or $(rounds),1000) $(python) -m pytest -n 0 -s tests/monitoring/test_drain.py -k killed
 
@@ -151,6 +165,11 @@ docs: deps  ## Write the generated pages of docs/
 
 docs-check: deps  ## Check that the generated pages of docs/ are up to date
 	@$(python) docs/generate.py --check
+
+notebooks: test-deps  ## Run the notebooks on samples or on real tables, into pages: make notebooks data=FOLDER
+	@cd docs/notebooks && for script in *.py; do \
+		NOTEBOOK_DATA="$(data)" ../../$(python) -m jupytext --to ipynb -o - $$script | \
+		../../$(python) -m nbconvert --stdin --to markdown --execute --output $${script%.py} || exit; done
 
 site: test-deps  ## Build the documentation as a site with a search, in .site
 	@NO_MKDOCS_2_WARNING=1 exec $(python) -m mkdocs build --quiet --strict

@@ -136,6 +136,9 @@ class Settings:
     model_cache: Path = _setting(
         Path(".model-cache"), Path, "Folder for copies of the versions in a bucket"
     )
+    lake: Path | str = _setting(
+        Path("lake"), _store, "Where ingested records are stored: a folder, or `s3://bucket/prefix`"
+    )
     signing_key: str = _setting(
         "",
         _signing_keys,

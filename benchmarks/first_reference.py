@@ -30,7 +30,7 @@ _MOST_ROWS, _LARGE = 20_000, 100_000
 def main(name: str) -> None:
     """Tune, fit and score the reference of a model that has a file."""
     definition = models.find(name)
-    table, X, y = read_rows(name, definition, definition.sample, lambda text: None)
+    table, X, y, *_rest = read_rows(name, definition, definition.sample, lambda text: None)
     split, *_ = split_table(definition, table, X, y, lambda text: None)
     train, held_out = split.train, split.held_out
     words = [column for column in X if X[column].dtype == object]

@@ -17,6 +17,11 @@ from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from engine.commands import COMMANDS
+from engine.commands.help_text import EXAMPLES, helps
+
 ENGINE = Path(__file__).resolve().parent.parent / "engine"
 LANGUAGES = ("pt_BR", "es")
 
@@ -60,6 +65,9 @@ def extracted() -> Catalog:
     for command in ("build_model.py", "test_model.py"):
         for _, texts, *_ in extract_from_file("python", ENGINE.parent / command, _KEYWORDS):
             catalogue.add(texts, None, [(command, 0)])
+    for _owner, text in helps(COMMANDS):
+        if said := text.partition(EXAMPLES)[0].strip():
+            catalogue.add(said, None, [("engine/commands", 0)])
     return catalogue
 
 

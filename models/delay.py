@@ -3,7 +3,7 @@
 Only what is known before departure counts: the table's `MES` and `DIANOM` describe the actual
 departure, so month, day, hour and weekday come from the schedule, `Fecha-I`. The callers' seven
 keys are all taken. The pipeline does not see the day and the month: of a single year, a month
-is one accident and no pattern, and months that were not learnt from are answered worse with it.
+is one accident and no pattern, and the months that come later are answered no better with it.
 """
 
 from pathlib import Path

@@ -1,23 +1,21 @@
 """Every text in three languages: nothing missing or stale, and answers in the one preferred."""
 
-import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.messages.pofile import read_po
 from flask import Flask
 from flask.testing import FlaskClient
 
-import models
 from engine.languages import (
     LANGUAGES,
     choose,
-    choose_by_environment,
     gettext,
     in_english,
-    language,
     local_date,
     local_number,
     ngettext,
@@ -238,45 +236,16 @@ def test_plural_when_none_or_many_follows_the_language() -> None:
     assert {"en": ["the"] * 3, "pt-BR": ["os", "o", "os"], "es": ["los", "el", "los"]} == forms
 
 
-@pytest.mark.parametrize(
-    ("variables", "tag"),
-    [
-        ({}, "en"), ({"LANG": "C"}, "en"), ({"LC_ALL": "POSIX", "LANG": "pt_BR.UTF-8"}, "en"),
-        ({"LANG": "pt_BR.UTF-8"}, "pt-BR"), ({"LANG": "pt_PT"}, "pt-BR"),
-        ({"LC_MESSAGES": "es_CL.UTF-8@euro", "LANG": "pt_BR"}, "es"),
-        ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": "es"}, "es"), ({"LANG": "de_DE"}, "en"),
-    ],
-)  # fmt: skip
-def test_command_when_a_terminal_has_a_language_follows_it(
-    variables: dict[str, str], tag: str
-) -> None:
-    choose_by_environment(variables)
-    try:
-        assert tag == language()
-    finally:
-        choose("en")
-
-
-@pytest.mark.parametrize(
-    ("locale", "expected"),
-    [
-        ("C", "there is no data file none.csv: name one with --data"),
-        ("pt_BR.UTF-8", "não há arquivo de dados none.csv: indique um com --data"),
-        ("es_MX.UTF-8", "no hay ningún archivo de datos none.csv: indique uno con --data"),
-    ],
-)
-def test_training_when_run_speaks_the_language_of_the_terminal(
-    tmp_path: Path, locale: str, expected: str
-) -> None:
-    (name, *_) = models.names()
-    environment = {**os.environ, "LC_ALL": locale, "MODEL_STORE": str(tmp_path)}
-
-    run = subprocess.run(
-        [sys.executable, "build_model.py", name, "--data", "none.csv"],
-        cwd=ROOT, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-
-    assert (f"build_model: {expected}\n", 1) == (run.stderr, run.returncode)
+def test_glossary_when_it_translates_a_word_says_what_the_catalogues_say() -> None:
+    page = (ROOT / "docs/reference/glossary.md").read_text().partition("| English |")[2]
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in page.splitlines()[2:]]
+    assert len(rows) >= 25
+    for place, tag in enumerate(("pt_BR", "es"), start=1):
+        with (ROOT / f"engine/languages/{tag}/LC_MESSAGES/engine.po").open() as file:
+            texts = [(str(each.id).lower(), str(each.string).lower()) for each in read_po(file)]
+        used = {row[0] for row in rows for english, other in texts
+                if re.search(rf"\b{row[0]}", english) and row[place] in other}  # fmt: skip
+        assert used == {row[0] for row in rows}, tag
 
 
 def test_text_that_is_stored_is_in_english_whatever_was_chosen() -> None:

@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "settings": {"engine"},
     # beside the project
     "data": set(),
-    "bin": {"settings", "models"},
+    "bin": {"settings", "models", "engine/commands"},
     "docs": {"settings", "engine/commands"},
     "deploy": set(),
     "benchmarks": {"app", "settings", "engine/runtime", "engine/training", "engine/schema",
@@ -70,6 +70,9 @@ MAY_USE = {
     "sqlalchemy": {"persistence"},
     "gunicorn": {"gunicorn.conf", "engine/worker"},
     "obstore": {"persistence"},
+    "duckdb": {"jobs"},
+    "boto3": {"jobs"},
+    "requests": {"jobs"},
     "prometheus_client": {"engine/api", "engine/commands"},
     "opentelemetry": {"engine/api"},
     "pickle": set(),
@@ -94,11 +97,11 @@ MOST_LINES_OF_A_FUNCTION, MOST_LINES_OF_A_FILE = 40, 300
 
 @cache
 def files() -> tuple[Path, ...]:
-    """List the project's own Python files; the tests and the user's models are left out."""
+    """List the project's own Python files, without tests, notebooks and the user's models."""
     return tuple(
         ROOT / file
         for file in sorted(list_files())
-        if file.endswith(".py") and not file.startswith("tests/")
+        if file.endswith(".py") and not file.startswith(("tests/", "docs/notebooks/"))
         if not is_users(file) or (file in SAMPLE and not why_no_sample())
     )
 
@@ -168,13 +171,8 @@ def parse(path: Path) -> ast.Module:
 def test_files_when_listed_are_those_of_the_project() -> None:
     listed = {name(path) for path in files()}
 
-    assert {
-        "app.py",
-        "build_model.py",
-        "gunicorn.conf.py",
-        "settings.py",
-        "test_model.py",
-    } <= listed
+    expected = {"app.py", "build_model.py", "gunicorn.conf.py", "settings.py", "test_model.py"}
+    assert expected <= listed
     assert {"engine/api/predict.py", "models/__init__.py", "persistence/folder.py"} <= listed
     assert not {file for file in listed if file.startswith("tests/")}
 

@@ -25,8 +25,10 @@ ODD = 'it\'s "a"; touch ran #&|`touch ran` \\ b'
         ("remove", ("name",), ["{}"]),
         ("check", ("name",), ["{}"]),
         ("score", ("model", "from", "to", "version", "rejected", "workers", "scheduler"),
-         ["{}", "{}", "{}", *(f"--{word}={{}}" for word in (
+         ["jobs.score", "{}", "{}", "{}", *(f"--{word}={{}}" for word in (
              "version", "rejected", "workers", "scheduler"))]),
+        ("check-data", ("name", "data", "report", "rejected"), ["jobs.check", "{}", *(
+            f"--{word}={{}}" for word in ("data", "report", "rejected"))]),
     ],
 )  # fmt: skip
 def test_word_when_it_is_odd_reaches_the_command_as_it_is(

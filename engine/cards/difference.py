@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from engine.languages import mark
+
 #: Of a card, what is compared as it stands.
 _FACTS = (
     "title", "description", "task", "classes", "positive", "threshold", "estimator", "trees",
@@ -11,7 +13,8 @@ _FACTS = (
 
 #: Parts of a card that are compared key by key, and what they are called.
 PARTS = {
-    "hyperparameters": "Parameters", "data": "Data", "code": "Code", "libraries": "Libraries"
+    "hyperparameters": mark("Parameters"), "data": mark("Data"), "code": mark("Code"),
+    "libraries": mark("Libraries"),
 }  # fmt: skip
 
 

@@ -5,18 +5,19 @@ from typing import Any
 
 from engine.cards.sentences import score_title, word
 from engine.languages import gettext as _
-from engine.schema.card import Card, ParityEntry
+from engine.languages import in_english, local_number, mark, ngettext
+from engine.schema.card import Card, DataEntry, ParityEntry
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 
 #: Fewer rows of a class than this say little about it.
 _FEW_ROWS = 30
 
-FIELD_HEADS = ("name", "kind", "unit", "range", "accepted")
-SCORE_HEADS = ("score", "value", "95 % interval", "baseline")
+FIELD_HEADS = mark("name"), mark("kind"), mark("unit"), mark("range"), mark("accepted")
+SCORE_HEADS = mark("score"), mark("value"), mark("95% interval"), mark("baseline")
 CLASS_HEADS = ("class", "precision", "recall", "rows")
 UNCERTAINTY_HEADS = ("where", "is", "rows", "coverage")
-IMPORTANCE_HEADS = ("field", "mean", "std")
+IMPORTANCE_HEADS = mark("field"), mark("mean"), "std"
 
 
 def facts(card: Card) -> dict[str, str]:
@@ -89,20 +90,86 @@ def uncertainty_text(entry: Mapping[str, Any]) -> str:
     measured, near = entry.get("measured"), entry.get("familiarity")
     texts = [entry.get("remark", "")]
     if measured:
-        what = "intervals" if "edges" in entry else "sets"
-        share = f"{100 * measured['mean']:.1f} % of the held-out rows"
-        texts.append(f"{100 * measured['coverage']:g} % {what} held {share}")
+        text = (
+            _("{stated}% intervals held {share}% of the held-out rows")
+            if "edges" in entry
+            else _("{stated}% sets held {share}% of the held-out rows")
+        )
+        share = local_number(f"{100 * measured['mean']:.1f}")
+        texts.append(text.format(stated=f"{100 * measured['coverage']:g}", share=share))
         if apart := [part for part in measured["parts"] if _is_off(part, measured)]:
-            texts.append(
-                f"they are off by more than 2 points in {len(apart)} of "
-                f"{len(measured['parts'])} parts of the rows"
-            )
+            text = _("they are off by more than 2 points in {apart} of {parts} parts of the rows")
+            texts.append(text.format(apart=len(apart), parts=len(measured["parts"])))
     elif "rows" in entry and not entry.get("remark"):
-        texts.append(f"{entry['rows']} held-out rows are too few to measure the coverage")
+        text = _("{rows} held-out rows are too few to measure the coverage")
+        texts.append(text.format(rows=entry["rows"]))
     if near:
-        alarms = f"{100 * near['false_alarms']:.1f} %"
-        texts.append(f"{alarms} of the held-out rows are called unfamiliar")
-    return "; ".join(filter(None, texts)) or "the answers have none"
+        alarms = local_number(f"{100 * near['false_alarms']:.1f}")
+        texts.append(_("{share}% of the held-out rows are called unfamiliar").format(share=alarms))
+    return "; ".join(filter(None, texts)) or _("the answers have none")
+
+
+def comparison_of(entry: Mapping[str, Any]) -> str:
+    """Say how a version compared with the promoted one; a remark stays as the card has it."""
+    with in_english():
+        remark = str(entry.get("reason", "")).removeprefix(_comparison(entry))
+    return _comparison(entry) + remark
+
+
+def _comparison(entry: Mapping[str, Any]) -> str:
+    is_wish = entry["asked"] != "if-better"
+    wished = _("to be promoted, as asked: ") if is_wish else _("to be promoted: ")
+    spared = _("not to be promoted, as asked: ") if is_wish else _("not to be promoted: ")
+    decided = wished if entry["promote"] else spared
+    if (gain := entry["gain"]) is None:
+        return decided + (_("nothing was promoted before") if entry["verdict"] == "first" else "")
+    texts = {
+        "better": _("{score} {value} is better than {champion}'s {champion_value} on the same "
+                    "{rows} rows: gain {gain}, 95% interval {low} to {high}"),
+        "worse": _("{score} {value} is worse than {champion}'s {champion_value} on the same "
+                   "{rows} rows: gain {gain}, 95% interval {low} to {high}"),
+        "undecided": _("{score} {value} is not surely better than {champion}'s {champion_value} on "
+                       "the same {rows} rows: gain {gain}, 95% interval {low} to {high}"),
+    }  # fmt: skip
+    ends = {key: rounded(gain[key], sign="+") for key in ("value", "low", "high")}
+    numbers = {"gain": ends.pop("value"), **ends}
+    numbers |= {key: rounded(entry[key]) for key in ("value", "champion_value")}
+    text = texts[entry["verdict"]].format(
+        score=entry["score"], champion=entry["champion"], rows=entry["rows"],
+        **{key: local_number(number, grouped=False) for key, number in numbers.items()},
+    )  # fmt: skip
+    if entry["may_know_rows"]:
+        favour = _("{champion} may have learnt from some of them, which favours it")
+        text += "; " + favour.format(champion=entry["champion"])
+    return decided + text
+
+
+def _set_aside_limits(rows: DataEntry) -> list[str]:
+    """Say which rows were left out, if any were."""
+    aside = rows.get("set_aside")
+    if not aside or not aside["rows"]:
+        return []
+    text = _("Nothing is known about rows like those that were left out: {sentence}.")
+    return [text.format(sentence=set_aside_text(aside, rows["rows"]))]
+
+
+def set_aside_text(entry: Mapping[str, Any], rows: int) -> str:
+    """Say how many rows were set aside beside those that were used, and why."""
+    if not entry["rows"]:
+        return _("no row is set aside")
+    every = rows + entry["rows"]
+    reasons = written_reasons(entry["reasons"])
+    share = local_number(f"{100 * entry['rows'] / every:.3g}%")
+    text = ngettext(
+        "{count} of {rows} rows is set aside ({share}): {reasons}",
+        "{count} of {rows} rows are set aside ({share}): {reasons}", entry["rows"],
+    )  # fmt: skip
+    return text.format(count=entry["rows"], rows=every, share=share, reasons=reasons)
+
+
+def written_reasons(reasons: Mapping[str, int]) -> str:
+    """Write why rows are set aside, each reason with the number of rows."""
+    return ", ".join(f"{reason} ({count})" for reason, count in reasons.items())
 
 
 def _is_off(part: Mapping[str, Any], measured: Mapping[str, Any]) -> bool:
@@ -126,6 +193,7 @@ def limits(card: Card) -> list[str]:
     ]  # fmt: skip
     if rows["note"]:
         sentences.append(_("It is trained on sample data: {note}.").format(note=rows["note"]))
+    sentences += _set_aside_limits(rows)
     sentences += [f"{_capital(remark)}." for remark in card.get("remarks", ())]
     scores = card["scores"].items()
     sentences += [
@@ -202,6 +270,8 @@ def _data(rows: Mapping[str, Any]) -> str:
     if not rows["training_rows"]:
         return f"{rows['name']}: {rows['rows']} rows, by which an imported model was checked"
     counts = f"{rows['training_rows']} to learn from and {rows['held_out_rows']} held out"
+    aside = rows.get("set_aside", {}).get("rows")
+    counts += f"; {aside} more set aside" if aside else ""
     return f"{rows['name']}: {rows['rows']} rows, {counts}"
 
 

@@ -36,7 +36,7 @@ def model_card(card: Card) -> str:
         parts += ["## By class", _table(facts.CLASS_HEADS, rows)]
     if rows := facts.uncertainty_rows(card):
         parts += [
-            "## Coverage of its 90 % intervals or sets",
+            "## Coverage of its 90% intervals or sets",
             _table(facts.UNCERTAINTY_HEADS, rows),
         ]
     if challenge := card.get("challenge"):
@@ -69,7 +69,7 @@ def _challenge(entry: ChallengeEntry) -> list[str]:
         f"{rounded(gain['low'], sign='+')} to {rounded(gain['high'], sign='+')}",
         entry["rows"],
     )
-    heads = ("score", "this version", entry["champion"], "gain", "95 % interval", "rows")
+    heads = ("score", "this version", entry["champion"], "gain", "95% interval", "rows")
     return [reason, _table(heads, [row])]
 
 

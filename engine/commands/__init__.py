@@ -3,6 +3,7 @@
 from engine.commands.candidates import canary, shadow
 from engine.commands.check_drift import check_drift
 from engine.commands.feedback import feedback, quality
+from engine.commands.help_text import translate_help
 from engine.commands.keys import keys
 from engine.commands.predict import predict
 from engine.commands.prediction_log import log
@@ -14,3 +15,4 @@ for command in (canary, shadow, prune, pin, unpin):
 
 #: Every command; `app.py` hands them to Flask.
 COMMANDS = (models, predict, keys, log, feedback, quality, check_drift)
+translate_help(COMMANDS)

@@ -5,6 +5,7 @@ import click
 from engine.cards.difference import difference
 from engine.commands.difference_text import field_rows
 from engine.commands.output import CommandError, CommandResult, command_output, served
+from engine.languages import gettext
 from engine.runtime.loading import check_version
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Candidate, Pointer, now
@@ -12,7 +13,9 @@ from persistence.promotions import Candidate, Pointer, now
 
 def _share(context: click.Context, option: click.Parameter, value: float) -> float:
     if not 0 < value <= 1:  # NaN fails this, too
-        raise click.BadParameter(f"{value} is not above 0 and at most 1")
+        raise click.BadParameter(
+            gettext("{value} is not above 0 and at most 1").format(value=value)
+        )
     return value
 
 
@@ -67,46 +70,53 @@ def end_candidate(store: ModelStore, name: str, *, dry_run: bool) -> CommandResu
     """End the trial of a version; the promoted one stays."""
     pointer = store.pointer(name)
     assert pointer.candidate
-    trial = f"the {pointer.candidate.mode} of {pointer.candidate.version}"
+    trial = gettext("the {mode} of {version}").format(
+        mode=pointer.candidate.mode, version=pointer.candidate.version)  # fmt: skip
     document = {
         "model": name, "version": pointer.version, "before": pointer.version,
         "ended": pointer.candidate._asdict(), "dry_run": dry_run,
     }  # fmt: skip
     if dry_run:
-        return CommandResult(document, f"This would end {trial}. Nothing is changed.")
+        text = gettext("This would end {trial}. Nothing is changed.").format(trial=trial)
+        return CommandResult(document, text)
 
     def change(current: Pointer | None) -> Pointer:
         if current is None or current.candidate is None:
-            raise CommandError(f"{trial} has just been ended by somebody else")
+            text = gettext("{trial} has just been ended by somebody else")
+            raise CommandError(text.format(trial=trial))
         return current.promote(current.version)
 
     store.change(name, change)
-    return CommandResult(document, f"Ended {trial}. {pointer.version} of {name} stays promoted.")
+    text = gettext("Ended {trial}. {version} of {name} stays promoted.")
+    return CommandResult(document, text.format(trial=trial, version=pointer.version, name=name))
 
 
 def _try(name: str, candidate: Candidate, *, dry_run: bool) -> CommandResult:
     store = served().store
-    label = f"{candidate.version} of {name}"
+    label = gettext("{version} of {name}").format(version=candidate.version, name=name)
     if trouble := check_version(store, name, candidate.version):
-        raise CommandError(f"{label} is not tried: {trouble}")
+        text = gettext("{label} is not tried: {trouble}")
+        raise CommandError(text.format(label=label, trouble=trouble))
     before = store.pointer(name)
     if candidate.version == before.version:
-        raise CommandError(f"{label} is the promoted version: name another")
+        text = gettext("{label} is the promoted version: name another")
+        raise CommandError(text.format(label=label))
     _check_schemas(store, name, before.version, candidate.version)
     document = {
         "model": name, "promoted": before.version, "candidate": candidate._asdict(),
         "before": before.candidate._asdict() if before.candidate else None, "dry_run": dry_run,
     }  # fmt: skip
     if dry_run:
-        return CommandResult(document, f"{label} may be tried. Nothing is changed.")
+        text = gettext("{label} may be tried. Nothing is changed.")
+        return CommandResult(document, text.format(label=label))
 
     def change(current: Pointer | None) -> Pointer:
         if current is None or current.version != before.version:
-            raise CommandError(
-                f"another version of {name} has just been promoted: look, and try again"
-            )
+            text = gettext("another version of {name} has just been promoted: look, and try again")
+            raise CommandError(text.format(name=name))
         if candidate.version in current.removed:
-            raise CommandError(f"{label} is not tried: it is being removed")
+            text = gettext("{label} is not tried: it is being removed")
+            raise CommandError(text.format(label=label))
         return current._replace(candidate=candidate)
 
     store.change(name, change)
@@ -115,15 +125,21 @@ def _try(name: str, candidate: Candidate, *, dry_run: bool) -> CommandResult:
 
 def _summary(name: str, before: Pointer, candidate: Candidate) -> str:
     version, mode, share, by, _ = candidate
-    verb, role = ("answers", f", by {by}") if mode == "canary" else ("predicts", " as a shadow")
-    text = f"{version} of {name} {verb} {share:g} of the requests{role}; "
-    text += f"{before.version} is promoted.\n"
+    text = (
+        gettext("{version} of {name} answers {share} of the requests, by {by}; {before} is "
+                "promoted.")
+        if mode == "canary" else
+        gettext("{version} of {name} predicts {share} of the requests as a shadow; {before} is "
+                "promoted.")
+    )  # fmt: skip
+    named = {"version": version, "name": name}
+    lines = [text.format(**named, share=f"{share:g}", by=by, before=before.version)]
     if was := before.candidate:
-        text += f"Before: the {was.mode} of {was.version}, {was.share:g}.\n"
-    return (
-        f"{text}A running service starts within 2 s. `flask models promote {name} {version}` "
-        f"promotes it, `flask models rollback {name}` ends this."
-    )
+        text = gettext("Before: the {mode} of {version}, {share}.")
+        lines.append(text.format(mode=was.mode, version=was.version, share=f"{was.share:g}"))
+    text = gettext("A running service starts within 2 s. `flask models promote {name} {version}` "
+                   "promotes it, `flask models rollback {name}` ends this.")  # fmt: skip
+    return "\n".join([*lines, text.format(**named)])
 
 
 def _check_schemas(store: ModelStore, name: str, promoted: str, version: str) -> None:
@@ -135,7 +151,9 @@ def _check_schemas(store: ModelStore, name: str, promoted: str, version: str) ->
     rows = [f"{field} {text}" for field, text in field_rows(changes["fields"])]
     if extras := changes["facts"].get("extras"):
         rows.append(f"extras {extras['from']} -> {extras['to']}")
-    raise CommandError(
-        f"{version} of {name} is not tried: its schema is not that of {promoted}, so a request "
-        f"made for one could not be answered by the other: {'; '.join(rows)}"
+    text = gettext(
+        "{version} of {name} is not tried: its schema is not that of {promoted}, so a "
+        "request made for one could not be answered by the other: {changes}"
     )
+    named = {"version": version, "name": name, "promoted": promoted}
+    raise CommandError(text.format(**named, changes="; ".join(rows)))

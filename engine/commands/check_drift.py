@@ -17,6 +17,8 @@ from engine.api.prediction_log import read_selection
 from engine.api.resources import resources
 from engine.commands.output import CommandError, CommandResult, command_output, missing, table
 from engine.commands.table_files import answer_file, kind_of
+from engine.languages import gettext as _
+from engine.languages import local_number, mark
 from engine.monitoring.drift import Report, Window, answered_window, compare, logged_window
 from engine.monitoring.drift_reports import CANNOT_SEND, NotSent
 from engine.runtime.answers import Decisions
@@ -67,7 +69,8 @@ def check_drift(
     except ModuleNotFoundError as error:
         raise missing(error) from error
     if webhook and not resources().reports.can_send:
-        raise CommandError(f"--webhook has no address or no secret: {CANNOT_SEND}")
+        text = _("--webhook has no address or no secret: {remedy}")
+        raise CommandError(text.format(remedy=CANNOT_SEND))
     window, tables = (_in_file(card, data, rows), 0) if data else _in_log(card, rows, times)
     report = compare(card, reference, window)
     if report.verdict == "unknown" and tables:
@@ -116,7 +119,7 @@ def _send(report: Report) -> str:
     try:
         resources().reports.send(report)
     except NotSent as error:
-        click.echo(f"the report is not sent: {error}", err=True)
+        click.echo(_("the report is not sent: {error}").format(error=error), err=True)
         return str(error)
     return "sent"
 
@@ -133,21 +136,27 @@ def _train(name: str, data: Path | None) -> str:
 
 
 def _text(report: Report, card: Card) -> str:
-    lines = [f"{report.model} {report.version}, {report.rows:,} rows: {report.reason}"]
+    text = _("{model} {version}, {rows} rows: {reason}")
+    rows = local_number(f"{report.rows:,}".replace(",", ""))
+    named = {"model": report.model, "version": report.version}
+    lines = [text.format(**named, rows=rows, reason=report.reason)]
     if report.comparisons:
         cells = [
             (each.field, each.what, _rate(each.reference), _rate(each.current),
              f"{each.size:+.1%}" if each.psi is None else f"{each.size:.1%}",
              "" if each.psi is None else f"{each.psi:.3f}", f"{each.p:.2g}",
-             "shifted" if each.is_shifted else "")
+             _("shifted") if each.is_shifted else "")
             for each in report.comparisons
         ]  # fmt: skip
-        head = ("field", "compared", "in training", "now", "moved", "PSI", "p", "")
+        head = ("field", mark("compared"), mark("in training"), mark("now"), mark("moved"), "PSI",
+                "p", "")  # fmt: skip
         lines += ["", table(head, cells)]
     for name, score in report.expected.items():
         was = card["scores"][name]["value"] if name in card["scores"] else float("nan")
-        ends = f"{score.low:.4g} to {score.high:.4g}"
-        lines.append(f"{name}: {score.value:.4g} expected ({ends}), {was:.4g} on held-out rows")
+        text = _("{name}: {value} expected ({low} to {high}), {was} on held-out rows")
+        figures = {"value": score.value, "low": score.low, "high": score.high, "was": was}
+        shown = {key: f"{value:.4g}" for key, value in figures.items()}
+        lines.append(text.format(name=name, **shown))
     return "\n".join(lines)
 
 

@@ -6,22 +6,25 @@ from typing import Any
 from engine.cards.difference import PARTS
 from engine.commands.output import indented, table
 from engine.commands.service_metrics import live_text
+from engine.languages import gettext as _
+from engine.languages import mark
 from engine.schema.messages import rounded
 
 
 def difference_text(changes: Mapping[str, Any]) -> str:
     """Format for people what `engine.cards.difference.difference` returns."""
-    head = f"{changes['model']}: from {changes['from']} to {changes['to']}"
+    head = _("{model}: from {first} to {last}").format(
+        model=changes["model"], first=changes["from"], last=changes["to"])  # fmt: skip
     moved = [
         (field, f"{rounded(mean['from'])} -> {rounded(mean['to'])}")
         for field, mean in changes["importances"].items()
     ]
     parts = [
         head,
-        _part("Model", _pairs(changes["facts"])),
-        _part("Fields", field_rows(changes["fields"])),
-        *(_part(title, _pairs(changes[part])) for part, title in PARTS.items()),
-        _part("Permutation importances that moved", moved),
+        _part(_("Model"), _pairs(changes["facts"])),
+        _part(_("Fields"), field_rows(changes["fields"])),
+        *(_part(_(title), _pairs(changes[part])) for part, title in PARTS.items()),
+        _part(_("Permutation importances that moved"), moved),
         _score_text(changes),
         _answer_text(changes["answers"]) if "answers" in changes else "",
         live_text(changes["live"]) if "live" in changes else "",
@@ -38,7 +41,9 @@ def _part(title: str, rows: list[tuple[str, str]]) -> str:
 
 def _pairs(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
     texts = {
-        key: ["none" if change[end] in (None, "") else str(change[end]) for end in ("from", "to")]
+        key: [
+            _("none") if change[end] in (None, "") else str(change[end]) for end in ("from", "to")
+        ]
         for key, change in changes.items()
     }
     return [(key, " -> ".join(ends)) for key, ends in texts.items()]
@@ -46,11 +51,11 @@ def _pairs(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def field_rows(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     """List every field that was added, removed or changed, and how."""
-    rows = [(name, "added") for name in fields["added"]]
-    rows += [(name, "removed") for name in fields["removed"]]
-    for name, changes in [*fields["changed"].items(), ("the target", fields["target"])]:
+    rows = [(name, _("added")) for name in fields["added"]]
+    rows += [(name, _("removed")) for name in fields["removed"]]
+    for name, changes in [*fields["changed"].items(), (_("the target"), fields["target"])]:
         rows += [(name, f"{key}: {text}") for key, text in _pairs(changes)]
-    return [*rows, ("the order", "changed")] if fields["is_order_changed"] else rows
+    return [*rows, (_("the order"), _("changed"))] if fields["is_order_changed"] else rows
 
 
 def _score_text(changes: Mapping[str, Any]) -> str:
@@ -59,25 +64,30 @@ def _score_text(changes: Mapping[str, Any]) -> str:
             name,
             f"{rounded(score['from']['value'])} -> {rounded(score['to']['value'])}",
             rounded(score["change"], sign="+"),
-            f"{rounded(score['from']['low'])} to {rounded(score['from']['high'])}",
-            f"{rounded(score['to']['low'])} to {rounded(score['to']['high'])}",
-            "exceeds both intervals" if score["exceeds_intervals"] else "within an interval",
+            *(
+                _("{low} to {high}").format(
+                    low=rounded(score[end]["low"]), high=rounded(score[end]["high"])
+                )
+                for end in ("from", "to")
+            ),
+            _("exceeds both intervals") if score["exceeds_intervals"] else _("within an interval"),
         ]
         for name, score in changes["scores"].items()
     ]
-    heads = ("score", "value", "change", "interval before", "and now", "")
-    text = f"Scores\n{indented(table(heads, rows))}"
+    heads = "score", "value", mark("change"), mark("interval before"), mark("and now"), ""
+    text = _("Scores") + f"\n{indented(table(heads, rows))}"
     if "sha256" in changes["data"]:
-        text += "\n  The data differ, so the versions were scored on different rows."
+        text += "\n  " + _("The data differ, so the versions were scored on different rows.")
     return text
 
 
 def _answer_text(answers: Mapping[str, Any]) -> str:
-    rows = ", ".join(map(str, answers["rows_that_differ_most"])) or "none"
-    lines = [f"Answers to {answers['rows']} records"]
-    if answers["labels_that_differ"] is not None:
-        lines.append(f"  labels that differ              {answers['labels_that_differ']}")
+    title = _("Answers to {rows} records").format(rows=answers["rows"])
+    rows, is_number = answers["rows_that_differ_most"], answers["labels_that_differ"] is None
+    lines = [] if is_number else [(_("labels that differ"), str(answers["labels_that_differ"]))]
     if answers["largest_difference"] is not None:
-        what = "number" if answers["labels_that_differ"] is None else "probability"
-        lines.append(f"  {f'largest difference of {what}':<32}{answers['largest_difference']:.6g}")
-    return "\n".join([*lines, f"  rows that differ most           {rows}"])
+        what = _("largest difference of probability")
+        what = _("largest difference of number") if is_number else what
+        lines.append((what, f"{answers['largest_difference']:.6g}"))
+    lines.append((_("rows that differ most"), ", ".join(map(str, rows)) or _("none")))
+    return "\n".join([title, *(f"  {name:<32}{text}" for name, text in lines)])

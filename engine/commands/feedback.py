@@ -18,6 +18,8 @@ from engine.commands.output import (
     served,
     table,
 )
+from engine.languages import gettext as _
+from engine.languages import local_number, mark
 from engine.records.charsets import recognised_charset
 from engine.records.forms import SUFFIXES
 from engine.records.media_types import CSV, JSON
@@ -60,9 +62,10 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
         errors = [
             {"row": int(row or 0) + 1, "field": field, "detail": problem.detail}
             for problem in error.problems
-            for _, row, field in [f"{problem.pointer}//".split("/", 3)[:3]]
+            for row, field in [f"{problem.pointer}//".split("/", 3)[1:3]]
         ]
-        raise CommandError(f"{click.format_filename(file)} is not valid", errors) from error
+        reason = _("{file} is not valid").format(file=click.format_filename(file))
+        raise CommandError(reason, errors) from error
     now = time.time()
     rows = [
         OutcomeRow(
@@ -74,8 +77,10 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
     ]  # fmt: skip
     for start in range(0, len(rows), BLOCK):  # each within its deadline
         resources().database.store((), rows[start : start + BLOCK])
-    counted = f"`flask quality {name}` counts those of logged predictions"
-    text = f"{len(rows)} outcomes are stored; {counted}"
+    text = _(
+        "{count} outcomes are stored; `flask quality {name}` counts those of logged predictions"
+    )
+    text = text.format(count=len(rows), name=name)
     return CommandResult({"model": name, "outcomes": len(rows)}, text)
 
 
@@ -90,7 +95,7 @@ def feedback(file: Path, *, model: str | None, column: str) -> CommandResult:
 def quality(name: str, *, by: str, every: str | None, **options: Any) -> CommandResult:
     """Show how good predictions were, as far as it is known what became true.
 
-    Scores have intervals of 95 %; below 30 outcomes there are none. The newest
+    Scores have intervals of 95%; below 30 outcomes there are none. The newest
     200,000 outcomes count.
 
     \b
@@ -121,45 +126,52 @@ def quality(name: str, *, by: str, every: str | None, **options: Any) -> Command
 
     measured = measure(judged, card_of, by=by, every=every or "", reference_of=reference_of)
     rows = [row for group in measured["groups"] for row in _shown(group)]
-    head = ("version", every or "", by, "outcomes", "score", "value", "95 % interval", "expected")
-    text = (
-        table(head, rows)
-        if rows
-        else f"no outcome of {name}'s predictions is known: store some with `flask feedback FILE`"
-    )
+    head = ("version", every or "", by, mark("outcomes"), "score", "value", mark("95% interval"),
+            mark("expected"))  # fmt: skip
+    none = _("no outcome of {name}'s predictions is known: store some with `flask feedback FILE`")
+    text = table(head, rows) if rows else none.format(name=name)
     return CommandResult({"model": name, **measured}, text)
 
 
 def _check_version(name: str, version: str | None) -> None:
     if version and version not in (versions := resources().database.versions(name)):
-        listed = ", ".join(versions) or "none"
-        raise CommandError(
-            f"no prediction of version {shown(version)} is logged; there are: {listed}"
-        )
+        reason = _("no prediction of version {version} is logged; there are: {listed}")
+        listed = ", ".join(versions) or _("none")
+        raise CommandError(reason.format(version=shown(version), listed=listed))
 
 
 def _check_segment(by: str, schema: Schema) -> None:
     kinds = "category", "flag"
     fields = [each.name for each in schema.inputs if each.kind in kinds and not each.private]
     if by and by not in fields:
-        listed = ", ".join(fields) or "none"
-        raise CommandError(
-            f"{by!r} is not a category or flag of this model that is logged; there are: {listed}"
+        reason = _(
+            "{by} is not a category or flag of this model that is logged; there are: {listed}"
         )
+        listed = ", ".join(fields) or _("none")
+        raise CommandError(reason.format(by=repr(by), listed=listed))
 
 
 def _shown(group: Mapping[str, Any]) -> Iterator[list[str]]:
     """Yield what a table shows of a group, a row for each score."""
     head = [*(str(group[key]) for key in ("version", "period", "segment", "n"))]
     if "note" in group:
-        yield [*head, group["note"], "", "", ""]
+        yield [*head, _(group["note"]), "", "", ""]
         return
     for name, score in group["scores"].items():
-        ends, expected = f"{score['low']:.4g} to {score['high']:.4g}", ""
+        ends, expected = _ends(score), ""
         if beside := score.get("expected"):
-            note = "" if beside["holds"] else ", which does not hold"
-            expected = f"{beside['low']:.4g} to {beside['high']:.4g}{note}"
-        yield [*head, name, f"{score['value']:.4g}", ends, expected]
+            expected = _ends(beside) + ("" if beside["holds"] else _(", which does not hold"))
+        yield [*head, name, _figure(score["value"]), ends, expected]
     if "calibration" in group:
-        error, chance = (group["calibration"][key] for key in ("ece", "ece_by_chance"))
-        yield [*head, "calibration error", f"{error:.4g}", f"{chance:.4g} by chance alone", ""]
+        error, chance = (_figure(group["calibration"][key]) for key in ("ece", "ece_by_chance"))
+        by_chance = _("{value} by chance alone").format(value=chance)
+        yield [*head, _("calibration error"), error, by_chance, ""]
+
+
+def _ends(interval: Mapping[str, float]) -> str:
+    low, high = _figure(interval["low"]), _figure(interval["high"])
+    return _("{low} to {high}").format(low=low, high=high)
+
+
+def _figure(value: float) -> str:
+    return local_number(f"{value:.4g}", grouped=False)

@@ -9,6 +9,7 @@ import click
 from engine.api.resources import resources
 from engine.commands.output import CommandResult, command_output, table
 from engine.languages import gettext as _
+from engine.languages import mark
 from persistence.api_keys import SCOPES, Key, make_key
 
 
@@ -66,7 +67,7 @@ def list_keys() -> CommandResult:
     listed = file.read()
     text = _("there is no key in {path}: flask keys make NAME makes one").format(path=file.path)
     if listed:
-        head = ("id", "name", "scopes", "models", "until", "limit")
+        head = "id", mark("name"), mark("scopes"), mark("models"), mark("until"), mark("limit")
         text = table(head, [_row(key) for key in listed])
     return CommandResult({"keys": [_described(key) for key in listed]}, text)
 
@@ -91,9 +92,9 @@ def remove(identifier: str) -> CommandResult:
 
 
 def _row(key: Key) -> Sequence[str]:
-    until = f"{key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else "for good"
-    models = ", ".join(key.models) if key.models else "all"
-    over = ", over" if key.has_expired() else ""
+    until = f"{key.expires_at:%Y-%m-%d %H:%M} UTC" if key.expires_at else _("for good")
+    models = ", ".join(key.models) if key.models else _("all")
+    over = _(", over") if key.has_expired() else ""
     return (key.id, key.name, ", ".join(key.scopes), models, until + over, key.rate_limit or "")
 
 

@@ -83,8 +83,9 @@ def served() -> ModelCache:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Format rows under a head, each column as wide as its widest cell."""
-    lines = [head, *([str(cell) for cell in row] for row in rows)]
+    """Format rows under a translated head, each column as wide as its widest cell."""
+    heads = [name and _(name) for name in head]
+    lines = [heads, *([str(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = (
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))

@@ -72,21 +72,21 @@ def predict(
             _refuse_existing(path, force=force)  # it may have come meanwhile
     name, version = answering.name, answering.version
     file_name = click.format_filename(output)
-    click.echo(f"{rows} rows answered by {name} {version}, written to {file_name}", err=True)
+    text = _("{rows} rows answered by {name} {version}, written to {file_name}")
+    click.echo(text.format(rows=rows, name=name, version=version, file_name=file_name), err=True)
     return CommandResult({"model": name, "version": version, "rows": rows, "output": file_name}, "")
 
 
 def _check_usage(file: Path, kind: str, output: Path | None, columns: str) -> None:
     if output is None and kind in BINARY:
-        raise click.UsageError("Arrow and Parquet are not printed: name a file with --output")
+        raise click.UsageError(_("Arrow and Parquet are not printed: name a file with --output"))
     if output is None and click.get_current_context().params["as_json"]:
-        raise click.UsageError("with --json the predictions go to a file: name it with --output")
+        raise click.UsageError(_("with --json predictions go to a file: name it with --output"))
     if output and SUFFIXES.get(output.suffix.lower(), kind) != kind:
-        raise click.UsageError(
-            f"the answer has the format of FILE: --output cannot end in {output.suffix}"
-        )
+        text = _("the answer has the format of FILE: --output cannot end in {suffix}")
+        raise click.UsageError(text.format(suffix=output.suffix))
     if columns == "keep" and not file.is_file():
-        raise click.UsageError("to keep the columns, FILE is read twice: name a file on disk")
+        raise click.UsageError(_("to keep the columns, FILE is read twice: name a file on disk"))
 
 
 def _write(out: Any, spool: Spool, kind: str, source: Source | None) -> int:

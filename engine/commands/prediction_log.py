@@ -15,6 +15,8 @@ import msgspec
 from engine.api.prediction_log import describe, read_selection
 from engine.api.resources import resources
 from engine.commands.output import CommandError, CommandResult, command_output, table
+from engine.languages import gettext as _
+from engine.languages import mark
 from engine.records.arrow_support import missing_arrow
 from persistence.atomic_files import replacing
 from persistence.prediction_rows import PredictionRow, Selection
@@ -30,7 +32,7 @@ _MOST_OUTCOMES = 1_000_000
 #: Columns, and rows of cells in blocks.
 _Export = tuple[Sequence[str], Iterable[list[list[Any]]]]
 
-_NO_MATCH = "no logged prediction matches these options"
+_NO_MATCH = mark("no logged prediction matches these options")
 
 _FILTERS = (
     click.option("--model", metavar="NAME", help="Of this model."),
@@ -71,8 +73,8 @@ def tail(most: int, **options: Any) -> CommandResult:
     """
     found = resources().database.select(_selection(options), newest_first=True, most=most)
     rows = [describe(row) for row in next(found, [])][::-1]
-    shown = ("at", "model", "version", "value", "probability", "key", "id")
-    none = _NO_MATCH if any(options.values()) else "no prediction is logged"
+    shown = "at", "model", "version", "value", "probability", "key", "id"
+    none = _(_NO_MATCH) if any(options.values()) else _("no prediction is logged")
     text = table(shown, [[row[name] for name in shown] for row in rows])
     return CommandResult({"predictions": rows}, text if rows else none)
 
@@ -98,20 +100,27 @@ def export(output: Path | None, *, outcomes: bool, **options: Any) -> CommandRes
     columns, blocks = (_outcomes if outcomes else _predictions)(_selection(options))
     suffix = output.suffix.lower() if output else ".csv"
     if suffix not in (".csv", ".parquet"):
-        raise click.UsageError("name an --output that ends in .csv or .parquet")
+        raise click.UsageError(_("name an --output that ends in .csv or .parquet"))
     if output is None:
         if click.get_current_context().params["as_json"]:
-            raise click.UsageError("with --json predictions go to a file: name it with --output")
-        name, count = "standard output", _write_csv(sys.stdout.buffer, columns, blocks)
+            raise click.UsageError(_("with --json predictions go to a file: name it with --output"))
+        name, count = _("standard output"), _write_csv(sys.stdout.buffer, columns, blocks)
     else:
         name, path = click.format_filename(output), output.resolve()
         if path.exists():
-            raise CommandError(f"{name} is there already: name another --output")
+            raise CommandError(
+                _("{name} is there already: name another --output").format(name=name)
+            )
         write = _write_parquet if suffix == ".parquet" else _write_csv
         with replacing(path, path.with_name(f".writing-{os.getpid()}"), mode=0o600) as file:
             count = write(file, columns, blocks)
     what = "outcomes" if outcomes else "predictions"
-    click.echo(f"{count} {what} written to {name}", err=True)
+    text = (
+        _("{count} outcomes written to {name}")
+        if outcomes
+        else _("{count} predictions written to {name}")
+    )
+    click.echo(text.format(count=count, name=name), err=True)
     return CommandResult({what: count, "output": name}, "")
 
 
@@ -133,15 +142,17 @@ def delete(*, yes: bool, **options: Any) -> CommandResult:
     """
     selection = _selection(options)
     if not (selection.id or selection.key or selection.identifiers):
-        raise click.UsageError("name the predictions by --id, --identifier or --key")
+        raise click.UsageError(_("name the predictions by --id, --identifier or --key"))
     _drain()
     if not yes:
         count = resources().database.count(selection)
-        click.confirm(f"Delete {count} predictions and their outcomes?", abort=True, err=True)
+        text = _("Delete {count} predictions and their outcomes?").format(count=count)
+        click.confirm(text, abort=True, err=True)
     predictions, outcomes = resources().database.delete(selection)
-    text = f"deleted {predictions} predictions and {outcomes} outcomes"
+    text = _("deleted {predictions} predictions and {outcomes} outcomes")
+    text = text.format(predictions=predictions, outcomes=outcomes)
     if not (predictions or outcomes):
-        text = f"{_NO_MATCH}, and no outcome: nothing is deleted"
+        text = _("no logged prediction matches these options, and no outcome: nothing is deleted")
     return CommandResult({"predictions": predictions, "outcomes": outcomes}, text)
 
 
@@ -157,7 +168,7 @@ def drain() -> CommandResult:
       flask log drain
     """
     _drain()
-    return CommandResult({"stored": True}, "nothing waits in the spool any more")
+    return CommandResult({"stored": True}, _("nothing waits in the spool any more"))
 
 
 def _selection(options: Mapping[str, Any]) -> Selection:
@@ -165,10 +176,9 @@ def _selection(options: Mapping[str, Any]) -> Selection:
     selection = read_selection(**options)
     for name in selection.identifiers:
         if not resources().database.has_identifier(name):
-            raise CommandError(
-                f"nothing in the log has an identifier {name!r}: give a field's own name, as "
-                "`flask log tail --json` shows it"
-            )
+            text = _("nothing in the log has an identifier {name}: give a field's own name, as "
+                     "`flask log tail --json` shows it")  # fmt: skip
+            raise CommandError(text.format(name=repr(name)))
     return selection
 
 
@@ -178,7 +188,7 @@ def _drain() -> None:
 
     shared = resources()
     if not empty(shared.spool_folder, shared.database, days=shared.prediction_days):
-        raise CommandError("the spool is not yet stored, by the drain that runs: try again")
+        raise CommandError(_("the spool is not stored yet by the drain that is running: try again"))
 
 
 def _predictions(selection: Selection) -> _Export:

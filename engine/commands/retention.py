@@ -5,6 +5,8 @@ from typing import Any
 import click
 
 from engine.commands.output import CommandResult, command_output, served
+from engine.languages import gettext as _
+from engine.languages import mark
 from persistence.model_persistence import ModelStore
 from persistence.promotions import Pointer, PromotionConflict, VersionInUse, in_use
 from persistence.store_errors import ModelNotFound, VersionNotFound
@@ -31,7 +33,7 @@ def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
     store = served().store
     stored = store.stored_names()
     if name is not None and name not in stored:
-        raise ModelNotFound(f"no version of model {name!r} is stored")
+        raise ModelNotFound(_("no version of model {name} is stored").format(name=repr(name)))
     models = stored if name is None else [name]
     rows = [row for model in models for row in _old(store, model, keep)]
     if not dry_run:
@@ -39,13 +41,15 @@ def prune(name: str | None, *, keep: int, dry_run: bool) -> CommandResult:
             _remove(store, row)
         for model in models:
             store.sweep(model)
-    verb = "would go" if dry_run else "removed"
+    verb, stays = _("would be removed") if dry_run else _("removed"), _("stays, {reason}")
     removed = sum(not row["stays"] for row in rows)
     lines = [
-        f"{row['model']} {row['version']}: {'stays, ' + row['stays'] if row['stays'] else verb}"
+        f"{row['model']} {row['version']}: "
+        f"{stays.format(reason=_(row['stays'])) if row['stays'] else verb}"
         for row in rows
     ]
-    lines.append(f"{removed} of {len(rows)} versions beyond the newest {keep} {verb}.")
+    text = _("{removed} of {rows} versions beyond the newest {keep} {verb}.")
+    lines.append(text.format(removed=removed, rows=len(rows), keep=keep, verb=verb))
     return CommandResult({"versions": rows, "keep": keep, "dry_run": dry_run}, "\n".join(lines))
 
 
@@ -83,7 +87,7 @@ def _old(store: ModelStore, name: str, keep: int) -> list[dict[str, Any]]:
     try:
         reasons = in_use(store.pointer(name), versions)
     except ModelNotFound:
-        reasons = dict.fromkeys(versions, "since none is promoted")
+        reasons = dict.fromkeys(versions, mark("since none is promoted"))
     return [
         {"model": name, "version": version, "stays": reasons.get(version, "")}
         for version in versions[:-keep]
@@ -105,15 +109,23 @@ def _remove(store: ModelStore, row: dict[str, Any]) -> None:
 def _pin(name: str, version: str, *, is_pinned: bool) -> CommandResult:
     store = served().store
     if is_pinned and version not in store.versions(name):
-        raise VersionNotFound(f"model {name!r} has no version {version!r}")
+        text = _("model {name} has no version {version}")
+        raise VersionNotFound(text.format(name=repr(name), version=repr(version)))
     store.pointer(name)  # raises unless there is a readable one
 
     def change(pointer: Pointer | None) -> Pointer:
         if pointer is None or (is_pinned and version in pointer.removed):
-            raise PromotionConflict(f"{version} of {name} is being removed: nothing was changed")
+            text = _("{version} of {name} is being removed: nothing was changed")
+            raise PromotionConflict(text.format(version=version, name=name))
         others = tuple(other for other in pointer.pinned if other != version)
         return pointer._replace(pinned=(*others, version) if is_pinned else others)
 
     store.change(name, change)
-    text = f"{version} of {name} {'is never' if is_pinned else 'may be'} pruned."
-    return CommandResult({"model": name, "version": version}, text)
+    text = (
+        _("{version} of {name} is never pruned.")
+        if is_pinned
+        else _("{version} of {name} may be pruned.")
+    )
+    return CommandResult(
+        {"model": name, "version": version}, text.format(version=version, name=name)
+    )

@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from engine.commands.output import CommandError, indented, table
+from engine.languages import gettext as _
+from engine.languages import mark
 
 #: A service on this machine.
 HERE = "http://127.0.0.1:8000"
@@ -53,14 +55,18 @@ def live_counts(address: str, name: str, versions: Iterable[str], *, key: str) -
 
 def live_text(live: Mapping[str, Any]) -> str:
     """Format what `live_counts` returns for people."""
-    head = ("version", "records answered", "requests failed")
+    head = "version", mark("records answered"), mark("requests failed")
     versions = live["versions"].items()
     rows = [(name, counts["predictions"], counts["errors"]) for name, counts in versions]
-    lines = [f"Counted by {live['service']} since it started", indented(table(head, rows))]
+    title = _("Counted by {service} since it started").format(service=live["service"])
+    lines = [title, indented(table(head, rows))]
     for name, counts in versions:
         if shadow := counts["shadow"]:
             compared = table(("", ""), [(k.replace("_", " "), f"{n:g}") for k, n in shadow.items()])
-            lines += [f"  {name} as a shadow", indented(indented(compared).strip("\n"))]
+            lines += [
+                "  " + _("{name} as a shadow").format(name=name),
+                indented(indented(compared).strip("\n")),
+            ]
     return "\n".join(lines)
 
 
@@ -72,7 +78,8 @@ def _samples(address: str, key: str) -> Iterable[Sample]:
     except ValueError:
         host = None
     if host is None:
-        raise CommandError(f"--service {address}: give an address such as {HERE}")
+        reason = _("--service {address}: give an address such as {here}")
+        raise CommandError(reason.format(address=address, here=HERE))
     protocol = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     headers = {"Accept": "text/plain", **({"x-api-key": key} if key else {})}
     try:
@@ -82,13 +89,16 @@ def _samples(address: str, key: str) -> Iterable[Sample]:
             page = answer.read(MOST_BYTES).decode("utf-8", "replace")
     except (OSError, HTTPException, ValueError) as error:
         reason = str(error) or type(error).__name__
-        raise CommandError(f"{address} does not answer: {reason}") from error
+        text = _("{address} does not answer: {reason}")
+        raise CommandError(text.format(address=address, reason=reason)) from error
     if answer.status in (401, 403):
-        raise CommandError(f"{address} wants an API key with the scope read: give one with --key")
+        text = _("{address} wants an API key with the scope read: give one with --key")
+        raise CommandError(text.format(address=address))
     try:
         if answer.status != 200:
             raise ValueError(f"status {answer.status}")
         families = list(text_string_to_metric_families(page))
     except ValueError as error:
-        raise CommandError(f"{address}/metrics is not a page of this service: {error}") from error
+        text = _("{address}/metrics is not a page of this service: {error}")
+        raise CommandError(text.format(address=address, error=error)) from error
     return [sample for family in families for sample in family.samples]

@@ -11,6 +11,7 @@ from typing import IO, Any
 import click
 
 from engine.commands.output import CommandError
+from engine.languages import gettext as _
 from engine.records.arrow_support import missing_arrow
 from engine.records.forms import KINDS, SUFFIXES
 from engine.records.spool import Spool
@@ -23,11 +24,11 @@ def kind_of(path: Path, format_name: str | None) -> str:
     """Return the media type of a file by its format's name, or else by its suffix."""
     kind = KINDS[format_name] if format_name else SUFFIXES.get(path.suffix.lower())
     if kind is None:
-        raise click.UsageError(
-            f"the format of {click.format_filename(path)} is not known by its suffix: "
-            f"name one with --format {'|'.join(KINDS)}, or rename it to end in "
-            f"{', '.join(sorted(SUFFIXES))}"
-        )
+        text = _("the format of {path} is not known by its suffix: name one with --format {kinds}, "
+                 "or rename it to end in {suffixes}")  # fmt: skip
+        raise click.UsageError(text.format(
+            path=click.format_filename(path), kinds="|".join(KINDS),
+            suffixes=", ".join(sorted(SUFFIXES))))  # fmt: skip
     if kind in BINARY and (reason := missing_arrow()):
         raise CommandError(reason.replace("pip install", f"{sys.executable} -m pip install"))
     return kind
@@ -68,7 +69,7 @@ def _progress(file: IO[bytes]) -> Iterator[tuple[Any, int | None]]:
     status = os.fstat(file.fileno())
     size = status.st_size if stat.S_ISREG(status.st_mode) else None
     if size and sys.stderr.isatty():
-        with click.progressbar(length=size, label="Predicting", file=sys.stderr) as bar:
+        with click.progressbar(length=size, label=_("Predicting"), file=sys.stderr) as bar:
             yield _Watched(file, bar.update), size
     else:
         yield file, size

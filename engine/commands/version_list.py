@@ -7,6 +7,7 @@ import click
 
 from engine.commands.output import CommandResult, command_output, served, table
 from engine.languages import gettext as _
+from engine.languages import mark
 from engine.schema.messages import rounded
 from persistence.model_persistence import ModelStore
 from persistence.names import NAME, VERSION
@@ -14,12 +15,15 @@ from persistence.promotions import Pointer
 from persistence.store_errors import ModelNotFound, UntrustedArtifact, VersionNotFound
 
 
-def _row_named(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, str] | None:
+def _row_named(
+    context: click.Context, by: click.Parameter, text: str | None
+) -> tuple[str, str] | None:
     if text is None:
         return None
     name, _slash, version = text.partition("/")
     if not (NAME.fullmatch(name) and VERSION.fullmatch(version)):
-        raise click.BadParameter(f"{text!r} is not a model and a version: give NAME/VERSION")
+        reason = _("{text} is not a model and a version: give NAME/VERSION")
+        raise click.BadParameter(reason.format(text=repr(text)))
     return name, version
 
 
@@ -45,7 +49,8 @@ def list_versions(name: str | None, *, limit: int, after: tuple[str, str] | None
     store = served().store
     names = store.stored_names()
     if name is not None and name not in names:
-        raise ModelNotFound(f"no version of model {name!r} is stored in {store.place}")
+        reason = _("no version of model {name} is stored in {place}")
+        raise ModelNotFound(reason.format(name=repr(name), place=store.place))
     listed, following = _page(store, [name] if name else names, limit, after)
     if not listed:
         remedy = _("train one with `python build_model.py {default}`").format(
@@ -58,9 +63,12 @@ def list_versions(name: str | None, *, limit: int, after: tuple[str, str] | None
         )
         return CommandResult({"versions": [], "next": None}, text)
     rows = [row for model, versions in listed.items() for row in _rows(store, model, versions)]
-    head = ("model", "version", "", "trained", "score", "", "runtime", "size")
+    head = (mark("model"), mark("version"), "", mark("trained"), mark("score"), "",
+            mark("runtime"), mark("size"))  # fmt: skip
     lines = [table(head, [_line(row) for row in rows if "refused" not in row])]
-    lines += [f"refused: {row['refused']}" for row in rows if "refused" in row]
+    lines += [
+        _("refused: {reason}").format(reason=row["refused"]) for row in rows if "refused" in row
+    ]
     if following:
         only = f" --model {name}" if name else ""
         lines.append(
@@ -127,7 +135,7 @@ def _described(store: ModelStore, name: str, version: str) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> list[str]:
-    mark = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
+    marks = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
     trained, size = row["created_at"][:16].replace("T", " "), f"{row['bytes'] / 1e6:.1f} MB"
     score = row["score"], rounded(row["value"])
-    return [row["model"], row["version"], mark, trained, *score, row["runtime"], size]
+    return [row["model"], row["version"], marks, trained, *score, row["runtime"], size]

@@ -8,6 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class SetAsideEntry(TypedDict):
+    """The rows that a training left out, since a cell or the row breaks what is declared."""
+
+    most: float  # the share of the rows that may be
+    rules: list[str]
+    rows: int
+    reasons: dict[str, int]  # a row may have several
+
+
 class Counts(TypedDict, total=False):
     """How many rows a table has, and how they were split."""
 
@@ -16,6 +25,7 @@ class Counts(TypedDict, total=False):
     held_out_rows: int
     split: str
     held_out_from: float  # the first time that is held out, of a split by time
+    set_aside: SetAsideEntry  # where the model file declares something about them
 
 
 class DataEntry(Counts):

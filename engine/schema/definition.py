@@ -11,6 +11,7 @@ from unicodedata import normalize
 from engine.schema.declarations import is_finite, is_text, written, wrong_attributes
 from engine.schema.fields import Field
 from engine.schema.record_schema import Extras, Schema
+from engine.schema.rules import InvalidRule, parse_rule
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -68,6 +69,11 @@ class ModelDefinition:
         ``value`` alone, or the ``probabilities`` of the classes in their order.
     log_tables : str
         Whether a table is logged by its ``rows``, or as one ``file`` with its digest.
+    set_aside : float
+        The largest share of the table's rows, from 0 to 1, that a training may leave out because
+        a cell breaks its field's policy, or the row a rule; 0 refuses the table.
+    rules : tuple of str
+        What holds in a row: ``"low <= high"`` or ``"age < 120"``. A gap breaks no rule.
     """
 
     title: str
@@ -90,10 +96,12 @@ class ModelDefinition:
     interval: bool = True
     answer: str = "full"
     log_tables: str = "rows"
+    set_aside: float = 0.0
+    rules: tuple[str, ...] = ()
     schema: Schema = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("fields", "extras", "scores"):
+        for name in ("fields", "extras", "scores", "rules"):
             if isinstance(value := getattr(self, name), list):
                 object.__setattr__(self, name, tuple(value))
         object.__setattr__(self, "schema", Schema(self.fields, self.target, self.extras))
@@ -127,6 +135,7 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
         problems.append(f"answer is {written(definition.answer)}: {remedy}")
     if "log_tables" not in wrong and definition.log_tables not in ("rows", "file"):
         problems.append(f"log_tables is {written(definition.log_tables)}: give 'rows' or 'file'")
+    problems += _row_problems(definition, wrong)
     problems += _call_problem("load_data", definition.load_data, definition.sample)
     problems += _call_problem("build_pipeline", definition.build_pipeline)
     problems += _field_problems(definition, has_fields="fields" not in wrong)
@@ -137,6 +146,21 @@ def _contradictions(definition: ModelDefinition) -> list[str]:
     if definition.costs and "costs" not in wrong:
         problems += _cost_problems(definition)
     return problems + _target_problems(definition)
+
+
+def _row_problems(definition: ModelDefinition, wrong: Mapping[str, str]) -> list[str]:
+    problems = []
+    if "set_aside" not in wrong and not 0 <= definition.set_aside <= 1:
+        problems.append(f"set_aside is {definition.set_aside}: give a share of rows, from 0 to 1")
+    if wrong.keys() & {"rules", "fields"}:
+        return problems
+    fields = [each for each in (*definition.fields, definition.target) if isinstance(each, Field)]
+    for text in definition.rules:
+        try:
+            parse_rule(text, fields)
+        except InvalidRule as error:
+            problems.append(str(error))
+    return problems
 
 
 def _cost_problems(definition: ModelDefinition) -> list[str]:

@@ -1,4 +1,4 @@
-"""95 % intervals, from how far each held-out row moves a score.
+"""95% intervals, from how far each held-out row moves a score.
 
 Nothing is drawn at random. docs/explanation/intervals.md measures how often the intervals
 hold, and when a remark takes the place of that promise.
@@ -164,7 +164,7 @@ def of_share(estimate: Estimate) -> Interval:
     return Interval(max(0.0, middle - half), min(1.0, middle + half), remark)
 
 
-_NO_PROMISE = "so the interval may hold less than 95 % of the time"
+_NO_PROMISE = "so the interval may hold less than 95% of the time"
 
 
 def _are(count: int) -> str:

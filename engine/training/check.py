@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.cards.facts import set_aside_text
 from engine.runtime.native import NativeRuntime
 from engine.runtime.runtimes import Columns
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed, spread_of
@@ -18,7 +19,7 @@ from engine.schema.definition import ModelDefinition
 from engine.training.export.golden import golden_records
 from engine.training.failures import TrainingFailed, explained
 from engine.training.fitting import few_rows, fit
-from engine.training.table import InvalidTable, read_table
+from engine.training.table import InvalidTable, read_table, read_training_rows
 
 #: The pipeline is fitted on so many rows at most, and answers so many one by one.
 FITTED_ROWS, SINGLE_ROWS = 1000, 50
@@ -73,12 +74,15 @@ class _Trial:
 
     def check_columns(self) -> str:
         """Check that every field has its column, and that every value fits its field."""
-        self.X, self.y, _ = read_table(self.table, self.schema)
+        self.table, self.X, self.y, _, aside = read_training_rows(self.table, self.definition)
         fields = (*self.schema.inputs, self.schema.target)
         used = {field.column for field in (*self.schema.fields, self.schema.target)}
         unused = sorted(set(map(str, self.table.columns)) - used)
         others = f"; no field uses {', '.join(unused)}" if unused else ""
-        return f"all {len(fields)} fields have their columns, and every value fits{others}"
+        fits = "every value fits"
+        if aside and aside["rows"]:
+            fits = f"{set_aside_text(aside, len(self.X))}, and every other value fits"
+        return f"all {len(fields)} fields have their columns, and {fits}{others}"
 
     def check_fit(self) -> str:
         """Check that the pipeline learns from a part of the table."""

@@ -31,8 +31,8 @@ def summarise(X: pd.DataFrame, fields: Sequence[Field]) -> list[str]:
         shares = [
             text.format(share=local_number(f"{share:.2g}"))
             for what, text in (
-                ("missing", _("{share} % missing")),
-                ("unknown", _("{share} % unknown")),
+                ("missing", _("{share}% missing")),
+                ("unknown", _("{share}% unknown")),
             )
             if (share := 100 * rows.get(what, 0) / len(column))
         ]
@@ -58,6 +58,6 @@ def _content(column: pd.Series, field: Field) -> str:
     values = column.to_numpy(dtype=np.float64)
     if field.classes is not None:
         share = local_number(f"{100 * np.nanmean(values):.2g}")
-        return _("{kind}, {share} % true").format(kind=_(field.kind), share=share)
+        return _("{kind}, {share}% true").format(kind=_(field.kind), share=share)
     low, high = field.label(np.nanmin(values)), field.label(np.nanmax(values))
     return _("{kind}, {low} to {high}").format(kind=_(field.kind), low=low, high=high)

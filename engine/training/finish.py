@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from engine.cards.facts import uncertainty_text
+from engine.cards.facts import comparison_of, uncertainty_text
 from engine.cards.markdown import model_card
 from engine.languages import gettext as _
 from engine.languages import in_english, local_number, mark
@@ -94,7 +94,7 @@ def finish(
         shuffled = with_importances and _importances(served, unseen, truth, description, say)
     with step("compare") as say:
         comparison = challenge(store, description, judged, table.iloc[held_out], promote=promote)
-        say(comparison["reason"])
+        say(comparison_of(comparison))
     with step("uncertainty") as say:
         doubt, coded = _uncertainty(fitted, judged, served, description)
         say(uncertainty_text(doubt))
@@ -181,7 +181,7 @@ def _score_line(name: str, entry: ScoreEntry) -> str:
     value, low, high, baseline = (
         local_number(rounded(number), grouped=False) for number in numbers
     )
-    text = _("{score} {value} (95 % interval {low} to {high}), baseline {baseline}")
+    text = _("{score} {value} (95% interval {low} to {high}), baseline {baseline}")
     line = text.format(score=name, value=value, low=low, high=high, baseline=baseline)
     return f"{line}; {entry['remark']}" if "remark" in entry else line
 
@@ -214,9 +214,10 @@ def _parity_text(parity: ParityEntry, description: Description) -> str:
         text = _("all {rows} rows that were compared are answered as by the pipeline, bit for bit")
         return text.format(rows=rows)
     if description["task"] == "regression":
-        return f"values of {rows} rows differ, as a share of their spread, by up to {most:.1g}"
-    # Without probabilities it is the margins that are compared.
-    what = "probabilities" if description["has_probabilities"] else "margins"
-    share = "" if description["has_probabilities"] else ", as a share of their spread,"
-    labels = f"{parity['mismatches']} of {rows} labels differ"
-    return f"{labels}, {what}{share} by up to {most:.1g}"
+        text = _("values of {rows} rows differ, as a share of their spread, by up to {most}")
+    elif description["has_probabilities"]:
+        text = _("{labels} of {rows} labels differ, probabilities by up to {most}")
+    else:  # it is the margins that are compared
+        text = _("{labels} of {rows} labels differ, margins, as a share of their spread, by up to "
+                 "{most}")  # fmt: skip
+    return text.format(labels=parity["mismatches"], rows=rows, most=local_number(f"{most:.1g}"))

@@ -104,7 +104,7 @@ def _look(column: pd.Series, field: Field, goal: np.ndarray, groups: list[str]) 
     gaps = float((bars < 0).mean()) if len(bars) else 0.0
     if field.private:
         return ColumnLook(field.name, field.unit, "private", gaps, _alone(bars, goal), Markup(""))
-    shown = f"{text}, {100 * gaps:.2g} % missing" if gaps else text
+    shown = f"{text}, {100 * gaps:.2g}% missing" if gaps else text
     picture = _picture(bars, labels, goal, groups, f"{field.name}: {text}")
     return ColumnLook(field.name, field.unit, shown, gaps, _alone(bars, goal), picture)
 
@@ -137,7 +137,7 @@ def _bars(column: pd.Series, field: Field | None) -> tuple[np.ndarray, list[str]
     odd = int(((present < first - far) | (present > third + far)).sum()) if far else 0
     text = f"{_number(low, field)} to {_number(high, field)}, half below {_number(middle, field)}"
     if field is not None and field.classes == (False, True):
-        return bars, ["false", "true"], f"{100 * present.mean():.3g} % true"
+        return bars, ["false", "true"], f"{100 * present.mean():.3g}% true"
     labels = [_number(low, field), *(_number(edge, field) for edge in edges)]
     return bars, labels, text + (f", {odd} far off the others" if odd else "")
 
@@ -206,7 +206,7 @@ def _means(counts: np.ndarray, sums: np.ndarray, goal: np.ndarray, width: float)
 def _aside(column: pd.Series, goal: np.ndarray) -> str:
     """Say of a column that no field has what tells most about it."""
     filled = column[column.notna() & (column.astype(str).str.strip() != "")]
-    gaps = f", {100 * (1 - len(filled) / len(column)):.2g} % missing" * (len(filled) < len(column))
+    gaps = f", {100 * (1 - len(filled) / len(column)):.2g}% missing" * (len(filled) < len(column))
     if not len(filled):
         return "no value in any row"
     counts = filled.astype(str).value_counts()

@@ -2,31 +2,28 @@
 
 import csv
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from engine.cards.facts import written_reasons
 from engine.languages import gettext as _
-from engine.languages import ngettext
+from engine.languages import local_number
 from engine.runtime.native import frame
-from engine.schema.fields import GAP_WORDS, UNKNOWN, Field
-from engine.schema.messages import did_you_mean, shown, vocabulary
+from engine.schema.card import SetAsideEntry
+from engine.schema.definition import ModelDefinition
+from engine.schema.fields import UNKNOWN, Field
+from engine.schema.messages import shown
 from engine.schema.record_schema import Schema
+from engine.training.table_check import TableCheck, check_table, named_column
 
 #: The suffixes of files whose first line is a header.
 _TEXT = {".csv", ".tsv", ".txt"}
 
 #: So many columns without a field are remembered, and such long names of them.
 _MOST_OTHERS, _LONGEST_NAME = 1000, 200
-
-#: So many remarkable values of a column have a line each.
-VALUES_NAMED = {"refused": 10, "accepted": 3}
-
-#: How many row numbers a line lists before it counts the rest.
-ROWS_NAMED = 5
 
 
 class InvalidTable(ValueError):
@@ -36,6 +33,66 @@ class InvalidTable(ValueError):
         """Take a line per column and value: the rows, the value, the remedy."""
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class TrainingRows(NamedTuple):
+    """The rows that a model learns from and is judged by.
+
+    `table` has them as they were read, `X` and `y` as the pipeline takes them; the remarks say
+    what the fields' policies accepted. `set_aside` is what a card says of the rows that were
+    left out; it is None where the model file declares nothing about them.
+    """
+
+    table: pd.DataFrame
+    X: pd.DataFrame
+    y: pd.Series
+    remarks: list[str]
+    set_aside: SetAsideEntry | None
+
+
+def read_training_rows(table: pd.DataFrame, definition: ModelDefinition) -> TrainingRows:
+    """Check a table, and set the rows aside that break a policy or a rule.
+
+    Raises
+    ------
+    InvalidTable
+        When they are more than the model file declares, or nothing can be learnt from the rest.
+    """
+    check = check_table(table, definition.schema, definition.rules)
+    refuse_rejected(check, definition.set_aside)
+    X, y = _clean(check, definition.schema)
+    table = check.table[~check.is_rejected].reset_index(drop=True)
+    _check_learnable(check, table, X, y, definition.schema)
+    entry: SetAsideEntry | None = None
+    if definition.set_aside or definition.rules:
+        entry = {
+            "most": float(definition.set_aside), "rules": list(definition.rules),
+            "rows": int(check.is_rejected.sum()), "reasons": check.reasons,
+        }  # fmt: skip
+    return TrainingRows(table, X, y, check.remarks(), entry)
+
+
+def refuse_rejected(check: TableCheck, most: float) -> None:
+    """Raise InvalidTable where a table cannot be read, or more rows are rejected than a share."""
+    if check.fits(most):
+        return
+    problems = check.lines()
+    if most and check.is_readable:
+        problems.insert(0, too_many_text(check, most))
+    raise InvalidTable(problems)
+
+
+def too_many_text(check: TableCheck, most: float) -> str:
+    """Say that more rows are rejected than may be set aside, and why."""
+    rejected, rows = int(check.is_rejected.sum()), len(check.table)
+    text = _(
+        "{rejected} of {rows} rows break the rules of the data ({share}); at most {most} may be "
+        "set aside: {reasons}"
+    )
+    return text.format(
+        rejected=rejected, rows=rows, share=local_number(f"{100 * rejected / rows:.3g}%"),
+        most=local_number(f"{100 * most:.3g}%"), reasons=written_reasons(check.reasons),
+    )  # fmt: skip
 
 
 def read_table(
@@ -60,40 +117,34 @@ def read_table(
     InvalidTable
         With all problems: missing columns, rejected values, a single class.
     """
-    problems: list[str] = []
-    remarks: list[str] = []
-    columns: dict[str, np.ndarray] = {}
-    names = replace(schema, fields=(*schema.fields, schema.target)).find_columns(table.columns)
-    table = _without_empty_rows(table, [*names.sources.values()])
-    same = _("columns {name} and {first} are the same field: keep one of them")
-    problems += [same.format(name=repr(name), first=repr(first)) for name, first in names.repeated]
-    for field in (*schema.inputs, schema.target):
-        source = names.sources.get(field.name)
-        if source is None:
-            hint = did_you_mean(field.column, vocabulary(map(str, table.columns)))
-            lost = _("column {column} of field {name} is missing{hint}")
-            problems.append(
-                lost.format(column=repr(field.column), name=repr(field.name), hint=hint)
-            )
-            continue
-        values, refused, accepted = _read_column(table[source], field)
-        is_double = not refused and field is not schema.target and not field.is_text
-        columns[field.name] = values.astype(np.float64) if is_double else values  # 8 bytes a cell
-        problems += refused
-        remarks += accepted
-    if not problems and not len(table):
-        problems.append(_("the table has no rows"))
-    if problems:
-        raise InvalidTable(problems)
-    y = _target(columns[schema.target.name], schema.target)
-    X = frame(columns, schema.inputs)
+    check = check_table(table, schema)
+    refuse_rejected(check, 0)
+    X, y = _clean(check, schema)
     if is_to_learn_from:
-        _check_content(
-            X, table.rename(columns={names.sources[f.name]: f.name for f in schema.inputs}), schema
-        )
-        if schema.target.classes is not None:
-            _check_classes(y, schema.target)
-    return X, y, remarks
+        _check_learnable(check, check.table, X, y, schema)
+    return X, y, check.remarks()
+
+
+def _clean(check: TableCheck, schema: Schema) -> tuple[pd.DataFrame, pd.Series]:
+    """Return X and y of the rows that are not rejected."""
+    is_kept, columns = ~check.is_rejected, {}
+    for name, column in check.columns.items():
+        values = column.values if is_kept.all() else column.values[is_kept]
+        is_double = name != schema.target.name and not column.field.is_text
+        columns[name] = values.astype(np.float64) if is_double else values  # 8 bytes a cell
+    return frame(columns, schema.inputs), _target(columns[schema.target.name], schema.target)
+
+
+def _check_learnable(
+    check: TableCheck, table: pd.DataFrame, X: pd.DataFrame, y: pd.Series, schema: Schema
+) -> None:
+    """Raise InvalidTable where nothing can be learnt from a column, or from a class."""
+    if not len(X):
+        raise InvalidTable([_("the table has no rows")])
+    names = {check.sources[field.name]: field.name for field in schema.inputs}
+    _check_content(X, table.rename(columns=names), schema)
+    if schema.target.classes is not None:
+        _check_classes(y, schema.target)
 
 
 def other_columns(schema: Schema, data: Path) -> dict[str, list[str]]:
@@ -118,72 +169,6 @@ def _parquet_columns(data: Path) -> list[str]:
     return [*read_schema(data).names]
 
 
-def _without_empty_rows(table: pd.DataFrame, sources: list[Any]) -> pd.DataFrame:
-    """Leave out the rows at the end without a value in any field, as spreadsheets write them."""
-    used = table[sources]
-    is_gap = used.isna() | (used == "") if len(table) and sources else used
-    filled = np.flatnonzero(~is_gap.to_numpy(dtype=bool).all(axis=1))
-    return table.iloc[: filled[-1] + 1 if len(filled) else 0] if sources else table
-
-
-def _read_column(column: pd.Series, field: Field) -> tuple[np.ndarray, list[str], list[str]]:
-    codes, values = pd.factorize(column, use_na_sentinel=True)
-    cleaned = np.empty(len(values) + 1, dtype=object)  # the last is for gaps, code -1
-    gap = [(-1, None)] if (codes == -1).any() else []
-    findings: dict[bool, list[tuple[int, str]]] = {True: [], False: []}
-    for code, value in [*enumerate(values), *gap]:
-        cleaned[code], finding = field.read(_plain(value, field))
-        if finding:
-            findings[finding.is_refused].append((code, finding.detail))
-    refused = _lines(codes, findings[True], field, "refused")
-    # What is accepted needs no remedy, which may list all of a category's words.
-    details = [(code, detail.partition(_(": send"))[0]) for code, detail in findings[False]]
-    accepted = _lines(codes, details, field, "accepted")
-    accepted += [
-        f"column {field.column!r} (field {field.name!r}) has gaps and never the word {word!r}, "
-        "which pandas reads as a gap: read the table with keep_default_na=False"
-        for word in GAP_WORDS.difference(values, [""])
-        if gap and field.read(word)[1] is None
-    ]
-    return cleaned[codes], refused, accepted
-
-
-def _lines(
-    codes: np.ndarray, findings: list[tuple[int, str]], field: Field, verb: str
-) -> list[str]:
-    """Return a line for each of the first remarkable values of a column, and of others a count."""
-    column = _("column {column} (field {name})").format(
-        column=repr(field.column), name=repr(field.name)
-    )
-    lines = [
-        f"{_rows((np.flatnonzero(codes == code) + 1).tolist())}, {column}: {detail}"
-        for code, detail in findings[: VALUES_NAMED[verb]]
-    ]
-    more = len(findings) - len(lines)
-    count = _("{column}: {more} more values are refused")
-    if verb == "accepted":
-        count = _("{column}: {more} more values are accepted")
-    return [*lines, count.format(column=column, more=more)] if more else lines
-
-
-def _plain(value: Any, field: Field) -> Any:
-    """Return a cell as its JSON value.
-
-    One odd cell turns a whole column of numbers into text; the other cells are
-    still read as numbers, in the way of the service.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    return field.from_cell(value)
-
-
-def _rows(rows: list[int]) -> str:
-    named = ", ".join(map(str, rows[:ROWS_NAMED]))
-    more = len(rows) - ROWS_NAMED
-    text = ngettext("row {rows}", "rows {rows}", len(rows)).format(rows=named)
-    return text + (_(" and {more} more").format(more=more) if more > 0 else "")
-
-
 def _target(values: np.ndarray, target: Field) -> pd.Series:
     dtype = np.array([0.0] if target.classes is None else target.classes).dtype
     return pd.Series(values, name=target.name).astype(object if dtype.kind == "U" else dtype)
@@ -193,9 +178,7 @@ def _check_content(X: pd.DataFrame, table: pd.DataFrame, schema: Schema) -> None
     """Refuse a table that has a column from which nothing can be learnt."""
     problems = []
     for field in schema.inputs:
-        column = _("column {column} (field {name})").format(
-            column=repr(field.column), name=repr(field.name)
-        )
+        column = named_column(field)
         is_gap = X[field.name] == field.absent if field.is_text else X[field.name].isna()
         if is_gap.all():
             problems.append(

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from engine.cards import facts
 from engine.languages import gettext as _
-from engine.schema.card import Counts, Decision, Description
+from engine.schema.card import Counts, Decision, Description, SetAsideEntry
 from engine.schema.definition import ModelDefinition
 from engine.scoring.metrics import SCORES, not_computable
 from engine.training.card import describe, plain
@@ -22,7 +23,7 @@ from engine.training.fitting import fit
 from engine.training.provenance import Origin
 from engine.training.served_pipeline import ServedPipeline, Threshold
 from engine.training.split import Split, folds, split_keys, split_rows
-from engine.training.table import InvalidTable, read_table
+from engine.training.table import InvalidTable, TrainingRows, read_training_rows
 from persistence.model_persistence import ModelStore
 
 #: A threshold by cost is chosen on so many training rows at most, in so many folds.
@@ -58,12 +59,13 @@ def train(
         When the pipeline contains a type that is not trusted.
     """
     with step("read") as say:
-        table, X, y = read_rows(name, definition, data, say)
+        rows = read_rows(name, definition, data, say)
+        table, X, y = rows.table, rows.X, rows.y
     with step("split") as say:
         split, keys, remarks = split_table(definition, table, X, y, say)
     check_scores(name, definition)
     with step("fit") as say:
-        kept, description = _fit(name, definition, X, y, split, keys, data, origin, say)
+        kept, description = _fit(name, definition, rows, split, keys, data, origin, say)
     fitted = Fitted(definition, kept, description, table, X, y, split, remarks)
     return finish(
         fitted, step=step, store=store, promote=promote, with_importances=with_importances
@@ -72,8 +74,24 @@ def train(
 
 def read_rows(
     name: str, definition: ModelDefinition, data: Path, say: Callable[[str], None]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """Return the table of a model, and X and y as its pipeline takes them."""
+) -> TrainingRows:
+    """Return the rows of a model's table that it learns from and is judged by."""
+    rows = read_training_rows(load_table(name, definition, data), definition)
+    remarks = rows.remarks
+    lines = [_("accepted: {remark}").format(remark=remark) for remark in remarks[:REMARKS]]
+    if len(remarks) > REMARKS:
+        text = _("accepted: {count} more kinds of values")
+        lines.append(text.format(count=len(remarks) - REMARKS))
+    lines += summarise(rows.X, definition.schema.inputs)
+    if rows.set_aside:
+        lines.append(facts.set_aside_text(rows.set_aside, len(rows.X)))
+    text = _("{rows} rows of {table} fit the schema")
+    say("\n".join([*lines, text.format(rows=len(rows.X), table=data.name)]))
+    return rows
+
+
+def load_table(name: str, definition: ModelDefinition, data: Path) -> pd.DataFrame:
+    """Return the table that a model's `load_data` reads, its rows numbered from 0."""
     try:
         with explained("load_data", name, passing=(ValueError, OSError)):
             table = definition.load_data(data)
@@ -83,17 +101,9 @@ def read_rows(
         ) from error
     if not isinstance(table, pd.DataFrame):
         kind = type(table).__name__
-        raise TrainingFailed(f"models/{name}.py: load_data returns {kind}: return a DataFrame")
-    table = table.reset_index(drop=True)
-    X, y, remarks = read_table(table, definition.schema)
-    lines = [_("accepted: {remark}").format(remark=remark) for remark in remarks[:REMARKS]]
-    if len(remarks) > REMARKS:
-        text = _("accepted: {count} more kinds of values")
-        lines.append(text.format(count=len(remarks) - REMARKS))
-    lines += summarise(X, definition.schema.inputs)
-    text = _("{rows} rows of {table} fit the schema")
-    say("\n".join([*lines, text.format(rows=len(X), table=data.name)]))
-    return table, X, y
+        text = _("models/{name}.py: load_data returns {kind}: return a DataFrame")
+        raise TrainingFailed(text.format(name=name, kind=kind))
+    return table.reset_index(drop=True)
 
 
 def split_table(
@@ -117,28 +127,39 @@ def split_table(
         raise InvalidTable([cause])
     truth = y.iloc[held_out].to_numpy()
     if reason := not_computable(truth, classes).get(definition.score):
-        remedy = "give more rows that differ, or choose another score"
-        raise InvalidTable([f"score {definition.score!r} cannot be computed: {reason}; {remedy}"])
+        text = _("score {score} cannot be computed: {reason}; give more rows that differ, or "
+                 "choose another score")  # fmt: skip
+        raise InvalidTable([text.format(score=repr(definition.score), reason=reason)])
     text = _("{rows} rows to learn from, {held_out} held out")
     say(text.format(rows=len(rows), held_out=len(held_out)))
     return split, keys, split_remarks(definition.target, y, X.iloc[held_out], truth)
 
 
-def _fit(
-    name: str, definition: ModelDefinition, X: pd.DataFrame, y: pd.Series, split: Split,
-    keys: np.ndarray, data: Path, origin: Origin | None, say: Callable[[str], None],
-) -> tuple[ServedPipeline, Description]:  # fmt: skip
-    """Fit the pipeline on the training rows, and describe it."""
-    rows = split.train
-    kept = fit(name, definition, X.iloc[rows], y.iloc[rows])
+def _counts(split: Split, keys: np.ndarray, set_aside: SetAsideEntry | None) -> Counts:
+    """Return what a card says of the rows."""
+    trained, held_out = len(split.train), len(split.held_out)
     counts = Counts(
-        rows=len(X), training_rows=len(rows), held_out_rows=len(split.held_out), split=split.way
+        rows=trained + held_out, training_rows=trained, held_out_rows=held_out, split=split.way
     )
     if split.way.startswith("time:"):
         counts["held_out_from"] = float(keys[split.held_out].min())
+    if set_aside:
+        counts["set_aside"] = set_aside
+    return counts
+
+
+def _fit(
+    name: str, definition: ModelDefinition, table: TrainingRows, split: Split, keys: np.ndarray,
+    data: Path, origin: Origin | None, say: Callable[[str], None],
+) -> tuple[ServedPipeline, Description]:  # fmt: skip
+    """Fit the pipeline on the training rows, and describe it."""
+    rows = split.train
+    X, y = table.X.iloc[rows], table.y.iloc[rows]
+    kept = fit(name, definition, X, y)
+    counts = _counts(split, keys, table.set_aside)
     card = describe_fitted(name, definition, kept, data=data, counts=counts, origin=origin)
     if definition.costs:
-        _choose_threshold(name, definition, X.iloc[rows], y.iloc[rows], keys[rows], kept, card)
+        _choose_threshold(name, definition, X, y, keys[rows], kept, card)
     has_threshold = kept.threshold or definition.costs
     chosen = {**kept.chosen, **({"threshold": card["threshold"]} if has_threshold else {})}
     say(", ".join([card["estimator"], *(f"{key} {chosen[key]}" for key in chosen)]))
@@ -161,7 +182,7 @@ def _choose_threshold(
     given = definition.build_pipeline, X, y, parts, card["positive"]
     probabilities, truth = probabilities_out_of_fold(*given)
     if not len(truth):
-        raise TrainingFailed("the threshold cannot be chosen: no fold has both classes")
+        raise TrainingFailed(_("the threshold cannot be chosen: no fold has both classes"))
     card["threshold"], card["costs"] = cheapest_threshold(probabilities, truth, definition.costs)
 
 

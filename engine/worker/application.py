@@ -7,6 +7,7 @@ has none, such as one that is wrapped, is answered by threads alone.
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from threading import Event
+from types import MappingProxyType
 from typing import Any, Protocol
 
 #: The name in ``extensions``.
@@ -66,7 +67,10 @@ class Rejections(Protocol):
     def lateness(self, url: bytes, headers: Mapping[bytes, bytes]) -> bytes:
         """Write a 504 in such a form, and log the request that was not answered."""
 
-    def fault(self, status: int, detail: str, url: bytes, headers: Mapping[bytes, bytes]) -> bytes:
+    def fault(
+        self, status: int, detail: str, url: bytes, headers: Mapping[bytes, bytes],
+        *, values: Mapping[str, int] = MappingProxyType({}),
+    ) -> bytes:  # fmt: skip
         """Write the last answer on a connection whose request is not as it should be."""
 
 

@@ -186,12 +186,12 @@ class LoopWorker(ThreadWorker):  # type: ignore[misc]
 
     def phrase(self, fault: Fault, sock: Any) -> bytes:
         """Write the answer to a request that the application does not see, and count it."""
-        status, detail = fault
+        status, detail, values = fault
         self.count_refused(status)
         if self.application is None:
             return _PLAIN % (status, b"Refused")
         target: Any = getattr(sock, "target", (b"", {}))  # a socket of TLS has none
-        return self.application.rejections.fault(status, detail, *target)
+        return self.application.rejections.fault(status, detail, *target, values=values)
 
     def count_refused(self, status: int, reason: str | None = None) -> None:
         """Count a request that is refused before the application has seen it."""

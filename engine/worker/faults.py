@@ -6,6 +6,8 @@ may be a key or a record.
 """
 
 import traceback
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from gunicorn.http import errors
@@ -14,10 +16,11 @@ from engine.languages import mark
 
 
 class Fault(NamedTuple):
-    """A status, and a sentence for whoever sent the request."""
+    """A status, and a sentence for whoever sent the request, with places for the values."""
 
     status: int
     detail: str
+    values: Mapping[str, int] = MappingProxyType({})
 
 
 TOO_LATE = Fault(408, mark("the request came too slowly, or stopped midway: send it again"))
@@ -28,6 +31,8 @@ BARE_LINE = Fault(
     400, mark("a line of the head ends without a carriage return: end lines with CRLF")
 )
 SHORT_BODY = Fault(400, mark("the body ends within its chunks: send the last one, of size 0"))
+
+SHORT_OF = Fault(400, mark("the body ends after {read} of {length} bytes"))
 
 BAD_HOST = Fault(400, mark("the header Host is missing or malformed: send it once, as `name:port`"))
 

@@ -7,9 +7,9 @@ from engine.worker.connection import Connection
 from engine.worker.faults import (
     FAILED,
     SHORT_BODY,
+    SHORT_OF,
     TOO_BUSY,
     TOO_LATE,
-    Fault,
     fault_of,
     places,
     without_body,
@@ -19,8 +19,8 @@ from engine.worker.threads import ThreadedWorker
 #: Larger requests may take long: they get half of the threads.
 HEAVY_BYTES = 2**18
 
-#: So do requests with these words in their address: a search, and explanations.
-LONG_WORDS = (b"/whatif", b"explain=")
+#: So do requests with these words: a search, and explanations by address, by form and by tool.
+LONG_WORDS = (b"/whatif", b"explain=", b'"explain"')
 
 
 class IntakeWorker(ThreadedWorker):
@@ -92,8 +92,8 @@ class IntakeWorker(ThreadedWorker):
         """Wait for the rest of a body, unless a thread is to read it."""
         if not received:
             come, length = conn.length - conn.missing(), conn.length
-            early = f"the body ends after {come} of {length} bytes"
-            self.answer(conn, Fault(400, early) if length else SHORT_BODY)
+            early = SHORT_OF._replace(values={"read": come, "length": length})
+            self.answer(conn, early if length else SHORT_BODY)
             return
         if not conn.is_ours or max(len(conn.raw), conn.length) > self.most_bytes:
             conn.is_slow = True
@@ -120,7 +120,7 @@ class IntakeWorker(ThreadedWorker):
         spares = self._spares(conn)
         conn.is_heavy = (
             conn.is_slow or len(conn.raw) > HEAVY_BYTES or b"content-encoding" in conn.headers
-            or any(word in conn.url for word in LONG_WORDS)
+            or any(word in conn.raw for word in LONG_WORDS)
         )  # fmt: skip
         if not spares and self._is_too_much(conn):
             self._refuse_busy(conn)

@@ -59,12 +59,12 @@ class Bucket:
     def __str__(self) -> str:
         return self.address
 
-    def list_keys(self) -> list[str]:
-        """List the keys of all objects, below the prefix of the address."""
+    def list_keys(self, prefix: str = "", after: str = "") -> list[str]:
+        """List the keys of all objects, below the address and a prefix, that sort after a key."""
         import obstore
 
         with self._answering():
-            pages = obstore.list(self._client())
+            pages = obstore.list(self._client(), prefix or None, offset=after or None)
             return [str(entry["path"]) for page in pages for entry in page]
 
     def read(

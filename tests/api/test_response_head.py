@@ -4,6 +4,7 @@ import json
 
 from engine.api import response_head
 from engine.worker.application import application_of
+from engine.worker.faults import SHORT_OF
 from persistence.model_persistence import ModelStore
 from tests.support.application import ask_loop, serve
 from tests.support.models import EXAMPLES
@@ -30,3 +31,19 @@ def test_answers_when_sent_by_any_way_have_the_headers_of_every_answer(
     for head in (*flask_heads, answer[0], refusal, late, fault):
         for name, value in response_head.EVERY_ANSWER.items():
             assert f"{name}: {value}\r\n".encode() in head
+
+
+def test_fault_that_the_worker_finds_names_its_values_in_the_language_that_is_preferred(
+    toy_store: ModelStore,
+) -> None:
+    application = application_of(serve(toy_store, "parcel"))
+    assert application
+    values = {"read": 3, "length": 9}
+
+    said = [
+        application.rejections.fault(400, SHORT_OF.detail, b"/v0/predict", headers, values=values)
+        for headers in ({}, {b"accept-language": b"es"})
+    ]
+
+    assert b"the body ends after 3 of 9 bytes" in said[0]
+    assert "el cuerpo termina después de 3 de 9 bytes".encode() in said[1]

@@ -99,6 +99,7 @@ KNOWN = {
     ("benchmarks/clients/mlflow_differential_client.py", "skops.io.load"): "this machine's store",
     ("benchmarks/contenders/credit.py", "joblib.load"): "what the benchmark itself has written",
     ("benchmarks/processes.py", "ctypes.CDLL"): "a call of the kernel that Python lacks",
+    ("engine/training/table_report.py", "jinja2.Environment"): "the same",
     ("engine/training/report.py", "jinja2.Environment"): "our own template; its values are escaped",
 }
 
@@ -221,6 +222,7 @@ OUR_WORDS = {
     "engine/cards/sentences.py": "a format",  # a score's own translation
     "persistence/prediction_queries.py": "SQL",
     "persistence/prediction_tables.py": "a format",
+    "persistence/table_rows.py": "SQL",  # a query of jobs/sources.toml, only read
     "persistence/transactions.py": "SQL",
 }
 

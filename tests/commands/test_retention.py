@@ -54,7 +54,7 @@ def test_prune_when_only_tried_removes_nothing(store: ModelStore) -> None:
     said = run(store, "prune", "--keep", "10", "--dry-run")
 
     assert VERSIONS == store.versions("toy")
-    assert "5 of 5 versions beyond the newest 10 would go." in said
+    assert "5 of 5 versions beyond the newest 10 would be removed." in said
 
 
 def test_prune_when_old_versions_are_in_use_keeps_them(store: ModelStore) -> None:

@@ -135,7 +135,8 @@ def test_page_of_the_folders_shows_every_entry() -> None:
 def test_every_setting_is_documented() -> None:
     settings = {one.name.upper() for one in fields(Settings)}
     others = {
-        "DATABASE_URL", "GUNICORN_CMD_ARGS", "LC_ALL", "LC_MESSAGES", "ORT_DISABLE_TELEMETRY",
+        "DATABASE_URL", "GUNICORN_CMD_ARGS", "LC_ALL", "LC_MESSAGES", "NOTEBOOK_DATA",
+        "NOTEBOOK_DRAWS", "ORT_DISABLE_TELEMETRY",
         "PYTHON_DOTENV_DISABLED", "SCRIPT_NAME",
     }  # fmt: skip
     others |= {"BAD_REQUEST", "INVALID_PARAMETER_VALUE", "INVALID_ARGUMENT"}  # of protocols
@@ -247,7 +248,9 @@ def keys(value: Any, path: str = "") -> set[str]:
 def test_every_key_of_a_card_is_documented(credit_store: ModelStore, toy_store: ModelStore) -> None:
     cards = [store.read_card(name) for store in (credit_store, toy_store) for name in store.names()]
     costs = dict.fromkeys(("false_positive", "false_negative", "rows", "curve"))
-    more = {"data": {"held_out_from": 0.0}, "costs": costs, "request_threshold": True}
+    aside = {"most": 0.1, "rules": [], "rows": 1, "reasons": {"<reason>": 1}}
+    data = {"held_out_from": 0.0, "set_aside": aside}
+    more = {"data": data, "costs": costs, "request_threshold": True}
     more |= {"answer": "value", "log_tables": "file", "reasons": 4, "uncertainty": {"remark": ""}}
     more["pictures"] = {"bands": [dict.fromkeys(("predicted", "rows", "true", "error"))]}
     with_gain = {"challenge": {"gain": dict.fromkeys(("value", "low", "high"))}, **more}

@@ -1,1 +1,1 @@
-"""Tests of commands."""
+"""Tests of what runs by itself."""

@@ -1,4 +1,4 @@
-"""Jobs that know the toys, in a folder of their own."""
+"""A lake for each test, and jobs that know the toys, in a folder of their own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,17 @@ import pytest
 
 from jobs.score_part import open_model
 from persistence.model_persistence import ModelStore
+from tests.support.lakes import Lakeside
+
+
+@pytest.fixture
+def lakeside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Lakeside:
+    """An empty lake, to which the environment leads."""
+    side = Lakeside(tmp_path, capsys)
+    monkeypatch.setenv("LAKE", str(side.lake))
+    return side
 
 
 @pytest.fixture

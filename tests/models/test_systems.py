@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 import models
-from engine.training.table import read_table
+from engine.training.table import read_training_rows
+from engine.training.table_check import check_table
 from tests.support.project import ROOT
 
-NAMES = ("delay", "milk")
+NAMES = ("beers", "delay", "milk", "tracks")
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +38,9 @@ def test_sample_when_made_again_is_the_same(name: str) -> None:
 def test_sample_fits_the_model(name: str) -> None:
     definition = models.find(name)
 
-    X, y, _ = read_table(definition.load_data(definition.sample), definition.schema)
+    rows = read_training_rows(definition.load_data(definition.sample), definition)
 
-    assert len(X) == len(y) > 200
+    assert len(rows.X) == len(rows.y) > 200
 
 
 def write(folder: Path, name: str, *rows: Sequence[object]) -> Path:
@@ -111,3 +112,49 @@ def test_milk_when_read_of_three_tables_has_what_was_known_in_each_month(tmp_pat
         first[name] for name in ("dollar", "oil", "activity")
     ]
     assert 8 + 9 + 10 == first["rain"]
+
+
+@pytest.mark.parametrize(("name", "style"), [
+    ("Punk IPA 2007 - 2010", "ipa"), ("Scale", None), ("Pale", None), ("Trashy Blonde", "ale"),
+    ("Berliner IPA", "sour"), ("Rye Stout, Aged", "stout"), ("", None),
+])  # fmt: skip
+def test_style_of_a_beer_is_read_off_whole_words(name: str, style: str | None) -> None:
+    from models.beers import style_of
+
+    assert style == style_of(name)
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_beers_when_they_cannot_be_are_set_aside(form: str, tmp_path: Path) -> None:
+    header = ["id", "name", "abv", "ibu", "target_fg", "target_og", "ebc", "srm", "ph"]
+    good = ["Lager, Über", 5, 40, 1010, 1050, 12, 6, 4.4]
+    odd = {"ibu": 1085, "ph": 79, "target_fg": 1060}
+    beers = [dict(zip(header[1:], good, strict=True)) | {key: odd[key]} for key in odd]
+    beers += [{**beers[0], "ibu": None}, {**beers[0], "ibu": 40, "ph": None}]
+    table = pd.DataFrame(beers, columns=header[1:])
+    path = tmp_path / f"beers.{form}"
+    table.to_csv(path, index=False) if form == "csv" else table.to_json(path, orient="records")
+
+    definition = models.find("beers")
+    check = check_table(definition.load_data(path), definition.schema, definition.rules)
+
+    assert [True, True, True, True, False] == check.is_rejected.tolist()
+    assert ["lager"] * 5 == check.table["style"].tolist()
+
+
+def test_tracks_when_a_song_stands_twice_has_one_group_for_it(tmp_path: Path) -> None:
+    from models.tracks import TABLES, fields
+
+    features = [field.name for field in fields]
+    song = [field.example for field in fields]
+    other = [*song[:-1], 99_000]
+    write(tmp_path, "data_reggaeton.csv", ["", *features, "id_new"], [1, *song, 1])
+    header = ["", *features, "time_signature", "id_new"]
+    rest = [[1, *song, 4, 71], [2, *other, 4, 72], [3, *["NA"] * len(song), "NA", 73]]
+    write(tmp_path, "data_todotipo.csv", header, *rest)
+
+    table = models.find("tracks").load_data(tmp_path)
+
+    assert [1, 0] == [*TABLES.values()]
+    assert [1, 0, 0, 0] == [*table["reggaeton"]]
+    assert table["song"][0] == table["song"][1] != table["song"][2]

@@ -161,6 +161,23 @@ def test_docs_page_when_the_request_is_changed_sends_and_shows_that_one(
 
 
 @pytest.mark.slow
+def test_docs_page_when_a_link_leads_into_a_folded_group_unfolds_it(
+    browser: Browser, server: Server
+) -> None:
+    page = open_page(browser)
+    page.goto(f"http://127.0.0.1:{server.port}/docs#status-422", wait_until="networkidle")
+    assert page.locator("#status-422").is_visible()
+
+    link = page.locator(".contents a").nth(-3)
+    group = page.locator(link.get_attribute("href") or "")
+    assert group.get_attribute("open") is None
+    link.click()
+
+    group.locator("article").first.wait_for(state="visible")
+    page.close()
+
+
+@pytest.mark.slow
 def test_docs_page_when_it_is_below_a_proxys_path_stays_there(
     browser: Browser, server: Server
 ) -> None:

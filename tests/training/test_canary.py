@@ -78,11 +78,12 @@ def test_row_when_it_is_held_out_is_in_no_fit(tmp_path: Path, seen: set[float], 
     path = tmp_path / "table.csv"
     make_table(path)
     definition = definition_of(split, path)
-    table, X, y = read_rows("canary", definition, path, lambda text: None)
-    rows, keys, _ = split_table(definition, table, X, y, lambda text: None)
+    read = read_rows("canary", definition, path, lambda text: None)
+    X = read.X
+    rows, keys, _ = split_table(definition, read.table, X, read.y, lambda text: None)
     held_out = {*X["mark"].iloc[rows.held_out]}
 
-    _, card = _fit("canary", definition, X, y, rows, keys, path, None, lambda text: None)
+    _, card = _fit("canary", definition, read, rows, keys, path, None, lambda text: None)
 
     assert {*X["mark"].iloc[rows.train]} <= seen
     assert not held_out & seen
@@ -103,7 +104,7 @@ def test_row_when_it_is_held_out_is_in_no_fit_of_a_candidate(
     names: dict[str, Any] = {}
     exec(text_of(listed[0]), names)  # noqa: S102
     definition = names["definition"]
-    table, X, y = read_rows("canary", definition, path, lambda text: None)
+    table, X, y, *_rest = read_rows("canary", definition, path, lambda text: None)
     rows, _, _ = split_table(definition, table, X, y, lambda text: None)
 
     choose(path, listed, text_of, name="canary", seconds=60, say=lambda text: None)

@@ -36,9 +36,9 @@ def test_columns_when_summarised_have_kind_range_gaps_and_unknown_words() -> Non
     X, _, _ = read_table(make_table(), SCHEMA)
 
     assert [
-        "age: number, 1 to 40, 25 % missing",
-        "work: category, 1 word, most often 'Private', 25 % missing, 25 % unknown",
-        "late: flag, 75 % true",
+        "age: number, 1 to 40, 25% missing",
+        "work: category, 1 word, most often 'Private', 25% missing, 25% unknown",
+        "late: flag, 75% true",
     ] == summarise(X, FIELDS)
 
 
@@ -51,7 +51,7 @@ def test_columns_when_many_have_a_line_only_where_something_is_missing() -> None
     X.loc[0] = np.nan
     all_with_gaps = summarise(X, fields)
 
-    assert ["n7: number, 1 to 1, 25 % missing", "n200: number, 1 to 1, 25 % missing"] == lines[:-1]
+    assert ["n7: number, 1 to 1, 25% missing", "n200: number, 1 to 1, 25% missing"] == lines[:-1]
     assert "and 298 more columns" == lines[-1]
     assert LINES + 1 == len(all_with_gaps)
 

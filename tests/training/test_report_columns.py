@@ -85,8 +85,8 @@ def test_columns_when_odd_are_described() -> None:
     texts = {column.name: column.text for column in seen.columns}
     assert "-100 to 100" in texts["far"]
     assert "3 far off the others" in texts["far"]
-    assert f"{100 * (~GOOD).mean():.2g} % missing" in texts["empty"]
-    assert f"{100 * GOOD.mean():.3g} % true" == texts["flag"]
+    assert f"{100 * (~GOOD).mean():.2g}% missing" in texts["empty"]
+    assert f"{100 * GOOD.mean():.3g}% true" == texts["flag"]
     assert ("far", "again", "1.0000") in seen.pairs
     assert all("chance" not in pair for pair in seen.pairs)
 

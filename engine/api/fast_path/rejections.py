@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from urllib.parse import unquote
 
 from flask import Flask
@@ -123,21 +124,27 @@ class Rejections:
                 return str(adapter.match(path, method, return_rule=True)[0].rule)
         return NONE
 
-    def fault(self, status: int, detail: str, url: bytes, headers: Headers) -> bytes:
+    def fault(
+        self, status: int, detail: str, url: bytes, headers: Headers,
+        *, values: Mapping[str, int] = MappingProxyType({}),
+    ) -> bytes:  # fmt: skip
         """Write the last answer on a connection whose request is not as it should be."""
         name = request_id(_text(headers, b"x-request-id"))
         more = {"Retry-After": "1"} if status == 503 else {}
-        return self._write(Failure(status, detail), url, headers, name, more=more)
+        return self._write(Failure(status, detail), url, headers, name, more=more, values=values)
 
     def _write(
         self, failure: Failure, url: bytes, headers: Headers, name: str,
         *, more: Mapping[str, str] | None = None, is_last: bool = True,
+        values: Mapping[str, int] = MappingProxyType({}),
     ) -> bytes:  # fmt: skip
         write = phrase_of(self._phrases, url.decode("latin-1"), _text(headers, b"accept"))
         wish = parse_cookie(_text(headers, b"cookie")).get(language.COOKIE, "")
         choose_preferred(_text(headers, b"accept-language"), wish)
         try:
-            body, kind, own = Phrased(*write(failure._replace(detail=_(failure.detail)), name))
+            detail = _(failure.detail)
+            detail = detail.format_map(values) if values else detail
+            body, kind, own = Phrased(*write(failure._replace(detail=detail), name))
             fields = {**(more or {}), **own, **language.headers()}
         finally:
             choose(ENGLISH)  # in which the event loop logs, and answers on the fast path

@@ -77,3 +77,16 @@ for (const form of document.querySelectorAll("form.trial")) {
   });
   showCurl(form);
 }
+
+// A link to a folded group, or into one, unfolds it.
+
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let part = target; part; part = part.parentElement) {
+    if (part.tagName === "DETAILS") part.open = true;
+  }
+  target?.scrollIntoView();
+}
+
+addEventListener("hashchange", unfold);
+unfold();

@@ -7,11 +7,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from engine.cards.facts import comparison_of
+from engine.languages import in_english
 from engine.runtime.loading import load_version
 from engine.runtime.tolerance import TOLERANCE, share_of_allowed, spread_of
 from engine.runtime.version import StoredVersion
 from engine.schema.card import ChallengeEntry, Description
-from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
 from engine.scoring.interval import of_gain
 from engine.scoring.judged import HeldOutAnswers, judge
@@ -50,25 +51,26 @@ def challenge(
         "asked": promote, "champion": None, "score": card["score"], "rows": None, "value": None,
         "champion_value": None, "gain": None, "may_know_rows": None,
     }  # fmt: skip
-    verdict, reason = "first", "nothing was promoted before"
+    verdict, remark = "first", ""
     try:
         if store is not None:
             comparison["champion"] = store.promoted(card["model"])
             champion = load_version(store, card["model"], comparison["champion"])
             figures, remark = _compare(champion, card, judged, table)
             comparison |= figures
-            verdict, reason = _verdict(comparison, remark)
+            verdict = _verdict(comparison["gain"])
     except ModelNotFound:
         pass
     except (Incomparable, UntrustedArtifact, VersionNotFound) as error:
         verdict = "incomparable"
         label = comparison["champion"] or "what is promoted"
-        reason = f"{label} cannot be compared on these rows: {error}"
+        remark = f"{label} cannot be compared on these rows: {error}"
     is_better = verdict in ("first", "better")
     is_chosen = promote == "always" or (promote == "if-better" and is_better)
-    decided = "to be promoted" if is_chosen else "not to be promoted"
-    decided += "" if promote == "if-better" else ", as asked"
-    comparison |= {"verdict": verdict, "promote": is_chosen, "reason": f"{decided}: {reason}"}
+    comparison |= {"verdict": verdict, "promote": is_chosen}
+    with in_english():
+        remark = f"; {remark}" if remark and comparison["gain"] else remark
+        comparison["reason"] = comparison_of(comparison) + remark
     return cast("ChallengeEntry", comparison)
 
 
@@ -165,22 +167,7 @@ def _reading(schema: Schema) -> list[Any]:
     return sorted(repr([getattr(field, name, None) for name in names]) for field in schema.fields)
 
 
-def _verdict(comparison: Mapping[str, Any], remark: str) -> tuple[str, str]:
-    gain = comparison["gain"]
+def _verdict(gain: Mapping[str, float]) -> str:
     if gain["low"] > 0:
-        verdict, phrase = "better", "is better than"
-    elif gain["high"] < 0:
-        verdict, phrase = "worse", "is worse than"
-    else:
-        verdict, phrase = "undecided", "is not surely better than"
-    value, low, high = (rounded(gain[key], sign="+") for key in ("value", "low", "high"))
-    reason = (
-        f"{comparison['score']} {rounded(comparison['value'])} {phrase} {comparison['champion']}'s "
-        f"{rounded(comparison['champion_value'])} on the same {comparison['rows']} rows: "
-        f"gain {value}, 95 % interval {low} to {high}"
-    )
-    if comparison["may_know_rows"]:
-        reason += f"; {comparison['champion']} may have learnt from some of them, which favours it"
-    if remark:
-        reason += f"; {remark}"
-    return verdict, reason
+        return "better"
+    return "worse" if gain["high"] < 0 else "undecided"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from engine.languages import gettext
 from engine.scoring.judged import HeldOutAnswers
 from engine.training.evaluation.progress import progress
 
@@ -81,7 +82,8 @@ def permutation_importances(
         answers = answer(stacked.assign(**{name: np.concatenate(shuffled)}), truth)
         drops = [whole - scorer(part) for part in _parts(answers, len(X))]
         importances[name] = {"mean": float(np.mean(drops)), "std": float(np.std(drops))}
-    return importances, f"{len(X)} rows, shuffled {repeats} times"
+    text = gettext("{rows} rows, shuffled {repeats} times")
+    return importances, text.format(rows=len(X), repeats=repeats)
 
 
 def _measure(run: Callable[[], object]) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.languages import gettext, local_number
 from engine.runtime.native import REJECTIONS, NativeRuntime
 from engine.runtime.runtimes import Columns
 from engine.schema.card import RuntimeEntry
@@ -52,17 +53,16 @@ def with_limits(
 def limit_remarks(entry: RuntimeEntry) -> list[str]:
     """Return in words which numbers are refused, and what was left out of the comparison."""
     fields = [field for field in entry["schema"]["fields"] if field.get("limit") is not None]
-    lines = [
-        f"{field['name']} has an open range, and the pipeline does not take every number: "
-        f"beyond {field['limit']:g} they are refused; give it a minimum and a maximum"
-        for field in fields
-    ]
+    text = gettext("{field} has an open range, and the pipeline does not take every number: "
+                   "beyond {limit} they are refused; give it a minimum and a maximum")  # fmt: skip
+    lines = [text.format(field=field["name"], limit=f"{field['limit']:g}") for field in fields]
     parity: Mapping[str, Any] = entry["parity"] or {}
     if parity.get("thresholds_tried", 0) < parity.get("thresholds", 0):
-        lines.append(
-            f"{parity['thresholds_tried']:,} of {parity['thresholds']:,} thresholds of its trees "
-            "were tried, drawn by the seed"
+        text = gettext("{tried} of {all} thresholds of its trees were tried, drawn by the seed")
+        tried, every = (
+            local_number(str(parity[key])) for key in ("thresholds_tried", "thresholds")
         )
+        lines.append(text.format(tried=tried, all=every))
     return lines
 
 

@@ -16,6 +16,8 @@ from joblib import Parallel, delayed
 from scipy.stats import skew
 from sklearn.metrics import get_scorer
 
+from engine.languages import gettext as _
+from engine.languages import local_number, mark
 from engine.schema.definition import InvalidDefinition, ModelDefinition
 from engine.training.evaluation.progress import progress
 from engine.training.failures import TrainingFailed
@@ -66,6 +68,11 @@ class Candidate(NamedTuple):
         """Return whether numbers must be filled and scaled for it."""
         return self.family == "linear"
 
+    def described(self) -> str:
+        """Return what it is, for people."""
+        title = _(self.title)
+        return _("{title} of the logarithm").format(title=title) if self.is_log else title
+
 
 class Result(NamedTuple):
     """What came of a candidate: its score, the standard error and the seconds, or why it has none.
@@ -93,21 +100,21 @@ def candidates(draft: ModelDraft, *, family: str = "", seed: int = 0) -> list[Ca
     forest = f"n_estimators=200, {leaves}, {state}"
     linear = ("Ridge", "") if is_number else ("LogisticRegression", "max_iter=1000")
     boosted = [
-        boosting(title="boosted small trees", arguments=small),
-        boosting(title="boosted trees", arguments=large),
+        boosting(title=mark("boosted small trees"), arguments=small),
+        boosting(title=mark("boosted trees"), arguments=large),
     ]
     listed = [
-        Candidate("linear", "a linear model", "sklearn.linear_model", *linear),
+        Candidate("linear", mark("a linear model"), "sklearn.linear_model", *linear),
         *(reversed(boosted) if draft.rows > _MANY_ROWS else boosted),
         *_boosters(draft, ending, state),
-        Candidate("forest", "a forest", "sklearn.ensemble", f"RandomForest{ending}", forest),
+        Candidate("forest", mark("a forest"), "sklearn.ensemble", f"RandomForest{ending}", forest),
     ]
     if _is_count(draft):
         poisson = f'loss="poisson", {small.replace(few, "")}'
-        listed.insert(2, boosting(title="boosted trees of counts", arguments=poisson))
+        listed.insert(2, boosting(title=mark("boosted trees of counts"), arguments=poisson))
     if _is_skewed(draft):
         listed += [
-            each._replace(title=f"{each.title} of the logarithm", is_log=True)
+            each._replace(is_log=True)
             for each in listed
             if each.title in ("boosted small trees", "a forest")
         ]
@@ -164,23 +171,27 @@ def choose(
     if len(listed) == 1 or not parts:
         return listed[0], []
     score = _SCORERS[definition.score][0]
-    lines = [f"compared by {score} on {len(X):,} training rows, {len(parts)} folds:"]
+    text = _("compared by {score} on {rows} training rows, {parts} folds:")
+    rows = local_number(str(len(X)))
+    lines = [text.format(score=score, rows=rows, parts=len(parts))]
     say(lines[0])
     end, results = time.monotonic() + seconds, list[Result]()
     for each, its in progress(definitions, "candidates"):
         start = time.monotonic()
         if each.family == "forest" and learnt > _FOREST_ROWS and len(listed) > 2:
-            result = Result(each, np.nan, 0.0, f"left out above {_FOREST_ROWS:,} rows")
+            text = _("left out above {rows} rows").format(rows=local_number(str(_FOREST_ROWS)))
+            result = Result(each, np.nan, 0.0, text)
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 has_trees = any(np.isfinite(r.score) and not r.candidate.is_linear for r in results)
                 result = _judge(each, its, X, y, parts, end if has_trees else np.inf)
         results.append(result)
-        lines.append(f"  {each.title:<35}  {result.text}")
-        say(lines[-1] + f", {time.monotonic() - start:.1f} s" * bool(np.isfinite(result.score)))
+        lines.append(f"  {each.described():<35}  {result.text}")
+        taken = local_number(f"{time.monotonic() - start:.1f}")
+        say(lines[-1] + f", {taken} s" * bool(np.isfinite(result.score)))
     chosen = _cheapest(results, definition.score)
-    say(f"chosen: {chosen.title}")
+    say(_("chosen: {title}").format(title=chosen.described()))
     return chosen, lines
 
 
@@ -188,7 +199,7 @@ def _parts(
     name: str, definition: ModelDefinition, data: Path
 ) -> tuple[pd.DataFrame, pd.Series, list[Fold], int]:
     """Return some of the training rows, folds of them, and how many there are in all."""
-    table, X, y = read_rows(name, definition, data, _silent)
+    table, X, y, *_rest = read_rows(name, definition, data, _silent)
     split, keys, _ = split_table(definition, table, X, y, _silent)
     rows, most = split.train, min(_ROWS, _CELLS // X.shape[1])
     if len(rows) > most:
@@ -231,16 +242,17 @@ def _judge(
         values = [judge(parts[0])]
         rest = (time.monotonic() - began) * np.ceil((len(parts) - 1) / threads)
         if 2 * rest > end - time.monotonic():
-            text = "left out: it would take too long"
+            text = _("left out: it would take too long")
             return Result(candidate, np.nan, 0.0, text)
         values += Parallel(threads, prefer="threads")(delayed(judge)(part) for part in parts[1:])
         values = [value for value in values if np.isfinite(value)]
         mean, deviation = np.mean(values), np.std(values, ddof=1) / len(values) ** 0.5
         shown = np.exp(mean) if is_error else abs(mean)
         width = shown * deviation if is_error else deviation
-        text = f"{shown:.4g} ± {width:.2g}"
+        text = local_number(f"{shown:.4g} ± {width:.2g}", grouped=False)
         return Result(candidate, float(-mean if is_error else mean), float(deviation), text)
-    return Result(candidate, np.nan, 0.0, "left out: it cannot be fitted on a part of the rows")
+    text = _("left out: it cannot be fitted on a part of the rows")
+    return Result(candidate, np.nan, 0.0, text)
 
 
 def _cheapest(results: Sequence[Result], score: str) -> Candidate:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine.languages import gettext as _
+from engine.languages import local_number, ngettext
 from engine.schema.kinds.flag import FLAG_WORDS
 from engine.schema.kinds.number import MAX_EXACT_INTEGER
 from engine.schema.kinds.spelling import spelling
@@ -43,15 +45,17 @@ _TRUE_AND_FALSE = (
 def describe(cells: Cells, style: Style, most_words: int) -> Draft:
     """Decide what a column holds, by its words alone."""
     rows, words = len(cells.places), cells.counts
-    gaps = f"{100 * cells.gaps / rows:.2g} % missing" if cells.gaps else ""
+    share = local_number(f"{100 * cells.gaps / rows:.2g}")
+    gaps = _("{share}% missing").format(share=share) if cells.gaps else ""
     form = find_form(words.index.to_series(), style)
     odd = words[form.odd]
     is_odd_rare = len(odd) <= FEW_ODD and odd.sum() <= _ODD_SHARE * words.sum()
     first = quoted(str(words.index[0])[:40]) if len(words) else ""
     if not len(words) or cells.gaps > _MOST_GAPS * rows:
-        return Draft(cells.header, "", gaps if len(words) else "no value in any row")
+        return Draft(cells.header, "", gaps if len(words) else _("no value in any row"))
     if len(words) == 1:
-        return Draft(cells.header, "", f"always {first}" + (" or missing" if gaps else ""))
+        text = _("always {first} or missing") if gaps else _("always {first}")
+        return Draft(cells.header, "", text.format(first=first))
     if dates := dates_of(cells):
         draft = dates
     elif flag := flag_of(cells):
@@ -59,11 +63,11 @@ def describe(cells: Cells, style: Style, most_words: int) -> Draft:
     elif is_odd_rare and len(words) > len(odd) + 1:
         draft = _number(cells, form, most_words)
     elif odd.size > 10 and all(map(is_number, map(str, odd.index))):
-        draft = Draft(cells.header, "", f"numbers in another form than most: {first}")
+        text = _("numbers written in another way than most, such as {first}")
+        draft = Draft(cells.header, "", text.format(first=first))
     elif len(odd) < len(words) / 2 and len(words) > most_words:
-        draft = Draft(
-            cells.header, "", f"numbers and words such as {quoted(str(odd.index[0])[:40])}"
-        )
+        text = _("numbers, and words such as {word}")
+        draft = Draft(cells.header, "", text.format(word=quoted(str(odd.index[0])[:40])))
     else:
         draft = category(cells, most_words)
     if draft.kind and (cells.gaps or draft.odd):
@@ -87,7 +91,8 @@ def flag_of(cells: Cells) -> Draft | None:
     synonyms = {word: meaning for word, meaning in synonyms.items() if word not in FLAG_WORDS}
     share = 100 * np.nanmean(values)
     arguments = {"example": bool(share >= 50)} | ({"synonyms": synonyms} if synonyms else {})
-    return Draft(cells.header, "Flag", f"{share:.3g} % true", arguments, values)
+    summary = _("{share}% true").format(share=local_number(f"{share:.3g}"))
+    return Draft(cells.header, "Flag", summary, arguments, values)
 
 
 def _folded(word: str) -> str:
@@ -103,19 +108,23 @@ def number(cells: Cells, form: Form) -> Draft:
     present = np.sort(values[~np.isnan(values)])
     is_whole = bool((present % 1 == 0).all())
     arguments = _number_arguments(cells.header, present, form.unit, is_whole=is_whole)
-    summary = f"{'whole, ' * is_whole}{_shown(present[0])} to {_shown(present[-1])}"
+    summary = _("whole, {low} to {high}") if is_whole else _("{low} to {high}")
+    summary = summary.format(low=_shown(present[0]), high=_shown(present[-1]))
     odd = tuple(map(str, words[form.odd]))
-    remarks = [f"read as gaps: {', '.join(map(quoted, odd))}"] if odd else []
+    remarks = [_("read as gaps: {words}").format(words=", ".join(map(quoted, odd)))] if odd else []
     if not form.replacements and len(grouped := as_groups(words, ".")) and present[-1] < 1000:
-        meaning = "if its point separates thousands, give read_csv thousands='.'"
-        remarks.append(f"{quoted(grouped.iloc[0])} is read with a decimal point: {meaning}")
+        text = _("{word} is read with a decimal point: if its point separates thousands, give "
+                 "read_csv thousands='.'")  # fmt: skip
+        remarks.append(text.format(word=quoted(grouped.iloc[0])))
     if form.replacements:
         place = max(np.flatnonzero(~form.odd), key=lambda place: len(words[place]))
-        remarks.append(f"{quoted(str(words[place]))} is read as {form.numbers[place]:.15g}")
+        word, value = quoted(str(words[place])), local_number(f"{form.numbers[place]:.15g}")
+        remarks.append(_("{word} is read as {value}").format(word=word, value=value))
     low, high = present[present > present[0]], present[present < present[-1]]
     for end, rest in ((present[0], low), (present[-1], high)):
         if end in _STAND_INS and len(rest) and abs(end - np.median(rest)) > 2 * np.ptp(rest):
-            remarks.append(f"{end:g} may stand for a gap: if it does, add it to na_values")
+            text = _("{value} may stand for a gap: if it does, add it to na_values")
+            remarks.append(text.format(value=f"{end:g}"))
     draft = Draft(cells.header, "Number", summary, arguments, values, odd, "; ".join(remarks))
     draft.replacements = form.replacements
     return draft
@@ -124,7 +133,7 @@ def number(cells: Cells, form: Form) -> Draft:
 def _shown(value: float) -> str:
     """Return a number with six figures, whole ones with all, and commas where it is long."""
     value = value if value % 1 == 0 else float(f"{value:.6g}")
-    return f"{value:,.15g}" if 10_000 <= abs(value) < 1e15 else f"{value:.6g}"
+    return local_number(f"{value:.15g}" if 10_000 <= abs(value) < 1e15 else f"{value:.6g}")
 
 
 def _number(cells: Cells, form: Form, most_words: int) -> Draft:
@@ -134,18 +143,18 @@ def _number(cells: Cells, form: Form, most_words: int) -> Draft:
     assert draft.values is not None
     is_whole = "integer" in draft.arguments
     if is_whole and np.nanmax(np.abs(numbers)) >= MAX_EXACT_INTEGER:
-        return Draft(header, "", "whole numbers beyond 2**53, as ids are")
+        return Draft(header, "", _("whole numbers beyond 2**53, as ids are"))
     if is_whole and (reason := is_id(cells, draft.values)):
         return Draft(header, "", reason)
     if is_whole and all(re.fullmatch(r"\+\d{7,}", str(word)) for word in words.index):
-        return Draft(header, "", f"phone numbers, such as {quoted(str(words.index[0]))}")
+        text = _("phone numbers, such as {word}")
+        return Draft(header, "", text.format(word=quoted(str(words.index[0]))))
     has_zeros = any(word[0] == "0" and word[1:2].isdigit() for word in words.index)
     is_coded = len(words) <= _MOST_CODES and words.sum() >= 10 * len(words)
     is_coded = is_coded and np.nanmin(numbers) >= 0 and is_code_name(header)
     if is_whole and (has_zeros or is_coded):
         draft = category(cells, most_words)
-        draft.summary = draft.summary.replace("words", "codes", 1)
-        draft.remark = "whole numbers taken for codes; if they count, make it a Number"
+        draft.remark = _("whole numbers taken for codes; if they count, make it a Number")
     return draft
 
 
@@ -155,8 +164,8 @@ def is_id(cells: Cells, values: np.ndarray) -> str:
     if filled < 10 or distinct < 0.95 * filled:
         return ""
     if len(values) == filled and len({*np.diff(values).tolist()}) == 1:
-        return "counts the rows"
-    return "an id: nearly every row has its own" if is_id_name(cells.header) else ""
+        return _("counts the rows")
+    return _("an id: nearly every row has its own") if is_id_name(cells.header) else ""
 
 
 def _number_arguments(
@@ -190,16 +199,21 @@ def category(cells: Cells, most_words: int) -> Draft:
     if longest > _LONGEST_WORD or (distinct > filled / 2 and distinct > 10):
         word = str(counts.index[0])
         is_text = longest > _LONGEST_WORD or any(" " in str(word) for word in counts.index[:20])
-        what = "text" if is_text else "words that hardly repeat"
-        return Draft(header, "", f"{what}, such as {quoted(word[:40])}")
+        text = (
+            _("text, such as {word}") if is_text else _("words that hardly repeat, such as {word}")
+        )
+        return Draft(header, "", text.format(word=quoted(word[:40])))
     synonyms, codes = join_spellings(counts)
     ranked = codes.sort_values(ascending=False, kind="stable")
     often = ranked if distinct <= 10 else ranked[ranked > 1]
     listed = sorted(map(str, often.index[:most_words]), key=_in_order)
     share = codes[listed].sum() / filled
     if share < 0.3:
-        few = f"the {len(listed)} most frequent in {share:.0%} of the rows"
-        return Draft(header, "", f"{distinct:,} words, {few}")
+        text = _("{words} words, the {few} most frequent in {share}% of the rows")
+        words = local_number(f"{distinct:,}".replace(",", ""))
+        return Draft(
+            header, "", text.format(words=words, few=len(listed), share=f"{100 * share:.0f}")
+        )
     synonyms = {word: meaning for word, meaning in synonyms.items() if meaning in listed}
     rest = len(codes) - len(listed)
     arguments: dict[str, Any] = {"categories": tuple(listed)}
@@ -208,9 +222,11 @@ def category(cells: Cells, most_words: int) -> Draft:
     arguments |= {"example": str(ranked.index[0]), "unknown": "accept" if rest else "refuse"}
     places = {word: place for place, word in enumerate(codes.index)}
     meanings = {**places, **{word: places[meaning] for word, meaning in synonyms.items()}}
-    draft = Draft(header, "Category", f"{len(listed)} words", arguments)
+    summary = ngettext("{count} word", "{count} words", len(listed)).format(count=len(listed))
+    draft = Draft(header, "Category", summary, arguments)
     draft.values = values_of(cells, meanings)
-    draft.summary += f", {rest:,} rarer and new ones unknown" if rest else ", new ones refused"
+    text = _(", {rest} rarer and new ones unknown") if rest else _(", new ones refused")
+    draft.summary += text.format(rest=local_number(str(rest)))
     return draft
 
 

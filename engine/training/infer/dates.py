@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.languages import gettext as _
 from engine.schema import Date, DateTime
 from engine.schema.messages import quoted
 from engine.training.infer.cells import FEW_ODD, Cells, Draft
@@ -50,19 +51,23 @@ def dates_of(cells: Cells) -> Draft | None:
     is_read = np.isfinite(_seconds(_field(formats, few), few))
     field = _field(formats, [word for word, is_date in zip(few, is_read, strict=True) if is_date])
     if field.contradictions() or not is_read.any():
-        return Draft(cells.header, "", f"dates or times in a form that is not read: {example}")
+        text = _("dates or times in a form that is not read, such as {example}")
+        return Draft(cells.header, "", text.format(example=example))
     seconds = _seconds(field, words)
     if "%y" in "".join(formats) and np.nanmax(seconds) >= _CENTURY:
         late = quoted(words[int(np.nanargmax(seconds))])
-        return Draft(cells.header, "", f"dates of a year in two figures, of either century: {late}")
+        text = _("years of two digits, which may be of two centuries, such as {late}")
+        return Draft(cells.header, "", text.format(late=late))
     is_odd = np.isnan(seconds)
     odd = [word for word, is_none in zip(words, is_odd, strict=True) if is_none]
     if len(odd) > FEW_ODD or len(odd) == len(words):
-        return Draft(cells.header, "", f"dates, and others such as {quoted(odd[0][:40])}")
+        text = _("dates, and other words such as {word}")
+        return Draft(cells.header, "", text.format(word=quoted(odd[0][:40])))
     arguments: dict[str, Any] = {"formats": field.formats} if field.formats else {}
     arguments["example"] = words[int(np.argmin(is_odd))]
     ends = [field.label(end) for end in (np.nanmin(seconds), np.nanmax(seconds))]
-    draft = Draft(cells.header, type(field).__name__, " to ".join(ends), arguments)
+    summary = _("{low} to {high}").format(low=ends[0], high=ends[1])
+    draft = Draft(cells.header, type(field).__name__, summary, arguments)
     draft.values, draft.odd = cells.spread(seconds), tuple(odd)
     draft.remark = "; ".join(_remarks(field, few, odd))
     return draft
@@ -111,17 +116,21 @@ def _seconds(field: Date, words: Sequence[str]) -> np.ndarray:
 
 
 def _remarks(field: Date, words: list[str], odd: list[str]) -> list[str]:
-    remarks = [f"read as gaps: {', '.join(map(quoted, odd))}"] if odd else []
+    remarks = [_("read as gaps: {words}").format(words=", ".join(map(quoted, odd)))] if odd else []
     if len(field.formats) > 1:
-        remarks.append(f"dates are written in {len(field.formats)} formats, ISO 8601 not counted")
+        text = _("dates are written in {count} formats, besides ISO 8601")
+        remarks.append(text.format(count=len(field.formats)))
     for layout in field.formats:
         swapped = layout.translate({ord("d"): "m", ord("m"): "d"})
         if "%m" in layout and not re.search("%Y.?%m.?%d", layout):
             other = np.isfinite(_seconds(_field((swapped,), []), words))
             if other.all():
-                remarks.append(f"the order of day and month is a guess: {layout}, not {swapped}")
+                text = _("the order of day and month is a guess: {layout}, not {swapped}")
+                remarks.append(text.format(layout=layout, swapped=swapped))
     if isinstance(field, DateTime) and any(
         re.search(r"\d(Z|[+-]\d\d:?\d\d)$", word) for word in words
     ):
-        remarks.append("times with an offset are read in UTC: set `zone` for the hours of a place")
+        remarks.append(
+            _("times with an offset are read in UTC: set `zone` for the hours of a place")
+        )
     return remarks

@@ -5,6 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
+from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.schema.kinds.spelling import GAP_WORDS
 from engine.schema.messages import quoted
 from engine.training.infer.cells import Cells, Draft, cells_of
@@ -71,15 +73,11 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     headers = [*source.frame]
     header = target_column(target, headers)
     columns = {each: cells_of(each, source.frame.pop(each)) for each in headers}
-    style = PLAIN
-    if source.is_text:
-        words = [cells.counts.index.to_series() for cells in columns.values()]
-        style = find_style(words, delimiter=source.arguments.get("sep", ","))
-    if style.thousands:
-        source.notes.append(f"{quoted(style.thousands)} is read as the thousands separator")
+    style = _style_of(source, columns)
     goal = describe_target(columns[header], style)
     if gaps := columns[header].gaps:
-        source.notes.append(f"{gaps:,} rows without {quoted(header)} are left out")
+        text = _("{rows} rows without {header} are left out")
+        source.notes.append(text.format(rows=local_number(str(gaps)), header=quoted(header)))
     goal.name = free_name(header, len(headers), {*headers} - {header})
     others = {each: cells for each, cells in columns.items() if each != header}
     described = _describe(others, style, source.nested)
@@ -93,8 +91,9 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
     fields = [each for each in described if each.kind]
     if not fields:
         reasons = [f"{quoted(each.header)} ({each.summary})" for each in described[:5]]
-        besides = f": {', '.join(reasons)}" if reasons else ", and no other column at all"
-        raise UnreadableTable(f"{place} has no column to learn from, besides the target{besides}")
+        text = _("{place} has no column to learn from besides the target: {reasons}")
+        reasons = reasons or [_("there is no other column")]
+        raise UnreadableTable(text.format(place=place, reasons=", ".join(reasons)))
     _show_a_real_row(fields, columns)
     used = [*fields, goal]
     worded = [each.header for each in used if each.kind != "Number"]
@@ -106,6 +105,18 @@ def draft_model(place: str, target: str, *, name: str, sample: str, table: str =
         has_target_gaps=columns[header].gaps > 0 or bool(goal.odd), split=split,
         costs=_costs(goal),
     )  # fmt: skip
+
+
+def _style_of(source: Source, columns: dict[str, Cells]) -> Style:
+    """Return how the numbers of a source are written; a separator of thousands is noted."""
+    if not source.is_text:
+        return PLAIN
+    words = [cells.counts.index.to_series() for cells in columns.values()]
+    style = find_style(words, delimiter=source.arguments.get("sep", ","))
+    if style.thousands:
+        text = _("{sign} is read as the thousands separator")
+        source.notes.append(text.format(sign=quoted(style.thousands)))
+    return style
 
 
 def _show_a_real_row(fields: list[Draft], columns: dict[str, Cells]) -> None:
@@ -147,10 +158,10 @@ def _show_a_real_row(fields: list[Draft], columns: dict[str, Cells]) -> None:
 
 def _costs(target: Draft) -> dict[str, int]:
     if costs := costs_of_errors(target):
-        target.add_remark(
-            f"a class is rare: {costs['false_negative']} false alarms are taken to cost as much as "
-            f"{costs['false_positive']} missed, and the threshold follows; set `costs` in the file"
-        )
+        text = _("a class is rare: {alarms} false alarms are taken to cost as much as {missed} "
+                 "missed, and the threshold follows; set `costs` in the file")  # fmt: skip
+        alarms, missed = costs["false_negative"], costs["false_positive"]
+        target.add_remark(text.format(alarms=alarms, missed=missed))
     return costs
 
 
@@ -168,7 +179,7 @@ def _describe(columns: dict[str, Cells], style: Style, nested: frozenset[str]) -
     worded = sum(not is_number(first) for first in firsts)
     most = max(_FEWEST_WORDS, min(_MOST_WORDS, _ALL_WORDS // max(1, worded)))
     return [
-        Draft(header, "", "lists or objects in its cells")
+        Draft(header, "", _("lists or objects in its cells"))
         if header in nested
         else describe(cells, style, most)
         for header, cells in columns.items()
@@ -182,7 +193,8 @@ def _set_aside(drafts: list[Draft], target: Draft) -> None:
         if likeness >= _COPY:
             each.set_aside(reason)
         elif likeness >= _NEARLY_A_COPY:
-            each.add_remark("it tells the target almost alone: is it known before the target is?")
+            text = _("it tells the target almost alone: is it known before the target is?")
+            each.add_remark(text)
     dates = [each for each in drafts if each.kind in ("Date", "DateTime")]
     for first, second in combinations(dates, 2):
         assert first.values is not None and second.values is not None
@@ -191,4 +203,5 @@ def _set_aside(drafts: list[Draft], target: Draft) -> None:
         if first.kind and second.kind and gives_away(between, target)[0] >= _COPY:
             is_ordered = np.nanmedian(days) >= 0
             early, late = (first, second) if is_ordered else (second, first)
-            late.set_aside(f"with {quoted(early.header)} it tells the target: known only after it")
+            text = _("with {header} it tells the target: known only after it")
+            late.set_aside(text.format(header=quoted(early.header)))

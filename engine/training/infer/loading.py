@@ -1,5 +1,6 @@
 """The function of a model file that reads its table."""
 
+from engine.languages import gettext as _
 from engine.training.infer.draft import ModelDraft
 from engine.training.infer.layout import assignment, call, plain, quote, written
 from engine.training.infer.numbers import PLAIN
@@ -11,11 +12,10 @@ def load_data_lines(draft: ModelDraft) -> list[str]:
     arguments = dict(source.arguments)
     listed = [*dict.fromkeys(word for words in gaps.values() for word in words)]
     shown = ", ".join(quote(word[:15]) for word in listed[:3] if word)
-    says = f"empty cells and {shown}" if shown else "empty cells"
-    lines = [
-        "def load_data(path: Path) -> pd.DataFrame:",
-        f'    """Read the table; {plain(says)} are gaps."""',
-    ]
+    says = _("Read the table; empty cells are gaps.")
+    if shown:
+        says = _("Read the table; empty cells and {words} are gaps.").format(words=shown)
+    lines = ["def load_data(path: Path) -> pd.DataFrame:", f'    """{plain(says)}"""']
     names, later = _steps(draft)
     last = ""
     if source.is_text:

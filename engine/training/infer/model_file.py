@@ -1,11 +1,14 @@
 """The text of a model file, as a person would write it."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
+from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.training.infer.candidates import Candidate
 from engine.training.infer.cells import Draft
 from engine.training.infer.draft import ModelDraft
@@ -63,12 +66,13 @@ def _head(draft: ModelDraft, chosen: Candidate) -> str:
     kinds = {each.kind for each in (*draft.fields, draft.target)} | {"ModelDefinition"}
     kinds |= {"Number"} if draft.source.is_text else set()
     kinds |= {"Date"} if has_dates else set()
-    begin = (
-        f"Written from {draft.rows:,} rows of {PurePath(draft.sample).name[:40]}: yours to edit."
-    )
+    predicts = _("predicts {target}.")
+    begin = _("Written from {rows} rows of {table}: yours to edit.").format(
+        rows=local_number(str(draft.rows)), table=PurePath(draft.sample).name[:40])  # fmt: skip
     return "\n".join(
         [
-            f'"""{_title(draft)}: predicts {plain(draft.target.header)[:60]}.', "", plain(begin),
+            f'"""{_title(draft)}: {predicts.format(target=plain(draft.target.header)[:60])}', "",
+            plain(begin),
             '"""', "", "from pathlib import Path", "", *imports, "",
             *["from engine.preprocessing.date_parts import DateParts"] * has_dates,
             f"from engine.schema import {', '.join(sorted(kinds))}",
@@ -90,11 +94,12 @@ def _declarations(draft: ModelDraft) -> list[str]:
     if draft.aside:
         reasons: dict[str, list[str]] = {}
         for each in draft.aside:
-            reasons.setdefault(each.summary, []).append(each.header or "(no name)")
-        lines += ["", "# Columns that are set aside. To use one, describe it in `fields`:"]
-        lines += [
-            "# an id as an Identifier, which comes back in answers, words as a Text or Category."
-        ]
+            reasons.setdefault(each.summary, []).append(each.header or _("(no name)"))
+        text = _(
+            "Columns that are set aside. To use one, describe it in `fields`: an id as an "
+            "Identifier, which comes back in answers, words as a Text or Category."
+        )
+        lines += ["", *textwrap.wrap(text, 98, initial_indent="# ", subsequent_indent="# ")]
         for reason, headers in reasons.items():
             lines += comment(plain(f"{', '.join(headers)} -> {reason}"))
     lines += ["", *comment(plain(draft.target.remark))]
@@ -109,14 +114,14 @@ def _arguments(each: Draft) -> dict[str, Any]:
 
 def _build_pipeline(draft: ModelDraft, chosen: Candidate) -> list[str]:
     is_linear, has_words = chosen.is_linear, _has_words(draft)
-    steps = (
-        "words one-hot, " * has_words
-        + "dates in parts, " * bool(_dates(draft))
-        + "numbers scaled, " * is_linear
-    )
+    steps = ", ".join([
+        *[_("words one-hot")] * has_words, *[_("dates in parts")] * bool(_dates(draft)),
+        *[_("numbers scaled")] * is_linear, chosen.described(),
+    ])  # fmt: skip
+    text = _("Return the pipeline: {steps}.")
     lines = [
         "def build_pipeline() -> Pipeline:",
-        f'    """Return the pipeline: {steps}{chosen.title}."""',
+        f'    """{text.format(steps=steps)}"""',
     ]
     prepared = []
     if is_linear:
@@ -138,7 +143,7 @@ def _build_pipeline(draft: ModelDraft, chosen: Candidate) -> list[str]:
         logarithm = "func=np.log1p, inverse_func=np.expm1"
         lines.append(f"    model = TransformedTargetRegressor(model, {logarithm})")
     if chosen.is_numbered:  # XGBoost takes the classes 0, 1, 2 ... only
-        lines.append("    # A vote of one numbers the classes for XGBoost.")
+        lines.append("    # " + _("A vote of one numbers the classes for XGBoost."))
         lines.append('    model = VotingClassifier([("xgboost", model)], voting="soft")')
     steps = ", ".join([*prepared, '("model", model)'])
     return [*lines, f"    return Pipeline([{steps}])"]
@@ -193,7 +198,8 @@ def _definition(draft: ModelDraft, seed: int) -> list[str]:
     of_classes = "roc_auc" if has_two_classes(draft.target) else "accuracy"
     score = "rmse" if draft.target.kind == "Number" else of_classes
     file, count = PurePath(draft.sample).name[:40], len(draft.fields)
-    text = f"Predicts {draft.target.header[:30]} from {count} columns of {file}."
+    text = _("Predicts {target} from {count} columns of {table}.")
+    text = text.format(target=draft.target.header[:30], count=count, table=file)
     lines = [
         "definition = ModelDefinition(", f"    title={written(_title(draft))},",
         f"    description={written(text)},", "    fields=fields,", "    target=target,",
@@ -219,6 +225,6 @@ def _sample(path: str) -> list[str]:
 
 def _costs(draft: ModelDraft) -> list[str]:
     return [
-        "    # Yours to set: the threshold is chosen by them.",
+        "    # " + _("Yours to set: the threshold is chosen by them."),
         f"    costs={written(draft.costs)},",
     ]

@@ -42,7 +42,7 @@ def read_source(place: str, table: str = "") -> Source:
     try:
         if is_database(place):
             frame = read_database(place, table)
-            source = _typed(frame, "read_database", {"table": table}, "database")
+            source = _typed(frame, "read_database", {"table": table}, _("database"))
         elif path.is_file():
             source = readers.get(path.suffix.lower(), read_text)(path)
         else:
@@ -73,7 +73,8 @@ def _without_totals(source: Source) -> Source:
     if not (words := total_words(source.frame)):
         return source
     is_total = source.frame.isin(words).any(axis=1)
-    note = f"rows of {', '.join(map(quoted, words))} are left out ({is_total.sum()})"
+    text = _("rows of {words} are left out ({rows})")
+    note = text.format(words=", ".join(map(quoted, words)), rows=is_total.sum())
     return replace(
         source, frame=source.frame[~is_total].reset_index(drop=True), totals=tuple(words),
         notes=[*source.notes, note],
@@ -158,10 +159,9 @@ def _excel(path: Path) -> Source:
 
 
 def _not_installed(path: Path, package: str) -> str:
-    return (
-        f"{path} needs {package}, which is not installed: "
-        f"run .venv/bin/pip install {package}, or save the table as CSV"
-    )
+    text = _("{path} needs {package}, which is not installed: run .venv/bin/pip install {package}, "
+             "or save the table as CSV")  # fmt: skip
+    return text.format(path=path, package=package)
 
 
 def _typed(
@@ -183,7 +183,8 @@ def _typed(
     if len(spans.columns):
         steps.append(_SECONDS)
         frame = frame.assign(**spans / pd.Timedelta("1s"))
-        notes = [*(notes or []), f"durations are read in seconds: {', '.join(map(quoted, spans))}"]
+        text = _("durations are read in seconds: {columns}")
+        notes = [*(notes or []), text.format(columns=", ".join(map(quoted, spans)))]
     nested = _columns_of(frame, (dict, list, np.ndarray, bytes, dt.timedelta))
     frame = frame.reset_index(drop=True)
     texts = pd.DataFrame({name: frame[name].map(_spelled).astype(object) for name in frame})

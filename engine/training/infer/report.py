@@ -13,9 +13,9 @@ def report(draft: ModelDraft) -> list[str]:
     source, target = draft.source, draft.target
     columns = len(draft.fields) + len(draft.aside) + 1
     head = _("{table}: {rows} rows, {columns} columns ({layout})")
-    rows_read = local_number(f"{draft.rows:,}")
+    rows_read = local_number(str(draft.rows))
     lines = [head.format(table=draft.sample, rows=rows_read, columns=columns, layout=source.layout)]
-    rows = [(each.header, each.kind.lower(), each.summary) for each in draft.fields]
+    rows = [(each.header, _(each.kind.lower()), each.summary) for each in draft.fields]
     plain = [row for row, each in zip(rows, draft.fields, strict=True) if not each.remark]
     hidden = set(plain[max(0, _LINES - len(rows) + len(plain)) :]) if len(rows) > _LINES else set()
     rows = [row for row in rows if row not in hidden]

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from engine.languages import gettext as _
+from engine.languages import mark
 from engine.schema.messages import quoted
 from engine.training.infer.numbers import is_number
 
@@ -16,7 +18,8 @@ from engine.training.infer.numbers import is_number
 SAMPLE_BYTES, SAMPLE_ROWS = 131_072, 500
 
 #: What separates cells, by what it is called; spaces are tried where nothing else will do.
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
+DELIMITERS = {",": mark("commas"), ";": mark("semicolons"), "\t": mark("tabs"), "|": mark("bars"),
+              " ": mark("spaces")}  # fmt: skip
 
 _TOTAL = r"(?i)\s*(grand |sub-?)?(total|totals|sum|suma|summe|gesamt|totale|soma|итого)\s*:?\s*"
 
@@ -85,15 +88,16 @@ def has_header(rows: list[list[str]]) -> bool:
 def header_arguments(rows: list[list[str]], skipped: int) -> tuple[dict[str, Any], list[str]]:
     """Return the arguments of rows that have something above their header, or none, and notes."""
     arguments: dict[str, Any] = {"skiprows": skipped} if skipped else {}
-    notes = [f"rows above the header are passed over ({skipped})"] if skipped else []
+    text = _("rows above the header are ignored ({skipped})")
+    notes = [text.format(skipped=skipped)] if skipped else []
     body = [row for row in rows[skipped:] if row]
     if not has_header(body):
         arguments["names"] = [f"column_{place}" for place in range(1, len(body[0]) + 1)]
-        notes.append("the file has no header: its columns are numbered")
+        notes.append(_("the file has no header: its columns are numbered"))
     repeated = [head for head, count in Counter(filter(None, body[0])).items() if count > 1]
     if "names" not in arguments and repeated:
-        listed = ", ".join(map(quoted, repeated[:5]))
-        notes.append(f"headers that repeat have a number behind them, as pandas does: {listed}")
+        text = _("headers that repeat get a number, as in pandas: {listed}")
+        notes.append(text.format(listed=", ".join(map(quoted, repeated[:5]))))
     return arguments, notes
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from engine.languages import gettext as _
 from engine.schema.messages import quoted
 from engine.training.infer.cells import Cells, Draft
 from engine.training.infer.headers import is_id_name
@@ -20,13 +21,13 @@ def propose_split(columns: Mapping[str, Cells], drafts: list[Draft]) -> tuple[st
     for header, cells in columns.items():
         groups = len(cells.counts)
         if is_id_name(header) and not cells.gaps and _FEWEST <= groups <= len(cells.places) / 2:
-            return f"group:{header}", f"{quoted(header)} repeats: whole groups of it are held out"
+            text = _("{header} repeats: whole groups of it are held out")
+            return f"group:{header}", text.format(header=quoted(header))
     for draft in drafts:
         cells = columns[draft.header]
         if not cells.gaps and len(cells.counts) >= _FEWEST and _is_course(draft):
-            return f"time:{draft.header}", (
-                f"the rows are in the order of {quoted(draft.header)}: the last ones are held out"
-            )
+            text = _("the rows are in the order of {header}: the last ones are held out")
+            return f"time:{draft.header}", text.format(header=quoted(draft.header))
     return "digest", ""
 
 

@@ -10,6 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.schema.kinds.spelling import spelling
 from engine.schema.messages import did_you_mean, quoted, vocabulary
 from engine.training.infer.cells import Cells, Draft
@@ -56,7 +57,7 @@ def target_column(target: str, headers: Sequence[str]) -> str:
     if target and len(alike) == 1:
         return alike[0]
     shown = ", ".join(map(quoted, headers[:50]))
-    shown += f" and {len(headers) - 50} more" if len(headers) > 50 else ""
+    shown += _(" and {more} more").format(more=len(headers) - 50) if len(headers) > 50 else ""
     if target:
         hint = did_you_mean(target, vocabulary(headers))
         raise UnreadableTable(
@@ -82,7 +83,7 @@ def describe_target(cells: Cells, style: Style) -> Draft:
     Raise `UnreadableTable` where nothing can be learnt of it.
     """
     header, counts = cells.header, cells.counts
-    about = f"the target {quoted(header)}"
+    about = _("the target {header}").format(header=quoted(header))
     if len(counts) < 2:
         what = (
             _("is {index} in every row").format(index=quoted(str(counts.index[0])[:40]))
@@ -112,7 +113,7 @@ def describe_target(cells: Cells, style: Style) -> Draft:
             ).format(about=about, example=example)
         )
     if flag := flag_of(cells):
-        flag.summary += ": two classes"
+        flag.summary = _("{share}: two classes").format(share=flag.summary)
         _check_rows(about, counts)
         return flag
     return _classes(cells, about, is_coded=not is_odd.any())
@@ -138,8 +139,9 @@ def _number(cells: Cells, form: Form, about: str) -> Draft:
             )
         )
     if "integer" in draft.arguments and words <= 10:
-        draft.remark = f"{words} whole values are taken for a number, not for classes"
-    draft.summary = f"a number, {draft.summary}"
+        text = _("{words} whole values are taken for a number, not for classes")
+        draft.remark = text.format(words=words)
+    draft.summary = _("a number, {range}").format(range=draft.summary)
     return draft
 
 
@@ -147,10 +149,10 @@ def _classes(cells: Cells, about: str, *, is_coded: bool) -> Draft:
     synonyms, rows = join_spellings(cells.counts)
     often = rows[rows >= ROWS_OF_A_CLASS].sort_values(ascending=False, kind="stable")
     if len(rows) > _MOST_CLASSES:
-        raise UnreadableTable(
-            f"{about} has {len(rows):,} different words, more than the {_MOST_CLASSES} classes "
-            "that are learnt: choose another target, or join its words"
-        )
+        text = _("{about} has {words} different words, more than the {most} classes that are "
+                 "learnt: choose another target, or join its words")  # fmt: skip
+        words = local_number(str(len(rows)))
+        raise UnreadableTable(text.format(about=about, words=words, most=_MOST_CLASSES))
     _check_rows(about, rows)
     labels: list[Any] = sorted(map(str, often.index))
     if len(labels) == 2:  # the rarer is the positive one
@@ -163,7 +165,8 @@ def _classes(cells: Cells, about: str, *, is_coded: bool) -> Draft:
         arguments["synonyms"] = synonyms
     example = str(often.index[0])
     arguments["example"] = int(example) if isinstance(labels[0], int) else example
-    draft = Draft(cells.header, "Category", f"{len(labels)} classes", arguments)
+    summary = _("{count} classes").format(count=len(labels))
+    draft = Draft(cells.header, "Category", summary, arguments)
     places = {str(label): place for place, label in enumerate(labels)}
     meanings = {**places, **{word: places[label] for word, label in synonyms.items()}}
     draft.values = values_of(cells, meanings)
@@ -171,18 +174,24 @@ def _classes(cells: Cells, about: str, *, is_coded: bool) -> Draft:
         str(word) for word in cells.counts.index if spelling(word) not in meanings
     )
     if draft.dropped:
-        few = f"classes with fewer than {ROWS_OF_A_CLASS} rows"
-        all_rows, left_out = rows.sum(), rows.sum() - often.sum()
-        if left_out > all_rows / 2:
-            raise UnreadableTable(
-                f"{about} has {left_out:,} of {all_rows:,} rows in {few}: join its words, "
-                "or choose another"
-            )
-        listed = ", ".join(map(quoted, draft.dropped[:5])) + ", …" * (len(draft.dropped) > 5)
-        draft.remark = f"{few} are left out: {listed} ({left_out:,} rows)"
+        draft.remark = _left_out(about, draft.dropped, rows, often)
     elif len(labels) == 2:
-        draft.remark = f"the positive class is {quoted(str(labels[1]))}, the last of the two"
+        text = _("the positive class is {label}, the last of the two")
+        draft.remark = text.format(label=quoted(str(labels[1])))
     return draft
+
+
+def _left_out(about: str, dropped: Sequence[str], rows: pd.Series, often: pd.Series) -> str:
+    """Say which classes are left out; UnreadableTable where they have most rows."""
+    left_out, all_rows = rows.sum() - often.sum(), local_number(str(rows.sum()))
+    counts = {"few": ROWS_OF_A_CLASS, "left_out": local_number(str(left_out))}
+    if left_out > rows.sum() / 2:
+        text = _("{about} has {left_out} of {all_rows} rows in classes with fewer than {few} rows: "
+                 "join its words, or choose another")  # fmt: skip
+        raise UnreadableTable(text.format(about=about, all_rows=all_rows, **counts))
+    listed = ", ".join(map(quoted, dropped[:5])) + ", …" * (len(dropped) > 5)
+    text = _("classes with fewer than {few} rows are left out: {listed} ({left_out} rows)")
+    return text.format(listed=listed, **counts)
 
 
 def _check_rows(about: str, rows: pd.Series) -> None:
@@ -229,7 +238,7 @@ def gives_away(draft: Draft, target: Draft) -> tuple[float, str]:
     is_number = target.kind == "Number"
     has_gaps = not is_number and is_gap.any()
     if has_gaps and balanced_accuracy_score(truth, _guess(is_gap, truth, 2)) >= _TOLD_BY_GAPS:
-        return 1, "its gaps tell the target"
+        return 1, _("its gaps tell the target")
     values, truth = values[~is_gap], truth[~is_gap]
     kinds = len(np.unique(truth)), len(np.unique(values))
     if min(kinds) < 2 or (draft.kind == "Category" and kinds[1] > len(values) / 10):
@@ -243,7 +252,7 @@ def gives_away(draft: Draft, target: Draft) -> tuple[float, str]:
     else:
         leaves = kinds[1] if draft.kind == "Category" else kinds[0]
         likeness = balanced_accuracy_score(truth, _guess(values, truth, leaves))
-    return likeness, "tells the target: a copy, or known only after it"
+    return likeness, _("tells the target: a copy, or known only after it")
 
 
 def _guess(values: np.ndarray, truth: np.ndarray, leaves: int) -> np.ndarray:

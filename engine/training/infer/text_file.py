@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from engine.languages import gettext as _
-from engine.languages import local_number
+from engine.languages import local_number, mark
 from engine.training.infer.layout import Code
 from engine.training.infer.rows import (
     DELIMITERS,
@@ -35,10 +35,10 @@ _PACKED: dict[bytes, tuple[str, Callable[..., Any]]] = {
     b"\x1f\x8b": ("gzip", gzip.open), b"BZh": ("bz2", bz2.open), b"\xfd7zXZ": ("xz", lzma.open),
 }  # fmt: skip
 _OTHERS = {
-    b"PK": "is a zip archive or an Excel workbook: unpack it, or name it .xlsx",
-    b"PAR1": "is Parquet: name it .parquet",
-    b"<!doctype html": "is a web page: download the table itself",
-    b"<html": "is a web page: download the table itself",
+    b"PK": mark("{path} is a zip archive or an Excel workbook: unpack it, or name it .xlsx"),
+    b"PAR1": mark("{path} is Parquet: name it .parquet"),
+    b"<!doctype html": mark("{path} is a web page: download the table itself"),
+    b"<html": mark("{path} is a web page: download the table itself"),
 }
 #: Of a text with more cells, every second, third… row is read, so that they fit into memory.
 _MOST_CELLS = 25_000_000
@@ -81,7 +81,7 @@ def read_text(path: Path) -> Source:
         )
     arguments["skipinitialspace"] = True
     frame = _rectangle(path, arguments, read, notes)
-    layout = f"{DELIMITERS[delimiter]}, {encoding}"
+    layout = f"{_(DELIMITERS[delimiter])}, {encoding}"
     return Source(frame.reset_index(drop=True), "read_csv", arguments, layout, notes=notes)
 
 
@@ -141,9 +141,9 @@ def _decoded(path: Path) -> tuple[str, str, int, dict[str, Any]]:
     """Return the encoding of a file, the text at its start, its lines and how it is packed."""
     with path.open("rb") as file:
         start = file.read(64)
-    for mark, sentence in _OTHERS.items():
-        if start.lstrip().lower().startswith(mark.lower()):
-            raise UnreadableTable(f"{path} {sentence}")
+    for first, sentence in _OTHERS.items():
+        if start.lstrip().lower().startswith(first.lower()):
+            raise UnreadableTable(_(sentence).format(path=path))
     packing, opened = next(
         (way for mark, way in _PACKED.items() if start.startswith(mark)), ("", open)
     )

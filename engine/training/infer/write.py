@@ -54,7 +54,8 @@ def write_model_file(
         say(line)
     listed = candidates(draft, family=family, seed=seed)
     if not listed:
-        raise UnreadableTable(f"there is no {family} for this table, or it is not installed")
+        reason = _("there is no {family} for this table, or it is not installed")
+        raise UnreadableTable(reason.format(family=family))
     text_of = partial(model_text, draft, seed=seed)
     if file.is_file() and not overwrite:
         _compare(file, text_of(listed[0]))
@@ -62,9 +63,8 @@ def write_model_file(
         return
     if is_address(place):
         replace_file(path, f"{place}\n".encode())
-    chosen, compared = choose(
-        path, listed, text_of, name=file.stem, seconds=60 * minutes, say=say
-    )  # fmt: skip
+    given = path, listed, text_of
+    chosen, compared = choose(*given, name=file.stem, seconds=60 * minutes, say=say)
     text = text_of(chosen, compared=compared)
     replace_file(file, text.encode())
     lines = len(text.splitlines())
@@ -79,9 +79,14 @@ def _compare(file: Path, text: str) -> None:
         each.partition("\nfields = ")[2].partition("\n\n\ndef build_pipeline")[0]
         for each in (file.read_text(encoding="utf-8"), text)
     )
-    if before == after:
+    # Comments are in the language of the terminal.
+    lines, others = (
+        [line for line in each.splitlines() if not line.strip().startswith(("#", '"""'))]
+        for each in (before, after)
+    )
+    if lines == others:
         return
-    names = _shown(file), "as it would be written"
+    names = _shown(file), _("as it would be written")
     lines = [
         *difflib.unified_diff(before.splitlines(), after.splitlines(), *names, n=1, lineterm=""),
         _changes(_fields(before), _fields(after)),
@@ -95,12 +100,13 @@ def _compare(file: Path, text: str) -> None:
 
 def _changes(old: dict[str, str], new: dict[str, str]) -> str:
     groups = {
-        "added": new.keys() - old.keys(),
-        "removed": old.keys() - new.keys(),
-        "changed": {name for name in new.keys() & old.keys() if new[name] != old[name]},
+        _("{names} added"): new.keys() - old.keys(),
+        _("{names} removed"): old.keys() - new.keys(),
+        _("{names} changed"): {name for name in new.keys() & old.keys() if new[name] != old[name]},
     }
-    parts = [f"{', '.join(sorted(names))} {verb}" for verb, names in groups.items() if names]
-    return f"fields: {'; '.join(parts) or 'the same, and the table is read otherwise'}"
+    parts = [text.format(names=", ".join(sorted(names))) for text, names in groups.items() if names]
+    parts = parts or [_("the same, and the table is read in another way")]
+    return _("fields: {changes}").format(changes="; ".join(parts))
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -95,7 +95,7 @@ def test_candidates_when_a_target_is_skewed_have_its_logarithm(tmp_path: Path) -
     table.to_csv(tmp_path / "t.csv", index=False)
     draft = draft_model(str(tmp_path / "t.csv"), "y", name="trial", sample="t.csv")
 
-    texts = {each.title: model_text(draft, each) for each in candidates(draft)}
+    texts = {each.described(): model_text(draft, each) for each in candidates(draft)}
 
     pipeline = definition_of(texts["boosted small trees of the logarithm"]).build_pipeline()
     assert "log1p" in str(pipeline) and "linear" not in str(pipeline)
