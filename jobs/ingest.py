@@ -53,6 +53,10 @@ def main(arguments: list[str]) -> int:
     except (InvalidSettings, InvalidSource, InvalidDefinition, models.UnknownModel) as error:
         print(f"ingest: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        remedy = "pip install -r requirements-jobs.txt"
+        print(f"ingest: {error.name} is not installed: {remedy}", file=sys.stderr)
+        return 2
     except (OSError, ChainMoved, DamagedObject) as error:  # a bucket that fails is an OSError
         said = "nothing that was stored is lost; mend it and run this again"
         print(f"ingest: {place} is not written: {error}: {said}", file=sys.stderr)

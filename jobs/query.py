@@ -19,10 +19,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import duckdb
-
 from persistence.objects import copy_objects
 from settings import InvalidSettings, Settings, print_any_word
+
+try:
+    import duckdb
+except ImportError:
+    sys.exit("query: DuckDB is not installed: pip install -r requirements-jobs.txt")
 
 VIEWS = Path(__file__).with_name("views.sql").read_text(encoding="utf-8")
 

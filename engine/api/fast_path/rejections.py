@@ -143,7 +143,8 @@ class Rejections:
         choose_preferred(_text(headers, b"accept-language"), wish)
         try:
             detail = _(failure.detail)
-            detail = detail.format_map(values) if values else detail
+            for word, value in values.items():
+                detail = detail.replace(f"{{{word}}}", str(value))
             body, kind, own = Phrased(*write(failure._replace(detail=detail), name))
             fields = {**(more or {}), **own, **language.headers()}
         finally:
