@@ -29,6 +29,8 @@ _CONFIG = """
 import json, os, sys, threading
 
 def post_worker_init(worker):
+    # Only jobs have dask, which unpickles when it is imported, as skops does where it is.
+    sys.modules["dask"] = None
     out = os.open(FOLDER + f"/{os.getpid()}.events", os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     at_work = threading.local()
 
