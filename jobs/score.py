@@ -13,6 +13,7 @@ run, the same command goes on from there. Exit codes: 0 done, 1 refused, 2 wrong
 """
 
 import argparse
+import re
 import sys
 import time
 from contextlib import suppress
@@ -40,6 +41,11 @@ from settings import InvalidSettings
 
 #: Seconds between two reports of how far it is.
 _REPORT_SECONDS = 5.0
+
+#: What jobs leave in the folder of their parts, and its drafts: no other file is removed.
+_LEFT = re.compile(
+    r"\.?job\.json|\.?(in|out|done|rejected)-\d{6,7}(-[0-9a-f]{12})?|\.left-[0-9a-f]{12}"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -150,9 +156,9 @@ def _digest(source: str) -> str:
 
 def _empty(folder: Path) -> None:
     """Remove the parts and their drafts; what says that they are whole goes first."""
-    for pattern in ("job.json", "in-*", "out-*", "done-*", "rejected-*", "left-*"):
-        for path in [*folder.glob(pattern), *folder.glob(f".{pattern}")]:
-            path.unlink(missing_ok=True)
+    (folder / "job.json").unlink(missing_ok=True)
+    for path in [each for each in folder.iterdir() if _LEFT.fullmatch(each.name)]:
+        path.unlink(missing_ok=True)
 
 
 def _cut(
