@@ -31,7 +31,7 @@ def check_database(folder: Path, client: FlaskClient, address: str) -> None:
         connection.execute(table.insert(), [*reversed(records)])
 
     assert 0 == score("env:WAREHOUSE/parcels", "env:WAREHOUSE/scores", "--workers", "1")
-    query = "SELECT * FROM parcels WHERE note < 10 ORDER BY note DESC"
+    query = "SELECT * FROM parcels WHERE note < 10 AND colour LIKE '%blue' ORDER BY note DESC"
     assert 0 == score(f"env:WAREHOUSE/{query}", "ten.csv", "--workers", "1")
 
     expected = answers_of(client, records)
@@ -75,6 +75,7 @@ def test_table_of_postgresql_is_scored_into_another(
         ("env:WAREHOUSE/SELECT 1 AS weight", "add ORDER BY"),
         ("env:WAREHOUSE/loose", "has no primary key"),
         ("env:WAREHOUSE/none", "has no table 'none'"),
+        ("env:WAREHOUSE/DELETE FROM loose RETURNING weight -- ORDER BY", "readonly database"),
     ],
 )
 def test_database_when_it_cannot_be_read_in_an_order_is_refused(
@@ -83,6 +84,7 @@ def test_database_when_it_cannot_be_read_in_an_order_is_refused(
 ) -> None:  # fmt: skip
     with sqlite3.connect(folder / "warehouse.db") as connection:
         connection.execute("CREATE TABLE loose (weight REAL)")
+        connection.execute("INSERT INTO loose VALUES (1)")
     monkeypatch.setenv("WAREHOUSE", f"sqlite:///{folder}/warehouse.db")
 
     assert 1 == score(source, "out.csv")
