@@ -59,6 +59,23 @@ def test_table_of_sqlite_is_scored_into_another(
     check_database(folder, toy_client, address)
 
 
+def test_file_when_stored_in_a_table_keeps_its_flags_and_decimal_commas(
+    folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite3.connect(folder / "warehouse.db").close()
+    monkeypatch.setenv("WAREHOUSE", f"sqlite:///{folder}/warehouse.db")
+    record = {**PARCEL, "weight": "12,5", "height": "40,5", "colour": "red", "fragile": "true",
+              "express": "false"}  # fmt: skip
+    lines = ";".join(record), ";".join(map(str, record.values()))
+    (folder / "in.csv").write_text("\n".join(lines))
+
+    assert 0 == score("in.csv", "env:WAREHOUSE/scores", "--workers", "1")
+
+    with sqlite3.connect(folder / "warehouse.db") as connection:
+        found = connection.execute("SELECT weight, height, fragile, express FROM scores")
+        assert [(12.5, 40.5, "true", "false")] == found.fetchall()
+
+
 @pytest.mark.slow
 def test_table_of_postgresql_is_scored_into_another(
     folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch,
