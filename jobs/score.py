@@ -91,6 +91,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(
             "IN and OUT need one format: .csv, .jsonl or .parquet; a database goes with CSV"
         )
+    files = [Path(each).resolve() for each in places if not DATABASE.fullmatch(each)]
+    files += [options.rejected.resolve()] if options.rejected else []
+    if len({*files}) < len(files):
+        parser.error("IN, OUT and --rejected need a name each: one would replace another")
     if options.workers < 1 or options.part_bytes < 1:
         parser.error("--workers and --part-bytes need a number of at least 1")
     options.form = forms[0]

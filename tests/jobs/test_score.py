@@ -188,8 +188,18 @@ def test_folder_of_parts_keeps_the_files_that_are_no_parts(folder: Path) -> None
     assert left == {each.name for each in folder.iterdir()}
 
 
-def test_formats_when_they_differ_are_wrong_usage(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("in.csv", "out.parquet"),
+        ("in.csv", "./in.csv", "--restart"),
+        ("in.csv", "out.csv", "--rejected", "in.csv"),
+    ],
+)
+def test_places_when_of_two_formats_or_the_same_are_wrong_usage(
+    folder: Path, options: tuple[str, ...]
+) -> None:
     with pytest.raises(SystemExit) as end:
-        score("in.csv", "out.parquet")
+        score(*options)
 
     assert 2 == end.value.code
