@@ -138,7 +138,7 @@ def _answer(
     if aside:
         write_rejected(folder, rejected, done)
     share = float(str(model.card.get("set_aside", 0)))
-    if aside > share * (rows + aside) or not rows:
+    if not rows or aside / (rows + aside) > share:  # 0.29 * 100 is less than 29
         _empty(folder)
         raise JobError(
             f"{aside:,} of {rows + aside:,} rows are not valid, and {model.name} may set aside "
