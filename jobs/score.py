@@ -118,7 +118,8 @@ def _run(options: argparse.Namespace) -> str:
                 target.remove()
             elif target.is_done():
                 _empty(folder)
-                return f"{job.target} is done already: nothing to do"
+                remedy = "" if job.digest else "; --restart reads the database anew"
+                return f"{job.target} is done already: nothing to do{remedy}"
             parts = _cut(job, options, model, folder, target)
             return _answer(parts, options, model, folder, target, rejected)
     finally:
