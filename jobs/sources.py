@@ -229,6 +229,8 @@ def load_source(path: Path, name: str) -> Source:
         raise InvalidSource(f"{path} has no [{name}]: write it, or name one of {has}") from error
     except (OSError, ValueError) as error:
         raise InvalidSource(f"{path}, [{name}]: {error}") from error
+    if isinstance(source, Http | Database) and not source.key:
+        raise InvalidSource(f"{path}, [{name}] has no key: its records are known by columns only")
     return source
 
 
