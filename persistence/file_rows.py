@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def read_file_rows(path: str, *, separator: str = ",", encoding: str = "utf-8") 
                 raise ValueError("a name stands twice in its first line")
             reader.fieldnames = names
             yield from map(encode_row, reader)
-    except (OSError, EOFError, ValueError, csv.Error) as error:
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
         raise UnreadableFile(f"{path} cannot be read: {error}") from error
 
 

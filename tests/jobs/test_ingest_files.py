@@ -117,10 +117,11 @@ def test_cell_when_no_field_takes_it_is_rejected_with_the_reason(lakeside: Lakes
         ("a.csv", "id,name\n1,Bräu\n".encode("latin-1"), "utf-8"),
         ("a.csv", b"id,id\n1,2\n", "a name stands twice in its first line"),
         ("a.csv.gz", gzip.compress(b"id\n1\n")[:-6], "Compressed file ended"),
+        ("a.csv.gz", gzip.compress(b"id\n1\n")[:10] + b"\x07" * 20, "invalid block type"),
         ("a.parquet", b"PAR1", "cannot be read"),
         ("a.json", b"[1, 2", "cannot be read"),
     ],
-    ids=["encoding", "header", "cut", "no parquet", "no json"],
+    ids=["encoding", "header", "cut", "no deflate", "no parquet", "no json"],
 )
 def test_file_when_damaged_is_named(
     lakeside: Lakeside, name: str, content: bytes, reason: str
