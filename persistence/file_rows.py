@@ -8,6 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+#: Where a row of CSV has what stands behind its last column.
+BEYOND = "…"
+
 #: Rows of a Parquet file that are in memory at once.
 ROWS = 10_000
 
@@ -43,7 +46,7 @@ def read_file_rows(path: str, *, separator: str = ",", encoding: str = "utf-8") 
                 yield from split_json(file.read()) if kind == ".json" else lines
             return
         with opened(path, "rt", encoding=encoding, newline="") as text:
-            reader = csv.DictReader(text, delimiter=separator, restkey="…")
+            reader = csv.DictReader(text, delimiter=separator, restkey=BEYOND)
             names = [name.removeprefix("\ufeff") for name in reader.fieldnames or []]
             if len({*names}) < len(names):
                 raise ValueError("a name stands twice in its first line")

@@ -111,6 +111,15 @@ def test_cell_when_no_field_takes_it_is_rejected_with_the_reason(lakeside: Lakes
     assert {"id": "4", "name": "Odd", "abv": "strong", "brewed": "2020-03-01"} == line["record"]
 
 
+def test_line_when_longer_than_the_header_is_rejected(lakeside: Lakeside) -> None:
+    write(lakeside.folder, "a.csv", b"id,name,abv,brewed\n1,Ale, pale,4.5,2020-01-31\n")
+
+    done = lakeside.ingest(FILES.format(folder=lakeside.folder))
+
+    assert "0 cleaned, 1 rejected" in done.out
+    assert ["it has more cells than the header"] == lakeside.rejected()[0]["reasons"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
