@@ -238,8 +238,10 @@ def from_environment(text: str) -> str:
     """Return a text, or for ``$NAME`` what the environment has; raise InvalidSource without it."""
     if not text.startswith("$"):
         return text
-    if not (value := os.environ.get(text[1:])):
+    if not (value := os.environ.get(text[1:], "").strip()):  # files of secrets end with a line
         raise InvalidSource(f"the variable {text[1:]} is not set: give it to this process")
+    if not value.isprintable():  # a message about the header would show all of it
+        raise InvalidSource(f"the variable {text[1:]} has a line break, or another such character")
     return value
 
 
