@@ -29,6 +29,7 @@ from persistence.database import DatabaseError
 from persistence.file_rows import UnreadableFile
 from persistence.lake import ChainMoved, DamagedObject, Lake
 from persistence.lake_parts import is_divided
+from persistence.names import NAME
 from settings import InvalidSettings, Settings
 
 
@@ -41,6 +42,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--sources", type=Path, default=Path(__file__).with_name("sources.toml"))
     options = parser.parse_args(arguments)
     try:
+        if not NAME.fullmatch(options.name):  # it is a folder, and a view
+            raise InvalidSource(f"{options.name!r} is no name: give a-z, 0-9 and _, as for a model")
         place = f"{Settings.from_environment().lake}/{options.name}"
         source = load_source(options.sources, options.name)
         if (options.since or options.until) and not source.time:

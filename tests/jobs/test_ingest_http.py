@@ -200,6 +200,7 @@ def test_source_when_unknown_or_misspelt_is_named(lakeside: Lakeside, api: BeerA
     assert (2, 2) == (unknown.code, misspelt.code)
     assert "has no [lagers]: write it, or name one of ales" in unknown.err
     assert "unknown field `per_pages`" in misspelt.err
+    assert "'../ales' is no name" in lakeside.ingest("", name="../ales").err
 
 
 @pytest.mark.real_data
