@@ -7,6 +7,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -51,6 +52,12 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     columns: dict[str, Literal["text", "number", "integer", "flag"]] = {}
     derived: frozenset[str] = frozenset()
     time: str = ""
+
+    def place(self) -> str:
+        """Return a digest of what says where and how the source is read; a cursor is of one."""
+        own = [name for name in self.__struct_fields__ if name not in Source.__struct_fields__]
+        facts = msgspec.json.encode({name: getattr(self, name) for name in own}, order="sorted")
+        return blake2b(facts, digest_size=8).hexdigest()
 
     def read(self, cursor: Cursor, since: Moment, until: Moment) -> Iterator[Part]:
         """Read what is new after a cursor; what is outside of a time may be left out."""

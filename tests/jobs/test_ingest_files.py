@@ -86,6 +86,18 @@ def test_files_when_others_come_or_grow_are_read_for_what_is_new(lakeside: Lakes
     assert [1, 2, 3, 4, 1] == [row["id"] for row in lakeside.cleaned()]
 
 
+def test_files_when_the_separator_is_mended_are_read_again(lakeside: Lakeside) -> None:
+    write(lakeside.folder, "a.csv", CSV.replace(",", ";").encode())
+    described = FILES.format(folder=lakeside.folder) + 'separator = ";"\n'
+    wrong = lakeside.ingest(FILES.format(folder=lakeside.folder))
+
+    done = lakeside.ingest(described)
+
+    assert ": 0 cleaned" in wrong.out
+    assert "3 of them new or changed: 3 cleaned" in done.out
+    assert "0 records came" in lakeside.ingest(described).out
+
+
 def test_line_when_no_json_is_kept_byte_by_byte_and_rejected(lakeside: Lakeside) -> None:
     lines = [b'{"id": 1', b"\xff\xfe", b'{"id": 1.00, "name": "exact", "abv": 4.50}', b"[1]"]
     write(lakeside.folder, "a.jsonl", b"\n".join(lines))
