@@ -29,6 +29,7 @@ from persistence.database import DatabaseError
 from persistence.file_rows import UnreadableFile
 from persistence.lake import ChainMoved, DamagedObject, Lake
 from persistence.lake_parts import is_divided
+from persistence.names import NAME
 from settings import InvalidSettings, Settings
 
 
@@ -41,6 +42,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--sources", type=Path, default=Path(__file__).with_name("sources.toml"))
     options = parser.parse_args(arguments)
     try:
+        if not NAME.fullmatch(options.name):  # it is a folder, and a view
+            raise InvalidSource(f"{options.name!r} is no name: give a-z, 0-9 and _, as for a model")
         place = f"{Settings.from_environment().lake}/{options.name}"
         source = load_source(options.sources, options.name)
         if (options.since or options.until) and not source.time:
@@ -83,14 +86,16 @@ def ingest(
     for raw in lake.replay():
         if not is_divided(raw, lake.objects):  # a run that was cut has left it so
             counts += cleaner.clean(raw, lake.objects)
-    cursor = lake.cursor
+    cursor, place_of = lake.cursor, {"of": source.place()}
+    # One of another address, table or separator would pass over what is to be read now.
+    known = cursor if not is_span and cursor.get("of") == place_of["of"] else {}
     try:
-        for part in source.read({} if is_span else cursor, since, until):
+        for part in source.read(known, since, until):
             records = part.records
             if is_span:
                 records = [each for each in records if is_within(each, source.time, since, until)]
             else:  # what is asked for a span leaves the place where it is
-                cursor = part.cursor
+                cursor = part.cursor | place_of
             counts["came"] += len(records)
             if stored := lake.add(records, cursor):
                 counts += cleaner.clean(stored, lake.objects) + Counter(new=len(stored.records))

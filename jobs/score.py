@@ -13,6 +13,7 @@ run, the same command goes on from there. Exit codes: 0 done, 1 refused, 2 wrong
 """
 
 import argparse
+import re
 import sys
 import time
 from contextlib import suppress
@@ -40,6 +41,11 @@ from settings import InvalidSettings
 
 #: Seconds between two reports of how far it is.
 _REPORT_SECONDS = 5.0
+
+#: What jobs leave in the folder of their parts, and its drafts: no other file is removed.
+_LEFT = re.compile(
+    r"\.?job\.json|\.?(in|out|done|rejected)-\d{6,7}(-[0-9a-f]{12})?|\.left-[0-9a-f]{12}"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,6 +91,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error(
             "IN and OUT need one format: .csv, .jsonl or .parquet; a database goes with CSV"
         )
+    files = [Path(each).resolve() for each in places if not DATABASE.fullmatch(each)]
+    files += [options.rejected.resolve()] if options.rejected else []
+    if len({*files}) < len(files):
+        parser.error("IN, OUT and --rejected need a name each: one would replace another")
     if options.workers < 1 or options.part_bytes < 1:
         parser.error("--workers and --part-bytes need a number of at least 1")
     options.form = forms[0]
@@ -108,7 +118,8 @@ def _run(options: argparse.Namespace) -> str:
                 target.remove()
             elif target.is_done():
                 _empty(folder)
-                return f"{job.target} is done already: nothing to do"
+                remedy = "" if job.digest else "; --restart reads the database anew"
+                return f"{job.target} is done already: nothing to do{remedy}"
             parts = _cut(job, options, model, folder, target)
             return _answer(parts, options, model, folder, target, rejected)
     finally:
@@ -128,7 +139,7 @@ def _answer(
     if aside:
         write_rejected(folder, rejected, done)
     share = float(str(model.card.get("set_aside", 0)))
-    if aside > share * (rows + aside) or not rows:
+    if not rows or aside / (rows + aside) > share:  # 0.29 * 100 is less than 29
         _empty(folder)
         raise JobError(
             f"{aside:,} of {rows + aside:,} rows are not valid, and {model.name} may set aside "
@@ -150,9 +161,9 @@ def _digest(source: str) -> str:
 
 def _empty(folder: Path) -> None:
     """Remove the parts and their drafts; what says that they are whole goes first."""
-    for pattern in ("job.json", "in-*", "out-*", "done-*", "rejected-*", "left-*"):
-        for path in [*folder.glob(pattern), *folder.glob(f".{pattern}")]:
-            path.unlink(missing_ok=True)
+    (folder / "job.json").unlink(missing_ok=True)
+    for path in [each for each in folder.iterdir() if _LEFT.fullmatch(each.name)]:
+        path.unlink(missing_ok=True)
 
 
 def _cut(

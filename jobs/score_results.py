@@ -13,9 +13,11 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
+from engine.records.csv_layout import SWAPPED
 from engine.records.media_types import CSV, PARQUET
 from engine.records.writers import csv_line, table_names
 from engine.runtime.version import StoredVersion
+from engine.schema.fields import Number
 from jobs.score_part import Done, Job, JobError, Parts, drafted
 from persistence.atomic_files import replace_file
 from persistence.scored_rows import JOB, ROW, ScoreTable
@@ -137,13 +139,14 @@ class TableResult:
     def publish(self, folder: Path, parts: Parts, model: StoredVersion, done: list[Done]) -> None:
         """Store the answers part by part, each once."""
         types, first = _column_types(parts, model), 0
+        commas = _numbers(parts, model) if parts.has_decimal_commas else set()
         for number, part in enumerate(done):
             aside = (folder / f"rejected-{number:06}").read_bytes().splitlines()
             rejected = {msgspec.json.decode(line)["row"] for line in aside}
             numbers = (row for row in count(1) if row not in rejected)
             with (folder / f"out-{number:06}").open(encoding="utf-8", newline="") as file:
                 rows = [
-                    {ROW: first + place, **_typed(cells, types)}
+                    {ROW: first + place, **_typed(cells, types, commas)}
                     for place, cells in zip(numbers, csv.reader(file), strict=False)
                 ]
             self._table.store(self._name, number, rows, types)
@@ -153,20 +156,27 @@ class TableResult:
 
 def _column_types(parts: Parts, model: StoredVersion) -> dict[str, str]:
     """Return the types of the columns in a database: of the source, else by the model's fields."""
-    found = model.schema.find_columns(parts.names).sources
-    numbers = {found.get(field.name) for field in model.schema.fields if not field.is_text}
+    numbers = _numbers(parts, model)
     kept = {name: "float" if name in numbers else "text" for name in parts.names} | parts.types
     added = [each for each in model.answer_columns if not each.labels]
     answers = dict.fromkeys(table_names(model.answer_columns), "text")
     return kept | answers | {head: "float" for each in added for head in each.headers}
 
 
-def _typed(cells: list[str], types: Mapping[str, str]) -> dict[str, Any]:
+def _numbers(parts: Parts, model: StoredVersion) -> set[str]:
+    """Return the columns of the source that fields of numbers read."""
+    found = model.schema.find_columns(parts.names).sources
+    fields = (field for field in model.schema.fields if isinstance(field, Number))
+    return {found[field.name] for field in fields if field.name in found}
+
+
+def _typed(cells: list[str], types: Mapping[str, str], commas: set[str]) -> dict[str, Any]:
     """Return the values of a row; what is no number of a column of numbers is a gap."""
     values: dict[str, Any] = {}
     for cell, (name, kind) in zip(cells, types.items(), strict=True):
         values[name] = cell if cell and kind == "text" else None
         if cell and kind != "text":
+            cell = cell.translate(SWAPPED) if name in commas else cell
             with suppress(ValueError):
                 values[name] = int(cell) if kind == "int" else float(cell)
     return values

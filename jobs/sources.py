@@ -7,6 +7,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -51,6 +52,12 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
     columns: dict[str, Literal["text", "number", "integer", "flag"]] = {}
     derived: frozenset[str] = frozenset()
     time: str = ""
+
+    def place(self) -> str:
+        """Return a digest of what says where and how the source is read; a cursor is of one."""
+        own = [name for name in self.__struct_fields__ if name not in Source.__struct_fields__]
+        facts = msgspec.json.encode({name: getattr(self, name) for name in own}, order="sorted")
+        return blake2b(facts, digest_size=8).hexdigest()
 
     def read(self, cursor: Cursor, since: Moment, until: Moment) -> Iterator[Part]:
         """Read what is new after a cursor; what is outside of a time may be left out."""
@@ -229,6 +236,8 @@ def load_source(path: Path, name: str) -> Source:
         raise InvalidSource(f"{path} has no [{name}]: write it, or name one of {has}") from error
     except (OSError, ValueError) as error:
         raise InvalidSource(f"{path}, [{name}]: {error}") from error
+    if isinstance(source, Http | Database) and not source.key:
+        raise InvalidSource(f"{path}, [{name}] has no key: its records are known by columns only")
     return source
 
 
@@ -236,8 +245,10 @@ def from_environment(text: str) -> str:
     """Return a text, or for ``$NAME`` what the environment has; raise InvalidSource without it."""
     if not text.startswith("$"):
         return text
-    if not (value := os.environ.get(text[1:])):
+    if not (value := os.environ.get(text[1:], "").strip()):  # files of secrets end with a line
         raise InvalidSource(f"the variable {text[1:]} is not set: give it to this process")
+    if not value.isprintable():  # a message about the header would show all of it
+        raise InvalidSource(f"the variable {text[1:]} has a line break, or another such character")
     return value
 
 

@@ -2,10 +2,14 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
+#: Where a row of CSV has what stands behind its last column.
+BEYOND = "…"
 
 #: Rows of a Parquet file that are in memory at once.
 ROWS = 10_000
@@ -42,13 +46,13 @@ def read_file_rows(path: str, *, separator: str = ",", encoding: str = "utf-8") 
                 yield from split_json(file.read()) if kind == ".json" else lines
             return
         with opened(path, "rt", encoding=encoding, newline="") as text:
-            reader = csv.DictReader(text, delimiter=separator, restkey="…")
+            reader = csv.DictReader(text, delimiter=separator, restkey=BEYOND)
             names = [name.removeprefix("\ufeff") for name in reader.fieldnames or []]
             if len({*names}) < len(names):
                 raise ValueError("a name stands twice in its first line")
             reader.fieldnames = names
             yield from map(encode_row, reader)
-    except (OSError, EOFError, ValueError, csv.Error) as error:
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
         raise UnreadableFile(f"{path} cannot be read: {error}") from error
 
 

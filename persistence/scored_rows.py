@@ -38,8 +38,11 @@ def read_source(address: str, source: str) -> Iterator[Any]:
             connection = connection.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
+        else:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
         options = {"stream_results": True, "yield_per": _ROWS}
         if is_query:
+            options["no_parameters"] = True  # a % is no placeholder
             found = connection.exec_driver_sql(source, execution_options=options)
         else:
             found = connection.execution_options(**options).execute(_ordered(connection, source))

@@ -14,6 +14,7 @@ from engine.schema.fields import UNKNOWN, Field, Flag, Number, Text
 from engine.schema.record_schema import Schema
 from engine.schema.rules import parse_rule
 from engine.training.table_check import check_table
+from persistence.file_rows import BEYOND
 from persistence.lake import Raw
 from persistence.lake_parts import Kind, divide
 from persistence.objects import Objects
@@ -96,6 +97,8 @@ class Cleaner:
     def _faults(self, value: Any) -> list[str]:
         if not isinstance(value, dict):
             return ["it is not a JSON object"]
+        if BEYOND in value:
+            return ["it has more cells than the header"]
         return [f"the key {name} is missing" for name in self._key if value.get(name) is None]
 
 

@@ -161,7 +161,8 @@ class TableCheck:
 
     def fits(self, most: float) -> bool:
         """Return whether the table can be read, and at most a share of its rows is rejected."""
-        return self.is_readable and int(self.is_rejected.sum()) <= most * len(self.table)
+        # 0.29 * 100 is less than 29, and 29 / 100 is 0.29.
+        return self.is_readable and int(self.is_rejected.sum()) / len(self.table) <= most
 
     def row_reasons(self) -> dict[int, list[str]]:
         """Return all that is wrong with each rejected row, by its place from 0."""

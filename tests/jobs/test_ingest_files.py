@@ -86,6 +86,18 @@ def test_files_when_others_come_or_grow_are_read_for_what_is_new(lakeside: Lakes
     assert [1, 2, 3, 4, 1] == [row["id"] for row in lakeside.cleaned()]
 
 
+def test_files_when_the_separator_is_mended_are_read_again(lakeside: Lakeside) -> None:
+    write(lakeside.folder, "a.csv", CSV.replace(",", ";").encode())
+    described = FILES.format(folder=lakeside.folder) + 'separator = ";"\n'
+    wrong = lakeside.ingest(FILES.format(folder=lakeside.folder))
+
+    done = lakeside.ingest(described)
+
+    assert ": 0 cleaned" in wrong.out
+    assert "3 of them new or changed: 3 cleaned" in done.out
+    assert "0 records came" in lakeside.ingest(described).out
+
+
 def test_line_when_no_json_is_kept_byte_by_byte_and_rejected(lakeside: Lakeside) -> None:
     lines = [b'{"id": 1', b"\xff\xfe", b'{"id": 1.00, "name": "exact", "abv": 4.50}', b"[1]"]
     write(lakeside.folder, "a.jsonl", b"\n".join(lines))
@@ -111,16 +123,26 @@ def test_cell_when_no_field_takes_it_is_rejected_with_the_reason(lakeside: Lakes
     assert {"id": "4", "name": "Odd", "abv": "strong", "brewed": "2020-03-01"} == line["record"]
 
 
+def test_line_when_longer_than_the_header_is_rejected(lakeside: Lakeside) -> None:
+    write(lakeside.folder, "a.csv", b"id,name,abv,brewed\n1,Ale, pale,4.5,2020-01-31\n")
+
+    done = lakeside.ingest(FILES.format(folder=lakeside.folder))
+
+    assert "0 cleaned, 1 rejected" in done.out
+    assert ["it has more cells than the header"] == lakeside.rejected()[0]["reasons"]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
         ("a.csv", "id,name\n1,Bräu\n".encode("latin-1"), "utf-8"),
         ("a.csv", b"id,id\n1,2\n", "a name stands twice in its first line"),
         ("a.csv.gz", gzip.compress(b"id\n1\n")[:-6], "Compressed file ended"),
+        ("a.csv.gz", gzip.compress(b"id\n1\n")[:10] + b"\x07" * 20, "invalid block type"),
         ("a.parquet", b"PAR1", "cannot be read"),
         ("a.json", b"[1, 2", "cannot be read"),
     ],
-    ids=["encoding", "header", "cut", "no parquet", "no json"],
+    ids=["encoding", "header", "cut", "no deflate", "no parquet", "no json"],
 )
 def test_file_when_damaged_is_named(
     lakeside: Lakeside, name: str, content: bytes, reason: str

@@ -162,13 +162,16 @@ def test_secret_when_named_comes_from_the_environment_only(
 ) -> None:
     described = ALES.format(port=api.port) + 'headers = { "x-api-key" = "$BEER_KEY" }\n'
     without = lakeside.ingest(described)
-    monkeypatch.setenv("BEER_KEY", "k1")
+    monkeypatch.setenv("BEER_KEY", "k1\nk2")
+    broken = lakeside.ingest(described)
+    monkeypatch.setenv("BEER_KEY", "k1\n")
 
     done = lakeside.ingest(described)
 
     assert (2, "ingest: the variable BEER_KEY is not set: give it to this process\n") == (
         without.code, without.err,
     )  # fmt: skip
+    assert (2, False) == (broken.code, "k1" in broken.err)
     assert 0 == done.code
     assert {"k1"} == {each.headers["x-api-key"] for each in api.asked}
     assert not [path for path in lakeside.lake.rglob("*.jsonl*") if b"k1" in path.read_bytes()]
@@ -197,6 +200,7 @@ def test_source_when_unknown_or_misspelt_is_named(lakeside: Lakeside, api: BeerA
     assert (2, 2) == (unknown.code, misspelt.code)
     assert "has no [lagers]: write it, or name one of ales" in unknown.err
     assert "unknown field `per_pages`" in misspelt.err
+    assert "'../ales' is no name" in lakeside.ingest("", name="../ales").err
 
 
 @pytest.mark.real_data

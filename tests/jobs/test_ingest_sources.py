@@ -99,6 +99,14 @@ def test_postgresql_when_read_by_time_gives_what_came_since(
         assert "no table or view 'public.ales'" in gone.err
 
 
+def test_source_without_a_key_or_a_place_is_refused(lakeside: Lakeside) -> None:
+    described = DATABASE.format(address="shop.db", table="ales", column="id")
+
+    done = lakeside.ingest(described.replace('key = ["id"]', ""))
+
+    assert (2, True) == (done.code, "has no key" in done.err)
+
+
 def test_password_when_in_the_file_is_refused(lakeside: Lakeside) -> None:
     described = DATABASE.format(address="postgresql://a:b@127.0.0.1/c", table="t", column="id")
 

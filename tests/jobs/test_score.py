@@ -178,8 +178,28 @@ def test_job_of_a_changed_table_is_refused_until_it_begins_anew(
     assert "is there already" in capsys.readouterr().err
 
 
-def test_formats_when_they_differ_are_wrong_usage(folder: Path) -> None:
+def test_folder_of_parts_keeps_the_files_that_are_no_parts(folder: Path) -> None:
+    (folder / "in-march.csv").write_bytes(write_csv(MANY[:3]))
+    (folder / "rejected-notes.txt").write_text("kept")
+
+    assert 0 == score("in-march.csv", "out.csv", "--workers", "1", "--parts", ".")
+
+    left = {"in-march.csv", "rejected-notes.txt", "out.csv", "out.csv.job"}
+    assert left == {each.name for each in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("in.csv", "out.parquet"),
+        ("in.csv", "./in.csv", "--restart"),
+        ("in.csv", "out.csv", "--rejected", "in.csv"),
+    ],
+)
+def test_places_when_of_two_formats_or_the_same_are_wrong_usage(
+    folder: Path, options: tuple[str, ...]
+) -> None:
     with pytest.raises(SystemExit) as end:
-        score("in.csv", "out.parquet")
+        score(*options)
 
     assert 2 == end.value.code

@@ -31,7 +31,7 @@ def check_database(folder: Path, client: FlaskClient, address: str) -> None:
         connection.execute(table.insert(), [*reversed(records)])
 
     assert 0 == score("env:WAREHOUSE/parcels", "env:WAREHOUSE/scores", "--workers", "1")
-    query = "SELECT * FROM parcels WHERE note < 10 ORDER BY note DESC"
+    query = "SELECT * FROM parcels WHERE note < 10 AND colour LIKE '%blue' ORDER BY note DESC"
     assert 0 == score(f"env:WAREHOUSE/{query}", "ten.csv", "--workers", "1")
 
     expected = answers_of(client, records)
@@ -59,6 +59,23 @@ def test_table_of_sqlite_is_scored_into_another(
     check_database(folder, toy_client, address)
 
 
+def test_file_when_stored_in_a_table_keeps_its_flags_and_decimal_commas(
+    folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqlite3.connect(folder / "warehouse.db").close()
+    monkeypatch.setenv("WAREHOUSE", f"sqlite:///{folder}/warehouse.db")
+    record = {**PARCEL, "weight": "12,5", "height": "40,5", "colour": "red", "fragile": "true",
+              "express": "false"}  # fmt: skip
+    lines = ";".join(record), ";".join(map(str, record.values()))
+    (folder / "in.csv").write_text("\n".join(lines))
+
+    assert 0 == score("in.csv", "env:WAREHOUSE/scores", "--workers", "1")
+
+    with sqlite3.connect(folder / "warehouse.db") as connection:
+        found = connection.execute("SELECT weight, height, fragile, express FROM scores")
+        assert [(12.5, 40.5, "true", "false")] == found.fetchall()
+
+
 @pytest.mark.slow
 def test_table_of_postgresql_is_scored_into_another(
     folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch,
@@ -75,6 +92,7 @@ def test_table_of_postgresql_is_scored_into_another(
         ("env:WAREHOUSE/SELECT 1 AS weight", "add ORDER BY"),
         ("env:WAREHOUSE/loose", "has no primary key"),
         ("env:WAREHOUSE/none", "has no table 'none'"),
+        ("env:WAREHOUSE/DELETE FROM loose RETURNING weight -- ORDER BY", "readonly database"),
     ],
 )
 def test_database_when_it_cannot_be_read_in_an_order_is_refused(
@@ -83,6 +101,7 @@ def test_database_when_it_cannot_be_read_in_an_order_is_refused(
 ) -> None:  # fmt: skip
     with sqlite3.connect(folder / "warehouse.db") as connection:
         connection.execute("CREATE TABLE loose (weight REAL)")
+        connection.execute("INSERT INTO loose VALUES (1)")
     monkeypatch.setenv("WAREHOUSE", f"sqlite:///{folder}/warehouse.db")
 
     assert 1 == score(source, "out.csv")
