@@ -78,7 +78,8 @@ def _signing_keys(text: str) -> str:
     return text
 
 
-def _webhook(text: str) -> str:
+def web_address(text: str) -> str:
+    """Return an address that is encrypted or of this machine; raise ValueError for others."""
     parts = urlsplit(text)
     is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
     if not (parts.hostname and (parts.scheme == "https" or is_here)) or "@" in parts.netloc:
@@ -229,7 +230,7 @@ class Settings:
     database_url: str = _setting(
         "", _database, "Database of the log; empty: `log.sqlite3` in `PREDICTION_FOLDER`"
     )
-    drift_webhook: str = _setting("", _webhook, "Address for reports of drift")
+    drift_webhook: str = _setting("", web_address, "Address for reports of drift")
     drift_webhook_secret: str = _setting("", _secret, "Secret that signs these reports")
     prediction_days: int = _setting(
         0, _whole(0), "Days until a logged prediction is deleted; 0 = never"

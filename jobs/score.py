@@ -132,9 +132,10 @@ def _answer(
     rejected: Path,
 ) -> str:  # fmt: skip
     """Answer all parts and publish the answers; return what was done in a sentence."""
-    begun, before = time.monotonic(), sum(each.answered for each in _done(folder, parts))
-    _score(folder, parts, options)
-    seconds, done = time.monotonic() - begun, _done(folder, parts)
+    begun, known = time.monotonic(), _done(folder, parts)
+    before = sum(each.answered for each in known.values())
+    _score(folder, parts, {*range(parts.count)} - known.keys(), options)
+    seconds, done = time.monotonic() - begun, [*_done(folder, parts).values()]
     rows, aside = sum(each.answered for each in done), sum(each.rejected for each in done)
     if aside:
         write_rejected(folder, rejected, done)
@@ -220,13 +221,14 @@ def _check_columns(names: list[str], model: StoredVersion, target: "Result") -> 
         raise JobError(f"the columns are not those of {model.name}: {'; '.join(problems[:10])}")
 
 
-def _done(folder: Path, parts: Parts) -> list[Done]:
-    return [read_done(folder, number) or Done(0, 0) for number in range(parts.count)]
+def _done(folder: Path, parts: Parts) -> dict[int, Done]:
+    """Return what became of the parts that are answered, by their numbers in order."""
+    numbers = range(parts.count)
+    return {number: done for number in numbers if (done := read_done(folder, number))}
 
 
-def _score(folder: Path, parts: Parts, options: argparse.Namespace) -> None:
-    """Answer the parts that are not answered, and report how far it is."""
-    waiting = {number for number in range(parts.count) if not read_done(folder, number)}
+def _score(folder: Path, parts: Parts, waiting: set[int], options: argparse.Namespace) -> None:
+    """Answer the parts that wait, and report how far it is."""
     run = on_cluster if options.scheduler else in_processes
     begun, rows, left, next_report = time.monotonic(), 0, len(waiting), 0.0
     for done in run(str(folder), waiting, options):

@@ -18,6 +18,7 @@ import msgspec
 from persistence.database import without_password
 from persistence.file_rows import ROWS, encode_row, read_file_rows, split_json
 from persistence.table_rows import read_rows
+from settings import web_address
 
 #: How often a request is sent; the seconds that a whole answer may take, and its bytes.
 TRIES, MOST_SECONDS, MOST_BYTES = 5, 300.0, 64 * 2**20
@@ -77,10 +78,11 @@ class Http(Source, frozen=True, kw_only=True, tag="http"):
     def read(self, cursor: Cursor, since: Moment, until: Moment) -> Iterator[Part]:
         import requests
 
-        here = urlsplit(self.address)
-        is_local = here.scheme == "http" and here.hostname in ("127.0.0.1", "::1", "localhost")
-        if not (here.scheme == "https" or is_local) or "@" in here.netloc:
-            raise InvalidSource(f"address is {self.address}: give https://host/path")
+        try:
+            web_address(self.address)
+        except ValueError as error:
+            text = f"address is {self.address}: give https://host/path"
+            raise InvalidSource(text) from error
         known, page, is_last = dict(cursor.get("known", {})), cursor.get("page", 0), False
         with requests.Session() as session:
             session.headers.update({k: from_environment(v) for k, v in self.headers.items()})

@@ -5,13 +5,15 @@ The packages that read it are optional: SQLAlchemy, and psycopg for PostgreSQL.
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 _POSTGRESQL = re.compile(r"(postgres|postgresql)(\+psycopg)?://")
 _FILES = (".db", ".sqlite", ".sqlite3")
@@ -109,6 +111,27 @@ def open_engine(address: str, **options: Any) -> "Engine":
         ) from error
 
 
+@contextmanager
+def connected(
+    place: str | Path, *, failure: str = "the database cannot be read"
+) -> Iterator["Connection"]:
+    """Yield a connection; what is done with it is done as a whole, or not at all.
+
+    Raise `DatabaseError` where the database does not answer, or not as it should.
+    """
+    engine = open_engine(address_of(place))
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with engine.connect() as connection:
+            yield connection
+            connection.commit()
+    except SQLAlchemyError as error:
+        raise DatabaseError(f"{failure}: {reason_of(error)}") from error
+    finally:
+        engine.dispose()
+
+
 def reason_of(error: Exception) -> str:
     """Return in one line, without passwords, why a database has not done what it should."""
     reason = str(getattr(error, "orig", None) or error).strip()
@@ -120,23 +143,17 @@ def read_database(place: str | Path, table: str) -> "DataFrame":
 
     Raise `DatabaseError` where there is none of that name, or the database does not answer.
     """
-    engine = open_engine(address_of(place))
-    import sqlalchemy
-    from pandas import read_sql_table
-
     schema, _, name = table.rpartition(".")
-    try:
-        with engine.connect() as connection:
-            inspector = sqlalchemy.inspect(connection)
-            names = [*inspector.get_table_names(), *inspector.get_view_names()]
-            if table in names:
-                schema, name = "", table
-            elif not schema or not inspector.has_table(name, schema):
-                what = f"the database has no table or view {table!r}: " if table else ""
-                listed = ", ".join(names[:30]) or "the database has none"
-                raise DatabaseError(f"{what}name a table or view with --table: {listed}")
-            return read_sql_table(name, connection, schema=schema or None)
-    except sqlalchemy.exc.SQLAlchemyError as error:
-        raise DatabaseError(f"the database cannot be read: {reason_of(error)}") from error
-    finally:
-        engine.dispose()
+    with connected(place) as connection:
+        import sqlalchemy
+        from pandas import read_sql_table
+
+        inspector = sqlalchemy.inspect(connection)
+        names = [*inspector.get_table_names(), *inspector.get_view_names()]
+        if table in names:
+            schema, name = "", table
+        elif not schema or not inspector.has_table(name, schema):
+            what = f"the database has no table or view {table!r}: " if table else ""
+            listed = ", ".join(names[:30]) or "the database has none"
+            raise DatabaseError(f"{what}name a table or view with --table: {listed}")
+        return read_sql_table(name, connection, schema=schema or None)

@@ -188,7 +188,7 @@ class Lake:
         origin, content = record
         try:
             value = _decode(content)
-            content = _encode_alike(content)
+            content = _in_one_line(content)
         except (ValueError, RecursionError):
             value = None
         is_json = value is not None
@@ -206,7 +206,7 @@ def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
-def _encode_alike(content: bytes) -> bytes:
+def _in_one_line(content: bytes) -> bytes:
     """Return JSON in one line: in JSON lines end between two words only."""
     return content.replace(b"\r", b" ").replace(b"\n", b" ").strip()
 

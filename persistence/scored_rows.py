@@ -6,10 +6,10 @@ stored again changes nothing.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from persistence.database import DatabaseError, address_of, open_engine, reason_of
+from persistence.database import DatabaseError, connected
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -22,6 +22,8 @@ JOB, ROW = "job", "row_number"
 
 #: The mark of a job of which all parts are stored.
 _WHOLE = -1
+
+_connected = partial(connected, failure="the database refuses")
 
 
 def read_source(address: str, source: str) -> Iterator[Any]:
@@ -134,22 +136,6 @@ class ScoreTable:
         query = marks.select().where(marks.c.job == job, marks.c.part == part)
         is_there = sa.inspect(connection).has_table(marks.name, self._schema or None)
         return is_there and connection.execute(query).first() is not None
-
-
-@contextmanager
-def _connected(address: str) -> Iterator["Connection"]:
-    """Yield a connection; what is done with it is done as a whole, or not at all."""
-    engine = open_engine(address_of(address))
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        with engine.connect() as connection:
-            yield connection
-            connection.commit()
-    except SQLAlchemyError as error:
-        raise DatabaseError(f"the database refuses: {reason_of(error)}") from error
-    finally:
-        engine.dispose()
 
 
 def _ordered(connection: "Connection", name: str) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persistence.database import DatabaseError, address_of, open_engine, reason_of
+from persistence.database import DatabaseError, connected
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -30,19 +30,11 @@ def read_rows(
     DatabaseError
         Where there is no such table, or the database does not answer.
     """
-    engine = open_engine(address_of(place))
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        with engine.connect() as connection:
-            connection = connection.execution_options(yield_per=rows, postgresql_readonly=True)
-            statement = _select(connection, source, column, first, end)
-            for part in connection.execute(statement).mappings().partitions():
-                yield [dict(row) for row in part]
-    except SQLAlchemyError as error:
-        raise DatabaseError(f"the database cannot be read: {reason_of(error)}") from error
-    finally:
-        engine.dispose()
+    with connected(place) as connection:
+        connection = connection.execution_options(yield_per=rows, postgresql_readonly=True)
+        statement = _select(connection, source, column, first, end)
+        for part in connection.execute(statement).mappings().partitions():
+            yield [dict(row) for row in part]
 
 
 def _select(

@@ -7,7 +7,7 @@ import csv
 import io
 import sys
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -46,23 +46,16 @@ def cut_rows(
     names: Sequence[str], batches: Iterator[Sequence[Sequence[Any]]], schema: Schema, most: int
 ) -> Iterator[bytes]:
     """Write values, as a database has them, as parts in CSV of so many bytes, about."""
-    part, has_part = io.StringIO(newline=""), False
-    write_csv(part, [names], ",")
-    start = part.tell()
     found = schema.find_columns(names).sources
     fields = {found[field.name]: field for field in schema.fields if field.name in found}
     by_place = {place: fields[name] for place, name in enumerate(names) if name in fields}
-    for rows in batches:
-        for row in rows:
-            cells = [by_place[at].from_array(each) if at in by_place else each
-                     for at, each in enumerate(row)]  # fmt: skip
-            write_csv(part, [[*map(_cell, cells)]], ",")
-        if part.tell() >= most:
-            yield part.getvalue().encode()
-            has_part = True
-            part.truncate(part.seek(start))
-    if part.tell() > start or not has_part:
-        yield part.getvalue().encode()
+
+    def written(row: Sequence[Any]) -> list[str]:
+        return [_cell(by_place[at].from_array(each) if at in by_place else each)
+                for at, each in enumerate(row)]  # fmt: skip
+
+    pieces = ((_csv_text(map(written, rows), ","), True) for rows in batches)
+    return _csv_parts(names, ",", pieces, most)
 
 
 def _cell(value: Any) -> str:
@@ -71,29 +64,47 @@ def _cell(value: Any) -> str:
     return "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def write_csv(file: Any, rows: Sequence[Sequence[str]], delimiter: str) -> None:
+def write_csv(file: Any, rows: Iterable[Sequence[str]], delimiter: str) -> None:
     """Write rows as lines of CSV into a file of text."""
     csv.writer(file, delimiter=delimiter).writerows(rows)
 
 
 def _records(lines: Lines, layout: Layout, most: int) -> Iterator[bytes]:
     """Cut between records; what has quotes is written anew, since these may hide a line end."""
-    part = io.StringIO(newline="")
-    write_csv(part, [layout.names], layout.delimiter)
-    start, has_part = part.tell(), False
-    while (text := lines.take()) is not None:
-        if '"' in text:
-            write_csv(part, lines.records(text), layout.delimiter)
-        else:
-            part.write(text)
-        # Empty rows at the end of a part would not be counted as rows.
-        last = text.rstrip("\r\n").replace("\r", "\n").rpartition("\n")[2]
-        if part.tell() >= most and last.strip(f'{layout.delimiter} "'):
+
+    def pieces() -> Iterator[tuple[str, bool]]:
+        while (text := lines.take()) is not None:
+            # Empty rows at the end of a part would not be counted as rows.
+            last = text.rstrip("\r\n").replace("\r", "\n").rpartition("\n")[2]
+            may_end = bool(last.strip(f'{layout.delimiter} "'))
+            if '"' in text:
+                text = _csv_text(lines.records(text), layout.delimiter)
+            yield text, may_end
+
+    return _csv_parts(layout.names, layout.delimiter, pieces(), most)
+
+
+def _csv_parts(
+    names: Sequence[str], delimiter: str, pieces: Iterable[tuple[str, bool]], most: int
+) -> Iterator[bytes]:
+    """Gather pieces of CSV below the header; a part ends only after a piece that may end it."""
+    part, has_part = io.StringIO(newline=""), False
+    write_csv(part, [names], delimiter)
+    start = part.tell()
+    for text, may_end in pieces:
+        part.write(text)
+        if may_end and part.tell() >= most:
             yield part.getvalue().encode()
             has_part = True
             part.truncate(part.seek(start))
     if part.tell() > start or not has_part:
         yield part.getvalue().encode()
+
+
+def _csv_text(rows: Iterable[Sequence[str]], delimiter: str) -> str:
+    text = io.StringIO(newline="")
+    write_csv(text, rows, delimiter)
+    return text.getvalue()
 
 
 def _lines(upload: Upload, most: int) -> Iterator[bytes]:
