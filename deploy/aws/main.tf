@@ -85,10 +85,14 @@ module "lake" {
 }
 
 module "watch" {
-  source     = "./modules/watch"
-  name       = local.name
-  email      = var.email
-  function   = var.run_on == "function" ? module.function[0].name : ""
-  balancer   = var.run_on == "container" ? module.container[0].balancer : ""
+  source = "./modules/watch"
+  name   = local.name
+  email  = var.email
+  run_on = var.run_on
+  dimensions = {
+    function  = { FunctionName = one(module.function[*].name) }
+    container = { LoadBalancer = one(module.container[*].balancer) }
+    nothing   = {}
+  }[var.run_on]
   budget_usd = var.budget_usd
 }

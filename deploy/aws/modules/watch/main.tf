@@ -1,7 +1,7 @@
 variable "name" { type = string }
 variable "email" { type = string }
-variable "function" { type = string }
-variable "balancer" { type = string }
+variable "run_on" { type = string }
+variable "dimensions" { type = map(string) }
 variable "budget_usd" { type = number }
 
 resource "aws_sns_topic" "alarms" {
@@ -15,25 +15,27 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 locals {
-  alarms = merge(
-    var.function == "" ? {} : {
-      errors    = { namespace = "AWS/Lambda", metric = "Errors", most = 0 }
-      throttles = { namespace = "AWS/Lambda", metric = "Throttles", most = 10 }
-    },
-    var.balancer == "" ? {} : {
-      failures  = { namespace = "AWS/ApplicationELB", metric = "HTTPCode_Target_5XX_Count", most = 10 }
-      unhealthy = { namespace = "AWS/ApplicationELB", metric = "RejectedConnectionCount", most = 0 }
-    },
-  )
+  # What is counted in 5 minutes, and the most that is no alarm.
+  alarms = {
+    function = {
+      Errors    = { namespace = "AWS/Lambda", most = 0 }
+      Throttles = { namespace = "AWS/Lambda", most = 10 }
+    }
+    container = {
+      HTTPCode_Target_5XX_Count = { namespace = "AWS/ApplicationELB", most = 10 }
+      RejectedConnectionCount   = { namespace = "AWS/ApplicationELB", most = 0 }
+    }
+    nothing = {}
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each            = local.alarms
+  for_each            = local.alarms[var.run_on]
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "${each.value.metric} of ${var.name} above ${each.value.most} in 5 minutes"
+  alarm_description   = "${each.key} of ${var.name} above ${each.value.most} in 5 minutes"
   namespace           = each.value.namespace
-  metric_name         = each.value.metric
-  dimensions          = var.function != "" ? { FunctionName = var.function } : { LoadBalancer = var.balancer }
+  metric_name         = each.key
+  dimensions          = var.dimensions
   statistic           = "Sum"
   period              = 300
   evaluation_periods  = 1
