@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 name=${1:-pronto}
-version=$(cat engine/VERSION | head -1)
+version=$(sed -n "s/^release //p" engine/VERSION)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 docker=${DOCKER:-docker}
 $docker build -f deploy/docker/Dockerfile -t "$name" \
