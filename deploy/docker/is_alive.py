@@ -6,6 +6,6 @@ import urllib.request
 
 port = os.environ.get("PORT") or os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
 try:
-    urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=2)  # noqa: S310
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=2)
 except OSError as error:
     sys.exit(str(error))

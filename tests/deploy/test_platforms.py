@@ -1,0 +1,93 @@
+"""The files of platforms name commands, files and routes that there are."""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner
+
+from tests.support.project import ROOT
+
+FOLDER = ROOT / "deploy/platforms"
+
+
+def read(name: str) -> Any:
+    text = (FOLDER / name).read_text()
+    if name.endswith(".toml"):
+        return tomllib.loads(text)
+    return json.loads(text) if name.endswith(".json") else yaml.safe_load(text)
+
+
+def words(value: Any) -> list[tuple[str, str]]:
+    """List each key and its word, at every depth."""
+    if isinstance(value, list):
+        return [pair for item in value for pair in words(item)]
+    if not isinstance(value, dict):
+        return []
+    pairs = [(key, item) for key, item in value.items() if isinstance(item, str)]
+    return pairs + [pair for item in value.values() for pair in words(item)]
+
+
+FILES = sorted(path.name for path in FOLDER.iterdir())
+KEYS = {
+    "healthCheckPath", "healthcheckPath", "path", "http_path",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_platform_when_it_asks_for_health_asks_a_route(name: str) -> None:
+    asked = {word for key, word in words(read(name)) if key in KEYS}
+
+    assert asked and asked <= {"/readyz", "/livez"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_platform_when_it_names_a_file_finds_it(name: str) -> None:
+    text = (FOLDER / name).read_text()
+
+    for path in re.findall(r"\b(?:bin|deploy)/[\w/.-]+\w", text):
+        assert (ROOT / path).exists(), path
+    for path in re.findall(r'"(\.\./[\w/.-]+)"', text):
+        assert (FOLDER / path).exists(), path
+    for path in re.findall(r"requirements[\w-]*\.txt", text):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("name", ["render.yaml", "railway.json"])
+def test_platform_when_it_starts_the_service_says_what_the_procfile_says(name: str) -> None:
+    procfile = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
+    started = {word for key, word in words(read(name)) if key == "startCommand"}
+
+    assert started == {procfile["web"]}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_platform_when_committed_holds_no_secret(name: str) -> None:
+    assert not re.search(
+        r"(?i)(key|password|token)\"?: *\"?[A-Za-z0-9_-]{22,}\b", (FOLDER / name).read_text()
+    )
+
+
+def test_workflows_and_compose_when_checked_hold_their_schemas() -> None:
+    workflows = [str(path) for path in (ROOT / ".github/workflows").glob("*.yml")]
+    for schema, files in (("vendor.github-workflows", workflows),
+                          ("vendor.compose-spec", [str(ROOT / "deploy/docker/compose.yaml")])):  # fmt: skip
+        done = CliRunner().invoke(check_jsonschema, ["--builtin-schema", schema, *files])
+        assert done.exit_code == 0, done.output
+
+
+def test_workflows_when_they_call_make_call_its_targets() -> None:
+    makefile = (ROOT / "makefile").read_text()
+    called = {
+        target
+        for path in (ROOT / ".github/workflows").glob("*.yml")
+        for target in re.findall(r"\bmake ([a-z-]+)", path.read_text())
+    }
+
+    assert called
+    for target in called:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
