@@ -4,11 +4,13 @@ Only the files that are run read this module. They pass plain values to
 everything below them.
 """
 
+import base64
 import io
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,6 +70,24 @@ def _secret(text: str) -> str:
     return text
 
 
+def _webhook_secret(text: str) -> str:
+    marked, secret = text.removeprefix("whsec_"), b""
+    with suppress(ValueError):
+        secret = base64.b64decode(marked, validate=True)
+    if marked == text or not 24 <= len(secret) <= 64:
+        raise ValueError("whsec_ and 24 to 64 random bytes in base64")
+    return text
+
+
+def _webhooks(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = [pair.partition("=") for pair in map(str.strip, text.split(",")) if pair]
+    for name, _, address in pairs:
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+            raise ValueError("name=https://host/path, separated by commas")
+        web_address(address)
+    return tuple((name, address) for name, _, address in pairs)
+
+
 def _signing_keys(text: str) -> str:
     for key in map(str.strip, text.split(",")):
         if key.startswith("ed25519"):
@@ -115,6 +135,7 @@ def _database(text: str) -> str:
 #: Descriptions of values that must not be shown.
 _HIDDEN: dict[Any, str] = {
     _secret: "too weak", _signing_keys: "no key, or too weak",
+    _webhook_secret: "not in this form", _webhooks: "not in this form",
     _database: "not an address of PostgreSQL or SQLite",
 }  # fmt: skip
 
@@ -235,6 +256,17 @@ class Settings:
     prediction_days: int = _setting(
         0, _whole(0), "Days until a logged prediction is deleted; 0 = never"
     )
+
+    job_store: Path | str = _setting(
+        "", _store, "Bodies and answers of jobs: a folder or bucket; empty: in `PREDICTION_FOLDER`"
+    )
+    job_days: int = _setting(7, _whole(1), "Days until a job and its answer are deleted")
+    max_jobs: int = _setting(100, _whole(1), "Most unfinished jobs; a key may have a quarter")
+    jobs_in_web: bool = _setting(True, _flag, "Answer jobs in the web processes, too")
+    webhooks: tuple[tuple[str, str], ...] = _setting(
+        (), _webhooks, "Who may be told of jobs: name=https://host/path, …"
+    )
+    webhook_secret: str = _setting("", _webhook_secret, "Secret that signs this, whsec_…")
 
     @property
     def address(self) -> str:
