@@ -125,7 +125,7 @@ def _resources(settings: Settings) -> Resources:
         predictor=Predictor(models, Observers([metrics, shadow, *([log] if log else [])])),
         log=log,
         jobs=_jobs(settings) if log else None,
-        webhooks=Webhooks(dict(settings.webhooks), settings.webhook_secret),
+        webhooks=_webhooks(settings),
         metrics=metrics,
         shadow=shadow,
         callers=_callers(settings),
@@ -185,6 +185,13 @@ def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | Non
 def _jobs(settings: Settings) -> Jobs:
     place = settings.job_store or settings.prediction_folder / "jobs"
     return Jobs(_log_address(settings), place, days=settings.job_days, most=settings.max_jobs)
+
+
+def _webhooks(settings: Settings) -> Webhooks:
+    if settings.webhooks and not settings.webhook_secret:
+        raise InvalidSettings("WEBHOOKS is set, but WEBHOOK_SECRET is not: set it, to sign with")
+    pairs = (pair.strip().split("=", 1) for pair in settings.webhooks.split(",") if pair)
+    return Webhooks(dict(pairs), settings.webhook_secret)
 
 
 def _store(settings: Settings) -> ModelStore:

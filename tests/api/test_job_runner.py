@@ -79,7 +79,7 @@ def test_jobs_when_all_workers_are_killed_are_answered_once(
 def test_webhook_is_told_signed_until_it_says_yes(toy_store: ModelStore, tmp_path: Path) -> None:
     with receiver(500) as (refusing, got):
         app = logging(
-            toy_store, tmp_path, webhooks=(("orders", f"{refusing}/done"),), webhook_secret=SECRET
+            toy_store, tmp_path, webhooks=f"orders={refusing}/done", webhook_secret=SECRET
         )
         accepted = ask(app.test_client(), EXAMPLES["parcel"], Webhook="orders", **LATER).json
         runner(app).run_due()
@@ -95,7 +95,7 @@ def test_webhook_is_told_signed_until_it_says_yes(toy_store: ModelStore, tmp_pat
         jobs.release(first)
         runner(app).run_due()
 
-    (path, headers, body), (_, headers_again, body_again) = *got, *again
+    ((path, headers, body),), ((_, headers_again, body_again),) = got, again
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     signature = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
     assert ("/done", f"v1,{signature}") == (path, headers["webhook-signature"])
@@ -111,7 +111,7 @@ def test_webhook_is_told_signed_until_it_says_yes(toy_store: ModelStore, tmp_pat
 def test_webhook_that_never_answers_is_given_up(toy_store: ModelStore, tmp_path: Path) -> None:
     with receiver() as (nobody, _):
         pass
-    app = logging(toy_store, tmp_path, webhooks=(("orders", nobody),), webhook_secret=SECRET)
+    app = logging(toy_store, tmp_path, webhooks=f"orders={nobody}", webhook_secret=SECRET)
     accepted = ask(app.test_client(), EXAMPLES["parcel"], Webhook="orders", **LATER).json
     jobs: Any = shared_of(app).jobs
 
