@@ -106,6 +106,7 @@ def test_table_with_more_invalid_rows_than_declared_gives_no_result(
     assert ["in.csv", "out.csv.rejected.jsonl"] == sorted(each.name for each in folder.iterdir())
     (folder / "in.csv").write_bytes(write_csv(MANY[:50]))  # which is mended
     assert 0 == score("in.csv", "out.csv", "--workers", "1")
+    assert not (folder / "out.csv.rejected.jsonl").exists()
 
 
 def test_line_that_is_no_json_is_set_aside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
