@@ -225,9 +225,11 @@ class Settings:
     max_jobs: int = _setting(100, _whole(1), "Most unfinished jobs; a key may have a quarter")
     jobs_in_web: bool = _setting(True, _flag, "Answer jobs in the web processes, too")
     webhooks: str = _setting(
-        "", webhook_addresses, "Who may be told of jobs: name=https://host/path, …"
+        "", webhook_addresses, "Who may be told of jobs: `name=address`, separated by commas"
     )
-    webhook_secret: str = _setting("", message_secret, "Secret that signs this, whsec_…")
+    webhook_secret: str = _setting(
+        "", message_secret, "Secret that signs what they are told, `whsec_…`"
+    )
 
     @property
     def address(self) -> str:
