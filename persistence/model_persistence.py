@@ -22,9 +22,9 @@ from persistence.bucket.cache import CachedBucket
 from persistence.bucket.client import SCHEMES
 from persistence.card_file import card_text, full_card, open_card
 from persistence.folder import Folder
-from persistence.names import NAME, VERSION
+from persistence.names import NAME, VERSION, VERSION_NAME
 from persistence.place import Change, Place
-from persistence.promotions import DAMAGED, Pointer, promoted_in, removed_in
+from persistence.promotions import DAMAGED, Pointer, named_in, promoted_in, removed_in
 from persistence.signatures import SIGNATURE, SigningKeys
 from persistence.store_errors import ModelNotFound, StoreError, UntrustedArtifact, VersionNotFound
 
@@ -101,6 +101,23 @@ class ModelStore:
             raise UntrustedArtifact(
                 f"promoted.json of model {name!r} is damaged: promote a version, or train again"
             ) from error
+
+    def identifier(self, name: str, version: str) -> str:
+        """Return the identifier of a version, whose name or identifier is given.
+
+        What is neither comes back as it is: no version has it.
+        """
+        if not VERSION_NAME.fullmatch(version):
+            return version
+        try:
+            return self.pointer(name).named.get(version, version)
+        except ModelNotFound:
+            return version
+
+    def give_name(self, name: str, version: str, version_name: str) -> None:
+        """Name a version, once one is promoted; raise PromotionConflict if another has the name."""
+        self._look_up(name, version)
+        self.change(name, partial(named_in, version=version, version_name=version_name))
 
     def pointer_tag(self, name: str) -> str | None:
         """Return what changes whenever a model's pointer does; None while there is none.
