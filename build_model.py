@@ -213,7 +213,6 @@ def _refuse_name(store: ModelStore, name: str, version_name: str, promote: str) 
             raise VersionExists(text.format(name=name)) from None
 
 
-
 def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDefinition, Path]":
     """Return what a model file defines, and the table to learn from."""
     from engine.schema.definition import InvalidDefinition
