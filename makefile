@@ -52,7 +52,7 @@ serve: deps  ## Serve a version here, promoted or not: make serve model=beers ve
 	@$(python) -m flask models deploy "$$model" "$$version" .served && \
 		MODEL_STORE=.served DEFAULT_MODEL="$$model" exec $(python) app.py
 
-deploy_model: deps  ## Put a version into service; tells the ways: make deploy_model model=beers version=v3 to=heroku
+deploy_model: deps  ## Put a version into service: make deploy_model model=beers version=v3 to=heroku
 	@exec bin/deploy_model "$$model" "$$version" "$$to"
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit

@@ -176,7 +176,7 @@ def test_version_when_named_is_found_by_its_name_at_every_address(
     client, above = serve(store, "rent").test_client(), "/v0/models/rent/versions"
 
     listed = get(client, above)["versions"]
-    answers = [client.post(f"{above}/{version}/predict", json=EXAMPLES["rent"]).json
+    answers = [client.post(f"{above}/{version}/predict", json=EXAMPLES["rent"]).get_json()
                for version in ("v3", named)]  # fmt: skip
 
     assert [(named, "v3"), (store.promoted("rent"), None)] == [

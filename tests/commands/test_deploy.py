@@ -39,7 +39,7 @@ def test_version_when_deployed_is_promoted_there_with_its_name_and_here_nothing_
     assert version == there.identifier("rent", "v2")
     assert before == store.pointer("rent")
     answered = serve(there, "rent").test_client().post("/v0/predict", json=EXAMPLES["rent"])
-    assert (200, version) == (answered.status_code, answered.json["model"]["version"])
+    assert (200, version) == (answered.status_code, answered.get_json()["model"]["version"])
 
 
 def test_version_when_it_cannot_be_deployed_changes_nothing(

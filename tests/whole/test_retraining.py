@@ -43,7 +43,7 @@ def test_log_when_it_drifts_has_a_version_trained_and_otherwise_none(tmp_path: P
     (project / "models/mine.py").write_text(Path(loan.__file__).read_text())
     (project / ".venv").symlink_to(ROOT / ".venv")
     loan.write_table(project / "applicants.csv")
-    settings = {"model_store": project / "artifacts", "default_model": "mine",
+    settings: dict[str, Any] = {"model_store": project / "artifacts", "default_model": "mine",
                 "prediction_log": "async", "prediction_folder": tmp_path / "log"}  # fmt: skip
     first = [sys.executable, "build_model.py", "mine", "--data", "applicants.csv"]
     subprocess.run(first, cwd=project, env=environment(), check=True, capture_output=True)
