@@ -139,7 +139,8 @@ def _answer(
     rejected.unlink(missing_ok=True)  # those of another run
     if aside:
         write_rejected(folder, rejected, done)
-    share = float(str(model.card.get("set_aside", 0)))
+    declared = model.card["data"].get("set_aside")
+    share = declared["most"] if declared else 0.0
     if not rows or aside / (rows + aside) > share:  # 0.29 * 100 is less than 29
         _empty(folder)
         raise JobError(

@@ -165,7 +165,7 @@ def test_cell_answers_whom_it_should(
         refused = {403, 404, 405} if ":" in rule and method in ("GET", "HEAD") else {405}
         assert {status(one) for one in (*SCOPES, "rent only", "all")} <= refused
         return
-    if "/jobs/" in rule and method != "OPTIONS":  # nobody's job; to whom one belongs is in tests/api/test_jobs.py
+    if "/jobs/" in rule and method != "OPTIONS":  # nobody's; tests/api/test_jobs.py has others
         assert {404} == {status(one) for one in (*SCOPES, "rent only", "all")}
         return
     for other in set(SCOPES) - {scope}:
