@@ -119,8 +119,8 @@ first: test-deps  ## Count the lines of a first API with each tool, and run it: 
 systems: test-deps  ## Train, serve, ask, score and retrain the five models: make systems args=--samples
 	@$(python) -m benchmarks.systems $(args)
 
-stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
-	@$(python) -m benchmarks.stress $(args)
+stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress model=delay args=--write
+	@$(python) -m benchmarks.stress $(if $(model),--model="$$model") $(args)
 
 growth: test-deps  ## Measure how a prediction's cost grows: make growth args=--write
 	@$(python) -m benchmarks.growth $(args)
