@@ -264,7 +264,7 @@ def test_packages_of_a_first_run_hold_nothing_that_only_tests_or_comparisons_nee
     needs = dict(re.findall(r"^([a-z][\w-]*): ((?:test-)?deps)\b", read("makefile"), re.MULTILINE))
 
     first = {"run", "new", "import", "remove", "model", "check", "docs", "docs-check"}
-    assert first | {"check-data", "ingest", "query", "score"} == {
+    assert first | {"check-data", "ingest", "query", "score", "airflow"} == {
         name for name, stage in needs.items() if stage == "deps"
     }
     assert not packages["packages"].keys() & packages["dev-packages"].keys()
