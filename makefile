@@ -61,7 +61,7 @@ ingest: deps  ## Bring a source into the lake: make ingest model=beers since=202
 query: deps  ## Ask the lake in SQL: make query sql="select count(*) from beers"
 	@exec $(python) -m jobs.query "$$sql" $(if $(filter-out no,$(csv)),--csv)
 
-airflow: deps  ## Run the DAGs of all models, at http://localhost:8080; Airflow is installed first
+airflow: deps  ## Run the DAGs of all models, with pages at port 8080; installs Airflow first
 	@exec deploy/airflow/run standalone
 
 airflow-test: test-deps  ## Let a scheduler run every DAG once, and two dates of a backfill

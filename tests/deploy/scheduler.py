@@ -26,7 +26,7 @@ from tests.support.serving import free_port, wait_until
 #: The longest wait for all runs.
 _SECONDS = 3600.0
 #: Two days of which the sample of delays has flights.
-_BACKFILL = ("backfill", "create", "--dag-id", "batch_delay", "--from-date", "2017-03-02",
+_BACKFILL = ("backfill", "create", "--dag-id", "batch_delay", "--from-date", "2017-03-01",
              "--to-date", "2017-03-03", "--max-active-runs", "1")  # fmt: skip
 _ENDS = ("success", "failed")
 

@@ -29,6 +29,7 @@ DAGS, PINS = ROOT / "deploy/airflow/dags/models.py", ROOT / "deploy/airflow/requ
 
 TIPS = '''
 from pathlib import Path
+import pandas as pd
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from engine.schema import ModelDefinition, Number
@@ -36,9 +37,9 @@ from engine.schema import ModelDefinition, Number
 fields = (Number(name="bill", example=20, minimum=0, maximum=500),)
 definition = ModelDefinition(
     title="Tips", description="Tells the tip.", fields=fields,
-    target=Number(name="tip", example=2), extras=("id", "day"), score="mae",
+    target=Number(name="tip", example=2), extras=("id", "at"), score="mae",
     sample=Path("incoming/tips.csv"), sample_note="made up",
-    build_pipeline=lambda: Pipeline([("line", LinearRegression())]),
+    load_data=pd.read_csv, build_pipeline=lambda: Pipeline([("line", LinearRegression())]),
 )
 '''  # fmt: skip
 SOURCE = """
@@ -46,8 +47,8 @@ SOURCE = """
 kind = "files"
 path = "incoming/tips.csv"
 key = ["id"]
-time = "day"
-columns = { id = "integer", day = "text" }
+time = "at"
+columns = { id = "integer", at = "text" }
 """
 
 #: A row every 30 minutes.
@@ -77,7 +78,7 @@ def test_task_when_read_has_only_options_of_its_command(
             main(["--help"])
         return capsys.readouterr().out
 
-    steps = dag_file["training"]("tips", {"time": "day"}) | dag_file["batch"]("tips", {})
+    steps = dag_file["training"]("tips", {"time": "at"}) | dag_file["batch"]("tips", {})
     commands = [part.strip() for step in steps.values() for part in step.split("&&")]
     for command in commands:
         words = shlex.split(re.sub(r"{{.*?}}", "TIME", command))
@@ -122,7 +123,7 @@ def write_tips(folder: Path) -> None:
     """Write the rows of the source; a tip is about a tenth of the bill."""
     with (folder / "incoming/tips.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("id", "day", "bill", "tip"))
+        writer.writerow(("id", "at", "bill", "tip"))
         for place in range(ROWS):
             time, bill = FIRST + timedelta(minutes=30) * place, 10 + place % 90
             writer.writerow((place, time.isoformat(), bill, bill / 10 + place % 7 / 100))
@@ -166,7 +167,7 @@ def test_dags_when_airflow_runs_them_train_and_score_their_span_and_stop_at_a_fa
 ) -> None:
     done = airflow(project, "dags", "test", "training_tips", "2026-01-12")
 
-    assert 0 == done.returncode, done.stdout + done.stderr
+    assert 0 == done.returncode, (done.stdout + done.stderr)[-5000:]
     steps = ["validate", "collect", "preprocess", "train", "promote", "run"]
     assert dict.fromkeys(steps, "success") == states(project, "training_tips")
     store = ModelStore(project / "artifacts")
@@ -176,11 +177,11 @@ def test_dags_when_airflow_runs_them_train_and_score_their_span_and_stop_at_a_fa
 
     done = airflow(project, "dags", "test", "batch_tips", "2026-01-03")
 
-    assert 0 == done.returncode, done.stdout + done.stderr
+    assert 0 == done.returncode, (done.stdout + done.stderr)[-5000:]
     with (project / "batch/tips/2026-01-02.csv").open(newline="") as file:
         answers = list(csv.DictReader(file))
     assert [*map(str, range(10, 58))] == sorted((row["id"] for row in answers), key=int)
-    assert all(abs(float(row["prediction"]) - float(row["bill"]) / 10) < 0.1 for row in answers)
+    assert all(abs(float(row["value"]) - float(row["bill"]) / 10) < 0.1 for row in answers)
 
     alerts = Alerts()
     Thread(target=alerts.serve_forever, daemon=True).start()
