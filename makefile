@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check check-data ingest query score airflow airflow-test run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
+.PHONY: help deps test-deps new import remove model check check-data ingest query score airflow airflow-test run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
 
 python := .venv/bin/python
 
@@ -106,6 +106,9 @@ tables: test-deps  ## Compare the first models of many tables with a tuned refer
 
 first: test-deps  ## Count the lines of a first API with each tool, and run it: make first args="--only mlflow"
 	@$(python) -m benchmarks.first $(args)
+
+systems: test-deps  ## Train, serve, ask, score and retrain the five models: make systems args=--samples
+	@$(python) -m benchmarks.systems $(args)
 
 stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
 	@$(python) -m benchmarks.stress $(args)
