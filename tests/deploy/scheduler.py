@@ -34,8 +34,9 @@ _ENDS = ("success", "failed")
 def main(names: list[str]) -> int:
     """Run the DAGs of the models; return the exit code."""
     names = names or models.names()
-    subprocess.run([ROOT / "deploy/airflow/run", "version"], check=True)
     with TemporaryDirectory() as place, (ROOT / "data/beers_sample.csv").open() as sample:
+        os.environ["AIRFLOW_HOME"] = f"{place}/.airflow"
+        subprocess.run([ROOT / "deploy/airflow/run", "version"], check=True)
         beers = [{name: _value(cell) for name, cell in beer.items()}
                  for beer in csv.DictReader(sample)]  # fmt: skip
         with beer_api(beers) as api:
@@ -74,7 +75,6 @@ def run_dags(project: Path, names: list[str]) -> list[tuple[str, str, str]]:
         ask("dags", "unpause", "--treat-dag-id-as-regex", "--yes", dags)
         wait_until(lambda: len(ended(project)) >= runs, f"{runs} runs", seconds=_SECONDS)
 
-    ask("db", "migrate")
     ask("dags", "reserialize")
     service = subprocess.Popen([run, "standalone"], stdout=subprocess.DEVNULL)
     try:

@@ -103,19 +103,20 @@ def test_requirements_pin_every_package_by_its_version_alone() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Copy the project, with a model of tips and a source of 300 of them, and make a database."""
-    subprocess.run([ROOT / "deploy/airflow/run", "version"], check=True, stdout=subprocess.DEVNULL)
+    """Copy the project, with a model of tips and a source of 300 of them."""
     for name in [each for each in os.environ if each.startswith(("PYTEST", "AIRFLOW"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY", "1")
-    folder = copy_project(tmp_path / "project")
+    folder = tmp_path / "project"
+    monkeypatch.setenv("AIRFLOW_HOME", str(folder / ".airflow"))
+    airflow(ROOT, "version")  # this makes the environment, whose programs know its folder
+    copy_project(folder)
     for name in (".venv", ".setup"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "models/tips.py").write_text(TIPS)
     (folder / "jobs/sources.toml").write_text(SOURCE)
     (folder / "incoming").mkdir()
     write_tips(folder)
-    airflow(folder, "db", "migrate")
     return folder
 
 
