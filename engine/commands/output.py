@@ -51,7 +51,7 @@ def command_output(
     def run(*, as_json: bool, **options: Any) -> None:
         choose_by_environment(os.environ)
         try:
-            result = command(**options)
+            result = command(**{**options, **_identified(options)})
         except (
             CommandError, BadRequest, InvalidKeys, StoreError,
             DatabaseError, PromotionConflict, VersionInUse, OSError,
@@ -67,6 +67,13 @@ def command_output(
             click.get_current_context().exit(result.code)
 
     return run
+
+
+def _identified(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the versions that options name, by their identifiers."""
+    given = {key: options[key] for key in ("version", "old", "new") if options.get(key)}
+    name = options.get("name") or options.get("model") or served().default
+    return {key: served().store.identifier(name, text) for key, text in given.items()}
 
 
 def missing(error: ModuleNotFoundError) -> CommandError:

@@ -37,13 +37,16 @@ def show(name: str, version: str | None) -> CommandResult:
     Examples:
       flask models show credit
       flask models show credit 20260102T101500Z-3fa9c
+      flask models show credit v3
     """
     store = served().store
     card = as_card(store.read_card(name, version))
     pointer = pointer_or_none(store, name)
     is_promoted = pointer is not None and card["version"] == pointer.version
-    text = card_text(card, is_promoted=is_promoted)
-    return CommandResult({"promoted": is_promoted, "card": card}, text)
+    version_name = pointer.name_of(card["version"]) if pointer else None
+    text = card_text(card, is_promoted=is_promoted, version_name=version_name)
+    document = {"version_name": version_name, "promoted": is_promoted, "card": card}
+    return CommandResult(document, text)
 
 
 @models.command()
