@@ -246,8 +246,9 @@ def report(done: list[Done]) -> str:
             scores.append((name, rows, str(aside["rows"]), score_name, value, f"{low} to {high}",
                            baseline, told))  # fmt: skip
         if aside["rows"]:
-            reasons = ", ".join(f"{count} {why}" for why, count in aside["reasons"].items())
-            notes.append(f"{name}, rejected: {reasons}")
+            reasons = [f"{count} {why}" for why, count in aside["reasons"].items()]
+            more = [f"and {len(reasons) - 4} more reasons"] if len(reasons) > 4 else []
+            notes.append(f"{name}, rejected: {', '.join([*reasons[:4], *more])}")
         steps.append((name, f"`{each.system.path}`", str(each.status), f"`{each.answer}`",
                       each.rate, each.again.partition(":")[0], each.dag))  # fmt: skip
         notes.append(f"{name}, trained again: {each.again}")
