@@ -186,8 +186,9 @@ def test_line_ends_are_those_of_linux(file: str) -> None:
     assert content.endswith(b"\n")
 
 
-def test_the_procfile_serves_the_web() -> None:
-    assert read("Procfile") == "web: python app.py serve\n"
+def test_the_procfile_serves_the_web_and_answers_jobs_where_it_is_wanted() -> None:
+    assert read("Procfile") == "web: python app.py serve\nworker: python -m flask work\n"
+    assert {"web"} == json.loads(read("app.json"))["formation"].keys()
 
 
 @pytest.mark.parametrize("name", ["setup", "pre_compile", "post_compile"])
