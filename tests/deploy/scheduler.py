@@ -16,6 +16,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from signal import SIGTERM
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import urlopen
@@ -86,7 +87,9 @@ def run_dags(project: Path, names: list[str]) -> list[tuple[str, str, str]]:
         wait_until(lambda: len(ended(project)) >= runs, f"{runs} runs", seconds=_SECONDS)
 
     ask("dags", "reserialize")
-    service = subprocess.Popen([run, "standalone"], stdout=subprocess.DEVNULL)
+    service = subprocess.Popen(
+        [run, "standalone"], stdout=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         wait_until(answers, "Airflow's pages", seconds=_SECONDS)  # tasks report to that server
         switch_on("training", runs=len(names))
@@ -95,7 +98,7 @@ def run_dags(project: Path, names: list[str]) -> list[tuple[str, str, str]]:
             ask(*_BACKFILL)
         switch_on("batch", runs=2 * len(names) + days)
     finally:
-        service.terminate()
+        os.killpg(service.pid, SIGTERM)  # its parts outlive it otherwise
         service.wait()
     return ended(project)
 
