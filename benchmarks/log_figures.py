@@ -186,11 +186,14 @@ def enlarge(service: _Service, database: PredictionDatabase, rows: int) -> int:
         fill(service, Path(folder), hourly)
         Drain(Path(folder), database).store()
     counts, now = counted(database), int(time.time() * 1000)
-    for hour in range(1, HOURS):
-        prefix = f"{now - hour * 3_600_000:012x}"
+    for day in range(0, HOURS, 24):
+        hours = range(max(1, day), day + 24)
         with database._transactions.begin(writes=True) as connection:
-            connection.exec_driver_sql(_COPY.format(prefix, hour * 3600, hourly))
-        database.store((), (), [replace(each, hour=each.hour - hour) for each in counts])
+            for hour in hours:
+                prefix = f"{now - hour * 3_600_000:012x}"
+                connection.exec_driver_sql(_COPY.format(prefix, hour * 3600, hourly))
+        past = [replace(each, hour=each.hour - hour) for hour in hours for each in counts]
+        database.store((), (), past)
     with database._transactions.begin(writes=True) as connection:
         connection.exec_driver_sql("ANALYZE")
     return database.count(EVERYTHING)
