@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps venv test-deps new import remove model retrain serve deploy_model check check-data ingest query score run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
+.PHONY: help deps venv test-deps new import remove model retrain serve deploy_model check check-data ingest query score airflow airflow-test run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
 
 python := .venv/bin/python
 
@@ -74,6 +74,12 @@ ingest: deps  ## Bring a source into the lake: make ingest model=beers since=202
 query: deps  ## Ask the lake in SQL: make query sql="select count(*) from beers"
 	@exec $(python) -m jobs.query "$$sql" $(if $(filter-out no,$(csv)),--csv)
 
+airflow: deps  ## Run the DAGs of all models, with pages at port 8080; installs Airflow first
+	@exec deploy/airflow/run standalone
+
+airflow-test: test-deps  ## Let a scheduler run every DAG once, and two dates of a backfill
+	@exec $(python) -m tests.deploy.scheduler
+
 deps:  ## Install what trains and serves into .venv, as locked: PYTHON=python3.12 make deps
 	@bin/setup
 
@@ -119,8 +125,8 @@ first: test-deps  ## Count the lines of a first API with each tool, and run it: 
 systems: test-deps  ## Train, serve, ask, score and retrain the five models: make systems args=--samples
 	@$(python) -m benchmarks.systems $(args)
 
-stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
-	@$(python) -m benchmarks.stress $(args)
+stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress model=delay args=--write
+	@$(python) -m benchmarks.stress $(if $(model),--model="$$model") $(args)
 
 growth: test-deps  ## Measure how a prediction's cost grows: make growth args=--write
 	@$(python) -m benchmarks.growth $(args)

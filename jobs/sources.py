@@ -15,10 +15,10 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+from engine.setting_values import web_address
 from persistence.database import without_password
 from persistence.file_rows import ROWS, UnreadableFile, encode_row, read_file_rows, split_json
 from persistence.table_rows import read_rows
-from settings import web_address
 
 #: How often a request is sent; the seconds that a whole answer may take, and its bytes.
 TRIES, MOST_SECONDS, MOST_BYTES = 5, 300.0, 64 * 2**20

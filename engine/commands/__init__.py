@@ -10,10 +10,11 @@ from engine.commands.predict import predict
 from engine.commands.prediction_log import log
 from engine.commands.retention import pin, prune, unpin
 from engine.commands.versions import models
+from engine.commands.work import work
 
 for command in (canary, shadow, deploy, prune, pin, unpin):
     models.add_command(command)
 
 #: Every command; `app.py` hands them to Flask.
-COMMANDS = (models, predict, keys, log, feedback, quality, check_drift)
+COMMANDS = (models, predict, keys, log, feedback, quality, check_drift, work)
 translate_help(COMMANDS)

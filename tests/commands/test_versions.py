@@ -256,3 +256,29 @@ def test_difference_with_data_when_a_record_is_refused_says_where(
 
     assert 1 == done.exit_code
     assert "line 2, row 2, weight: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_promoted"),
+    [("better", True), ("worse", False), ("undecided", False), ("incomparable", False)],
+)
+def test_newest_version_when_asked_if_better_is_promoted_as_its_training_found(
+    store: ModelStore, verdict: str, *, is_promoted: bool
+) -> None:
+    champion, other = store.versions("parcel")
+    card = store.read_card("parcel", other)
+    files = {name: (store.root / "parcel" / other / name).read_bytes() for name in card["files"]}
+    comparison = {**card["challenge"], "verdict": verdict, "champion": champion}
+    challenger = store.write(
+        unstored(card) | {"challenge": comparison, "created_at": "2022-01-02T03:04:05+00:00"}, files
+    )
+
+    done = run(store, "promote", "parcel", "--if-better")
+
+    assert 0 == done.exit_code, done.stderr
+    assert (challenger if is_promoted else champion) == store.promoted("parcel")
+    assert is_promoted or "has not shown it to be better" in done.stdout
+    store.promote("parcel", other)  # the comparison was with another one
+    late = run(store, "promote", "parcel", challenger, "--if-better")
+    assert int(is_promoted) == late.exit_code, late.stdout
+    assert other == store.promoted("parcel")

@@ -1,0 +1,125 @@
+"""Jobs whose workers are killed are answered once, and webhooks are told of them."""
+
+import base64
+import hashlib
+import hmac
+import json
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import create_engine, text
+
+from engine.api.job_runner import PAUSES
+from persistence.model_persistence import ModelStore
+from tests.api.test_jobs import LATER, ask, of, runner, shared_of, table
+from tests.monitoring.test_drain import forked, kill
+from tests.monitoring.test_drift_reports import receiver
+from tests.support.logged import drained, logging
+from tests.support.models import EXAMPLES
+
+KEY = b"0123456789abcdefghijklmn"
+SECRET = "whsec_" + base64.b64encode(KEY).decode()
+
+
+def answer_for_ever(make: Callable[[], Flask]) -> None:
+    work = runner(make())
+    while True:
+        work.run_due()
+
+
+@pytest.mark.parametrize(
+    ("kind", "rounds"),
+    [
+        ("sqlite", 2), pytest.param("sqlite", 10, marks=pytest.mark.slow),
+        pytest.param("postgresql", 10, marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_jobs_when_all_workers_are_killed_are_answered_once(
+    toy_store: ModelStore, tmp_path: Path, request: pytest.FixtureRequest, kind: str, rounds: int
+) -> None:
+    folder, moment = tmp_path / "log", random.SystemRandom()
+    is_sqlite = kind == "sqlite"
+    address = "" if is_sqlite else request.getfixturevalue("postgresql").address
+
+    def make() -> Flask:
+        return logging(toy_store, folder, database_url=address)
+
+    app = make()
+    client, jobs = app.test_client(), []
+    expected = ask(client, table(40), Content_Type="text/csv", Accept="text/csv").data
+    url = f"sqlite:///{folder}/log.sqlite3" if is_sqlite else address
+    engine = create_engine(url.replace("postgres://", "postgresql+psycopg://"))
+    for _ in range(rounds):
+        jobs += [
+            ask(client, table(40), Content_Type="text/csv", Accept="text/csv", **LATER).json
+            for _ in range(4)
+        ]
+        children = [forked(lambda: answer_for_ever(make)) for _ in range(2)]
+        time.sleep(moment.uniform(0.05, 0.3))
+        kill(children)
+        with engine.begin() as connection:  # a minute passes
+            query = "UPDATE prediction_jobs SET due = 0, attempts = 0 WHERE state = 'running'"
+            connection.execute(text(query))
+    engine.dispose()
+    runner(app).run_due()
+
+    logged = drained(folder, address)
+    for job in jobs:
+        assert ("done", 40) == of(client.get(job["links"]["self"]).json, "status", "rows")
+        assert expected == client.get(job["links"]["result"]).data
+        assert 40 == sum(each.startswith(job["id"]) for each in logged)
+    assert len(jobs) == len([*folder.glob("jobs/*/*")])  # each has its answer, and nothing else
+
+
+def test_webhook_is_told_signed_until_it_says_yes(toy_store: ModelStore, tmp_path: Path) -> None:
+    with receiver(500) as (refusing, got):
+        app = logging(
+            toy_store, tmp_path, webhooks=f"orders={refusing}/done", webhook_secret=SECRET
+        )
+        accepted = ask(app.test_client(), EXAMPLES["parcel"], Webhook="orders", **LATER).json
+        runner(app).run_due()
+    jobs = shared_of(app).jobs
+    assert jobs is not None
+    first = jobs.find(accepted["id"])
+    assert first is not None
+    assert first.finished is not None
+    assert first.due is not None
+    assert abs(first.due - first.finished - PAUSES[0]) < 2
+    with receiver() as (taking, again):
+        shared_of(app).webhooks.addresses = {"orders": f"{taking}/done"}
+        jobs.release(first)
+        runner(app).run_due()
+
+    ((path, headers, body),), ((_, headers_again, body_again),) = got, again
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    signature = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
+    assert ("/done", f"v1,{signature}") == (path, headers["webhook-signature"])
+    assert accepted["id"] == headers["webhook-id"] == headers_again["webhook-id"]
+    assert body == body_again
+    told = json.loads(body)
+    assert ("job.done", accepted["id"]) == (told["type"], told["data"]["id"])
+    last = jobs.find(accepted["id"])
+    assert last is not None
+    assert last.due is None
+
+
+def test_webhook_that_never_answers_is_given_up(toy_store: ModelStore, tmp_path: Path) -> None:
+    with receiver() as (nobody, _):
+        pass
+    app = logging(toy_store, tmp_path, webhooks=f"orders={nobody}", webhook_secret=SECRET)
+    accepted = ask(app.test_client(), EXAMPLES["parcel"], Webhook="orders", **LATER).json
+    jobs: Any = shared_of(app).jobs
+
+    pauses = []
+    while (job := jobs.find(accepted["id"])).due is not None:
+        pauses.append(job.due)
+        jobs.release(job, attempts=job.attempts)
+        runner(app).run_due()
+
+    assert 1 + len(PAUSES) == len(pauses)  # the first time it was also answered
+    assert "done" == job.state
