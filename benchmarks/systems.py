@@ -18,6 +18,7 @@ import secrets
 import subprocess
 import sys
 import textwrap
+import tomllib
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -33,9 +34,6 @@ from benchmarks.stress_server import serving
 from persistence.model_persistence import ModelStore
 
 PAGE = ROOT / "docs/reference/five-systems.md"
-
-#: Where Airflow is once it was used, and how a DAG is run there.
-AIRFLOW, RUN_AIRFLOW = ROOT / ".setup/airflow", ROOT / "deploy/airflow/run"
 
 #: A table is repeated until a batch has so many rows.
 BATCH_ROWS = 100_000
@@ -167,7 +165,7 @@ def run(system: System, data: Path, folder: Path, rows: int) -> Done:
     challenger = store.read_card(system.name, store.versions(system.name)[-1])["challenge"]
     again = f"{'promoted' if challenger['promote'] else 'the champion stays'}: "
     again += challenger["reason"]
-    dag = dag_state(f"training_{system.name}", environment, folder)
+    dag = dag_state(system.name, environment, folder)
     return Done(system, card, status, answer, rate, again, dag)
 
 
@@ -212,8 +210,7 @@ def score(name: str, data: Path, folder: Path, environment: dict[str, str], rows
     printed = _command(["-m", "jobs.score", name, *files], environment)
     with (folder / "out.csv").open(newline="", encoding="utf-8") as file:
         answered = sum(1 for _ in csv.reader(file)) - 1
-    refused = folder / "out.csv.rejected.jsonl"
-    aside = len(refused.read_bytes().splitlines()) if refused.exists() else 0
+    aside = sum(len(each.read_bytes().splitlines()) for each in folder.glob("*.rejected.jsonl"))
     rate = re.search(r"\(([\d,]+) rows/s\)", printed)
     if answered + aside != len(whole) or not rate:
         lost = f"{len(whole)} rows in, {answered} answered and {aside} rejected"
@@ -221,13 +218,18 @@ def score(name: str, data: Path, folder: Path, environment: dict[str, str], rows
     return rate[1]
 
 
-def dag_state(dag: str, environment: dict[str, str], folder: Path) -> str:
-    """Return how a run of a DAG has ended; ``not installed`` where there is no Airflow."""
-    if not (AIRFLOW.exists() and RUN_AIRFLOW.exists()):
+def dag_state(name: str, environment: dict[str, str], folder: Path) -> str:
+    """Return how the DAG that trains a model ends; ``deploy/airflow/run`` installs Airflow."""
+    if not (ROOT / ".setup/airflow").exists():
         return "not installed"
-    home = {"AIRFLOW_HOME": str(folder / "airflow")}
-    printed = _command([str(RUN_AIRFLOW), "dags", "test", dag], environment | home, program=())
-    return "success" if re.search(r"state[=:']* *'?success", printed) else "failed"
+    if tomllib.loads((ROOT / "jobs/sources.toml").read_text())[name]["kind"] == "http":
+        return "no API here"
+    home, airflow = {"AIRFLOW_HOME": str(folder / "airflow")}, ROOT / "deploy/airflow/run"
+    try:
+        _command(["dags", "test", f"training_{name}"], environment | home, program=airflow)
+    except StepFailed:
+        return "failed"
+    return "success"
 
 
 def report(done: list[Done]) -> str:
@@ -246,8 +248,9 @@ def report(done: list[Done]) -> str:
             scores.append((name, rows, str(aside["rows"]), score_name, value, f"{low} to {high}",
                            baseline, told))  # fmt: skip
         if aside["rows"]:
-            reasons = ", ".join(f"{count} {why}" for why, count in aside["reasons"].items())
-            notes.append(f"{name}, rejected: {reasons}")
+            reasons = [f"{count} {why}" for why, count in aside["reasons"].items()]
+            more = [f"and {len(reasons) - 4} more reasons"] if len(reasons) > 4 else []
+            notes.append(f"{name}, rejected: {', '.join([*reasons[:4], *more])}")
         steps.append((name, f"`{each.system.path}`", str(each.status), f"`{each.answer}`",
                       each.rate, each.again.partition(":")[0], each.dag))  # fmt: skip
         notes.append(f"{name}, trained again: {each.again}")
@@ -270,11 +273,11 @@ def _send(port: int, method: str, path: str, body: Any, key: str) -> tuple[int, 
 
 
 def _command(
-    words: list[str], environment: dict[str, str], *, program: tuple[str, ...] = (sys.executable,)
+    words: list[str], environment: dict[str, str], *, program: Path | str = sys.executable
 ) -> str:
     """Run a command in the project's folder; return what it printed."""
     done = subprocess.run(  # noqa: S603
-        [*program, *words], cwd=ROOT, env=os.environ | environment, capture_output=True,
+        [program, *words], cwd=ROOT, env=os.environ | environment, capture_output=True,
         text=True, check=False,
     )  # fmt: skip
     if done.returncode:
