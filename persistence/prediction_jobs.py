@@ -21,8 +21,8 @@ from persistence.prediction_rows import json_text
 from persistence.store_errors import StoreUnavailable
 from persistence.transactions import Transactions
 
-#: Bytes of a part of a body or an answer, about.
-PART_BYTES = 2**23
+#: Most bytes of a part of a body or an answer.
+PART_BYTES = 2**22
 
 #: Seconds that a job belongs to whoever has claimed it, unless they renew it.
 LEASE_SECONDS = 60.0
@@ -34,11 +34,7 @@ _ANSWERABLE = "id = :id AND state IN ('queued', 'running')"
 
 
 class TooManyJobs(Exception):
-    """As many jobs are unfinished as may be."""
-
-
-class TooManyOfOwner(TooManyJobs):
-    """The owner has as many unfinished jobs as a key may have."""
+    """No more jobs are taken now; with True, no more of this owner."""
 
 
 class Job(msgspec.Struct):
@@ -93,16 +89,15 @@ class Jobs:
         with self._transactions.begin(writes=True) as connection:
             query = "SELECT owner FROM prediction_jobs WHERE finished IS NULL"
             owners = [*run(connection, query, {}).scalars()]
-            if len(owners) >= self._most:
-                raise TooManyJobs
-            if owner != ANYBODY and owners.count(owner) >= max(1, self._most // _KEYS):
-                raise TooManyOfOwner
+            is_own = owner != ANYBODY and owners.count(owner) >= max(1, self._most // _KEYS)
+            if is_own or len(owners) >= self._most:
+                raise TooManyJobs(is_own)
             query = """INSERT INTO prediction_jobs
                 (id, owner, state, request, webhook, created, attempts, rows)
                 VALUES (:id, :owner, :state, '{}', :webhook, :created, 0, 0)"""
             run(connection, query, msgspec.structs.asdict(job))
         try:
-            job.request = {**request, **self._store(f"{job.id}/body", body)}
+            job.request, job.state = {**request, **self._store(f"{job.id}/body", body)}, "queued"
             query = """UPDATE prediction_jobs SET state = 'queued', due = created,
                 request = :request WHERE id = :id"""
             self._change(query, job, request=json_text(job.request))
@@ -165,7 +160,7 @@ class Jobs:
         """Yield the parts of a body or an answer."""
         for number in range(stored["parts"]):
             try:
-                part = self._objects.read(f"{stored['key']}/{number:05}", size=2 * PART_BYTES)
+                part = self._objects.read(f"{stored['key']}/{number:05}", size=PART_BYTES)
             except FileNotFoundError as error:
                 reason = "let the processes of all machines share JOB_STORE"
                 raise StoreUnavailable(f"{self._place} has no {stored['key']}: {reason}") from error
@@ -215,9 +210,9 @@ def _parts(pieces: Iterable[bytes]) -> Iterator[bytes]:
     part = bytearray()
     for piece in pieces:
         part += piece
-        if len(part) >= PART_BYTES:
-            yield bytes(part)
-            part.clear()
+        while len(part) > PART_BYTES:
+            yield bytes(part[:PART_BYTES])
+            del part[:PART_BYTES]
     yield bytes(part)
 
 

@@ -11,14 +11,15 @@ from engine.api.errors import Failure, failure_response
 from engine.api.public_path import public_path
 from engine.api.requests import CANARY_KEY
 from engine.api.resources import Resources, resources
-from engine.api.responses import json_response
+from engine.api.responses import respond
 from engine.languages import gettext as _
 from engine.languages import language
 from engine.records.problems import BadRequest
 from engine.records.spool import room_on_disk
+from engine.records.strict_json import write_json
 from engine.records.upload import Upload
 from engine.schema.messages import shown
-from persistence.prediction_jobs import ANYBODY, Job, Jobs, TooManyJobs, TooManyOfOwner
+from persistence.prediction_jobs import ANYBODY, Job, Jobs, TooManyJobs
 
 #: The headers of a request that its answer depends on, beside its language and its id.
 _HEADERS = ("Accept", "Content-Type", CANARY_KEY, "traceparent")
@@ -47,17 +48,12 @@ def accept(body: bytes | Upload) -> Response:
             asked |= {"headers": headers}
             job = shared.jobs.receive(_owner(), asked, webhook, _pieces(body))
     except TooManyJobs as error:
-        status = 429 if isinstance(error, TooManyOfOwner) else 503
         detail = _("too many jobs are unfinished: try again as Retry-After says, or delete some")
-        response = failure_response(Failure(status, detail))
-        response.headers["Retry-After"] = "60"
-        return response
-    job.state = "queued"
-    response = json_response(describe(job, public_path()))
+        return _refuse(429 if error.args[0] else 503, detail, seconds=60)
+    response = _show(job)
     response.status_code = 202
     response.headers["Location"] = f"{public_path()}/v0/jobs/{job.id}"
     response.headers["Preference-Applied"] = "respond-async"
-    response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -86,9 +82,7 @@ def blueprint(shared: Resources) -> Blueprint:
     @routes.get("/v0/jobs/<identifier>")
     def show(identifier: str) -> Response:
         """Show how far a job is."""
-        response = json_response(describe(find(identifier)[1], public_path()))
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return _show(find(identifier)[1])
 
     @routes.get("/v0/jobs/<identifier>/result")
     def show_result(identifier: str) -> Response:
@@ -96,9 +90,7 @@ def blueprint(shared: Resources) -> Blueprint:
         jobs, job = find(identifier)
         if job.answer is None:
             detail = _("the job is {state}: ask again as Retry-After says").format(state=job.state)
-            response = failure_response(Failure(409, detail))
-            response.headers["Retry-After"] = "1"
-            return response
+            return _refuse(409, detail, seconds=1)
         parts = jobs.read(job.answer)
         response = Response(chain([next(parts)], parts), status=job.answer["status"])
         response.headers.update(job.answer["headers"])
@@ -114,6 +106,16 @@ def blueprint(shared: Resources) -> Blueprint:
         return Response(status=204)
 
     return routes
+
+
+def _show(job: Job) -> Response:
+    return respond(write_json(describe(job, public_path())) + b"\n")
+
+
+def _refuse(status: int, detail: str, *, seconds: int) -> Response:
+    response = failure_response(Failure(status, detail))
+    response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def _owner() -> str:

@@ -15,12 +15,15 @@ from flask import Flask
 from sqlalchemy import create_engine, text
 
 from engine.api.job_runner import PAUSES
+from persistence import prediction_jobs
+from persistence.bucket.client import Bucket
 from persistence.model_persistence import ModelStore
 from tests.api.test_jobs import LATER, ask, of, runner, shared_of, table
 from tests.monitoring.test_drain import forked, kill
 from tests.monitoring.test_drift_reports import receiver
 from tests.support.logged import drained, logging
 from tests.support.models import EXAMPLES
+from tests.support.s3 import BUCKET
 
 KEY = b"0123456789abcdefghijklmn"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -123,3 +126,41 @@ def test_webhook_that_never_answers_is_given_up(toy_store: ModelStore, tmp_path:
 
     assert 1 + len(PAUSES) == len(pauses)  # the first time it was also answered
     assert "done" == job.state
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("proxy")
+def test_answer_from_a_bucket_is_fetched_by_another_application(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_jobs, "PART_BYTES", 1000)
+    receiving, working, telling = (
+        logging(toy_store, tmp_path, job_store=f"s3://{BUCKET}/jobs") for _ in range(3)
+    )
+    kinds = {"Content_Type": "text/csv", "Accept": "text/csv"}
+    expected = ask(receiving.test_client(), table(500), **kinds).data
+
+    links = ask(receiving.test_client(), table(500), **kinds, **LATER).json["links"]
+    runner(working).run_due()
+    answer = telling.test_client().get(links["result"])
+
+    assert len(expected) == answer.content_length > 10_000
+    assert expected == answer.data
+    assert 204 == telling.test_client().delete(links["self"]).status_code
+    assert [] == Bucket(f"s3://{BUCKET}/jobs").list_keys()
+
+
+def test_jobs_when_their_days_are_over_are_gone(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = logging(toy_store, tmp_path)
+    client = app.test_client()
+    address = ask(client, EXAMPLES["parcel"], **LATER).headers["Location"]
+    runner(app).run_due()
+    now: Callable[[], float] = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 8 * 86_400)
+
+    runner(app).run_due()
+
+    assert 404 == client.get(address).status_code
+    assert [] == [*(tmp_path / "jobs").iterdir()]

@@ -2,8 +2,6 @@
 
 import json
 import sqlite3
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from engine.api.resources import Resources
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
 from tests.support.answers import read_strictly
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.logged import drained, logging
 from tests.support.models import EXAMPLES
 
@@ -155,6 +153,17 @@ def test_request_when_plainly_wrong_is_refused_at_once(
     assert jobs.claim() is None
 
 
+def test_event_loop_leaves_a_request_for_later_to_the_application(app: Flask) -> None:
+    body = json.dumps(EXAMPLES["parcel"]).encode()
+
+    plain, later = ask_loop(
+        app, [("/v0/predict", {}, body), ("/v0/predict", {b"prefer": b"respond-async"}, body)]
+    )
+
+    assert plain is not None
+    assert later is None
+
+
 def test_preference_without_a_database_is_passed_over(toy_store: ModelStore) -> None:
     answer = ask(serve(toy_store, "parcel").test_client(), EXAMPLES["parcel"], **LATER)
 
@@ -282,18 +291,3 @@ def test_request_with_an_idempotency_key_makes_one_job(app: Flask) -> None:
     assert first.json == second.json
     assert first.headers["Location"] == second.headers["Location"]
     assert 422 == at_once.status_code
-
-
-def test_jobs_when_their_days_are_over_are_gone(
-    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = app.test_client()
-    address = ask(client, EXAMPLES["parcel"], **LATER).headers["Location"]
-    runner(app).run_due()
-    now: Callable[[], float] = time.time
-    monkeypatch.setattr(time, "time", lambda: now() + 8 * 86_400)
-
-    runner(app).run_due()
-
-    assert 404 == client.get(address).status_code
-    assert [] == [*(tmp_path / "jobs").iterdir()]
