@@ -81,7 +81,8 @@ def alert(context: Any) -> None:
 
 
 sources = tomllib.loads((PROJECT / "jobs/sources.toml").read_text(encoding="utf-8"))
-names = {path.stem for path in PROJECT.glob("models/[a-z]*.py")} - {"schema"}
+stems = {path.stem for path in PROJECT.glob("models/[a-z]*.py")} - {"schema"}
+names = filter(str.isidentifier, stems)  # no other word may come into a command
 for name in sorted(names):
     for kind in (training, batch):
         dag_id = f"{kind.__name__}_{name}"
