@@ -66,8 +66,11 @@ def read() -> Questions:
     return Questions(**json.loads((FILES / "questions.json").read_text()))
 
 
-def prepare() -> Questions:
-    """Train, export and ask the pipeline, unless that is done for this very code."""
+def prepare(trained: Path | None = None) -> Questions:
+    """Train, export and ask the pipeline, unless that is done for this very code.
+
+    A store with the model, trained as the command does, saves the training.
+    """
     FILES.mkdir(parents=True, exist_ok=True)
     marker = FILES / "made-for"
     wanted = _fingerprint()
@@ -75,7 +78,11 @@ def prepare() -> Questions:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another measurement may need the same
         if not marker.is_file() or marker.read_text() != wanted:
             print("training the model and exporting it for the contenders", flush=True)
-            _train(STORE, MODEL)
+            if trained is None:
+                _train(STORE, MODEL)
+            else:
+                shutil.rmtree(STORE, ignore_errors=True)
+                shutil.copytree(trained, STORE)
             _write_files()
             marker.write_text(wanted)
     return read()

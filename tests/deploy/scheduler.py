@@ -14,9 +14,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from signal import SIGTERM
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import urlopen
 
 import models
 from tests.support.beer_api import beer_api
@@ -64,8 +67,16 @@ def run_dags(project: Path, names: list[str]) -> list[tuple[str, str, str]]:
     A DAG that is switched on is run for the last interval of its schedule.
     """
     run, port = str(project / "deploy/airflow/run"), str(free_port())
-    os.environ["AIRFLOW__API__PORT"] = port
-    os.environ["AIRFLOW__API__BASE_URL"] = f"http://127.0.0.1:{port}"
+    pages = f"http://127.0.0.1:{port}"
+    os.environ.update({
+        "AIRFLOW__API__PORT": port, "AIRFLOW__API__BASE_URL": pages,
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "5",
+    })  # fmt: skip
+
+    def answers() -> bool:
+        with suppress(OSError), urlopen(f"{pages}/api/v2/version", timeout=5):  # noqa: S310
+            return True
+        return False
 
     def ask(*words: str) -> None:
         subprocess.run([run, *words], check=True, stdout=subprocess.DEVNULL)
@@ -76,15 +87,18 @@ def run_dags(project: Path, names: list[str]) -> list[tuple[str, str, str]]:
         wait_until(lambda: len(ended(project)) >= runs, f"{runs} runs", seconds=_SECONDS)
 
     ask("dags", "reserialize")
-    service = subprocess.Popen([run, "standalone"], stdout=subprocess.DEVNULL)
+    service = subprocess.Popen(
+        [run, "standalone"], stdout=subprocess.DEVNULL, start_new_session=True
+    )
     try:
+        wait_until(answers, "Airflow's pages", seconds=_SECONDS)  # tasks report to that server
         switch_on("training", runs=len(names))
         days = 2 if "delay" in names else 0
         if days:
             ask(*_BACKFILL)
         switch_on("batch", runs=2 * len(names) + days)
     finally:
-        service.terminate()
+        os.killpg(service.pid, SIGTERM)  # its parts outlive it otherwise
         service.wait()
     return ended(project)
 

@@ -98,14 +98,16 @@ def test_task_when_read_has_only_options_of_its_command(
 
 
 def test_dags_are_of_models_alone_also_of_one_with_a_word_of_sql_for_a_name(
-    dag_file: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    dag_file: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LAKE", str(tmp_path / "lake"))
     for name in ("deploy/airflow/dags", "models", "jobs"):
         (tmp_path / name).mkdir(parents=True)
     for name in ("order", "two words", "with-hyphen", "o" * 64, "Big", "schema", "__init__"):
         (tmp_path / f"models/{name}.py").touch()
     (tmp_path / "jobs/sources.toml").touch()
-    found = run_path(shutil.copy(DAGS, tmp_path / "deploy/airflow/dags"))
+    found = run_path(shutil.copy(str(DAGS), str(tmp_path / "deploy/airflow/dags")))
     command = dag_file["collect"]("order", {}).split(" && ")[-1]
 
     query.main([shlex.split(command)[3], "--csv"])

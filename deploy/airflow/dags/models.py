@@ -85,6 +85,7 @@ def alert(context: Any) -> None:
 
 
 sources = tomllib.loads((PROJECT / "jobs/sources.toml").read_text(encoding="utf-8"))
+# As the project has it: no other word may come into a command.
 stems = {path.stem for path in PROJECT.glob("models/*.py")} - {"schema"}
 for name in sorted(filter(re.compile(r"[a-z][a-z0-9_]{0,62}").fullmatch, stems)):
     for kind in (training, batch):
