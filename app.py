@@ -21,6 +21,7 @@ from flask import Flask
 from engine.api import log_format
 from engine.api.fast_path.answer import FastPath
 from engine.api.fast_path.rejections import Rejections
+from engine.api.job_runner import JobRunner
 from engine.api.middleware import cors
 from engine.api.mount import mount
 from engine.api.protocols.vertex import RouteTaken
@@ -29,6 +30,7 @@ from engine.api.resources import Resources
 from engine.api.statuses import REASONS
 from engine.commands import COMMANDS
 from engine.monitoring.drift_reports import DriftReports
+from engine.monitoring.webhooks import Webhooks
 from engine.pages import (
     api_docs,
     dashboard,
@@ -53,6 +55,7 @@ from engine.worker.processes import children
 from persistence.callers import Callers
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_jobs import Jobs
 from persistence.prediction_overview import PredictionOverview
 from persistence.prediction_spool import PredictionSpool
 from persistence.store_errors import StoreError
@@ -88,10 +91,14 @@ def create_app(settings: Settings) -> Flask:
     mount(app, shared, pages=pages, children=children)
     for command in COMMANDS:
         app.cli.add_command(command)
+    run_jobs = None
+    if shared.jobs and settings.jobs_in_web:
+        run_jobs = JobRunner(app, shared.jobs, shared.webhooks, shared.stopping).run_due
     app.extensions[KEY] = Application(
         Lifecycle(
             shared.models, shared.metrics, shared.stopping,
             callers=shared.callers, answers=shared.answers, log=shared.log,
+            run_jobs=run_jobs,
         ),
         shared.metrics,
         Rejections(
@@ -117,6 +124,8 @@ def _resources(settings: Settings) -> Resources:
     return Resources(
         predictor=Predictor(models, Observers([metrics, shadow, *([log] if log else [])])),
         log=log,
+        jobs=_jobs(settings) if log else None,
+        webhooks=_webhooks(settings),
         metrics=metrics,
         shadow=shadow,
         callers=_callers(settings),
@@ -171,6 +180,18 @@ def _prediction_log(settings: Settings, metrics: Metrics) -> PredictionLog | Non
             "PREDICTION_LOG": mode,
         },
     )  # fmt: skip
+
+
+def _jobs(settings: Settings) -> Jobs:
+    place = settings.job_store or settings.prediction_folder / "jobs"
+    return Jobs(_log_address(settings), place, days=settings.job_days, most=settings.max_jobs)
+
+
+def _webhooks(settings: Settings) -> Webhooks:
+    if settings.webhooks and not settings.webhook_secret:
+        raise InvalidSettings("WEBHOOKS is set, but WEBHOOK_SECRET is not: set it, to sign with")
+    pairs = (pair.strip().split("=", 1) for pair in settings.webhooks.split(",") if pair)
+    return Webhooks(dict(pairs), settings.webhook_secret)
 
 
 def _store(settings: Settings) -> ModelStore:
@@ -251,4 +272,6 @@ else:
         log_format.init(_settings.log_format)
         app = create_app(_settings)
     except (InvalidSettings, RouteTaken) as error:
-        sys.exit(f"app: {error}")
+        print(f"app: {error}", file=sys.stderr)
+        # Of a command of flask 1 has a meaning, as drift; wrong usage is 2.
+        sys.exit(2 if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else 1)

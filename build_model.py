@@ -3,26 +3,22 @@
 For instance::
 
     python build_model.py credit
-    python build_model.py credit --data applicants.csv --promote if-better
+    python build_model.py credit --data applicants.csv --promote if-better --version v3
     python build_model.py churn --from churn.csv --target Churn
     python build_model.py churn --import model.joblib --data sample.csv --target Churn
 
 The third first writes ``models/churn.py``; the last only makes a version of a fitted model.
 
 Exit codes: 0 a version was stored, and promoted or not as ``--promote`` says;
-1 none was stored; 2 wrong usage; 3 a version was stored and was to be promoted,
-but another was promoted meanwhile.
+1 none was stored; 2 wrong usage; 3 a version was stored, but another one was
+promoted or took its name meanwhile.
 """
 
 import argparse
 import importlib
 import os
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +26,8 @@ from engine.languages import choose_by_environment
 from engine.languages import gettext as _
 from persistence.database import DatabaseError, hide_passwords, without_password
 from persistence.model_persistence import ModelStore
-from persistence.names import NAME
+from persistence.names import NAME, VERSION_NAME
+from persistence.place import VersionExists
 from persistence.promotions import PromotionConflict
 from persistence.store_errors import ModelNotFound, StoreError
 from settings import InvalidSettings, Settings, print_any_word
@@ -44,9 +41,6 @@ PINNED = {
     "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }  # fmt: skip
-
-#: Seconds after which a step reports that it is still running; then after twice as long each time.
-PATIENCE = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(text.format(options.model or ""), code=2)
     if options.fitted is not None and (options.data is None or options.place is not None):
         return _fail(_("--import needs --data, rows that the model takes, and no --from"), code=2)
+    if options.version and not VERSION_NAME.fullmatch(options.version):
+        text = _("a version cannot be called {!r}: give it small letters and digits, as in v3")
+        return _fail(text.format(options.version), code=2)
     if options.place is not None and (code := _write_model_file(options)):
         return code
     store = ModelStore(
@@ -138,11 +135,13 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
     try:
         if store.keys:  # A key that cannot sign stops the run before the training.
             store.keys.sign(b"")
+        if options.version:
+            _refuse_name(store, name, options.version, options.promote)
         with explained("training", name, passing=sentences, file=options.fitted):
             build(
                 store, name, data=options.data, promote=options.promote, origin=origin,
                 with_importances=options.importances == "on", fitted=options.fitted,
-                target=options.target, trust=options.trust,
+                target=options.target, trust=options.trust, version_name=options.version,
             )  # fmt: skip
     except InvalidDefinition as error:
         return _fail(_("models/{}.py contradicts itself:").format(name) + f"\n{error}")
@@ -156,17 +155,19 @@ def _train(store: ModelStore, name: str, options: argparse.Namespace, settings: 
 def build(
     store: ModelStore, name: str, *, data: Path | None, promote: str,
     origin: "Origin | None" = None, with_importances: bool = True, fitted: Path | None = None,
-    target: str = "", trust: str = "",
+    target: str = "", trust: str = "", version_name: str = "",
 ) -> str:  # fmt: skip
     """Train a model, by default on its sample, store the version and return its name.
 
     Promote it "always", "never", or "if-better": if it is shown to be better than
     the promoted version, on the same held-out rows. Raise `PromotionConflict` if
-    another version was promoted meanwhile; the new version is stored all the same.
+    another version was promoted, or got the version's name, meanwhile; the new version is
+    stored all the same.
     With the file of a `fitted` model nothing is trained: see `engine.training.fitted.bring`.
     """
     from engine.training.fitted.bring import bring
     from engine.training.provenance import Origin, traced
+    from engine.training.steps import step
     from engine.training.train import train
 
     settled: dict[str, Any] = {
@@ -185,13 +186,31 @@ def build(
         say(_("version {} in {}").format(version, f"{store.place}/{name}/{version}"))
     with step("promote") as say:
         challenge = trained.card["challenge"]
-        if challenge["promote"]:
-            champion = None if promote == "always" else challenge["champion"] or ""
-            store.promote(name, version, expected=champion)
-            say(_("{version} is served by default").format(version=version))
-        else:
-            say(challenge["reason"])
+        try:
+            if challenge["promote"]:
+                champion = None if promote == "always" else challenge["champion"] or ""
+                store.promote(name, version, expected=champion)
+                say(_("{version} is served by default").format(version=version))
+            else:
+                say(challenge["reason"])
+        finally:  # a version that is not promoted has its name all the same
+            if version_name:
+                store.give_name(name, version, version_name)
+                say(_("{version} has the name {name}").format(version=version, name=version_name))
     return version
+
+
+def _refuse_name(store: ModelStore, name: str, version_name: str, promote: str) -> None:
+    """Raise VersionExists, before anything is trained, where a version cannot have a name."""
+    try:
+        if owner := store.pointer(name).named.get(version_name):
+            text = _("{name} has a version {version_name} already, {owner}: give another name")
+            raise VersionExists(text.format(name=name, version_name=version_name, owner=owner))
+    except ModelNotFound:
+        if promote == "never":
+            text = _("names are kept beside what is promoted, and nothing of {name} is: promote "
+                     "its first version")  # fmt: skip
+            raise VersionExists(text.format(name=name)) from None
 
 
 def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDefinition, Path]":
@@ -214,31 +233,6 @@ def _defined(name: str, data: Path | None, store: ModelStore) -> "tuple[ModelDef
     return definition, source
 
 
-@contextmanager
-def step(title: str) -> Iterator[Callable[[str], None]]:
-    """Print the results of one step of a run, or that it is still at work."""
-    began, waiting = time.monotonic(), _("still at work")  # another thread says it
-    is_done = threading.Event()
-
-    def say(text: str) -> None:
-        taken = f"{time.monotonic() - began:5.1f} s"
-        for line in text.splitlines():
-            print(f"  {title:<12} {taken}  {line}", flush=True)
-
-    def reassure() -> None:
-        patience = PATIENCE
-        while not is_done.wait(patience):
-            say(waiting)
-            patience *= 2
-
-    (thread := threading.Thread(target=reassure, daemon=True)).start()
-    try:
-        yield say
-    finally:
-        is_done.set()
-        thread.join()
-
-
 def _fail(reason: object, *, code: int = 1) -> int:
     print(f"build_model: {hide_passwords(str(reason))}", file=sys.stderr)
     return code
@@ -253,6 +247,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--promote", choices=("always", "if-better", "never"), default="always",
         help=_("whether the new version is served by default (always)"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--version", default="", metavar="NAME",
+        help=_("a name for the new version, as v3, by which it is found; none has it yet"),
     )  # fmt: skip
     parser.add_argument("--if-absent", action="store_true", help=_("do nothing if one is promoted"))
     parser.add_argument(

@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps test-deps new import remove model check check-data ingest query score run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
+.PHONY: help deps venv test-deps new import remove model retrain serve deploy_model check check-data ingest query score airflow airflow-test run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
 
 python := .venv/bin/python
 
@@ -13,7 +13,7 @@ chosen := $(if $(model),export DEFAULT_MODEL="$$model";)
 tested := unset MAKEFLAGS MAKELEVEL MFLAGS PYTHONDONTWRITEBYTECODE
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' makefile
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' makefile
 
 run: deps  ## Serve on this machine, training first where no version is: make run model=credit
 	@$(chosen) $(python) build_model.py --if-absent && exec $(python) app.py
@@ -26,7 +26,8 @@ test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes:
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better
 	@exec $(python) build_model.py $(if $(name),"$$name") $(if $(data),--data="$$data") \
-		$(if $(promote),--promote="$$promote") $(if $(importances),--importances="$$importances")
+		$(if $(promote),--promote="$$promote") $(if $(importances),--importances="$$importances") \
+		$(if $(version),--version="$$version")
 
 new: deps  ## Write a model file from a table, and train it: make new name=churn from=FILE target=Churn
 	@exec $(python) build_model.py "$$name" --from="$$from" $(if $(target),--target="$$target") \
@@ -40,7 +41,19 @@ remove: deps  ## Remove a model's file, sample and tests; git keeps them: make r
 import: deps  ## Make a version of a fitted model: make import name=churn file=FILE data=TABLE target=Churn
 	@exec $(python) build_model.py "$$name" --import="$$file" $(if $(data),--data="$$data") \
 		$(if $(target),--target="$$target") $(if $(filter-out no,$(trust)),--trust="$$trust") \
-		$(if $(promote),--promote="$$promote") $(if $(importances),--importances="$$importances")
+		$(if $(promote),--promote="$$promote") $(if $(importances),--importances="$$importances") \
+		$(if $(version),--version="$$version")
+
+retrain: deps  ## Train on fresh data, promote what is better: make retrain model=beers version=v3 data=FILE
+	@exec $(python) build_model.py "$$model" --promote="$${promote:-if-better}" \
+		$(if $(version),--version="$$version") $(if $(data),--data="$$data")
+
+serve: deps  ## Serve a version here, promoted or not: make serve model=beers version=v3
+	@$(python) -m flask models deploy "$$model" "$$version" .served && \
+		MODEL_STORE=.served DEFAULT_MODEL="$$model" exec $(python) app.py
+
+deploy_model: deps  ## Put a version into service: make deploy_model model=beers version=v3 to=heroku
+	@exec bin/deploy_model "$$model" "$$version" "$$to"
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
 	@exec $(python) test_model.py $(if $(name),"$$name")
@@ -61,8 +74,16 @@ ingest: deps  ## Bring a source into the lake: make ingest model=beers since=202
 query: deps  ## Ask the lake in SQL: make query sql="select count(*) from beers"
 	@exec $(python) -m jobs.query "$$sql" $(if $(filter-out no,$(csv)),--csv)
 
+airflow: deps  ## Run the DAGs of all models, with pages at port 8080; installs Airflow first
+	@exec deploy/airflow/run standalone
+
+airflow-test: test-deps  ## Let a scheduler run every DAG once, and two dates of a backfill
+	@exec $(python) -m tests.deploy.scheduler
+
 deps:  ## Install what trains and serves into .venv, as locked: PYTHON=python3.12 make deps
 	@bin/setup
+
+venv: deps  ## The same as deps
 
 test-deps:  ## Install what tests, checks and benchmarks need as well
 	@bin/setup tests
@@ -101,8 +122,11 @@ tables: test-deps  ## Compare the first models of many tables with a tuned refer
 first: test-deps  ## Count the lines of a first API with each tool, and run it: make first args="--only mlflow"
 	@$(python) -m benchmarks.first $(args)
 
-stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress args=--write
-	@$(python) -m benchmarks.stress $(args)
+systems: test-deps  ## Train, serve, ask, score and retrain the five models: make systems args=--samples
+	@$(python) -m benchmarks.systems $(args)
+
+stress: test-deps  ## Ask the service 50,000 times in 45 seconds, twice: make stress model=delay args=--write
+	@$(python) -m benchmarks.stress $(if $(model),--model="$$model") $(args)
 
 growth: test-deps  ## Measure how a prediction's cost grows: make growth args=--write
 	@$(python) -m benchmarks.growth $(args)
@@ -174,8 +198,8 @@ notebooks: test-deps  ## Run the notebooks on samples or on real tables, into pa
 site: test-deps  ## Build the documentation as a site with a search, in .site
 	@NO_MKDOCS_2_WARNING=1 exec $(python) -m mkdocs build --quiet --strict
 
-clean:  ## Remove .venv, .setup, .bench, .site, .fixtures and caches; artifacts/ stays
-	@rm -rf .venv .setup .bench .site .ruff_cache .mypy_cache .pytest_cache .hypothesis .fixtures
+clean:  ## Remove .venv, .setup, .bench, .served, .site, .fixtures and caches; artifacts/ stays
+	@rm -rf .venv .setup .bench .served .site .ruff_cache .mypy_cache .pytest_cache .hypothesis .fixtures
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 upgrade:  ## Bring a newer release of the template: make upgrade from=FOLDER version=0.7.0

@@ -13,9 +13,15 @@ from dataclasses import dataclass, field, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from engine.env_file import add_env_file
+from engine.setting_values import (
+    message_secret,
+    secret,
+    signing_keys,
+    web_address,
+    webhook_addresses,
+)
 
 
 def print_any_word() -> None:
@@ -62,31 +68,6 @@ def _flag(text: str) -> bool:
     return text.lower() in ("true", "1")
 
 
-def _secret(text: str) -> str:
-    if len(text) < 22 or len(set(text)) < 10:  # 128 bits, as letters and digits
-        raise ValueError("at least 22 random characters")
-    return text
-
-
-def _signing_keys(text: str) -> str:
-    for key in map(str.strip, text.split(",")):
-        if key.startswith("ed25519"):
-            if not re.fullmatch(r"ed25519-(private|public):[A-Za-z0-9+/]{43}=", key):
-                raise ValueError("ed25519-private: or ed25519-public: and 32 bytes in base64")
-        else:
-            _secret(key)
-    return text
-
-
-def web_address(text: str) -> str:
-    """Return an address that is encrypted or of this machine; raise ValueError for others."""
-    parts = urlsplit(text)
-    is_here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if not (parts.hostname and (parts.scheme == "https" or is_here)) or "@" in parts.netloc:
-        raise ValueError("https://host/path, or http:// on this machine")
-    return text
-
-
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -114,7 +95,8 @@ def _database(text: str) -> str:
 
 #: Descriptions of values that must not be shown.
 _HIDDEN: dict[Any, str] = {
-    _secret: "too weak", _signing_keys: "no key, or too weak",
+    secret: "too weak", signing_keys: "no key, or too weak",
+    message_secret: "not in this form", webhook_addresses: "not in this form",
     _database: "not an address of PostgreSQL or SQLite",
 }  # fmt: skip
 
@@ -142,7 +124,7 @@ class Settings:
     )
     signing_key: str = _setting(
         "",
-        _signing_keys,
+        signing_keys,
         "Keys that sign and verify versions, separated by commas; the first one signs",
     )
     default_model: str = _setting("credit", str, "The model of `/v0/predict`; unset: the only one")
@@ -189,7 +171,7 @@ class Settings:
         Path("keys.json"), Path, "File of the API keys that `flask keys` makes; it need not exist"
     )
     api_key: str = _setting(
-        "", _secret, "One more API key, which may predict and read; at least 22 random characters"
+        "", secret, "One more API key, which may predict and read; at least 22 random characters"
     )
     open_access: bool = _setting(
         False, _flag, "Never require a key, because a gateway authenticates callers"
@@ -231,9 +213,22 @@ class Settings:
         "", _database, "Database of the log; empty: `log.sqlite3` in `PREDICTION_FOLDER`"
     )
     drift_webhook: str = _setting("", web_address, "Address for reports of drift")
-    drift_webhook_secret: str = _setting("", _secret, "Secret that signs these reports")
+    drift_webhook_secret: str = _setting("", secret, "Secret that signs these reports")
     prediction_days: int = _setting(
         0, _whole(0), "Days until a logged prediction is deleted; 0 = never"
+    )
+
+    job_store: Path | str = _setting(
+        "", _store, "Bodies and answers of jobs: a folder or bucket; empty: in `PREDICTION_FOLDER`"
+    )
+    job_days: int = _setting(7, _whole(1), "Days until a job and its answer are deleted")
+    max_jobs: int = _setting(100, _whole(1), "Most unfinished jobs; a key may have a quarter")
+    jobs_in_web: bool = _setting(True, _flag, "Answer jobs in the web processes, too")
+    webhooks: str = _setting(
+        "", webhook_addresses, "Who may be told of jobs: `name=address`, separated by commas"
+    )
+    webhook_secret: str = _setting(
+        "", message_secret, "Secret that signs what they are told, `whsec_…`"
     )
 
     @property

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.questions import FILES, MODEL, STORE, Questions, is_right, read
@@ -33,7 +34,7 @@ class Cost(NamedTuple):
     cpu_seconds: float
 
 
-def answerer() -> Callable[[Way, bytes], bytes]:
+def answerer(store: Path = STORE, model: str = MODEL) -> Callable[[Way, bytes], bytes]:
     """Give this service's prediction: a body, sent in some way, to the answer's body.
 
     This is the one place of the benchmark that knows what it is called. As in
@@ -46,7 +47,7 @@ def answerer() -> Callable[[Way, bytes], bytes]:
     from engine.serving.request import PredictRequest
     from persistence.model_persistence import ModelStore
 
-    models = ModelCache(ModelStore(STORE), MODEL)
+    models = ModelCache(ModelStore(store), model)
     models.get()
     predictor = Predictor(models, Observers())
 

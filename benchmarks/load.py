@@ -31,12 +31,15 @@ class Question:
     body : bytes
     expected : mapping
         Keys of the answer with their exact values, such as ``prediction``.
+    key : str
+        The API key that is sent; empty for none.
     """
 
     body: bytes
     expected: Mapping[str, Any]
     path: str = "/v0/predict"
     content_type: str = "application/json"
+    key: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,7 @@ class Load:
             f"Host: 127.0.0.1:{self.port}",
             f"Content-Type: {question.content_type}",
             f"Content-Length: {len(question.body)}",
+            *((f"x-api-key: {question.key}",) if question.key else ()),
             *(() if self.is_kept else ("Connection: close",)),
         )
         return "\r\n".join((*lines, "", "")).encode() + question.body

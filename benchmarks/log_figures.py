@@ -124,8 +124,7 @@ def drain_rate(service: _Service, address: str, rows: int) -> float:
     """Return how many predictions of a full spool a database gets per second."""
     with TemporaryDirectory(dir=BENCH) as folder, opened(address) as database:
         fill(service, Path(folder), rows)
-        before = database.count(EVERYTHING)
-        begun = time.perf_counter()
+        before, begun = database.count(EVERYTHING), time.perf_counter()
         Drain(Path(folder), database).store()
         seconds = time.perf_counter() - begun
         assert database.count(EVERYTHING) - before == rows
@@ -186,11 +185,12 @@ def enlarge(service: _Service, database: PredictionDatabase, rows: int) -> int:
         fill(service, Path(folder), hourly)
         Drain(Path(folder), database).store()
     counts, now = counted(database), int(time.time() * 1000)
-    for hour in range(1, HOURS):
-        prefix = f"{now - hour * 3_600_000:012x}"
+    for hours in (range(max(1, day), day + 24) for day in range(0, HOURS, 24)):
         with database._transactions.begin(writes=True) as connection:
-            connection.exec_driver_sql(_COPY.format(prefix, hour * 3600, hourly))
-        database.store((), (), [replace(each, hour=each.hour - hour) for each in counts])
+            for hour in hours:
+                past = f"{now - hour * 3_600_000:012x}", hour * 3600, hourly
+                connection.exec_driver_sql(_COPY.format(*past))
+        database.store((), (), [replace(c, hour=c.hour - n) for n in hours for c in counts])
     with database._transactions.begin(writes=True) as connection:
         connection.exec_driver_sql("ANALYZE")
     return database.count(EVERYTHING)

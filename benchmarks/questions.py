@@ -12,13 +12,15 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.environments import BENCH, ROOT
 
 if TYPE_CHECKING:  # the floor asks in an environment that has onnxruntime and nothing of ours
     from engine.schema.fields import Field
+    from engine.schema.record_schema import Schema
 
 MODEL = "credit"
 STORE = BENCH / "store"
@@ -64,8 +66,11 @@ def read() -> Questions:
     return Questions(**json.loads((FILES / "questions.json").read_text()))
 
 
-def prepare() -> Questions:
-    """Train, export and ask the pipeline, unless that is done for this very code."""
+def prepare(trained: Path | None = None) -> Questions:
+    """Train, export and ask the pipeline, unless that is done for this very code.
+
+    A store with the model, trained as the command does, saves the training.
+    """
     FILES.mkdir(parents=True, exist_ok=True)
     marker = FILES / "made-for"
     wanted = _fingerprint()
@@ -73,16 +78,20 @@ def prepare() -> Questions:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another measurement may need the same
         if not marker.is_file() or marker.read_text() != wanted:
             print("training the model and exporting it for the contenders", flush=True)
-            _train()
+            if trained is None:
+                _train(STORE, MODEL)
+            else:
+                shutil.rmtree(STORE, ignore_errors=True)
+                shutil.copytree(trained, STORE)
             _write_files()
             marker.write_text(wanted)
     return read()
 
 
-def _train() -> None:
-    shutil.rmtree(STORE, ignore_errors=True)
-    variables = os.environ | {"MODEL_STORE": str(STORE)}
-    command = [sys.executable, "build_model.py", MODEL]
+def _train(store: Path, *words: str) -> None:
+    shutil.rmtree(store, ignore_errors=True)
+    variables = os.environ | {"MODEL_STORE": str(store)}
+    command = [sys.executable, "build_model.py", *words]
     subprocess.run(  # noqa: S603
         command, cwd=ROOT, env=variables, stdout=subprocess.DEVNULL, check=True
     )
@@ -91,17 +100,12 @@ def _train() -> None:
 def _write_files() -> None:
     import joblib
 
-    from engine.runtime.loading import as_card, open_pipeline
     from engine.training.export.export import translate
     from engine.training.export.inputs import input_name
     from engine.training.export.single_trees import with_double_trees
-    from engine.training.table import read_table
     from models import find
-    from persistence.model_persistence import ModelStore
 
-    store = ModelStore(STORE)
-    card = store.read_card(MODEL)
-    pipeline = open_pipeline(store.files(card), as_card(card))
+    card, pipeline = _open(STORE, MODEL)
     definition = find(MODEL)
     fields = definition.schema.fields
     joblib.dump(pipeline, FILES / "pipeline.joblib")
@@ -114,19 +118,45 @@ def _write_files() -> None:
             part.name = names[part.name]
     (FILES / "model.onnx").write_bytes(plain.SerializeToString())
     whole = definition.load_data(definition.sample).dropna()
-    rows, _, _ = read_table(whole.head(ROWS), definition.schema)
+    questions = _ask(card, pipeline, whole.head(ROWS), definition.schema)
+    (FILES / "questions.json").write_text(json.dumps(asdict(questions)))
+
+
+def prepare_model(name: str, data: Path) -> tuple[Path, Questions]:
+    """Train a model on a table; return its store, and rows drawn from that table as questions."""
+    from models import find
+
+    store, definition = BENCH / f"store-{name}", find(name)
+    _train(store, name, "--data", str(data))
+    drawn = definition.load_data(data).dropna().sample(ROWS, random_state=0)
+    return store, _ask(*_open(store, name), drawn, definition.schema)
+
+
+def _open(place: Path, name: str) -> tuple[Any, Any]:
+    """Return the card of the promoted version and its fitted pipeline."""
+    from engine.runtime.loading import as_card, open_pipeline
+    from persistence.model_persistence import ModelStore
+
+    store = ModelStore(place)
+    card = store.read_card(name)
+    return card, open_pipeline(store.files(card), as_card(card))
+
+
+def _ask(card: Any, pipeline: Any, table: Any, schema: "Schema") -> Questions:
+    from engine.training.table import read_table
+
+    rows, _, _ = read_table(table, schema)
     records = [
-        {field.name: _plain(value, field) for field, value in zip(fields, row, strict=True)}
+        {field.name: _plain(value, field) for field, value in zip(schema.fields, row, strict=True)}
         for row in rows.itertuples(index=False)
     ]
     positive = list(pipeline.classes_).index(card["positive"])
-    questions = {
-        "record": card["example"]["record"],
-        "probability": float(card["example"]["probabilities"][positive]),
-        "records": records,
-        "probabilities": pipeline.predict_proba(rows)[:, positive].tolist(),
-    }
-    (FILES / "questions.json").write_text(json.dumps(questions))
+    return Questions(
+        record=card["example"]["record"],
+        probability=float(card["example"]["probabilities"][positive]),
+        records=records,
+        probabilities=pipeline.predict_proba(rows)[:, positive].tolist(),
+    )
 
 
 def _plain(value: Any, field: "Field") -> Any:

@@ -1,7 +1,8 @@
 """The stress test: 50,000 requests in 45 seconds, every answer read and compared.
 
-    python -m benchmarks.stress            print a table; exit 1 unless all were answered correctly
-    python -m benchmarks.stress --write    and put it into docs/reference/stress.md
+    python -m benchmarks.stress                  print a table; exit 1 unless all are right
+    python -m benchmarks.stress --model delay    on its real data, as its original is asked
+    python -m benchmarks.stress --write          and put it into docs/reference/stress.md
 
 Two generators ask in turn: Locust's users, each of whom waits for an answer
 before it asks again, and an open loop, which waits for nothing.
@@ -11,12 +12,15 @@ import argparse
 import json
 import math
 import os
+import secrets
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks import questions
@@ -24,11 +28,13 @@ from benchmarks.environments import BENCH, ROOT, make
 from benchmarks.floor import answerer
 from benchmarks.load import Load, Question, run
 from benchmarks.stress_page import machine, table, write_figures
-from benchmarks.stress_server import serving
+from benchmarks.stress_server import Server, serving
 from benchmarks.ways import OURS_ONE
+from models import find
 
 LOCUST = ("locust==2.47.0",)
 PAGE = ROOT / "docs/reference/stress.md"
+DELAY = "flights-scl/flights_scl_2017.csv.gz"
 
 REQUESTS, SECONDS, USERS = 50_000, 45.0, 500
 PATIENCE_SECONDS = 10.0
@@ -37,6 +43,7 @@ PATIENCE_SECONDS = 10.0
 LOCUST_SECONDS = 60
 
 Generator = Callable[[int, list[Question], argparse.Namespace], "Result"]
+Started = Callable[[], AbstractContextManager[Server]]
 
 
 @dataclass(frozen=True)
@@ -69,19 +76,46 @@ class Result:
 def main(arguments: list[str] | None = None) -> int:
     """Run both generators; give the exit status."""
     options = _parser().parse_args(arguments)
-    asked = ask_about(questions.prepare(), partial(answerer(), OURS_ONE))
-    results = [] if options.open_loop else [measure(run_locust, asked, options)]
-    results.append(measure(run_open_loop, asked, options))
+    started, asked = prepare_delay(options.data) if options.model else prepare()
+    results = [] if options.open_loop else [measure(run_locust, started, asked, options)]
+    results.append(measure(run_open_loop, started, asked, options))
     text = write_table(results)
     print(text)
     if options.write:
-        write_figures(PAGE, "stress", f"{machine()}\n\n{text}")
+        target = f"stress model={options.model}" if options.model else "stress"
+        write_figures(PAGE, target, f"{machine()}\n\n{text}")
     return 0 if all(one.correct == one.asked for one in results) else 1
 
 
-def measure(generator: Generator, asked: list[Question], options: argparse.Namespace) -> Result:
+def prepare() -> tuple[Started, list[Question]]:
+    """Return what starts a service of the sample's model, and questions from its table."""
+    asked = ask_about(questions.prepare(), partial(answerer(), OURS_ONE))
+    return partial(serving, questions.STORE, questions.MODEL), asked
+
+
+def prepare_delay(data: Path) -> tuple[Started, list[Question]]:
+    """Return a service of delays that asks for a key, and flights sent and answered as once.
+
+    Without the real flights the sample's are taken.
+    """
+    key, data = secrets.token_urlsafe(32), data if data.exists() else find("delay").sample
+    print(f"training delay on {data.name}", flush=True)
+    store, sample = questions.prepare_model("delay", data)
+    asked = [
+        replace(
+            one, path="/inference/delay", key=key,
+            expected={"prediction": [*one.expected["prediction"]["probabilities"].values()]},
+        )
+        for one in ask_about(sample, partial(answerer(store, "delay"), OURS_ONE))
+    ]  # fmt: skip
+    return partial(serving, store, "delay", open_access=False, api_key=key), asked
+
+
+def measure(
+    generator: Generator, started: Started, asked: list[Question], options: argparse.Namespace
+) -> Result:
     """Start the service, let a generator ask it, and add what that cost the service."""
-    with serving(questions.STORE, questions.MODEL) as server:
+    with started() as server:
         before = server.cpu_seconds()
         result = generator(server.port, asked, options)
         return replace(result, server_cpu=server.cpu_seconds() - before)
@@ -140,6 +174,7 @@ def run_locust(port: int, asked: list[Question], options: argparse.Namespace) ->
         "users": options.users,
         "patience_seconds": PATIENCE_SECONDS,
         "report": str(report),
+        "key": asked[0].key,
         "questions": [
             {"path": one.path, "body": one.body.decode(), "content_type": one.content_type}
             | {"expected": one.expected}
@@ -152,6 +187,7 @@ def run_locust(port: int, asked: list[Question], options: argparse.Namespace) ->
         "--headless", "--only-summary", "--users", options.users, "--spawn-rate", options.users,
         "--run-time", f"{LOCUST_SECONDS}s", "--stop-timeout", "0", "--exit-code-on-error", "0",
         "--host", f"http://127.0.0.1:{port}",
+        "--html", BENCH / f"stress-{options.model or questions.MODEL}.html",
     ]  # fmt: skip
     with (BENCH / "logs" / "locust.log").open("wb") as out:
         subprocess.run(  # noqa: S603
@@ -208,6 +244,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--requests", type=int, default=REQUESTS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--users", type=int, default=USERS, help="users, and connections")
+    parser.add_argument("--model", choices=("delay",), help="which is asked as its original was")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared/data" / DELAY)
     parser.add_argument("--open-loop", action="store_true", help="without Locust")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     return parser

@@ -15,6 +15,7 @@ from locust.exception import StopUser
 
 _PLAN = json.loads(Path(os.environ["STRESS_PLAN"]).read_text())
 _QUESTIONS = _PLAN["questions"]
+_KEY = {"x-api-key": _PLAN["key"]} if _PLAN["key"] else {}
 _NUMBERS = itertools.count()
 _OUTCOMES: list[tuple[float, float, str]] = []
 
@@ -36,7 +37,7 @@ class Client(FastHttpUser):
         with self.client.post(
             question["path"],
             data=question["body"],
-            headers={"Content-Type": question["content_type"]},
+            headers={"Content-Type": question["content_type"], **_KEY},
             catch_response=True,
         ) as answer:
             outcome = _judge(answer, question["expected"])

@@ -4,7 +4,7 @@ For instance::
 
     python -m jobs.check beers --data beers.csv
     python -m jobs.check beers --data beers.csv --report check.html --rejected rejected.csv
-    python -m jobs.check beers --data new.csv --without-target
+    python -m jobs.check beers --data new.csv --without-target --accepted accepted.csv
 
 Exit codes: 0 the table fits, with as few rejected rows as the model file sets aside;
 1 it does not; 2 wrong usage, such as a model that does not exist.
@@ -51,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
             options.report.write_bytes(page)
         if options.rejected:
             write_rejected(check, options.rejected)
+        if options.accepted and check.fits(definition.set_aside):
+            known = [not definition.schema.refuses(str(each)) for each in check.table.columns]
+            check.table.loc[~check.is_rejected, known].to_csv(options.accepted, index=False)
     except (InvalidTable, OSError, TrainingFailed) as error:
         return _fail(error)
     return _tell(definition, check, data)
@@ -89,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="the table; by default the model's sample")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML report")
     parser.add_argument("--rejected", type=Path, metavar="FILE", help="write rejected rows as CSV")
+    parser.add_argument(
+        "--accepted", type=Path, metavar="FILE", help="write the others for a batch"
+    )
     parser.add_argument(
         "--without-target", action="store_true", help="the rows are to be predicted"
     )

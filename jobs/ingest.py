@@ -26,7 +26,6 @@ from engine.schema.definition import InvalidDefinition
 from engine.training.cleaning import Cleaner
 from jobs.sources import InvalidSource, Moment, Record, Source, SourceFailed, load_source
 from persistence.database import DatabaseError
-from persistence.file_rows import UnreadableFile
 from persistence.lake import ChainMoved, DamagedObject, Lake
 from persistence.lake_parts import is_divided
 from persistence.names import NAME
@@ -99,9 +98,9 @@ def ingest(
             counts["came"] += len(records)
             if stored := lake.add(records, cursor):
                 counts += cleaner.clean(stored, lake.objects) + Counter(new=len(stored.records))
-        lake.move(cursor)
-    except (SourceFailed, DatabaseError, UnreadableFile) as error:
+    except (SourceFailed, DatabaseError) as error:
         failure = str(error)
+    lake.move(cursor)
     lake.remember()
     return counts, failure
 

@@ -115,7 +115,6 @@ def _run(options: argparse.Namespace) -> str:
                 raise JobError(f"another process works in {folder}: wait for it, or name --parts")
             if options.restart:
                 _empty(folder)
-                target.remove()
             elif target.is_done():
                 _empty(folder)
                 remedy = "" if job.digest else "; --restart reads the database anew"
@@ -137,15 +136,19 @@ def _answer(
     _score(folder, parts, {*range(parts.count)} - known.keys(), options)
     seconds, done = time.monotonic() - begun, [*_done(folder, parts).values()]
     rows, aside = sum(each.answered for each in done), sum(each.rejected for each in done)
+    rejected.unlink(missing_ok=True)  # those of another run
     if aside:
         write_rejected(folder, rejected, done)
-    share = float(str(model.card.get("set_aside", 0)))
+    declared = model.card["data"].get("set_aside")
+    share = declared["most"] if declared else 0.0
     if not rows or aside / (rows + aside) > share:  # 0.29 * 100 is less than 29
         _empty(folder)
         raise JobError(
             f"{aside:,} of {rows + aside:,} rows are not valid, and {model.name} may set aside "
             f"a share of {share:g}: nothing is written, {rejected} lists these rows"
         )
+    if options.restart:  # only now is there what takes its place
+        target.remove()
     target.publish(folder, parts, model, done)
     _empty(folder)
     text = f"{rows:,} rows scored by {model.name} {model.version} into {parts.job.target}"

@@ -15,10 +15,10 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+from engine.setting_values import web_address
 from persistence.database import without_password
-from persistence.file_rows import ROWS, encode_row, read_file_rows, split_json
+from persistence.file_rows import ROWS, UnreadableFile, encode_row, read_file_rows, split_json
 from persistence.table_rows import read_rows
-from settings import web_address
 
 #: How often a request is sent; the seconds that a whole answer may take, and its bytes.
 TRIES, MOST_SECONDS, MOST_BYTES = 5, 300.0, 64 * 2**20
@@ -84,6 +84,7 @@ class Http(Source, frozen=True, kw_only=True, tag="http"):
             text = f"address is {self.address}: give https://host/path"
             raise InvalidSource(text) from error
         known, page, is_last = dict(cursor.get("known", {})), cursor.get("page", 0), False
+        most = 1  # records of the largest page so far: a server may give fewer than it is asked for
         with requests.Session() as session:
             session.headers.update({k: from_environment(v) for k, v in self.headers.items()})
             while not is_last:
@@ -94,7 +95,8 @@ class Http(Source, frozen=True, kw_only=True, tag="http"):
                 count = count if records is None else len(records)
                 if tag and page <= MOST_KNOWN:
                     known[str(page)] = [tag, count]
-                is_last = count < self.per_page if place else page >= self.requests
+                is_last = count < most if place else page >= self.requests
+                most = max(most, count)
                 cursor = {"known": dict(known), "page": 0 if is_last else page}
                 yield Part([(f"page {page}", each) for each in records or []], cursor)
 
@@ -149,17 +151,23 @@ class Files(Source, frozen=True, kw_only=True, tag="files"):
         known, cut = dict(cursor.get("known", {})), cursor.get("cut", [])
         if not (paths := sorted(glob.glob(self.path, recursive=True))):  # noqa: PTH207
             raise SourceFailed(f"there is no file {self.path}")
+        failures = []
         for path in paths:
             mark = [os.stat(path).st_size, os.stat(path).st_mtime_ns]  # noqa: PTH116
             done = cut[2] if cut[:2] == [path, mark] else 0
-            if known.pop(path, None) != mark:
-                rows = read_file_rows(path, separator=self.separator, encoding=self.encoding)
-                numbered = islice(enumerate(rows, 1), done, None)
-                while part := [(f"{path}:{n}", row) for n, row in islice(numbered, ROWS)]:
-                    done += len(part)
-                    yield Part(part, {"known": dict(known), "cut": [path, mark, done]})
-            known = dict([*known.items(), (path, mark)][-MOST_KNOWN:])
+            try:
+                if known.pop(path, None) != mark:
+                    rows = read_file_rows(path, separator=self.separator, encoding=self.encoding)
+                    numbered = islice(enumerate(rows, 1), done, None)
+                    while part := [(f"{path}:{n}", row) for n, row in islice(numbered, ROWS)]:
+                        done += len(part)
+                        yield Part(part, {"known": dict(known), "cut": [path, mark, done]})
+                known = dict([*known.items(), (path, mark)][-MOST_KNOWN:])
+            except UnreadableFile as error:  # the others are read, and this one again next time
+                failures.append(str(error))
             yield Part([], {"known": known})
+        if failures:
+            raise SourceFailed("; ".join(failures))
 
 
 class Database(Source, frozen=True, kw_only=True, tag="database"):

@@ -143,17 +143,27 @@ def read_database(place: str | Path, table: str) -> "DataFrame":
 
     Raise `DatabaseError` where there is none of that name, or the database does not answer.
     """
-    schema, _, name = table.rpartition(".")
     with connected(place) as connection:
-        import sqlalchemy
         from pandas import read_sql_table
 
-        inspector = sqlalchemy.inspect(connection)
-        names = [*inspector.get_table_names(), *inspector.get_view_names()]
-        if table in names:
-            schema, name = "", table
-        elif not schema or not inspector.has_table(name, schema):
-            what = f"the database has no table or view {table!r}: " if table else ""
-            listed = ", ".join(names[:30]) or "the database has none"
-            raise DatabaseError(f"{what}name a table or view with --table: {listed}")
-        return read_sql_table(name, connection, schema=schema or None)
+        schema, name = find_table(connection, table, "name a table or view with --table")
+        return read_sql_table(name, connection, schema=schema)
+
+
+def find_table(connection: "Connection", table: str, remedy: str) -> tuple[str | None, str]:
+    """Return the schema, if one is given, and the name of a table or view.
+
+    Raise `DatabaseError`, with the remedy and the names that there are, where there is none.
+    """
+    import sqlalchemy
+
+    inspector = sqlalchemy.inspect(connection)
+    names = [*inspector.get_table_names(), *inspector.get_view_names()]
+    if table in names:  # whatever points are in it
+        return None, table
+    schema, _, name = table.rpartition(".")
+    if schema and inspector.has_table(name, schema):
+        return schema, name
+    what = f"the database has no table or view {table!r}: " if table else ""
+    listed = ", ".join(names[:30]) or "the database has none"
+    raise DatabaseError(f"{what}{remedy}: {listed}")

@@ -92,9 +92,11 @@ class Lake:
         """Load what is remembered, and yield the objects that came after it."""
         seen = self.objects.list_keys("seen/")
         if seen and (stored := self.objects.read(seen[-1], size=MOST_BYTES)):
-            head, _, body = stored.content.partition(b"\n")
-            state = _decode(head)
-            if state["identifying"] == self._identifying:  # else all keys are others now
+            mark, content = stored.content[:16], stored.content[16:]
+            head, _, body = content.partition(b"\n")
+            if mark != _digest(content) or (state := _decode(head))["keys"] != self._identifying:
+                self.objects.remove(seen[-1])  # it is damaged, or all keys are others now
+            else:
                 self._last = state["last"]
                 self._follow(state["header"])
                 self._remembered = self._number
@@ -135,15 +137,16 @@ class Lake:
 
     def remember(self) -> None:
         """Store what later runs would otherwise read the whole chain for, every so many objects."""
-        name = f"seen/{self._number:09}-{_digest(_encode(self._identifying)).hex()[:8]}"
         if self._number - self._remembered < BETWEEN:
             return
-        others = [key for key in self.objects.list_keys("seen/") if key != name]
         header = {"object": self._number, "cursor": self.cursor, "day": self._day}
-        state = {"last": self._last, "header": header, "identifying": self._identifying}
+        state = {"last": self._last, "header": header, "keys": self._identifying}
         pairs = b"".join(key + digest for key, digest in sorted(self._latest.items()))
-        self.objects.create(name, _encode(state) + b"\n" + pairs)
-        for other in others:
+        content = _encode(state) + b"\n" + pairs
+        mark = _digest(content)
+        name = f"seen/{self._number:09}-{mark.hex()[:8]}"
+        self.objects.create(name, mark + content)
+        for other in {*self.objects.list_keys("seen/")} - {name}:
             self.objects.remove(other)
 
     def _append(self, records: list[RawRecord], cursor: dict[str, Any]) -> Raw:

@@ -13,7 +13,7 @@ digest stand in the card: they are checked before any byte reaches a deserialise
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,18 @@ from typing import Any
 from persistence.bucket.cache import CachedBucket
 from persistence.bucket.client import SCHEMES
 from persistence.card_file import card_text, full_card, open_card
+from persistence.checked_files import checked_file
 from persistence.folder import Folder
-from persistence.names import NAME, VERSION
+from persistence.names import NAME, VERSION, VERSION_NAME
 from persistence.place import Change, Place
-from persistence.promotions import DAMAGED, Pointer, promoted_in, removed_in
+from persistence.promotions import (
+    DAMAGED,
+    Pointer,
+    PromotionConflict,
+    named_in,
+    promoted_in,
+    removed_in,
+)
 from persistence.signatures import SIGNATURE, SigningKeys
 from persistence.store_errors import ModelNotFound, StoreError, UntrustedArtifact, VersionNotFound
 
@@ -102,6 +110,23 @@ class ModelStore:
                 f"promoted.json of model {name!r} is damaged: promote a version, or train again"
             ) from error
 
+    def identifier(self, name: str, version: str) -> str:
+        """Return the identifier of a version, whose name or identifier is given.
+
+        What is neither comes back as it is: no version has it.
+        """
+        if not VERSION_NAME.fullmatch(version):
+            return version
+        try:
+            return self.pointer(name).named.get(version, version)
+        except ModelNotFound:
+            return version
+
+    def give_name(self, name: str, version: str, version_name: str) -> None:
+        """Name a version, once one is promoted; raise PromotionConflict if another has the name."""
+        self._look_up(name, version)
+        self.change(name, partial(named_in, version=version, version_name=version_name))
+
     def pointer_tag(self, name: str) -> str | None:
         """Return what changes whenever a model's pointer does; None while there is none.
 
@@ -164,6 +189,26 @@ class ModelStore:
         signature = {SIGNATURE: self.keys.sign(text)} if self.keys else {}
         self.place.publish(card["model"], version, {**files, **signature, "card.json": text})
         return version
+
+    def copy(self, name: str, version: str, other: "ModelStore") -> None:
+        """Copy a version, with its signature and name, into another store, and promote it there.
+
+        Raise PromotionConflict, before anything is copied, where another version has its name.
+        """
+        card = self.read_card(name, version)
+        folder, owned = self.files(card), None
+        with suppress(ModelNotFound):  # nothing is promoted here, so nothing has a name
+            owned = self.pointer(name).name_of(version)
+        if owned and (owner := other.identifier(name, owned)) not in (owned, version):
+            raise PromotionConflict(f"{owned} is the name of {owner} of {name} in {other.place}")
+        if version not in other.versions(name):
+            files = {file: checked_file(folder, card, file) for file in card["files"]}
+            if (folder / SIGNATURE).exists():
+                files[SIGNATURE] = (folder / SIGNATURE).read_bytes()
+            other.place.publish(name, version, {**files, "card.json": card_text(card)})
+        other.promote(name, version)
+        if owned:
+            other.give_name(name, version, owned)
 
     def remove(self, name: str, version: str) -> None:
         """Remove a stored version, whole or not at all; raise VersionInUse while it must stay."""

@@ -51,6 +51,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX prediction_log_by_model ON prediction_log (model, at, place, version)",
         "CREATE INDEX prediction_log_by_key ON prediction_log (key, at, place)",
     ),
+    (
+        """CREATE TABLE prediction_jobs (
+            id {id} PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, request TEXT NOT NULL,
+            webhook TEXT NOT NULL, created DOUBLE PRECISION NOT NULL, due DOUBLE PRECISION,
+            attempts INTEGER NOT NULL, rows BIGINT NOT NULL, started DOUBLE PRECISION,
+            finished DOUBLE PRECISION, answer TEXT)""",
+        "CREATE INDEX prediction_jobs_by_due ON prediction_jobs (due)",
+    ),
 )
 
 _TAKEN = "SELECT max(step) FROM prediction_log_steps"

@@ -1,11 +1,12 @@
-"""A model's pointer: which version is promoted, which were before, and which is the candidate.
+"""A model's pointer: which version is promoted, which were before, the candidate, the names.
 
 It is one file, ``promoted.json``, replaced as a whole, so that its parts never disagree.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 #: How many promotions are remembered, the last ones.
@@ -48,11 +49,16 @@ class Pointer(NamedTuple):
     candidate: Candidate | None = None
     pinned: tuple[str, ...] = ()  # versions that are never pruned
     removed: tuple[str, ...] = ()  # the last ones: a promotion that began before is refused
+    named: Mapping[str, str] = MappingProxyType({})  # versions, removed ones too, by their names
 
     @property
     def version(self) -> str:
         """The promoted version."""
         return self.promotions[-1].version
+
+    def name_of(self, version: str) -> str | None:
+        """Return the name of a version; None where it has none."""
+        return next((name for name, owner in self.named.items() if owner == version), None)
 
     @classmethod
     def read(cls, content: bytes) -> "Pointer":
@@ -71,6 +77,7 @@ class Pointer(NamedTuple):
             Candidate(**candidate) if candidate else None,
             tuple(map(str, document.get("pinned", ()))),
             tuple(map(str, document.get("removed", ()))),
+            {str(name): str(of) for name, of in document.get("named", {}).items()},
         )
 
     def write(self) -> bytes:
@@ -84,6 +91,7 @@ class Pointer(NamedTuple):
             "candidate": self.candidate._asdict() if self.candidate else None,
             "pinned": list(self.pinned),
             "removed": list(self.removed[-MOST_REMEMBERED:]),
+            "named": dict(self.named),
         }
         return json.dumps(document).encode()
 
@@ -125,6 +133,20 @@ def promoted_in(
     if version in pointer.removed:
         raise PromotionConflict(f"{version} is being removed: nothing was changed")
     return pointer.promote(version, is_rollback=is_rollback)
+
+
+def named_in(pointer: Pointer | None, version: str, version_name: str) -> Pointer:
+    """Return the pointer with a version named; raise PromotionConflict where it must not be.
+
+    A name stays with its version for ever, a removed one too.
+    """
+    if pointer is None:
+        raise PromotionConflict(f"{version} is stored without a name: nothing is promoted")
+    if (owner := pointer.named.get(version_name, version)) != version:
+        raise PromotionConflict(
+            f"{version} is stored without a name: {version_name} is the name of {owner}"
+        )
+    return pointer._replace(named={**pointer.named, version_name: version})
 
 
 def now() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from persistence.database import DatabaseError, connected
+from persistence.database import DatabaseError, connected, find_table
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -142,10 +142,8 @@ def _ordered(connection: "Connection", name: str) -> Any:
     """Return the query of a whole table in the order of its primary key."""
     import sqlalchemy as sa
 
-    schema, _, bare = name.rpartition(".")
-    if not sa.inspect(connection).has_table(bare, schema or None):
-        raise DatabaseError(f"the database has no table {name!r}: name one, or give a query")
-    table = sa.Table(bare, sa.MetaData(), schema=schema or None, autoload_with=connection)
+    schema, bare = find_table(connection, name, "name one, or give a query")
+    table = sa.Table(bare, sa.MetaData(), schema=schema, autoload_with=connection)
     if not table.primary_key.columns:
         raise DatabaseError(
             f"the table {name} has no primary key to order it by: give a query with ORDER BY"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from persistence.database import DatabaseError, connected
+from persistence.database import connected, find_table
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -47,14 +47,8 @@ def _select(
         query = re.sub(r"(?<!:):(?=\w)", r"\:", source.strip().rstrip(";"))
         rows: Any = sa.text(f"({query}) AS source")
     else:
-        schema, _, name = source.rpartition(".")
-        inspector = sa.inspect(connection)
-        if not any(
-            name in names(schema=schema or None)
-            for names in (inspector.get_table_names, inspector.get_view_names)
-        ):
-            raise DatabaseError(f"the database has no table or view {source!r}: give one it has")
-        rows = sa.table(name, schema=schema or None)
+        schema, name = find_table(connection, source, "give one it has")
+        rows = sa.table(name, schema=schema)
     statement = sa.select(sa.text("*")).select_from(rows)
     if column:
         moving: sa.ColumnClause[Any] = sa.column(column)

@@ -108,10 +108,19 @@ def test_build_when_repeated_elsewhere_gives_the_same_export(project: Path, tmp_
 
 
 @pytest.mark.slow
-def test_build_when_it_runs_prints_a_line_per_step(project: Path) -> None:
-    done = run(project, "build_model.py", "mine", "--promote", "never")
+def test_build_when_it_runs_prints_a_line_per_step_and_gives_the_name(project: Path) -> None:
+    done = run(project, "build_model.py", "mine", "--promote", "never", "--version", "v1")
+    again = run(project, "build_model.py", "mine", "--promote", "never", "--version", "v1")
 
     assert 0 == done.returncode
+    named = store(project).identifier("mine", "v1")
+    assert [named, "v1"] == [
+        *store(project).versions("mine")[-1:],
+        *store(project).pointer("mine").named,
+    ]
+    assert f"{named} has the name v1" in done.stdout
+    assert (1, "") == (again.returncode, again.stdout), "nothing was trained"
+    assert f"mine has a version v1 already, {named}: give another name" in again.stderr
     steps = re.findall(r"^  (\w+) +[\d.]+ s  (?!still)", done.stdout, flags=re.MULTILINE)
     assert list(dict.fromkeys(steps)) == [
         "read",
@@ -154,6 +163,7 @@ def test_build_when_a_version_is_there_and_absent_is_asked_does_nothing(project:
 
 WRONG = "mine --data wrong.csv"
 FILES = ("absent", "empty", "binary")
+NEVER = "torn --version v1 --promote never"
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +201,7 @@ def refused(copy: Path) -> dict[str, Any]:
         strange,
         stopped,
         *(WRONG.replace("wrong", file) for file in FILES),
+        NEVER,
     )
     before = store(copy).versions("mine")
     try:
@@ -218,6 +229,7 @@ def refused(copy: Path) -> dict[str, Any]:
         ("odd", "field 'a': the example is 'x': give one of 'y'"),
         ("strange --data data/mine.csv", "training ends with LookupError: São is lost"),
         ("stopped --data data/mine.csv", "stopped from outside; nothing is promoted"),
+        (NEVER, "nothing of torn is: promote its first version"),
     ],
 )
 def test_build_when_something_is_wrong_says_what_and_stores_nothing(

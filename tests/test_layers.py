@@ -19,8 +19,8 @@ MAY_IMPORT = {
     "build_model": {"settings", "engine/training", "engine/schema", "models", "persistence"},
     "test_model": {"settings", "engine/training", "engine/runtime", "engine/schema", "models",
                    "persistence"},
-    "jobs": {"settings", "engine/training", "engine/serving", "engine/records", "engine/runtime",
-             "engine/cards", "engine/schema", "models", "persistence"},
+    "jobs": {"settings", "engine", "engine/training", "engine/serving", "engine/records",
+             "engine/runtime", "engine/cards", "engine/schema", "models", "persistence"},
     "gunicorn.conf": {"settings", "engine/worker", "engine/serving", "engine/api",
                       "engine/records", "engine/runtime", "persistence"},
     # engine, from the top

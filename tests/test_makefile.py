@@ -19,9 +19,14 @@ ODD = 'it\'s "a"; touch ran #&|`touch ran` \\ b'
     [
         ("new", ("name", "from", "target", "table", "minutes"), ["{}", *(
             f"--{word}={{}}" for word in ("from", "target", "table", "minutes"))]),
-        ("import", ("name", "file", "data", "target", "trust", "promote"), ["{}", *(
-            f"--{word}={{}}" for word in ("import", "data", "target", "trust", "promote"))]),
-        ("model", ("name", "data", "promote"), ["{}", "--data={}", "--promote={}"]),
+        ("import", ("name", "file", "data", "target", "trust", "promote", "version"), ["{}", *(
+            f"--{word}={{}}" for word in (
+                "import", "data", "target", "trust", "promote", "version"))]),
+        ("model", ("name", "data", "promote", "version"), ["{}", *(
+            f"--{word}={{}}" for word in ("data", "promote", "version"))]),
+        ("retrain", ("model", "version", "data"), ["build_model.py", "{}", "--promote=if-better",
+                                                   "--version={}", "--data={}"]),
+        ("serve", ("model", "version"), ["deploy", "{}", "{}", ".served", "app.py"]),
         ("remove", ("name",), ["{}"]),
         ("check", ("name",), ["{}"]),
         ("score", ("model", "from", "to", "version", "rejected", "workers", "scheduler"),

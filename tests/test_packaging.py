@@ -186,8 +186,9 @@ def test_line_ends_are_those_of_linux(file: str) -> None:
     assert content.endswith(b"\n")
 
 
-def test_the_procfile_serves_the_web() -> None:
-    assert read("Procfile") == "web: python app.py serve\n"
+def test_the_procfile_serves_the_web_and_answers_jobs_where_it_is_wanted() -> None:
+    assert read("Procfile") == "web: python app.py serve\nworker: python -m flask work\n"
+    assert {"web"} == json.loads(read("app.json"))["formation"].keys()
 
 
 @pytest.mark.parametrize("name", ["setup", "pre_compile", "post_compile"])
@@ -264,9 +265,9 @@ def test_packages_of_a_first_run_hold_nothing_that_only_tests_or_comparisons_nee
     needs = dict(re.findall(r"^([a-z][\w-]*): ((?:test-)?deps)\b", read("makefile"), re.MULTILINE))
 
     first = {"run", "new", "import", "remove", "model", "check", "docs", "docs-check"}
-    assert first | {"check-data", "ingest", "query", "score"} == {
-        name for name, stage in needs.items() if stage == "deps"
-    }
+    later = {"airflow", "check-data", "ingest", "query", "score"}
+    later |= {"retrain", "serve", "deploy_model", "venv"}
+    assert first | later == {name for name, stage in needs.items() if stage == "deps"}
     assert not packages["packages"].keys() & packages["dev-packages"].keys()
     compared = {"shap", "fastapi", "locust", "mlflow", "pytest", "pyarrow"}
     assert not (compared | LOCK["compiler"].keys()) & LOCK["default"].keys()

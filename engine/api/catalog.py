@@ -59,12 +59,14 @@ def blueprint(models: ModelCache) -> Blueprint:
     def show_versions(name: str) -> Response:
         """List a model's versions, the newest first."""
         promoted = models.card(name)["version"]
-        page = _versions(models, name)
+        page, served = _versions(models, name), models.served(name)
+        pointer = served.pointer if served else models.store.pointer(name)
         versions = [
-            {**summary, "promoted": summary["version"] == promoted}
+            {**summary, "promoted": summary["version"] == promoted,
+             "version_name": pointer.name_of(version) if pointer else None}
             for version in page.names
             if (summary := _summary(models, name, version))
-        ]
+        ]  # fmt: skip
         entries = {"model": name, "candidate": _candidate(models, name), "versions": versions}
         return page.link(json_response({**entries, "next": page.next}))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from flask import Blueprint, Flask
 
-from engine.api import catalog, errors, health, predict, prediction_log, prometheus, what_if
+from engine.api import catalog, errors, health, jobs, predict, prediction_log, prometheus, what_if
 from engine.api.middleware.auth import check_access
 from engine.api.middleware.order import add_middleware
 from engine.api.openapi import document as openapi
@@ -25,6 +25,7 @@ def mount(app: Flask, shared: Resources, *, pages: Iterable[Blueprint], children
     for routes in (
         health.blueprint(shared.models, shared.stopping),
         predict.blueprint(shared.predictor, max_table_bytes=shared.max_table_bytes),
+        jobs.blueprint(shared),
         what_if.blueprint(shared.predictor),
         catalog.blueprint(shared.models),
         prediction_log.blueprint(shared),

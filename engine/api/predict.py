@@ -2,11 +2,13 @@
 
 from flask import Blueprint, Response, g, request
 
+from engine.api import jobs
 from engine.api.negotiation import choose_form
 from engine.api.requests import body_of, choose_version, received
 from engine.api.responses import respond, version_headers
 from engine.records.forms import ANSWER_FORMS
-from engine.records.media_types import JSON
+from engine.records.media_types import JSON, media_type
+from engine.serving.additions import check_form
 from engine.serving.prediction import Predictor
 
 
@@ -28,6 +30,9 @@ def blueprint(predictor: Predictor, *, max_table_bytes: int) -> Blueprint:
             form = choose_form(request.headers.get("Accept", ""))
             is_alias = not request.path.startswith("/v0")
             chosen = choose_version(predictor, body, model=name, version=version, is_alias=is_alias)
+            if jobs.is_for_later():
+                check_form(chosen, media_type(request.content_type or ""), form)
+                return jobs.accept(body)
             content = predictor.answer(chosen, form)
         headers = {} if form == JSON else version_headers(chosen.version)
         return respond(content, form + ANSWER_FORMS[form].parameters, headers)

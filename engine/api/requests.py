@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from flask import g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from engine.api.resources import running_job
 from engine.api.row_cost import count_rows
 from engine.languages import gettext as _
 from engine.languages import mark
@@ -76,6 +77,9 @@ def choose_version(
     version: str | None = None, is_alias: bool = False,
 ) -> Chosen:  # fmt: skip
     """Choose the version that answers the request in progress; note it in ``g``."""
+    running = running_job()
+    if running and version is None:
+        version = running.job.request.get("version") or None
     g.predict_request = PredictRequest(
         body=body,
         content_type=request.content_type or "",
@@ -88,8 +92,11 @@ def choose_version(
         count_rows=count_rows,
         came=g.came,
         is_alias=is_alias,
+        log_id=running.job.id if running else "",
     )
     chosen = predictor.choose(g.predict_request)
+    if running:
+        running.keep_version(chosen.version.version)
     if request.query_string:
         options = _read_options(chosen.version)
         shadow, answering = chosen.shadow, chosen.version

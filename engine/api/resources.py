@@ -6,10 +6,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 
 from engine.api.rate_counts import RateLimit
 from engine.monitoring.drift_reports import DriftReports
+from engine.monitoring.webhooks import Webhooks
 from engine.serving.metrics import Metrics
 from engine.serving.model_cache import ModelCache
 from engine.serving.prediction import Predictor
@@ -18,10 +19,15 @@ from engine.serving.shadow import Shadow
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
 from persistence.prediction_database import PredictionDatabase
+from persistence.prediction_jobs import Jobs
 from persistence.prediction_overview import PredictionOverview
 
 #: Where an application has its resources among its extensions.
 KEY = "resources"
+
+#: Where the environment of a request has its job, if it is answered later than it came; whatever a
+#: client sends has other names there.
+JOB = "prediction_job"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,10 @@ class Resources:
         Days until a logged prediction is deleted; 0 for never.
     log : PredictionLog or None
         What logs predictions; None where nothing is logged.
+    jobs : Jobs or None
+        The predictions that are answered later; None where nothing is logged.
+    webhooks : Webhooks
+        Who may be told that a job is done.
     spans : Any
         `engine.api.middleware.tracing.Spans`; None where requests are not traced.
     progress_of : callable
@@ -74,6 +84,8 @@ class Resources:
     spool_folder: Path
     prediction_days: int
     log: PredictionLog | None = None
+    jobs: Jobs | None = None
+    webhooks: Webhooks
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
     answers: IdempotencyCache = field(default_factory=IdempotencyCache)
@@ -91,6 +103,11 @@ class Resources:
     def models(self) -> ModelCache:
         """The versions in memory."""
         return self.predictor.models
+
+
+def running_job() -> Any:
+    """Return the `RunningJob` of the request in progress; None where its client waits."""
+    return request.environ.get(JOB)
 
 
 def resources(app: Flask | None = None) -> Resources:

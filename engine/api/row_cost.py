@@ -2,7 +2,7 @@
 
 from flask import g
 
-from engine.api.resources import resources
+from engine.api.resources import resources, running_job
 from engine.languages import gettext as _
 from engine.records.problems import BadRequest
 from engine.serving.request import ROWS_PER_REQUEST
@@ -12,6 +12,9 @@ def count_rows(rows: int) -> None:
     """Count more rows of the request in progress; raise `BadRequest` with 429 beyond the limit."""
     before = g.get("rows", 0)
     g.rows = before + rows
+    if running := running_job():  # the number of jobs is limited, not their rows
+        running.job.rows = g.rows
+        return
     requests = _further(g.rows) - _further(before)
     standing = resources().limit.take(g.get("key"), requests) if requests else None
     if standing is None:

@@ -11,11 +11,12 @@ from engine.languages import mark
 from engine.schema.card import Card
 
 
-def card_text(card: Card, *, is_promoted: bool) -> str:
+def card_text(card: Card, *, is_promoted: bool, version_name: str | None = None) -> str:
     """Format a card as a page of text."""
     promoted = _(", promoted") if is_promoted else ""
     title = ": ".join(filter(None, (card["title"], card["description"])))
-    head = f"{card['model']} {card['version']}{promoted}\n{title}"
+    named = f" ({version_name})" if version_name else ""
+    head = f"{card['model']} {card['version']}{named}{promoted}\n{title}"
     files = [(name, file["bytes"], file["sha256"]) for name, file in card["files"].items()]
     files.append(("card.json", "", card["digest"]))
     tables: list[tuple[str, Sequence[str], Sequence[Sequence[Any]]]] = [

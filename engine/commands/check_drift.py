@@ -20,7 +20,8 @@ from engine.commands.table_files import answer_file, kind_of
 from engine.languages import gettext as _
 from engine.languages import local_number, mark
 from engine.monitoring.drift import Report, Window, answered_window, compare, logged_window
-from engine.monitoring.drift_reports import CANNOT_SEND, NotSent
+from engine.monitoring.drift_reports import CANNOT_SEND
+from engine.monitoring.webhooks import NotSent
 from engine.runtime.answers import Decisions
 from engine.runtime.loading import as_card, load_version, read_reference
 from engine.schema.card import Card

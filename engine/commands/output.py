@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 refused or invalid input, 2 wrong usage, unless a command 
 import errno
 import json
 import os
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, NamedTuple, NoReturn
@@ -47,11 +48,12 @@ def command_output(
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, nothing else.")
     @with_appcontext
+    @_unforeseen(refused)
     @wraps(command)
     def run(*, as_json: bool, **options: Any) -> None:
         choose_by_environment(os.environ)
         try:
-            result = command(**options)
+            result = command(**{**options, **_identified(options)})
         except (
             CommandError, BadRequest, InvalidKeys, StoreError,
             DatabaseError, PromotionConflict, VersionInUse, OSError,
@@ -67,6 +69,34 @@ def command_output(
             click.get_current_context().exit(result.code)
 
     return run
+
+
+def _unforeseen(code: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let what nobody foresaw, and Ctrl-C, exit with a code where 1 says something else."""
+
+    def guard(run: Callable[..., None]) -> Callable[..., None]:
+        @wraps(run)
+        def guarded(**options: Any) -> None:
+            try:
+                run(**options)
+            except (click.ClickException, click.exceptions.Exit):
+                raise
+            except (Exception, KeyboardInterrupt):
+                if code == 1:
+                    raise
+                traceback.print_exc()
+                click.get_current_context().exit(code)
+
+        return guarded
+
+    return guard
+
+
+def _identified(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the versions that options name, by their identifiers."""
+    given = {key: options[key] for key in ("version", "old", "new") if options.get(key)}
+    name = options.get("name") or options.get("model") or served().default
+    return {key: served().store.identifier(name, text) for key, text in given.items()}
 
 
 def missing(error: ModuleNotFoundError) -> CommandError:

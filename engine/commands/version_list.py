@@ -63,7 +63,7 @@ def list_versions(name: str | None, *, limit: int, after: tuple[str, str] | None
         )
         return CommandResult({"versions": [], "next": None}, text)
     rows = [row for model, versions in listed.items() for row in _rows(store, model, versions)]
-    head = (mark("model"), mark("version"), "", mark("trained"), mark("score"), "",
+    head = (mark("model"), mark("version"), "", mark("name"), mark("trained"), mark("score"), "",
             mark("runtime"), mark("size"))  # fmt: skip
     lines = [table(head, [_line(row) for row in rows if "refused" not in row])]
     lines += [
@@ -103,6 +103,7 @@ def _rows(store: ModelStore, name: str, versions: Sequence[str]) -> list[dict[st
         {
             "model": name,
             "version": version,
+            "version_name": pointer.name_of(version) if pointer else None,
             "promoted": pointer is not None and version == pointer.version,
             "candidate": trial._asdict() if trial and version == trial.version else None,
             "pinned": pointer is not None and version in pointer.pinned,
@@ -138,4 +139,5 @@ def _line(row: dict[str, Any]) -> list[str]:
     marks = "*" * row["promoted"] + "~" * bool(row["candidate"]) + "p" * row["pinned"]
     trained, size = row["created_at"][:16].replace("T", " "), f"{row['bytes'] / 1e6:.1f} MB"
     score = row["score"], rounded(row["value"])
-    return [row["model"], row["version"], marks, trained, *score, row["runtime"], size]
+    name = row["version_name"] or ""
+    return [row["model"], row["version"], marks, name, trained, *score, row["runtime"], size]

@@ -37,22 +37,26 @@ def show(name: str, version: str | None) -> CommandResult:
     Examples:
       flask models show credit
       flask models show credit 20260102T101500Z-3fa9c
+      flask models show credit v3
     """
     store = served().store
     card = as_card(store.read_card(name, version))
     pointer = pointer_or_none(store, name)
     is_promoted = pointer is not None and card["version"] == pointer.version
-    text = card_text(card, is_promoted=is_promoted)
-    return CommandResult({"promoted": is_promoted, "card": card}, text)
+    version_name = pointer.name_of(card["version"]) if pointer else None
+    text = card_text(card, is_promoted=is_promoted, version_name=version_name)
+    document = {"version_name": version_name, "promoted": is_promoted, "card": card}
+    return CommandResult(document, text)
 
 
 @models.command()
 @click.argument("name")
-@click.argument("version")
+@click.argument("version", required=False)
+@click.option("--if-better", is_flag=True, help="Only if its training has shown it to be better.")
 @click.option("--dry-run", is_flag=True, help="Only check; promote nothing.")
 @command_output
-def promote(name: str, version: str, *, dry_run: bool) -> CommandResult:
-    """Make a version the one that is served by default.
+def promote(name: str, version: str | None, *, if_better: bool, dry_run: bool) -> CommandResult:
+    """Make a version, with --if-better by default the newest, the one that is served by default.
 
     The command first checks every file against its digest in the card, the
     signature of the card if SIGNING_KEY is set, and the answers to the worked
@@ -63,8 +67,22 @@ def promote(name: str, version: str, *, dry_run: bool) -> CommandResult:
     Examples:
       flask models promote credit 20260102T101500Z-3fa9c
       flask models promote credit 20260102T101500Z-3fa9c --dry-run
+      flask models promote credit --if-better
     """
-    return _promote(name, version, pointer_or_none(served().store, name), dry_run=dry_run)
+    if not (version or if_better):
+        raise click.UsageError(_("name the version, or add --if-better for the newest"))
+    store, expected = served().store, None
+    pointer = pointer_or_none(store, name)
+    version = version or next(reversed(store.versions(name)), "") or store.promoted(name)
+    if if_better and not (pointer and pointer.version == version):
+        found = store.read_card(name, version).get("challenge", {})
+        if found.get("verdict") not in ("first", "better"):
+            trouble = _("its training has not shown it to be better, see `flask models show`")
+            text = _("{version} of {name} is not promoted: {trouble}")
+            text = text.format(version=version, name=name, trouble=trouble)
+            return CommandResult({"model": name, "version": version, "promoted": False}, text)
+        expected = found["champion"] or ""
+    return _promote(name, version, pointer, dry_run=dry_run, expected=expected)
 
 
 @models.command()
@@ -169,8 +187,9 @@ def sign(name: str, version: str) -> CommandResult:
 
 
 def _promote(
-    name: str, version: str, pointer: Pointer | None, *, dry_run: bool, is_rollback: bool = False
-) -> CommandResult:
+    name: str, version: str, pointer: Pointer | None, *, dry_run: bool, is_rollback: bool = False,
+    expected: str | None = None,
+) -> CommandResult:  # fmt: skip
     store = served().store
     if trouble := check_version(store, name, version):
         raise CommandError(
@@ -191,7 +210,7 @@ def _promote(
     if dry_run:
         text = _("{version} of {name} may be promoted. {was} Nothing is changed.")
     else:
-        store.promote(name, version, is_rollback=is_rollback)
+        store.promote(name, version, is_rollback=is_rollback, expected=expected)
         text = _("{version} of {name} is promoted. {was} A running service switches within 2 s.")
         if before == version and trial is None:
             text = _("{version} of {name} is already promoted.")

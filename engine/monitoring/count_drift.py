@@ -9,10 +9,11 @@ from itertools import pairwise
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
+from engine.cards.sentences import word
 from engine.languages import gettext as _
 from engine.monitoring.drift import FEWEST_ROWS, LEVEL, PSI
 from engine.monitoring.statistics import psi
-from engine.schema.fields import MISSING, UNKNOWN, Date, Field
+from engine.schema.fields import MISSING, UNKNOWN, Date, Field, Flag
 
 #: Bins in which fewer rows are expected count together (Cochran, 1954).
 _FEWEST_EXPECTED = 5
@@ -85,6 +86,9 @@ def _bins(field: Field, entry: Mapping[str, Any]) -> tuple[list[str], dict[str, 
     labels += [between.format(low=low, high=high) for low, high in pairwise(ends)]
     labels += [f"≥ {ends[-1]}"] if ends else []
     rows = {str(place): n for place, n in enumerate(entry["counts"])}
+    if isinstance(field, Flag) and entry["edges"] == [0, 1]:
+        labels = [word(False), word(True)]
+        del rows["0"]  # nothing is less than false
     return [*labels, MISSING], {**rows, MISSING: entry["missing"]}
 
 

@@ -2,23 +2,19 @@
 
 import hmac
 import os
-import threading
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from engine.monitoring.drift import Report
+from engine.monitoring.webhooks import NotSent, post
 from persistence.atomic_files import replace_file
 
 #: Bytes of what is kept of a model's earlier reports: thousands of them.
 _MOST_BYTES = 2**20
-
-#: Seconds until the receiver of a report must have answered.
-DEADLINE = 10.0
 
 #: What to do where a report cannot be sent to anybody.
 CANNOT_SEND = "set DRIFT_WEBHOOK and DRIFT_WEBHOOK_SECRET"
@@ -32,10 +28,6 @@ class PastReport(msgspec.Struct):
     rows: int
     verdict: str  # "drift", "none" or "unknown"
     shifted: list[str]
-
-
-class NotSent(Exception):
-    """The webhook did not take a report; the message says why."""
 
 
 def changes(reports: Sequence[PastReport]) -> list[PastReport]:
@@ -103,30 +95,5 @@ class DriftReports:
             raise NotSent(CANNOT_SEND)
         body, moment = msgspec.json.encode(report), str(int(time.time()))
         signed = hmac.digest(self._secret.encode(), f"{moment}.".encode() + body, "sha256").hex()
-        headers = {"Content-Type": "application/json", "X-Signature": f"t={moment},v1={signed}"}
-        try:
-            status = self._post(body, headers)
-        except (OSError, ValueError) as error:
-            raise NotSent(f"DRIFT_WEBHOOK does not answer: {error or 'too late'}") from error
-        if not 200 <= status < 300:
-            raise NotSent(f"DRIFT_WEBHOOK answers with status {status}")
-
-    def _post(self, body: bytes, headers: dict[str, str]) -> int:
-        """Return the status of the answer; a redirection is not followed."""
-        from http.client import HTTPConnection, HTTPException, HTTPSConnection
-
-        parts = urlsplit(self._webhook)
-        protocol = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        place = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        with closing(protocol(parts.hostname or "", parts.port, timeout=DEADLINE)) as connection:
-            connection.connect()
-            # The time limit of a socket begins anew with every byte.
-            timer = threading.Timer(DEADLINE, connection.sock.shutdown, [2])
-            timer.start()
-            try:
-                connection.request("POST", place, body, headers)
-                return connection.getresponse().status
-            except HTTPException as error:
-                raise OSError(str(error) or "its answer is not HTTP") from error
-            finally:
-                timer.cancel()
+        headers = {"X-Signature": f"t={moment},v1={signed}"}
+        post(self._webhook, body, headers, name="DRIFT_WEBHOOK")

@@ -69,13 +69,20 @@ def bars(columns: Sequence[Sequence[float]], axis: Scale) -> list[str]:
 
 
 def line(values: Numbers, axis: Scale) -> str:
-    """Return the path of a line through the middles of periods, broken where there is no value."""
-    path, follows = "", False
+    """Return the path of a line through the middles of periods, broken where there is no value.
+
+    A value between two gaps is a level line, half a period long.
+    """
+    path, wide = "", WIDTH / len(values)
     for place, value in enumerate(values):
-        if value is not None:
-            x = round(WIDTH * (place + 0.5) / len(values), 1)
-            path += f"L{x} {axis.y(value)}" if follows else f"M{x} {axis.y(value)}h0"
-        follows = value is not None
+        if value is None:
+            continue
+        x, y = round(wide * (place + 0.5), 1), axis.y(value)
+        before, after = [None, *values][place], [*values, None][place + 1]
+        if before is None and after is None:
+            path += f"M{x - wide / 4:.1f} {y}h{wide / 2:.1f}"
+        else:
+            path += f"M{x} {y}" if before is None else f"L{x} {y}"
     return path
 
 

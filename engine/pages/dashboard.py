@@ -74,15 +74,18 @@ def _parts(shared: Resources, card: Card, window: Window) -> dict[str, Any]:
         return parts
     times: list[list[float]] = [[] for _ in range(window.size)]
     since, until = (3600 * end for end in ends)
-    sample = shared.overview.sample(name, since, until, spans=_SPANS)
-    for each in sample:
+    is_all = not card["classes"] and sum(count.n for count in counts) <= _SPANS
+    if is_all:
+        sample = shared.overview.each(name, since, until, most=_SPANS)
+    else:
+        sample = shared.overview.sample(name, since, until, spans=_SPANS)
+    late_first = sorted(sample, key=lambda each: each.at, reverse=True)
+    span = (until - since) / _SPANS
+    for each in {(each.at - since) // span: each for each in late_first}.values():
         times[window.place(each.at / 3600)].append(1000 * each.seconds)
     if card["classes"]:
         answers = [_classes(card, window, counts)]
     else:
-        is_all = sum(count.n for count in counts) <= _SPANS
-        if is_all:
-            sample = shared.overview.each(name, since, until, most=_SPANS)
         answers = [_numbers(card, window, sample, is_all=is_all)] if sample else []
     return parts | {
         "charts": [_traffic(window, counts), _latency(window, times), *answers],

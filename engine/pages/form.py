@@ -67,7 +67,7 @@ def blueprint(shared: Resources) -> Blueprint:
         g.card = shared.models.card(name)
         schema = Schema.from_json(g.card["schema"])
         g.texts, g.is_explained, g.is_table = example_texts(schema, {}), _explains(g.card), True
-        return answer_sent_table(shared, name, schema)
+        return answer_sent_table(shared, name)
 
     routes.after_request(partial(confine, headers=SCRIPT_HEADERS))
     return routes

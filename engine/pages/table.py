@@ -8,8 +8,9 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import chain, count
 from typing import Any
 from urllib.parse import quote
 
@@ -40,41 +41,45 @@ _HEAD = 2**16
 #: A page lists so many problems of a table.
 _MOST_PROBLEMS = 20
 
-
-#: A number that can only have a decimal point, once it is not `AMBIGUOUS`.
+#: A number with a point, which can only be a decimal one unless it is `AMBIGUOUS`.
 _POINTED = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?", re.ASCII)
 
 #: How browsers call the encodings that are recognised.
 _CHARSETS = {"utf-8-sig": "utf-8", "cp1252": "windows-1252"}
 
 
-def answer_sent_table(shared: Resources, name: str, schema: Schema) -> Response:
+def answer_sent_table(shared: Resources, name: str) -> Response:
     """Return the table in the form of the request in progress, with the answers to its rows."""
     most = shared.max_table_bytes
     stream = _sent(most)
+    upload = Upload(stream, length=None, most=most)
+    chosen = choose_version(shared.predictor, upload, model=name)
+    schema = chosen.version.schema
     charset = recognised_charset(stream.read)
     head = _from_start(stream, charset, most).read(_HEAD).decode("utf-8", "replace")
     lines = head.removeprefix("\ufeff").splitlines()
     delimiter = recognised_delimiter(iter(lines), schema)
-    _refuse_ambiguous(
-        *read_rows(_from_start(stream, charset, most), schema, delimiter=delimiter), schema
-    )
+
+    def read() -> tuple[Layout, Iterator[Sequence[str]]]:
+        return read_rows(_from_start(stream, charset, most), schema, delimiter=delimiter)
+
+    has_commas = _writes_decimal_commas(*read(), schema)
     stream.seek(0)
-    upload = Upload(stream, length=None, most=most)
-    chosen = choose_version(shared.predictor, upload, model=name)
     answers = shared.predictor.answer_table(
         chosen, as_utf8(upload, charset), CSV, WRITERS[CSV], delimiter=delimiter
     )
-    layout, rows = read_rows(_from_start(stream, charset, most), schema, delimiter=delimiter)
-    charset = "utf-8-sig" if charset == "utf-8" and head.startswith("\ufeff") else charset
+    written = charset
+    if head.startswith("\ufeff") or not _has_letters(charset, answers):
+        written = "utf-8-sig"
     joined: Any = Spool(2 * most, what=mark("the answer"))
-    out = codecs.getwriter(charset)(joined, "replace")
+    out = codecs.getwriter(written)(joined)
+    layout, rows = read()
     end = "\r\n" if "\r\n" in head else "\n"
     if lines and stated_delimiter(lines[0]):
         out.write(lines[0] + end)
     writer = csv.writer(out, delimiter=layout.delimiter, lineterminator=end)
     with closing(answers):
-        added = _join(writer, layout, rows, answers, chosen.version)
+        added = _join(writer, layout, rows, answers, chosen.version, has_commas=has_commas)
     joined.seal()
     headers = {
         **version_headers(chosen.version),
@@ -82,7 +87,7 @@ def answer_sent_table(shared: Resources, name: str, schema: Schema) -> Response:
         # With these, the script of the page shows the first answers.
         "X-Delimiter": quote(layout.delimiter), "X-Answer-Columns": str(added),
     }  # fmt: skip
-    return respond(joined, f"{CSV}; charset={_CHARSETS.get(charset, charset)}", headers)
+    return respond(joined, f"{CSV}; charset={_CHARSETS.get(written, written)}", headers)
 
 
 def _from_start(stream: Any, charset: str, most: int) -> Upload:
@@ -90,55 +95,86 @@ def _from_start(stream: Any, charset: str, most: int) -> Upload:
     return as_utf8(Upload(stream, length=None, most=most), charset)
 
 
-def _refuse_ambiguous(layout: Layout, rows: Iterable[Sequence[str]], schema: Schema) -> None:
-    """Refuse numbers such as 1.129 where points may stand between thousands.
+def _writes_decimal_commas(layout: Layout, rows: Iterable[Sequence[str]], schema: Schema) -> bool:
+    """Return whether the writer of a table writes decimal commas.
 
-    They may where cells are separated as in countries with decimal commas, unless a number of the
-    table shows that its points are decimal ones.
+    Where cells are separated as in countries with decimal commas, it does unless a number has a
+    decimal point. There 1.129 may be a thousand and more: it is refused, unless another number of
+    its column shows that points are decimal ones.
     """
-    may_group = {";", "\t"} if language() != ENGLISH else {";"}
-    if layout.delimiter not in may_group or layout.has_decimal_commas:
-        return
+    if layout.has_decimal_commas:
+        return True
+    if layout.delimiter not in ({";", "\t"} if language() != ENGLISH else {";"}):
+        return False
     sources = schema.find_columns(layout.names).sources
     places = {field.name: layout.names.index(sources[field.name]) for field in schema.fields
               if field.name in sources and is_number(field)}  # fmt: skip
-    problems: list[Problem] = []
+    # Of the columns where no number has shown it yet.
+    problems: dict[str, list[Problem]] = {name: [] for name in places}
     for number, row in enumerate(rows):
-        for name, at in places.items() if len(row) == len(layout.names) else ():
-            cell = row[at].strip()
+        for name in [*problems] if len(row) == len(layout.names) else ():
+            cell = row[places[name]].strip()
+            if not _POINTED.fullmatch(cell):
+                continue
             if not AMBIGUOUS.fullmatch(cell):
-                if _POINTED.fullmatch(cell):
-                    return
-            elif len(problems) < _MOST_PROBLEMS:
-                detail = _(
-                    "{text} may mean {whole} or {fraction}: write thousands without a point, "
-                    "or separate the cells by commas"
-                ).format(text=cell, whole=cell.replace(".", ""), fraction=cell.replace(".", ","))
-                problems.append(Problem(f"/{number}{pointer_to(name)}", detail))
-    if problems:
-        raise InvalidRecords(problems)
+                del problems[name]
+            elif len(problems[name]) < _MOST_PROBLEMS:
+                pointer = f"/{number}{pointer_to(name)}"
+                problems[name].append(Problem(pointer, _two_readings(cell)))
+        if not problems:
+            break
+    if listed := [*chain.from_iterable(problems.values())]:
+        raise InvalidRecords(listed)
+    return len(problems) == len(places)
+
+
+def _two_readings(cell: str) -> str:
+    """Say what a number such as 1.129 may mean."""
+    text = _(
+        "{text} may mean {whole}, with a point between thousands, or {fraction}, with a decimal "
+        "point: write thousands without a point, or separate the cells by commas"
+    )
+    return text.format(text=cell, whole=cell.replace(".", ""), fraction=local_number(cell))
+
+
+def _has_letters(charset: str, answers: Spool) -> bool:
+    """Return whether an encoding has all letters of the answers, as those of a class."""
+    try:
+        for _text in codecs.iterencode(codecs.iterdecode(answers, "utf-8"), charset):
+            pass
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _join(
     writer: Any, layout: Layout, rows: Iterable[Sequence[str]], answers: Spool,
-    version: StoredVersion,
+    version: StoredVersion, *, has_commas: bool,
 ) -> int:  # fmt: skip
     """Write rows with the answers behind them, and return how many columns of answers there are."""
     # Identifiers are among what was sent; warnings come last.
     columns = [column for column in version.answer_columns for _header in column.headers]
     kept = [*(not column.is_echo for column in columns), True]
-    commas = [*(layout.has_decimal_commas and not column.labels for column in columns), False]
+    commas = [*(has_commas and not column.labels for column in columns), False]
     answers.file.seek(0)
     answered = csv.reader(io.TextIOWrapper(answers.file, "utf-8", newline=""))
-    head = [f"predicted_{name}" if name in layout.names else name
-            for name, is_kept in zip(next(answered), kept, strict=True) if is_kept]  # fmt: skip
-    writer.writerow([*layout.names, *head])
+    head = [*layout.names]
+    for name, is_kept in zip(next(answered), kept, strict=True):
+        if is_kept:
+            head.append(_new_name(name, head))
+    writer.writerow(head)
     for row, answer in zip(rows, answered, strict=True):
         cells = zip(answer, kept, commas, strict=True)
         added = [cell.replace(".", ",") if has_comma else cell
                  for cell, is_kept, has_comma in cells if is_kept]  # fmt: skip
         writer.writerow([*row, *added])
-    return len(head)
+    return len(head) - len(layout.names)
+
+
+def _new_name(name: str, taken: Sequence[str]) -> str:
+    """Return how a column of answers is called beside others."""
+    names = (f"predicted_{name}{end}" for end in chain([""], (f"_{n}" for n in count(2))))
+    return next(each for each in chain([name], names) if each not in taken)
 
 
 def file_name(model: str) -> str:

@@ -68,6 +68,7 @@ def _describe(models: ModelCache, card: Card) -> dict[str, Any]:
     return {
         "name": name,
         **{key: card.get(key) for key in SHOWN},
+        "version_name": pointer.name_of(version) if pointer else None,
         "promoted": pointer is not None and pointer.version == version,
         "previous": previous,
         "compared": compared,

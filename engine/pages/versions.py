@@ -127,7 +127,8 @@ def _row(models: ModelCache, name: str, version: str, pointer: Pointer) -> dict[
     promoted = [promotion for promotion in pointer.promotions if promotion.version == version]
     trial = pointer.candidate
     row = {
-        "version": version, "is_promoted": version == pointer.version,
+        "version": version, "version_name": pointer.name_of(version),
+        "is_promoted": version == pointer.version,
         "promoted_at": (promoted[-1].at or "")[:10] if promoted else None,
         "trial": trial.mode if trial and trial.version == version else "",
     }  # fmt: skip

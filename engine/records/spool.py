@@ -38,17 +38,17 @@ class Spool:
                     what=_(self.what), most=self.most
                 ),
             )
-        with _room_on_disk():
+        with room_on_disk():
             return self.file.write(content)
 
     def seal(self) -> None:
         """End the writing; raise as `write` does."""
-        with _room_on_disk():
+        with room_on_disk():
             self.file.flush()
 
     def descriptor(self) -> int:
         """End the writing, and return the file for another process to read."""
-        with _room_on_disk():
+        with room_on_disk():
             descriptor = self.file.fileno()
         self.seal()
         return descriptor
@@ -70,7 +70,8 @@ class Spool:
 
 
 @contextmanager
-def _room_on_disk() -> Iterator[None]:
+def room_on_disk() -> Iterator[None]:
+    """Raise `BadRequest` with 507 where the disk has no room."""
     try:
         yield
     except OSError as error:

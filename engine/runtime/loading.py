@@ -152,10 +152,11 @@ def read_reference(store: ModelStore, card: Card) -> Reference | None:
 
 
 def load_version(store: ModelStore, name: str, version: str | None = None) -> StoredVersion:
-    """Load a version, by default the promoted one, ready to predict.
+    """Load a version, by its identifier or name, by default the promoted one, ready to predict.
 
     Raise ModelNotFound or VersionNotFound when there is none, UntrustedArtifact as `open_version`.
     """
+    version = store.identifier(name, version) if version else version
     return open_stored(store, as_card(store.read_card(name, version)))
 
 

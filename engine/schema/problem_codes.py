@@ -16,3 +16,9 @@ class Code(StrEnum):
     WRONG_LENGTH = "wrong_length"
     NO_RECORDS = "no_records"
     NO_FINITE_ANSWER = "no_finite_answer"
+
+    @property
+    def words(self) -> str:
+        """The code for people, in a list of reasons."""
+        both = "not finite or beyond 2**53"  # which no double holds exactly
+        return both if self is Code.NOT_FINITE else self.replace("_", " ")

@@ -1,7 +1,7 @@
 """What a service does from its start to its end; gunicorn's hooks call it."""
 
 import gc
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import suppress
 from threading import Event
 from typing import Any
@@ -25,11 +25,14 @@ class Lifecycle:
     ----------
     stopping : Event
         Set when this process stops.
+    run_jobs : callable, optional
+        What does, called once a second, all that is due of the jobs.
     """
 
     def __init__(
         self, models: ModelCache, metrics: Metrics, stopping: Event, *,
         callers: Callers, answers: IdempotencyCache, log: PredictionLog | None = None,
+        run_jobs: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self._models = models
         self._metrics = metrics
@@ -38,6 +41,7 @@ class Lifecycle:
         self._callers = callers
         self._answers = answers
         self._log = log
+        self._jobs = Clock([run_jobs], stopping) if run_jobs else None
         # The master starts the processes that read Arrow and Parquet, and store predictions.
         drains = [(log.start_drain, log.use_starter)] if log else []
         readers = (arrow_support.start_reader, arrow_support.use_starter)
@@ -96,12 +100,16 @@ class Lifecycle:
         self._watch = watch(self._models, self._metrics, self._stopping)
         looks = [self._log.look] if self._log else []
         Clock((self._callers.look, self._answers.sweep, *looks), self._stopping).start()
+        if self._jobs:
+            self._jobs.start()
 
     def end(self) -> bool:
         """Let the watching thread end; return whether no version is being loaded any more."""
         if self._watch:
             self._stopping.set()
             self._watch.join(5)
+            if self._jobs:
+                self._jobs.join(5)  # it gives its job back
         return self._models.loads.are_done
 
     def remove(self) -> None:

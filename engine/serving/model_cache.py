@@ -74,10 +74,10 @@ class ModelCache:
         StillLoading
             When it is not loaded in time. The load goes on, and a later call finds it.
         """
-        stored = self.loaded(name, version, is_named=is_named)
-        if stored is not None:
-            return stored
         name = self.default if name is None else name
+        version = self.identifier(name, version)
+        if stored := self.loaded(name, version, is_named=is_named):
+            return stored
         load = partial(self._load, name, version, is_named=is_named)
         label = f"{version or 'the promoted version'} of {name}"
         loaded: StoredVersion = self.loads.wait((name, version, is_named), load, label)
@@ -85,14 +85,20 @@ class ModelCache:
 
     def _load(self, name: str, version: str | None, *, is_named: bool) -> StoredVersion:
         with self._reads(name, version):
-            stored = self.loaded(name, version, is_named=is_named)
-            if stored is not None:
+            if stored := self.loaded(name, version, is_named=is_named):
                 return stored
             if version is None:
                 return self._serve(name)
             stored = self._read_beside(name, version)
             self._hold(stored, is_named=is_named)
             return stored
+
+    def identifier(self, name: str, version: str | None) -> str | None:
+        """Return a version's identifier, by memory alone while the model is served."""
+        served = self.served(name)
+        if version and served and served.pointer:
+            return served.pointer.named.get(version, version)
+        return self.store.identifier(name, version) if version else version
 
     def loaded(
         self, name: str | None = None, version: str | None = None, *, is_named: bool = True
@@ -220,6 +226,7 @@ class ModelCache:
 
     def card(self, name: str, version: str | None = None) -> Card:
         """Return the card of a version, as `get`, without loading the model."""
+        version = self.identifier(name, version)
         stored = self.loaded(name, version)
         return stored.card if stored else as_card(self.store.read_card(name, version))
 

@@ -62,7 +62,7 @@ class _Draft:
     ) -> None:
         self.table = table
         self._request = request
-        self._id = new_id()
+        self._id = request.log_id or new_id()
         self._version = version
         self._spool = spool
         self._entries: list[Any] = []
@@ -202,7 +202,8 @@ class PredictionLog:
             version, decisions = decided.chosen.version, decided.decisions
             logged = self._versions.get((version.name, version.version)) or self._describe(version)
             frames[logged.number] = logged.frame
-            ids.append(prediction_id := new_id())
+            prediction_id = decided.chosen.request.log_id or new_id()
+            ids.append(prediction_id)
             if isinstance(decisions, Prediction):
                 entries.append(single_entry(logged, prediction_id, decided, decisions))
             else:

@@ -44,6 +44,7 @@ class PredictRequest(msgspec.Struct, gc=False):
     count_rows: Callable[[int], None] = _not_counted  # told of rows before they are predicted
     came: float = 0.0  # when, as `time.perf_counter` says; 0 where nobody knows
     is_alias: bool = False  # whether it is answered in the form that the model file declares
+    log_id: str = ""  # by which the log knows it; empty for a new one
     prediction_id: str = ""  # 32 hexadecimal digits; empty while nothing is logged
     unlogged: str = ""  # why nothing is, where it should be: "full", "failed" or "late"
 

@@ -16,7 +16,7 @@ from sklearn import metrics
 from sklearn.calibration import CalibrationDisplay
 
 from engine.cards import facts
-from engine.cards.sentences import meaning
+from engine.cards.sentences import meaning, word
 from engine.schema.card import Card
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
@@ -68,7 +68,12 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
             if "costs" in card:
                 pictures["Cost by threshold"] = lambda ax: _costs(ax, card)
         pictures["Confusion matrix"] = lambda ax: metrics.ConfusionMatrixDisplay.from_predictions(
-            judged.truth, judged.predicted, labels=judged.classes, ax=ax, colorbar=False
+            judged.truth,
+            judged.predicted,
+            labels=judged.classes,
+            ax=ax,
+            colorbar=False,
+            display_labels=[word(label) for label in judged.classes or ()],
         )
     if card["impurity_importances"]:
         pictures["Impurity importances"] = lambda ax: _bars(ax, card["impurity_importances"])
@@ -82,14 +87,14 @@ def _pictures(card: Card, judged: HeldOutAnswers) -> dict[str, Drawing]:
 
 def _roc(ax: Axes, curves: Curves) -> None:
     for label, (truth, probability) in curves.items():
-        metrics.RocCurveDisplay.from_predictions(truth, probability, ax=ax, name=str(label))
+        metrics.RocCurveDisplay.from_predictions(truth, probability, ax=ax, name=word(label))
     ax.plot([0, 1], [0, 1], ":", color="grey")
     ax.set(xlabel="False positive rate", ylabel="True positive rate")
 
 
 def _precision_recall(ax: Axes, curves: Curves) -> None:
     for label, (truth, probability) in curves.items():
-        metrics.PrecisionRecallDisplay.from_predictions(truth, probability, ax=ax, name=str(label))
+        metrics.PrecisionRecallDisplay.from_predictions(truth, probability, ax=ax, name=word(label))
         ax.axhline(truth.mean(), linestyle=":", color="grey")
     ax.set(xlabel="Recall", ylabel="Precision")
 
@@ -102,7 +107,7 @@ def _calibration(ax: Axes, curves: Curves) -> None:
             n_bins=10,
             strategy="quantile",
             ax=ax,
-            name=str(label),
+            name=word(label),
         )
     ax.set(xlabel="Predicted probability", ylabel="Share observed")
 
@@ -111,8 +116,8 @@ def _score_histogram(ax: Axes, judged: HeldOutAnswers, card: Card) -> None:
     assert judged.classes is not None and judged.probabilities is not None
     is_binary = len(judged.classes) == 2
     score = judged.positive_probability() if is_binary else judged.probabilities.max(axis=1)
-    groups = {str(label): score[judged.truth == label] for label in judged.classes}
-    _histogram(ax, groups, f"P({judged.positive})" if is_binary else "highest probability")
+    groups = {word(label): score[judged.truth == label] for label in judged.classes}
+    _histogram(ax, groups, f"P({word(judged.positive)})" if is_binary else "highest probability")
     if is_binary:
         ax.axvline(card["threshold"], linestyle=":", color="grey")
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from engine.cards.sentences import word
 from engine.schema.fields import MISSING, Field
 from engine.schema.messages import rounded
 from engine.schema.record_schema import Schema
@@ -95,7 +96,7 @@ def _goal(y: pd.Series, target: Field) -> tuple[np.ndarray, list[str]]:
     labels = [label for label in target.classes if label in {*often}]
     goal = np.stack([(y == label).to_numpy() for label in labels], axis=1).astype(np.float64)
     rest = 1 - goal.sum(axis=1, keepdims=True)
-    names = [str(label) for label in labels]
+    names = [word(label) for label in labels]
     return (np.hstack([goal, rest]), [*names, "others"]) if rest.any() else (goal, names)
 
 

@@ -154,7 +154,7 @@ class TableCheck:
         counts: dict[str, int] = {}
         for name, column in self.columns.items():
             for code, finding in column.refused.items():
-                reason = f"{name}: {finding.code.replace('_', ' ')}"
+                reason = f"{name}: {finding.code.words}"
                 counts[reason] = counts.get(reason, 0) + int(column.counts[code])
         counts |= {rule.text: int(rows.sum()) for rule, rows in self.broken.items() if rows.any()}
         return dict(sorted(counts.items(), key=lambda pair: -pair[1]))

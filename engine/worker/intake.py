@@ -19,8 +19,16 @@ from engine.worker.threads import ThreadedWorker
 #: Larger requests may take long: they get half of the threads.
 HEAVY_BYTES = 2**18
 
-#: So do requests with these words: a search, and explanations by address, by form and by tool.
-LONG_WORDS = (b"/whatif", b"explain=", b'"explain"')
+
+def takes_long(url: bytes, raw: bytes | bytearray) -> bool:
+    """Return whether a request is for a search, or an explanation: by address, tool or form."""
+    path, _sign, query = url.partition(b"?")
+    if b"/whatif" in path or b"explain=" in query:
+        return True
+    # Of all bodies these alone have an option; a record may have any word.
+    is_form = path.split(b"/")[-2:-1] == [b"models"]
+    option = b'"explain"' if path.endswith(b"/mcp") else b"explain=" if is_form else b""
+    return bool(option) and option in raw[raw.find(b"\r\n\r\n") :]
 
 
 class IntakeWorker(ThreadedWorker):
@@ -120,7 +128,7 @@ class IntakeWorker(ThreadedWorker):
         spares = self._spares(conn)
         conn.is_heavy = (
             conn.is_slow or len(conn.raw) > HEAVY_BYTES or b"content-encoding" in conn.headers
-            or any(word in conn.raw for word in LONG_WORDS)
+            or takes_long(conn.url, conn.raw)
         )  # fmt: skip
         if not spares and self._is_too_much(conn):
             self._refuse_busy(conn)

@@ -164,3 +164,31 @@ def test_version_when_it_was_asked_lately_stays_in_memory(
     assert second.version == versions[1]
     with pytest.raises(VersionNotFound, match="has no version"):
         models.get("rent", "20200101T000000Z-00000")
+
+
+def test_version_when_named_is_found_by_its_name_at_every_address(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    store = ModelStore(tmp_path)
+    put(store, toy_store, "rent", "2020-01-01T00:00:00+00:00")
+    named = put(store, toy_store, "rent", "2021-01-01T00:00:00+00:00", promote=False)
+    store.give_name("rent", named, "v3")
+    client, above = serve(store, "rent").test_client(), "/v0/models/rent/versions"
+
+    listed = get(client, above)["versions"]
+    answers = [client.post(f"{above}/{version}/predict", json=EXAMPLES["rent"]).get_json()
+               for version in ("v3", named)]  # fmt: skip
+
+    assert [(named, "v3"), (store.promoted("rent"), None)] == [
+        (entry["version"], entry["version_name"]) for entry in listed
+    ]
+    assert answers[0] == answers[1]
+    assert named == answers[0]["model"]["version"]
+    assert get(client, f"{above}/v3") == get(client, f"{above}/{named}")
+    assert "v3" == get(client, f"{above}/v3")["version_name"]
+    assert named == get(client, f"{above}/v3/model_info")["model"]["version"]
+    assert [named] == get(client, "/v2/models/rent/versions/v3")["versions"]
+    pages = [f"{above}/v3", "/models/rent/versions"]
+    chips = [client.get(path, headers={"Accept": "text/html"}).text for path in pages]
+    assert [1, 1] == [page.count('<span class="chip">v3</span>') for page in chips]
+    assert 404 == client.get(f"{above}/v4").status_code

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from persistence.model_persistence import ModelStore
 from persistence.place import VersionExists
+from persistence.promotions import PromotionConflict
 from tests.support.stores import card_of
 
 #: The files of a version: small, for there are many.
@@ -22,7 +23,14 @@ def store_at(place: str, kept: str) -> ModelStore:
 
 
 def answer(store: ModelStore, task: str, what: str) -> str:
-    """Publish a version with a title, or promote a version."""
+    """Publish a version with a title, promote a version, or name it as a word before it says."""
+    if task == "name":
+        version_name, _, version = what.partition(" ")
+        try:
+            store.give_name("toy", version, version_name)
+        except PromotionConflict as error:
+            return f"taken: {error}"
+        return version
     if task == "promote":
         store.promote("toy", what)
         return "promoted"

@@ -1,4 +1,4 @@
-"""Two trainers publish and promote at the same moment, in a folder and in a bucket."""
+"""Two trainers publish, promote and name at the same moment, in a folder and in a bucket."""
 
 import os
 import subprocess
@@ -70,12 +70,17 @@ def race(
     for one, version in zip(trainers, made * (2 if is_equal else 1), strict=True):
         one.tell(place, "promote", version)
     assert ["promoted"] * 2 == [one.answer() for one in trainers]
+    for one, version in zip(trainers, made * (2 if is_equal else 1), strict=True):
+        one.tell(place, "name", f"v{number} {version}")
+    owners = [answer for one in trainers if not (answer := one.answer()).startswith("taken")]
+    assert [1, 1 + is_equal] == [len({*owners}), len(owners)]
 
     store = store_at(place, str(kept / f"race-{number}"))  # has seen nothing of it
     found = store.pointer("toy").promotions
     assert before == found[: len(before)]
     assert sorted(made) == sorted(one.version for one in found[len(before) :])
     assert sorted(one.version for one in found) == store.versions("toy")
+    assert owners[0] == store.identifier("toy", f"v{number}")
     for version in made:
         assert_all_there(store, version)
     return found

@@ -15,6 +15,7 @@ FORMS = (
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("prepared")
 def test_forms_when_measured_are_all_answered() -> None:
     command = [sys.executable, "-m", "benchmarks.bulk", "--rows", "1000", "--rounds", "1"]
 

@@ -231,6 +231,7 @@ def test_processes_when_ended_are_gone_with_their_cpu_time_counted() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("prepared")
 def test_comparison_when_run_here_prints_what_this_service_does() -> None:
     if not shutil.which("wrk"):
         pytest.skip("wrk is not installed")

@@ -11,6 +11,7 @@ from tests.support.project import ROOT
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("prepared")
 def test_figures_when_measured_lose_no_prediction() -> None:
     if not shutil.which("wrk"):
         pytest.skip("wrk is not installed")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+import models
 from benchmarks.growth_answer import Bodies, measure
 from benchmarks.growth_models import Shape
 from benchmarks.growth_plot import draw
 from benchmarks.growth_section import Line, Section
-from benchmarks.stress import Result, read_locust, write_table
+from benchmarks.load import Load, Question
+from benchmarks.stress import Result, main, read_locust, write_table
 from benchmarks.stress_page import table, write_figures
 from engine.schema import Flag
 from engine.schema.record_schema import Schema
@@ -29,6 +31,16 @@ def test_locust_report_when_read_counts_what_was_not_asked_as_failed() -> None:
     assert {"status 503": 1, "not asked in time": 2} == result.failed
     assert [1.0, 1.0, 2.0] == result.latencies
     assert (4.0, 0.75) == (result.seconds, result.rate)
+
+
+def test_request_when_a_key_is_asked_for_has_it() -> None:
+    question = Question(b"{}", {}, "/inference/delay", key="k1")
+
+    written = Load(port=1, questions=[question], requests=1, seconds=1).write(question)
+
+    assert written.startswith(b"POST /inference/delay HTTP/1.1\r\n")
+    assert b"\r\nx-api-key: k1\r\n" in written
+    assert written.endswith(b"\r\n\r\n{}")
 
 
 def test_locust_report_when_empty_is_all_failed() -> None:
@@ -99,6 +111,20 @@ def test_shape_when_it_makes_records_makes_valid_ones() -> None:
 
     assert {"x0", "x1", "x2", "word"} == set(columns)
     assert set(shape.vocabulary()) == set(columns["word"])
+
+
+@pytest.mark.slow
+def test_flights_when_sent_as_to_their_original_are_all_answered_as_the_pipeline_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "delay" not in models.names():
+        pytest.skip("models/ has no delay")
+
+    code = main(["--model=delay", f"--data={tmp_path / 'none'}", "--open-loop", "--users=5",
+                 "--requests=50", "--seconds=1"])  # fmt: skip
+
+    assert 0 == code
+    assert "| open loop | 50 | 50 | 0 |" in capsys.readouterr().out
 
 
 @pytest.mark.slow

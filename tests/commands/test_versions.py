@@ -103,7 +103,7 @@ def test_show_when_asked_tells_what_the_card_says(store: ModelStore, name: str) 
     text = run(store, "show", name).stdout
     document = told(store, "show", name)
 
-    assert {"promoted": True, "card": card} == document
+    assert {"version_name": None, "promoted": True, "card": card} == document
     for word in (
         card["title"], card["digest"], card["data"]["sha256"], card["runtime"],
         card["libraries"]["scikit-learn"], *(one["name"] for one in card["schema"]["fields"]),
@@ -124,6 +124,29 @@ def test_promotion_when_the_version_answers_moves_and_says_what_was(store: Model
     assert f"Before: {old}." in done.stdout
     assert "within 2 s" in done.stdout
     assert "already promoted" in run(store, "promote", "parcel", new).stdout
+
+
+def test_name_when_given_stands_for_its_version_in_every_command(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    old, new = store.versions("parcel")
+    store.give_name("parcel", new, "v2")
+    (tmp_path / "parcels.csv").write_bytes(write_csv(PARCELS))
+    predict = ["predict", str(tmp_path / "parcels.csv"), "--output", str(tmp_path / "out.csv")]
+
+    rows = told(store, "list", "--model", "parcel")["versions"]
+    answered = serve(store, "parcel").test_cli_runner().invoke(args=[*predict, "--version", "v2"])
+
+    assert ["v2", None] == [row["version_name"] for row in rows]
+    assert [new, "v2"] == run(store, "list").stdout.splitlines()[2].split()[1:3]
+    assert f"parcel {new} (v2)\n" in run(store, "show", "parcel", "v2").stdout
+    assert f"by parcel {new}" in answered.stderr
+    assert f"from {old} to {new}" in run(store, "diff", "parcel", old, "v2").stdout
+    assert 0 == run(store, "pin", "parcel", "v2").exit_code
+    assert (new,) == store.pointer("parcel").pinned
+    assert 0 == run(store, "shadow", "parcel", "v2").exit_code
+    assert f"{new} of parcel is promoted" in run(store, "promote", "parcel", "v2").stdout
+    assert (1, new) == (run(store, "promote", "parcel", "v3").exit_code, store.promoted("parcel"))
 
 
 @pytest.mark.parametrize("file", [RUN_FILE, "model.skops", "report.html", "card.json"])
@@ -233,3 +256,29 @@ def test_difference_with_data_when_a_record_is_refused_says_where(
 
     assert 1 == done.exit_code
     assert "line 2, row 2, weight: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_promoted"),
+    [("better", True), ("worse", False), ("undecided", False), ("incomparable", False)],
+)
+def test_newest_version_when_asked_if_better_is_promoted_as_its_training_found(
+    store: ModelStore, verdict: str, *, is_promoted: bool
+) -> None:
+    champion, other = store.versions("parcel")
+    card = store.read_card("parcel", other)
+    files = {name: (store.root / "parcel" / other / name).read_bytes() for name in card["files"]}
+    comparison = {**card["challenge"], "verdict": verdict, "champion": champion}
+    challenger = store.write(
+        unstored(card) | {"challenge": comparison, "created_at": "2022-01-02T03:04:05+00:00"}, files
+    )
+
+    done = run(store, "promote", "parcel", "--if-better")
+
+    assert 0 == done.exit_code, done.stderr
+    assert (challenger if is_promoted else champion) == store.promoted("parcel")
+    assert is_promoted or "has not shown it to be better" in done.stdout
+    store.promote("parcel", other)  # the comparison was with another one
+    late = run(store, "promote", "parcel", challenger, "--if-better")
+    assert int(is_promoted) == late.exit_code, late.stdout
+    assert other == store.promoted("parcel")

@@ -1,10 +1,12 @@
 """The check of a table on the command line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import models
 from jobs.check import main
 
 
@@ -61,6 +63,24 @@ def test_rows_when_they_have_no_target_fit_only_as_rows_to_predict(
 
     assert 1 == main(["credit", f"--data={table}"])
     assert 0 == main(["credit", f"--data={table}", "--without-target"])
+
+
+def test_rows_when_they_fit_are_written_for_a_batch_and_no_others(
+    credit: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, accepted = tmp_path / "new.csv", tmp_path / "accepted.csv"
+    credit.loc[4, "Age"] = 230
+    credit.assign(remark="a").to_csv(table, index=False)
+
+    assert 1 == main(["credit", f"--data={table}", f"--accepted={accepted}"])
+    assert not accepted.exists()
+    lenient = replace(models.find("credit"), set_aside=0.01)
+    monkeypatch.setattr("jobs.check.find", lambda name: lenient)
+    assert 0 == main(["credit", f"--data={table}", f"--accepted={accepted}"])
+
+    written = pd.read_csv(accepted, keep_default_na=False)
+    assert [*credit.columns] == [*written.columns]
+    assert credit.drop(index=4)["Age"].tolist() == written["Age"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,36 @@ def test_file_when_damaged_is_named(
     assert reason in done.err
 
 
+def test_files_when_some_are_damaged_are_named_and_the_others_are_read(
+    lakeside: Lakeside,
+) -> None:
+    described = FILES.format(folder=lakeside.folder)
+    write(lakeside.folder, "a.json", b"[1, 2")
+    write(lakeside.folder, "b.csv", CSV.encode())
+    write(lakeside.folder, "c.parquet", b"PAR1")
+    write(lakeside.folder, "d.jsonl", b'{"id": 4}')
+    first = lakeside.ingest(described)
+    write(lakeside.folder, "a.json", b'[{"id": 5}]')
+
+    done = lakeside.ingest(described)
+
+    assert (1, 1) == (first.code, done.code)
+    assert all(f"in/{name} cannot be read" in first.err for name in ("a.json", "c.parquet"))
+    assert "a.json" not in done.err and "c.parquet cannot be read" in done.err
+    assert "1 records came, 1 of them new" in done.out
+    assert [1, 2, 3, 4, 5] == [row["id"] for row in lakeside.cleaned()]
+
+
+def test_number_when_no_double_holds_it_is_rejected_with_that_reason(lakeside: Lakeside) -> None:
+    write(lakeside.folder, "a.jsonl", f'{{"id": {2**53}}}\n{{"id": {2**53 + 1}}}'.encode())
+
+    done = lakeside.ingest(FILES.format(folder=lakeside.folder))
+
+    assert "1 cleaned, 1 rejected (id: not finite or beyond 2**53 1)" in done.out
+    (reason,) = lakeside.rejected()[0]["reasons"]
+    assert f"id is {2**53 + 1}, beyond {2**53}, up to which a double holds each" in reason
+
+
 def test_span_when_given_takes_the_records_of_its_time_and_leaves_the_place(
     lakeside: Lakeside,
 ) -> None:

@@ -77,6 +77,21 @@ def test_record_when_changed_is_another_revision_and_the_newest_counts(
     assert 92 == len(lakeside.raw())
 
 
+@pytest.mark.parametrize(("count", "pages"), [(90, 3), (80, 3), (7, 2)])
+def test_catalogue_when_the_server_gives_fewer_than_asked_for_is_read_to_its_end(
+    lakeside: Lakeside, api: BeerApi, count: int, pages: int
+) -> None:
+    del api.beers[count:]
+    api.most = 40
+
+    done = lakeside.ingest(ALES.format(port=api.port).replace("per_page = 20", "per_page = 80"))
+
+    assert (0, BEERS[:count]) == (done.code, lakeside.raw())
+    assert [str(page + 1) for page in range(pages)] == [
+        each.parameters["page"] for each in api.asked
+    ]
+
+
 @pytest.mark.parametrize("fault", ["429", "500", "cut", "half"])
 def test_page_when_it_fails_twice_is_asked_for_again(
     lakeside: Lakeside, api: BeerApi, fault: str

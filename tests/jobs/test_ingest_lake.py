@@ -133,6 +133,23 @@ def test_lake_when_long_is_remembered_and_what_is_remembered_can_go(
     assert "90 records came, 0 of them new or changed" in other_key.out
 
 
+@pytest.mark.parametrize("damage", [slice(0, 40), slice(0, -7), slice(16, None)])
+def test_lake_when_what_is_remembered_is_damaged_is_read_from_its_beginning(
+    lakeside: Lakeside, monkeypatch: pytest.MonkeyPatch, damage: slice
+) -> None:
+    monkeypatch.setattr(lakes, "BETWEEN", 3)
+    with beer_api(BEERS, has_tags=False) as api:
+        lakeside.ingest(ALES.format(port=api.port))
+        (seen,) = (lakeside.lake / "ales/seen").iterdir()
+        whole = seen.read_bytes()
+        seen.write_bytes(whole[damage])
+        done = lakeside.ingest(ALES.format(port=api.port))
+
+    assert "90 records came, 0 of them new or changed" in done.out
+    assert (0, "", BEERS) == (done.code, done.err, lakeside.raw())
+    assert whole == next((lakeside.lake / "ales/seen").glob(seen.name)).read_bytes()
+
+
 @pytest.mark.slow
 def test_bucket_when_it_fails_on_the_way_has_all_after_the_next_run(
     lakeside: Lakeside, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from flask.testing import FlaskClient
 
+from engine.schema.card import SetAsideEntry
 from jobs.score_part import open_model
 from tests.jobs.score_runs import MANY, answers_of, kill, read, score, start
 from tests.support.serving import wait_until
@@ -90,9 +91,10 @@ def test_rows_that_are_not_valid_within_the_share_are_set_aside_with_number_and_
 
 def allow(monkeypatch: pytest.MonkeyPatch, share: float) -> None:
     """Let the model set aside a share of the rows, as its file would declare."""
-    monkeypatch.setitem(open_model("parcel", None).card, "set_aside", share)
-    version = open_model("parcel", None).version
-    monkeypatch.setitem(open_model("parcel", version).card, "set_aside", share)
+    entry: SetAsideEntry = {"most": share, "rules": [], "rows": 0, "reasons": {}}
+    for version in (None, open_model("parcel", None).version):
+        card = open_model("parcel", version).card
+        monkeypatch.setitem(card, "data", {**card["data"], "set_aside": entry})
 
 
 def test_table_with_more_invalid_rows_than_declared_gives_no_result(
@@ -106,6 +108,7 @@ def test_table_with_more_invalid_rows_than_declared_gives_no_result(
     assert ["in.csv", "out.csv.rejected.jsonl"] == sorted(each.name for each in folder.iterdir())
     (folder / "in.csv").write_bytes(write_csv(MANY[:50]))  # which is mended
     assert 0 == score("in.csv", "out.csv", "--workers", "1")
+    assert not (folder / "out.csv.rejected.jsonl").exists()
 
 
 def test_line_that_is_no_json_is_set_aside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,30 @@ def test_file_when_stored_in_a_table_keeps_its_flags_and_decimal_commas(
         assert [(12.5, 40.5, "true", "false")] == found.fetchall()
 
 
+def test_answers_when_a_restart_fails_are_still_there_and_replaced_by_one_that_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAREHOUSE", f"sqlite:///{folder}/warehouse.db")
+    with sqlite3.connect(folder / "warehouse.db") as connection:
+        columns = ", ".join(PARCEL)
+        connection.execute(f"CREATE TABLE parcels (note INTEGER PRIMARY KEY, {columns})")
+        marks = ", ".join("?" * len(PARCEL))
+        values = [*map(str, PARCEL.values())]
+        connection.execute(f"INSERT INTO parcels VALUES (3, {marks})", values)  # noqa: S608
+
+    def run(weight: int) -> tuple[int, list[tuple[str]]]:
+        with sqlite3.connect(folder / "warehouse.db") as connection:
+            connection.execute("UPDATE parcels SET weight = ?", [str(weight)])
+        places = ("env:WAREHOUSE/parcels", "env:WAREHOUSE/scores")
+        code = score(*places, "--workers", "1", "--restart")
+        with sqlite3.connect(folder / "warehouse.db") as connection:
+            return code, connection.execute("SELECT weight FROM scores").fetchall()
+
+    assert (0, [("12",)]) == run(12)
+    assert (1, [("12",)]) == run(230)  # out of range: nothing is written
+    assert (0, [("13",)]) == run(13)
+
+
 @pytest.mark.slow
 def test_table_of_postgresql_is_scored_into_another(
     folder: Path, toy_client: FlaskClient, monkeypatch: pytest.MonkeyPatch,
@@ -91,7 +115,7 @@ def test_table_of_postgresql_is_scored_into_another(
         ("env:NOWHERE/parcels", "NOWHERE is not set"),
         ("env:WAREHOUSE/SELECT 1 AS weight", "add ORDER BY"),
         ("env:WAREHOUSE/loose", "has no primary key"),
-        ("env:WAREHOUSE/none", "has no table 'none'"),
+        ("env:WAREHOUSE/none", "has no table or view 'none': name one, or give a query: loose"),
         ("env:WAREHOUSE/DELETE FROM loose RETURNING weight -- ORDER BY", "readonly database"),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 
 from engine.monitoring.count_drift import FieldShift, shifts
 from engine.monitoring.statistics import psi
-from engine.schema.fields import MISSING, UNKNOWN, Category, Date, Number
+from engine.schema.fields import MISSING, UNKNOWN, Category, Date, Flag, Number
 
 AGE = Number(name="age", example=3)
 JOB = Category(name="job", categories=("a", "b", "c"), example="a", unknown="accept")
@@ -39,6 +39,15 @@ def test_field_when_it_has_moved_comes_first_with_the_index_of_its_bins() -> Non
     assert ["< 10", "10 to 20", "20 to 30", "≥ 30", MISSING] == found["age"].bins
     assert ["a", "b", "c", MISSING, UNKNOWN] == found["job"].bins
     assert (0.25, 0.125) == found["age"].pairs()[0]
+
+
+def test_bins_of_a_flag_are_called_as_everywhere() -> None:
+    entry = {"edges": [0.0, 1.0], "counts": [0, 80, 20], "missing": 3}
+
+    (shift,) = shifts([Flag(name="late", example=True)], {"late": entry}, {"late": {"2": 7}})
+
+    assert ["false", "true", MISSING] == shift.bins
+    assert ([80, 20, 3], [0, 7, 0]) == (shift.reference, shift.window)
 
 
 def test_fields_when_there_are_few_rows_are_unknown() -> None:

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from engine.monitoring import drift_reports
+from engine.monitoring import drift_reports, webhooks
 from engine.monitoring.drift import Comparison, Report
-from engine.monitoring.drift_reports import DriftReports, NotSent, changes
+from engine.monitoring.drift_reports import DriftReports, changes
+from engine.monitoring.webhooks import NotSent
 
 SECRET = "a secret of the receiver, 42"  # noqa: S105
 SHIFTED = Comparison("age", "values", 0.3, 1e-9, is_shifted=True, psi=0.4)
@@ -84,7 +85,7 @@ def test_report_when_not_taken_is_not_sent_elsewhere(tmp_path: Path, status: int
 def test_report_when_the_receiver_never_ends_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drift_reports, "DEADLINE", 0.2)
+    monkeypatch.setattr(webhooks, "DEADLINE", 0.2)
     with (
         receiver(dribble=0.05) as (address, _),
         pytest.raises(NotSent, match="DRIFT_WEBHOOK does not answer"),

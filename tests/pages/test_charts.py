@@ -56,7 +56,7 @@ def test_bars_when_read_back_have_the_heights_of_their_numbers() -> None:
 def test_line_when_a_period_has_no_value_is_broken() -> None:
     axis = scale([0, 4])
 
-    assert "M100.0 160.0h0L300.0 80.0M700.0 0.0h0" == line([0, 2, None, 4, None], axis)
+    assert "M100.0 160.0L300.0 80.0M650.0 0.0h100.0" == line([0, 2, None, 4, None], axis)
     assert "M100.0 160.0V0.0" == whiskers([0, None, 1, None, None], [4, None, None, 1, None], axis)
 
 

@@ -74,7 +74,6 @@ def test_page_when_looked_at_has_no_fault_that_can_be_seen(
         with opened(browser, width, theme, language) as page:
             watch = Watch(page, origin)
             page.goto(origin + address)
-            page.wait_for_load_state("networkidle")
             folder = PICTURES / language / theme / str(width)
             page.screenshot(path=folder / f"{name}.png", full_page=True)
             faults |= {f"{name}: {what}": fault for what, fault in _faults(page, watch, name)}

@@ -3,7 +3,9 @@
 import codecs
 import csv
 import io
+import json
 import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +17,7 @@ from engine.pages.table import size_text
 from persistence.model_persistence import ModelStore
 from tests.pages.test_form import HOSTILE, Form
 from tests.support.application import serve
+from tests.support.models import unstored
 
 HEADER = ["weight", "pieces", "height", "colour", "shape", "fragile", "express"]
 ROWS = [
@@ -104,6 +107,28 @@ def test_table_in_an_encoding_of_windows_is_answered_in_it(toy_client: FlaskClie
     assert [HEADER, *rows] == columns_of(answer.data.decode("cp1252"))[0]
 
 
+def test_table_in_an_encoding_that_lacks_letters_of_a_class_is_answered_in_unicode(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    names = {"small": "μικρό", "large": "μεγάλο", "medium": "μεσαίο"}
+    card = toy_store.read_card("parcel", toy_store.promoted("parcel"))
+    files = {name: Path(toy_store.files(card), name).read_bytes() for name in card["files"]}
+    text = json.dumps(unstored(card))
+    for name, greek in names.items():
+        text = text.replace(f'"{name}"', f'"{greek}"')
+    store = ModelStore(tmp_path)
+    store.promote("parcel", store.write(json.loads(text), files))
+    rows = [["12.5", "3", "40", "red", "cartão", "true", "false"]]
+
+    answer = send(serve(store, "parcel").test_client(), file=csv_of(rows).encode("cp1252"))
+
+    assert "text/csv; charset=utf-8" == answer.headers["Content-Type"]
+    assert answer.data.startswith(codecs.BOM_UTF8)
+    sent, answers = columns_of(answer.data.decode("utf-8-sig"))
+    assert [HEADER, *rows] == sent
+    assert answers[1][0] in names.values()
+
+
 def test_table_with_columns_that_answers_have_keeps_them(toy_client: FlaskClient) -> None:
     data = {"text": "area,rooms,city,value\n50,2,Recife,old"}
 
@@ -114,6 +139,41 @@ def test_table_with_columns_that_answers_have_keeps_them(toy_client: FlaskClient
     assert ["50", "2", "Recife", "old"] == row[:4]
 
 
+def test_table_with_answers_when_sent_again_has_each_name_once(toy_client: FlaskClient) -> None:
+    text = "area,rooms,city\n50,2,Recife"
+
+    for _time in range(4):
+        text = toy_client.post("/models/rent/table", data={"text": text}).text
+
+    head = next(csv.reader(text.splitlines()))
+    assert len({*head}) == len(head)
+    assert ["value", "predicted_value", "predicted_value_2", "predicted_value_3"] == [
+        name for name in head if name.endswith("value") or "value_" in name
+    ]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "language", "point"),
+    [(";", "en", ","), (";", "es", ","), ("\t", "es", ","), ("\t", "en", "."), (",", "es", "."),
+     ("|", "es", ".")],
+)  # fmt: skip
+def test_table_with_whole_numbers_alone_is_answered_with_the_decimal_sign_of_its_reader(
+    toy_client: FlaskClient, delimiter: str, language: str, point: str
+) -> None:
+    rows = [["12", "3", "40", "red", "tube", "true", "false"]]
+
+    answer = toy_client.post(
+        "/models/parcel/table", data={"text": csv_of(rows, delimiter)},
+        headers={"Accept-Language": language},
+    )  # fmt: skip
+
+    _head, (label, *probabilities) = columns_of(answer.text, delimiter)[1]
+    assert label in ("small", "medium", "large")
+    numbers = [cell for cell in probabilities if cell]
+    assert numbers
+    assert all(re.fullmatch(rf"[01]{re.escape(point)}\d+", cell) for cell in numbers)
+
+
 AMBIGUOUS_ROWS = [["1.129", *ROWS[0][1:3], "red", *ROWS[0][4:]]]
 
 
@@ -122,10 +182,11 @@ AMBIGUOUS_ROWS = [["1.129", *ROWS[0][1:3], "red", *ROWS[0][4:]]]
     [(";", "en", "1.129", 422), (";", "es", "1.129", 422), ("\t", "es", "1.129", 422),
      ("\t", "en", "1.129", 200), (",", "es", "1.129", 200), (";", "es", "1.12", 200)],
 )  # fmt: skip
-def test_table_with_a_number_that_may_be_thousands_names_it_unless_another_number_tells(
+def test_table_with_a_number_that_may_be_thousands_names_it_unless_its_column_tells(
     toy_client: FlaskClient, delimiter: str, language: str, first: str, status: int
 ) -> None:
-    rows = [[first, *AMBIGUOUS_ROWS[0][1:]], *AMBIGUOUS_ROWS]
+    # A point in another column tells nothing.
+    rows = [[first, "3", "40.5", *AMBIGUOUS_ROWS[0][3:]], *AMBIGUOUS_ROWS]
 
     answer = toy_client.post(
         "/models/parcel/table", data={"text": csv_of(rows, delimiter)},
@@ -134,7 +195,8 @@ def test_table_with_a_number_that_may_be_thousands_names_it_unless_another_numbe
 
     assert status == answer.status_code
     if status == 422:
-        assert re.search("weight: 1.129 .* 1129 .* 1,129", Form(answer).words)
+        fraction = "1.129" if language == "en" else "1,129"
+        assert re.search(rf"weight: 1\.129 .* 1129, .* {fraction}, ", Form(answer).words)
 
 
 def test_table_when_rows_are_pasted_from_a_sheet_is_read(toy_client: FlaskClient) -> None:

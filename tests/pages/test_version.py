@@ -82,7 +82,8 @@ def test_version_when_described_keeps_the_training_rows_histograms_back(
 
     assert card["reference"]
     assert {"reference", "golden", "format", "model", "tie"} == set(card) - set(shown)
-    assert {"name", "promoted", "previous", "compared"} == set(shown) - set(card)
+    added = {"name", "version_name", "promoted", "previous", "compared"}
+    assert added == set(shown) - set(card)
 
 
 @pytest.mark.parametrize(

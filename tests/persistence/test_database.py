@@ -18,6 +18,8 @@ from persistence.database import (
     read_database,
     without_password,
 )
+from persistence.scored_rows import read_source
+from persistence.table_rows import read_rows
 from tests.support.postgresql import PASSWORD, Postgresql
 from tests.training.infer import monsters
 from tests.training.infer.test_model_file import definition_of
@@ -42,6 +44,20 @@ def test_table_when_in_sqlite_has_its_rows(sqlite: Path) -> None:
     pd.testing.assert_frame_equal(table, read_database(sqlite, "customers"), check_dtype=False)
     assert (table["amount"] > 2500).sum() == len(read_database(f"sqlite:///{sqlite}", "large"))
     assert 3 == len(read_database(sqlite, ODD_NAME))
+
+
+@pytest.mark.parametrize("name", ["customers", "main.customers", "v1.2"])
+def test_table_when_looked_up_is_the_same_for_whatever_reads_it(sqlite: Path, name: str) -> None:
+    with sqlite3.connect(sqlite) as connection:
+        connection.execute('CREATE TABLE "v1.2" (id INTEGER PRIMARY KEY, amount REAL)')
+        connection.execute('INSERT INTO "v1.2" VALUES (1, 2)')
+    expected = read_database(sqlite, name)
+
+    (rows,) = read_rows(sqlite, name)
+    assert len(expected) == len(rows)
+    if name == "v1.2":  # the others have no key to order them by
+        columns, *parts = read_source(f"sqlite:///{sqlite}", name)
+        assert ([*expected], [[(1, 2.0)]]) == (columns, [[*map(tuple, part)] for part in parts])
 
 
 @pytest.mark.parametrize(

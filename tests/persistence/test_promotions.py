@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from persistence.model_persistence import ModelStore
-from persistence.promotions import MOST_REMEMBERED, Promotion, version_before, versions_before
+from persistence.names import VERSION, VERSION_NAME
+from persistence.promotions import (
+    MOST_REMEMBERED,
+    Promotion,
+    PromotionConflict,
+    removed_in,
+    version_before,
+    versions_before,
+)
 from persistence.store_errors import UntrustedArtifact
 from tests.support.project import ROOT
 
@@ -202,3 +210,35 @@ def test_versions_before_when_one_was_rolled_back_leave_it_out() -> None:
 
 def test_versions_before_when_nobody_wrote_them_down_are_the_older_ones() -> None:
     assert [C, B, A] == versions_before([Promotion(D, None)], VERSIONS)
+
+
+def test_name_when_given_stays_with_its_version_whatever_happens(store: ModelStore) -> None:
+    store.promote("toy", A)
+    store.give_name("toy", B, "v2")
+    store.give_name("toy", B, "v2")  # once more, as after an answer that was lost
+    store.promote("toy", C)
+    store.change("toy", lambda found: removed_in(found, B, VERSIONS))
+
+    assert ("v2", None) == (store.pointer("toy").name_of(B), store.pointer("toy").name_of(C))
+    assert [B, A, "v3"] == [store.identifier("toy", text) for text in ("v2", A, "v3")]
+    with pytest.raises(PromotionConflict, match=f"{C} is stored without a name: v2 .* of {B}"):
+        store.give_name("toy", C, "v2")
+    assert {"v2": B} == store.pointer("toy").named
+
+
+def test_name_when_nothing_is_promoted_is_refused(store: ModelStore) -> None:
+    with pytest.raises(PromotionConflict, match="nothing is promoted"):
+        store.give_name("toy", A, "v1")
+    assert "v1" == store.identifier("toy", "v1")
+
+
+@pytest.mark.parametrize("text", ["../toy", "V2", "", ".v", "v" * 33, "v 2", "v/2", "v2\n"])
+def test_name_when_it_is_none_is_never_looked_up(store: ModelStore, text: str) -> None:
+    pointer(store).write_text("damaged, so nobody has read it")
+
+    assert text == store.identifier("toy", text)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_identifier_is_never_a_name(version: str) -> None:
+    assert VERSION.fullmatch(version) and not VERSION_NAME.fullmatch(version)

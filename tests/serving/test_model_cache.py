@@ -13,6 +13,8 @@ import pytest
 from engine.runtime.version import StoredVersion
 from engine.serving.model_cache import ModelCache
 from persistence.model_persistence import ModelStore
+from persistence.store_errors import VersionNotFound
+from tests.support.file_reads import count_reads
 from tests.support.plain_versions import RENT
 
 
@@ -155,3 +157,20 @@ def test_version_when_loaded_at_a_look_has_its_card_and_the_tag_read_once(
     assert models.catch_up("rent", models.new_tag("rent"))
 
     assert (1, 1) == (counting.cards, counting.tags)
+
+
+def test_name_when_clients_invent_it_opens_no_file_of_a_served_model(
+    store: ModelStore, versions: list[str], models: ModelCache
+) -> None:
+    store.give_name("rent", versions[2], "v3")
+    assert models.new_tag("rent") and not models.catch_up("rent")
+    models.get("rent", "v3")
+
+    with count_reads(store.root) as reads:
+        assert versions[2] == models.get("rent", "v3").version
+        for text in ("v4", "latest", "../rent", "20260102T101500Z-3fa9"):
+            with pytest.raises(VersionNotFound, match=f"has no version '{text}'"):
+                models.get("rent", text)
+
+    assert not reads
+    assert versions[2] == ModelCache(store, "parcel").card("rent", "v3")["version"]

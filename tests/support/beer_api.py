@@ -42,13 +42,15 @@ class BeerApi:
         What is served; a test may change it.
     asked : list of Asked
         Every request, the faulty ones as well.
+    most : int
+        So many beers are on a page at most, whatever is asked for.
     """
 
     def __init__(self, beers: Sequence[Beer], *, has_tags: bool = True) -> None:
         self.beers = [*beers]
         self.asked: list[Asked] = []
         self.fault, self.times, self._good = "", 0, 0
-        self.port = 0
+        self.port, self.most = 0, 1000
         self._has_tags = has_tags
         self._random = random.Random(0)  # noqa: S311
 
@@ -95,6 +97,7 @@ class BeerApi:
         if asked.path == "/v2/beers/random":
             return [self._random.choice(self.beers)]
         page, size = (int(asked.parameters[name]) for name in ("page", "per_page"))
+        size = min(size, self.most)
         return self.beers[(page - 1) * size : page * size]
 
 

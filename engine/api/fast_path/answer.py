@@ -38,7 +38,7 @@ _DOUBTFUL = frozenset(
     (
         b"expect", b"transfer-encoding", b"upgrade", b"content-encoding", b"te", b"trailer",
         b"x-forwarded-protocol", b"x-forwarded-ssl",  # gunicorn refuses two that disagree
-        b"x-server-timing", b"idempotency-key",
+        b"x-server-timing", b"idempotency-key", b"prefer",
     )
 )  # fmt: skip
 _HOST = re.compile(rb"(?:[A-Za-z0-9-]{1,63}\.){0,9}[A-Za-z0-9-]{1,63}(?::[0-9]{1,5})?")

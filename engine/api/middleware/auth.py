@@ -12,7 +12,7 @@ from engine.api import session
 from engine.api.errors import Failure, failure_response
 from engine.api.protocols import PROTOCOLS
 from engine.api.protocols.contract import ANY, PUBLIC
-from engine.api.resources import resources
+from engine.api.resources import resources, running_job
 from engine.languages import gettext as _
 from engine.languages import local_number
 from engine.records.problems import BadRequest
@@ -44,6 +44,9 @@ ACCESS: Mapping[str, str] = {
     "versions_page.show": "read",
     "versions_page.promote": "promote",
     "predict.predict": "predict",
+    "jobs.show": ANY,
+    "jobs.show_result": ANY,
+    "jobs.remove": ANY,
     "what_if.find": "predict",
     "form.page": "predict",
     "form.table": "predict",
@@ -132,7 +135,10 @@ def check_caller() -> Response | None:
     if scope == PUBLIC or not callers.need_keys:
         return None
     text = key_text(request.headers.get(name, "") for name in HEADERS)
-    g.key = callers.find(text) if text else _signed_in(callers)
+    if running := running_job():
+        g.key = callers.with_id(running.job.owner)  # it may have expired meanwhile
+    else:
+        g.key = callers.find(text) if text else _signed_in(callers)
     if g.key is None:
         response = failure_response(Failure(401, unknown_caller(text)))
         response.headers["WWW-Authenticate"] = challenge(text)

@@ -10,12 +10,12 @@ from engine.api.resources import resources
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,255}")
 
 _SENT = (
-    "Authorization, Content-Type, Idempotency-Key, token, traceparent, x-api-key, X-Canary-Key, "
-    "X-Request-Id"
+    "Authorization, Content-Type, Idempotency-Key, Prefer, token, traceparent, Webhook, x-api-key, "
+    "X-Canary-Key, X-Request-Id"
 )
 _SHOWN = (
-    "RateLimit, RateLimit-Policy, Retry-After, X-Model, X-Model-Version, X-Prediction-Id, "
-    "X-Prediction-Log, X-Request-Id"
+    "Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-Model, "
+    "X-Model-Version, X-Prediction-Id, X-Prediction-Log, X-Request-Id"
 )
 
 
@@ -34,7 +34,7 @@ def answer_preflight() -> Response | None:
     if request.method != "OPTIONS" or not is_preflight or not _is_allowed():
         return None
     response = Response(status=204)
-    response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+    response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
     response.headers["Access-Control-Allow-Headers"] = _SENT
     response.headers["Access-Control-Max-Age"] = "600"
     return response

@@ -28,9 +28,9 @@ _NAME = re.compile(
 MOST_BYTES = 2**20
 
 #: The headers that are stored with an answer.
-_HEADERS = (
-    "Content-Type", "X-Model", "X-Model-Version", "X-Prediction-Id",
-    "Inference-Header-Content-Length",
+HEADERS = (
+    "Content-Type", "Content-Language", "X-Model", "X-Model-Version", "X-Prediction-Id",
+    "X-Prediction-Log", "Inference-Header-Content-Length", "Location", "Preference-Applied",
 )  # fmt: skip
 
 
@@ -68,12 +68,16 @@ def begin() -> Response | None:
 
 
 def store(response: Response) -> Response:
-    """Store the answer of a request that `begin` has recorded, unless it is long or a failure."""
+    """Store the answer of a request that `begin` has recorded.
+
+    Neither a long one nor one that says to try again: 5xx and 429.
+    """
+    status = response.status_code
     is_short = response.is_sequence and (response.content_length or 0) <= MOST_BYTES
-    if not g.get("idempotency") or response.status_code >= 500 or not is_short:
+    if not g.get("idempotency") or status >= 500 or status == 429 or not is_short:
         return response
-    headers = {key: response.headers[key] for key in _HEADERS if key in response.headers}
-    body, status = response.get_data(), response.status_code
+    headers = {key: response.headers[key] for key in HEADERS if key in response.headers}
+    body = response.get_data()
     try:
         resources().answers.finish(*g.idempotency, status=status, headers=headers, body=body)
     except CacheUnavailable as error:  # a prediction can be made again
@@ -112,6 +116,7 @@ def _digest() -> bytes:
     parts = (
         request.path, request.query_string.decode("latin-1"), request.headers.get("Content-Type"),
         request.headers.get("Content-Encoding"), request.headers.get("Accept"),
-        request.headers.get("Inference-Header-Content-Length"),
+        request.headers.get("Inference-Header-Content-Length"), request.headers.get("Prefer"),
+        request.headers.get("Webhook"),
     )  # fmt: skip
     return sha256(repr(parts).encode() + request.get_data()).digest()

@@ -5,14 +5,14 @@ from flask import Response, g, request
 from engine.api.errors import Failure, failure_response
 from engine.api.middleware.auth import ACCESS
 from engine.api.protocols.contract import PUBLIC
-from engine.api.resources import resources
+from engine.api.resources import resources, running_job
 from engine.languages import gettext as _
 
 
 def count_request() -> Response | None:
     """Count the current request, unless its route needs no key; refuse one too many."""
-    is_public = ACCESS.get(request.endpoint or "") == PUBLIC
-    g.standing = None if is_public else resources().limit.take(g.key)
+    is_free = ACCESS.get(request.endpoint or "") == PUBLIC or running_job()  # counted as it came
+    g.standing = None if is_free else resources().limit.take(g.key)
     if not g.standing or not g.standing.is_refused:
         return None
     rate = g.standing.rate

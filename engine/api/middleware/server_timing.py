@@ -2,7 +2,7 @@
 
 from flask import Response, g, request
 
-from engine.api.resources import resources
+from engine.api.resources import resources, running_job
 from engine.serving.timing import Timing
 
 
@@ -11,7 +11,8 @@ def begin() -> None:
     options = {}
     if spans := resources().spans:
         options["span"] = spans.span
-    if note := resources().progress_of(request.environ):
+    running = running_job()
+    if note := running.note_progress if running else resources().progress_of(request.environ):
         options["note_progress"] = note
     g.timing = Timing(**options)
 

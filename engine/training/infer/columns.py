@@ -222,8 +222,10 @@ def category(cells: Cells, most_words: int) -> Draft:
     arguments |= {"example": str(ranked.index[0]), "unknown": "accept" if rest else "refuse"}
     places = {word: place for place, word in enumerate(codes.index)}
     meanings = {**places, **{word: places[meaning] for word, meaning in synonyms.items()}}
-    summary = ngettext("{count} word", "{count} words", len(listed)).format(count=len(listed))
-    draft = Draft(header, "Category", summary, arguments)
+    summary = ngettext("{count} word", "{count} words", len(listed))
+    if all(map(str.isdecimal, listed)):
+        summary = ngettext("{count} code", "{count} codes", len(listed))
+    draft = Draft(header, "Category", summary.format(count=len(listed)), arguments)
     draft.values = values_of(cells, meanings)
     text = _(", {rest} rarer and new ones unknown") if rest else _(", new ones refused")
     draft.summary += text.format(rest=local_number(str(rest)))

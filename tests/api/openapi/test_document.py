@@ -28,7 +28,7 @@ FOR_PEOPLE = {
 }  # fmt: skip
 
 #: Blueprints that are described for any model at once.
-OF_ANY = ("catalog.", "prediction_log.", "version_page.", "v1.", "v2.", "mcp.")
+OF_ANY = ("catalog.", "jobs.", "prediction_log.", "version_page.", "v1.", "v2.", "mcp.")
 
 
 def is_of_any(endpoint: str) -> bool:
@@ -83,10 +83,11 @@ def test_description_when_nothing_is_stored_is_valid(toy_store: ModelStore) -> N
         f"{versions}/{{version}}",
     }
     log = {"/v0/models/{name}/predictions", "/v0/models/{name}/feedback"}
+    jobs = {"/v0/jobs/{identifier}", "/v0/jobs/{identifier}/result"}
     hosts = {"/ping", "/version", "/execution-parameters"}
     own = {path for path in document["paths"] if not path.startswith(("/v1", "/v2"))}
     health = {"/health", "/check_service", "/livez", "/readyz"}
-    assert {*health, "/metrics", *catalog, *log, *hosts} == own
+    assert {*health, "/metrics", *catalog, *log, *jobs, *hosts} == own
 
 
 def test_description_when_compared_with_the_routes_has_each_and_no_other(
@@ -101,7 +102,12 @@ def test_description_when_compared_with_the_routes_has_each_and_no_other(
     }
 
     routed = {
-        (rule.rule.replace("<name>", name).replace("<version>", "{version}"), method)
+        (
+            rule.rule.replace("<name>", name)
+            .replace("<version>", "{version}")
+            .replace("<identifier>", "{identifier}"),
+            method,
+        )
         for rule in app.url_map.iter_rules()
         if rule.rule not in FOR_PEOPLE
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -174,7 +180,7 @@ def test_statuses_when_they_can_occur_are_described(toy_client: FlaskClient) -> 
     operation = describe(toy_client)["paths"]["/v0/predict"]["post"]
 
     problems = {400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 503, 504, 507}
-    assert {200, *problems} == set(map(int, operation["responses"]))
+    assert {200, 202, *problems} == set(map(int, operation["responses"]))
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,28 @@ def test_version_when_written_is_read_whole_elsewhere(store: ModelStore, tmp_pat
     assert_whole(elsewhere, version)
 
 
+def test_version_when_copied_between_places_has_its_files_its_name_and_its_signature(
+    place: Path | str, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    store, there, last = (
+        ModelStore(one, cache=tmp_path / "cache", signing_key="a key of 22 letters and more")
+        for one in (place, new_address(), tmp_path / "last")
+    )
+    store.promote("toy", publish(store, "first"))
+    version = publish(store, "second")
+    store.give_name("toy", version, "v2")
+
+    for source, target in ((store, there), (another(there, tmp_path), last)):
+        assert version == source.identifier("toy", "v2")
+        source.copy("toy", version, target)
+
+    for copied in (there, last):
+        assert ([version], version) == (copied.versions("toy"), copied.promoted("toy"))
+        assert version == copied.identifier("toy", "v2")
+        assert_whole(copied, version)
+    assert version != store.promoted("toy")
+
+
 def test_trained_version_when_in_a_bucket_answers_and_is_checked(
     proxy: FaultProxy, toy_store: ModelStore, tmp_path: Path
 ) -> None:

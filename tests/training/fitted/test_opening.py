@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def test_pickle_when_it_holds_no_model_is_refused_in_a_sentence(
     assert [file] == [*tmp_path.iterdir()]
 
 
-#: Lets nobody make namespaces from now on, then opens a file with a trust.
+#: Lets nobody make namespaces from now on, then opens files, each with a trust; prints what comes
+#: of each, and whether another file is still there.
 WITHOUT_NAMESPACES = """
 import ctypes, pathlib, sys
 if ctypes.CDLL(None).unshare(0x10000000):
@@ -133,11 +135,14 @@ if ctypes.CDLL(None).unshare(0x10000000):
 pathlib.Path("/proc/sys/user/max_user_namespaces").write_text("0")
 from engine.training.fitted.formats import NotBrought
 from engine.training.fitted.opening import open_fitted
-for file, trust in zip(sys.argv[1::2], sys.argv[2::2]):
+lost = pathlib.Path(sys.argv[1])
+for file, trust in zip(sys.argv[2::2], sys.argv[3::2]):
     try:
-        print(type(open_fitted(pathlib.Path(file), "toy", trust=trust, say=print).kept.pipeline))
+        opened = open_fitted(pathlib.Path(file), "toy", trust=trust, say=[].append)
+        outcome = type(opened.kept.pipeline).__name__
     except NotBrought as error:
-        print(error)
+        outcome = str(error)
+    print((outcome, lost.exists()))
 """
 
 
@@ -152,21 +157,21 @@ def test_pickle_when_nothing_can_shut_its_process_is_opened_only_if_that_is_said
     (tmp_path / "model.pkl").write_bytes(pickle.dumps((Hostile(line), model)))
     skops.io.dump(model, tmp_path / "model.skops")
 
-    def outcome(file: str, trust: str) -> tuple[str, bool]:
-        command = [sys.executable, "-c", WITHOUT_NAMESPACES, str(tmp_path / file), trust]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.stderr == "skip\n":
-            pytest.skip("this machine lets nobody make namespaces to begin with")
-        return done.stdout.splitlines()[-1], lost.exists()
+    asked = [("model.skops", ""), ("model.pkl", "yes"), ("model.pkl", "unguarded")]
+    words = [word for file, trust in asked for word in (str(tmp_path / file), trust)]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NAMESPACES, str(lost), *words],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.stderr == "skip\n":
+        pytest.skip("this machine lets nobody make namespaces to begin with")
 
-    assert ("<class 'sklearn.linear_model._logistic.LogisticRegression'>", True) == outcome(
-        "model.skops", ""
-    )
-    refusal, is_kept = outcome("model.pkl", "yes")
+    safe, (refusal, is_kept), (_, is_kept_unguarded) = map(literal_eval, done.stdout.splitlines())
+    assert ("LogisticRegression", True) == safe
     assert is_kept
     assert "is not opened, since this machine lets nobody make the namespaces" in refusal
     assert "trust=unguarded to make import" in refusal
-    assert not outcome("model.pkl", "unguarded")[1]
+    assert not is_kept_unguarded
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def _add_models(routes: Blueprint, models: ModelCache) -> None:
     def show_model(name: str, version: str | None) -> Response:
         """Describe a version's inputs and outputs."""
         card = models.card(name, version)
-        versions = models.store.versions(name)[-MOST:] if version is None else [version]
+        versions = models.store.versions(name)[-MOST:] if version is None else [card["version"]]
         return json_response(describe_model(card, versions))
 
     @routes.get("/v2/models/<name>/ready", defaults={"version": None})
