@@ -3,7 +3,7 @@
 # MODEL_STORE says which versions are put inside, an empty one none: they come from the bucket.
 set -eu
 cd "$(dirname "$0")/../.."
-archive=$(realpath -m "${1:-deploy/aws/lambda/service.zip}")
+archive=$(realpath -m "${1:-deploy/aws/service.zip}")
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python=${PYTHON:-python3}

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from check_jsonschema import main as check_jsonschema
-from click.testing import CliRunner
 
 from tests.support.project import ROOT
 
@@ -70,24 +68,3 @@ def test_platform_when_committed_holds_no_secret(name: str) -> None:
     assert not re.search(
         r"(?i)(key|password|token)\"?: *\"?[A-Za-z0-9_-]{22,}\b", (FOLDER / name).read_text()
     )
-
-
-def test_workflows_and_compose_when_checked_hold_their_schemas() -> None:
-    workflows = [str(path) for path in (ROOT / ".github/workflows").glob("*.yml")]
-    for schema, files in (("vendor.github-workflows", workflows),
-                          ("vendor.compose-spec", [str(ROOT / "deploy/docker/compose.yaml")])):  # fmt: skip
-        done = CliRunner().invoke(check_jsonschema, ["--builtin-schema", schema, *files])
-        assert done.exit_code == 0, done.output
-
-
-def test_workflows_when_they_call_make_call_its_targets() -> None:
-    makefile = (ROOT / "makefile").read_text()
-    called = {
-        target
-        for path in (ROOT / ".github/workflows").glob("*.yml")
-        for target in re.findall(r"\bmake ([a-z-]+)", path.read_text())
-    }
-
-    assert called
-    for target in called:
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
