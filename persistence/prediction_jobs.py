@@ -219,9 +219,14 @@ class Jobs:
 
     def _store(self, key: str, pieces: Iterable[bytes]) -> dict[str, Any]:
         sizes: list[int] = []
-        for part in _parts(pieces):
-            self._objects.create(f"{key}/{len(sizes):05}", part)
-            sizes.append(len(part))
+        try:
+            for part in _parts(pieces):
+                self._objects.create(f"{key}/{len(sizes):05}", part)
+                sizes.append(len(part))
+        except BaseException:
+            with suppress(StoreUnavailable, OSError):  # the first error is told
+                self._clear(key)
+            raise
         return {"key": key, "parts": len(sizes), "size": sum(sizes)}
 
     def _clear(self, prefix: str, but: str = "nothing") -> None:
