@@ -66,7 +66,7 @@ def test_jobs_when_all_workers_are_killed_are_answered_once(
         time.sleep(moment.uniform(0.05, 0.3))
         kill(children)
         with engine.begin() as connection:  # a minute passes
-            query = "UPDATE prediction_jobs SET due = 0, attempts = 0 WHERE state = 'running'"
+            query = "UPDATE prediction_jobs SET due = 0, attempts = 0 WHERE due IS NOT NULL"
             connection.execute(text(query))
     engine.dispose()
     runner(app).run_due()
