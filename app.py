@@ -272,4 +272,6 @@ else:
         log_format.init(_settings.log_format)
         app = create_app(_settings)
     except (InvalidSettings, RouteTaken) as error:
-        sys.exit(f"app: {error}")
+        print(f"app: {error}", file=sys.stderr)
+        # Of a command of flask 1 has a meaning, as drift; wrong usage is 2.
+        sys.exit(2 if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else 1)

@@ -84,7 +84,7 @@ The [benchmark](benchmark.md#how-it-was-measured) describes the method, and the 
 _EXIT_CODES = [
     ("0", "done"),
     ("1", "refused, or the input is not valid; standard error says why"),
-    ("2", "wrong usage: an unknown option, a file that is not there"),
+    ("2", "wrong usage: an option or a setting that cannot be read, a file that is not there"),
 ]
 _KINDS = {
     Path: "path",

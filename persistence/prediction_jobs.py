@@ -27,6 +27,9 @@ PART_BYTES = 2**22
 #: Seconds that a job belongs to whoever has claimed it, unless they renew it.
 LEASE_SECONDS = 60.0
 
+#: Seconds after which a part of a body that nobody receives any more is deleted.
+_LATE_SECONDS = 3600.0
+
 #: The owner of a job where no key is needed; a key may have one in four of the unfinished jobs.
 ANYBODY, _KEYS = "*", 4
 
@@ -46,7 +49,7 @@ class Job(msgspec.Struct):
     request: dict[str, Any]  # path, query and headers; key, parts and size of the body
     webhook: str  # the name of the one that is told; empty for none
     created: float
-    due: float | None = None  # when there is something to be done next
+    due: float | None = None  # when something is to be done, or nobody receives it any more
     attempts: int = 0  # to answer it, then to tell the webhook
     rows: int = 0  # that are answered
     started: float | None = None
@@ -87,17 +90,20 @@ class Jobs:
         now = time.time()
         job = Job(f"{int(1000 * now):012x}{token_hex(10)}", owner, "receiving", {}, webhook, now)
         with self._transactions.begin(writes=True) as connection:
-            query = "SELECT owner FROM prediction_jobs WHERE finished IS NULL"
-            owners = [*run(connection, query, {}).scalars()]
+            query = """SELECT owner FROM prediction_jobs
+                WHERE finished IS NULL AND (state <> 'receiving' OR due > :now)"""
+            owners = [*run(connection, query, {"now": now}).scalars()]
             is_own = owner != ANYBODY and owners.count(owner) >= max(1, self._most // _KEYS)
             if is_own or len(owners) >= self._most:
                 raise TooManyJobs(is_own)
             query = """INSERT INTO prediction_jobs
-                (id, owner, state, request, webhook, created, attempts, rows)
-                VALUES (:id, :owner, :state, '{}', :webhook, :created, 0, 0)"""
-            run(connection, query, msgspec.structs.asdict(job))
+                (id, owner, state, request, webhook, created, due, attempts, rows)
+                VALUES (:id, :owner, :state, '{}', :webhook, :created, :until, 0, 0)"""
+            until = now + LEASE_SECONDS
+            run(connection, query, {**msgspec.structs.asdict(job), "until": until})
         try:
-            job.request, job.state = {**request, **self._store(f"{job.id}/body", body)}, "queued"
+            stored = self._store(f"{job.id}/body", self._counted(job, body))
+            job.request, job.state = {**request, **stored}, "queued"
             query = """UPDATE prediction_jobs SET state = 'queued', due = created,
                 request = :request WHERE id = :id"""
             self._change(query, job, request=json_text(job.request))
@@ -117,6 +123,7 @@ class Jobs:
     def claim(self) -> Job | None:
         """Take the job that is due first: to answer it or, once that is done, to tell its webhook.
 
+        What a webhook did not take comes after all else, since it may keep one waiting.
         A state other than "running" means the second.
         """
         now = time.time()
@@ -125,7 +132,9 @@ class Jobs:
             query = f"""UPDATE prediction_jobs SET due = :until, attempts = attempts + 1,
                 state = CASE state WHEN 'queued' THEN 'running' ELSE state END,
                 started = coalesce(started, :now) WHERE id = (SELECT id FROM prediction_jobs
-                    WHERE due <= :now ORDER BY due LIMIT 1 {skip}) RETURNING {_COLUMNS}"""
+                    WHERE due <= :now AND state <> 'receiving'
+                    ORDER BY finished IS NOT NULL AND attempts > 0, due LIMIT 1 {skip})
+                RETURNING {_COLUMNS}"""
             row = run(connection, query, {"now": now, "until": now + LEASE_SECONDS}).first()
         return _job(row) if row else None
 
@@ -175,10 +184,12 @@ class Jobs:
 
     def prune(self) -> None:
         """Delete the jobs whose days are over, and what killed processes have left of them."""
-        query = f"SELECT {_COLUMNS} FROM prediction_jobs WHERE coalesce(finished, created) < :end"
+        query = f"""SELECT {_COLUMNS} FROM prediction_jobs
+            WHERE coalesce(finished, created) < :end OR (state = 'receiving' AND due < :late)"""
         with self._transactions.begin() as connection:
-            end = time.time() - self._days * 86_400
-            over = [*map(_job, run(connection, query, {"end": end}))]
+            now = time.time()
+            values = {"end": now - self._days * 86_400, "late": now - _LATE_SECONDS}
+            over = [*map(_job, run(connection, query, values))]
         for job in over:
             self._clear(job.id)
             self._change("DELETE FROM prediction_jobs WHERE id = :id", job)
@@ -188,6 +199,17 @@ class Jobs:
         with self._transactions.begin(writes=True) as connection:
             given = {"id": job.id, "rows": job.rows, **values}
             return bool(run(connection, query, given).rowcount)
+
+    def _counted(self, job: Job, body: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield a body as it arrives; until then the job counts, as long as its process lives."""
+        query = "UPDATE prediction_jobs SET due = :until WHERE id = :id"
+        next_change = time.monotonic() + LEASE_SECONDS / 4
+        for piece in body:
+            if time.monotonic() > next_change:
+                next_change = time.monotonic() + LEASE_SECONDS / 4
+                with suppress(DatabaseError):  # it may count the next time
+                    self._change(query, job, until=time.time() + LEASE_SECONDS)
+            yield piece
 
     def _store(self, key: str, pieces: Iterable[bytes]) -> dict[str, Any]:
         sizes: list[int] = []

@@ -71,3 +71,6 @@ def test_place_when_absent_or_wrong_is_asked_for_and_nothing_is_deployed(tmp_pat
         assert (ROOT / f"docs/how-to/{page}.md").exists()
     assert (1, "") == (no_remote.returncode, no_remote.stdout)
     assert "heroku create" in no_remote.stderr
+    for place in ("Heroku", "s3:/bucket/models", "models"):
+        typed = deploy(tmp_path, "rent", "v2", place)
+        assert (2, True) == (typed.returncode, f"'{place}' is no place: give " in typed.stderr)

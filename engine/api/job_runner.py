@@ -97,7 +97,8 @@ class JobRunner:
             input_stream=body, content_length=asked["size"],
             environ_overrides={JOB: RunningJob(job, self._jobs, self._stopping)},
         )  # fmt: skip
-        answer, status_line, headers = run_wsgi_app(self._app.wsgi_app, builder.get_environ())
+        with self._app.app_context():  # a command's own would show a job what another left in `g`
+            answer, status_line, headers = run_wsgi_app(self._app.wsgi_app, builder.get_environ())
         status = int(status_line.split()[0])
         with closing(answer):  # type: ignore[type-var]
             if status >= 500 and job.attempts < MOST_ATTEMPTS:
@@ -108,7 +109,8 @@ class JobRunner:
 
     def _tell(self, job: Job) -> None:
         """Tell the webhook of a job; it may be told twice, with the same id."""
-        told: dict[str, Any] = {"type": f"job.{job.state}", "data": describe(job)}
+        data = describe(job, job.request.get("prefix", ""))
+        told: dict[str, Any] = {"type": f"job.{job.state}", "data": data}
         body = write_json({**told, "timestamp": told["data"]["finished"]})
         try:
             self._webhooks.send(job.webhook, job.id, body)

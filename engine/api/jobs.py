@@ -45,7 +45,7 @@ def accept(body: bytes | Upload) -> Response:
     asked: dict[str, Any] = {"path": request.path, "query": request.query_string.decode("latin-1")}
     try:
         with room_on_disk():
-            asked |= {"headers": headers}
+            asked |= {"headers": headers, "prefix": public_path()}
             job = shared.jobs.receive(_owner(), asked, webhook, _pieces(body))
     except TooManyJobs as error:
         detail = _("too many jobs are unfinished: try again as Retry-After says, or delete some")
@@ -57,8 +57,8 @@ def accept(body: bytes | Upload) -> Response:
     return response
 
 
-def describe(job: Job, prefix: str = "") -> dict[str, Any]:
-    """Return what JSON has of a job."""
+def describe(job: Job, prefix: str) -> dict[str, Any]:
+    """Return what JSON has of a job, whose addresses are below a path."""
     place = f"{prefix}/v0/jobs/{job.id}"
     return {
         "id": job.id, "status": job.state, "rows": job.rows,

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 refused or invalid input, 2 wrong usage, unless a command 
 import errno
 import json
 import os
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, NamedTuple, NoReturn
@@ -47,6 +48,7 @@ def command_output(
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, nothing else.")
     @with_appcontext
+    @_unforeseen(refused)
     @wraps(command)
     def run(*, as_json: bool, **options: Any) -> None:
         choose_by_environment(os.environ)
@@ -67,6 +69,27 @@ def command_output(
             click.get_current_context().exit(result.code)
 
     return run
+
+
+def _unforeseen(code: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let what nobody foresaw, and Ctrl-C, exit with a code where 1 says something else."""
+
+    def guard(run: Callable[..., None]) -> Callable[..., None]:
+        @wraps(run)
+        def guarded(**options: Any) -> None:
+            try:
+                run(**options)
+            except (click.ClickException, click.exceptions.Exit):
+                raise
+            except (Exception, KeyboardInterrupt):
+                if code == 1:
+                    raise
+                traceback.print_exc()
+                click.get_current_context().exit(code)
+
+        return guarded
+
+    return guard
 
 
 def _identified(options: Mapping[str, Any]) -> dict[str, str]:

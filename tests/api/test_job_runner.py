@@ -6,7 +6,7 @@ import hmac
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,38 @@ def test_webhook_is_told_signed_until_it_says_yes(toy_store: ModelStore, tmp_pat
     assert last.due is None
 
 
+def test_webhook_that_did_not_answer_is_told_again_after_what_waits(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    with receiver() as (nobody, _):
+        pass
+    app = logging(toy_store, tmp_path, webhooks=f"orders={nobody}", webhook_secret=SECRET)
+    jobs: Any = shared_of(app).jobs
+    client = app.test_client()
+    first = ask(client, EXAMPLES["parcel"], Webhook="orders", **LATER).json["id"]
+    runner(app).run_due()
+    jobs.release(jobs.find(first))
+    second = ask(client, EXAMPLES["parcel"], **LATER).json["id"]
+
+    assert [second, first] == [jobs.claim().id, jobs.claim().id]
+
+
+def test_webhook_is_told_the_addresses_that_the_client_knows(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    with receiver() as (taking, got):
+        app = logging(
+            toy_store, tmp_path, webhooks=f"orders={taking}", webhook_secret=SECRET,
+            forwarded_prefix=True,
+        )  # fmt: skip
+        given = {"Webhook": "orders", "X_Forwarded_Prefix": "/below"}
+        accepted: Any = ask(app.test_client(), EXAMPLES["parcel"], **given, **LATER)
+        runner(app).run_due()
+
+    assert accepted.headers["Location"].startswith("/below/v0/jobs/")
+    assert accepted.json["links"] == json.loads(got[0][2])["data"]["links"]
+
+
 def test_webhook_that_never_answers_is_given_up(toy_store: ModelStore, tmp_path: Path) -> None:
     with receiver() as (nobody, _):
         pass
@@ -164,3 +196,72 @@ def test_jobs_when_their_days_are_over_are_gone(
 
     assert 404 == client.get(address).status_code
     assert [] == [*(tmp_path / "jobs").iterdir()]
+
+
+def test_body_whose_process_was_killed_takes_no_place_and_goes(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = logging(toy_store, tmp_path, max_jobs=1)
+    jobs, client = shared_of(app).jobs, app.test_client()
+    assert jobs is not None
+
+    def die() -> Iterator[bytes]:
+        yield b"x"
+        raise SystemExit
+
+    with monkeypatch.context() as killed:
+        killed.setattr(jobs, "remove", lambda job: None)  # nothing is tidied up
+        with pytest.raises(SystemExit):
+            jobs.receive("*", {}, "", die())
+    statuses = [ask(client, EXAMPLES["parcel"], **LATER).status_code]
+    now: Callable[[], float] = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 61)
+    statuses.append(ask(client, EXAMPLES["parcel"], **LATER).status_code)
+    runner(app).run_due()
+    monkeypatch.setattr(time, "time", lambda: now() + 3700)
+    jobs.prune()
+
+    assert [503, 202] == statuses
+    assert 1 == len([*(tmp_path / "jobs").iterdir()])
+
+
+def test_body_while_it_arrives_keeps_its_place(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = logging(toy_store, tmp_path, max_jobs=1)
+    client, statuses = app.test_client(), []
+    jobs: Any = shared_of(app).jobs
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+
+    def slow() -> Iterator[bytes]:
+        for minute in range(4):
+            past = 50 * minute
+            monkeypatch.setattr(time, "monotonic", lambda past=past: monotonic() + past)
+            monkeypatch.setattr(time, "time", lambda past=past: now() + past)
+            yield b"x"
+            assert jobs.claim() is None
+            statuses.append(ask(client, EXAMPLES["parcel"], **LATER).status_code)
+
+    job = jobs.receive("*", {}, "", slow())
+
+    assert [503] * 4 == statuses
+    assert (job.id, 4) == (jobs.claim().id, job.request["size"])
+
+
+def test_job_of_a_command_has_nothing_of_the_one_before(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    app = logging(toy_store, tmp_path)
+    client: Any = app.test_client()
+    good, bad = (
+        ask(client, content, Content_Type="text/csv", **LATER).json["links"]
+        for content in (table(3), table(3) + "1,2\n")
+    )
+
+    with app.app_context():  # as in `flask work`
+        runner(app).run_due()
+
+    assert [3, 4] == [client.get(links["self"]).json["rows"] for links in (good, bad)]
+    assert "X-Prediction-Id" in client.get(good["result"]).headers
+    assert "X-Prediction-Id" not in client.get(bad["result"]).headers

@@ -1,6 +1,7 @@
 """`flask check-drift`: what it prints, how it ends, whom it tells."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import OutcomeRow, PredictionRow
 from tests.monitoring.test_drift_reports import SECRET, receiver
 from tests.support.application import serve
+from tests.support.project import ROOT
+from tests.support.serving import DEADLINE, environment
 from tests.support.toys import rent
 
 MODEL = "rent"
@@ -221,6 +224,28 @@ def test_file_when_a_row_is_not_valid_is_refused_with_its_place(app: Flask, tmp_
 
     assert 2 == code
     assert [3, 2, "rooms"] == [report["errors"][0][name] for name in ("line", "row", "field")]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), ZeroDivisionError()])
+def test_failure_that_nobody_foresaw_is_not_drift(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(sys.modules["engine.commands.check_drift"], "compare", fail)
+    done = app.test_cli_runner().invoke(args=["check-drift", MODEL])
+
+    assert (2, True) == (done.exit_code, type(error).__name__ in done.stderr)
+
+
+def test_setting_that_cannot_be_read_is_not_drift() -> None:
+    for settings in ({"rate_limit": "many"}, {"database_url": "mysql://host/log"}):
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "check-drift", MODEL], cwd=ROOT, check=False,
+            env=environment(**settings), capture_output=True, timeout=DEADLINE,
+        )  # fmt: skip
+        assert 2 == done.returncode, done.stderr
 
 
 @pytest.mark.parametrize("code", [0, 1])

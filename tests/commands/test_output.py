@@ -141,7 +141,7 @@ def test_process_when_nobody_reads_on_ends_in_silence(
 def test_process_when_a_setting_is_wrong_says_so_in_a_sentence() -> None:
     done = flask("models", "list", port="many", threads="0")
 
-    assert (1, b"") == (done.returncode, done.stdout)
+    assert (2, b"") == (done.returncode, done.stdout)
     assert b"Traceback" not in done.stderr
     for word in (b"PORT is 'many': give ", b"THREADS is '0': give "):
         assert word in done.stderr

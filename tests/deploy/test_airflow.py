@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from jinja2 import Environment
 
 import build_model
 import models
 from engine.commands.versions import promote
+from jobs import query
 from persistence.model_persistence import ModelStore
 from tests.support.project import ROOT, copy_project
 
@@ -92,6 +95,36 @@ def test_task_when_read_has_only_options_of_its_command(
             known = told(import_module(words[2]).main)
         options = {word for word in words if word.startswith("--")}
         assert options == {word for word in options if re.search(rf"{word}\b", known)}, command
+
+
+def test_dags_are_of_models_alone_also_of_one_with_a_word_of_sql_for_a_name(
+    dag_file: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("LAKE", str(tmp_path / "lake"))
+    for name in ("deploy/airflow/dags", "models", "jobs"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("order", "two words", "with-hyphen", "o" * 64, "Big", "schema", "__init__"):
+        (tmp_path / f"models/{name}.py").touch()
+    (tmp_path / "jobs/sources.toml").touch()
+    found = run_path(shutil.copy(str(DAGS), str(tmp_path / "deploy/airflow/dags")))
+    command = dag_file["collect"]("order", {}).split(" && ")[-1]
+
+    query.main([shlex.split(command)[3], "--csv"])
+
+    assert {"training_order", "batch_order"} == {
+        name for name in found if name.startswith(("training_", "batch_"))
+    }
+    assert "Table with name order does not exist" in capsys.readouterr().err
+
+
+def test_published_file_is_another_one_for_each_run_of_a_day(dag_file: dict[str, Any]) -> None:
+    *_, step = dag_file["batch"]("tips", {})["publish"].split(" && ")
+    name = Environment(autoescape=True).from_string(step)
+    ends = [FIRST + timedelta(hours=1) * hour for hour in range(48)]
+
+    assert 48 == len({name.render(data_interval_end=end, dag_run={}) for end in ends})
+    assert name.render(dag_run={"run_after": FIRST}).endswith(" batch/tips/2026-01-01T0000.csv")
 
 
 def test_requirements_pin_every_package_by_its_version_alone() -> None:
@@ -180,7 +213,7 @@ def test_dags_when_airflow_runs_them_train_and_score_their_span_and_stop_at_a_fa
     done = airflow(project, "dags", "test", *spared, "batch_tips", "2026-01-03")
 
     assert 0 == done.returncode, (done.stdout + done.stderr)[-5000:]
-    with (project / "batch/tips/2026-01-02.csv").open(newline="") as file:
+    with (project / "batch/tips/2026-01-02T0500.csv").open(newline="") as file:
         answers = list(csv.DictReader(file))
     assert [*map(str, range(10, 58))] == sorted((row["id"] for row in answers), key=int)
     assert all(abs(float(row["value"]) - float(row["bill"]) / 10) < 0.1 for row in answers)

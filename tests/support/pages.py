@@ -16,7 +16,7 @@ ADDRESS = "http://127.0.0.1:8000"
 #: These differ between runs and machines; only their presence is compared.
 CHANGING = {
     "request_id", "prediction_time", "now", "version", "model_version", "model_created_at",
-    "id", "at", "next",
+    "id", "at", "next", "version_name",
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ an environment of its own, so nothing of the project is imported here.
 
 import json
 import os
+import re
 import shlex
 import tomllib
 from datetime import UTC, datetime, timedelta
@@ -21,9 +22,11 @@ SCHEDULES = {"training": "0 4 * * 1", "batch": "0 5 * * *"}
 
 PROJECT = Path(__file__).resolve().parents[3]
 PYTHON = ".venv/bin/python"
-#: The span of time of a run, and the folder in which one of its tasks leaves files to the next.
+#: The span of time of a run, its end in the name of a file, and the folder in which one of its
+#: tasks leaves files to the next.
 SINCE = "{{ data_interval_start | ts }}"
 UNTIL = "{{ data_interval_end | default(dag_run.run_after) | ts }}"
+END = "{{ (data_interval_end | default(dag_run.run_after)).strftime('%Y-%m-%dT%H%M') }}"
 FOLDER = ".airflow/runs/{{ dag.dag_id }}/{{ run_id }}"
 
 
@@ -41,7 +44,8 @@ def training(name: str, source: dict[str, Any]) -> dict[str, str]:
 
 def batch(name: str, source: dict[str, Any]) -> dict[str, str]:
     """Return the command of each step that answers the records of the run's span of time."""
-    published = f"batch/{name}/{{{{ data_interval_end | default(dag_run.run_after) | ds }}}}.csv"
+    # A file for each run, however often it runs: with the minute.
+    published = f"batch/{name}/{END}.csv"
     return {
         "validate": f"{PYTHON} test_model.py {name}",
         # Airflow takes 99 for a reason to skip what follows: no records, nothing to predict.
@@ -58,7 +62,7 @@ def batch(name: str, source: dict[str, Any]) -> dict[str, str]:
 
 def collect(name: str, source: dict[str, Any], **span: str) -> str:
     """Return the command that ingests a span of time, where the source has one, and selects it."""
-    options, sql = "", f"select * from {name}"  # noqa: S608  the name of a file
+    options, sql = "", f'select * from "{name}"'  # noqa: S608  the name of a file, as order
     if "time" in source:
         column = '"{}"::timestamp'.format(source["time"].replace('"', '""'))
         limits = {"since": ">=", "until": "<"}
@@ -81,9 +85,9 @@ def alert(context: Any) -> None:
 
 
 sources = tomllib.loads((PROJECT / "jobs/sources.toml").read_text(encoding="utf-8"))
-stems = {path.stem for path in PROJECT.glob("models/[a-z]*.py")} - {"schema"}
-names = filter(str.isidentifier, stems)  # no other word may come into a command
-for name in sorted(names):
+# As the project has it: no other word may come into a command.
+stems = {path.stem for path in PROJECT.glob("models/*.py")} - {"schema"}
+for name in sorted(filter(re.compile(r"[a-z][a-z0-9_]{0,62}").fullmatch, stems)):
     for kind in (training, batch):
         dag_id = f"{kind.__name__}_{name}"
         cron = SCHEDULES.get(dag_id, SCHEDULES[kind.__name__])

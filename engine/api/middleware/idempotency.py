@@ -68,12 +68,16 @@ def begin() -> Response | None:
 
 
 def store(response: Response) -> Response:
-    """Store the answer of a request that `begin` has recorded, unless it is long or a failure."""
+    """Store the answer of a request that `begin` has recorded.
+
+    Neither a long one nor one that says to try again: 5xx and 429.
+    """
+    status = response.status_code
     is_short = response.is_sequence and (response.content_length or 0) <= MOST_BYTES
-    if not g.get("idempotency") or response.status_code >= 500 or not is_short:
+    if not g.get("idempotency") or status >= 500 or status == 429 or not is_short:
         return response
     headers = {key: response.headers[key] for key in HEADERS if key in response.headers}
-    body, status = response.get_data(), response.status_code
+    body = response.get_data()
     try:
         resources().answers.finish(*g.idempotency, status=status, headers=headers, body=body)
     except CacheUnavailable as error:  # a prediction can be made again

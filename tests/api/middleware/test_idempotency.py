@@ -15,6 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from engine.api import requests
+from engine.records.problems import BadRequest
 from persistence import idempotency_cache
 from persistence.api_keys import KeyFile, make_key
 from persistence.idempotency_cache import IdempotencyCache
@@ -172,6 +174,21 @@ def test_answer_when_the_service_fails_is_not_kept(app: Flask, tmp_path: Path) -
     models._versions[version.name, version.version] = version
 
     assert 200 == ask(client).status_code
+
+
+def test_refusal_that_says_to_try_again_is_not_kept(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(rows: int) -> None:
+        raise BadRequest(429, "wait")
+
+    client = app.test_client()
+    with monkeypatch.context() as refused:
+        refused.setattr(requests, "count_rows", refuse)
+        statuses = [ask(client).status_code]
+    statuses.append(ask(client).status_code)
+
+    assert [429, 200] == statuses
 
 
 def test_request_when_the_first_is_not_done_is_told_to_wait(client: FlaskClient) -> None:
