@@ -143,6 +143,12 @@ class Jobs:
         query = f"UPDATE prediction_jobs SET due = :until, rows = :rows WHERE {_ANSWERABLE}"
         return self._change(query, job, until=time.time() + LEASE_SECONDS)
 
+    def keep_version(self, job: Job, version: str) -> None:
+        """Note which version answers a job, also if it is begun again; empty for any."""
+        job.request["version"] = version
+        query = "UPDATE prediction_jobs SET request = :request WHERE id = :id"
+        self._change(query, job, request=json_text(job.request))
+
     def release(self, job: Job, seconds: float | None = 0, *, attempts: int | None = None) -> None:
         """Let a claimed job be due again after some seconds, or never, with so many attempts."""
         query = """UPDATE prediction_jobs SET due = :until, attempts = :attempts,
@@ -213,9 +219,14 @@ class Jobs:
 
     def _store(self, key: str, pieces: Iterable[bytes]) -> dict[str, Any]:
         sizes: list[int] = []
-        for part in _parts(pieces):
-            self._objects.create(f"{key}/{len(sizes):05}", part)
-            sizes.append(len(part))
+        try:
+            for part in _parts(pieces):
+                self._objects.create(f"{key}/{len(sizes):05}", part)
+                sizes.append(len(part))
+        except BaseException:
+            with suppress(StoreUnavailable, OSError):  # the first error is told
+                self._clear(key)
+            raise
         return {"key": key, "parts": len(sizes), "size": sum(sizes)}
 
     def _clear(self, prefix: str, but: str = "nothing") -> None:

@@ -54,6 +54,11 @@ class RunningJob:
                 if not self._jobs.renew(self.job):
                     raise Stopped
 
+    def keep_version(self, version: str) -> None:
+        """Let this version answer, however often the job is begun: its rows may be logged."""
+        if self.job.request.get("version") != version:
+            self._jobs.keep_version(self.job, version)
+
 
 class JobRunner:
     """Does what is due of the jobs, one after the other."""
@@ -102,6 +107,7 @@ class JobRunner:
         status = int(status_line.split()[0])
         with closing(answer):  # type: ignore[type-var]
             if status >= 500 and job.attempts < MOST_ATTEMPTS:
+                self._jobs.keep_version(job, "")  # another may be able to
                 self._jobs.release(job, PAUSE)
             else:
                 shown = {name: headers[name] for name in HEADERS if name in headers}

@@ -78,6 +78,8 @@ def choose_version(
 ) -> Chosen:  # fmt: skip
     """Choose the version that answers the request in progress; note it in ``g``."""
     running = running_job()
+    if running and version is None:
+        version = running.job.request.get("version") or None
     g.predict_request = PredictRequest(
         body=body,
         content_type=request.content_type or "",
@@ -93,6 +95,8 @@ def choose_version(
         log_id=running.job.id if running else "",
     )
     chosen = predictor.choose(g.predict_request)
+    if running:
+        running.keep_version(chosen.version.version)
     if request.query_string:
         options = _read_options(chosen.version)
         shadow, answering = chosen.shadow, chosen.version

@@ -265,3 +265,22 @@ def test_job_of_a_command_has_nothing_of_the_one_before(
     assert [3, 4] == [client.get(links["self"]).json["rows"] for links in (good, bad)]
     assert "X-Prediction-Id" in client.get(good["result"]).headers
     assert "X-Prediction-Id" not in client.get(bad["result"]).headers
+
+
+def test_answer_for_which_there_is_no_room_leaves_nothing(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_jobs, "PART_BYTES", 10)
+    app = logging(toy_store, tmp_path)
+    jobs: Any = shared_of(app).jobs
+    ask(app.test_client(), EXAMPLES["parcel"], **LATER)
+    job = jobs.claim()
+
+    def fill() -> Iterator[bytes]:
+        yield b"x" * 25
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        jobs.finish(job, 200, {}, fill())
+
+    assert ["body"] == [path.name for path in tmp_path.glob("jobs/*/*")]
