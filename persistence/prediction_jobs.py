@@ -165,11 +165,21 @@ class Jobs:
         stored = self._store(f"{job.id}/{token_hex(4)}", body)
         answer = json_text({"status": status, "headers": headers, **stored})
         query = f"""UPDATE prediction_jobs SET state = :state, answer = :answer, rows = :rows,
-            finished = :now, attempts = 0, due = CASE WHEN webhook <> '' THEN :now END
-            WHERE {_ANSWERABLE}"""
-        state = "done" if status < 400 else "failed"
-        is_first = self._change(query, job, state=state, answer=answer, now=time.time())
-        self._clear(*((job.id, stored["key"]) if is_first else (stored["key"],)))
+            finished = :now, attempts = 0, due = :due WHERE {_ANSWERABLE}"""
+        state, now = "done" if status < 400 else "failed", time.time()
+        due = now if job.webhook else now + LEASE_SECONDS
+        if self._change(query, job, state=state, answer=answer, now=now, due=due):
+            job.answer = stored
+            self.tidy(job)
+        else:
+            self._clear(stored["key"])
+
+    def tidy(self, job: Job) -> None:
+        """Delete all of an answered job but its answer; without a webhook nothing more is due."""
+        assert job.answer
+        self._clear(job.id, job.answer["key"])
+        if not job.webhook:
+            self._change("UPDATE prediction_jobs SET due = NULL WHERE id = :id", job)
 
     def read(self, stored: Mapping[str, Any]) -> Iterator[bytes]:
         """Yield the parts of a body or an answer."""
@@ -219,9 +229,14 @@ class Jobs:
 
     def _store(self, key: str, pieces: Iterable[bytes]) -> dict[str, Any]:
         sizes: list[int] = []
-        for part in _parts(pieces):
-            self._objects.create(f"{key}/{len(sizes):05}", part)
-            sizes.append(len(part))
+        try:
+            for part in _parts(pieces):
+                self._objects.create(f"{key}/{len(sizes):05}", part)
+                sizes.append(len(part))
+        except BaseException:
+            with suppress(StoreUnavailable, OSError):  # the first error is told
+                self._clear(key)
+            raise
         return {"key": key, "parts": len(sizes), "size": sum(sizes)}
 
     def _clear(self, prefix: str, but: str = "nothing") -> None:

@@ -115,6 +115,9 @@ class JobRunner:
 
     def _tell(self, job: Job) -> None:
         """Tell the webhook of a job; it may be told twice, with the same id."""
+        self._jobs.tidy(job)
+        if not job.webhook:
+            return
         data = describe(job, job.request.get("prefix", ""))
         told: dict[str, Any] = {"type": f"job.{job.state}", "data": data}
         body = write_json({**told, "timestamp": told["data"]["finished"]})

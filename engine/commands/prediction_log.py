@@ -1,6 +1,5 @@
 """`flask log`: read, export and delete what was predicted."""
 
-import csv
 import io
 import os
 import sys
@@ -18,6 +17,7 @@ from engine.commands.output import CommandError, CommandResult, command_output, 
 from engine.languages import gettext as _
 from engine.languages import mark
 from engine.records.arrow_support import missing_arrow
+from engine.records.writers import csv_text
 from persistence.atomic_files import replacing
 from persistence.prediction_rows import PredictionRow, Selection
 
@@ -229,10 +229,9 @@ def _moment(seconds: float | None) -> str | None:
 def _write_csv(file: IO[bytes], columns: Sequence[str], blocks: Iterable[list[list[Any]]]) -> int:
     """Write rows of cells, and return how many they are."""
     text, count = io.TextIOWrapper(file, encoding="utf-8", newline=""), 0
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
+    text.writelines(csv_text([columns]))
     for rows in blocks:
-        writer.writerows(rows)
+        text.writelines(csv_text(rows))
         count += len(rows)
     text.detach()
     return count

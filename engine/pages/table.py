@@ -32,6 +32,7 @@ from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.rows import pointer_to
 from engine.records.spool import Spool
 from engine.records.upload import Upload
+from engine.records.writers import csv_text
 from engine.runtime.version import StoredVersion
 from engine.schema.record_schema import Schema
 
@@ -57,7 +58,7 @@ def answer_sent_table(shared: Resources, name: str) -> Response:
     schema = chosen.version.schema
     charset = recognised_charset(stream.read)
     head = _from_start(stream, charset, most).read(_HEAD).decode("utf-8", "replace")
-    lines = head.removeprefix("\ufeff").splitlines()
+    lines = [*io.StringIO(head.removeprefix("\ufeff"), newline="")]
     delimiter = recognised_delimiter(iter(lines), schema)
 
     def read() -> tuple[Layout, Iterator[Sequence[str]]]:
@@ -71,23 +72,24 @@ def answer_sent_table(shared: Resources, name: str) -> Response:
     written = charset
     if head.startswith("\ufeff") or not _has_letters(charset, answers):
         written = "utf-8-sig"
-    joined: Any = Spool(2 * most, what=mark("the answer"))
-    out = codecs.getwriter(written)(joined)
+    spool: Any = Spool(2 * most, what=mark("the answer"))
+    out = codecs.getwriter(written)(spool)
     layout, rows = read()
     end = "\r\n" if "\r\n" in head else "\n"
     if lines and stated_delimiter(lines[0]):
-        out.write(lines[0] + end)
-    writer = csv.writer(out, delimiter=layout.delimiter, lineterminator=end)
+        out.write(lines[0].rstrip("\r\n") + end)
     with closing(answers):
-        added = _join(writer, layout, rows, answers, chosen.version, has_commas=has_commas)
-    joined.seal()
+        names, joined = _join(layout, rows, answers, chosen.version, has_commas=has_commas)
+        out.writelines(csv_text(chain([names], joined), layout.delimiter, end))
+    spool.seal()
     headers = {
         **version_headers(chosen.version),
         "Content-Disposition": f'attachment; filename="{file_name(name)}"',
         # With these, the script of the page shows the first answers.
-        "X-Delimiter": quote(layout.delimiter), "X-Answer-Columns": str(added),
-    }  # fmt: skip
-    return respond(joined, f"{CSV}; charset={_CHARSETS.get(written, written)}", headers)
+        "X-Delimiter": quote(layout.delimiter),
+        "X-Answer-Columns": str(len(names) - len(layout.names)),
+    }
+    return respond(spool, f"{CSV}; charset={_CHARSETS.get(written, written)}", headers)
 
 
 def _from_start(stream: Any, charset: str, most: int) -> Upload:
@@ -148,10 +150,10 @@ def _has_letters(charset: str, answers: Spool) -> bool:
 
 
 def _join(
-    writer: Any, layout: Layout, rows: Iterable[Sequence[str]], answers: Spool,
-    version: StoredVersion, *, has_commas: bool,
-) -> int:  # fmt: skip
-    """Write rows with the answers behind them, and return how many columns of answers there are."""
+    layout: Layout, rows: Iterable[Sequence[str]], answers: Spool, version: StoredVersion,
+    *, has_commas: bool,
+) -> tuple[list[str], Iterator[Sequence[str]]]:  # fmt: skip
+    """Return the header and the rows, with the answers behind them."""
     # Identifiers are among what was sent; warnings come last.
     columns = [column for column in version.answer_columns for _header in column.headers]
     kept = [*(not column.is_echo for column in columns), True]
@@ -162,13 +164,13 @@ def _join(
     for name, is_kept in zip(next(answered), kept, strict=True):
         if is_kept:
             head.append(_new_name(name, head))
-    writer.writerow(head)
-    for row, answer in zip(rows, answered, strict=True):
+
+    def written(answer: Sequence[str]) -> list[str]:
         cells = zip(answer, kept, commas, strict=True)
-        added = [cell.replace(".", ",") if has_comma else cell
-                 for cell, is_kept, has_comma in cells if is_kept]  # fmt: skip
-        writer.writerow([*row, *added])
-    return len(head) - len(layout.names)
+        return [cell.replace(".", ",") if has_comma else cell
+                for cell, is_kept, has_comma in cells if is_kept]  # fmt: skip
+
+    return head, ([*row, *written(answer)] for row, answer in zip(rows, answered, strict=True))
 
 
 def _new_name(name: str, taken: Sequence[str]) -> str:

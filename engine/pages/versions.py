@@ -14,6 +14,7 @@ from engine.api.paging import USUAL, page_bounds, single
 from engine.api.resources import Resources
 from engine.cards.difference import difference
 from engine.languages import gettext as _
+from engine.languages import local_number
 from engine.pages.changes import changes
 from engine.pages.layout import CONTENT_TYPE, confine, refuse_foreign_forms, render
 from engine.records.problems import BadRequest
@@ -119,7 +120,9 @@ def _compared(models: ModelCache, name: str, old: str | None, new: str | None) -
 
 
 def _size(file: Mapping[str, Any] | None) -> str:
-    return f"{file['bytes']:,} B, {file['sha256'][:8]}…" if file else _("none")
+    if not file:
+        return _("none")
+    return f"{local_number(str(file['bytes']))} B, {file['sha256'][:8]}…"
 
 
 def _row(models: ModelCache, name: str, version: str, pointer: Pointer) -> dict[str, Any]:

@@ -31,6 +31,9 @@ _TABBED = tuple(
     for sign in (r",(?!\d{3}(?!\d))", r"\.")
 )
 
+#: A header with an open quote is read up to so many characters.
+_LONGEST_HEADER = 2**16
+
 #: A decimal comma becomes a point; what was a point is no part of a number then.
 SWAPPED = str.maketrans(",.", ".,")
 
@@ -111,6 +114,8 @@ def recognised_delimiter(lines: Iterator[str], schema: Schema) -> str:
     is what is refused. A comma where nothing finds two.
     """
     line = next((line for line in lines if line.strip("\r\n")), "")
+    while line.count('"') % 2 and len(line) < _LONGEST_HEADER and (more := next(lines, "")):
+        line += more  # a name in quotes has a line end
     required = {field.name for field in schema.fields if field.missing == "refuse"}
     found = {}
     for delimiter in _DELIMITERS:

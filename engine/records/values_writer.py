@@ -1,7 +1,5 @@
 """Predicted values alone, for MLflow's and SageMaker's clients."""
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +8,7 @@ import msgspec
 from engine.records.problems import PROBLEMS_LISTED
 from engine.records.spool import Spool
 from engine.records.validation import Accepted
-from engine.records.writers import Writer
+from engine.records.writers import Writer, csv_text
 from engine.runtime.answers import Decisions, class_name
 from engine.runtime.version import StoredVersion
 
@@ -59,6 +57,5 @@ class ValueLinesWriter(Writer):
     def add(self, decisions: Decisions, warnings: Sequence[Accepted]) -> None:
         echoes = [column.values(decisions) for column in self._columns if column.is_echo]
         values = map(class_name, self._columns[0].labelled(decisions))
-        lines = io.StringIO()
-        csv.writer(lines, lineterminator="\n").writerows(zip(values, *echoes, strict=True))
-        self._spool.write(lines.getvalue().encode())
+        rows = zip(values, *echoes, strict=True)
+        self._spool.write("".join(csv_text(rows)).encode())

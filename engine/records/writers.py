@@ -6,7 +6,7 @@ formats the numbers, which are then put between the constant parts of the rows.
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -201,13 +201,21 @@ def _weave(parts: Sequence[Sequence[bytes]]) -> bytes:
 class _Echo:
     """A file for `csv.writer`, whose ``writerow`` then returns the line."""
 
+    def __init__(self, end: str) -> None:
+        self._end = end
+
     def write(self, line: str) -> str:
-        """Return the line."""
-        return line
+        """Return the line with its own end."""
+        return line.removesuffix("\r\n") + self._end
+
+
+def csv_text(rows: Iterable[Sequence[Any]], delimiter: str = ",", end: str = "\n") -> Iterator[str]:
+    """Return rows as lines of CSV, which have quotes around a line end of any kind in a cell."""
+    # The writer quotes the characters of its line end: it gets both, and they are cut off again.
+    writer: Any = csv.writer(_Echo(end), delimiter=delimiter, lineterminator="\r\n")
+    return map(writer.writerow, rows)
 
 
 def csv_line(cells: Sequence[str]) -> bytes:
     """Return cells as a line of CSV without its end."""
-    # The writer quotes the characters of its line end: it gets both, and they are cut off again.
-    line: Any = csv.writer(_Echo(), lineterminator="\r\n").writerow(cells)
-    return line[:-2].encode()  # type: ignore[no-any-return]
+    return next(csv_text([cells], end="")).encode()

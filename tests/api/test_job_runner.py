@@ -66,7 +66,7 @@ def test_jobs_when_all_workers_are_killed_are_answered_once(
         time.sleep(moment.uniform(0.05, 0.3))
         kill(children)
         with engine.begin() as connection:  # a minute passes
-            query = "UPDATE prediction_jobs SET due = 0, attempts = 0 WHERE state = 'running'"
+            query = "UPDATE prediction_jobs SET due = 0, attempts = 0 WHERE due IS NOT NULL"
             connection.execute(text(query))
     engine.dispose()
     runner(app).run_due()
@@ -265,3 +265,22 @@ def test_job_of_a_command_has_nothing_of_the_one_before(
     assert [3, 4] == [client.get(links["self"]).json["rows"] for links in (good, bad)]
     assert "X-Prediction-Id" in client.get(good["result"]).headers
     assert "X-Prediction-Id" not in client.get(bad["result"]).headers
+
+
+def test_answer_for_which_there_is_no_room_leaves_nothing(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_jobs, "PART_BYTES", 10)
+    app = logging(toy_store, tmp_path)
+    jobs: Any = shared_of(app).jobs
+    ask(app.test_client(), EXAMPLES["parcel"], **LATER)
+    job = jobs.claim()
+
+    def fill() -> Iterator[bytes]:
+        yield b"x" * 25
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        jobs.finish(job, 200, {}, fill())
+
+    assert ["body"] == [path.name for path in tmp_path.glob("jobs/*/*")]

@@ -1,10 +1,12 @@
 """The five models run through every step; the tables hold what came of it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import models
+from benchmarks import systems
 from benchmarks.systems import SYSTEMS, Done, main, report, take
 
 LIKE = {"prediction": [0.859, 0.141]}
@@ -36,6 +38,28 @@ def test_report_tells_rows_reasons_scores_and_the_verdict() -> None:
     assert f"| beers | 325 | 25 | rmse | 31.2 | 27 to 36.5 | 37.9 | {told} |" in text
     assert "| beers | `/inference/beers` | 200 | `[68]` | 9,000 | promoted | success |" in text
     assert "- beers, rejected: 1 ph: out of range" in text
+
+
+def test_model_that_is_none_of_the_five_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--only", "milk,beer"])
+
+    assert "--only is 'milk,beer': give credit,beers," in capsys.readouterr().err
+
+
+def test_dag_that_fails_is_a_step_that_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("jobs", ".setup/airflow", "deploy/airflow"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "jobs/sources.toml").write_text('[milk]\nkind = "files"\n')
+    run = tmp_path / "deploy/airflow/run"
+    run.write_text("#!/bin/sh\nexit 1\n")
+    run.chmod(0o755)
+    monkeypatch.setattr(systems, "ROOT", tmp_path)
+
+    with pytest.raises(systems.StepFailed, match="dags test training_milk ends with 1"):
+        systems.dag_state("milk", {}, tmp_path)
 
 
 @pytest.mark.slow

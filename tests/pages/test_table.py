@@ -269,3 +269,18 @@ def test_table_when_a_column_is_misspelt_names_it_whatever_separates_the_cells(
     assert 422 == answer.status_code
     assert "did you mean 'weight'?" in Form(answer).words
     assert "separated by" not in Form(answer).words
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=repr)
+@pytest.mark.parametrize("inner", ["\n", "\r\n", "\r"], ids=repr)
+def test_table_with_line_ends_inside_cells_is_answered_row_by_row(
+    toy_client: FlaskClient, end: str, inner: str
+) -> None:
+    header, row = ["area", "rooms", "city", "value"], ["50", "2", "Recife", f"old{inner}one"]
+    lines = [",".join(f'"{cell}"' for cell in cells) for cells in (header, row, row)]
+
+    file = io.BytesIO(end.join(lines).encode())
+    answer = toy_client.post("/models/rent/table", data={"file": (file, "rows.csv")})
+
+    answered = [*csv.reader(io.StringIO(answer.text, newline=""))]
+    assert [header, row, row] == [cells[:4] for cells in answered]

@@ -57,6 +57,18 @@ def test_page_lists_versions_with_score_and_state_and_compares_the_promoted_with
     assert "Roll back" not in page
 
 
+def test_page_writes_the_sizes_of_files_as_its_language_does(
+    store: ModelStore, client: FlaskClient
+) -> None:
+    *_, two, three = store.versions("rent")
+    files = [store.read_card("rent", each)["files"]["model.onnx"] for each in (two, three)]
+    sizes = {f"{file['bytes']:,} B" for file in files}
+
+    page = client.get(PAGE, headers={**BROWSER, "Accept-Language": "pt-BR"}).text
+
+    assert {size.replace(",", ".") for size in sizes} <= {*re.findall(r"[\d.,]+ B(?=,)", page)}
+
+
 def test_page_compares_two_versions_that_are_chosen_and_refuses_others(
     store: ModelStore, client: FlaskClient
 ) -> None:

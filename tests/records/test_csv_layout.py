@@ -1,10 +1,12 @@
 """How CSV is laid out: what separates cells, and lines and rows that hold nothing."""
 
+import io
 import sys
 from contextlib import suppress
 
 import pytest
 
+from engine.records.csv_layout import recognised_delimiter
 from engine.records.csv_reader import read_csv
 from engine.records.jsonl_reader import read_lines
 from engine.records.problems import BadRequest, InvalidRecords
@@ -43,6 +45,15 @@ def test_row_when_it_has_a_cell_more_is_no_name_of_a_row(end: str) -> None:
                  for each in block.problems]
             )  # fmt: skip
         assert "has 7 cells and the header 6" in refused.value.problems[0].detail
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"], ids=repr)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_separator_when_a_name_has_line_ends_is_recognised(delimiter: str, end: str) -> None:
+    header = delimiter.join([f'"full{end}{end}name"', "age", "income", "home"])
+    lines = io.StringIO(f"{header}{end}Ana{delimiter}1{end}", newline="")
+
+    assert delimiter == recognised_delimiter(lines, SCHEMA)
 
 
 def test_decimal_comma_when_numbers_have_points_too_is_refused() -> None:

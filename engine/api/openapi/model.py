@@ -1,7 +1,5 @@
 """What a model puts into the API's description: the schemas of its fields, and its example."""
 
-import csv
-import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +7,7 @@ from engine.records.forms import ANSWER_FORMS
 from engine.records.media_types import JSON
 from engine.records.rows import MAX_RECORDS
 from engine.records.strict_json import write_json
+from engine.records.writers import csv_text
 from engine.runtime.answers import AnswerColumn, answer_columns, class_name
 from engine.runtime.reference import FILE
 from engine.schema.card import Card
@@ -134,10 +133,8 @@ def _object(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _write_csv(*rows: list[Any]) -> str:
-    lines = io.StringIO()
     cells = [["" if value is None else class_name(value) for value in row] for row in rows]
-    csv.writer(lines, lineterminator="\n").writerows(cells)
-    return lines.getvalue()
+    return "".join(csv_text(cells))
 
 
 def record_schema(schema: Schema, *, is_columns: bool = False) -> dict[str, Any]:

@@ -132,7 +132,7 @@ async function showAnswers(answer) {
   const charset = /charset=(\S+)/.exec(answer.getResponseHeader("Content-Type"))[1];
   const delimiter = decodeURIComponent(answer.getResponseHeader("X-Delimiter"));
   const text = new TextDecoder(charset).decode(await blob.slice(0, 2 ** 16).arrayBuffer());
-  const [head, ...all] = rowsOf(text.replace(/^sep=.\r?\n/, ""), delimiter).slice(0, 11);
+  const [head, ...all] = rowsOf(text.replace(/^"?sep=."?\r?\n/, ""), delimiter).slice(0, 11);
   const rows = all.filter((row) => row.length === head.length);
   const columns = [...head.keys()].slice(-answer.getResponseHeader("X-Answer-Columns"))
     .filter((at) => rows.some((row) => row[at]));
