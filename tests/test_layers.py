@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "data": set(),
     "bin": {"settings", "models", "engine/commands"},
     "docs": {"settings", "engine/commands"},
-    "deploy": set(),
+    "deploy": {"app", "engine/api", "persistence"},
     "benchmarks": {"app", "settings", "engine/runtime", "engine/training", "engine/schema",
                    "engine/serving", "engine/records", "engine/worker", "engine/monitoring",
                    "models", "persistence"},

@@ -8,7 +8,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python=${PYTHON:-python3}
 "$python" -m pip install --quiet --no-compile --only-binary :all: --target "$folder" \
-	-r requirements-serve.txt -r requirements-serve-bucket.txt -r requirements-serve-lambda.txt
+	-r requirements-serve.txt -r requirements-serve-bucket.txt -r requirements-lambda.txt
 find "$folder" -type d -name tests -prune -exec rm -rf {} +
 cp -r app.py settings.py engine persistence models deploy/aws/lambda_handler.py "$folder"
 find "$folder" -type d -name __pycache__ -prune -exec rm -rf {} +
