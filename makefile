@@ -45,7 +45,7 @@ import: deps  ## Make a version of a fitted model: make import name=churn file=F
 		$(if $(version),--version="$$version")
 
 retrain: deps  ## Train on fresh data, promote what is better: make retrain model=beers version=v3 data=FILE
-	@exec $(python) build_model.py "$$model" --promote="$${promote:-if-better}" \
+	@exec $(python) build_model.py $(if $(model),"$$model") --promote="$${promote:-if-better}" \
 		$(if $(version),--version="$$version") $(if $(data),--data="$$data")
 
 serve: deps  ## Serve a version here, promoted or not: make serve model=beers version=v3

@@ -13,7 +13,7 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
-from engine.records.csv_layout import SWAPPED
+from engine.records.csv_layout import with_point
 from engine.records.media_types import CSV, PARQUET
 from engine.records.writers import csv_line, table_names
 from engine.runtime.version import StoredVersion
@@ -176,7 +176,7 @@ def _typed(cells: list[str], types: Mapping[str, str], commas: set[str]) -> dict
     for cell, (name, kind) in zip(cells, types.items(), strict=True):
         values[name] = cell if cell and kind == "text" else None
         if cell and kind != "text":
-            cell = cell.translate(SWAPPED) if name in commas else cell
+            cell = with_point(cell) if name in commas else cell
             with suppress(ValueError):
                 values[name] = int(cell) if kind == "int" else float(cell)
     return values

@@ -22,20 +22,37 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')
 #: What may stand between cells, and how a message calls it.
 _DELIMITERS = {",": "','", ";": "';'", "\t": mark("tabs"), "|": "'|'"}
 
+#: The whole part of a number whose thousands are separated by points, as before a decimal comma.
+_GROUPED = r"[1-9]\d{0,2}(?:\.\d{3})+"
+
 #: A number with a decimal comma between semicolons.
-_DECIMAL_COMMA = re.compile(r"(?:^|;)-?\d+,\d+(?:[eE][+-]?\d+)?(?=[;\r]|$)", re.MULTILINE)
+_DECIMAL_COMMA = re.compile(
+    rf"(?:^|;)-?(?:\d+|{_GROUPED}),\d+(?:[eE][+-]?\d+)?(?=[;\r]|$)", re.MULTILINE
+)
 
 #: One between tabs, where three digits might be thousands; and one with a decimal point.
 _TABBED = tuple(
-    re.compile(rf"(?:^|\t)-?\d+{sign}\d+(?=[\t\r]|$)", re.MULTILINE)
-    for sign in (r",(?!\d{3}(?!\d))", r"\.")
+    re.compile(rf"(?:^|\t)-?{number}\d+(?=[\t\r]|$)", re.MULTILINE)
+    for number in (rf"(?:\d+,(?!\d{{3}}(?!\d))|{_GROUPED},)", r"\d+\.")
 )
 
 #: A header with an open quote is read up to so many characters.
 _LONGEST_HEADER = 2**16
 
-#: A decimal comma becomes a point; what was a point is no part of a number then.
-SWAPPED = str.maketrans(",.", ".,")
+#: What was a point becomes a comma, and so is no part of a number.
+_SWAPPED = str.maketrans(",.", ".,")
+
+_GROUPED_NUMBER = re.compile(rf"-?{_GROUPED},\d+")
+
+
+def with_point(cell: str) -> str:
+    """Return a cell of a table with decimal commas as one with a decimal point.
+
+    Points are taken for thousands only where a decimal comma follows: 1.129 stays no number.
+    """
+    if "." in cell and _GROUPED_NUMBER.fullmatch(cell):
+        cell = cell.replace(".", "")
+    return cell.translate(_SWAPPED)
 
 
 class Layout(NamedTuple):

@@ -17,7 +17,7 @@ import numpy as np
 from engine.languages import gettext as _
 from engine.records.blocks import MOST_ROWS, MOST_SLOW_ROWS, Block, read_slowly
 from engine.records.cells import CellCodes
-from engine.records.csv_layout import SWAPPED, Layout, check_header, lay_out, stated_delimiter
+from engine.records.csv_layout import Layout, check_header, lay_out, stated_delimiter, with_point
 from engine.records.csv_lines import Lines
 from engine.records.problems import BadRequest, Problem
 from engine.records.upload import Upload
@@ -182,7 +182,7 @@ class _Columns:
         if codes is not None:
             return [*map(codes.__getitem__, cells)]
         if self._has_decimal_commas:
-            cells = [cell.translate(SWAPPED) for cell in cells]
+            cells = [*map(with_point, cells)]
         try:
             return _read_numbers(self._numbers[place], cells)
         except (msgspec.DecodeError, LookupError):
@@ -215,7 +215,7 @@ class _Columns:
     def _read_cell(self, field: Field, place: int, cell: str) -> Any:
         if not self._has_decimal_commas or place not in self._numbers:
             return field.from_cell(cell)
-        value = field.from_cell(cell.translate(SWAPPED))
+        value = field.from_cell(with_point(cell))
         return cell if isinstance(value, str) else value
 
 

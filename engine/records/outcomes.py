@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.languages import gettext as _
 from engine.records.charsets import as_utf8
-from engine.records.csv_layout import SWAPPED
+from engine.records.csv_layout import with_point
 from engine.records.csv_reader import read_rows
 from engine.records.json_reader import read_json_body
 from engine.records.media_types import CSV, DELIMITERS, JSON, LINES
@@ -92,7 +92,7 @@ def _table_rows(
             raise BadRequest(400, detail.format(number=number, cells=len(row), width=len(names)))
         cells = dict(zip(names, row, strict=True))
         outcome: dict[str, Any] = {name: cells[name] for name in ("id", "at") if cells.get(name)}
-        value = cells[column].translate(SWAPPED) if has_commas else cells[column]
+        value = with_point(cells[column]) if has_commas else cells[column]
         outcome["value"] = target.from_cell(value)
         if "id" not in outcome:
             named = {

@@ -56,6 +56,19 @@ def test_separator_when_a_name_has_line_ends_is_recognised(delimiter: str, end: 
     assert delimiter == recognised_delimiter(lines, SCHEMA)
 
 
+@pytest.mark.parametrize("age", ["30", "30,5"], ids=["whole columns", "cell by cell"])
+@pytest.mark.parametrize("delimiter", [";", "\t"], ids=["semicolons", "tabs"])
+def test_thousands_before_a_decimal_comma_are_read(delimiter: str, age: str) -> None:
+    frame = frame_of(ROWS, is_source=False).assign(age=age, income="-13.590,50")
+    text = frame.to_csv(index=False, sep=delimiter)
+    (block,) = read_csv(Upload.of(text.encode()), SCHEMA, DECODER, delimiter=delimiter)
+
+    if age == "30":
+        assert [-13590.5] * len(ROWS) == block.matrix[:, 1].tolist()
+    else:  # another column is at fault, not this one
+        assert {"/0/age", "/1/age", "/2/age"} == {problem.pointer for problem in block.problems}
+
+
 def test_decimal_comma_when_numbers_have_points_too_is_refused() -> None:
     text = frame_of(ROWS, is_source=False).to_csv(index=False, sep=";", decimal=",")
 
