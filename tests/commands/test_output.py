@@ -70,6 +70,8 @@ def test_help_of_every_command_has_examples_and_each_runs(
     old = store.write({**body, "created_at": "2020-01-02T03:04:05+00:00"}, files)
     store.promote("credit", old)
     store.promote("credit", new)
+    if path != "flask models deploy":  # which would look for a bucket
+        store.give_name("credit", old, "v3")
     KeyFile(tmp_path / "keys.json").add(replace(make_key("somebody")[1], id="1a2b3c4d"))
     monkeypatch.chdir(tmp_path)
     records = re.sub("^[^,]*,", "", (ROOT / "data/credit_sample.csv").read_text(), flags=re.M)
@@ -78,8 +80,10 @@ def test_help_of_every_command_has_examples_and_each_runs(
     pq.write_table(table, "applicants.parquet")
     Path("repaid.csv").write_text(f"id,value\n{'0' * 32},true\n")
     Path("orders.csv").write_text(f"id,Status\n{'0' * 32},good\n")
-    # No prediction is logged here, so drift cannot be told, and nothing has an identifier.
-    others = {"flask check-drift": {1, 2}} | {f"flask log {verb}": {1} for verb in LOG_VERBS}
+    # No prediction is logged here, so drift cannot be told, nothing has an identifier, and there
+    # are no jobs. No version is newer than the promoted one and better.
+    failing = ("work", "models promote", "models deploy", *(f"log {verb}" for verb in LOG_VERBS))
+    others = {"flask check-drift": {1, 2}} | {f"flask {words}": {1} for words in failing}
     codes = {0, *others.get(path, ())}
 
     assert examples
