@@ -112,7 +112,7 @@ def test_changed_record_when_sent_gets_a_whole_answer_alike_in_every_form(
     # A column without a name is passed over, as the index of a frame is; a key is not.
     named = {name: one for name, one in record.items() if name}
     named_status, named_alone = status, alone
-    if named != record:
+    if named != record and status != 400:  # what is no JSON is none in columns, too
         kind = "application/json"
         named_status, named_alone = ask(toy_client, model, json.dumps(named).encode(), kind)
 

@@ -50,7 +50,9 @@ def test_estimator_when_stored_and_read_back_answers_as_fitted(
         found = np.array([one.probabilities for one in actual])
         assert np.abs(outputs.probabilities - found).max() <= 1e-5
     assert served.self_test() is None
-    assert table_row(case, target, trial.card) in TABLE.read_text().splitlines()
+    # Some processors' libraries round as ours where others do not: then the difference is 0.
+    row = table_row(case, target, trial.card)
+    assert {row, row.replace("| 0 |", "| < 1e-9 |")} & {*TABLE.read_text().splitlines()}
 
 
 def test_table_when_cases_change_holds_no_stale_lines() -> None:
