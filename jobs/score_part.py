@@ -26,8 +26,8 @@ from engine.records.output_file import CannotJoin, Source, text_records, write_b
 from engine.records.problems import BadRequest, InvalidRecords, Problem
 from engine.records.spool import Spool
 from engine.records.strict_json import InvalidJson, read_json
-from engine.records.table_parts import write_csv
 from engine.records.upload import Upload
+from engine.records.writers import csv_text
 from engine.runtime.loading import load_version
 from engine.runtime.version import StoredVersion
 from engine.serving.table_prediction import answer_table
@@ -208,7 +208,8 @@ class _Part:
             self._path.write_bytes(b"\n".join(self._rows))
             return
         with self._path.open("w", encoding="utf-8", newline="") as file:
-            write_csv(file, [self._parts.names, *self._rows], self._parts.delimiter)
+            rows = [self._parts.names, *self._rows]
+            file.writelines(csv_text(rows, self._parts.delimiter, "\r\n"))
 
     def _record(self, place: int) -> Any:
         if self._kind == PARQUET:

@@ -3,7 +3,6 @@
 A table of any size is so answered by many processes, and its parts may be answered again.
 """
 
-import csv
 import io
 import sys
 from codecs import BOM_UTF8
@@ -19,6 +18,7 @@ from engine.records.csv_reader import read_layout
 from engine.records.media_types import CSV, LINES
 from engine.records.problems import BadRequest
 from engine.records.upload import Upload
+from engine.records.writers import csv_text
 from engine.schema.record_schema import Schema
 
 #: What a file and its parts look like; JSON lines have no names.
@@ -64,11 +64,6 @@ def _cell(value: Any) -> str:
     return "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
-def write_csv(file: Any, rows: Iterable[Sequence[str]], delimiter: str) -> None:
-    """Write rows as lines of CSV into a file of text."""
-    csv.writer(file, delimiter=delimiter).writerows(rows)
-
-
 def _records(lines: Lines, layout: Layout, most: int) -> Iterator[bytes]:
     """Cut between records; what has quotes is written anew, since these may hide a line end."""
 
@@ -89,7 +84,7 @@ def _csv_parts(
 ) -> Iterator[bytes]:
     """Gather pieces of CSV below the header; a part ends only after a piece that may end it."""
     part, has_part = io.StringIO(newline=""), False
-    write_csv(part, [names], delimiter)
+    part.write(_csv_text([names], delimiter))
     start = part.tell()
     for text, may_end in pieces:
         part.write(text)
@@ -102,9 +97,7 @@ def _csv_parts(
 
 
 def _csv_text(rows: Iterable[Sequence[str]], delimiter: str) -> str:
-    text = io.StringIO(newline="")
-    write_csv(text, rows, delimiter)
-    return text.getvalue()
+    return "".join(csv_text(rows, delimiter, "\r\n"))
 
 
 def _lines(upload: Upload, most: int) -> Iterator[bytes]:
