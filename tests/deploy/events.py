@@ -34,7 +34,7 @@ def http_gateway(method: str, path: str, body: bytes = b"", **headers: str) -> E
 
 def function_url(method: str, path: str, body: bytes = b"", **headers: str) -> Event:
     """An event of a function's own address, with the body in base64."""
-    event = http_gateway(method, path, **headers)
+    event = http_gateway(method, path, b"", **headers)
     return {**event, "body": base64.b64encode(body).decode(), "isBase64Encoded": True}
 
 

@@ -21,6 +21,9 @@ from typing import Any
 from tests.support.project import ROOT
 from tests.support.serving import DEADLINE
 
+#: What the image runs.
+IMAGE = (str(ROOT / "deploy/docker/start"), "function")
+
 _RUNTIME = "/2018-06-01/runtime/invocation/"
 _INVOKE = "/2015-03-31/functions/function/invocations"
 
@@ -48,9 +51,8 @@ class Emulator:
 
 @contextmanager
 def function(
-    command: tuple[str, ...] = (str(ROOT / "deploy/docker/start"), "function"),
-    folder: Path = ROOT, **settings: str,
-) -> Iterator[Emulator]:  # fmt: skip
+    settings: dict[str, str], *, command: tuple[str, ...] = IMAGE, folder: Path = ROOT
+) -> Iterator[Emulator]:
     """Run a function until the block ends, by default as the image does."""
     emulator = Emulator()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(emulator))

@@ -21,7 +21,7 @@ JSON = {"content-type": "application/json"}
 def emulator(toy_store: ModelStore) -> Iterator[Emulator]:
     """A function that has started as the image starts it."""
     settings = {"MODEL_STORE": str(toy_store.root), "DEFAULT_MODEL": "parcel"}
-    with function(**settings) as running:
+    with function(settings) as running:
         yield running
 
 

@@ -4,11 +4,13 @@ import ast
 import re
 import shutil
 import subprocess
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
-import settings
+from engine.setting_values import message_secret, secret, signing_keys
+from settings import Settings, _database
 from tests.deploy.terraform import FILES, FOLDER, Block, blocks, resources
 from tests.support.project import ROOT
 
@@ -82,9 +84,9 @@ def test_words_for_users_are_described(kind: str) -> None:
 
 
 def test_setting_that_holds_a_secret_is_refused_among_the_plain_ones() -> None:
-    secret = {settings.secret, settings.message_secret, settings.signing_keys, settings._database}
-    names = {field.name.upper() for field in settings.fields(settings.Settings)
-             if field.metadata["read"] in secret}  # fmt: skip
+    reads_a_secret = {secret, message_secret, signing_keys, _database}
+    names = {field.name.upper() for field in fields(Settings)
+             if field.metadata["read"] in reads_a_secret}  # fmt: skip
     (plain,) = [block for block in blocks("variable")
                 if (block.module, block.type) == ("aws", "settings")]  # fmt: skip
     refused = re.search(r'regex\("(.+?)"', plain.content["validation"][0]["condition"])
@@ -102,7 +104,7 @@ def test_setting_when_given_is_one_of_the_service() -> None:
     ), re.MULTILINE))  # fmt: skip
 
     assert {"OPEN_ACCESS", "MODEL_STORE"} <= given
-    assert given <= {field.name.upper() for field in settings.fields(settings.Settings)}
+    assert given <= {field.name.upper() for field in fields(Settings)}
 
 
 def test_function_when_it_names_a_handler_finds_it_in_its_archive() -> None:
@@ -148,13 +150,13 @@ def test_container_when_started_runs_a_role_of_the_image_on_its_port() -> None:
 
 def test_columns_of_the_lake_are_those_that_the_model_takes() -> None:
     from jobs.sources import load_source
-    from models.beers import fields, target
+    from models import beers
 
     (columns,) = [block.content["default"] for block in blocks("variable")
                   if block.type == "lake_columns"]  # fmt: skip
     source = load_source(ROOT / "jobs/sources.toml", "beers")
-    told = {field.name: "string" if field.kind in ("identifier", "category") else "double"
-            for field in (*fields, target) if field.name not in source.derived}  # fmt: skip
+    asked = [field for field in (*beers.fields, beers.target) if field.name not in source.derived]
+    told = {field.name: "string" if field.kind == "identifier" else "double" for field in asked}
 
     assert {**told, "id": "bigint"} == columns
 

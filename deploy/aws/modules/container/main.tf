@@ -53,6 +53,12 @@ data "aws_region" "this" {}
 
 data "aws_vpc" "this" {
   id = var.network.vpc
+  lifecycle {
+    precondition {
+      condition     = var.image != "" && var.network.vpc != "" && length(var.network.subnets) > 1
+      error_message = "Containers need an image and a network: { vpc = \"vpc-…\", subnets = [\"subnet-…\", \"subnet-…\"] }."
+    }
+  }
 }
 
 resource "aws_cloudwatch_log_group" "this" {

@@ -106,6 +106,12 @@ resource "aws_lambda_function" "this" {
       MODEL_STORE = var.store.address
     }, var.settings)
   }
+  lifecycle {
+    precondition {
+      condition     = local.is_image || fileexists(var.archive)
+      error_message = "There is no deploy/aws/service.zip: run deploy/aws/build_zip.sh, or give an image."
+    }
+  }
   depends_on = [aws_cloudwatch_log_group.this, aws_iam_role_policy.log]
 }
 
