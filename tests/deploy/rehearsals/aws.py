@@ -1,6 +1,6 @@
 """AWS: Terraform's own checks, everything made and removed on moto's server, and the archive.
 
-The provider comes from where Terraform finds it; TF_CLI_ARGS_init=-plugin-dir=FOLDER names a folder.
+The provider comes from where Terraform finds it, or from TF_CLI_ARGS_init=-plugin-dir=FOLDER.
 """
 
 import json
@@ -113,7 +113,7 @@ def _deployments(project: Path) -> list[Proof]:
 def _write_variables(file: Path, given: dict[str, str], run_on: str) -> None:
     """Write the variables of a deployment; the network is the one that moto has."""
     client = boto3.client("ec2", endpoint_url=given["AWS_ENDPOINT_URL"], region_name="us-east-1",
-                          aws_access_key_id="test", aws_secret_access_key="test")  # fmt: skip
+                          aws_access_key_id="test", aws_secret_access_key="test")  # noqa: S106
     subnets = client.describe_subnets()["Subnets"][:2]
     network = {"vpc": subnets[0]["VpcId"], "subnets": [subnet["SubnetId"] for subnet in subnets]}
     image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/pronto-dev:1"

@@ -42,8 +42,8 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
     bucket_arn          = module.bucket.arn
     buffering_interval  = 60
     compression_format  = "GZIP"
-    prefix              = "${var.table}/${each.key}/date=!{timestamp:yyyy-MM-dd}/"
-    error_output_prefix = "${var.table}/failed/${each.key}/!{firehose:error-output-type}/date=!{timestamp:yyyy-MM-dd}/"
+    prefix              = "${var.table}/${each.key}/day=!{timestamp:yyyy-MM-dd}/"
+    error_output_prefix = "${var.table}/failed/${each.key}/!{firehose:error-output-type}/day=!{timestamp:yyyy-MM-dd}/"
     dynamic "processing_configuration" {
       for_each = each.key == "cleaned" ? [1] : []
       content {

@@ -9,13 +9,13 @@ resource "aws_glue_catalog_table" "cleaned" {
   table_type    = "EXTERNAL_TABLE"
   parameters = {
     "projection.enabled"        = "true"
-    "projection.date.type"      = "date"
-    "projection.date.format"    = "yyyy-MM-dd"
-    "projection.date.range"     = "2026-01-01,NOW"
-    "storage.location.template" = "s3://${module.bucket.id}/${var.table}/cleaned/date=$${date}/"
+    "projection.day.type"       = "date"
+    "projection.day.format"     = "yyyy-MM-dd"
+    "projection.day.range"      = "2026-01-01,NOW"
+    "storage.location.template" = "s3://${module.bucket.id}/${var.table}/cleaned/day=$${day}/"
   }
   partition_keys {
-    name = "date"
+    name = "day"
     type = "string"
   }
   storage_descriptor {
