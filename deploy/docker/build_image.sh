@@ -11,5 +11,5 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || date +%s)
 export SOURCE_DATE_EPOCH
 # Docker takes the times from the environment.
 case $docker in *podman) set -- --format=docker --timestamp="$SOURCE_DATE_EPOCH" "$@" ;; esac
-"$docker" build -f deploy/docker/Dockerfile -t "$name" --build-arg SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
-	--build-arg VERSION="$version" --build-arg REVISION="$revision" --build-arg MODEL="${MODEL-credit}" "$@" .
+"$docker" build -f deploy/docker/Dockerfile -t "$name" --build-arg VERSION="$version" \
+	--build-arg REVISION="$revision" --build-arg MODEL="${MODEL-credit}" "$@" .

@@ -148,7 +148,7 @@ def test_image_when_built_has_the_times_of_the_commit(tmp_path: Path) -> None:
 
     assert ["build", "-f", "deploy/docker/Dockerfile", "-t", "mine"] == words[1:6]
     (epoch,) = [word.partition("--timestamp=")[2] for word in words if "--timestamp=" in word]
-    assert f"SOURCE_DATE_EPOCH={epoch}" in words and int(epoch) > 1_700_000_000
+    assert int(epoch) > 1_700_000_000
     assert {"MODEL=", "--no-cache", "--format=docker"} < {*words}
 
 
