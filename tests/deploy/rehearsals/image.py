@@ -123,8 +123,9 @@ def worker() -> dict[str, Any]:
             ask = partial(_ask, port, key=_KEY)
             taken = [ask("/v0/predict", _RECORD, later=True) for _ in range(count)]
             jobs = [(one.field(b"Location") or b"").decode() for one in taken]
-            for job in jobs:
-                wait_until(lambda at=job: ask(at).json()["status"] == "done", f"{job} is done")
+            wait_until(
+                lambda: all(ask(job).json()["status"] == "done" for job in jobs), "all jobs done"
+            )
             assert all(_is_right(ask(f"{job}/result")) for job in jobs)
             memory = memory_mb(name)
             podman("stop", "--time=35", name)
