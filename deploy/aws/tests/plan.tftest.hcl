@@ -67,12 +67,6 @@ run "container" {
   }
 }
 
-run "container_without_a_network" {
-  command = plan
-  variables { run_on = "container" }
-  expect_failures = [module.container[0].data.aws_vpc.this]
-}
-
 run "lake" {
   command = plan
   variables { lake_source = "https://api.example.com/v2/beers/random" }

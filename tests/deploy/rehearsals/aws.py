@@ -112,8 +112,9 @@ def _deployments(project: Path) -> list[Proof]:
 
 def _write_variables(file: Path, given: dict[str, str], run_on: str) -> None:
     """Write the variables of a deployment; the network is the one that moto has."""
-    client = boto3.client("ec2", endpoint_url=given["AWS_ENDPOINT_URL"], region_name="us-east-1",
-                          aws_access_key_id="test", aws_secret_access_key="test")  # noqa: S106
+    secret, address = given["AWS_SECRET_ACCESS_KEY"], given["AWS_ENDPOINT_URL"]
+    client = boto3.client("ec2", endpoint_url=address, region_name=given["AWS_REGION"],
+                          aws_access_key_id="test", aws_secret_access_key=secret)  # fmt: skip
     subnets = client.describe_subnets()["Subnets"][:2]
     network = {"vpc": subnets[0]["VpcId"], "subnets": [subnet["SubnetId"] for subnet in subnets]}
     image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/pronto-dev:1"
