@@ -17,7 +17,7 @@ FOLDER = ROOT / ".github/workflows"
 FILES = sorted(path.name for path in FOLDER.glob("*.yml"))
 
 #: What a runner needs before it can run a command of ours, and what deploys.
-PROGRAMS = {"apt-get", "curl", "git", "sudo"}
+PROGRAMS = {"apt-get", "curl", "docker", "echo", "git", "sudo"}
 
 
 def read(name: str) -> Any:
@@ -57,7 +57,8 @@ def test_workflow_when_it_runs_may_only_read(name: str) -> None:
     # YAML reads the word on as true.
     assert "pull_request_target" not in workflow[True]
     assert {"contents": "read"} == workflow["permissions"]
-    assert not [job for job in workflow["jobs"].values() if "permissions" in job]
+    jobs = {job: of["permissions"] for job, of in workflow["jobs"].items() if "permissions" in of}
+    assert jobs in ({}, {"publish": {"contents": "read", "packages": "write"}})
     checkouts = [step["with"] for step in steps(name) if "checkout@" in step.get("uses", "")]
     assert {False} == {one["persist-credentials"] for one in checkouts}
 
@@ -86,15 +87,18 @@ def test_command_when_it_runs_is_one_that_a_developer_has(name: str) -> None:
             assert program in PROGRAMS, line
 
 
-def test_deployment_when_made_follows_every_check() -> None:
+@pytest.mark.parametrize("name", ["publish", "deploy"])
+def test_deployment_when_made_follows_every_check(name: str) -> None:
     jobs = read("checks.yml")["jobs"]
 
-    assert {"deploy"} == jobs.keys() - set(jobs["deploy"]["needs"])
-    assert jobs["deploy"]["if"].startswith("github.event_name == 'push' && ")
-    assert (
-        "${{ github.ref_name == 'main' && 'production' || 'development' }}"
-        == (jobs["deploy"]["environment"])
-    )
+    assert {"publish", "deploy"} == jobs.keys() - set(jobs[name]["needs"])
+    assert jobs[name]["if"].startswith("github.event_name == 'push' && ")
+
+
+def test_deployment_when_of_main_goes_to_production() -> None:
+    environment = read("checks.yml")["jobs"]["deploy"]["environment"]
+
+    assert "${{ github.ref_name == 'main' && 'production' || 'development' }}" == environment
 
 
 def test_pythons_when_tested_are_those_of_nox_and_setup() -> None:

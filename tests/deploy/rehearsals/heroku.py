@@ -23,8 +23,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
+
 from benchmarks.processes import descendants, memory_mb
 from tests.deploy.rehearsals import Absent, Proof
+from tests.support.postgresql import run_postgresql
 from tests.support.project import ROOT
 from tests.support.raw_http import connect, read_answer, request
 from tests.support.serving import free_port, wait_until
@@ -77,11 +80,15 @@ def _one(
     _compile(work, buildpack, build)
     slug_mb = _become_slug(build)
     built = time.monotonic() - began
-    with _dyno(work, config) as (dyno, port):
-        lost, memory = _ask(port, config["API_KEY"], dyno)
+    with run_postgresql() as database:
+        own = {**config, "DATABASE_URL": database.address}
+        with _dyno(work, own) as (dyno, port):
+            lost, memory = _ask(port, config["API_KEY"], dyno)
+        with psycopg.connect(database.address) as connection:
+            [logged] = connection.execute("SELECT count(*) FROM prediction_log").fetchone() or [0]
     return Proof(
         platform,
-        f"buildpack's build in {built:.0f} s, requests with a key, SIGTERM to every process",
+        f"build in {built:.0f} s, requests with a key, SIGTERM; {logged} logged in PostgreSQL",
         seconds=time.monotonic() - began,
         size_mb=slug_mb,
         memory_mb=memory,
