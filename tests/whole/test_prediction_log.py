@@ -55,6 +55,7 @@ def test_predictions_when_the_machine_ends_with_the_service_are_stored(
     with running(
         tmp_path, model_store=toy_store.root, default_model="parcel", prediction_log="async",
         prediction_folder=folder,
+        config="from engine.serving import prediction_log\nprediction_log.FINISH_SECONDS = 100\n",
     ) as server:  # fmt: skip
         for _ in range(20):
             assert 200 == server.ask("/v0/predict", EXAMPLES["parcel"])[0]
