@@ -58,7 +58,7 @@ serve_docker:  ## Serve in a container of Docker or podman, read only, in 256 MB
 deploy_model: deps  ## Put a version into service: make deploy_model model=beers version=v3 to=heroku
 	@exec bin/deploy_model "$$model" "$$version" "$$to"
 
-deploy_infra:  ## Make what the service needs on AWS, with Terraform: make deploy_infra stage=prd args=-destroy
+deploy_infra:  ## Make what AWS needs, with Terraform: make deploy_infra stage=prd args=-destroy
 	@exec bin/deploy_infra "$${stage:-dev}" $(args)
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
