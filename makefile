@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps venv test-deps new import remove model retrain serve deploy_model check check-data ingest query score airflow airflow-test rehearse run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
+.PHONY: help deps venv test-deps new import remove model retrain serve serve_docker deploy_model check check-data ingest query score airflow airflow-test rehearse run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
 
 python := .venv/bin/python
 
@@ -51,6 +51,9 @@ retrain: deps  ## Train on fresh data, promote what is better: make retrain mode
 serve: deps  ## Serve a version here, promoted or not: make serve model=beers version=v3
 	@$(python) -m flask models deploy "$$model" "$$version" .served && \
 		MODEL_STORE=.served DEFAULT_MODEL="$$model" exec $(python) app.py
+
+serve_docker:  ## Serve in a container of Docker or podman, read only, in 256 MB: make serve_docker port=8090
+	@PORT="$${port:-8090}" exec deploy/docker/run_docker.sh
 
 deploy_model: deps  ## Put a version into service: make deploy_model model=beers version=v3 to=heroku
 	@exec bin/deploy_model "$$model" "$$version" "$$to"
