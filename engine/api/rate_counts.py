@@ -147,7 +147,7 @@ class RedisCounts:
         except ImportError as error:
             raise ValueError(
                 "the package redis is not installed: "
-                "run .venv/bin/pip install -r requirements-serve-redis.txt"
+                "run .venv/bin/pip install -r requirements-redis.txt"
             ) from error
         self._client: Any = redis.Redis.from_url(
             address, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS

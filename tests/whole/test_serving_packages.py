@@ -27,7 +27,6 @@ NEEDED = {
     "requirements-serve-onnx.txt": {"numpy", "onnxruntime"},
     "requirements-serve-bucket.txt": {"obstore"},
     "requirements-serve-log.txt": {"psycopg", "sqlalchemy"},
-    "requirements-serve-redis.txt": {"redis"},
 }  # fmt: skip
 
 
