@@ -146,7 +146,8 @@ class RedisCounts:
             import redis
         except ImportError as error:
             raise ValueError(
-                "the package redis is not installed: install it with `pip install redis`"
+                "the package redis is not installed: "
+                "run .venv/bin/pip install -r requirements-redis.txt"
             ) from error
         self._client: Any = redis.Redis.from_url(
             address, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS

@@ -3,7 +3,6 @@
 Where Docker Hub cannot be reached, debootstrap makes an image that stands in for its own.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -27,7 +26,7 @@ _ENVIRONMENT = {
 }
 
 
-def podman(*arguments: str, seconds: float = 120) -> str:
+def podman(*arguments: str, seconds: float = 600) -> str:
     """Run podman and return what it prints, without the last line's end.
 
     Raises
@@ -54,7 +53,10 @@ def debian_image(name: str, *packages: str) -> str:
     codename, mirror = sources.splitlines()[0].split()
     folder = Path(_run("mktemp", "-d"))
     try:
+        # It mounts this machine's /proc in the folder. In namespaces of its own nobody else sees
+        # that, so that the folder can be removed even when debootstrap was killed.
         _run(
+            "unshare", "--mount", "--pid", "--fork", "--kill-child",
             "debootstrap", "--variant=minbase", f"--include={','.join(packages)}",
             codename, str(folder / "root"), mirror,
         )  # fmt: skip
@@ -87,7 +89,7 @@ def image_name(target: str = "", *options: str, tag: str = "image") -> str:
     chosen = [f"--target={target}"] if target else []
     _run(
         str(ROOT / "deploy/docker/build_image.sh"), image, f"--build-arg=BASE={base_image()}",
-        *chosen, *_packages_index(), *options, seconds=1800,
+        *chosen, *_packages_index(), *options,
     )  # fmt: skip
     return image
 
@@ -95,14 +97,6 @@ def image_name(target: str = "", *options: str, tag: str = "image") -> str:
 def size_mb(image: str) -> float:
     """Return the size of all layers of an image, unpacked, in MB."""
     return int(podman("image", "inspect", "--format={{.Size}}", image)) / 1e6
-
-
-def layers(image: str) -> list[str]:
-    """Return the digests of an image's layers, unpacked, from its base up."""
-    found: list[str] = json.loads(
-        podman("image", "inspect", "--format={{json .RootFS.Layers}}", image)
-    )
-    return found
 
 
 @contextmanager
@@ -128,9 +122,9 @@ def published_port(name: str, port: int = 8080) -> int:
 
 
 def memory_mb(name: str) -> float:
-    """Return the resident memory of all processes of a container, in MB."""
-    kilobytes = _run("ps", "-o", "pss=", "-p", podman("top", name, "hpid").replace("HPID", ""))
-    return sum(map(int, kilobytes.split())) / 1000
+    """Return the memory of all processes of a container in MB; what they share counts once."""
+    processes = podman("top", name, "hpid").split()[1:]
+    return sum(map(int, _run("ps", "-o", "pss=", "-p", ",".join(processes)).split())) / 1000
 
 
 def _packages_index() -> Iterator[str]:
@@ -146,7 +140,7 @@ def _exists(image: str) -> bool:
     return bool(found)
 
 
-def _run(*command: str, seconds: float = 600) -> str:
+def _run(*command: str, seconds: float = 1800) -> str:
     run = subprocess.run(
         command, env=_ENVIRONMENT, capture_output=True, text=True, timeout=seconds, check=False
     )
