@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -52,12 +53,15 @@ from engine.serving.prediction_log import PredictionLog
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application, progress_of
 from engine.worker.processes import children
+from persistence.bucket.keys import BucketKeys
 from persistence.callers import Callers
+from persistence.idempotency_cache import IdempotencyCache
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_jobs import Jobs
 from persistence.prediction_overview import PredictionOverview
 from persistence.prediction_spool import PredictionSpool
+from persistence.redis_answers import RedisAnswers
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings, print_any_word
 
@@ -121,6 +125,7 @@ def _resources(settings: Settings) -> Resources:
     slots = 4 * settings.web_concurrency + 4
     metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
     shadow, log = Shadow(models, metrics), _prediction_log(settings, metrics)
+    redis = settings.rate_limit_redis
     return Resources(
         predictor=Predictor(models, Observers([metrics, shadow, *([log] if log else [])])),
         log=log,
@@ -131,8 +136,9 @@ def _resources(settings: Settings) -> Resources:
         callers=_callers(settings),
         limit=RateLimit(
             _parsed("RATE_LIMIT", settings.rate_limit, Rate.read),
-            _parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisCounts) or SharedCounts(),
+            _parsed("RATE_LIMIT_REDIS", redis, RedisCounts) or SharedCounts(),
         ),
+        answers=_parsed("RATE_LIMIT_REDIS", redis, RedisAnswers) or IdempotencyCache(),
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         reports=DriftReports(
@@ -201,7 +207,9 @@ def _store(settings: Settings) -> ModelStore:
 
 
 def _callers(settings: Settings) -> Callers:
-    return Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
+    file = settings.keys_file
+    keys = file if isinstance(file, Path) else BucketKeys(file, settings.model_cache)
+    return Callers(keys, api_key=settings.api_key, is_open=settings.open_access)
 
 
 def _parsed(variable: str, text: str, parse: Callable[[str], Any]) -> Any:
