@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps venv test-deps new import remove model retrain serve deploy_model check check-data ingest query score airflow airflow-test run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
+.PHONY: help deps venv test-deps new import remove model retrain serve serve_docker deploy_model check check-data ingest query score airflow airflow-test rehearse run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
 
 python := .venv/bin/python
 
@@ -52,6 +52,9 @@ serve: deps  ## Serve a version here, promoted or not: make serve model=beers ve
 	@$(python) -m flask models deploy "$$model" "$$version" .served && \
 		MODEL_STORE=.served DEFAULT_MODEL="$$model" exec $(python) app.py
 
+serve_docker:  ## Serve in a container of Docker or podman, read only, in 256 MB: make serve_docker port=8090
+	@PORT="$${port:-8090}" exec deploy/docker/run_docker.sh
+
 deploy_model: deps  ## Put a version into service: make deploy_model model=beers version=v3 to=heroku
 	@exec bin/deploy_model "$$model" "$$version" "$$to"
 
@@ -79,6 +82,9 @@ airflow: deps  ## Run the DAGs of all models, with pages at port 8080; installs 
 
 airflow-test: test-deps  ## Let a scheduler run every DAG once, and two dates of a backfill
 	@exec $(python) -m tests.deploy.scheduler
+
+rehearse: test-deps  ## Deploy to stand-ins of each platform, and count what is lost: make rehearse only=image
+	@exec $(python) -m tests.deploy.rehearsals $(if $(only),"$$only") $(args)
 
 deps:  ## Install what trains and serves into .venv, as locked: PYTHON=python3.12 make deps
 	@bin/setup

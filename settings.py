@@ -158,6 +158,9 @@ class Settings:
     sagemaker_bind_to_port: int = _setting(
         0, _whole(1), "The port, as SageMaker names it; used if the two others are absent"
     )
+    aip_storage_uri: Path | str = _setting(
+        "", _store, "The store, as Vertex AI names it; used if `MODEL_STORE` is absent"
+    )
     aip_health_route: str = _setting("", _route, "Route of Vertex AI's health checks")
     aip_predict_route: str = _setting("", _route, "Route of Vertex AI's predictions")
     web_concurrency: int = _setting(2, _whole(1), "Worker processes")
@@ -282,6 +285,8 @@ class Settings:
             values.setdefault("default_model", *models)
         if not values.get("log_format"):
             values["log_format"] = "json" if environment.get("PORT") else "text"
+        if "aip_storage_uri" in values:
+            values.setdefault("model_store", values["aip_storage_uri"])
         ports = [values[name] for name in _PORTS if name in values]
         values["port"] = ports[0] if ports else cls.port
         if not values.get("host"):

@@ -4,7 +4,8 @@ import os
 import sys
 import urllib.request
 
-port = os.environ.get("PORT") or os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
+names = ("PORT", "AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT")
+port = next(filter(None, map(os.environ.get, names)), "8080")
 try:
     urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=2)
 except OSError as error:
