@@ -3,10 +3,11 @@
 CREATE VIEW "{name}_cleaned" AS
 FROM read_parquet('{folder}/cleaned/*/*/*/*.parquet', union_by_name = true, hive_partitioning = true);
 
--- The newest revision of each key, with nothing but the columns of the source.
+-- The newest revision of each key, with nothing but the columns of the source: a month of its own
+-- too, which the month of the folder would hide.
 CREATE VIEW "{name}" AS
-SELECT * EXCLUDE (_key, _origin, _came, _object, _line, year, month, day)
-FROM read_parquet('{folder}/cleaned/*/*/*/*.parquet', union_by_name = true, hive_partitioning = true)
+SELECT * EXCLUDE (_key, _origin, _came, _object, _line)
+FROM read_parquet('{folder}/cleaned/*/*/*/*.parquet', union_by_name = true, hive_partitioning = false)
 QUALIFY row_number() OVER (PARTITION BY _key ORDER BY _object DESC, _line DESC) = 1;
 
 CREATE VIEW "{name}_rejected" AS

@@ -145,3 +145,12 @@ def test_command_when_a_line_is_wrong_names_it(tmp_path: Path, command: list[str
     assert (2 if "flask" in command else 1) == done.returncode
     assert ".env, line 2: API_KY is not a setting: did you mean API_KEY?" in said
     assert "Traceback" not in said and SECRET not in said
+
+
+def test_store_when_vertex_names_it_counts_unless_we_name_one() -> None:
+    named = {"AIP_STORAGE_URI": "gs://a-project/models"}
+
+    assert "gs://a-project/models" == Settings.from_environment(named).model_store
+    own = Settings.from_environment(named | {"MODEL_STORE": "/models"}).model_store
+    assert Path("/models") == own
+    assert Path("artifacts") == Settings.from_environment({"AIP_STORAGE_URI": ""}).model_store

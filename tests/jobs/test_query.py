@@ -54,6 +54,17 @@ def test_views_of_a_source_have_what_came_and_what_became_of_it(
     assert "│    50 │" in ask(capsys, "select count(*) as beers from ales").out.replace("int64", "")
 
 
+def test_month_of_a_record_is_its_own_and_not_that_of_the_folder(
+    lakeside: Lakeside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lakeside.folder / "rainfall.csv").write_text("month,price\n13,280.5\n")
+    source = f'[rainfall]\nkind = "files"\npath = "{lakeside.folder}/rainfall.csv"\n'
+    source += 'columns = { month = "integer", price = "number" }\n'
+    lakeside.ingest(source, name="rainfall")
+
+    assert [["month", "price"], ["13", "280.5"]] == rows(capsys, "from rainfall")
+
+
 @pytest.mark.parametrize(
     ("sql", "reason"),
     [

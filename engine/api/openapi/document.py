@@ -145,7 +145,7 @@ def _model_paths(values: Mapping[str, Any], *, is_default: bool) -> dict[str, An
             response = described[path]["post"]["responses"]["200"]
             response["content"]["application/json"]["schema"] = short
     parameters = [template[f"{parameter}_parameter"] for parameter in values["parameters"]]
-    for path in described if parameters else ():
+    for path in described:
         if path.endswith("/predict") or path in aliases:
             described[path]["post"].setdefault("parameters", []).extend(parameters)
     return described

@@ -27,6 +27,8 @@ def model_values(card: Card) -> dict[str, Any]:
         "version": card["version"],
         "title": card["title"],
         "parameters": [
+            "prefer",
+            "webhook",
             *(["threshold"] if card.get("request_threshold") else []),
             *(["explain"] if FILE in card.get("files", ()) and is_number_known else []),
             *(["coverage"] if card.get("uncertainty", {}).get("limits") else []),

@@ -1,10 +1,12 @@
 """Scores that a model file names beside the built-in ones: scikit-learn's scorers, and costs."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from engine.schema.card import CostEntry, Description, ScoreEntry
@@ -67,7 +69,10 @@ def _computed(name: str) -> Compute:
         truth, is_binary = answers.truth, answers.positive is not None
         estimator: Any = (_Answers if answers.classes is None else _Labels)(answers)
         truth = (truth == answers.positive).astype(int) if is_binary else truth
-        return float(scorer(estimator, np.arange(len(truth)), truth))
+        # A baseline that never predicts a class has a precision of 0, which is no news.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UndefinedMetricWarning)
+            return float(scorer(estimator, np.arange(len(truth)), truth))
 
     return compute
 

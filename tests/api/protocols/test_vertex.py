@@ -227,15 +227,6 @@ def test_port_when_platforms_name_it_is_the_first_of_them(
     assert (host, port) == (found.host, found.port)
 
 
-def test_store_when_vertex_names_it_counts_unless_we_name_one() -> None:
-    named = {"AIP_STORAGE_URI": "gs://a-project/models"}
-
-    assert "gs://a-project/models" == Settings.from_environment(named).model_store
-    own = Settings.from_environment(named | {"MODEL_STORE": "/models"}).model_store
-    assert Path("/models") == own
-    assert Path("artifacts") == Settings.from_environment({"AIP_STORAGE_URI": ""}).model_store
-
-
 @pytest.mark.slow
 def test_serve_when_a_host_starts_it_answers_at_the_port_that_it_names(
     toy_store: ModelStore, tmp_path: Path

@@ -54,7 +54,10 @@ def debian_image(name: str, *packages: str) -> str:
     codename, mirror = sources.splitlines()[0].split()
     folder = Path(_run("mktemp", "-d"))
     try:
+        # It mounts this machine's /proc in the folder. In namespaces of its own nobody else sees
+        # that, so that the folder can be removed even when debootstrap was killed.
         _run(
+            "unshare", "--mount", "--pid", "--fork", "--kill-child",
             "debootstrap", "--variant=minbase", f"--include={','.join(packages)}",
             codename, str(folder / "root"), mirror,
         )  # fmt: skip
@@ -87,7 +90,7 @@ def image_name(target: str = "", *options: str, tag: str = "image") -> str:
     chosen = [f"--target={target}"] if target else []
     _run(
         str(ROOT / "deploy/docker/build_image.sh"), image, f"--build-arg=BASE={base_image()}",
-        *chosen, *_packages_index(), *options, seconds=1800,
+        *chosen, *_packages_index(), *options,
     )  # fmt: skip
     return image
 
@@ -146,7 +149,7 @@ def _exists(image: str) -> bool:
     return bool(found)
 
 
-def _run(*command: str, seconds: float = 600) -> str:
+def _run(*command: str, seconds: float = 1800) -> str:
     run = subprocess.run(
         command, env=_ENVIRONMENT, capture_output=True, text=True, timeout=seconds, check=False
     )
