@@ -95,9 +95,7 @@ test-deps:  ## Install what tests, checks and benchmarks need as well
 	@bin/setup tests
 
 lint: test-deps  ## Check style, traps and types (ruff, mypy)
-	@$(python) -m ruff check .
-	@$(python) -m ruff format --check .
-	@$(python) -m mypy
+	@exec $(python) -m nox -s lint types
 
 lock:  ## Lock the newest versions that Pipfile allows, and export the requirements files
 	@bin/setup pipenv

@@ -116,6 +116,7 @@ def readme(text: str, repository: str) -> str:
     codespace = repository.replace("//github.com/", "//codespaces.new/", 1)
     buttons = {
         "Deploy to Heroku": f"https://www.heroku.com/deploy?template={repository}",
+        "Deploy to Scalingo": f"https://dashboard.scalingo.com/create/app?source={repository}",
         "Open in Codespaces": codespace if codespace != repository else "",
         "Releases": f"{repository}/releases",
     }

@@ -50,6 +50,7 @@ MAY_IMPORT = {
     # the ground
     "persistence": set(),
     "settings": {"engine"},
+    "noxfile": set(),
     # beside the project
     "data": set(),
     "bin": {"settings", "models", "engine/commands"},

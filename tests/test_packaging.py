@@ -218,6 +218,11 @@ def test_app_json_names_only_settings_that_exist() -> None:
 
     assert set(app["env"]) <= {one.name.upper() for one in fields(Settings)}
     assert "pytest" in app["environments"]["test"]["scripts"]["test"]
+    # What checks or reviews a change has no database to pay for.
+    assert {"test", "review"} == {
+        name for name, of in app["environments"].items() if not of["addons"]
+    }
+    assert "release" not in read("Procfile")  # Elastic Beanstalk would run it again and again
 
 
 def test_the_example_environment_has_every_setting_and_sets_none() -> None:

@@ -114,8 +114,10 @@ class Lifecycle:
                 self._jobs.join(5)  # it gives its job back
         return self._models.loads.are_done
 
-    def remove(self) -> None:
-        """Remove what does not outlive the service."""
+    def finish(self) -> None:
+        """Have what waits for the log stored, and remove what does not outlive the service."""
+        if self._log:
+            self._log.finish()
         self._answers.remove()
 
 

@@ -43,12 +43,15 @@ from persistence.prediction_spool import (
     spool_files,
     wake,
 )
-from persistence.spool_reading import Receipt, wait_for
+from persistence.spool_reading import Receipt, last_receipt, wait_for
 
 _log = logging.getLogger(__name__)
 
 #: Seconds that an answer waits for the database, and until a drain is requested again.
 SYNC_SECONDS, START_SECONDS = 5.0, 5.0
+
+#: Seconds that a service which ends waits for what it has appended to be stored.
+FINISH_SECONDS = 5.0
 
 #: Versions that are described at a time.
 _MOST_VERSIONS = 200
@@ -236,6 +239,21 @@ class PredictionLog:
         with (folder / LOCK).open("rb") as lock:
             if not self._starter(lock):
                 self.start_drain(lock.fileno())
+
+    def finish(self) -> None:
+        """Have what was appended stored, in the process that starts the drains, before it ends.
+
+        A drain stores it after that as well, but not on a platform that ends all processes
+        with this one, and takes their disk.
+        """
+        folder, end = self.spool.folder, time.monotonic() + FINISH_SECONDS
+        receipts = [last_receipt(path) for path in spool_files(folder)]
+        if receipts and not is_drained(folder):
+            with (folder / LOCK).open("ab") as lock:
+                self.start_drain(lock.fileno())
+        wake(folder)
+        if not all(wait_for(receipt, end - time.monotonic()) for receipt in receipts):
+            _log.warning("predictions wait in %s: the database did not take them in time", folder)
 
     def use_starter(self, starter: Callable[..., bool]) -> None:
         """Have another process start the drains, which `starter` requests if it can."""

@@ -124,8 +124,8 @@ class Lifecycle(Protocol):
     def end(self) -> bool:
         """End what `begin` started; return whether nothing else is at work."""
 
-    def remove(self) -> None:
-        """Remove what does not outlive the service."""
+    def finish(self) -> None:
+        """Store what still waits, and remove what does not outlive the service."""
 
 
 @dataclass(frozen=True)

@@ -138,9 +138,9 @@ def child_exit(_: Any, worker: Any) -> None:
 
 
 def on_exit(server: Any) -> None:
-    """Remove what does not outlive the service."""
+    """Store what waits for the log, and remove what does not outlive the service."""
     if application := application_of(server.app.wsgi()):
-        application.lifecycle.remove()
+        application.lifecycle.finish()
 
 
 def on_reload(server: Any) -> None:

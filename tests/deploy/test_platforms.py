@@ -55,6 +55,13 @@ def test_platform_when_it_names_a_file_finds_it(name: str) -> None:
         assert (ROOT / path).exists(), path
 
 
+def test_scalingo_when_it_makes_an_app_sets_settings_that_exist() -> None:
+    app = json.loads((ROOT / "scalingo.json").read_text())
+
+    assert {"API_KEY": "secret"} == {name: one["generator"] for name, one in app["env"].items()}
+    assert {"web"} == app["formation"].keys()
+
+
 @pytest.mark.parametrize("name", ["render.yaml", "railway.json"])
 def test_platform_when_it_starts_the_service_says_what_the_procfile_says(name: str) -> None:
     procfile = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,28 @@ def test_predictions_when_served_are_stored_and_the_drain_ends(
 
     assert [] == spool_files(folder)
     assert ids == [*drained(folder)]
+
+
+def test_predictions_when_the_machine_ends_with_the_service_are_stored(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    """A dyno or a container ends with its first process, and takes its disk with it."""
+    folder = tmp_path / "log"
+    with running(
+        tmp_path, model_store=toy_store.root, default_model="parcel", prediction_log="async",
+        prediction_folder=folder,
+        config="from engine.serving import prediction_log\nprediction_log.FINISH_SECONDS = 100\n",
+    ) as server:  # fmt: skip
+        for _ in range(20):
+            assert 200 == server.ask("/v0/predict", EXAMPLES["parcel"])[0]
+        assert 0 == server.stop()
+        with suppress(ProcessLookupError):
+            os.killpg(server.process.pid, signal.SIGKILL)
+    wait_until(lambda: not is_drained(folder), "the end of the drain")
+
+    database = PredictionDatabase(folder / "log.sqlite3")
+    assert 20 == database.count(EVERYTHING)
+    database.close()
 
 
 def test_predictions_when_old_are_deleted_though_nobody_asks(

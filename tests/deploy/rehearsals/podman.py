@@ -27,7 +27,7 @@ _ENVIRONMENT = {
 }
 
 
-def podman(*arguments: str, seconds: float = 120) -> str:
+def podman(*arguments: str, seconds: float = 600) -> str:
     """Run podman and return what it prints, without the last line's end.
 
     Raises
@@ -131,9 +131,9 @@ def published_port(name: str, port: int = 8080) -> int:
 
 
 def memory_mb(name: str) -> float:
-    """Return the resident memory of all processes of a container, in MB."""
-    kilobytes = _run("ps", "-o", "pss=", "-p", podman("top", name, "hpid").replace("HPID", ""))
-    return sum(map(int, kilobytes.split())) / 1000
+    """Return the memory of all processes of a container in MB; what they share counts once."""
+    processes = podman("top", name, "hpid").split()[1:]
+    return sum(map(int, _run("ps", "-o", "pss=", "-p", ",".join(processes)).split())) / 1000
 
 
 def _packages_index() -> Iterator[str]:
