@@ -125,7 +125,6 @@ def _resources(settings: Settings) -> Resources:
     slots = 4 * settings.web_concurrency + 4
     metrics = Metrics(models.in_memory, models.refused_versions, slots=slots, reasons=REASONS)
     shadow, log = Shadow(models, metrics), _prediction_log(settings, metrics)
-    redis = settings.rate_limit_redis
     return Resources(
         predictor=Predictor(models, Observers([metrics, shadow, *([log] if log else [])])),
         log=log,
@@ -134,11 +133,9 @@ def _resources(settings: Settings) -> Resources:
         metrics=metrics,
         shadow=shadow,
         callers=_callers(settings),
-        limit=RateLimit(
-            _parsed("RATE_LIMIT", settings.rate_limit, Rate.read),
-            _parsed("RATE_LIMIT_REDIS", redis, RedisCounts) or SharedCounts(),
-        ),
-        answers=_parsed("RATE_LIMIT_REDIS", redis, RedisAnswers) or IdempotencyCache(),
+        limit=_limit(settings),
+        answers=_parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisAnswers)
+        or IdempotencyCache(),
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         reports=DriftReports(
@@ -157,6 +154,13 @@ def _resources(settings: Settings) -> Resources:
         health_route=settings.aip_health_route,
         predict_route=settings.aip_predict_route,
         trusts_prefix=settings.forwarded_prefix,
+    )
+
+
+def _limit(settings: Settings) -> RateLimit:
+    counts = _parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisCounts)
+    return RateLimit(
+        _parsed("RATE_LIMIT", settings.rate_limit, Rate.read), counts or SharedCounts()
     )
 
 
