@@ -2,7 +2,7 @@
 # what trains and serves, `test-deps` with what tests and checks need as well.
 
 .DEFAULT_GOAL := help
-.PHONY: help deps venv test-deps new import remove model retrain serve serve_docker deploy_model check check-data ingest query score airflow airflow-test rehearse run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
+.PHONY: help deps venv test-deps new import remove model retrain serve serve_docker deploy_model deploy_infra check check-data ingest query score airflow airflow-test rehearse run test test-all lint lock lock-check bench bench-quick bulk runtimes machines tables first systems stress growth overload swaps races drain ingest-kills log-kills log-figures signals audit siege pictures lighthouse chaos contract fuzz clients languages docs docs-check notebooks site clean upgrade
 
 python := .venv/bin/python
 
@@ -57,6 +57,9 @@ serve_docker:  ## Serve in a container of Docker or podman, read only, in 256 MB
 
 deploy_model: deps  ## Put a version into service: make deploy_model model=beers version=v3 to=heroku
 	@exec bin/deploy_model "$$model" "$$version" "$$to"
+
+deploy_infra:  ## Make what AWS needs, with Terraform: make deploy_infra stage=prd args=-destroy
+	@exec bin/deploy_infra "$${stage:-dev}" $(args)
 
 check: deps  ## Check your model files in seconds, all or one of them: make check name=credit
 	@exec $(python) test_model.py $(if $(name),"$$name")

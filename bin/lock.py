@@ -24,6 +24,7 @@ EXPORTS = {
     "requirements-serve-onnx.txt": ["--categories", "serve-onnx"],
     "requirements-serve-bucket.txt": ["--categories", "serve-bucket"],
     "requirements-serve-log.txt": ["--categories", "serve-log"],
+    "requirements-redis.txt": ["--categories", "redis"],
     "requirements-lambda.txt": ["--categories", "lambda"],
     "requirements-jobs.txt": ["--categories", "jobs"],
     "requirements-compiler.txt": ["--categories", "compiler"],

@@ -40,7 +40,8 @@ def open_redis(address: str) -> tuple[Any, type[Exception]]:
         import redis
     except ImportError as error:
         raise ValueError(
-            "the package redis is not installed: install it with `pip install redis`"
+            "the package redis is not installed: "
+            "run .venv/bin/pip install -r requirements-redis.txt"
         ) from error
     limits = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS}
     return redis.Redis.from_url(address, **limits), redis.RedisError

@@ -72,7 +72,7 @@ MAY_USE = {
     "gunicorn": {"gunicorn.conf", "engine/worker"},
     "obstore": {"persistence"},
     "duckdb": {"jobs"},
-    "boto3": {"jobs"},
+    "boto3": {"deploy", "jobs"},
     "requests": {"jobs"},
     "prometheus_client": {"engine/api", "engine/commands"},
     "opentelemetry": {"engine/api"},

@@ -24,6 +24,7 @@ REQUIREMENTS = {
     "requirements-serve-onnx.txt": "serve-onnx",
     "requirements-serve-bucket.txt": "serve-bucket",
     "requirements-serve-log.txt": "serve-log",
+    "requirements-redis.txt": "redis",
     "requirements-lambda.txt": "lambda",
     "requirements-jobs.txt": "jobs",
     "requirements-compiler.txt": "compiler",

@@ -1,8 +1,11 @@
 """The service as a function on AWS Lambda, behind API Gateway, a function URL or a balancer.
 
-The default model is loaded while the function starts, before its first request.
+From an archive, Lambda itself calls `handle`. From an image, this file is run: it fetches events
+from Lambda and sends the answers. The default model is loaded at start, before the first request.
 """
 
+import http.client
+import json
 import os
 from typing import Any
 
@@ -28,3 +31,29 @@ _answer = make_lambda_handler(app, binary_support=True)
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the answer to one event, in the form of the one that sent it."""
     return _answer(event, context)
+
+
+def main(address: str) -> None:
+    """Answer events by Lambda's runtime API at an address, one after another."""
+    while True:
+        identity, body = _ask(address, "GET", "next")
+        try:
+            outcome, answer = "response", handle(json.loads(body), None)
+        except Exception as error:  # noqa: BLE001 - Lambda tells the caller and goes on
+            app.logger.exception("event not answered")
+            outcome, answer = "error", {"errorType": type(error).__name__, "errorMessage": ""}
+        _ask(address, "POST", f"{identity}/{outcome}", json.dumps(answer))
+
+
+def _ask(address: str, method: str, path: str, body: str | None = None) -> tuple[str, bytes]:
+    connection = http.client.HTTPConnection(address)
+    try:
+        connection.request(method, f"/2018-06-01/runtime/invocation/{path}", body)
+        answer = connection.getresponse()
+        return answer.headers.get("Lambda-Runtime-Aws-Request-Id", ""), answer.read()
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    main(os.environ["AWS_LAMBDA_RUNTIME_API"])

@@ -2,98 +2,56 @@
 
 import base64
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
 from persistence.model_persistence import ModelStore
+from tests.deploy.events import DOORS, Event, rest_gateway
+from tests.deploy.lambda_emulator import Emulator, function
 from tests.support.models import EXAMPLES
 from tests.support.project import ROOT
 
-#: What the function's process does: it starts, and answers each line with a line.
-_LOOP = """
-import json, sys, time
-begun = time.perf_counter()
-from lambda_handler import handle
-print(json.dumps(time.perf_counter() - begun), flush=True)
-for line in sys.stdin:
-    print(json.dumps(handle(json.loads(line), None)), flush=True)
-"""
+JSON = {"content-type": "application/json"}
 
 
-def gateway(method: str, path: str, body: str | None = None, **headers: str) -> dict[str, Any]:
-    """An event as a REST gateway sends it."""
-    return {
-        "resource": "/{proxy+}", "path": path, "httpMethod": method, "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": None, "multiValueQueryStringParameters": None,
-        "pathParameters": {"proxy": path[1:]}, "stageVariables": None,
-        "requestContext": {"stage": "dev", "identity": {"sourceIp": "192.0.2.1"}},
-        "body": body, "isBase64Encoded": False,
-    }  # fmt: skip
+@pytest.fixture(scope="module")
+def emulator(toy_store: ModelStore) -> Iterator[Emulator]:
+    """A function that has started as the image starts it."""
+    settings = {"MODEL_STORE": str(toy_store.root), "DEFAULT_MODEL": "parcel"}
+    with function(settings) as running:
+        yield running
 
 
-def function_url(method: str, path: str, body: str | None = None, **headers: str) -> dict[str, Any]:
-    """An event as a function's own address sends it."""
-    encoded = base64.b64encode((body or "").encode()).decode()
-    return {
-        "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "",
-        "headers": headers,
-        "requestContext": {"http": {"method": method, "path": path, "protocol": "HTTP/1.1",
-                                    "sourceIp": "192.0.2.1", "userAgent": "curl"},
-                           "stage": "$default"},
-        "body": encoded, "isBase64Encoded": True,
-    }  # fmt: skip
+@pytest.fixture(params=DOORS, ids=lambda door: door.__name__)
+def ask(request: pytest.FixtureRequest, emulator: Emulator) -> Any:
+    """Ask the function by one of its doors; returns status, headers and bytes."""
+    return partial(_ask, emulator, request.param)
 
 
-def balancer(method: str, path: str, body: str | None = None, **headers: str) -> dict[str, Any]:
-    """An event as an application load balancer sends it."""
-    arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/a/1"
-    return {
-        "requestContext": {"elb": {"targetGroupArn": arn}}, "httpMethod": method, "path": path,
-        "queryStringParameters": {}, "headers": headers, "body": body or "",
-        "isBase64Encoded": False,
-    }  # fmt: skip
+def _ask(
+    emulator: Emulator, door: Any, method: str, path: str, body: bytes = b"", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    answer = emulator.invoke(door(method, path, body, **headers))
+    content = answer["body"]
+    found = base64.b64decode(content) if answer["isBase64Encoded"] else content.encode()
+    return answer["statusCode"], headers_of(answer), found
 
 
-@pytest.fixture(scope="module", params=[gateway, function_url, balancer])
-def ask(request: pytest.FixtureRequest, toy_store: ModelStore) -> Any:
-    """Ask a running function, by one of its doors; returns status, headers and JSON."""
-    environment = {
-        **os.environ, "MODEL_STORE": str(toy_store.root), "DEFAULT_MODEL": "parcel",
-        "OPEN_ACCESS": "true",
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "deploy/aws"), str(ROOT), *sys.path]),
-    }  # fmt: skip
-    with subprocess.Popen(
-        [sys.executable, "-c", _LOOP], cwd=ROOT, env=environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        assert process.stdin and process.stdout
-        print(f"cold start {json.loads(process.stdout.readline()):.2f} s")
-        yield partial(_ask, process, request.param)
-        process.stdin.close()
-
-
-def _ask(process: Any, door: Any, *call: Any, **headers: str) -> tuple[int, Any, Any]:
-    process.stdin.write(json.dumps(door(*call, **headers)) + "\n")
-    process.stdin.flush()
-    answer = json.loads(process.stdout.readline())
-    body = answer["body"]
-    if answer["isBase64Encoded"]:
-        body = base64.b64decode(body).decode()
-    shown = answer.get("headers") or {
-        name: values[0] for name, values in answer["multiValueHeaders"].items()
-    }
-    return answer["statusCode"], {name.lower(): value for name, value in shown.items()}, body
+def headers_of(answer: Event) -> dict[str, str]:
+    """Return the headers of an answer, each value of one that has several in a line."""
+    several = answer.get("multiValueHeaders") or {}
+    if "cookies" in answer:
+        several = {"set-cookie": answer["cookies"]}
+    told = {**answer.get("headers", {}), **{name: "\n".join(v) for name, v in several.items()}}
+    return {name.lower(): value for name, value in told.items()}
 
 
 def test_function_when_asked_to_predict_answers_as_the_service(ask: Any, toy_client: Any) -> None:
-    sent = json.dumps(EXAMPLES["parcel"])
-    status, headers, body = ask("POST", "/v0/predict", sent, **{"content-type": "application/json"})
+    sent = json.dumps(EXAMPLES["parcel"]).encode()
+    status, headers, body = ask("POST", "/v0/predict", sent, **JSON)
     expected = toy_client.post("/v0/models/parcel/predict", json=EXAMPLES["parcel"]).json
 
     assert status == 200
@@ -103,7 +61,7 @@ def test_function_when_asked_to_predict_answers_as_the_service(ask: Any, toy_cli
 
 
 def test_function_when_the_record_is_wrong_says_so(ask: Any) -> None:
-    status, _, body = ask("POST", "/v0/predict", "{}", **{"content-type": "application/json"})
+    status, _, body = ask("POST", "/v0/predict", b"{}", **JSON)
 
     assert status == 422
     assert {problem["code"] for problem in json.loads(body)["errors"]} == {"missing"}
@@ -112,3 +70,31 @@ def test_function_when_the_record_is_wrong_says_so(ask: Any) -> None:
 def test_function_when_started_is_ready(ask: Any) -> None:
     assert ask("GET", "/readyz")[0] == 200
     assert ask("GET", "/nowhere")[0] == 404
+
+
+def test_function_when_an_answer_is_not_text_sends_its_bytes(ask: Any) -> None:
+    icon = next(ROOT.glob("engine/pages/static/*.svg"))
+    status, headers, body = ask("GET", f"/static/{icon.name}")
+
+    assert (status, body) == (200, icon.read_bytes())
+    assert headers["content-type"].startswith("image/svg")
+
+
+def test_function_when_sent_cookies_and_headers_of_several_values_reads_them(ask: Any) -> None:
+    assert ask("GET", "/", cookie="other=1; language=es")[1]["content-language"] == "es"
+    accepted = {"accept-language": "xx, pt-BR"}
+    assert ask("GET", "/", **accepted)[1]["content-language"] == "pt-BR"
+
+
+def test_function_when_it_sets_a_cookie_has_the_caller_get_it(ask: Any) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    status, headers, _ = ask("POST", "/language", b"language=es&after=/", **form)
+
+    assert status == 303
+    assert headers["set-cookie"].startswith("language=es;")
+
+
+def test_function_when_an_event_is_of_no_door_tells_so_and_goes_on(emulator: Emulator) -> None:
+    assert emulator.invoke({"version": "9"}) == {"errorType": "ValueError", "errorMessage": ""}
+
+    assert emulator.invoke(rest_gateway("GET", "/livez"))["statusCode"] == 200

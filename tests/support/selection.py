@@ -18,8 +18,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def fail_if_skipped(report: Any, config: pytest.Config) -> Any:
-    """Let a report of a skip fail, where no skip is allowed."""
-    if report.skipped and not hasattr(report, "wasxfail") and config.option.no_skips:
+    """Let a report of a skip fail, where no skip is allowed but those marked `may_skip`."""
+    is_allowed = hasattr(report, "wasxfail") or "may_skip" in getattr(report, "keywords", ())
+    if report.skipped and config.option.no_skips and not is_allowed:
         report.outcome = "failed"
         report.longrepr = f"skipped, and --no-skips was given: {report.longrepr}"
     return report

@@ -34,7 +34,7 @@ print([build_model.main([name, "--importances", "off"]) for name in ("single", "
 
 
 def test_boosters_when_only_what_serves_is_installed_give_their_own_answers(tmp_path: Path) -> None:
-    store = _trained(copy_project(tmp_path / "project"))
+    store = trained(copy_project(tmp_path / "project"))
     python = interpreter(tmp_path / "serving", "requirements-serve.txt")
 
     with running(
@@ -60,7 +60,7 @@ def test_boosters_when_only_what_serves_is_installed_give_their_own_answers(tmp_
         )
 
 
-def _trained(project: Path) -> ModelStore:
+def trained(project: Path) -> ModelStore:
     """Train both on the same table, by the command."""
     source = (ROOT / "tests/support/toys/loan.py").read_text()
     for name, (package, estimator) in ESTIMATORS.items():

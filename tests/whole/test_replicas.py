@@ -190,7 +190,7 @@ class Load:
             sent.result()
 
     def _send(self, place: int) -> None:
-        while not self._is_over.is_set():
+        while not self._is_over.wait(0.02):  # the replicas that start need the cores, too
             place = (place + 3) % len(self.records)
             answer = self._replicas.send("/v0/predict", self.records[place], **self._key)
             self.answers.append((place, answer))

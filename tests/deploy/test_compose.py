@@ -1,0 +1,139 @@
+"""The compose file is valid, names what is there, and nginx's limits are the service's own."""
+
+import re
+from dataclasses import fields
+from typing import Any
+
+import check_jsonschema  # type: ignore[import-untyped]
+import pytest
+import yaml  # type: ignore[import-untyped]
+from click.testing import CliRunner
+
+from engine.worker.deadlines import HEAD_SECONDS, MOVE_SECONDS
+from settings import Settings
+from tests.support.project import ROOT
+
+FOLDER = ROOT / "deploy/docker"
+FILE = FOLDER / "compose.yaml"
+TEXT = FILE.read_text()
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
+NGINX = (FOLDER / "nginx/default.conf.template").read_text()
+PAGE = (ROOT / "docs/how-to/compose.md").read_text()
+
+#: What a variable is in the file when nobody sets it.
+DEFAULTS = dict(re.findall(r"\$\{(\w+):?-([^}]*)\}", TEXT))
+
+
+def filled(text: str, **chosen: str) -> str:
+    """Fill in the variables of compose as it does."""
+    values = {**DEFAULTS, **chosen}
+    return re.sub(r"\$\{(\w+)[^}]*\}", lambda match: values.get(match[1], "a-secret"), text)
+
+
+def directive(name: str) -> str:
+    """Return the value of an only directive of nginx."""
+    (value,) = re.findall(rf"^\s+{name} (.+);$", NGINX, re.MULTILINE)
+    return str(value)
+
+
+def test_file_when_checked_is_valid() -> None:
+    schema = ["--builtin-schema", "vendor.compose-spec"]
+
+    done = CliRunner().invoke(check_jsonschema.main, [*schema, str(FILE)])
+
+    assert 0 == done.exit_code, done.output
+
+
+@pytest.mark.parametrize("listen", ["plain", "tls"])
+def test_volume_when_it_mounts_a_file_finds_it(listen: str) -> None:
+    volumes = [one for service in SERVICES.values() for one in service.get("volumes", ())]
+    sources = {filled(one, LISTEN=listen).split(":")[0] for one in volumes}
+
+    named = set(yaml.safe_load(TEXT)["volumes"])
+    assert named == {one for one in sources if not one.startswith(".")}
+    for source in sources - named:
+        assert (FOLDER / source).exists(), source
+
+
+def test_settings_when_given_are_those_of_the_service() -> None:
+    names = {field.name for field in fields(Settings)}
+
+    for service in ("web-1", "web-2", "worker", "canary", "train"):
+        given = SERVICES[service]["environment"]
+        assert {name.lower() for name in given} <= names
+        values = {name: filled(value) for name, value in given.items()}
+        key = {"API_KEY": "a-key-of-43-characters-as-token_urlsafe-makes"}
+        read = Settings.from_environment({**values, **key})
+        assert (read.port, read.jobs_in_web) == (8080, False)
+
+
+def test_container_when_started_has_a_role_of_the_image() -> None:
+    roles = (FOLDER / "start").read_text()
+
+    assert SERVICES["worker"]["command"] == ["worker"] and "worker)" in roles
+    role, *options = SERVICES["train"]["command"]
+    assert f"{role})" in roles
+    declared = (ROOT / "build_model.py").read_text()
+    assert all(f'"{option}"' in declared for option in options)
+
+
+def test_deadlines_of_nginx_are_those_of_the_service() -> None:
+    assert directive("client_header_timeout") == f"{HEAD_SECONDS}s"
+    assert directive("client_body_timeout") == directive("send_timeout") == f"{MOVE_SECONDS}s"
+    assert directive("keepalive_timeout") == directive_of_gunicorn("keepalive") + "s"
+    # The service's own 504 comes first.
+    assert int(directive("proxy_read_timeout").rstrip("s")) > Settings().max_answer_seconds
+
+
+def directive_of_gunicorn(name: str) -> str:
+    found = re.search(rf"^{name} = (\d+)", (ROOT / "gunicorn.conf.py").read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def test_limit_of_bodies_is_one_for_nginx_and_the_service() -> None:
+    given = {
+        SERVICES[one]["environment"]["MAX_TABLE_BYTES"] for one in ("nginx", "web-1", "worker")
+    }
+
+    assert len(given) == 1
+    assert directive("client_max_body_size") == "${MAX_TABLE_BYTES}"
+    assert Settings().max_body_bytes < int(DEFAULTS["MAX_TABLE_BYTES"])
+
+
+def test_template_when_rendered_gets_every_variable_from_the_file() -> None:
+    variables = set(re.findall(r"\$\{([A-Z_]+)\}", NGINX))
+
+    # The image's own script finds the resolvers when it is told to.
+    given = set(SERVICES["nginx"]["environment"]) | {"NGINX_LOCAL_RESOLVERS"}
+    assert variables <= given
+    assert SERVICES["nginx"]["environment"]["NGINX_ENTRYPOINT_LOCAL_RESOLVERS"] == "1"
+
+
+def test_container_when_stopped_has_longer_than_the_service_takes() -> None:
+    grace = int(SERVICES["web-1"]["stop_grace_period"].rstrip("s"))
+
+    assert grace > int(directive_of_gunicorn("graceful_timeout"))
+
+
+def test_names_that_are_looked_up_are_names_of_containers() -> None:
+    prometheus = yaml.safe_load((ROOT / "deploy/monitoring/prometheus.yml").read_text())
+    (scraped,) = prometheus["scrape_configs"][0]["dns_sd_configs"]
+    aliases = [SERVICES[one]["networks"]["default"]["aliases"] for one in ("web-1", "web-2")]
+
+    assert aliases == [["web"], ["web"]] and scraped["names"] == ["web"]
+    pools = re.findall(r"(web|canary);", NGINX.partition("}\n")[0])
+    assert pools == ["web", "canary"] and "canary" in SERVICES
+    roll = (FOLDER / "roll.sh").read_text()
+    (rolled,) = re.findall(r"for container in (.+); do", roll)
+    assert set(rolled.split()) <= set(SERVICES)
+
+
+def test_page_when_it_names_a_variable_tells_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \| (.+?) \|", PAGE, re.MULTILINE)
+
+    for first, second, told in rows:
+        values = [DEFAULTS[name] for name in (first, second) if name]
+        expected = {"RATE_LIMIT": ["none"], "RATE_LIMIT_REDIS": ["Redis"]}.get(first, values)
+        assert told.replace("`", "").split(", ") == expected
+    assert {row[0] for row in rows} >= {"PORT", "LISTEN", "MAX_TABLE_BYTES", "IMAGE"}
