@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+from psycopg.errors import UndefinedTable
 
 from benchmarks.processes import descendants, memory_mb
 from tests.deploy.rehearsals import Absent, Proof
@@ -78,8 +79,9 @@ def _one(
         own = {**config, "DATABASE_URL": database.address}
         with _dyno(work, own) as (dyno, port):
             lost, memory = _ask(port, config["API_KEY"], dyno)
-        with psycopg.connect(database.address) as connection:
-            [logged] = connection.execute("SELECT count(*) FROM prediction_log").fetchone() or [0]
+        count, logged = "SELECT count(*) FROM prediction_log", 0
+        with psycopg.connect(database.address) as connection, suppress(UndefinedTable):
+            [logged] = connection.execute(count).fetchone() or [0]
     return Proof(
         platform,
         f"build in {built:.0f} s, requests with a key, SIGTERM; {logged} logged in PostgreSQL",
