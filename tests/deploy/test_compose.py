@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from typing import Any
 
-import check_jsonschema  # type: ignore[import-untyped]
+import check_jsonschema
 import pytest
 import yaml  # type: ignore[import-untyped]
 from click.testing import CliRunner

@@ -6,10 +6,12 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from time import monotonic
+from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
@@ -99,7 +101,7 @@ class Stack:
     def wait_ready(self) -> None:
         """Wait until a prediction comes, and until all of the service is there."""
         for service in ("web-1", "web-2"):
-            wait_until(lambda at=service: self._is_ready(at), f"{service} is ready", seconds=300)
+            wait_until(partial(self._is_ready, service), f"{service} is ready", seconds=300)
         wait_until(lambda: self._answers("/readyz"), "nginx answers")
         wait_until(lambda: self._answers("/v0/predict", RECORD), "the first answer")
 
@@ -138,11 +140,11 @@ class Stack:
                 process = podman("inspect", "--format={{.State.Pid}}", name)
                 before = client.count
                 os.kill(int(process), signal.SIGKILL)
-                wait_until(lambda of=name, was=process: _runs_anew(of, was), f"{name} runs again")
-                wait_until(lambda least=before: client.count > least + 20, f"answers after {name}")
+                wait_until(partial(_runs_anew, name, process), f"{name} runs again")
+                wait_until(partial(_has_asked, client, before + 20), f"answers after {name}")
             for job in jobs:
                 path = {"path": job, "x-api-key": self.key}
-                wait_until(lambda at=path: _has_ended(self.port, at), f"{job} ends", seconds=400)
+                wait_until(partial(_has_ended, self.port, path), f"{job} ends", seconds=400)
         assert not client.lost, client.lost
         print("sent again:", dict(client.again))
         wait_until(lambda: client.answered <= self._logged(), "all answers are in the log")
@@ -179,7 +181,7 @@ class Stack:
                     name = podman("inspect", "--format={{.ImageName}}", self.container(service))
                     assert name.startswith(image), (service, name)
                 before = client.count
-                wait_until(lambda least=before: client.count > least + 50, "answers")
+                wait_until(partial(_has_asked, client, before + 50), "answers")
         assert self.sql("SELECT max(step) FROM prediction_log_steps") != first
         assert self.sql("SELECT count(rehearsed) FROM prediction_log") == ["0"]
         print("rolled:", client.lost)
@@ -205,8 +207,12 @@ class Stack:
         return len(answers), 0
 
 
-def _is_right(body: dict) -> bool:
-    return abs(body["prediction"]["probability"] - PROBABILITY) < 1e-6
+def _has_asked(client: Client, count: int) -> bool:
+    return client.count > count
+
+
+def _is_right(body: dict[str, Any]) -> bool:
+    return bool(abs(body["prediction"]["probability"] - PROBABILITY) < 1e-6)
 
 
 def _has_ended(port: int, request: dict[str, str]) -> bool:

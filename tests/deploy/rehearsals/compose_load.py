@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 #: The README's record, and what it shows as its answer.
 RECORD = {
@@ -70,7 +71,7 @@ class Client:
                 status, body = ask(
                     self.port, RECORD, **{"x-api-key": key, "X-Request-Id": identifier}
                 )
-            except ConnectionError as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 status, body = 0, type(error).__name__
             if status == 200 and abs(body["prediction"]["probability"] - PROBABILITY) < 1e-6:
                 self.answered.add(identifier)
@@ -85,7 +86,7 @@ class Client:
 
 def ask(
     port: int, body: object = None, path: str = "/v0/predict", **headers: str
-) -> tuple[int, dict]:
+) -> tuple[int, Any]:
     """Get a path, or post JSON to it, on a connection of its own; return status and JSON."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:

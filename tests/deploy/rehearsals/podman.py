@@ -3,7 +3,6 @@
 Where Docker Hub cannot be reached, debootstrap makes an image that stands in for its own.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -98,14 +97,6 @@ def image_name(target: str = "", *options: str, tag: str = "image") -> str:
 def size_mb(image: str) -> float:
     """Return the size of all layers of an image, unpacked, in MB."""
     return int(podman("image", "inspect", "--format={{.Size}}", image)) / 1e6
-
-
-def layers(image: str) -> list[str]:
-    """Return the digests of an image's layers, unpacked, from its base up."""
-    found: list[str] = json.loads(
-        podman("image", "inspect", "--format={{json .RootFS.Layers}}", image)
-    )
-    return found
 
 
 @contextmanager
