@@ -130,7 +130,7 @@ def _deploy(project: Path, given: dict[str, str], *words: str) -> int:
     """Return how many resources were made or removed."""
     arguments = " ".join(["-auto-approve", "-no-color", *words])
     said = _run(project, "make", "-s", "deploy_infra", f"args={arguments}", **given)
-    return int(re.findall(r"complete! Resources: (\d+)", said)[-1])
+    return sum(map(int, re.findall(r"(\d+) (?:added|changed|destroyed)", said)))
 
 
 def _run(folder: Path, *command: str, **given: str) -> str:
