@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -52,12 +53,15 @@ from engine.serving.prediction_log import PredictionLog
 from engine.serving.shadow import Shadow
 from engine.worker.application import KEY, Application, progress_of
 from engine.worker.processes import children
+from persistence.bucket.keys import BucketKeys
 from persistence.callers import Callers
+from persistence.idempotency_cache import IdempotencyCache
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_jobs import Jobs
 from persistence.prediction_overview import PredictionOverview
 from persistence.prediction_spool import PredictionSpool
+from persistence.redis_answers import RedisAnswers
 from persistence.store_errors import StoreError
 from settings import InvalidSettings, Settings, print_any_word
 
@@ -129,10 +133,9 @@ def _resources(settings: Settings) -> Resources:
         metrics=metrics,
         shadow=shadow,
         callers=_callers(settings),
-        limit=RateLimit(
-            _parsed("RATE_LIMIT", settings.rate_limit, Rate.read),
-            _parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisCounts) or SharedCounts(),
-        ),
+        limit=_limit(settings),
+        answers=_parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisAnswers)
+        or IdempotencyCache(),
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         reports=DriftReports(
@@ -151,6 +154,13 @@ def _resources(settings: Settings) -> Resources:
         health_route=settings.aip_health_route,
         predict_route=settings.aip_predict_route,
         trusts_prefix=settings.forwarded_prefix,
+    )
+
+
+def _limit(settings: Settings) -> RateLimit:
+    counts = _parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisCounts)
+    return RateLimit(
+        _parsed("RATE_LIMIT", settings.rate_limit, Rate.read), counts or SharedCounts()
     )
 
 
@@ -201,7 +211,9 @@ def _store(settings: Settings) -> ModelStore:
 
 
 def _callers(settings: Settings) -> Callers:
-    return Callers(settings.keys_file, api_key=settings.api_key, is_open=settings.open_access)
+    file = settings.keys_file
+    keys = file if isinstance(file, Path) else BucketKeys(file, settings.model_cache)
+    return Callers(keys, api_key=settings.api_key, is_open=settings.open_access)
 
 
 def _parsed(variable: str, text: str, parse: Callable[[str], Any]) -> Any:

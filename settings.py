@@ -62,6 +62,12 @@ def _store(text: str) -> Path | str:
     return text
 
 
+def _keys(text: str) -> Path | str:
+    if "://" in text and not re.fullmatch(r"\w+://[^/]+/(.*[^/])", text):
+        raise ValueError("a file, or s3://bucket/keys.json")
+    return _store(text)
+
+
 def _flag(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0"):
         raise ValueError("true or false")
@@ -170,8 +176,8 @@ class Settings:
         "", str, "Where to send traces, by OTLP over HTTP; empty: nowhere"
     )
 
-    keys_file: Path = _setting(
-        Path("keys.json"), Path, "File of the API keys that `flask keys` makes; it need not exist"
+    keys_file: Path | str = _setting(
+        Path("keys.json"), _keys, "API keys that `flask keys` makes: a file, or `s3://bucket/file`"
     )
     api_key: str = _setting(
         "", secret, "One more API key, which may predict and read; at least 22 random characters"
@@ -186,7 +192,7 @@ class Settings:
         "", str, "Requests per seconds for each API key, such as 600/60; empty: no limit"
     )
     rate_limit_redis: str = _setting(
-        "", str, "Redis that counts for several machines: redis://host:6379/0"
+        "", str, "Redis of several machines, for limits and repeats: redis://host:6379/0"
     )
     cors_origins: str = _setting(
         "", str, "Origins whose pages may call from a browser, separated by commas"

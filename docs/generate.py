@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
 import click  # noqa: E402
+import scale  # noqa: E402
 from draw_architecture import drawing  # noqa: E402
 
 from engine.commands import COMMANDS  # noqa: E402
@@ -73,6 +74,7 @@ second with the log take 1,000 times {logged} µs, which is {cores} s of CPU per
 a core. Plan for twice the cores that the mean load takes, so that there is room for peaks and for
 the restart of a worker. Start one worker per core: more workers only share the cores.
 
+{scale}
 ## How it was measured
 
 {measured}
@@ -228,6 +230,7 @@ def capacity_page() -> str:
         "memory": bulk[2], "idle": idle, "stored": stored, "logged": logged[0],
         "cores": f"{cores:.2f}", "tail": (one[3], one[7]), "start": bulk[1],
         "measured": "\n".join(textwrap.wrap(when, 120)),
+        "scale": scale.section(one[8], logged[1], stored["PostgreSQL"], (bulk[2], idle), _table),
     }  # fmt: skip
     return _CAPACITY.format(**found)
 

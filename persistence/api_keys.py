@@ -9,8 +9,7 @@ secret is 256 random bits, so no slow hash is needed, and nobody can make a key 
 import json
 import re
 import secrets
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -81,6 +80,10 @@ def make_key(
     return text, key
 
 
+#: What makes other keys of those that are stored.
+Change = Callable[[tuple[Key, ...]], tuple[Key, ...]]
+
+
 class KeyFile:
     """The keys in one file, which need not exist; methods raise InvalidKeys.
 
@@ -89,6 +92,9 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
 
     def read(self) -> tuple[Key, ...]:
         """Read the keys; none when there is no file."""
@@ -110,45 +116,49 @@ class KeyFile:
         try:
             keys = msgspec.json.decode(content, type=_File).keys
         except (ValueError, RecursionError) as error:
-            raise InvalidKeys(f"{self.path} cannot be read: {error}") from error
+            raise InvalidKeys(f"{self} cannot be read: {error}") from error
         for key in keys:
             try:
                 _check(key)
             except InvalidKeys as error:
-                raise InvalidKeys(f"{self.path}, key {key.id}: {error}") from error
+                raise InvalidKeys(f"{self}, key {key.id}: {error}") from error
         if len({key.id for key in keys}) < len(keys):
-            raise InvalidKeys(f"{self.path} has two keys with the same id: remove one")
+            raise InvalidKeys(f"{self} has two keys with the same id: remove one")
         return keys
 
     def add(self, key: Key) -> None:
         """Store another key."""
-        with self._locked():
-            self._write((*self.read(), key))
+        self.change(lambda keys: (*keys, key))
 
     def remove(self, identifier: str) -> Key:
         """Remove the key with an id, and return it."""
-        with self._locked():
-            keys = self.read()
-            removed = next((key for key in keys if key.id == identifier), None)
-            if removed is None:
+        removed: list[Key] = []
+
+        def without(keys: tuple[Key, ...]) -> tuple[Key, ...]:
+            removed[:] = [key for key in keys if key.id == identifier]
+            if not removed:
                 identifiers = ", ".join(key.id for key in keys) or "none"
                 raise InvalidKeys(f"there is no key {identifier!r}; there are: {identifiers}")
-            self._write(tuple(key for key in keys if key is not removed))
-        return removed
+            return tuple(key for key in keys if key not in removed)
 
-    def _locked(self) -> AbstractContextManager[bool]:
-        """Keep out other writers; the folder is what is locked, so it is made first."""
+        self.change(without)
+        return removed[0]
+
+    def change(self, change: Change) -> None:
+        """Replace the keys by what a function makes of them."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return locked(self.path.parent)
+        with locked(self.path.parent):  # the folder is what is locked, so it is made first
+            replace_file(self.path, self.format(change(self.read())), mode=0o600)
 
-    def _write(self, keys: tuple[Key, ...]) -> None:
+    def format(self, keys: tuple[Key, ...]) -> bytes:
+        """Return the bytes of a file of keys."""
         text = json.dumps(msgspec.to_builtins(_File(1, keys)), indent=2) + "\n"
         if len(text) > MOST_BYTES:
             raise InvalidKeys(
-                f"{self.path} would have {len(text)} bytes, and at most {MOST_BYTES} are read: "
+                f"{self} would have {len(text)} bytes, and at most {MOST_BYTES} are read: "
                 "remove keys that have expired"
             )
-        replace_file(self.path, text.encode(), mode=0o600)
+        return text.encode()
 
 
 def _check(key: Key) -> None:

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from persistence.api_keys import MOST_BYTES, InvalidKeys, Key, KeyFile
+from persistence.bucket.keys import BucketKeys
 from persistence.shared_memory import SharedBytes
 
 _log = logging.getLogger(__name__)
@@ -66,10 +67,16 @@ class Callers:
     none is. All processes share this state, those that replace others as well. Requests need no
     key where ``is_open`` says that a gateway checks the callers. ``api_key``, unless it is empty,
     is one more key, which allows to predict and to read.
+
+    A `BucketKeys` is read from its copy, which `pull` brings up to date. With one, requests
+    always need a key.
     """
 
-    def __init__(self, file: Path, *, api_key: str = "", is_open: bool = False) -> None:
-        self.file = KeyFile(file)
+    def __init__(
+        self, file: Path | BucketKeys, *, api_key: str = "", is_open: bool = False
+    ) -> None:
+        self.file = KeyFile(file) if isinstance(file, Path) else file
+        self.pull: Callable[[], None] | None = file.pull if isinstance(file, BucketKeys) else None
         self.is_open = is_open
         # Without the setting it is the digest of a random text, which no key has.
         self._digest_of_setting = sha256(api_key.encode() or token_bytes()).digest()
@@ -82,7 +89,8 @@ class Callers:
     @property
     def need_keys(self) -> bool:
         """Whether a request needs a key."""
-        return (self._now().state.were_keys or self._has_setting) and not self.is_open
+        is_needed = self._now().state.were_keys or self._has_setting or self.pull is not None
+        return is_needed and not self.is_open
 
     def find(self, text: str) -> Key | None:
         """Return the key with a text; None when there is none, or it has expired."""
@@ -151,7 +159,7 @@ class Callers:
             if content or stamp:
                 self.file.parse(content)
             elif before.content:
-                trouble = f"no key is valid any more: there is no {self.file.path}"
+                trouble = f"no key is valid any more: there is no {self.file}"
         except InvalidKeys as error:
             content, trouble = before.content, f"the keys that were read before stay valid: {error}"
         were_keys, secret = before.were_keys or bool(content or stamp), before.secret

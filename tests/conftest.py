@@ -25,6 +25,7 @@ from tests.support.models import (
 )
 from tests.support.postgresql import Postgresql, run_postgresql
 from tests.support.project import ROOT, SAMPLE, why_no_sample
+from tests.support.redis_server import run_redis
 from tests.support.s3 import s3_server, variables
 
 pytest_plugins = ["tests.support.selection"]
@@ -105,6 +106,13 @@ def postgresql(postgresql_server: Postgresql) -> Postgresql:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     return postgresql_server
+
+
+@pytest.fixture
+def redis_address() -> Iterator[str]:
+    """The address of a Redis that has nothing."""
+    with run_redis() as address:
+        yield address
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import struct
 import time
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from persistence.api_keys import RATE, Key
+from persistence.redis_answers import open_redis
 from persistence.shared_memory import SharedMemory
 
 _log = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ _PROBED = 64
 #: The slot after the others, which callers that find no free one share.
 _SHARED = _SLOTS * _SLOT.size
 
-#: How long Redis may take; after that this machine counts in its place.
-_REDIS_SECONDS = 0.2
+#: Seconds for which nobody waits for a Redis that has not answered.
+_REDIS_PAUSE = 1.0
 
 
 class Rate(NamedTuple):
@@ -135,28 +136,19 @@ class SharedCounts:
 
 
 class RedisCounts:
-    """Counts in Redis, for several machines; this machine counts when Redis does not answer.
+    """Counts in Redis, for several machines; this machine counts while Redis does not answer.
 
-    The constructor raises `ValueError` if the address, such as ``redis://host:6379/0``,
-    is not valid, or the package redis is not installed.
+    The constructor raises `ValueError`, as `open_redis`.
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            import redis
-        except ImportError as error:
-            raise ValueError(
-                "the package redis is not installed: "
-                "run .venv/bin/pip install -r requirements-redis.txt"
-            ) from error
-        self._client: Any = redis.Redis.from_url(
-            address, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS
-        )
-        self._failure: type[Exception] = redis.RedisError
-        self._own = SharedCounts()
+        self._client, self._failure = open_redis(address)
+        self._own, self._next_try = SharedCounts(), 0.0
 
     def take(self, caller: str, rate: Rate, ends: int, requests: int = 1) -> int:
         """Count some more requests; return how many there were before."""
+        if time.monotonic() < self._next_try:
+            return self._own.take(caller, rate, ends, requests)
         name = f"rate:{_digest(caller):016x}:{rate.seconds}:{ends}"
         try:
             with self._client.pipeline() as both:
@@ -164,6 +156,7 @@ class RedisCounts:
                 both.expire(name, rate.seconds + 1)
                 return int(both.execute()[0]) - requests
         except self._failure as error:
+            self._next_try = time.monotonic() + _REDIS_PAUSE
             _log.error("Redis does not answer, so this machine counts: %s", error)
             return self._own.take(caller, rate, ends, requests)
 

@@ -21,6 +21,7 @@ from persistence.idempotency_cache import IdempotencyCache
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_jobs import Jobs
 from persistence.prediction_overview import PredictionOverview
+from persistence.redis_answers import RedisAnswers
 
 #: Where an application has its resources among its extensions.
 KEY = "resources"
@@ -56,7 +57,7 @@ class Resources:
         `engine.api.middleware.tracing.Spans`; None where requests are not traced.
     progress_of : callable
         By the environment of a request, what gives its answer the whole time anew, if anything.
-    answers : IdempotencyCache
+    answers : IdempotencyCache or RedisAnswers
         The answers that are given again to a request that comes again.
     phrases : dict
         By path, the `engine.api.errors.Phrase` of failures there and below it; by `text/html`, that
@@ -88,7 +89,7 @@ class Resources:
     webhooks: Webhooks
     spans: Any = None
     progress_of: Callable[[Mapping[str, Any]], Callable[[], None] | None]
-    answers: IdempotencyCache = field(default_factory=IdempotencyCache)
+    answers: IdempotencyCache | RedisAnswers
     stopping: Event = field(default_factory=Event)
     phrases: dict[str, Callable[..., tuple[Any, ...]]] = field(default_factory=dict)
     service: str

@@ -65,7 +65,7 @@ def list_keys() -> CommandResult:
     """
     file = resources().callers.file
     listed = file.read()
-    text = _("there is no key in {path}: flask keys make NAME makes one").format(path=file.path)
+    text = _("there is no key in {path}: flask keys make NAME makes one").format(path=file)
     if listed:
         head = "id", mark("name"), mark("scopes"), mark("models"), mark("until"), mark("limit")
         text = table(head, [_row(key) for key in listed])

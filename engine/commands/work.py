@@ -12,6 +12,7 @@ from engine.commands.output import CommandError, CommandResult, command_output
 from engine.languages import gettext as _
 from engine.serving.clock import Clock
 from engine.serving.hot_swap import watch
+from engine.serving.lifecycle import follow_keys
 
 
 @click.command()
@@ -32,6 +33,7 @@ def work() -> CommandResult:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: shared.stopping.set())
     watch(shared.models, shared.metrics, shared.stopping)
+    follow_keys(shared.callers, shared.stopping)
     Clock((shared.callers.look, shared.log.look), shared.stopping).start()
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     runner = JobRunner(app, shared.jobs, shared.webhooks, shared.stopping)

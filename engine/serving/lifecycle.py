@@ -15,6 +15,7 @@ from engine.serving.model_cache import ModelCache
 from engine.serving.prediction_log import PredictionLog
 from persistence.callers import Callers
 from persistence.idempotency_cache import IdempotencyCache
+from persistence.redis_answers import RedisAnswers
 from persistence.store_errors import ModelNotFound, StoreError
 
 
@@ -31,8 +32,8 @@ class Lifecycle:
 
     def __init__(
         self, models: ModelCache, metrics: Metrics, stopping: Event, *,
-        callers: Callers, answers: IdempotencyCache, log: PredictionLog | None = None,
-        run_jobs: Callable[[], None] | None = None,
+        callers: Callers, answers: IdempotencyCache | RedisAnswers,
+        log: PredictionLog | None = None, run_jobs: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         self._models = models
         self._metrics = metrics
@@ -98,6 +99,7 @@ class Lifecycle:
     def begin(self) -> None:
         """Serve the promoted version from the first request on, and watch for the next one."""
         self._watch = watch(self._models, self._metrics, self._stopping)
+        follow_keys(self._callers, self._stopping)
         looks = [self._log.look] if self._log else []
         Clock((self._callers.look, self._answers.sweep, *looks), self._stopping).start()
         if self._jobs:
@@ -117,3 +119,11 @@ class Lifecycle:
         if self._log:
             self._log.finish()
         self._answers.remove()
+
+
+def follow_keys(callers: Callers, stopping: Event) -> None:
+    """Have the keys of a bucket before the first request, and follow them from then on."""
+    if callers.pull:
+        callers.pull()
+        callers.look()
+        Clock((callers.pull,), stopping).start()  # others do not wait while a bucket is away

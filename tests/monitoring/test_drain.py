@@ -60,8 +60,8 @@ def kill(children: list[int]) -> None:
 @pytest.mark.parametrize(
     ("kind", "rounds"),
     [
-        ("sqlite", 4), pytest.param("sqlite", 50, marks=pytest.mark.slow),
-        pytest.param("postgresql", 50, marks=pytest.mark.slow),
+        ("sqlite", 4), pytest.param("sqlite", 25, marks=pytest.mark.slow),
+        pytest.param("postgresql", 25, marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_predictions_when_all_are_killed_are_stored_once(

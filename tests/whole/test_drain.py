@@ -13,8 +13,8 @@ from tests.support.raw_http import connect
 from tests.support.serving import DEADLINE, Server, running, wait_until
 from tests.support.steady_load import Question, questions, steady_load
 
-#: Services that are stopped under load: a few every day, 100 in CI, more with `make drain`.
-ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "12"))
+#: Services that are stopped under load; 1,000 with `make drain`.
+ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "24"))
 
 #: Rounds at a time; most of a round is waiting.
 AT_ONCE = 4

@@ -2,16 +2,14 @@
 
 import json
 import multiprocessing
-import shutil
-import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -23,7 +21,7 @@ from tests.support.application import serve
 from tests.support.forks import count_in_four
 from tests.support.inputs import first_daily
 from tests.support.models import EXAMPLES
-from tests.support.serving import GUNICORN, free_port, running, wait_until
+from tests.support.serving import GUNICORN, running, wait_until
 from tests.whole.test_start import run
 
 #: Seconds of a window that no test sees the end of.
@@ -218,36 +216,13 @@ def test_server_when_limits_are_set_answers_alike_both_ways(
     assert found[0] == found[1]
 
 
-@pytest.fixture
-def redis_port(tmp_path: Path) -> Iterator[int]:
-    """A Redis of the test's own."""
-    if not shutil.which("redis-server"):
-        pytest.skip("there is no redis-server: install the Debian package redis-server")
-    port = free_port()
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir"]
-    process = subprocess.Popen([*command, str(tmp_path)], stdout=subprocess.DEVNULL)
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @pytest.mark.slow
 def test_redis_when_it_counts_does_so_for_several_machines(
-    toy_store: ModelStore, redis_port: int, caplog: pytest.LogCaptureFixture
+    toy_store: ModelStore, redis_address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import redis
-
-    server = redis.Redis(port=redis_port)
-    wait_until(lambda: _answers(server), "Redis")
-    address = f"redis://127.0.0.1:{redis_port}/0"
-    machines = [
-        serve(
-            toy_store, "parcel", rate_limit=f"4/{LONG}", rate_limit_redis=address
-        ).test_client()
-        for _ in range(2)
-    ]  # fmt: skip
+    server = redis.Redis.from_url(redis_address)
+    limit = {"rate_limit": f"4/{LONG}", "rate_limit_redis": redis_address}
+    machines = [serve(toy_store, "parcel", **limit).test_client() for _ in range(2)]
 
     found = [predict(machines[n % 2]).status_code for n in range(6)]
 
@@ -259,15 +234,6 @@ def test_redis_when_it_counts_does_so_for_several_machines(
     assert "Redis does not answer, so this machine counts" in caplog.text
     obstacles = machines[0].application.extensions["application"].fast_path.obstacles()
     assert ["RATE_LIMIT_REDIS counts requests"] == obstacles
-
-
-def _answers(server: Any) -> bool:
-    import redis
-
-    try:
-        return bool(server.ping())
-    except redis.RedisError:
-        return False
 
 
 @pytest.mark.parametrize(
