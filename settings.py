@@ -192,10 +192,7 @@ class Settings:
         "", str, "Requests per seconds for each API key, such as 600/60; empty: no limit"
     )
     rate_limit_redis: str = _setting(
-        "",
-        str,
-        "Redis that counts, and keeps answers to `Idempotency-Key`, for several machines: "
-        "redis://host:6379/0",
+        "", str, "Redis of several machines, for limits and repeats: redis://host:6379/0"
     )
     cors_origins: str = _setting(
         "", str, "Origins whose pages may call from a browser, separated by commas"
