@@ -148,9 +148,9 @@ class KeyFile:
         """Replace the keys by what a function makes of them."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.parent):  # the folder is what is locked, so it is made first
-            replace_file(self.path, self.format(change(self.read())), mode=0o600)
+            replace_file(self.path, self.content_of(change(self.read())), mode=0o600)
 
-    def format(self, keys: tuple[Key, ...]) -> bytes:
+    def content_of(self, keys: tuple[Key, ...]) -> bytes:
         """Return the bytes of a file of keys."""
         text = json.dumps(msgspec.to_builtins(_File(1, keys)), indent=2) + "\n"
         if len(text) > MOST_BYTES:

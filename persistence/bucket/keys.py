@@ -58,7 +58,7 @@ class BucketKeys(KeyFile):
             stored = self._stored()
             keys = change(() if stored is None else self.parse(stored.content))
             # The bucket refuses this when the object has changed since it was read.
-            if self._bucket.swap(self._key, self.format(keys), stored):
+            if self._bucket.swap(self._key, self.content_of(keys), stored):
                 return
         raise InvalidKeys(f"others have changed {self} {TURNS} times meanwhile: try again")
 

@@ -44,7 +44,9 @@ def scene(toy_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> It
     """An nginx that finds the service at one of two addresses, as where one container is gone."""
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     names = {b"web": ["127.0.0.4", "127.0.0.2"], b"canary": ["127.0.0.3", "127.0.0.3"]}
-    settings: dict[str, Any] = {"model_store": toy_store.root, "default_model": "parcel", "web_concurrency": 1}
+    settings: dict[str, Any] = {
+        "model_store": toy_store.root, "default_model": "parcel", "web_concurrency": 1,
+    }  # fmt: skip
     with contextlib.ExitStack() as stack:
         witness = stack.enter_context(Witness("127.0.0.3", port).serving())
         resolver = stack.enter_context(name_server(names))

@@ -21,7 +21,7 @@ from tests.training.exact.fitted import COLUMNS
 
 pytestmark = pytest.mark.slow
 
-RECORDS = int(os.environ.get("MACHINE_RECORDS", "2000"))
+RECORDS = int(os.environ.get("MACHINE_RECORDS", "500"))
 
 #: Emulates arm64, with the C library of Debian's package libc6-arm64-cross.
 EMULATOR = "qemu-aarch64-static"
