@@ -97,6 +97,9 @@ def open_engine(address: str, **options: Any) -> "Engine":
         from sqlalchemy import create_engine
         from sqlalchemy.exc import ArgumentError
 
+        if address.startswith("postgresql"):
+            # Where the server has no encoding (SQL_ASCII), texts would come as bytes.
+            options["connect_args"] = {**options.get("connect_args", {}), "client_encoding": "utf8"}
         try:
             return create_engine(address, hide_parameters=True, **options)
         except (ValueError, ArgumentError) as error:

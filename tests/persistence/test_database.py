@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from build_model import main
 from engine.training.infer.write import write_model_file
@@ -15,6 +15,7 @@ from engine.training.table import read_table
 from persistence.database import (
     DatabaseError,
     address_of,
+    connected,
     read_database,
     without_password,
 )
@@ -189,3 +190,14 @@ def test_model_file_when_written_from_postgresql_reads_it_without_the_password(
     definition = definition_of(written)
     X, _, _ = read_table(definition.load_data(tmp_path / definition.sample), definition.schema)
     assert monsters.plain()["amount"].tolist() == X["amount"].tolist()
+
+
+@pytest.mark.slow
+def test_text_of_a_postgresql_without_an_encoding_is_text(postgresql: Postgresql) -> None:
+    options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    with connected(postgresql.address) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(text(f"CREATE DATABASE plain {options}"))
+
+    with connected(postgresql.address.replace("/postgres", "/plain")) as connection:
+        assert "pão" == connection.scalar(text("SELECT 'pão'"))
