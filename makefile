@@ -18,10 +18,10 @@ help:  ## List the targets
 run: deps  ## Serve on this machine, training first where no version is: make run model=credit
 	@$(chosen) $(python) build_model.py --if-absent && exec $(python) app.py
 
-test: test-deps  ## Run the everyday tests, in two minutes: make test args="-k schema"
+test: test-deps  ## Run the everyday tests, in a few minutes: make test args="-k schema"
 	@$(tested); exec $(python) -m pytest -m "not slow" $(args)
 
-test-all: test-deps  ## Run every test, with all made-up inputs, in ten minutes: make test-all args=-x
+test-all: test-deps  ## Run every test, with more made-up inputs, in half an hour: make test-all args=-x
 	@$(tested); CI=true exec $(python) -m pytest $(args)
 
 model: deps  ## Train and store a version: make model name=credit data=FILE promote=if-better

@@ -146,6 +146,7 @@ def test_card_of_a_model_with_costs_has_its_curve_and_scores(client: FlaskClient
 
     assert {"f1", "cost", "roc_auc"} <= card["scores"].keys()
     assert card["scores"]["cost"]["value"] <= card["scores"]["cost"]["baseline"]
-    names = [each["name"] for each in paths["/v0/predict"]["post"]["parameters"]]
+    parameters = paths["/v0/predict"]["post"]["parameters"]
+    names = [each["name"] for each in parameters if each["in"] == "query"]
     assert ["threshold", "explain", "coverage"] == names
     assert card["threshold"] > 0.5

@@ -10,8 +10,8 @@ IS_WHOLE = bool(os.environ.get("CI"))
 
 
 def many(examples: int) -> int:
-    """Say how many inputs to make up: so many, or in the everyday tests a tenth of them."""
-    return examples if IS_WHOLE else examples // 10
+    """Say how many inputs to make up: half as many, or in the everyday tests a tenth."""
+    return examples // (2 if IS_WHOLE else 10)
 
 
 def first_daily(*values: Any) -> list[Any]:
