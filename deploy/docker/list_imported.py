@@ -1,17 +1,17 @@
 """Prints the files of what the service imports, for compileall, a line each."""
 
 import sys
-
-# What is imported later: by gunicorn, or because a setting asks for it.
-import gunicorn.app.wsgiapp
-import gunicorn.workers.gthread  # noqa: F401
-import obstore.store  # noqa: F401
-import psycopg  # noqa: F401
-import redis  # noqa: F401
-import sqlalchemy.dialects.postgresql.psycopg
-import sqlalchemy.dialects.sqlite  # noqa: F401
+from importlib import import_module
 
 import app  # noqa: F401
 
+#: What is imported later: by gunicorn, or because a setting asks for it.
+_LATER = (
+    "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "obstore.store", "psycopg", "redis",
+    "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite",
+)  # fmt: skip
+
+for name in _LATER:
+    import_module(name)
 paths = (getattr(module, "__file__", None) or "" for module in list(sys.modules.values()))
 print("\n".join(sorted({path for path in paths if path.endswith(".py")})))

@@ -59,6 +59,7 @@ SERVING = {"app", "gunicorn.conf", "settings", "models", "persistence", "engine"
 #: Where it is, and why it may be.
 KNOWN = {
     ("app.py", "os.execvp"): "python app.py becomes gunicorn",
+    ("deploy/docker/list_imported.py", "importlib.import_module"): "names that stand there",
     ("engine/commands/service_metrics.py", "http.client.HTTPConnection"): "what an operator named",
     ("engine/commands/service_metrics.py", "http.client.HTTPException"): "what that may raise",
     ("engine/commands/service_metrics.py", "http.client.HTTPSConnection"): "the same",
