@@ -19,6 +19,15 @@ CHANGING = {
     "id", "at", "next", "version_name",
 }  # fmt: skip
 
+#: What pages write like a setting: variables of others, and codes of protocols.
+NO_SETTINGS = {
+    "ALERT_URL", "BAD_REQUEST", "CANARY_IMAGE", "CANARY_KEY", "DATABASE_URL", "DEPLOY_TO",
+    "GUNICORN_CMD_ARGS", "HEROKU_API_KEY", "HEROKU_APP", "HEROKU_BUILDPACK", "INVALID_ARGUMENT",
+    "INVALID_PARAMETER_VALUE", "LC_ALL", "LC_MESSAGES", "NOTEBOOK_DATA", "NOTEBOOK_DRAWS",
+    "ORT_DISABLE_TELEMETRY", "POSTGRES_PASSWORD", "POST_BUILD_COMMAND", "PYTHON_DOTENV_DISABLED",
+    "REDIS_URL", "SCM_DO_BUILD_DURING_DEPLOYMENT", "SCRIPT_NAME", "SERVICE_URL", "TRAIN_IMAGE",
+}  # fmt: skip
+
 
 class Block(NamedTuple):
     """A fenced block of a page: its kind, the file it stands for, its text."""
