@@ -4,7 +4,6 @@ answer:<digest of caller and name>    who is answering, for some seconds; then t
 """
 
 import json
-import logging
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,8 +13,6 @@ from typing import Any
 import msgspec
 
 from persistence.idempotency_cache import STORED_SECONDS, CacheUnavailable, StoredAnswer
-
-_log = logging.getLogger(__name__)
 
 #: How long Redis may take.
 SECONDS = 0.2

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from tests.deploy.rehearsals import Absent, Proof
-from tests.deploy.rehearsals.compose_load import PROBABILITY, RECORD, Client, ask
+from tests.deploy.rehearsals import PROBABILITY, RECORD, Absent, Proof
+from tests.deploy.rehearsals.compose_load import Client, ask
 from tests.deploy.rehearsals.podman import base_image, image_name, podman, size_mb
 from tests.support.project import ROOT
 from tests.support.serving import free_port, wait_until

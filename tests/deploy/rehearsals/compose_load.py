@@ -9,13 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-#: The README's record, and what it shows as its answer.
-RECORD = {
-    "seniority": 9, "home": "rent", "time": 60, "age": 30, "marital": "married", "records": False,
-    "job": "freelance", "expenses": 73, "income": 129, "assets": 0, "debt": 0, "amount": 800,
-    "price": 846,
-}  # fmt: skip
-PROBABILITY = 0.7909360091432259
+from tests.deploy.rehearsals import PROBABILITY, RECORD
 
 #: Seconds between two requests, and before one is sent again.
 _PACE = 0.1

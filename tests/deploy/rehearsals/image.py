@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.deploy.rehearsals import Proof
+from tests.deploy.rehearsals import PROBABILITY, RECORD, Proof
 from tests.deploy.rehearsals.podman import (
     base_image,
     container,
@@ -24,13 +24,6 @@ from tests.support.serving import wait_until
 from tests.support.steady_load import Question, steady_load
 
 _KEY = "a-key-of-the-rehearsal-of-43-characters-----"
-#: The README's record, and what it shows as its answer.
-_RECORD = {
-    "seniority": 9, "home": "rent", "time": 60, "age": 30, "marital": "married", "records": False,
-    "job": "freelance", "expenses": 73, "income": 129, "assets": 0, "debt": 0, "amount": 800,
-    "price": 846,
-}  # fmt: skip
-_PROBABILITY = 0.7909360091432259
 
 
 def rehearse() -> list[Proof]:
@@ -72,9 +65,9 @@ def built() -> dict[str, Any]:
 def web() -> dict[str, Any]:
     """Load a service and stop it: every request that was let in gets its answer."""
     with _serving(f"--env=API_KEY={_KEY}") as (name, port):
-        assert _ask(port, "/v0/predict", _RECORD).status == 401
+        assert _ask(port, "/v0/predict", RECORD).status == 401
         podman("healthcheck", "run", name)
-        question = Question(_request("/v0/predict", _RECORD, key=_KEY), _is_right)
+        question = Question(_request("/v0/predict", RECORD, key=_KEY), _is_right)
         with steady_load(port, [question], after=2000) as load:
             memory = memory_mb(name)
             podman("stop", "--time=35", name)
@@ -93,7 +86,7 @@ def train() -> dict[str, Any]:
             "train", "credit", "--version=rehearsed",
         )  # fmt: skip
         with _serving(f"--env=API_KEY={_KEY}", mount) as (name, port):
-            answer = _ask(port, "/v0/predict", _RECORD, key=_KEY)
+            answer = _ask(port, "/v0/predict", RECORD, key=_KEY)
             assert _is_right(answer)
             assert answer.json()["model"]["version"] in trained, (answer, trained)
             return {"memory_mb": memory_mb(name), "requests": 1, "lost": 0}
@@ -108,7 +101,7 @@ def worker() -> dict[str, Any]:
         ready = (f"--env=API_KEY={_KEY}", *options)
         with web as (_, port), container(image_name(), "worker", options=ready) as name:
             ask = partial(_ask, port, key=_KEY)
-            taken = [ask("/v0/predict", _RECORD, later=True) for _ in range(count)]
+            taken = [ask("/v0/predict", RECORD, later=True) for _ in range(count)]
             jobs = [(one.field(b"Location") or b"").decode() for one in taken]
             wait_until(
                 lambda: all(ask(job).json()["status"] == "done" for job in jobs), "all jobs done"
@@ -122,7 +115,7 @@ def worker() -> dict[str, Any]:
 
 def sagemaker() -> dict[str, Any]:
     """Start as SageMaker does, with the model's archive unpacked under /opt/ml/model."""
-    cells = ",".join(str(value) for value in _RECORD.values())
+    cells = ",".join(str(value) for value in RECORD.values())
     kinds = [(b"Content-Type", b"text/csv"), (b"Accept", b"text/csv")]
     row = request(cells, path=b"/invocations", fields=kinds)
     with _unpacked_versions() as folder:
@@ -146,8 +139,8 @@ def vertex() -> dict[str, Any]:
             "--env=OPEN_ACCESS=true",
         )  # fmt: skip
         with _serving(*options, ready=health) as (name, port):
-            (prediction,) = _ask(port, predict, {"instances": [_RECORD]}).json()["predictions"]
-            assert abs(prediction["probability"] - _PROBABILITY) < 1e-6
+            (prediction,) = _ask(port, predict, {"instances": [RECORD]}).json()["predictions"]
+            assert abs(prediction["probability"] - PROBABILITY) < 1e-6
             return {"memory_mb": memory_mb(name), "requests": 2, "lost": 0}
 
 
@@ -213,7 +206,7 @@ def _is_right(answer: Answer) -> bool:
     if answer.status != 200:
         return False
     prediction = answer.json()["prediction"]
-    return prediction["value"] is True and abs(prediction["probability"] - _PROBABILITY) < 1e-6
+    return prediction["value"] is True and abs(prediction["probability"] - PROBABILITY) < 1e-6
 
 
 def _ended_well(name: str) -> bool:
