@@ -8,7 +8,6 @@ Without names it takes all models. The sources are the samples; the API of the b
 It prints the state of each run, and ends with 1 if one of them is not a success.
 """
 
-import csv
 import os
 import shutil
 import sqlite3
@@ -18,11 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.request import urlopen
 
 import models
-from tests.support.beer_api import beer_api
+from tests.support.beer_api import beer_api, sample_beers
 from tests.support.project import ROOT, list_files
 from tests.support.serving import free_port, wait_until
 
@@ -37,12 +35,10 @@ _ENDS = ("success", "failed")
 def main(names: list[str]) -> int:
     """Run the DAGs of the models; return the exit code."""
     names = names or models.names()
-    with TemporaryDirectory() as place, (ROOT / "data/beers_sample.csv").open() as sample:
+    with TemporaryDirectory() as place:
         os.environ["AIRFLOW_HOME"] = f"{place}/.airflow"
         subprocess.run([ROOT / "deploy/airflow/run", "version"], check=True)
-        beers = [{name: _value(cell) for name, cell in beer.items()}
-                 for beer in csv.DictReader(sample)]  # fmt: skip
-        with beer_api(beers) as api:
+        with beer_api(sample_beers()) as api:
             runs = run_dags(copy(Path(place), api.port), names)
     for dag, run, state in runs:
         print(f"{dag:<20} {run:<50} {state}")
@@ -108,14 +104,6 @@ def ended(project: Path) -> list[tuple[str, str, str]]:
     with sqlite3.connect(project / ".airflow/airflow.db") as database:
         runs = database.execute("select dag_id, run_id, state from dag_run order by id").fetchall()
     return [one for one in runs if one[2] in _ENDS]
-
-
-def _value(cell: str) -> Any:
-    """Return a cell as the API gives it."""
-    try:
-        return float(cell) if cell else None
-    except ValueError:
-        return cell
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ What a fault does, for as many requests as it is given for:
     slow       a byte every 0.1 seconds
 """
 
+import csv
 import hashlib
 import json
 import random
@@ -20,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.support.project import ROOT
 
 Beer = dict[str, Any]
 
@@ -112,8 +115,8 @@ def send(handler: BaseHTTPRequestHandler, body: bytes, fault: str) -> None:
 
 
 @contextmanager
-def beer_api(beers: Sequence[Beer], *, has_tags: bool = True) -> Iterator[BeerApi]:
-    """Serve a catalogue."""
+def beer_api(beers: Sequence[Beer], *, has_tags: bool = True, port: int = 0) -> Iterator[BeerApi]:
+    """Serve a catalogue, at any port that is free unless one is given."""
     api = BeerApi(beers, has_tags=has_tags)
 
     class Handler(BaseHTTPRequestHandler):
@@ -128,7 +131,7 @@ def beer_api(beers: Sequence[Beer], *, has_tags: bool = True) -> Iterator[BeerAp
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     api.port = server.server_address[1]
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
@@ -136,6 +139,13 @@ def beer_api(beers: Sequence[Beer], *, has_tags: bool = True) -> Iterator[BeerAp
     finally:
         server.shutdown()
         server.server_close()
+
+
+def sample_beers() -> list[Beer]:
+    """Return the beers of the sample, as the API gives them."""
+    with (ROOT / "data/beers_sample.csv").open(encoding="utf-8") as sample:
+        return [{name: _value(cell) for name, cell in beer.items()}
+                for beer in csv.DictReader(sample)]  # fmt: skip
 
 
 def make_beers(count: int, seed: int = 0) -> list[Beer]:
@@ -155,3 +165,10 @@ def make_beers(count: int, seed: int = 0) -> list[Beer]:
     ]
     generator.shuffle(beers)
     return beers
+
+
+def _value(cell: str) -> Any:
+    try:
+        return float(cell) if cell else None
+    except ValueError:
+        return cell
