@@ -134,8 +134,7 @@ def _resources(settings: Settings) -> Resources:
         shadow=shadow,
         callers=_callers(settings),
         limit=_limit(settings),
-        answers=_parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisAnswers)
-        or IdempotencyCache(),
+        answers=_parsed("SHARED_REDIS", settings.shared_redis, RedisAnswers) or IdempotencyCache(),
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         reports=DriftReports(
@@ -158,7 +157,7 @@ def _resources(settings: Settings) -> Resources:
 
 
 def _limit(settings: Settings) -> RateLimit:
-    counts = _parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisCounts)
+    counts = _parsed("SHARED_REDIS", settings.shared_redis, RedisCounts)
     return RateLimit(
         _parsed("RATE_LIMIT", settings.rate_limit, Rate.read), counts or SharedCounts()
     )

@@ -17,6 +17,7 @@ from typing import Any
 from engine.env_file import add_env_file
 from engine.setting_values import (
     message_secret,
+    old_names,
     secret,
     signing_keys,
     web_address,
@@ -191,8 +192,8 @@ class Settings:
     rate_limit: str = _setting(
         "", str, "Requests per seconds for each API key, such as 600/60; empty: no limit"
     )
-    rate_limit_redis: str = _setting(
-        "", str, "Redis of several machines, for limits and repeats: redis://host:6379/0"
+    shared_redis: str = _setting(
+        "", str, "Redis that counts for several machines and keeps answers: redis://host:6379/0"
     )
     cors_origins: str = _setting(
         "", str, "Origins whose pages may call from a browser, separated by commas"
@@ -266,6 +267,7 @@ class Settings:
             names = [setting.name.upper() for setting in fields(cls)]
             problems += add_env_file(ENV_FILE, os.environ, names)
         values: dict[str, Any] = {}
+        problems += old_names(environment)
         for setting in fields(cls):
             variable = setting.name.upper()
             if not (text := environment.get(variable, "")):

@@ -1,9 +1,20 @@
-"""How the settings read secrets and addresses, which no message may show."""
+"""How the settings read secrets and addresses, which no message may show; old names."""
 
 import base64
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
+
+#: What earlier releases called a setting.
+_RENAMED = {"RATE_LIMIT_REDIS": "SHARED_REDIS"}
+
+
+def old_names(environment: Mapping[str, str]) -> list[str]:
+    """List what is to be renamed of the variables that are set."""
+    return [
+        f"{old} is now {new}: rename it" for old, new in _RENAMED.items() if environment.get(old)
+    ]
 
 
 def secret(text: str) -> str:

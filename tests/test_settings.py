@@ -42,6 +42,11 @@ def test_default_model_when_none_is_set_is_the_only_one(
     assert default == Settings.from_environment({"DEFAULT_MODEL": chosen}).default_model
 
 
+def test_setting_when_it_has_the_name_of_an_earlier_release_is_refused_with_the_new_one() -> None:
+    with pytest.raises(InvalidSettings, match=r"^RATE_LIMIT_REDIS is now SHARED_REDIS: rename it$"):
+        Settings.from_environment({"RATE_LIMIT_REDIS": "redis://host:6379/0"})
+
+
 @pytest.mark.parametrize(
     ("line", "value"),
     [

@@ -161,7 +161,7 @@ class RedisCounts:
             return self._own.take(caller, rate, ends, requests)
 
     def give_back(self, caller: str, rate: Rate, ends: int) -> None:
-        """Do nothing: where Redis counts, threads answer everything and nothing counts twice."""
+        """Do nothing: what Redis counts, threads answer, and nothing counts twice."""
 
 
 class RateLimit:
@@ -169,25 +169,32 @@ class RateLimit:
 
     def __init__(self, rate: Rate | None, counts: SharedCounts | RedisCounts) -> None:
         self._rate = rate
-        self.counts = counts
+        self._counts = counts
 
     def take(self, key: Key | None, requests: int = 1) -> Standing | None:
         """Count requests of a caller, and return where it stands after the first of them.
 
         None where there is no limit. Without keys, all callers share one count.
         """
-        own = key.rate_limit if key else None
-        rate = self._rate if own is None else Rate.read(own)
+        rate = self._rate_of(key)
         if rate is None:
             return None
         ends = (int(time.time()) // rate.seconds + 1) * rate.seconds
         caller = key.id if key else ""
-        before = self.counts.take(caller, rate, ends, requests)
+        before = self._counts.take(caller, rate, ends, requests)
         return Standing(caller, rate, before + 1, ends)
+
+    def may_wait(self, key: Key | None) -> bool:
+        """Return whether to count a request of a caller is to wait for the network."""
+        return isinstance(self._counts, RedisCounts) and self._rate_of(key) is not None
+
+    def _rate_of(self, key: Key | None) -> Rate | None:
+        own = key.rate_limit if key else None
+        return self._rate if own is None else Rate.read(own)
 
     def give_back(self, standing: Standing) -> None:
         """Stop counting a request that was not refused."""
-        self.counts.give_back(standing.caller, standing.rate, standing.ends)
+        self._counts.give_back(standing.caller, standing.rate, standing.ends)
 
 
 @lru_cache(1000)

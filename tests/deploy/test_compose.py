@@ -134,6 +134,6 @@ def test_page_when_it_names_a_variable_tells_its_default() -> None:
 
     for first, second, told in rows:
         values = [DEFAULTS[name] for name in (first, second) if name]
-        expected = {"RATE_LIMIT": ["none"], "RATE_LIMIT_REDIS": ["Redis"]}.get(first, values)
+        expected = {"RATE_LIMIT": ["none"], "SHARED_REDIS": ["Redis"]}.get(first, values)
         assert told.replace("`", "").split(", ") == expected
     assert {row[0] for row in rows} >= {"PORT", "LISTEN", "MAX_TABLE_BYTES", "IMAGE"}

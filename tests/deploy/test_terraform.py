@@ -93,7 +93,7 @@ def test_setting_that_holds_a_secret_is_refused_among_the_plain_ones() -> None:
 
     assert {"API_KEY", "DATABASE_URL", "SIGNING_KEY"} <= names
     assert refused
-    for name in names | {"RATE_LIMIT_REDIS"}:
+    for name in names | {"SHARED_REDIS"}:
         assert re.search(refused[1], name), name
     assert not re.search(refused[1], "DEFAULT_MODEL")
 

@@ -123,7 +123,7 @@ def run_replicas(
     settings = {
         "model_store": f"{address}/models", "keys_file": f"{address}/keys.json",
         "job_store": f"{address}/jobs", "database_url": postgresql.address,
-        "rate_limit_redis": redis_address, "default_model": "parcel", "web_concurrency": 1,
+        "shared_redis": redis_address, "default_model": "parcel", "web_concurrency": 1,
         "prediction_log": "async", "train_if_absent": False, "api_key": KEY,
     }  # fmt: skip
     with ExitStack() as exits:

@@ -19,7 +19,7 @@ from engine.api.middleware.auth import HEADERS, key_text, may_ask
 from engine.api.middleware.order import ORDER
 from engine.api.middleware.prediction_log import header
 from engine.api.middleware.request_id import is_plain, new_id
-from engine.api.rate_counts import RedisCounts, Standing
+from engine.api.rate_counts import Standing
 from engine.api.requests import CANARY_KEY
 from engine.api.resources import Resources
 from engine.api.response_head import head_template
@@ -172,6 +172,8 @@ class FastPath:
             places = [n for n in places if key and may_ask(key, "predict", requests[n][0].model)]
             if not places:
                 return
+        if self._limit.may_wait(key):
+            return
         standing = self._limit.take(key, len(places))
         for further, place in enumerate(places):
             if standing is not None:
@@ -239,8 +241,7 @@ class FastPath:
 
     def obstacles(self) -> list[str]:
         """List what was added to the application and would be skipped here."""
-        is_redis = isinstance(self._limit.counts, RedisCounts)
-        redis = ["RATE_LIMIT_REDIS counts requests"] if is_redis else []
+        redis = ["SHARED_REDIS counts requests"] if self._limit.may_wait(None) else []
         own = [function for part in ORDER if part.on_loop for function in part.functions]
         return [*redis, *obstacles(self._app, own)]
 

@@ -17,7 +17,7 @@ from engine.api import rate_counts
 from engine.api.rate_counts import Rate, SharedCounts
 from persistence.api_keys import KeyFile, make_key
 from persistence.model_persistence import ModelStore
-from tests.support.application import serve
+from tests.support.application import ask_loop, serve
 from tests.support.forks import count_in_four
 from tests.support.inputs import first_daily
 from tests.support.models import EXAMPLES
@@ -221,7 +221,7 @@ def test_redis_when_it_counts_does_so_for_several_machines(
     toy_store: ModelStore, redis_address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = redis.Redis.from_url(redis_address)
-    limit = {"rate_limit": f"4/{LONG}", "rate_limit_redis": redis_address}
+    limit = {"rate_limit": f"4/{LONG}", "shared_redis": redis_address}
     machines = [serve(toy_store, "parcel", **limit).test_client() for _ in range(2)]
 
     found = [predict(machines[n % 2]).status_code for n in range(6)]
@@ -233,7 +233,26 @@ def test_redis_when_it_counts_does_so_for_several_machines(
     assert [200] * 4 + [429] == [predict(machines[0]).status_code for _ in range(5)]
     assert "Redis does not answer, so this machine counts" in caplog.text
     obstacles = machines[0].application.extensions["application"].fast_path.obstacles()
-    assert ["RATE_LIMIT_REDIS counts requests"] == obstacles
+    assert ["SHARED_REDIS counts requests"] == obstacles
+
+
+def test_loop_when_redis_would_count_a_request_leaves_it_to_a_thread_and_no_other(
+    toy_store: ModelStore, tmp_path: Path
+) -> None:
+    file = KeyFile(tmp_path / "keys.json")
+    (free, key), (limited, other) = make_key("ana"), make_key("rui", rate_limit=f"1/{LONG}")
+    for each in (key, other):
+        file.add(each)
+    redis_of_nobody = "redis://127.0.0.1:1/0"  # the loop would wait for it
+    app = serve(toy_store, "parcel", keys_file=file.path, shared_redis=redis_of_nobody)
+    app.extensions["resources"].models.get()
+    body = json.dumps(RECORD).encode()
+
+    asked = [("/v0/predict", {b"x-api-key": text.encode()}, body) for text in (free, limited, free)]
+    found = ask_loop(app, asked)
+
+    assert [True, False, True] == [answer is not None for answer in found]
+    assert [] == app.extensions["application"].fast_path.obstacles()
 
 
 @pytest.mark.parametrize(
@@ -241,9 +260,7 @@ def test_redis_when_it_counts_does_so_for_several_machines(
     [
         ({"rate_limit": "many"}, "RATE_LIMIT is 'many': give requests/seconds"),
         pytest.param({"rate_limit": "0/5"}, "RATE_LIMIT is '0/5'", marks=pytest.mark.slow),
-        pytest.param(
-            {"rate_limit_redis": "here"}, "RATE_LIMIT_REDIS is 'here'", marks=pytest.mark.slow
-        ),
+        pytest.param({"shared_redis": "here"}, "SHARED_REDIS is 'here'", marks=pytest.mark.slow),
     ],
 )
 def test_start_when_a_limit_cannot_be_read_says_so(settings: dict[str, str], said: str) -> None:
