@@ -149,8 +149,10 @@ def lose_everything(project: Path, place: Place, record: dict[str, Any]) -> Seen
     def statuses(server: Server) -> list[int]:
         return [server.ask("/v0/models", **{"x-api-key": text})[0] for text in (valid, removed)]
 
-    with running(project, project=project, until="/readyz", **settings) as server:
+    is_later = {"jobs_in_web": False}
+    with running(project, project=project, until="/readyz", **settings, **is_later) as server:
         wait_until(lambda: statuses(server) == [200, 401], "the keys")
+        job = begin_job(server, valid, record)
         with Requests(server, valid, record) as sent:
             sent.wait_for(50)
             before = [answer.identifier for answer in sent.answers]
@@ -165,10 +167,33 @@ def lose_everything(project: Path, place: Place, record: dict[str, Any]) -> Seen
         assert 401 == statuses(server)[1]
         with Requests(server, valid, record) as again:
             again.wait_for(10)
+        status, told = wait_for_job(server, valid, job)
+        assert (200, sent.answers[0].text) == (status, text_of(told)), told
     answers = [*sent.answers, *again.answers]
     assert 1 == len({answer.text for answer in answers if answer.status == 200})
     lost = sum(answer.status != 200 for answer in answers)
     return Seen(len(answers), lost, time.monotonic() - begun)
+
+
+def begin_job(server: Server, key: str, record: dict[str, Any]) -> str:
+    """Send a request that is to be answered later; return the path of its job."""
+    headers = {"Content-Type": "application/json", "Prefer": "respond-async"}
+    status, job = server.ask("/v0/predict", json.dumps(record), **headers, **{"x-api-key": key})
+    assert status == 202, job
+    return f"/v0/jobs/{job['id']}"
+
+
+def wait_for_job(server: Server, key: str, path: str) -> tuple[int, Any]:
+    """Wait for the end of a job; return its result."""
+    header = {"x-api-key": key}
+    over = ("done", "failed")
+    wait_until(lambda: server.ask(path, **header)[1]["status"] in over, f"the end of {path}")
+    return server.ask(f"{path}/result", **header)
+
+
+def text_of(answer: dict[str, Any]) -> str:
+    """Return what is the same in all answers to a record by a version."""
+    return json.dumps([answer.get("model"), answer.get("prediction")])
 
 
 def run(project: Path, place: Place, commands: str) -> None:
@@ -219,8 +244,7 @@ class Requests(threading.Thread):
                 found = connection.getresponse()
                 answer = json.loads(found.read())
                 identifier = found.headers["X-Prediction-Id"] or ""
-                text = json.dumps([answer.get("model"), answer.get("prediction")])
-                self.answers.append(Answer(found.status, identifier, text))
+                self.answers.append(Answer(found.status, identifier, text_of(answer)))
             except (OSError, http.client.HTTPException):
                 self.answers.append(Answer(0, "", ""))
                 connection.close()
