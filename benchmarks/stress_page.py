@@ -37,13 +37,18 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def machine() -> str:
     """Say on what machine, when and from which commit figures are."""
-    command = ["git", "describe", "--always", "--dirty=+"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     return (
         f"Measured on {datetime.now(UTC):%d %B %Y} with {os.cpu_count()} cores ({_processor()}), "
         f"Python {platform.python_version()}, {platform.system()} {platform.release()},\n"
-        f"commit {done.stdout.strip() or 'unknown'}."
+        f"commit {commit()}."
     )
+
+
+def commit() -> str:
+    """Return the commit that is measured, with a plus if something was changed since."""
+    command = ["git", "describe", "--always", "--dirty=+"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() or "unknown"
 
 
 def _processor() -> str:

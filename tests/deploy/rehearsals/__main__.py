@@ -5,20 +5,20 @@ Without names it runs all of them. It ends with 1 when one of them fails or lose
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from time import monotonic
 from traceback import print_exc
 
-from benchmarks.stress_page import machine, write_figures
+from benchmarks.stress_page import commit, machine, write_figures
 from tests.deploy.rehearsals import Absent, Proof
 from tests.support.project import ROOT
 
 PAGE = ROOT / "docs/reference/rehearsals.md"
-_HEAD = """| platform | proof | seconds | size, MB | memory, MB | requests | lost |
-| --- | --- | --: | --: | --: | --: | --: |"""
+_HEAD = """| platform | proof | seconds | size, MB | memory, MB | requests | lost | commit |
+| --- | --- | --: | --: | --: | --: | --: | --- |"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,21 +26,32 @@ def main(arguments: list[str] | None = None) -> int:
     known = rehearsals()
     parser = argparse.ArgumentParser(description="Deploy to stand-ins on this machine.")
     parser.add_argument("names", nargs="*", choices=[*known, []], metavar="name")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
     options = parser.parse_args(arguments)
-    rows, failures = [], 0
+    rows, reasons, failures = [], [], 0
     for name in options.names or known:
         proofs, reason, is_failure = run(known[name])
         failures += is_failure or any(proof.lost for proof in proofs)
         rows += [row(proof) for proof in proofs]
-        if reason:
-            rows.append((name, reason, *"-----"))
+        reasons += [(name, reason, *"------")] if reason else []
         print(f"{name}: {reason or 'done'}", file=sys.stderr, flush=True)
-    text = "\n".join([_HEAD, *("| " + " | ".join(cells) + " |" for cells in rows)])
-    print(text)
-    if options.write:
-        write_figures(PAGE, "rehearse", f"{machine()}\n\n{text}")
+    print(_table([*rows, *reasons]))
+    if options.write and rows:
+        write_figures(PAGE, "rehearse", f"{machine()}\n\n{_table(merged(PAGE.read_text(), rows))}")
     return 1 if failures else 0
+
+
+def merged(text: str, rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return the rows of a page, with these in the place of those of the same platforms."""
+    there = text.partition(f"{_HEAD}\n")[2].partition("\n\n")[0].splitlines()
+    cells = [tuple(line[2:-2].split(" | ")) for line in there]
+    platforms = {row[0] for row in rows}
+    kept = [each for each in cells if each[0] not in platforms]
+    return sorted([*kept, *rows], key=lambda row: row[0].casefold())
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    return "\n".join([_HEAD, *("| " + " | ".join(cells) + " |" for cells in rows)])
 
 
 def rehearsals() -> dict[str, Callable[[], list[Proof]]]:
@@ -67,7 +78,8 @@ def run(rehearse: Callable[[], list[Proof]]) -> tuple[list[Proof], str, bool]:
 def row(proof: Proof) -> tuple[str, ...]:
     """Write a proof as the cells of a row."""
     figures = (proof.seconds, proof.size_mb, proof.memory_mb, proof.requests, proof.lost)
-    return proof.platform, proof.proof, *("-" if it is None else f"{it:,.0f}" for it in figures)
+    cells = ("-" if it is None else f"{it:,.0f}" for it in figures)
+    return proof.platform, proof.proof, *cells, commit()
 
 
 if __name__ == "__main__":

@@ -186,6 +186,8 @@ class Stack:
         assert self.sql("SELECT count(rehearsed) FROM prediction_log") == ["0"]
         print("rolled:", client.lost)
         wait_until(lambda: client.answered <= self._logged(), "all answers are in the log")
+        rows = self.sql("SELECT request_id FROM prediction_log")
+        assert len(client.answered) == sum(row in client.answered for row in rows), "some twice"
         return client.count, len(client.lost)
 
     def canary(self, keys: list[str], following: str) -> tuple[int, int]:
