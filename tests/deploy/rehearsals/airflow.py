@@ -40,12 +40,12 @@ def rehearse() -> list[Proof]:
 
 def _train(stack: Stack) -> None:
     """Run the DAG that trains credit; its version is promoted, and the service takes it."""
-    before = stack.compose("exec", "-T", "airflow", "ls", "artifacts/credit").split()
-    stack.compose("exec", "-T", "airflow", _RUN, "dags", "test", "training_credit")
-    after = stack.compose("exec", "-T", "airflow", "ls", "artifacts/credit").split()
-    (version,) = {name for name in after if re.fullmatch(r"\d+T\d+Z-\w+", name)} - {*before}
-    promote = ("flask", "models", "promote", "credit", version)
-    stack.compose("exec", "-T", "airflow", *promote)
+    name = stack.container("airflow")
+    before = podman("exec", name, "ls", "artifacts/credit").split()
+    podman("exec", name, _RUN, "dags", "test", "training_credit")
+    after = podman("exec", name, "ls", "artifacts/credit").split()
+    (version,) = {file for file in after if re.fullmatch(r"\d+T\d+Z-\w+", file)} - {*before}
+    podman("exec", name, "flask", "models", "promote", "credit", version)
     for service in ("web-1", "web-2"):
         wait_until(partial(stack.serves, service, version), f"{service} has {version}")
 
@@ -59,7 +59,7 @@ def _kill(stack: Stack) -> None:
     os.kill(int(process), signal.SIGKILL)
     wait_until(partial(runs_anew, name, process), "Airflow runs again")
     wait_until(partial(_answers, port), "Airflow's pages again", seconds=300)
-    runs = stack.compose("exec", "-T", "airflow", _RUN, "dags", "list-runs", "training_credit")
+    runs = podman("exec", name, _RUN, "dags", "list-runs", "training_credit")
     assert "success" in runs, runs
 
 
