@@ -57,8 +57,8 @@ def _archive(project: Path) -> Proof:
         answers = [_predict(running, record) for record in RECORDS[:1]]
         seconds = running.cold_start + monotonic() - first
         answers += [_predict(running, record) for record in RECORDS[1:]]
-    proof = (f"archive with a version of XGBoost: {file.stat().st_size / 1e6:.0f} MB, first answer "
-             f"{seconds:.1f} s after the start")  # fmt: skip
+    proof = (f"archive with a version of XGBoost: {file.stat().st_size / 1e6:.0f} MB, "
+             f"first answer in {seconds:.1f} s")  # fmt: skip
     return Proof("AWS Lambda", proof, monotonic() - begun, size_mb=size,
                  requests=len(answers), lost=sum(answer is None for answer in answers))  # fmt: skip
 
