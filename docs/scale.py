@@ -74,9 +74,9 @@ platform is as fast as one here, that requests are spread evenly, and that many 
 every replica busy, as in the second row of the first table.
 
 - Without the log a request takes {plain} µs: {rate} times {plain} µs are {cores} cores.
-- With the log it takes {appended} µs, and storing the prediction at most 1,000,000 / {stored} =
-  {stored_micros} µs more, as the database shared the cores when that was measured:
-  {logged_cores} cores. A part of them is the database's, on another machine.
+- With the log it takes {appended} µs, and storing the prediction 1,000,000 / {stored} =
+  {stored_micros} µs more, if the database and the process that stores take turns on a core, as
+  one waits for the other: {logged_cores} cores. A part of them is the database's, elsewhere.
 - Twice as many cores are planned for, rounded up to whole units.
 
 {table}
@@ -100,7 +100,7 @@ not measured.
   file). What cannot be stored waits in the spool, up to `PREDICTION_SPOOL_BYTES` on each
   replica; then `PREDICTION_LOG_FULL` counts.
 - **Redis.** A limited request takes one exchange with Redis (a transaction of two commands),
-  one with an `Idempotency-Key` two. With `RATE_LIMIT_REDIS` threads answer, which takes more
+  one with an `Idempotency-Key` two. Threads answer both, which takes more
   CPU time than the table assumes; that was not measured. At such rates, let the gateway limit.
 - **The bucket.** Each replica requests a model's `promoted.json` and the keys once a second,
   however many requests it answers.
