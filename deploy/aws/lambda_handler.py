@@ -20,10 +20,10 @@ from apig_wsgi import make_lambda_handler
 
 from app import app
 from engine.api.resources import resources
-from engine.worker.application import KEY
 from persistence.store_errors import StoreError
 
-if not app.extensions[KEY].lifecycle.is_guarded():
+_callers = resources(app).callers
+if not (_callers.need_keys or _callers.is_open):
     sys.exit(
         "lambda_handler: whoever knows the function's address can ask it, and there is no API "
         "key: set API_KEY; or set OPEN_ACCESS=true where a gateway checks the callers"
