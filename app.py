@@ -134,7 +134,7 @@ def _resources(settings: Settings) -> Resources:
         shadow=shadow,
         callers=_callers(settings),
         limit=_limit(settings),
-        answers=_parsed("SHARED_REDIS", settings.shared_redis, RedisAnswers) or IdempotencyCache(),
+        answers=_redis(settings, RedisAnswers) or IdempotencyCache(),
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         reports=DriftReports(
@@ -157,10 +157,16 @@ def _resources(settings: Settings) -> Resources:
 
 
 def _limit(settings: Settings) -> RateLimit:
-    counts = _parsed("SHARED_REDIS", settings.shared_redis, RedisCounts)
-    return RateLimit(
-        _parsed("RATE_LIMIT", settings.rate_limit, Rate.read), counts or SharedCounts()
-    )
+    counts = _redis(settings, RedisCounts) or SharedCounts()
+    return RateLimit(_parsed("RATE_LIMIT", settings.rate_limit, Rate.read), counts)
+
+
+def _redis(settings: Settings, use: Callable[[str], Any]) -> Any:
+    """Return what uses Redis; no message has its address, which may have a password."""
+    try:
+        return use(settings.shared_redis) if settings.shared_redis else None
+    except ValueError as error:
+        raise InvalidSettings(f"SHARED_REDIS cannot be used: {error}") from None
 
 
 def _log_address(settings: Settings) -> str:

@@ -58,6 +58,16 @@ def test_last_stage_runs_nothing_and_has_a_user_without_rights() -> None:
     assert int(only("EXPOSE")) > 1024  # a smaller one needs a right
 
 
+def test_images_write_only_where_their_user_may() -> None:
+    """Copies of a bucket's versions and keys too, of a file system that may be read only."""
+    caches = [
+        word for name, rest in LINES if name == "ENV" for word in rest.split() if "CACHE=/" in word
+    ]
+
+    assert ["MODEL_CACHE=/tmp/models"] * 2 == caches
+    assert caches[0] in only("ENV").split()
+
+
 def test_programs_are_started_without_a_shell_and_are_sent_to_the_build() -> None:
     health = only("HEALTHCHECK").partition("CMD ")[2]
     named = [json.loads(text) for text in (only("ENTRYPOINT"), only("CMD"), health)]
@@ -198,20 +208,12 @@ def test_bill_of_materials_names_what_pip_installs_and_its_digest(tmp_path: Path
         }.items():
             archive.writestr(f"Odd_Name-1.2.dist-info/{name}", text)
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--dry-run",
-        "--no-index",
-        "--no-deps",
-    ]
-    subprocess.run([*pip, f"--report={tmp_path}/report.json", wheel], check=True)
+    pip = ["-m", "pip", "install", "--quiet", "--dry-run", "--no-index", "--no-deps"]
+    report = tmp_path / "report.json"
+    subprocess.run([sys.executable, *pip, f"--report={report}", wheel], check=True)
 
     written = subprocess.check_output(
-        [sys.executable, FOLDER / "write_sbom.py", tmp_path / "report.json"], text=True
+        [sys.executable, FOLDER / "write_sbom.py", report, report], text=True
     )
 
     bill = json.loads(written)
@@ -225,3 +227,20 @@ def test_bill_of_materials_names_what_pip_installs_and_its_digest(tmp_path: Path
         "version": "1.2", "purl": "pkg:pypi/odd-name@1.2",
         "hashes": [{"alg": "SHA-256", "content": digest}],
     }]  # fmt: skip
+
+
+def test_bill_of_materials_is_of_all_that_its_image_has() -> None:
+    reports: dict[str, list[str]] = {"${BASE}": []}
+    stage, bills = "", 0
+    for word, rest in LINES:
+        if word == "FROM":
+            base, _, stage = rest.partition(" AS ")
+            reports[stage] = [*reports[base]]
+        reports[stage] = reports.get(stage, []) + re.findall(r"--report (\S+)", rest)
+        for given in re.findall(r"write_sbom\.py (.+?) > ", rest):
+            assert given.split() == reports[stage]
+            bills += 1
+        if "pip" in rest and "--report" not in rest and "install" in rest:
+            assert "sbom.json" in rest.partition("rm -rf")[2]  # it would be incomplete
+
+    assert 2 == bills

@@ -149,8 +149,8 @@ def lose_everything(project: Path, place: Place, record: dict[str, Any]) -> Seen
     def statuses(server: Server) -> list[int]:
         return [server.ask("/v0/models", **{"x-api-key": text})[0] for text in (valid, removed)]
 
-    is_later = {"jobs_in_web": False}
-    with running(project, project=project, until="/readyz", **settings, **is_later) as server:
+    later: dict[str, Any] = {**settings, "jobs_in_web": False}
+    with running(project, project=project, until="/readyz", **later) as server:
         wait_until(lambda: statuses(server) == [200, 401], "the keys")
         job = begin_job(server, valid, record)
         with Requests(server, valid, record) as sent:
