@@ -1,8 +1,10 @@
 """The compose file is valid, names what is there, and nginx's limits are the service's own."""
 
+import os
 import re
 import subprocess
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import check_jsonschema
@@ -206,3 +208,28 @@ def test_page_when_it_names_a_variable_tells_its_default() -> None:
         expected = {"RATE_LIMIT": ["none"], "SHARED_REDIS": ["Redis"]}.get(first, values)
         assert told.replace("`", "").split(", ") == expected
     assert {row[0] for row in rows} >= {"PORT", "LISTEN", "MAX_TABLE_BYTES", "IMAGE"}
+
+
+@pytest.mark.parametrize(
+    ("failures", "code", "replaced"), [(1, 0, ["web-1", "web-2", "worker"]), (9, 1, ["web-1"])]
+)
+def test_roll_when_a_container_is_not_ready_does_not_touch_the_next(
+    failures: int, code: int, replaced: list[str], tmp_path: Path
+) -> None:
+    programs = {
+        "compose": 'echo "$@" >>calls; test "$1" != exec || '
+        f"test $(grep -c exec calls) -gt {failures}",
+        "date": "echo x >>seconds; echo $((25 * $(wc -l <seconds)))",  # each look takes 25 s
+        "sleep": "",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\ncd {tmp_path}\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    given = {**os.environ, "COMPOSE": "compose", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    done = subprocess.run([FOLDER / "roll.sh"], env=given, capture_output=True, text=True)
+
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert (code, replaced) == (done.returncode, [c.split()[-1] for c in calls if c[:2] == "up"])
+    assert calls[1].startswith("exec -T web-1"), calls
+    assert ("stop web-1" in calls) == ("web-1 was not ready" in done.stderr) == bool(code)
