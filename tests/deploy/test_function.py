@@ -133,6 +133,7 @@ def test_function_when_versions_and_keys_change_follows(
     settings = {"MODEL_STORE": str(root), "DEFAULT_MODEL": "parcel", "OPEN_ACCESS": "false",
                 "KEYS_FILE": address, "MODEL_CACHE": str(tmp_path / "cache")}  # fmt: skip
     text, key = make_key("ana")
+    header: dict[str, Any] = {"x-api-key": text}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables(s3).items():
             patch.setenv(name, value)
@@ -140,7 +141,7 @@ def test_function_when_versions_and_keys_change_follows(
         with function(settings) as emulator:
 
             def version() -> Any:
-                event = rest_gateway("GET", "/v0/models/parcel", **{"x-api-key": text})
+                event = rest_gateway("GET", "/v0/models/parcel", b"", **header)
                 return json.loads(emulator.invoke(event)["body"]).get("version")
 
             assert version() is None
