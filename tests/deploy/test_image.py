@@ -107,7 +107,7 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a script where all programs but the shell's own are those of a folder."""
     for needed in ("dirname", "sed", "git", "date"):
-        program(path, needed, f'exec /usr/bin/{needed} "$@"')
+        program(path, needed, given.pop(needed, f'exec /usr/bin/{needed} "$@"'))
     return subprocess.run(
         [FOLDER / script, *arguments], env={"PATH": str(path), **given}, capture_output=True,
         text=True, check=False,
@@ -149,7 +149,38 @@ def test_image_when_built_has_the_times_of_the_commit(tmp_path: Path) -> None:
     assert ["build", "-f", "deploy/docker/Dockerfile", "-t", "mine"] == words[1:6]
     (epoch,) = [word.partition("--timestamp=")[2] for word in words if "--timestamp=" in word]
     assert int(epoch) > 1_700_000_000
-    assert {"MODEL=", "--no-cache", "--format=docker"} < {*words}
+    assert {"--build-arg=MODEL=", "--no-cache", "--format=docker"} < {*words}
+
+
+def test_image_when_built_without_a_name_has_one_and_the_model_of_the_service(
+    tmp_path: Path,
+) -> None:
+    program(tmp_path, "podman")
+
+    words = run("build_image.sh", "--target", "train", path=tmp_path).stdout.split()
+    own = run("build_image.sh", path=tmp_path, MODEL="my model").stdout
+
+    assert words[4:6] == ["-t", "pronto"] and words[-4:-1] == ["--target", "train", "."]
+    assert "MODEL=" not in " ".join(words)
+    assert "--build-arg=MODEL=my model" in own  # and the build refuses it by name
+
+
+def test_image_when_built_from_other_files_than_the_commit_says_so(tmp_path: Path) -> None:
+    program(tmp_path, "podman")
+    git = 'case $1 in rev-parse) echo abc ;; log) echo 1 ;; status) echo "$STATUS" ;; esac'
+
+    def built(status: str) -> list[str]:
+        return run("build_image.sh", path=tmp_path, git=git, STATUS=status).stdout.split()
+
+    assert "REVISION=abc" in built("")
+    assert "REVISION=abc+" in built("?? models/churn.py")
+
+
+def test_model_that_is_trained_into_the_image_is_its_default() -> None:
+    trained = next(rest for word, rest in LINES if word == "RUN" and "build_model.py" in rest)
+
+    assert '${MODEL:+"${MODEL}"}' in trained  # absent: that of the service, whatever it is called
+    assert "DEFAULT_MODEL=${MODEL}" in only("ENV").split()
 
 
 @pytest.mark.parametrize(
@@ -168,6 +199,25 @@ def test_role_starts_what_everything_else_starts(
     program(tmp_path, "python", 'echo "$@"')
 
     assert f"{expected}\n" == run("start", *given, path=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "remedy"),
+    [
+        ("sevre", 127, "'sevre' is neither a role"),
+        ("train", 1, "pronto-train --target train"),
+        ("function", 1, "elsewhere give serve"),
+    ],
+)
+def test_role_when_it_cannot_start_says_what_to_give(
+    word: str, code: int, remedy: str, tmp_path: Path
+) -> None:
+    program(tmp_path, "python", "exit 1")  # scikit-learn is not there
+
+    ended = run("start", word, path=tmp_path)
+
+    assert ended.returncode == code
+    assert ended.stderr.startswith("start: ") and remedy in ended.stderr
 
 
 def test_health_check_when_nothing_answers_fails_with_a_sentence(tmp_path: Path) -> None:
