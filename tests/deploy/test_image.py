@@ -78,6 +78,22 @@ def test_what_is_copied_from_the_project_is_there_and_sent() -> None:
         assert found and all(is_sent(str(path.relative_to(ROOT))) for path in found), pattern
 
 
+def test_bytecode_is_made_of_what_gunicorn_imports_and_of_no_more() -> None:
+    listed = subprocess.check_output(
+        [sys.executable, "-B", "-m", "deploy.docker.list_imported"], cwd=ROOT, text=True
+    )
+    imported = re.findall(r"(?m)^from (engine\S+) import", (ROOT / "gunicorn.conf.py").read_text())
+    worker = re.search(r'worker_class = "(\S+)\.', (ROOT / "gunicorn.conf.py").read_text())
+
+    assert worker
+    for module in [*imported, worker[1], "engine.monitoring.drain"]:
+        path = ROOT / module.replace(".", "/")
+        assert {str(path.with_suffix(".py")), str(path / "__init__.py")} & {*listed.split("\n")}, (
+            module
+        )
+    assert "PIP_COMPILE=0" in TEXT  # pip reads PIP_NO_COMPILE=1 as the wish to compile
+
+
 def test_secrets_and_what_no_role_needs_stay_outside() -> None:
     sent = {file.partition("/")[0] for file in list_files() if is_sent(file)}
 
@@ -135,8 +151,8 @@ def test_image_when_run_has_no_rights_and_its_key_is_no_argument(tmp_path: Path)
 
     assert closed == (
         f"{tmp_path}/docker run --rm --read-only --tmpfs /tmp --cap-drop all "
-        "--security-opt no-new-privileges --memory 256m -p 127.0.0.1:8090:8080 "
-        "-e API_KEY -e OPEN_ACCESS mine key=hush\n"
+        "--security-opt no-new-privileges --memory 256m -v pronto-predictions:/app/predictions "
+        "-p 127.0.0.1:8090:8080 -e API_KEY -e OPEN_ACCESS mine key=hush\n"
     )
     assert opened.endswith("-p 127.0.0.1:8080:8080 -e API_KEY -e OPEN_ACCESS pronto key=true\n")
 
