@@ -95,8 +95,8 @@ SYSTEMS = (
     System(
         "milk", "milk-price", {"mae": "RMSE 12.6 this month, months mixed"}, "/get_prediction",
         {"data": {"month": [11], "price": [287.29], "price_1": [280.0], "price_2": [275.0],
-                  "price_3": [270.0], "price_9": [250.0], "dollar": [762.88],
-                  "activity": [103.2], "oil": [41.1], "rain": [73.8]}},
+                  "price_3": [270.0], "price_9": [250.0], "dollar": [762.88], "activity": [103.2],
+                  "oil": [41.1], "rain": [73.8]}},
         {"prediction": 230.67},
     ),
 )  # fmt: skip
@@ -224,23 +224,14 @@ def score(name: str, data: Path, folder: Path, environment: dict[str, str], rows
 
 
 def dag_state(name: str, environment: dict[str, str], folder: Path) -> str:
-    """Return how the DAG that trains a model ends; ``deploy/airflow/run`` installs Airflow.
-
-    It collects from the source in ``jobs/sources.toml``; the API of the beers has a stand-in.
-    """
+    """Return how the DAG that trains a model ends, if ``deploy/airflow/run`` was run once."""
     if not (ROOT / ".setup/airflow").exists():
         return "not installed"
     source = tomllib.loads((ROOT / "jobs/sources.toml").read_text())[name]
     port = urlsplit(source.get("address", "")).port
-    api = beer_api(sample_beers(), port=port) if port else nullcontext()
-    home = {
-        "AIRFLOW_HOME": str(folder / "airflow"), "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
-    }  # fmt: skip
-    with api:
-        _command(
-            ["dags", "test", f"training_{name}"], environment | home,
-            program=ROOT / "deploy/airflow/run",
-        )  # fmt: skip
+    home, run = {"AIRFLOW_HOME": str(folder / "airflow")}, str(ROOT / "deploy/airflow/run")
+    with beer_api(sample_beers(), port=port) if port else nullcontext():
+        _command(["dags", "test", f"training_{name}"], environment | home, run)
     return "success"
 
 
@@ -252,9 +243,8 @@ def report(done: list[Done]) -> str:
         aside = card["data"].get("set_aside") or {"rows": 0, "reasons": {}}
         for score_name in dict.fromkeys([card["score"], *each.system.original]):
             entry = card["scores"][score_name]
-            value, low, high, baseline = (
-                f"{entry[part]:.3g}" for part in ("value", "low", "high", "baseline")
-            )
+            parts = ("value", "low", "high", "baseline")
+            value, low, high, baseline = (f"{entry[part]:.3g}" for part in parts)
             rows = f"{card['data']['rows'] + aside['rows']:,}"
             told = each.system.original.get(score_name, "never measured")
             scores.append((name, rows, str(aside["rows"]), score_name, value, f"{low} to {high}",
@@ -284,9 +274,7 @@ def _send(port: int, method: str, path: str, body: Any, key: str) -> tuple[int, 
         return answer.status, json.loads(answer.read())
 
 
-def _command(
-    words: list[str], environment: dict[str, str], *, program: Path | str = sys.executable
-) -> str:
+def _command(words: list[str], environment: dict[str, str], program: str = sys.executable) -> str:
     """Run a command in the project's folder; return what it printed."""
     done = subprocess.run(  # noqa: S603
         [program, *words], cwd=ROOT, env=os.environ | environment, capture_output=True,

@@ -86,6 +86,17 @@ def test_container_when_started_has_a_role_of_the_image() -> None:
     assert all(f'"{option}"' in declared for option in options)
 
 
+def test_airflow_when_it_writes_finds_a_volume_of_its_user_and_only_this_machine_sees_it() -> None:
+    airflow = SERVICES["airflow"]
+    folders = {one.partition(":/app/")[2] for one in airflow["volumes"]}
+    (made,) = re.findall(r"mkdir (\.airflow .+?) &&", (FOLDER / "Dockerfile").read_text())
+
+    assert folders == {*made.split(), "artifacts", "predictions"}
+    assert SERVICES["web-1"]["volumes"] == airflow["volumes"][:2]
+    assert all(one.startswith("127.0.0.1:") for one in airflow["ports"])
+    assert (ROOT / airflow["command"][0]).exists()
+
+
 def test_deadlines_of_nginx_are_those_of_the_service() -> None:
     assert directive("client_header_timeout") == f"{HEAD_SECONDS}s"
     assert directive("client_body_timeout") == directive("send_timeout") == f"{MOVE_SECONDS}s"

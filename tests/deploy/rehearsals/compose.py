@@ -71,11 +71,12 @@ def _timed(proof: str, run: Callable[[list[str]], tuple[int, int]], keys: list[s
 class Stack:
     """The containers of `compose.yaml`, under a name and a port of their own."""
 
-    def __init__(self, image: str) -> None:
+    def __init__(self, image: str, **environment: str) -> None:
         self.image, self.port = image, free_port()
         self.key = token_hex(16)
-        self._environment = {
-            **os.environ, "CONTAINERS_CONF": str(_STAND_INS.with_name("containers.conf")),
+        self.environment = {
+            **os.environ, **environment,
+            "CONTAINERS_CONF": str(_STAND_INS.with_name("containers.conf")),
             "PORT": str(self.port), "API_KEY": self.key, "POSTGRES_PASSWORD": token_hex(16),
             "CANARY_KEY": "rehearsed", "IMAGE": image, "COMPOSE": f"{_program()} -p {_PROJECT}",
         }  # fmt: skip
@@ -83,7 +84,7 @@ class Stack:
     def run(self, *command: str, **environment: str) -> str:
         """Run a command as an operator does, in the folder of the compose file."""
         done = subprocess.run(
-            command, cwd=_FOLDER, env={**self._environment, **environment},
+            command, cwd=_FOLDER, env={**self.environment, **environment},
             capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
         if done.returncode:
@@ -92,7 +93,7 @@ class Stack:
 
     def compose(self, *words: str, **environment: str) -> str:
         """Run podman-compose."""
-        return self.run(*self._environment["COMPOSE"].split(), *words, **environment)
+        return self.run(*self.environment["COMPOSE"].split(), *words, **environment)
 
     def container(self, service: str) -> str:
         """Return the name of a service's container."""
@@ -111,10 +112,14 @@ class Stack:
         return False
 
     def _is_ready(self, service: str) -> bool:
-        asks = "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/readyz')"
+        return self.serves(service, "")
+
+    def serves(self, service: str, version: str) -> bool:
+        """Tell whether a container is ready, with a version or with any."""
+        ready = "http://127.0.0.1:8080/readyz"
+        asks = f"from urllib.request import urlopen; print(urlopen({ready!r}).read())"
         with suppress(RuntimeError):
-            podman("exec", self.container(service), "python", "-c", asks)
-            return True
+            return version in podman("exec", self.container(service), "python", "-c", asks)
         return False
 
     @contextmanager
@@ -126,7 +131,7 @@ class Stack:
     def sql(self, query: str) -> list[str]:
         """Ask the database; return the rows."""
         command = ("psql", "-U", "pronto", "-h", "127.0.0.1", "-At", "-c", query)
-        password = self._environment["POSTGRES_PASSWORD"]
+        password = self.environment["POSTGRES_PASSWORD"]
         name = self.container("database")
         return podman("exec", f"--env=PGPASSWORD={password}", name, *command).splitlines()
 
@@ -140,7 +145,7 @@ class Stack:
                 process = podman("inspect", "--format={{.State.Pid}}", name)
                 before = client.count
                 os.kill(int(process), signal.SIGKILL)
-                wait_until(partial(_runs_anew, name, process), f"{name} runs again")
+                wait_until(partial(runs_anew, name, process), f"{name} runs again")
                 wait_until(partial(_has_asked, client, before + 20), f"answers after {name}")
             for job in jobs:
                 path = {"path": job, "x-api-key": self.key}
@@ -221,7 +226,8 @@ def _has_ended(port: int, request: dict[str, str]) -> bool:
     return False
 
 
-def _runs_anew(name: str, process: str) -> bool:
+def runs_anew(name: str, process: str) -> bool:
+    """Tell whether a container runs with another first process."""
     with suppress(RuntimeError):
         now = podman("inspect", "--format={{.State.Running}} {{.State.Pid}}", name).split()
         return now[0] == "true" and now[1] != process
