@@ -134,8 +134,7 @@ def _resources(settings: Settings) -> Resources:
         shadow=shadow,
         callers=_callers(settings),
         limit=_limit(settings),
-        answers=_parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisAnswers)
-        or IdempotencyCache(),
+        answers=_redis(settings, RedisAnswers) or IdempotencyCache(),
         origins=_parsed("CORS_ORIGINS", settings.cors_origins, cors.read_origins) or frozenset(),
         logs_requests=settings.access_log,
         reports=DriftReports(
@@ -158,10 +157,16 @@ def _resources(settings: Settings) -> Resources:
 
 
 def _limit(settings: Settings) -> RateLimit:
-    counts = _parsed("RATE_LIMIT_REDIS", settings.rate_limit_redis, RedisCounts)
-    return RateLimit(
-        _parsed("RATE_LIMIT", settings.rate_limit, Rate.read), counts or SharedCounts()
-    )
+    counts = _redis(settings, RedisCounts) or SharedCounts()
+    return RateLimit(_parsed("RATE_LIMIT", settings.rate_limit, Rate.read), counts)
+
+
+def _redis(settings: Settings, use: Callable[[str], Any]) -> Any:
+    """Return what uses Redis; no message has its address, which may have a password."""
+    try:
+        return use(settings.rate_limit_redis) if settings.rate_limit_redis else None
+    except ValueError as error:
+        raise InvalidSettings(f"RATE_LIMIT_REDIS cannot be used: {error}") from None
 
 
 def _log_address(settings: Settings) -> str:

@@ -8,11 +8,16 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from persistence.idempotency_cache import STORED_SECONDS, CacheUnavailable, StoredAnswer
+
+_Line = Annotated[str, msgspec.Meta(pattern=r"\A[^\r\n]*\Z")]
+
+#: Digest of the request, status (0: pending), headers and body.
+_CONTENT = msgspec.msgpack.Decoder(tuple[bytes, int, dict[str, _Line], bytes])
 
 #: How long Redis may take.
 SECONDS = 0.2
@@ -24,6 +29,10 @@ LEASE_SECONDS = 10
 _DELETE_OWN = "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('del', KEYS[1])"
 _RENEW_OWN = (
     "return redis.call('get', KEYS[1]) == ARGV[1] and redis.call('expire', KEYS[1], ARGV[2])"
+)
+_REPLACE_OWN = (
+    "local now = redis.call('get', KEYS[1]); return (not now or now == ARGV[1]) "
+    "and redis.call('set', KEYS[1], ARGV[2], 'EX', ARGV[3])"
 )
 
 
@@ -41,7 +50,12 @@ def open_redis(address: str) -> tuple[Any, type[Exception]]:
             "run .venv/bin/pip install -r requirements-redis.txt"
         ) from error
     limits = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS}
-    return redis.Redis.from_url(address, **limits), redis.RedisError
+    try:
+        return redis.Redis.from_url(address, **limits), redis.RedisError
+    except ValueError:  # it may quote a part of the password
+        raise ValueError(
+            "give an address such as redis://:password@host:6379/0, with %2F for a / in it"
+        ) from None
 
 
 class RedisAnswers:
@@ -65,18 +79,29 @@ class RedisAnswers:
             content = self._client.get(key)
         if content is None:  # it has ended just now, and the next attempt is new
             return StoredAnswer(0)
-        first_digest, status, headers, body = msgspec.msgpack.decode(content)
+        try:
+            first_digest, status, headers, body = _CONTENT.decode(content)
+            if status and not 200 <= status < 500:
+                raise ValueError(f"its status is {status}")
+        except (ValueError, RecursionError) as error:
+            raise CacheUnavailable(
+                f"{key} in Redis is not an answer of this service: give it a database of its "
+                f"own in RATE_LIMIT_REDIS ({error})"
+            ) from error
         return StoredAnswer(status, headers, body, not status or first_digest == digest)
 
     def finish(
         self, caller: str, name: str, digest: bytes,
         *, status: int, headers: Mapping[str, str], body: bytes,
     ) -> None:  # fmt: skip
-        """Store the answer to a pending request, which is pending no longer."""
-        self._pending.pop(_key(caller, name), None)
+        """Store the answer to a pending request, which is pending no longer.
+
+        What another machine has stored after the lease of this one had ended stays.
+        """
+        own = self._pending.pop(key := _key(caller, name), b"")
+        content = _write(digest, status, headers, body)
         with self._using():
-            content = _write(digest, status, headers, body)
-            self._client.set(_key(caller, name), content, ex=STORED_SECONDS)
+            self._client.eval(_REPLACE_OWN, 1, key, own, content, STORED_SECONDS)
 
     def forget(self, caller: str, name: str) -> None:
         """Let a pending request be new when it is sent again; nothing is raised."""

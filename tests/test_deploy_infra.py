@@ -52,6 +52,7 @@ def test_stage_when_deployed_has_its_own_state_and_variables(project: Path) -> N
         "apply -var stage=prd -var-file=prd.tfvars -destroy -auto-approve",
     ] == called  # fmt: skip
     assert (project / "deploy/aws/lake.zip").stat().st_size > 1000
+    assert 0o600 == (project / "notes").stat().st_mode & 0o777  # as the state, which has a key
 
 
 def test_stage_when_none_is_given_is_dev(project: Path) -> None:

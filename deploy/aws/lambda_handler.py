@@ -7,9 +7,10 @@ from Lambda and sends the answers. The default model is loaded at start, before 
 import http.client
 import json
 import os
+import sys
 from typing import Any
 
-# Nothing that a function writes outlives it, and the gateway has checked the key.
+# Nothing that a function writes outlives it.
 os.environ.setdefault("PREDICTION_LOG", "off")
 os.environ.setdefault("TRAIN_IF_ABSENT", "false")
 os.environ.setdefault("MODEL_CACHE", "/tmp/models")  # noqa: S108
@@ -21,6 +22,12 @@ from app import app
 from engine.api.resources import resources
 from persistence.store_errors import StoreError
 
+_callers = resources(app).callers
+if not (_callers.need_keys or _callers.is_open):
+    sys.exit(
+        "lambda_handler: whoever knows the function's address can ask it, and there is no API "
+        "key: set API_KEY; or set OPEN_ACCESS=true where a gateway checks the callers"
+    )
 try:
     resources(app).models.reload()
 except StoreError as error:
@@ -30,6 +37,10 @@ _answer = make_lambda_handler(app, binary_support=True)
 
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the answer to one event, in the form of the one that sent it."""
+    # The path of an HTTP gateway begins with the name of its stage, unless that is $default.
+    stage, path = (event.get("requestContext") or {}).get("stage"), event.get("rawPath", "")
+    if path.startswith(f"/{stage}/"):
+        event = {**event, "rawPath": path.removeprefix(f"/{stage}")}
     return _answer(event, context)
 
 

@@ -1,6 +1,7 @@
 """The compose file is valid, names what is there, and nginx's limits are the service's own."""
 
 import re
+import subprocess
 from dataclasses import fields
 from typing import Any
 
@@ -128,6 +129,63 @@ def test_template_when_rendered_gets_every_variable_from_the_file() -> None:
     given = set(SERVICES["nginx"]["environment"]) | {"NGINX_LOCAL_RESOLVERS"}
     assert variables <= given
     assert SERVICES["nginx"]["environment"]["NGINX_ENTRYPOINT_LOCAL_RESOLVERS"] == "1"
+
+
+def values_of_nginx(**given: str) -> "subprocess.CompletedProcess[str]":
+    """Run what checks the values before they are written into nginx's configuration."""
+    (script,) = (FOLDER / "nginx").glob("*.envsh")
+    mounted = [str(one).split(":")[0].rpartition("/")[2] for one in SERVICES["nginx"]["volumes"]]
+    assert script.name in mounted
+    return subprocess.run(
+        ["/bin/sh", "-euc", f'. "{script}"; printenv CANARY_KEY NGINX_LOCAL_RESOLVERS'],
+        env={"CANARY_KEY": "", "MAX_TABLE_BYTES": "1", "NGINX_LOCAL_RESOLVERS": "a b", **given},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_canary_when_no_key_is_set_is_asked_by_nobody() -> None:
+    key = filled(SERVICES["nginx"]["environment"]["CANARY_KEY"])
+    pattern, resolver = values_of_nginx(CANARY_KEY=key).stdout.split()
+
+    (rule,) = re.findall(r'"~(.+)"  canary;', NGINX)
+    assert "a" == resolver
+    given = ["", "none", pattern, "${CANARY_KEY}"]
+    assert not any(re.search(rule.replace("${CANARY_KEY}", pattern), one) for one in given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[
+            ("CANARY_KEY", value)
+            for value in ('a" canary; default "canary', "a|b", ".*", "a;", "é")
+        ],
+        *[("MAX_TABLE_BYTES", value) for value in ("", "100m", "1; deny all")],
+    ],
+)
+def test_value_when_it_would_change_nginx_is_refused_by_name(name: str, value: str) -> None:
+    done = values_of_nginx(**{name: value})
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert done.stderr.startswith(name) and done.stderr.count("\n") == 1
+
+
+def test_value_when_it_is_a_random_text_is_taken() -> None:
+    assert "Az09-_\na\n" == values_of_nginx(CANARY_KEY="Az09-_").stdout
+
+
+def test_program_of_others_when_it_has_a_password_has_that_of_the_user() -> None:
+    assert "a-secret" == filled(SERVICES["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"])
+
+
+def test_redis_when_full_drops_answers_before_counts() -> None:
+    command = SERVICES["redis"]["command"]
+    policy = command[command.index("--maxmemory-policy") + 1]
+
+    # The time that is left is shortest for counts, so volatile-ttl would drop these.
+    assert "volatile-lru" == policy and "--maxmemory" in command
+    page = (ROOT / "docs/how-to/replicas.md").read_text()
+    assert f"`maxmemory-policy {policy}`" in page
 
 
 def test_container_when_stopped_has_longer_than_the_service_takes() -> None:

@@ -2,15 +2,19 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from persistence.model_persistence import ModelStore
-from tests.deploy.events import DOORS, Event, rest_gateway
-from tests.deploy.lambda_emulator import Emulator, function
+from tests.deploy.events import DOORS, Event, http_gateway, rest_gateway
+from tests.deploy.lambda_emulator import IMAGE, Emulator, function
 from tests.support.models import EXAMPLES
 from tests.support.project import ROOT
 
@@ -98,3 +102,28 @@ def test_function_when_an_event_is_of_no_door_tells_so_and_goes_on(emulator: Emu
     assert emulator.invoke({"version": "9"}) == {"errorType": "ValueError", "errorMessage": ""}
 
     assert emulator.invoke(rest_gateway("GET", "/livez"))["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("stage", "path"), [("prd", "/prd/livez"), ("prd", "/livez"), ("l", "/livez")]
+)
+def test_function_when_a_gateway_has_stages_finds_the_route(
+    emulator: Emulator, stage: str, path: str
+) -> None:
+    event = http_gateway("GET", path)
+    event["requestContext"]["stage"] = stage
+
+    assert 200 == emulator.invoke(event)["statusCode"]
+
+
+@pytest.mark.slow
+def test_function_when_anybody_could_ask_it_does_not_start() -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    done = subprocess.run(
+        IMAGE, cwd=ROOT, env={"PATH": path, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert 1 == done.returncode
+    assert "there is no API key: set API_KEY; or set OPEN_ACCESS=true" in done.stderr

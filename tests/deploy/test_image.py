@@ -58,6 +58,16 @@ def test_last_stage_runs_nothing_and_has_a_user_without_rights() -> None:
     assert int(only("EXPOSE")) > 1024  # a smaller one needs a right
 
 
+def test_images_write_only_where_their_user_may() -> None:
+    """Copies of a bucket's versions and keys too, of a file system that may be read only."""
+    caches = [
+        word for name, rest in LINES if name == "ENV" for word in rest.split() if "CACHE=/" in word
+    ]
+
+    assert ["MODEL_CACHE=/tmp/models"] * 2 == caches
+    assert caches[0] in only("ENV").split()
+
+
 def test_programs_are_started_without_a_shell_and_are_sent_to_the_build() -> None:
     health = only("HEALTHCHECK").partition("CMD ")[2]
     named = [json.loads(text) for text in (only("ENTRYPOINT"), only("CMD"), health)]
@@ -164,9 +174,7 @@ def test_image_when_built_has_the_times_of_the_commit(tmp_path: Path) -> None:
     assert {"--build-arg=MODEL=", "--no-cache", "--format=docker"} < {*words}
 
 
-def test_image_when_built_without_a_name_has_one_and_the_model_of_the_service(
-    tmp_path: Path,
-) -> None:
+def test_image_when_built_without_a_name_has_one_and_the_default_model(tmp_path: Path) -> None:
     program(tmp_path, "podman")
 
     words = run("build_image.sh", "--target", "train", path=tmp_path).stdout.split()
@@ -180,12 +188,10 @@ def test_image_when_built_without_a_name_has_one_and_the_model_of_the_service(
 def test_image_when_built_from_other_files_than_the_commit_says_so(tmp_path: Path) -> None:
     program(tmp_path, "podman")
     git = 'case $1 in rev-parse) echo abc ;; log) echo 1 ;; status) echo "$STATUS" ;; esac'
+    built = partial(run, "build_image.sh", path=tmp_path, git=git)
 
-    def built(status: str) -> list[str]:
-        return run("build_image.sh", path=tmp_path, git=git, STATUS=status).stdout.split()
-
-    assert "REVISION=abc" in built("")
-    assert "REVISION=abc+" in built("?? models/churn.py")
+    assert "REVISION=abc" in built(STATUS="").stdout.split()
+    assert "REVISION=abc+" in built(STATUS="?? models/churn.py").stdout.split()
 
 
 def test_model_that_is_trained_into_the_image_is_its_default() -> None:
@@ -221,9 +227,7 @@ def test_role_starts_what_everything_else_starts(
         ("function", 1, "elsewhere give serve"),
     ],
 )
-def test_role_when_it_cannot_start_says_what_to_give(
-    word: str, code: int, remedy: str, tmp_path: Path
-) -> None:
+def test_role_when_refused_says_why(word: str, code: int, remedy: str, tmp_path: Path) -> None:
     program(tmp_path, "python", "exit 1")  # scikit-learn is not there
 
     ended = run("start", word, path=tmp_path)
@@ -260,30 +264,37 @@ def test_bill_of_materials_names_what_pip_installs_and_its_digest(tmp_path: Path
         }.items():
             archive.writestr(f"Odd_Name-1.2.dist-info/{name}", text)
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--dry-run",
-        "--no-index",
-        "--no-deps",
-    ]
-    subprocess.run([*pip, f"--report={tmp_path}/report.json", wheel], check=True)
+    pip = ["-m", "pip", "install", "--quiet", "--dry-run", "--no-index", "--no-deps"]
+    report = tmp_path / "report.json"
+    subprocess.run([sys.executable, *pip, f"--report={report}", wheel], check=True)
 
     written = subprocess.check_output(
-        [sys.executable, FOLDER / "write_sbom.py", tmp_path / "report.json"], text=True
+        [sys.executable, FOLDER / "write_sbom.py", report, report], text=True
     )
 
     bill = json.loads(written)
     assert ("CycloneDX", "1.6", 1) == (bill["bomFormat"], bill["specVersion"], bill["version"])
     release = (ROOT / "engine/VERSION").read_text().split()[1]
-    assert ("pronto", release) == tuple(
-        bill["metadata"]["component"][k] for k in ("name", "version")
-    )
+    assert {"name": "pronto", "version": release}.items() < bill["metadata"]["component"].items()
     assert bill["components"] == [{
         "type": "library", "bom-ref": "pkg:pypi/odd-name@1.2", "name": "odd-name",
         "version": "1.2", "purl": "pkg:pypi/odd-name@1.2",
         "hashes": [{"alg": "SHA-256", "content": digest}],
     }]  # fmt: skip
+
+
+def test_bill_of_materials_is_of_all_that_its_image_has() -> None:
+    reports: dict[str, list[str]] = {"${BASE}": []}
+    stage, bills = "", 0
+    for word, rest in LINES:
+        if word == "FROM":
+            base, _, stage = rest.partition(" AS ")
+            reports[stage] = [*reports[base]]
+        reports[stage] = reports.get(stage, []) + re.findall(r"--report (\S+)", rest)
+        for given in re.findall(r"write_sbom\.py (.+?) > ", rest):
+            assert given.split() == reports[stage]
+            bills += 1
+        if "pip" in rest and "--report" not in rest and "install" in rest:
+            assert "sbom.json" in rest.partition("rm -rf")[2]  # it would be incomplete
+
+    assert 2 == bills

@@ -115,5 +115,9 @@ def test_serving_runtime_when_kserve_starts_it_uses_the_image() -> None:
     given = {one["name"]: one["value"] for one in container["env"]}
 
     assert container["args"] == ["serve"]
+    assert container["securityContext"] == {  # the restricted standard, as KServe makes the pod
+        "runAsNonRoot": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }  # fmt: skip
     assert runtime["spec"]["protocolVersions"] == ["v1", "v2"]
     assert Settings.from_environment(given).open_access

@@ -84,6 +84,28 @@ def test_body_when_it_is_larger_than_the_limit_is_refused_as_a_problem(scene: Sc
     assert larger.json()["status"] == 413 and "MAX_TABLE_BYTES" in larger.json()["title"]
 
 
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET /%2e%2e/metrics HTTP/1.1", 400), (b"GET /a%00 HTTP/1.1", 400),
+        (b"GET /%2e%2e/metrics HTTP/1.0", 400), (b"get / HTTP/1.1", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1", 414), (b"TRACE / HTTP/1.1", 405),
+        (b"GET / HTTP/3.0", 505), (b"GET / HTTP/1.1\r\nX-A: " + b"a" * 9000, 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip", 501),
+        (b"POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked", 400),
+    ],
+)  # fmt: skip
+def test_request_when_nginx_cannot_read_it_is_refused_as_a_problem(
+    scene: Scene, line: bytes, status: int
+) -> None:
+    with connect(scene.port) as link:
+        link.sendall(line + b"\r\nHost: localhost\r\n\r\n")
+        answer = read_answer(link)
+
+    assert (status, b"application/problem+json") == (answer.status, answer.field(b"Content-Type"))
+    assert (status, "try again" in answer.json()["title"]) == (answer.json()["status"], False)
+
+
 def test_body_when_it_comes_slowly_is_held_until_it_is_whole(scene: Scene) -> None:
     sent = request(RECORD, path=b"/slow", fields=[CANARY])
     with connect(scene.port) as link:
@@ -157,4 +179,4 @@ def test_tls_when_it_is_set_is_all_that_is_spoken(scene: Scene, tmp_path: Path) 
         plain = ask(port, RECORD)
 
     assert seen["x-forwarded-proto"] == "https"
-    assert plain.status == 400
+    assert (plain.status, plain.json()["status"]) == (400, 400)

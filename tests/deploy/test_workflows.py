@@ -71,6 +71,16 @@ def test_command_when_it_runs_has_no_word_of_a_stranger(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
+def test_secret_when_used_is_given_to_its_command_alone(name: str) -> None:
+    """No action sees it, and nothing that installs packages or builds."""
+    text = (FOLDER / name).read_text()
+    given = [str(step["env"]) for step in steps(name) if "run" in step and "env" in step]
+
+    places = re.compile(r"secrets\.|github\.token")
+    assert len(places.findall(text)) == len(places.findall(" ".join(given)))
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_command_when_it_runs_is_one_that_a_developer_has(name: str) -> None:
     targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "makefile").read_text(), re.MULTILINE))
 

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
 from persistence import redis_answers
 from persistence.idempotency_cache import CacheUnavailable, StoredAnswer
-from persistence.redis_answers import RedisAnswers
+from persistence.redis_answers import RedisAnswers, _key, _write
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +66,40 @@ def test_request_stays_pending_as_long_as_its_process_lives(
     other.finish("", "a", b"x", **ANSWER)
     other.sweep()
     assert client.ttl(key) > 23 * 3600
+
+
+def test_answer_of_a_machine_that_has_lost_its_lease_replaces_none(
+    machines: list[RedisAnswers], redis_address: str
+) -> None:
+    one, other = machines
+    assert one.begin("", "a", b"x") is None
+    redis.Redis.from_url(redis_address).flushdb()
+    assert other.begin("", "a", b"x") is None
+    late: dict[str, Any] = {**ANSWER, "body": b"2\n"}
+
+    one.finish("", "a", b"x", **late)
+    assert StoredAnswer(0) == one.begin("", "a", b"x")
+    other.finish("", "a", b"x", **ANSWER)
+    one.finish("", "a", b"x", **late)
+
+    assert StoredAnswer(200, ANSWER["headers"], b"1\n") == one.begin("", "a", b"x")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"\xc1", b"\x91" * 5000, _write(b"x")[:-1], _write(b"x", 500), _write(b"x", 100),
+        _write(b"x", 200, {"Content-Type": "a\r\nX-More: b"}),
+        msgspec.msgpack.encode([b"x", "200", {}, b""]),
+    ],
+)  # fmt: skip
+def test_answer_when_others_have_written_something_else_is_unavailable(
+    machines: list[RedisAnswers], redis_address: str, content: bytes
+) -> None:
+    redis.Redis.from_url(redis_address).set(_key("", "a"), content)
+
+    with pytest.raises(CacheUnavailable, match="in Redis is not an answer of this service: give"):
+        machines[0].begin("", "a", b"x")
 
 
 def test_answers_when_redis_is_away_are_unavailable(

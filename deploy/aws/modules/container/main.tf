@@ -90,7 +90,6 @@ resource "aws_ecs_task_definition" "this" {
       PORT        = "8080"
       OPEN_ACCESS = "true" # the gateway has checked the key
       MODEL_STORE = var.store.address
-      MODEL_CACHE = "/tmp/models"
     }, var.settings) : { name = name, value = value }]
     secrets = [for name, arn in var.secrets : { name = name, valueFrom = arn }]
     logConfiguration = {
