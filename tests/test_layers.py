@@ -55,7 +55,7 @@ MAY_IMPORT = {
     "data": set(),
     "bin": {"settings", "models", "engine/commands"},
     "docs": {"settings", "engine/commands"},
-    "deploy": {"app", "engine/api", "persistence"},
+    "deploy": {"app", "engine/api", "engine/serving", "persistence"},
     "benchmarks": {"app", "settings", "engine/runtime", "engine/training", "engine/schema",
                    "engine/serving", "engine/records", "engine/worker", "engine/monitoring",
                    "models", "persistence"},

@@ -20,18 +20,23 @@ from apig_wsgi import make_lambda_handler
 
 from app import app
 from engine.api.resources import resources
+from engine.serving.hot_swap import watch
+from engine.serving.lifecycle import follow_keys
 from persistence.store_errors import StoreError
 
-_callers = resources(app).callers
-if not (_callers.need_keys or _callers.is_open):
+_shared = resources(app)
+if not (_shared.callers.need_keys or _shared.callers.is_open):
     sys.exit(
         "lambda_handler: whoever knows the function's address can ask it, and there is no API "
         "key: set API_KEY; or set OPEN_ACCESS=true where a gateway checks the callers"
     )
 try:
-    resources(app).models.reload()
+    _shared.models.reload()
 except StoreError as error:
     app.logger.error("not ready: %s", error)
+# Their threads run while an event is answered.
+watch(_shared.models, _shared.metrics, _shared.stopping)
+follow_keys(_shared.callers, _shared.stopping)
 _answer = make_lambda_handler(app, binary_support=True)
 
 

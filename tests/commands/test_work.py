@@ -52,6 +52,21 @@ def test_process_answers_jobs_and_gives_back_what_it_has_begun(
     assert {f"{short}-{row}" for row in range(3)} == {*drained(tmp_path / "log")}
 
 
+def test_process_has_the_keys_of_a_bucket_before_the_first_job(
+    toy_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job is answered only if the key that it came with is still valid."""
+    app = logging(toy_store, tmp_path)
+    shared, pulled = shared_of(app), []
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(shared.callers, "pull", lambda: pulled.append("pulled"))
+    shared.stopping.set()
+
+    result = app.test_cli_runner().invoke(args=["work"])
+
+    assert (0, ["pulled"]) == (result.exit_code, pulled)
+
+
 def test_command_without_a_log_says_what_is_missing(toy_store: ModelStore, tmp_path: Path) -> None:
     app = logging(toy_store, tmp_path, prediction_log="off")
 

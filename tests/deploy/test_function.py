@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,11 +13,16 @@ from typing import Any
 
 import pytest
 
+from persistence.api_keys import make_key
+from persistence.bucket.keys import BucketKeys
 from persistence.model_persistence import ModelStore
 from tests.deploy.events import DOORS, Event, http_gateway, rest_gateway
 from tests.deploy.lambda_emulator import IMAGE, Emulator, function
 from tests.support.models import EXAMPLES
 from tests.support.project import ROOT
+from tests.support.s3 import variables
+from tests.support.serving import wait_until
+from tests.support.stores import new_address
 
 JSON = {"content-type": "application/json"}
 
@@ -114,6 +120,37 @@ def test_function_when_a_gateway_has_stages_finds_the_route(
     event["requestContext"]["stage"] = stage
 
     assert 200 == emulator.invoke(event)["statusCode"]
+
+
+@pytest.mark.slow
+def test_function_when_versions_and_keys_change_follows(
+    two_parcels: ModelStore, tmp_path: Path, s3: int
+) -> None:
+    root, address = tmp_path / "store", f"{new_address()}/keys.json"
+    shutil.copytree(two_parcels.root, root)
+    store, (old, new) = ModelStore(root), two_parcels.versions("parcel")
+    store.promote("parcel", old)
+    settings = {"MODEL_STORE": str(root), "DEFAULT_MODEL": "parcel", "OPEN_ACCESS": "false",
+                "KEYS_FILE": address, "MODEL_CACHE": str(tmp_path / "cache")}  # fmt: skip
+    text, key = make_key("ana")
+    header: dict[str, Any] = {"x-api-key": text}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables(s3).items():
+            patch.setenv(name, value)
+        keys = BucketKeys(address, tmp_path / "ours")
+        with function(settings) as emulator:
+
+            def version() -> Any:
+                event = rest_gateway("GET", "/v0/models/parcel", b"", **header)
+                return json.loads(emulator.invoke(event)["body"]).get("version")
+
+            assert version() is None
+            keys.add(key)
+            wait_until(lambda: version() == old, "the key is valid")
+            store.promote("parcel", new)
+            wait_until(lambda: version() == new, "the new version")
+            keys.remove(key.id)
+            wait_until(lambda: version() is None, "the key is not valid any more")
 
 
 @pytest.mark.slow

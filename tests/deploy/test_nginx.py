@@ -103,6 +103,7 @@ def test_request_when_nginx_cannot_read_it_is_refused_as_a_problem(
         answer = read_answer(link)
 
     assert (status, b"application/problem+json") == (answer.status, answer.field(b"Content-Type"))
+    assert b"nginx" == answer.field(b"Server")  # without its version
     assert (status, "try again" in answer.json()["title"]) == (answer.json()["status"], False)
 
 
