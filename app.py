@@ -274,6 +274,8 @@ def main() -> None:
 
 print_any_word()
 if __name__ == "__main__":
+    if sys.argv[1:] not in ([], ["serve"]):
+        sys.exit(f"app: unknown argument {' '.join(sys.argv[1:])!r}: give `serve`, or none")
     if sys.argv[1:] == ["serve"]:
         try:
             Settings.from_environment()  # gunicorn itself reads WEB_CONCURRENCY, with a traceback

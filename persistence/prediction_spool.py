@@ -200,13 +200,17 @@ class PredictionSpool:
                 ):
                     self._close()
                 self._file = self._file or SpoolFile(self.folder, self._most, "spool")
-                return act(self._file, *arguments)
+                done = act(self._file, *arguments)
             except (OSError, NoRoom) as error:
                 # The end of the file may be torn now: it is left to the drain.
                 self._close()
+                if not self._reason:  # once, until something is appended again
+                    _log.error("no prediction can be logged in %s: %s", self.folder, error)
                 self._reason = error.reason if isinstance(error, NoRoom) else "failed"
                 self._paused_until = time.monotonic() + _PAUSE
                 raise NoRoom(self._reason) from error
+            self._reason = ""
+            return done
 
     def _close(self) -> None:
         if self._file is not None:

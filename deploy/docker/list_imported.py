@@ -5,10 +5,11 @@ from importlib import import_module
 
 import app  # noqa: F401
 
-#: What is imported later: by gunicorn, or because a setting asks for it.
+#: What is imported later: by gunicorn and its workers, by other processes, or as a setting asks.
 _LATER = (
-    "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "obstore.store", "psycopg", "redis",
-    "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite",
+    "apig_wsgi", "engine.monitoring.drain", "engine.worker.gunicorn_worker", "engine.worker.hooks",
+    "gunicorn.app.wsgiapp", "gunicorn.glogging", "gunicorn.workers.gthread", "obstore.store",
+    "psycopg", "redis", "sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite",
 )  # fmt: skip
 
 for name in _LATER:

@@ -88,8 +88,9 @@ def locked_zig() -> Iterator[tuple[str, ...]]:
 
 def zig_in(package: Path) -> tuple[str, ...]:
     """Return the command of the compiler in an installed `ziglang`."""
-    # By default this compiler makes code for the very processor that it runs on.
-    return (str(package / "zig"), "cc", "-mcpu=baseline")
+    # By default this compiler makes code for the very processor that it runs on, and notes where
+    # its own files are: without (-s), the same sources give the same bytes.
+    return (str(package / "zig"), "cc", "-mcpu=baseline", "-s")
 
 
 def _compilers() -> Generator[tuple[str, ...], None, None]:

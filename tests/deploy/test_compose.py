@@ -50,12 +50,21 @@ def test_file_when_checked_is_valid() -> None:
 @pytest.mark.parametrize("listen", ["plain", "tls"])
 def test_volume_when_it_mounts_a_file_finds_it(listen: str) -> None:
     volumes = [one for service in SERVICES.values() for one in service.get("volumes", ())]
-    sources = {filled(one, LISTEN=listen).split(":")[0] for one in volumes}
+    texts = [one if isinstance(one, str) else one["source"] for one in volumes]
+    sources = {filled(one, LISTEN=listen).split(":")[0] for one in texts}
 
     named = set(yaml.safe_load(TEXT)["volumes"])
     assert named == {one for one in sources if not one.startswith(".")}
     for source in sources - named:
         assert (FOLDER / source).exists(), source
+
+
+def test_volume_when_its_variable_is_misspelt_makes_no_folder_in_the_project() -> None:
+    (chosen,) = [
+        one for one in SERVICES["nginx"]["volumes"] if isinstance(one, dict) or "LISTEN" in one
+    ]
+
+    assert chosen["bind"] == {"create_host_path": False}
 
 
 def test_settings_when_given_are_those_of_the_service() -> None:
@@ -127,7 +136,7 @@ def test_template_when_rendered_gets_every_variable_from_the_file() -> None:
 def values_of_nginx(**given: str) -> "subprocess.CompletedProcess[str]":
     """Run what checks the values before they are written into nginx's configuration."""
     (script,) = (FOLDER / "nginx").glob("*.envsh")
-    mounted = [one.split(":")[0].rpartition("/")[2] for one in SERVICES["nginx"]["volumes"]]
+    mounted = [str(one).split(":")[0].rpartition("/")[2] for one in SERVICES["nginx"]["volumes"]]
     assert script.name in mounted
     return subprocess.run(
         ["/bin/sh", "-euc", f'. "{script}"; printenv CANARY_KEY NGINX_LOCAL_RESOLVERS'],

@@ -1,5 +1,6 @@
 """The manifests are valid, closed, and say of the service what is so."""
 
+import re
 from dataclasses import fields
 from secrets import token_urlsafe
 from typing import Any
@@ -75,6 +76,24 @@ def test_grace_when_a_pod_ends_is_longer_than_the_service_takes(
 
     # gunicorn.conf.py gives requests 20 s.
     assert web["terminationGracePeriodSeconds"] >= pause + 20 + 5
+
+
+def test_deployment_when_it_is_scaled_keeps_its_number_at_an_apply(
+    objects: list[dict[str, Any]],
+) -> None:
+    (scaler,) = [one["spec"] for one in objects if one["kind"] == "HorizontalPodAutoscaler"]
+    target = ("Deployment", scaler["scaleTargetRef"]["name"])
+    (scaled,) = [one["spec"] for one in objects if (one["kind"], one["metadata"]["name"]) == target]
+
+    assert "replicas" not in scaled
+    assert scaler["minReplicas"] < scaler["maxReplicas"]
+
+
+def test_secret_when_the_page_makes_it_has_what_several_pods_share() -> None:
+    page = (ROOT / "docs/how-to/containers.md").read_text()
+    made = set(re.findall(r"--from-literal=([A-Z_]+)=", page))
+
+    assert made == {"API_KEY", "MODEL_STORE", "JOB_STORE", "DATABASE_URL"}
 
 
 def test_selectors_when_objects_name_pods_match_them(objects: list[dict[str, Any]]) -> None:

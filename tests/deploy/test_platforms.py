@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import tomllib
 from typing import Any
 
@@ -75,3 +76,22 @@ def test_platform_when_committed_holds_no_secret(name: str) -> None:
     assert not re.search(
         r"(?i)(key|password|token)\"?: *\"?[A-Za-z0-9_-]{22,}\b", (FOLDER / name).read_text()
     )
+
+
+def test_digitalocean_when_its_command_is_typed_gets_the_key() -> None:
+    text = (FOLDER / "digitalocean.yaml").read_text()
+    (command,) = re.findall(r"#   (sed .*) \| doctl apps create --spec -\n", text)
+    made = subprocess.check_output(
+        ["/bin/sh", "-c", command], cwd=ROOT, env={"PATH": "/usr/bin:/bin", "API_KEY": "a-B_c9"}
+    )
+
+    (key,) = yaml.safe_load(made)["services"][0]["envs"]
+    assert key == {"key": "API_KEY", "scope": "RUN_TIME", "type": "SECRET", "value": "a-B_c9"}
+
+
+def test_kamal_when_a_worker_answers_jobs_shares_them_with_the_web() -> None:
+    made = read("kamal.yml")
+
+    assert made["servers"]["worker"]["cmd"] == "worker"
+    assert made["env"]["clear"]["JOBS_IN_WEB"] == "false"
+    assert [volume.partition(":")[2] for volume in made["volumes"]] == ["/app/predictions"]

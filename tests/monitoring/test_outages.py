@@ -20,7 +20,7 @@ from persistence.drain_status import figures
 from persistence.model_persistence import ModelStore
 from persistence.prediction_database import PredictionDatabase
 from persistence.prediction_rows import ANSWER
-from persistence.prediction_spool import spool_files
+from persistence.prediction_spool import NoRoom, PredictionSpool, spool_files
 from persistence.spool_reading import read_frames
 from tests.support.logged import ask, counted, drained, logging, set_aside
 from tests.support.postgresql import Postgresql
@@ -108,6 +108,24 @@ def test_frames_when_of_another_release_are_stored_or_set_aside(
 
     assert ids == [*drained(tmp_path)]
     assert 1 == len(set_aside(tmp_path))
+
+
+def test_spool_when_its_folder_cannot_be_written_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(prediction_spool, "_PAUSE", 0.0)
+    folder = tmp_path / "predictions"
+    folder.write_text("a file stands in the folder's place")
+    spool = PredictionSpool(folder, most=2**20)
+
+    for _ in range(3):
+        with pytest.raises(NoRoom):
+            spool.reserve(1)
+    folder.unlink()
+    spool.reserve(1)
+
+    (said,) = caplog.messages
+    assert said.startswith(f"no prediction can be logged in {folder}: ") and "exists" in said
 
 
 @pytest.mark.slow

@@ -80,6 +80,14 @@ def test_start_when_the_promoted_version_is_gone_says_so(
 
 
 @pytest.mark.slow
+def test_start_when_its_argument_is_misspelt_does_not_serve() -> None:
+    done = run(*APP, "sevre")
+
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "app: unknown argument 'sevre': give `serve`, or none\n" == done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("port", first_daily(70_000, None))
 def test_start_when_the_port_cannot_be_had_names_the_remedy(
     toy_store: ModelStore, port: int | None
