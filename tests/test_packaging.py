@@ -125,13 +125,14 @@ def extras(entry: Any) -> list[str]:
 def test_serving_packages_when_followed_are_complete_and_no_more(section: str) -> None:
     named = required(f"requirements-{section}.txt").keys()
     asked = {normalise(name): entry for name, entry in pipfile()[section].items()}
+    locked_for = {"python_version": read(".python-version").strip()}
 
     needed = {
         normalise(one.name)
         for name in named
         for extra in ("", *extras(asked.get(name)))
         for one in map(Requirement, metadata.requires(name) or [])
-        if one.marker is None or one.marker.evaluate({"extra": extra})
+        if one.marker is None or one.marker.evaluate({"extra": extra} | locked_for)
     }
 
     assert asked.keys() | needed == named

@@ -7,11 +7,11 @@ HTTP, nothing above it phrases an error.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import BadHost, ClientDisconnected, HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing.exceptions import WebsocketMismatch
 
 from engine.api import trace_context
@@ -85,7 +85,8 @@ def phrase(failure: Failure, request_id: str) -> tuple[bytes, str]:
     """Phrase a failure as RFC 9457 prescribes."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(failure.status).phrase,
+        # Python's own words for 413 and 422 are others in 3.13.
+        "title": HTTP_STATUS_CODES[failure.status],
         "status": failure.status,
         "detail": failure.detail,
         "request_id": request_id,

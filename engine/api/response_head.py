@@ -1,6 +1,6 @@
 """The head of every answer, whichever way it is sent."""
 
-from http import HTTPStatus
+from werkzeug.http import HTTP_STATUS_CODES
 
 #: The headers that every answer has, beside the request's id. Add one here, and Flask, the
 #: fast path and the worker send it.
@@ -17,7 +17,7 @@ def head_template(status: int, content_type: str) -> str:
     length of the body, more header lines and the request's id.
     """
     return (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nServer: gunicorn\r\nDate: {{}}\r\n"
+        f"HTTP/1.1 {status} {HTTP_STATUS_CODES[status]}\r\nServer: gunicorn\r\nDate: {{}}\r\n"
         f"Connection: {{}}\r\nContent-Type: {content_type}\r\nContent-Length: {{}}\r\n{{}}"
         f"X-Request-Id: {{}}\r\n{EVERY_LINE}\r\n"
     )
