@@ -125,7 +125,8 @@ def extras(entry: Any) -> list[str]:
 def test_serving_packages_when_followed_are_complete_and_no_more(section: str) -> None:
     named = required(f"requirements-{section}.txt").keys()
     asked = {normalise(name): entry for name, entry in pipfile()[section].items()}
-    locked_for = {"python_version": read(".python-version").strip()}
+    version = read(".python-version").strip()
+    locked_for = {"python_version": version, "python_full_version": f"{version}.0"}
 
     needed = {
         normalise(one.name)
