@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 
-from tests.deploy.rehearsals import Proof
+from tests.deploy.rehearsals import RECORD, Proof
 from tests.deploy.rehearsals.compose import Stack, runs_anew
 from tests.deploy.rehearsals.compose_load import Client, ask
 from tests.deploy.rehearsals.podman import image_name, podman, size_mb
@@ -26,9 +26,9 @@ def rehearse() -> list[Proof]:
         stack.compose("--profile", "airflow", "up", "-d", *pieces)
         stack.wait_ready()
         with Client(stack.port, [stack.key], repeats=False).asking() as client:
-            _train(stack)
+            _train(stack, client)
             _kill(stack)
-        assert not client.lost, client.lost
+        assert not client.lost, client.lost[:3]
         return [
             Proof("compose", "Airflow trains a version, which then answers; Airflow killed",
                   monotonic() - begin, size_mb(image), requests=client.count, lost=0)
@@ -38,13 +38,17 @@ def rehearse() -> list[Proof]:
             stack.compose("--profile", "airflow", "down", "-v", "-t", "3")
 
 
-def _train(stack: Stack) -> None:
+def _train(stack: Stack, client: Client) -> None:
     """Run the DAG that trains credit; its version is promoted, and the service takes it."""
     name = stack.container("airflow")
     before = podman("exec", name, "ls", "artifacts/credit").split()
     podman("exec", name, _RUN, "dags", "test", "training_credit")
     after = podman("exec", name, "ls", "artifacts/credit").split()
     (version,) = {file for file in after if re.fullmatch(r"\d+T\d+Z-\w+", file)} - {*before}
+    path = f"/v0/models/credit/versions/{version}/predict"
+    client.right.append(
+        ask(stack.port, RECORD, path, **{"x-api-key": stack.key})[1]["prediction"]["probability"]
+    )
     podman("exec", name, "flask", "models", "promote", "credit", version)
     for service in ("web-1", "web-2"):
         wait_until(partial(stack.serves, service, version), f"{service} has {version}")

@@ -150,7 +150,7 @@ class Stack:
             for job in jobs:
                 path = {"path": job, "x-api-key": self.key}
                 wait_until(partial(_has_ended, self.port, path), f"{job} ends", seconds=400)
-        assert not client.lost, client.lost
+        assert not client.lost, client.lost[:3]
         print("sent again:", dict(client.again))
         wait_until(lambda: client.answered <= self._logged(), "all answers are in the log")
         done = [ask(self.port, path=f"{job}/result", **{"x-api-key": self.key}) for job in jobs]
