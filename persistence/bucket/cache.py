@@ -60,9 +60,12 @@ class CachedBucket(Place):
         return self._cached.names()
 
     def stored_names(self) -> list[str]:
-        with suppress(StoreUnavailable):
+        try:
             return self._listed().stored_names()
-        return self._cached.stored_names()
+        except StoreUnavailable:
+            if cached := self._cached.stored_names():
+                return cached
+            raise
 
     def versions(self, name: str) -> list[str]:
         with suppress(StoreUnavailable):

@@ -103,6 +103,8 @@ def test_store_when_it_is_away_and_nothing_is_cached_says_so(
         there.pointer("toy")
     with pytest.raises(StoreUnavailable):
         there.read_card("toy", "20260102T101500Z-3fa9c")
+    with pytest.raises(StoreUnavailable):
+        there.stored_names()
     assert there.pointer_tag("toy") is None
 
 
