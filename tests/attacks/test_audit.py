@@ -225,7 +225,7 @@ def test_worker_when_sent_every_gadget_every_way_only_answers(
     version = toy_store.promoted("parcel")
     page = Asked("GET", f"/v0/models/parcel/versions/{version}", {"Accept": "text/html"}, b"")
     sent = gadgets(service.traces, service.address)
-    asked = [page, *all_requests(routes, sent, version, times=4 if IS_WHOLE else 1)]
+    asked = [page, *all_requests(routes, sent, version, times=2 if IS_WHOLE else 1)]
 
     with ThreadPoolExecutor(4) as pool:
         answers = [*pool.map(lambda one: ask(service.server.port, one), asked)]
