@@ -82,10 +82,10 @@ def main() -> int:
     with run_redis() as redis:
         for way in WAYS * _ROUNDS:
             found[way.name].append(measure(way, redis, body))
-    rows = [
-        (name, *(f"{statistics.median(each):.0f}" for each in zip(*costs, strict=True)))
-        for name, costs in found.items()
-    ]
+    rows = []
+    for way in WAYS:
+        service, shared = map(statistics.median, zip(*found[way.name], strict=True))
+        rows.append((way.name, f"{service:,.0f}", f"{shared:,.0f}" if way.has_redis else "-"))
     head = ("CPU time of a request", "µs of the service", "µs of Redis")
     print(f"{machine()}\n\n{table(head, rows)}")
     return 0

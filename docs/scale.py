@@ -100,9 +100,9 @@ not measured.
   file). What cannot be stored waits in the spool, up to `PREDICTION_SPOOL_BYTES` on each
   replica; then `PREDICTION_LOG_FULL` counts.
 - **Redis.** A limited request takes one exchange with Redis (a transaction of two commands),
-  one with an `Idempotency-Key` two. Threads answer both, which takes about 30 times the CPU time
-  that the table assumes ([measured once](../how-to/replicas.md#what-is-shared), on a busy
-  machine). At such rates, let the gateway limit.
+  one with an `Idempotency-Key` two. Threads answer both, which takes 45 and 61 times the CPU
+  time of the event loop ([measured](../how-to/replicas.md#what-redis-costs)). At such rates, let
+  the gateway limit.
 - **The bucket.** Each replica requests a model's `promoted.json` and the keys once a second,
   however many requests it answers.
 """
