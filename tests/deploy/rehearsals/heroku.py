@@ -78,10 +78,8 @@ def _one(
     with run_postgresql() as database:
         own = {**config, "DATABASE_URL": database.address}
         with _dyno(work, own) as (dyno, port):
-            lost, memory = _ask(port, config["API_KEY"], dyno)
-        count, logged = "SELECT count(*) FROM prediction_log", 0
-        with psycopg.connect(database.address) as connection, suppress(UndefinedTable):
-            [logged] = connection.execute(count).fetchone() or [0]
+            lost, memory = _ask(port, config["API_KEY"], dyno, database.address)
+        logged = _logged(database.address)
     assert logged == REQUESTS + 1 - lost, logged
     return Proof(
         platform,
@@ -228,7 +226,14 @@ def _dyno(work: Path, config: dict[str, str]) -> "Iterator[tuple[subprocess.Pope
         dyno.wait()
 
 
-def _ask(port: int, key: str, dyno: "subprocess.Popen[bytes]") -> tuple[int, float]:
+def _logged(database: str) -> int:
+    with psycopg.connect(database) as connection, suppress(UndefinedTable):
+        [logged] = connection.execute("SELECT count(*) FROM prediction_log").fetchone() or [0]
+        return int(logged)
+    return 0
+
+
+def _ask(port: int, key: str, dyno: "subprocess.Popen[bytes]", database: str) -> tuple[int, float]:
     """Send requests, and SIGTERM amid the last; give how many were lost, and the memory in MB."""
     [card] = [json.loads(path.read_text()) for path in APP.glob("artifacts/*/2*/card.json")]
     body = json.dumps(card["example"]["record"])
@@ -237,7 +242,9 @@ def _ask(port: int, key: str, dyno: "subprocess.Popen[bytes]") -> tuple[int, flo
         link.sendall(request(body))
         assert read_answer(link).status == 401  # without a key
         statuses = []
-        for _ in range(REQUESTS):
+        for number in range(REQUESTS):
+            if number == REQUESTS // 2:  # what stores predictions has its memory from then on
+                wait_until(lambda: _logged(database) > 0, "the first rows of the log")
             link.sendall(request(body, fields=fields))
             statuses.append(read_answer(link).status)
         processes = [dyno.pid, *descendants(dyno.pid)]
